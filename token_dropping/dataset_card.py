@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `token_dropping.data.prepare` wrote beside the records."""
+
+import json
+import os
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from token_dropping import encoder_config
+from token_dropping import errors
+
+
+def read_card(data: cfg.DataConfig) -> dict | None:
+  """Reads the `dataset.json` beside the records.
+
+  Args:
+    data: config of the records.
+
+  Returns:
+    The dictionary, or `None` for records from elsewhere.
+
+  Raises:
+    UserError: the file is not JSON.
+  """
+  path = _beside(data, "dataset.json")
+  if path is None:
+    return None
+  try:
+    with tf.io.gfile.GFile(path) as file:
+      return json.loads(file.read())
+  except ValueError as error:
+    raise errors.UserError(
+      f"dataset.json must be JSON. Received: {path} ({error})"
+    ) from error
+
+
+def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
+  """Sets an unset `vocab_file` to the `vocab.txt` beside prepared records."""
+  config = params.task.model.encoder.get()
+  if not isinstance(config, encoder_config.TokenDropEncoderConfig):
+    return
+  if config.vocab_file or _beside(params.task.train_data, "dataset.json") is None:
+    return
+  config.vocab_file = _beside(params.task.train_data, "vocab.txt") or ""
+
+
+def _beside(data: cfg.DataConfig, name: str) -> str | None:
+  """Returns the path of a file in the folder of the records, if it exists."""
+  paths = data.input_path
+  first = paths if isinstance(paths, str) else next(iter(paths), "")
+  if not isinstance(first, str) or not first:
+    return None
+  folder = os.path.dirname(first.split(",")[0].strip())
+  path = os.path.join(folder, name)
+  return path if tf.io.gfile.exists(path) else None

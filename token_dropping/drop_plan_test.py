@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of where tokens are dropped and how many stay."""
+
+import pytest
+
+from token_dropping import drop_plan
+
+
+@pytest.mark.parametrize(
+  ("num_layers", "drop", "restore"), [(12, 5, 11), (24, 11, 23), (2, 0, 1)]
+)
+def test_published_places(num_layers, drop, restore):
+  plan = drop_plan.DropPlan.create(num_layers)
+  assert (plan.drop_layer, plan.restore_layer) == (drop, restore)
+
+
+def test_neither_ratio_nor_count_means_half():
+  assert drop_plan.DropPlan.create(12).keep_count(512) == 256
+
+
+def test_ratio_and_count():
+  create = drop_plan.DropPlan.create
+  assert create(12, token_keep_ratio=0.25).keep_count(128) == 32
+  assert create(12, token_keep_ratio=0.001).keep_count(128) == 1
+  assert create(12, token_keep_k=100).keep_count(128) == 100
+
+
+def test_one_layer_is_allowed_where_nothing_is_dropped():
+  assert drop_plan.DropPlan.create(1, token_keep_ratio=1.0).keep_count(8) == 8
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (
+      {"token_keep_ratio": 0.5, "token_keep_k": 4},
+      "token_keep_ratio and token_keep_k must not both be set. Received: "
+      "token_keep_ratio=0.5, token_keep_k=4",
+    ),
+    (
+      {"token_keep_ratio": 1.5},
+      r"token_keep_ratio must be in \(0, 1\]. Received: 1.5",
+    ),
+    (
+      {"token_keep_ratio": 0.0},
+      r"token_keep_ratio must be in \(0, 1\]. Received: 0.0",
+    ),
+    ({"token_keep_k": 0}, "token_keep_k must be at least 1. Received: 0"),
+    ({"num_layers": 1}, "num_layers must be at least 2 .* Received: 1"),
+    ({"drop_layer": 11}, r"drop_layer must be in \[0, 10\] .* Received: 11"),
+    ({"drop_layer": -1}, r"drop_layer must be in \[0, 10\] .* Received: -1"),
+    (
+      {"restore_layer": 5},
+      r"restore_layer must be in \[6, 11\], .* Received: 5",
+    ),
+    (
+      {"restore_layer": 12},
+      r"restore_layer must be in \[6, 11\], .* Received: 12",
+    ),
+    (
+      {"token_keep_ratio": 1.0, "drop_layer": 12},
+      r"drop_layer must be in \[0, 10\] .* Received: 12",
+    ),
+  ],
+)
+def test_wrong_values_are_refused(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    drop_plan.DropPlan.create(**({"num_layers": 12} | arguments))
+
+
+def test_count_above_the_sequence_is_refused():
+  plan = drop_plan.DropPlan.create(12, token_keep_k=256)
+  with pytest.raises(
+    ValueError,
+    match=r"token_keep_k must be at most the sequence length \(128\). "
+    "Received: 256",
+  ):
+    plan.keep_count(128)

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BERT whose easy tokens skip the middle layers while it is pretrained.
+
+Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
+(https://arxiv.org/abs/2203.13240), section 3. Shapes: B batch, S sequence
+length, K kept positions, P predictions, D hidden size.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tf_keras
+from official.modeling import activations
+from official.nlp.modeling import networks
+
+from token_dropping import drop_plan
+from token_dropping.layers import importance_scorer
+from token_dropping.layers import position_gather
+from token_dropping.layers import position_restore
+from token_dropping.layers import token_selector
+
+# [UNK] [CLS] [SEP] [MASK] and [PAD] of BERT's published 30,522-line vocabulary.
+PUBLISHED_ALLOW_LIST = (100, 101, 102, 103)
+PUBLISHED_DENY_LIST = (0,)
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class TokenDropEncoder(networks.BertEncoderV2):
+  """Model Garden's `BertEncoderV2` with token dropping.
+
+  Inputs, outputs, weights and checkpoint object names are those of
+  `BertEncoderV2`: checkpoints restore both ways with every weight matched. The
+  importance table is training state, not a weight of the network; the
+  pretrainer saves it (see `importance_scorer`).
+
+  A *pretraining* call has `training=True` and `masked_lm_positions` among its
+  inputs, as `BertPretrainerV2` hands them on. It drops tokens between
+  `drop_layer` and `restore_layer`, and runs the last layer's queries only where
+  the loss reads them: at the masked positions and at position 0. That is exact,
+  since a layer treats its query positions independently; elsewhere
+  `sequence_output` holds the state that entered the last layer. All other calls
+  (evaluation, fine-tuning, export) compute the whole sequence, as BERT does,
+  unless `drop_at_inference` makes every call drop.
+
+  Args:
+    vocab_size: int, V.
+    num_layers: int, number of transformer layers L.
+    token_keep_ratio: float in (0, 1], share of the positions that stay in the
+      middle layers; 1.0 is BERT. Defaults to 0.5 unless `token_keep_k` is set.
+    token_keep_k: int, the same as an absolute count.
+    drop_layer: int, the layer in which only kept tokens are queries while all
+      are keys and values. Defaults to `num_layers // 2 - 1`.
+    restore_layer: int, the first layer that sees all tokens again. Defaults to
+      the last.
+    token_loss_init_value: float, initial importance.
+    token_loss_beta: float, moving-average weight of the old importance.
+    token_allow_list: ids that are always kept.
+    token_deny_list: ids that are dropped first.
+    drop_at_inference: bool, drop in every call.
+    **kwargs: of `BertEncoderV2`, such as `hidden_size` and
+      `num_attention_heads`.
+
+  Raises:
+    ValueError: a value outside its range (see `DropPlan` and
+      `ImportanceScorer`).
+
+  Example:
+
+  >>> encoder = TokenDropEncoder(
+  ...   vocab_size=200, num_layers=4, hidden_size=8, num_attention_heads=2,
+  ...   inner_dim=16)
+  >>> ids = tf.ones([2, 6], tf.int32)
+  >>> outputs = encoder(dict(
+  ...   input_word_ids=ids, input_mask=ids, input_type_ids=0 * ids))
+  >>> outputs["sequence_output"].shape
+  TensorShape([2, 6, 8])
+  """
+
+  def __init__(
+    self,
+    vocab_size: int,
+    num_layers: int = 12,
+    token_keep_ratio: float | None = None,
+    token_keep_k: int | None = None,
+    drop_layer: int | None = None,
+    restore_layer: int | None = None,
+    token_loss_init_value: float = 10.0,
+    token_loss_beta: float = 0.995,
+    token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
+    token_deny_list: Sequence[int] = PUBLISHED_DENY_LIST,
+    drop_at_inference: bool = False,
+    **kwargs,
+  ):
+    plan = drop_plan.DropPlan.create(
+      num_layers, token_keep_ratio, token_keep_k, drop_layer, restore_layer
+    )
+    # The same function as Model Garden's default, but one with a name, which
+    # `get_config` can write down.
+    kwargs.setdefault("inner_activation", activations.gelu)
+    super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
+    self._plan = plan
+    self._drop_at_inference = drop_at_inference
+    self._selector = token_selector.TokenSelector(name="token_selector")
+    self._gather = position_gather.PositionGather(name="position_gather")
+    self._restore = position_restore.PositionRestore(name="position_restore")
+    self._set_untracked_scorer(
+      importance_scorer.ImportanceScorer(
+        vocab_size,
+        init_value=token_loss_init_value,
+        beta=token_loss_beta,
+        allow_list=token_allow_list,
+        deny_list=token_deny_list,
+        name="importance_scorer",
+      )
+    )
+    self._token_drop_config = {
+      "token_keep_ratio": token_keep_ratio,
+      "token_keep_k": token_keep_k,
+      "drop_layer": drop_layer,
+      "restore_layer": restore_layer,
+      "token_loss_init_value": token_loss_init_value,
+      "token_loss_beta": token_loss_beta,
+      "token_allow_list": tuple(token_allow_list),
+      "token_deny_list": tuple(token_deny_list),
+      "drop_at_inference": drop_at_inference,
+    }
+
+  @tf.__internal__.tracking.no_automatic_dependency_tracking
+  def _set_untracked_scorer(self, scorer) -> None:
+    """Keeps the table out of the encoder's weights and checkpoints."""
+    scorer.build()
+    self._importance_scorer = scorer
+
+  def _trackable_children(self, save_type="checkpoint", **kwargs):
+    """Adds the table to Keras SavedModels only: their graphs refer to it."""
+    children = super()._trackable_children(save_type, **kwargs)
+    if save_type == "savedmodel":
+      children = children | {"_importance_scorer": self._importance_scorer}
+    return children
+
+  @property
+  def importance_scorer(self) -> importance_scorer.ImportanceScorer:
+    """The scorer. Save it beside the encoder; update it once per step."""
+    return self._importance_scorer
+
+  @property
+  def drop_plan(self) -> drop_plan.DropPlan:
+    """Where tokens leave and return, and how many stay."""
+    return self._plan
+
+  def call(self, inputs: dict, training: bool | None = None) -> dict:
+    """Encodes token ids.
+
+    Args:
+      inputs: the dictionary that `BertEncoderV2` takes: `input_word_ids`,
+        `input_mask`, `input_type_ids`, each int [B, S]; optionally
+        `masked_lm_positions`, int [B, P].
+      training: bool.
+
+    Returns:
+      The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
+      `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
+      (the states of dropped tokens wait unchanged). A call that drops adds
+      `kept_positions`, int32 [B, K], ascending.
+
+    Raises:
+      ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
+        sequence.
+    """
+    if not isinstance(inputs, dict):
+      raise ValueError(
+        "inputs must be a dictionary of tensors. "
+        f"Received: {type(inputs).__name__}"
+      )
+    pretraining = bool(training) and "masked_lm_positions" in inputs
+    embeddings, mask = self._embed(inputs)
+    kept = read = None
+    if pretraining or self._drop_at_inference:
+      kept = self._kept_positions(inputs, mask)
+    if pretraining:
+      read = self._read_positions(inputs["masked_lm_positions"], mask)
+
+    run = _LayerRun(self, embeddings, mask)
+    last = self._num_layers - 1
+    if kept is None:
+      run.all_tokens(0, last)
+    else:
+      run.all_tokens(0, self._plan.drop_layer)
+      run.kept_tokens(self._plan.drop_layer, self._plan.restore_layer, kept)
+      run.all_tokens(self._plan.restore_layer, last)
+    run.last_layer(read)
+    return self._outputs(run, embeddings, kept)
+
+  def _embed(self, inputs: dict) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the embeddings [B, S, D] and the mask [B, S]."""
+    word_ids = inputs.get("input_word_ids")
+    mask = inputs.get("input_mask")
+    words = inputs.get("input_word_embeddings")
+    if words is None:
+      words = self._embedding_layer(word_ids)
+    dense = inputs.get("dense_inputs")
+    if dense is not None:
+      mask = tf.concat([mask, inputs.get("dense_mask")], axis=1)
+    embeddings = self._get_embeddings(
+      word_ids,
+      inputs.get("input_type_ids"),
+      words,
+      dense,
+      inputs.get("dense_type_ids"),
+    )
+    embeddings = self._embedding_norm_layer(embeddings)
+    embeddings = self._embedding_dropout(embeddings)
+    if self._embedding_projection is not None:
+      embeddings = self._embedding_projection(embeddings)
+    return embeddings, mask
+
+  def _kept_positions(self, inputs: dict, mask: tf.Tensor) -> tf.Tensor | None:
+    """Returns the positions that stay [B, K], or None where all stay."""
+    length = mask.shape[1]
+    if length is None:
+      raise ValueError(
+        "the sequence length must be static where tokens are dropped. "
+        f"Received: input_mask of shape {mask.shape}"
+      )
+    keep = self._plan.keep_count(length)
+    if keep == length:
+      return None
+    scores = self._importance_scorer(inputs["input_word_ids"])
+    if "dense_inputs" in inputs:  # they have no id, hence no loss: keep them
+      scores = tf.concat(
+        [
+          scores,
+          tf.fill(
+            tf.shape(inputs["dense_mask"]), importance_scorer.ALWAYS_KEPT
+          ),
+        ],
+        axis=1,
+      )
+    return self._selector(scores, keep=keep, mask=mask)
+
+  def _read_positions(
+    self, masked_lm_positions: tf.Tensor, mask: tf.Tensor
+  ) -> tf.Tensor | None:
+    """Returns what the loss reads [B, 1 + P], or None where that saves none."""
+    positions = tf.pad(masked_lm_positions, [[0, 0], [1, 0]])  # position 0
+    count, length = positions.shape[1], mask.shape[1]
+    if count is None or length is None or count >= length:
+      return None
+    return tf.sort(positions, axis=-1)
+
+  def _outputs(self, run: "_LayerRun", embeddings, kept) -> dict:
+    sequence = run.encoder_outputs[-1]
+    outputs = {
+      "sequence_output": sequence,
+      "pooled_output": self._pooler_layer(sequence[:, 0, :]),
+      "encoder_outputs": run.encoder_outputs,
+    }
+    if kept is not None:
+      outputs["kept_positions"] = kept
+    if self._config["return_attention_scores"]:
+      outputs["attention_scores"] = run.attention_scores
+    if self._config["return_word_embeddings"]:
+      outputs["word_embeddings"] = embeddings
+    return outputs
+
+  def get_config(self):
+    return super().get_config() | self._token_drop_config
+
+
+class _LayerRun:
+  """One pass through the transformer layers, stage by stage.
+
+  Attributes:
+    encoder_outputs: list of [B, S, D], the states of all tokens after each
+      layer so far.
+    attention_scores: list of the layers' attention scores, if asked for.
+  """
+
+  def __init__(self, encoder: TokenDropEncoder, embeddings, mask):
+    self._encoder = encoder
+    self._states = embeddings  # [B, S, D]
+    self._mask = mask  # [B, S]
+    self.encoder_outputs = []
+    self.attention_scores = []
+
+  def all_tokens(self, start: int, stop: int) -> None:
+    """Runs layers `start .. stop - 1` on all tokens."""
+    for index in range(start, stop):
+      self._states = self._layer(index, self._states, None, self._mask)
+      self.encoder_outputs.append(self._states)
+
+  def kept_tokens(self, start: int, stop: int, positions: tf.Tensor) -> None:
+    """Runs layers `start .. stop - 1` on the kept tokens, [B, K].
+
+    The first of them still reads keys and values of all tokens.
+    """
+    waiting = self._states
+    kept = self._encoder._gather(waiting, positions)  # [B, K, D]
+    kept_mask = self._encoder._gather(self._mask, positions)  # [B, K]
+    for index in range(start, stop):
+      if index == start:
+        kept = self._layer(index, kept, waiting, self._mask)
+      else:
+        kept = self._layer(index, kept, None, kept_mask)
+      # Only the last of these is used in a graph; the others are pruned.
+      self._states = self._encoder._restore(waiting, kept, positions)
+      self.encoder_outputs.append(self._states)
+
+  def last_layer(self, read: tf.Tensor | None) -> None:
+    """Runs the last layer, its queries only at `read` [B, R] if given."""
+    index = len(self.encoder_outputs)
+    if read is None:
+      output_range = self._encoder._output_range
+      states = self._layer(
+        index, self._states, None, self._mask, output_range=output_range
+      )
+    else:
+      queries = self._encoder._gather(self._states, read)
+      states = self._layer(index, queries, self._states, self._mask)
+      states = self._encoder._restore(self._states, states, read)
+    self.encoder_outputs.append(states)
+
+  def _layer(self, index: int, queries, keys, mask, output_range=None):
+    """Runs one layer; `keys=None` means self-attention among the queries."""
+    attention_mask = self._encoder._attention_mask_layer(queries, mask)
+    inputs = [queries, attention_mask]
+    if keys is not None:
+      inputs = [queries, keys, attention_mask]
+    layer = self._encoder.transformer_layers[index]
+    outputs = layer(inputs, output_range=output_range)
+    if self._encoder._config["return_attention_scores"]:
+      outputs, scores = outputs
+      self.attention_scores.append(scores)
+    return outputs

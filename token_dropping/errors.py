@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one error type for wrong input, and how a command reports it."""
+
+import sys
+from typing import Callable, NoReturn
+
+from absl import app
+
+EXIT_CODE = 2
+
+
+class UserError(ValueError):
+  """Input that breaks a rule: a config value, a flag, a file, a record.
+
+  The message is one line and says what, where, the rule and what was received.
+  Commands print it without a stack trace; a trace is for bugs of ours only.
+  """
+
+
+def run_command(main: Callable[[list[str]], None]) -> NoReturn:
+  """Runs a command's `main` as `absl.app.run` does, reporting `UserError`.
+
+  Args:
+    main: the command; takes the arguments that no flag consumed.
+
+  Raises:
+    SystemExit: always; with code 2 after a `UserError`.
+  """
+
+  def report(argv: list[str]) -> None:
+    try:
+      main(argv)
+    except UserError as error:
+      print(f"error: {error}", file=sys.stderr)
+      sys.exit(EXIT_CODE)
+
+  app.run(report)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is an experiment config consistent? Asked before anything is built."""
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from token_dropping import encoder_config
+from token_dropping import errors
+from token_dropping import masked_lm
+from token_dropping.layers import importance_scorer
+
+STRATEGIES = (
+  "off",
+  "one_device",
+  "mirrored",
+  "multi_worker_mirrored",
+  "parameter_server",
+  "tpu",
+)
+
+
+def check_experiment(params: cfg.ExperimentConfig) -> None:
+  """Checks what can be checked without data or device.
+
+  Args:
+    params: the whole config.
+
+  Raises:
+    UserError: the first rule that is broken, with its dotted path.
+  """
+  _check_runtime(params.runtime)
+  _check_trainer(params.trainer)
+  for name in ("train_data", "validation_data"):
+    _check_data(getattr(params.task, name), f"task.{name}")
+  _check_encoder(params.task)
+  _check_heads(params.task)
+
+
+def used_data(
+  params: cfg.ExperimentConfig, mode: str
+) -> dict[str, cfg.DataConfig]:
+  """Returns the data configs that a mode reads, by dotted path."""
+  used = {}
+  if "train" in mode:
+    used["task.train_data"] = params.task.train_data
+  if "eval" in mode:
+    used["task.validation_data"] = params.task.validation_data
+  return used
+
+
+def _require(condition: bool, rule: str, received) -> None:
+  if not condition:
+    raise errors.UserError(f"{rule}. Received: {received}")
+
+
+def _check_runtime(runtime: cfg.RuntimeConfig) -> None:
+  _require(
+    runtime.distribution_strategy in STRATEGIES,
+    f"runtime.distribution_strategy must be one of {', '.join(STRATEGIES)}",
+    repr(runtime.distribution_strategy),
+  )
+  gpus = len(tf.config.list_physical_devices("GPU"))
+  _require(
+    0 <= runtime.num_gpus <= gpus,
+    f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds",
+    runtime.num_gpus,
+  )
+
+
+def _check_trainer(trainer: cfg.TrainerConfig) -> None:
+  for name in (
+    "train_steps",
+    "steps_per_loop",
+    "summary_interval",
+    "checkpoint_interval",
+    "validation_interval",
+  ):
+    value = getattr(trainer, name)
+    _require(value >= 1, f"trainer.{name} must be at least 1", value)
+  _require(
+    trainer.summary_interval % trainer.steps_per_loop == 0,
+    "trainer.summary_interval must be a multiple of trainer.steps_per_loop "
+    f"({trainer.steps_per_loop})",
+    trainer.summary_interval,
+  )
+  steps = trainer.validation_steps
+  _require(
+    steps == -1 or steps >= 1,
+    "trainer.validation_steps must be at least 1, or -1 for all data",
+    steps,
+  )
+
+
+def _check_data(data: cfg.DataConfig, path: str) -> None:
+  for name in ("global_batch_size", "seq_length", "max_predictions_per_seq"):
+    value = getattr(data, name)
+    _require(value >= 1, f"{path}.{name} must be at least 1", value)
+  _require(
+    data.max_predictions_per_seq <= data.seq_length,
+    f"{path}.max_predictions_per_seq must be at most {path}.seq_length "
+    f"({data.seq_length})",
+    data.max_predictions_per_seq,
+  )
+
+
+def _check_encoder(task) -> None:
+  if not isinstance(task, masked_lm.TokenDropMaskedLMConfig):
+    return
+  kind = task.model.encoder.type
+  _require(kind == "any", "task.model.encoder.type must be any", repr(kind))
+  config = task.model.encoder.any
+  path = "task.model.encoder.any"
+  _require(
+    config.hidden_size % config.num_attention_heads == 0,
+    f"{path}.hidden_size must be a multiple of num_attention_heads "
+    f"({config.num_attention_heads})",
+    config.hidden_size,
+  )
+  try:
+    plan = encoder_config.get_drop_plan(config)
+    plan.keep_count(task.train_data.seq_length)
+    lists = encoder_config.get_id_lists(config)
+    importance_scorer.check_id_lists(config.vocab_size, *lists)
+    importance_scorer.check_beta(config.token_loss_beta)
+  except ValueError as error:
+    raise errors.UserError(f"{path}: {error}") from error
+  for name in ("train_data", "validation_data"):
+    length = getattr(task, name).seq_length
+    _require(
+      length <= config.max_position_embeddings,
+      f"task.{name}.seq_length must be at most {path}.max_position_embeddings "
+      f"({config.max_position_embeddings})",
+      length,
+    )
+
+
+def _check_heads(task) -> None:
+  names = [head.name for head in task.model.cls_heads]
+  for name in ("train_data", "validation_data"):
+    if getattr(task, name).use_next_sentence_label:
+      _require(
+        "next_sentence" in names,
+        f"task.{name}.use_next_sentence_label needs a head named next_sentence "
+        "in task.model.cls_heads",
+        f"heads {names}",
+      )
+  if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
+    for index, head in enumerate(task.model.cls_heads):
+      _require(
+        head.cls_token_idx == 0,
+        f"task.model.cls_heads[{index}].cls_token_idx must be 0: in training "
+        "the last layer is computed at position 0 and where tokens are masked",
+        head.cls_token_idx,
+      )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers the experiments that `--experiment` names.
+
+`bert/token_drop` and Model Garden's own name for it,
+`token_drop_bert/pretraining`, are the same: BERT-base at sequence length 512,
+half of the tokens kept, and the published optimizer (Hou et al., ACL 2022,
+section 4.1), ready but for the data. `bert/pretraining`, the baseline, is Model
+Garden's.
+"""
+
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.modeling import optimization
+from official.nlp.configs import bert
+from official.nlp.configs import encoders
+from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
+from official.nlp.data import pretrain_dataloader
+
+from token_dropping import encoder_config
+from token_dropping import masked_lm
+
+NAMES = ("bert/token_drop", "token_drop_bert/pretraining", "bert/pretraining")
+TRAIN_STEPS = 1_000_000
+WARMUP_STEPS = 10_000
+
+
+@exp_factory.register_config_factory("token_drop_bert/pretraining")
+@exp_factory.register_config_factory("bert/token_drop")
+def bert_token_drop() -> cfg.ExperimentConfig:
+  """BERT-base pretraining with token dropping, no next-sentence loss."""
+  return cfg.ExperimentConfig(
+    runtime=cfg.RuntimeConfig(enable_xla=True),
+    task=masked_lm.TokenDropMaskedLMConfig(
+      model=bert.PretrainerConfig(
+        encoder=encoders.EncoderConfig(
+          type="any", any=encoder_config.TokenDropEncoderConfig()
+        )
+      ),
+      train_data=_data(is_training=True),
+      validation_data=_data(is_training=False),
+    ),
+    trainer=cfg.TrainerConfig(
+      train_steps=TRAIN_STEPS, optimizer_config=_optimizer()
+    ),
+    restrictions=[
+      "task.train_data.is_training != None",
+      "task.validation_data.is_training != None",
+    ],
+  )
+
+
+def _data(is_training: bool) -> pretrain_dataloader.BertPretrainDataConfig:
+  return pretrain_dataloader.BertPretrainDataConfig(
+    is_training=is_training,
+    drop_remainder=is_training,
+    use_next_sentence_label=False,
+    use_v2_feature_names=True,
+  )
+
+
+def _optimizer() -> optimization.OptimizationConfig:
+  """AdamW, linear warm-up, linear decay to 0 over the whole training."""
+  return optimization.OptimizationConfig(
+    {
+      "optimizer": {
+        "type": "adamw",
+        "adamw": {
+          "weight_decay_rate": 0.01,
+          "exclude_from_weight_decay": ["LayerNorm", "layer_norm", "bias"],
+        },
+      },
+      "learning_rate": {
+        "type": "polynomial",
+        "polynomial": {"initial_learning_rate": 1e-4, "end_learning_rate": 0.0},
+      },
+      "warmup": {
+        "type": "polynomial",
+        "polynomial": {"warmup_steps": WARMUP_STEPS},
+      },
+    }
+  )

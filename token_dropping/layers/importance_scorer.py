@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How hard a token is: a moving average of its masked-LM loss.
+
+Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
+(https://arxiv.org/abs/2203.13240), section 3.2.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+# Far above and below any cross-entropy, so that pinned ids sort first and last.
+ALWAYS_KEPT = 1e4
+ALWAYS_DROPPED = -1e4
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class ImportanceScorer(tf_keras.layers.Layer):
+  """Scores token ids by an exponential moving average of their loss.
+
+  The layer holds one non-trainable float32 weight `table`, [V]. Reading it is a
+  lookup; `update` moves the ids that were predicted in a step, once, toward
+  their mean loss in the *global* batch: sums and counts are all-reduced, so
+  every replica holds the same table.
+
+  Args:
+    vocab_size: int, V.
+    init_value: float, score of an id that was never predicted. Defaults to
+      10.0, above the loss of any token at initialization, so that unseen
+      tokens stay until they were seen.
+    beta: float in [0, 1), weight of the old value. Defaults to 0.995.
+    allow_list: ids that are always kept (pinned above every loss).
+    deny_list: ids that are dropped first (pinned below every loss).
+    **kwargs: of `tf_keras.layers.Layer`.
+
+  Raises:
+    ValueError: beta outside [0, 1); an id outside the vocabulary or in both
+      lists.
+
+  Example:
+
+  >>> scorer = ImportanceScorer(vocab_size=8, beta=0.5, deny_list=[0])
+  >>> scorer.update(ids=[3, 3], losses=[2.0, 4.0], weights=[1.0, 1.0])
+  >>> scorer([[0, 3, 4]]).numpy().tolist()
+  [[-10000.0, 6.5, 10.0]]
+  """
+
+  def __init__(
+    self,
+    vocab_size: int,
+    init_value: float = 10.0,
+    beta: float = 0.995,
+    allow_list: Sequence[int] = (),
+    deny_list: Sequence[int] = (),
+    **kwargs,
+  ):
+    # Mixed precision must not round the moving average: always float32.
+    super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+    check_beta(beta)
+    check_id_lists(vocab_size, allow_list, deny_list)
+    self.vocab_size = vocab_size
+    self.init_value = init_value
+    self.beta = beta
+    self.allow_list = tuple(allow_list)
+    self.deny_list = tuple(deny_list)
+
+  def build(self, input_shape=None):
+    initial = np.full([self.vocab_size], self.init_value, np.float32)
+    initial[list(self.allow_list)] = ALWAYS_KEPT
+    initial[list(self.deny_list)] = ALWAYS_DROPPED
+    self._pinned = np.zeros([self.vocab_size], bool)
+    self._pinned[list(self.allow_list + self.deny_list)] = True
+    # Every replica assigns the same all-reduced value to its own copy, which is
+    # what aggregation NONE means; it needs no merge call, so XLA compiles it.
+    self.table = self.add_weight(
+      name="importance",
+      shape=[self.vocab_size],
+      dtype=tf.float32,
+      initializer=lambda shape, dtype=None: tf.constant(initial, dtype),
+      trainable=False,
+      aggregation=tf.VariableAggregation.NONE,
+    )
+    super().build(input_shape)
+
+  def call(self, ids: tf.Tensor) -> tf.Tensor:
+    """Looks scores up.
+
+    Args:
+      ids: int tensor [B, S].
+
+    Returns:
+      float32 tensor [B, S], in nats.
+    """
+    return tf.gather(self.table, ids)
+
+  def update(self, ids, losses, weights) -> None:
+    """Makes one moving-average step; call it once per training step.
+
+    Args:
+      ids: int tensor [B, P], the predicted tokens.
+      losses: float tensor [B, P], their cross-entropy in nats.
+      weights: float tensor [B, P]; slots with weight 0 change nothing.
+    """
+    if not self.built:
+      self.build()
+    ids = tf.reshape(ids, [-1])
+    weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
+    losses = tf.reshape(tf.cast(losses, tf.float32), [-1])
+    # Not a product alone: 0 * inf of an unused slot would be NaN.
+    weighted = tf.where(weights > 0, losses * weights, 0.0)
+    sums = tf.math.unsorted_segment_sum(weighted, ids, self.vocab_size)
+    counts = tf.math.unsorted_segment_sum(weights, ids, self.vocab_size)
+    sums, counts = tf.distribute.get_replica_context().all_reduce(
+      tf.distribute.ReduceOp.SUM, [sums, counts]
+    )
+    old = tf.convert_to_tensor(self.table)
+    mean = tf.math.divide_no_nan(sums, counts)
+    moved = self.beta * old + (1.0 - self.beta) * mean
+    seen = tf.logical_and(counts > 0, tf.logical_not(self._pinned))
+    self.table.assign(tf.where(seen, moved, old))
+
+  def get_config(self):
+    return super().get_config() | {
+      "vocab_size": self.vocab_size,
+      "init_value": self.init_value,
+      "beta": self.beta,
+      "allow_list": self.allow_list,
+      "deny_list": self.deny_list,
+    }
+
+
+def check_beta(beta: float) -> None:
+  """Refuses a beta outside [0, 1) with a `ValueError`."""
+  if not 0 <= beta < 1:
+    raise ValueError(f"token_loss_beta must be in [0, 1). Received: {beta}")
+
+
+def check_id_lists(
+  vocab_size: int, allow_list: Sequence[int], deny_list: Sequence[int]
+) -> None:
+  """Refuses ids outside the vocabulary and ids in both lists.
+
+  Raises:
+    ValueError: with the rule and the ids received.
+  """
+  for name, ids in (
+    ("token_allow_list", allow_list),
+    ("token_deny_list", deny_list),
+  ):
+    outside = [i for i in ids if not 0 <= i < vocab_size]
+    if outside:
+      raise ValueError(
+        f"{name} must hold ids in [0, {vocab_size}), the vocabulary. "
+        f"Received: {outside}"
+      )
+  both = sorted(set(allow_list) & set(deny_list))
+  if both:
+    raise ValueError(
+      "token_allow_list and token_deny_list must not share ids. "
+      f"Received: {both} in both"
+    )

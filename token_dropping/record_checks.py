@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do the records fit the config? Asked before anything is built."""
+
+import itertools
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import input_reader
+
+from token_dropping import errors
+
+# How much of the data is looked at before the run starts. Ids of the remaining
+# records are checked as they are read, by `with_checked_ids`.
+FILES_CHECKED = 8
+RECORDS_CHECKED = 16
+
+V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
+
+
+def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
+  """Compares the first records of the first files with the config.
+
+  Args:
+    data: a `BertPretrainDataConfig`.
+    vocab_size: int, V.
+    path: dotted path of `data`, for messages.
+
+  Raises:
+    UserError: no input, unreadable records, or records that do not fit; with
+      the file, the rule and the value.
+  """
+  if data.tfds_name or data.input_path == "dummy":
+    return
+  found = 0
+  for file in _matching_files(data, path)[:FILES_CHECKED]:
+    for index, example in enumerate(_read_examples(file, path)):
+      where = f"{file}, record {index}"
+      _check_names(example, data, path, where)
+      _check_lengths(example, data, path, where)
+      _check_ids(example, data, vocab_size, where)
+      found += 1
+  if not found:
+    raise errors.UserError(
+      f"{path}.input_path must hold records. Received: {data.input_path!r}, "
+      "whose files are empty"
+    )
+
+
+def with_checked_ids(
+  dataset: tf.data.Dataset, vocab_size: int
+) -> tf.data.Dataset:
+  """Stops a run at the first batch with an id outside the vocabulary.
+
+  A lookup clips such an id silently on accelerators. The error that it raises
+  carries `ID_RULE`.
+  """
+
+  def check(batch):
+    for name in ("input_word_ids", "masked_lm_ids"):
+      ids = batch[name]
+      inside = tf.logical_and(ids >= 0, ids < vocab_size)
+      largest = tf.reduce_max(tf.abs(ids))
+      message = ["error: ", name, ID_RULE, f" ({vocab_size}): ", largest]
+      assertion = tf.debugging.Assert(tf.reduce_all(inside), message)
+      with tf.control_dependencies([assertion]):
+        batch = batch | {name: tf.identity(ids)}
+    return batch
+
+  return dataset.map(check, num_parallel_calls=1, deterministic=True)
+
+
+ID_RULE = " must be in [0, vocab_size)"
+
+
+def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
+  if not data.input_path:
+    raise errors.UserError(
+      f"{path}.input_path must name TFRecord files, for example with "
+      f"--params_override={path}.input_path='data/train-*'. Received: ''"
+    )
+  paths = data.input_path
+  if isinstance(paths, cfg.base_config.Config):  # a mixture, by name
+    paths = list(itertools.chain.from_iterable(
+      [value] if isinstance(value, str) else value
+      for value in paths.as_dict().values()
+    ))
+  try:
+    return input_reader.match_files(paths)
+  except (ValueError, tf.errors.OpError) as error:
+    raise errors.UserError(
+      f"{path}.input_path must match at least one file. "
+      f"Received: {data.input_path!r}"
+    ) from error
+
+
+def _read_examples(file: str, path: str) -> list[tf.train.Example]:
+  try:
+    records = tf.data.TFRecordDataset(file).take(RECORDS_CHECKED)
+    return [
+      tf.train.Example.FromString(record)
+      for record in records.as_numpy_iterator()
+    ]
+  except (tf.errors.OpError, ValueError) as error:
+    raise errors.UserError(
+      f"{path}.input_path must match TFRecord files of tf.train.Example. "
+      f"Received: {file!r}, which cannot be read as such"
+    ) from error
+  except Exception as error:
+    if type(error).__name__ != "DecodeError":  # protobuf's, of either runtime
+      raise
+    raise errors.UserError(
+      f"{path}.input_path must match TFRecord files of tf.train.Example. "
+      f"Received: {file!r}, whose records are something else"
+    ) from error
+
+
+def _feature_name(name: str, data: cfg.DataConfig) -> str:
+  return name if data.use_v2_feature_names else V1_NAMES.get(name, name)
+
+
+def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
+  present = set(example.features.feature)
+  names = "input_ids" in present, "input_word_ids" in present
+  if names == (data.use_v2_feature_names, not data.use_v2_feature_names):
+    other = not data.use_v2_feature_names
+    raise errors.UserError(
+      f"{path}.use_v2_feature_names must be {str(other).lower()} for these "
+      f"records ({where}). Received: {str(data.use_v2_feature_names).lower()}"
+    )
+  needed = {_feature_name(n, data) for n in ("input_word_ids", "input_type_ids")}
+  needed |= {"input_mask", "masked_lm_positions", "masked_lm_ids"}
+  needed |= {"masked_lm_weights"}
+  if data.use_next_sentence_label:
+    needed |= {"next_sentence_labels"}
+  if needed - present:
+    raise errors.UserError(
+      f"{path}: records must have the features {', '.join(sorted(needed))}. "
+      f"Received: {where} without {', '.join(sorted(needed - present))}"
+    )
+
+
+def _ints(example, name: str) -> list[int]:
+  return list(example.features.feature[name].int64_list.value)
+
+
+def _check_lengths(
+  example, data: cfg.DataConfig, path: str, where: str
+) -> None:
+  for field, feature in (
+    ("seq_length", _feature_name("input_word_ids", data)),
+    ("max_predictions_per_seq", "masked_lm_positions"),
+  ):
+    length, configured = len(_ints(example, feature)), getattr(data, field)
+    if length != configured:
+      raise errors.UserError(
+        f"{path}.{field} must be that of the records, {length} ({where}). "
+        f"Received: {configured}"
+      )
+
+
+def _check_ids(example, data, vocab_size: int, where: str) -> None:
+  for name in (_feature_name("input_word_ids", data), "masked_lm_ids"):
+    outside = [i for i in _ints(example, name) if not 0 <= i < vocab_size]
+    if outside:
+      raise errors.UserError(
+        f"{name}{ID_RULE} ({vocab_size}); is the encoder's vocab_size that of "
+        f"the records? Received: {outside[0]} in {where}"
+      )

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The summary at the end of a run."""
+
+from token_dropping import importance_report
+from token_dropping import progress
+from token_dropping.layers import importance_scorer
+
+
+def format_summary(
+  reporter: progress.ProgressReporter,
+  step: int,
+  checkpoint: str | None,
+  card: dict | None,
+) -> str:
+  """Returns the summary's lines on steps, losses and the checkpoint.
+
+  Args:
+    reporter: what was seen during the run.
+    step: int, the step reached.
+    checkpoint: path of the latest checkpoint.
+    card: `dataset.json`, for the loss of a guess without context.
+  """
+  lines = [_headline(reporter, step)]
+  for name, outputs, note in (
+    ("training loss", reporter.train_outputs, ""),
+    ("validation loss", reporter.eval_outputs, "  (whole sequences)"),
+  ):
+    if outputs:
+      lines.append(
+        _line(
+          name,
+          f"{outputs['lm_example_loss']:.3f}  masked-LM accuracy "
+          f"{outputs['masked_lm_accuracy']:.3f}{note}",
+        )
+      )
+  if card and reporter.eval_outputs:
+    loss = card["validation"]["unigram_loss"]
+    lines.append(
+      _line("unigram loss", f"{loss:.3f}  (best guess without context)")
+    )
+  if checkpoint:
+    lines.append(_line("checkpoint", checkpoint))
+  return "\n".join(lines)
+
+
+def format_importance(
+  scorer: importance_scorer.ImportanceScorer, vocab_file: str
+) -> str:
+  """Returns the summary's lines on the most and least important tokens."""
+  most, least = importance_report.ranked_tokens(scorer, vocab_file)
+  return "\n".join(
+    [
+      _line("most important", " ".join(most)),
+      _line("least important", " ".join(least)),
+    ]
+  )
+
+
+def _headline(reporter: progress.ProgressReporter, step: int) -> str:
+  if not reporter.steps:
+    return f"Nothing to train: the run is at step {step:,}."
+  minutes, seconds = divmod(round(reporter.train_seconds), 60)
+  return (
+    f"Trained {reporter.steps:,} steps, to step {step:,}, in {minutes} min "
+    f"{seconds} s at {reporter.tokens_per_second:,.0f} tokens/s."
+  )
+
+
+def _line(name: str, text: str) -> str:
+  return f"  {name:<16} {text}"

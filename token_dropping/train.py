@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launches pretraining.
+
+    python -m token_dropping.train --experiment=bert/token_drop \\
+      --config_file=experiments/pretrain/bert_base.yaml \\
+      --params_override=runtime.distribution_strategy=tpu --tpu=local \\
+      --model_dir=gs://bucket/run --mode=train_and_eval
+
+The flags are Model Garden's, and `--dry_run`.
+"""
+
+import contextlib
+import os
+from typing import NoReturn
+
+import gin
+import tensorflow as tf
+from absl import flags
+from official.common import flags as tfm_flags
+from official.core import config_definitions as cfg
+from official.core import train_lib
+from official.core import train_utils
+
+from token_dropping import config
+from token_dropping import dataset_card
+from token_dropping import dry_run
+from token_dropping import errors
+from token_dropping import experiment_checks
+from token_dropping import importance_report
+from token_dropping import masked_lm
+from token_dropping import progress
+from token_dropping import record_checks
+from token_dropping import run_dir
+from token_dropping import run_summary
+from token_dropping import trainer as trainer_lib
+
+MODES = (
+  "train",
+  "eval",
+  "train_and_eval",
+  "train_and_post_eval",
+  "continuous_eval",
+)
+
+
+def define_flags() -> None:
+  """Defines Model Garden's flags and `--dry_run`."""
+  tfm_flags.define_flags()
+  flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Build the model, train one step on made-up records of the configured "
+    "shapes, print parameters, multiply-adds against BERT and peak memory, and "
+    "exit. Reads and writes no files.",
+  )
+
+
+def main(argv: list[str]) -> None:
+  """Checks everything, then runs what the flags ask for."""
+  values = flags.FLAGS
+  _check_flags(values, argv)
+  try:
+    gin.parse_config_files_and_bindings(values.gin_file, values.gin_params)
+  except (OSError, ValueError, SyntaxError) as error:
+    raise errors.UserError(
+      "--gin_file and --gin_params must be valid gin. "
+      f"{' '.join(str(error).split())}"
+    ) from error
+  params = config.parse(values)
+  dataset_card.fill_in_vocab_file(params)
+  params.lock()
+  experiment_checks.check_experiment(params)
+  if values.dry_run:
+    print(dry_run.run_dry(params))
+    return
+  _check_files(params, values.mode, values.model_dir)
+  if "train" in values.mode:
+    run_dir.make_run_dir(params, values.model_dir)
+  run(params, values.mode, values.model_dir)
+  train_utils.save_gin_config(values.mode, values.model_dir)
+
+
+def run(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
+  """Trains and evaluates; prints progress and a summary.
+
+  Args:
+    params: a checked experiment.
+    mode: one of `MODES`.
+    model_dir: folder of the run; its latest checkpoint is continued.
+
+  Raises:
+    UserError: a record that breaks a rule, found while reading.
+  """
+  strategy = trainer_lib.make_strategy(params.runtime)
+  trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
+  data = params.task.train_data
+  reporter = progress.ProgressReporter(
+    trainer.global_step,
+    params.trainer.train_steps,
+    data.global_batch_size * data.seq_length,
+  )
+  # Orbit prints its own lines; they stay in the log (`--verbosity=0`).
+  with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    runner = train_lib.OrbitExperimentRunner(
+      strategy,
+      trainer.task,
+      mode,
+      params,
+      model_dir,
+      train_actions=[reporter.on_train, *_histograms(params, trainer, model_dir)],
+      eval_actions=[reporter.on_eval],
+      trainer=trainer,
+    )
+    reporter.start()
+    try:
+      _run_to_the_end(runner, mode, reporter)
+    except tf.errors.InvalidArgumentError as error:
+      _raise_record_error(error)
+    finally:
+      reporter.close()
+  _print_summary(params, trainer, reporter, model_dir)
+
+
+def _run_to_the_end(runner, mode: str, reporter) -> None:
+  """Runs; a run that was complete already is evaluated all the same."""
+  runner.run()
+  if mode == "train_and_eval" and not reporter.eval_outputs:
+    runner.controller.evaluate(runner.params.trainer.validation_steps)
+
+
+def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
+  if not isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
+    return []
+  return [
+    importance_report.ImportanceHistogram(
+      trainer.model.encoder_network.importance_scorer,
+      trainer.global_step,
+      os.path.join(model_dir, "train"),
+      params.trainer.summary_interval,
+    )
+  ]
+
+
+def _print_summary(params, trainer, reporter, model_dir: str) -> None:
+  print(
+    run_summary.format_summary(
+      reporter,
+      int(trainer.global_step.numpy()),
+      tf.train.latest_checkpoint(model_dir),
+      dataset_card.read_card(params.task.validation_data),
+    )
+  )
+  if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
+    print(
+      run_summary.format_importance(
+        trainer.model.encoder_network.importance_scorer,
+        params.task.model.encoder.any.vocab_file,
+      )
+    )
+
+
+def _raise_record_error(error: tf.errors.InvalidArgumentError) -> NoReturn:
+  """Turns the input pipeline's complaint about an id into one line."""
+  for line in str(error).splitlines():
+    if record_checks.ID_RULE in line:
+      raise errors.UserError(line.strip()) from error
+  raise error
+
+
+def _check_flags(values, argv: list[str]) -> None:
+  if argv[1:]:
+    raise errors.UserError(
+      f"arguments must be flags, --name=value. Received: {argv[1]!r}"
+    )
+  required = ["experiment"]
+  if not values.dry_run:
+    required += ["mode", "model_dir"]
+  for name in required:
+    if not values[name].value:
+      raise errors.UserError(f"--{name} must be set. Received: nothing")
+  if not values.dry_run and values.mode not in MODES:
+    raise errors.UserError(
+      f"--mode must be one of {', '.join(MODES)}. Received: {values.mode!r}"
+    )
+
+
+def _check_files(
+  params: cfg.ExperimentConfig, mode: str, model_dir: str
+) -> None:
+  """Checks the records that the mode reads and the folder of the run."""
+  run_dir.check_run_dir(params, model_dir)
+  vocab_size = params.task.model.encoder.get().vocab_size
+  for path, data in experiment_checks.used_data(params, mode).items():
+    record_checks.check_records(data, vocab_size, path)
+
+
+def main_program() -> NoReturn:
+  """Defines the flags and runs the launcher; for `__main__` modules."""
+  define_flags()
+  errors.run_command(main)
+
+
+if __name__ == "__main__":
+  main_program()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices and Model Garden's trainer for an experiment."""
+
+import tensorflow as tf
+from official.common import distribute_utils
+from official.core import base_trainer
+from official.core import config_definitions as cfg
+from official.core import task_factory
+from official.core import train_utils
+from official.modeling import performance
+
+
+class Trainer(base_trainer.Trainer):
+  """Model Garden's trainer, with `runtime.enable_xla` obeyed on every device.
+
+  Model Garden compiles the step only where `num_gpus` is positive (a TPU always
+  compiles). Here one CPU does too.
+  """
+
+  def train_step(self, iterator) -> None:
+    """Runs one step on every replica; called by Orbit in a graph."""
+    task_step = self.task.train_step
+    if self.config.runtime.enable_xla and compiles_step(self.strategy):
+      task_step = tf.function(task_step, jit_compile=True)
+
+    def step(inputs):
+      logs = task_step(
+        inputs,
+        model=self.model,
+        optimizer=self.optimizer,
+        metrics=self.train_metrics,
+      )
+      self._train_loss.update_state(logs[self.task.loss])
+      self.global_step.assign_add(1)
+
+    inputs = self.next_train_inputs(iterator)
+    self.strategy.run(step, args=(inputs,), options=self._runtime_options)
+
+
+def compiles_step(strategy: tf.distribute.Strategy) -> bool:
+  """Whether a step of one replica can be compiled on its own.
+
+  Several CPU replicas cannot: their all-reduce leaves the compiled function. A
+  TPU compiles the whole replica anyway.
+  """
+  devices = strategy.extended.worker_devices
+  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
+  return kinds == {"GPU"} or (kinds == {"CPU"} and len(devices) == 1)
+
+
+def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
+  """Returns the `tf.distribute` strategy that the config names.
+
+  A mirrored strategy of one device is made a one-device strategy: the same
+  numbers without the mirroring.
+  """
+  if runtime.mixed_precision_dtype:
+    performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
+  name = runtime.distribution_strategy
+  if name == "mirrored" and runtime.num_gpus <= 1:
+    name = "one_device"
+  return distribute_utils.get_distribution_strategy(
+    distribution_strategy=name,
+    all_reduce_alg=runtime.all_reduce_alg,
+    num_gpus=runtime.num_gpus,
+    tpu_address=runtime.tpu,
+    **runtime.model_parallelism(),
+  )
+
+
+def make_trainer(
+  params: cfg.ExperimentConfig,
+  strategy: tf.distribute.Strategy,
+  mode: str,
+  model_dir: str | None,
+  **datasets,
+) -> Trainer:
+  """Builds task, model, optimizer and input, on the strategy's devices.
+
+  Args:
+    params: the experiment.
+    strategy: where to run.
+    mode: of the launcher, such as `train_and_eval`.
+    model_dir: folder of the run; `None` writes nothing.
+    **datasets: `train_dataset`, instead of the one in the config.
+
+  Returns:
+    The trainer.
+  """
+  with strategy.scope():
+    task = task_factory.get_task(params.task, logging_dir=model_dir)
+    exporter = train_utils.maybe_create_best_ckpt_exporter(params, model_dir)
+    return Trainer(
+      params,
+      task,
+      model=task.build_model(),
+      optimizer=train_utils.create_optimizer(task, params),
+      train="train" in mode,
+      evaluate="eval" in mode,
+      checkpoint_exporter=exporter,
+      **datasets,
+    )
