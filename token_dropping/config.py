@@ -2,7 +2,7 @@
 """From flags to a checked experiment config.
 
 Model Garden's order: registered experiment, then every `--config_file`, then
-`--params_override`. Every key and type is checked against the experiment's
+`--tpu` and `--tf_data_service`, then `--params_override`. Every key and type is checked against the experiment's
 dataclasses before it is applied.
 """
 
@@ -42,14 +42,14 @@ def parse(flags) -> cfg.ExperimentConfig:
   params = _registered(flags.experiment)
   for path in flags.config_file or []:
     apply_overrides(params, read_yaml(path), source=path)
-  if flags.params_override:
-    overrides = parse_overrides(flags.params_override)
-    apply_overrides(params, overrides, source="--params_override")
   if flags.tpu is not None:
     params.runtime.tpu = flags.tpu
   if flags.tf_data_service:
     params.task.train_data.tf_data_service_address = flags.tf_data_service
     params.task.validation_data.tf_data_service_address = flags.tf_data_service
+  if flags.params_override:
+    overrides = parse_overrides(flags.params_override)
+    apply_overrides(params, overrides, source="--params_override")
   _let_decay_follow_training(params)
   params.validate()
   return params
@@ -58,7 +58,7 @@ def parse(flags) -> cfg.ExperimentConfig:
 def _registered(experiment: str) -> cfg.ExperimentConfig:
   try:
     return exp_factory.get_exp_config(experiment)
-  except LookupError as error:
+  except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
     raise errors.UserError(
       f"--experiment must be one of {', '.join(experiments.NAMES)}. "
       f"Received: {experiment!r}"
@@ -109,14 +109,15 @@ def read_yaml(path: str) -> dict:
 def _load(text: str, source: str) -> dict:
   try:
     loaded = yaml.load(text, Loader=_Loader)
-  except (yaml.YAMLError, ValueError) as error:
+  except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+    # PyYAML's own tags, such as `!!bool maybe`, raise what Python raises.
     reason = " ".join(str(error).split())
     raise errors.UserError(f"{source} must be plain YAML. {reason}") from error
   if loaded is None:
     return {}
   if not isinstance(loaded, dict):
     raise errors.UserError(
-      f"{source} must be a mapping of parameters. Received: {loaded!r}"
+      f"{source} must be a mapping of parameters. Received: {_short(loaded)}"
     )
   return loaded
 
@@ -134,8 +135,17 @@ def parse_overrides(text: str) -> dict:
     text = params_dict.nested_csv_str_to_json_str(text)
   except ValueError:  # not a list of key=value; YAML, or the name of a file
     if not re.search(r"[:{\n]\s", text) and not text.lstrip().startswith("{"):
-      return read_yaml(text)
+      return _read_override_file(text)
   return _load(text, source="--params_override")
+
+
+def _read_override_file(path: str) -> dict:
+  if not tf.io.gfile.exists(path):
+    raise errors.UserError(
+      "--params_override must be key=value pairs with commas between them, "
+      f"YAML, JSON or the name of a file. Received: {_short(path)}"
+    )
+  return read_yaml(path)
 
 
 def apply_overrides(
@@ -163,9 +173,7 @@ def _checked_mapping(
   config: hyperparams.Config, overrides: Mapping, source: str, path: str
 ) -> dict:
   """Returns the overrides with every value checked and of the field's type."""
-  if type(config) is hyperparams.Config:  # free-form, such as a data mixture
-    return dict(overrides)
-  hints = typing.get_type_hints(type(config))
+  hints = _type_hints(type(config))
   known = set(vars(config)) - set(config.RESERVED_ATTR)
   checked = {}
   for key, value in overrides.items():
@@ -184,8 +192,17 @@ def _checked_mapping(
   return checked
 
 
+def _type_hints(config_class: type) -> dict:
+  hints = typing.get_type_hints(config_class)
+  if issubclass(config_class, cfg.DataConfig):
+    # Some of Model Garden's data configs narrow the type of `input_path` to
+    # one string. Its reader takes a list too.
+    hints["input_path"] = Sequence[str] | str
+  return hints
+
+
 def _check_choice(value, choices: set, source: str, path: str) -> None:
-  if value is not None and value not in choices:
+  if isinstance(value, str) and value not in choices:
     raise errors.UserError(
       f"{source}: {path} must be one of {', '.join(sorted(choices))}"
       f"{_nearest(str(value), choices)}. Received: {_short(value)}"
@@ -197,14 +214,14 @@ def _checked_value(current, hint, value, source: str, path: str):
     config = current
     if not isinstance(config, hyperparams.Config):
       config = _config_class(hint, source, path, value)()
+      if type(config) is hyperparams.Config:  # free-form, such as a mixture
+        return dict(value)
     return _checked_mapping(config, value, source, f"{path}.")
-  if isinstance(value, list | tuple) and any(
-    isinstance(item, Mapping) for item in value
-  ):
-    return [
+  if isinstance(value, list | tuple) and _matches(type(value)(), hint):
+    return type(value)(
       _checked_value(None, _item_hint(hint), item, source, f"{path}[{index}]")
       for index, item in enumerate(value)
-    ]
+    )
   value = _number(value, hint)
   if not _matches(value, hint):
     raise errors.UserError(
@@ -234,7 +251,7 @@ def _item_hint(hint):
     args = typing.get_args(option)
     if args:
       return args[0]
-  return hint
+  return Any
 
 
 def _number(value, hint):

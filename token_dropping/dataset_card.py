@@ -48,7 +48,7 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
 def _beside(data: cfg.DataConfig, name: str) -> str | None:
   """Returns the path of a file in the folder of the records, if it exists."""
   paths = data.input_path
-  first = paths if isinstance(paths, str) else next(iter(paths), "")
+  first = paths[0] if isinstance(paths, list | tuple) and paths else paths
   if not isinstance(first, str) or not first:
     return None
   folder = os.path.dirname(first.split(",")[0].strip())

@@ -2,9 +2,12 @@
 """The one error type for wrong input, and how a command reports it."""
 
 import sys
-from typing import Callable, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app
+from absl import flags
+from absl import logging
 
 EXIT_CODE = 2
 
@@ -20,6 +23,8 @@ class UserError(ValueError):
 def run_command(main: Callable[[list[str]], None]) -> NoReturn:
   """Runs a command's `main` as `absl.app.run` does, reporting `UserError`.
 
+  Library logs stay quiet below warnings unless `--verbosity` is given.
+
   Args:
     main: the command; takes the arguments that no flag consumed.
 
@@ -28,6 +33,8 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
   """
 
   def report(argv: list[str]) -> None:
+    if not flags.FLAGS["verbosity"].present:
+      logging.set_verbosity(logging.WARNING)
     try:
       main(argv)
     except UserError as error:

@@ -17,6 +17,15 @@ STRATEGIES = (
   "parameter_server",
   "tpu",
 )
+ENCODER_SIZES = (
+  "vocab_size",
+  "hidden_size",
+  "num_layers",
+  "num_attention_heads",
+  "intermediate_size",
+  "max_position_embeddings",
+  "type_vocab_size",
+)
 
 
 def check_experiment(params: cfg.ExperimentConfig) -> None:
@@ -110,6 +119,9 @@ def _check_encoder(task) -> None:
   _require(kind == "any", "task.model.encoder.type must be any", repr(kind))
   config = task.model.encoder.any
   path = "task.model.encoder.any"
+  for name in ENCODER_SIZES:
+    value = getattr(config, name)
+    _require(value >= 1, f"{path}.{name} must be at least 1", value)
   _require(
     config.hidden_size % config.num_attention_heads == 0,
     f"{path}.hidden_size must be a multiple of num_attention_heads "

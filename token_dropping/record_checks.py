@@ -2,8 +2,10 @@
 """Do the records fit the config? Asked before anything is built."""
 
 import itertools
+import re
 
 import tensorflow as tf
+from official.common import dataset_fn
 from official.core import config_definitions as cfg
 from official.core import input_reader
 
@@ -14,6 +16,7 @@ from token_dropping import errors
 FILES_CHECKED = 8
 RECORDS_CHECKED = 16
 
+ID_RULE = " must be in [0, vocab_size)"
 V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
 
 
@@ -32,8 +35,9 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
   if data.tfds_name or data.input_path == "dummy":
     return
   found = 0
+  read = dataset_fn.pick_dataset_fn(data.file_type)
   for file in _matching_files(data, path)[:FILES_CHECKED]:
-    for index, example in enumerate(_read_examples(file, path)):
+    for index, example in enumerate(_read_examples(read, file, path)):
       where = f"{file}, record {index}"
       _check_names(example, data, path, where)
       _check_lengths(example, data, path, where)
@@ -51,25 +55,38 @@ def with_checked_ids(
 ) -> tf.data.Dataset:
   """Stops a run at the first batch with an id outside the vocabulary.
 
-  A lookup clips such an id silently on accelerators. The error that it raises
-  carries `ID_RULE`.
+  Without it a lookup on an accelerator would clip such an id silently. See
+  `broken_rule` for the error.
+
+  Args:
+    dataset: batches, as dictionaries.
+    vocab_size: int, V.
+
+  Returns:
+    The same batches.
   """
 
-  def check(batch):
+  def check(batch: dict) -> dict:
+    checked = dict(batch)
     for name in ("input_word_ids", "masked_lm_ids"):
       ids = batch[name]
-      inside = tf.logical_and(ids >= 0, ids < vocab_size)
-      largest = tf.reduce_max(tf.abs(ids))
-      message = ["error: ", name, ID_RULE, f" ({vocab_size}): ", largest]
-      assertion = tf.debugging.Assert(tf.reduce_all(inside), message)
-      with tf.control_dependencies([assertion]):
-        batch = batch | {name: tf.identity(ids)}
-    return batch
+      outside = tf.logical_or(ids < 0, ids >= vocab_size)
+      worst = tf.reduce_max(tf.where(outside, ids, tf.int32.min))
+      message = tf.strings.format(
+        f"{name}{ID_RULE} ({vocab_size}). Received: {{}}", worst
+      )
+      none = tf.logical_not(tf.reduce_any(outside))
+      with tf.control_dependencies([tf.debugging.Assert(none, [message])]):
+        checked[name] = tf.identity(ids)
+    return checked
 
-  return dataset.map(check, num_parallel_calls=1, deterministic=True)
+  return dataset.map(check)
 
 
-ID_RULE = " must be in [0, vocab_size)"
+def broken_rule(error: tf.errors.OpError) -> str | None:
+  """Returns the complaint of `with_checked_ids` in an error, if it is one."""
+  found = re.search(r"\w+" + re.escape(ID_RULE) + r"[^\]\n]*", str(error))
+  return found and found.group()
 
 
 def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
@@ -93,9 +110,9 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
     ) from error
 
 
-def _read_examples(file: str, path: str) -> list[tf.train.Example]:
+def _read_examples(read, file: str, path: str) -> list[tf.train.Example]:
   try:
-    records = tf.data.TFRecordDataset(file).take(RECORDS_CHECKED)
+    records = read(file).take(RECORDS_CHECKED)
     return [
       tf.train.Example.FromString(record)
       for record in records.as_numpy_iterator()

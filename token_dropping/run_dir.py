@@ -43,12 +43,12 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   path = os.path.join(model_dir, "params.yaml")
   if not tf.io.gfile.exists(path):
     return
-  there = _flat(config.read_yaml(path).get("task", {}).get("model", {}))
+  task = config.read_yaml(path).get("task")
+  there = _flat(task.get("model", {}) if isinstance(task, dict) else {})
   here = _flat(params.task.model.as_dict())
   for field in sorted(there.keys() | here.keys()):
-    name = field.rsplit(".", 1)[-1]
     old, new = there.get(field), here.get(field)
-    if name not in FREE_FIELDS and old != new:
+    if old != new and FREE_FIELDS.isdisjoint(field.split(".")):
       raise errors.UserError(
         f"--model_dir must be new or hold a run of the same model; {path} has "
         f"task.model.{field}={old}. Received: {new}"

@@ -11,6 +11,7 @@ The flags are Model Garden's, and `--dry_run`.
 
 import contextlib
 import os
+import sys
 from typing import NoReturn
 
 import gin
@@ -107,7 +108,10 @@ def run(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
       mode,
       params,
       model_dir,
-      train_actions=[reporter.on_train, *_histograms(params, trainer, model_dir)],
+      train_actions=[
+        reporter.on_train,
+        *_histograms(params, trainer, model_dir),
+      ],
       eval_actions=[reporter.on_eval],
       trainer=trainer,
     )
@@ -115,7 +119,10 @@ def run(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
     try:
       _run_to_the_end(runner, mode, reporter)
     except tf.errors.InvalidArgumentError as error:
-      _raise_record_error(error)
+      rule = record_checks.broken_rule(error)
+      if rule is None:
+        raise
+      raise errors.UserError(rule) from error
     finally:
       reporter.close()
   _print_summary(params, trainer, reporter, model_dir)
@@ -159,14 +166,6 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
     )
 
 
-def _raise_record_error(error: tf.errors.InvalidArgumentError) -> NoReturn:
-  """Turns the input pipeline's complaint about an id into one line."""
-  for line in str(error).splitlines():
-    if record_checks.ID_RULE in line:
-      raise errors.UserError(line.strip()) from error
-  raise error
-
-
 def _check_flags(values, argv: list[str]) -> None:
   if argv[1:]:
     raise errors.UserError(
@@ -197,6 +196,9 @@ def _check_files(
 def main_program() -> NoReturn:
   """Defines the flags and runs the launcher; for `__main__` modules."""
   define_flags()
+  for flag in flags.FLAGS.get_flags_for_module(tfm_flags.__name__):
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+  flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS["dry_run"])
   errors.run_command(main)
 
 

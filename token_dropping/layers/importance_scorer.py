@@ -75,7 +75,7 @@ class ImportanceScorer(tf_keras.layers.Layer):
     # Every replica assigns the same all-reduced value to its own copy, which is
     # what aggregation NONE means; it needs no merge call, so XLA compiles it.
     self.table = self.add_weight(
-      name="importance",
+      name="table",
       shape=[self.vocab_size],
       dtype=tf.float32,
       initializer=lambda shape, dtype=None: tf.constant(initial, dtype),

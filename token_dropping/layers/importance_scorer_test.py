@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from token_dropping import testing
 from token_dropping.layers import importance_scorer
 
 ALWAYS_DROPPED = importance_scorer.ALWAYS_DROPPED
@@ -72,8 +73,7 @@ def test_update_compiles_with_xla():
 
 
 def test_replicas_hold_the_table_of_the_global_batch():
-  devices = tf.config.list_logical_devices("CPU")
-  strategy = tf.distribute.MirroredStrategy(devices[:2])
+  strategy = testing.mirrored(2)
   with strategy.scope():
     mirrored = _scorer()
   single = _scorer()

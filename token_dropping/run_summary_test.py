@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the summary at the end of a run."""
+
+import types
+
+from token_dropping import run_summary
+from token_dropping.layers import importance_scorer
+
+
+def _reporter(**kwargs):
+  outputs = {"lm_example_loss": 6.5, "masked_lm_accuracy": 0.125}
+  defaults = {
+    "steps": 1500,
+    "train_seconds": 125.4,
+    "tokens_per_second": 12345.6,
+    "train_outputs": outputs,
+    "eval_outputs": outputs | {"lm_example_loss": 6.75},
+  }
+  return types.SimpleNamespace(**(defaults | kwargs))
+
+
+def test_whole_summary():
+  card = {"validation": {"unigram_loss": 6.8608}}
+  text = run_summary.format_summary(_reporter(), 1600, "run/ckpt-1600", card)
+  assert text.splitlines() == [
+    "Trained 1,500 steps, to step 1,600, in 2 min 5 s at 12,346 tokens/s.",
+    "  training loss    6.500  masked-LM accuracy 0.125",
+    "  validation loss  6.750  masked-LM accuracy 0.125  (whole sequences)",
+    "  unigram loss     6.861  (best guess without context)",
+    "  checkpoint       run/ckpt-1600",
+  ]
+
+
+def test_only_what_was_seen_is_shown():
+  reporter = _reporter(steps=0, train_outputs={}, eval_outputs={})
+  text = run_summary.format_summary(reporter, 40, None, None)
+  assert text == "Nothing to train: the run is at step 40."
+
+
+def test_importance_lines():
+  scorer = importance_scorer.ImportanceScorer(9, beta=0.0)
+  scorer.update([[5, 6]], [[1.0, 2.0]], [[1.0, 1.0]])
+  assert run_summary.format_importance(scorer, "").splitlines() == [
+    "  most important   id 6 id 5",
+    "  least important  id 5 id 6",
+  ]

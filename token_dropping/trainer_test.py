@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of devices and trainer."""
+
+import pytest
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from token_dropping import testing
+from token_dropping import trainer
+
+
+@pytest.mark.parametrize("name", ["one_device", "mirrored"])
+def test_one_device_needs_no_mirroring(name):
+  strategy = trainer.make_strategy(
+    cfg.RuntimeConfig(distribution_strategy=name)
+  )
+  assert isinstance(strategy, tf.distribute.OneDeviceStrategy)
+  assert trainer.compiles_step(strategy)
+
+
+def test_several_cpu_replicas_are_not_compiled():
+  assert not trainer.compiles_step(testing.mirrored(2))
