@@ -2,8 +2,8 @@
 """From flags to a checked experiment config.
 
 Model Garden's order: registered experiment, then every `--config_file`, then
-`--tpu` and `--tf_data_service`, then `--params_override`. Every key and type is checked against the experiment's
-dataclasses before it is applied.
+`--tpu` and `--tf_data_service`, then `--params_override`. Every key and type is
+checked against the experiment's dataclasses before it is applied.
 """
 
 import difflib
@@ -177,7 +177,7 @@ def _checked_mapping(
   known = set(vars(config)) - set(config.RESERVED_ATTR)
   checked = {}
   for key, value in overrides.items():
-    dotted = f"{path}{key}"
+    dotted = path + " ".join(str(key).split())
     if key not in known:
       near = _nearest(str(key), known, path)
       raise errors.UserError(

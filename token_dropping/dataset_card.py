@@ -40,7 +40,9 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
   config = params.task.model.encoder.get()
   if not isinstance(config, encoder_config.TokenDropEncoderConfig):
     return
-  if config.vocab_file or _beside(params.task.train_data, "dataset.json") is None:
+  if (
+    config.vocab_file or _beside(params.task.train_data, "dataset.json") is None
+  ):
     return
   config.vocab_file = _beside(params.task.train_data, "vocab.txt") or ""
 

@@ -97,10 +97,12 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
     )
   paths = data.input_path
   if isinstance(paths, cfg.base_config.Config):  # a mixture, by name
-    paths = list(itertools.chain.from_iterable(
-      [value] if isinstance(value, str) else value
-      for value in paths.as_dict().values()
-    ))
+    paths = list(
+      itertools.chain.from_iterable(
+        [value] if isinstance(value, str) else value
+        for value in paths.as_dict().values()
+      )
+    )
   try:
     return input_reader.match_files(paths)
   except (ValueError, tf.errors.OpError) as error:
@@ -144,7 +146,9 @@ def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
       f"{path}.use_v2_feature_names must be {str(other).lower()} for these "
       f"records ({where}). Received: {str(data.use_v2_feature_names).lower()}"
     )
-  needed = {_feature_name(n, data) for n in ("input_word_ids", "input_type_ids")}
+  needed = {
+    _feature_name(n, data) for n in ("input_word_ids", "input_type_ids")
+  }
   needed |= {"input_mask", "masked_lm_positions", "masked_lm_ids"}
   needed |= {"masked_lm_weights"}
   if data.use_next_sentence_label:
