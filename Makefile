@@ -15,7 +15,7 @@ RUN := runs/quickstart
 # Text: the piece of Wikipedia that is in gensim's package.
 QUICKSTART_DATA_FLAGS := --input=gensim:enwiki --vocab_size=4096 \
   --seq_length=128 --max_predictions_per_seq=20 --packing=full \
-  --validation_share=0.05
+  --validation_share=0.05 --duplicates=4
 
 # TensorFlow reports its start-up below this level; 0 shows everything.
 export TF_CPP_MIN_LOG_LEVEL ?= 2

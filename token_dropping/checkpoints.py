@@ -8,9 +8,7 @@ from token_dropping import errors
 from token_dropping import pretrainer
 
 
-def initialize_from(
-  model: pretrainer.TokenDropPretrainer, path: str
-) -> None:
+def initialize_from(model: pretrainer.TokenDropPretrainer, path: str) -> None:
   """Restores the encoder, and whatever else the checkpoint holds.
 
   The encoder must be restored completely. Heads and importance table that the

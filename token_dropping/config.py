@@ -298,8 +298,9 @@ def _describe(hint) -> str:
 
 
 def _nearest(name: str, known, path: str = "") -> str:
-  close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-  return f"; the nearest is {path}{close[0]}" if close else ""
+  lower = {key.lower(): key for key in sorted(known)}
+  close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+  return f"; the nearest is {path}{lower[close[0]]}" if close else ""
 
 
 def _short(value) -> str:

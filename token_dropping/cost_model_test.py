@@ -48,6 +48,6 @@ def test_two_layers_by_hand():
 def test_keeping_all_saves_only_in_the_last_layer():
   plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
   saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
-  assert cost_model.token_drop_macs(
-    BASE, plan
-  ) == cost_model.bert_macs(BASE) - saved
+  assert (
+    cost_model.token_drop_macs(BASE, plan) == cost_model.bert_macs(BASE) - saved
+  )

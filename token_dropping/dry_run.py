@@ -98,5 +98,7 @@ def _memory_lines() -> list[str]:
   lines = [f"  peak memory      {peak / 2**30:.2f} GiB (process)"]
   for index in range(len(tf.config.list_physical_devices("GPU"))):
     info = tf.config.experimental.get_memory_info(f"GPU:{index}")
-    lines.append(f"  peak memory      {info['peak'] / 2**30:.2f} GiB (GPU {index})")
+    lines.append(
+      f"  peak memory      {info['peak'] / 2**30:.2f} GiB (GPU {index})"
+    )
   return lines

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The YAML fields of `TokenDropEncoder`, bound to Model Garden's `any` encoder.
 
-    task:
-      model:
-        encoder:
-          type: any
-          any: {token_keep_ratio: 0.5, drop_layer: 5, vocab_file: vocab.txt}
+task:
+  model:
+    encoder:
+      type: any
+      any: {token_keep_ratio: 0.5, drop_layer: 5, vocab_file: vocab.txt}
 """
 
 import dataclasses

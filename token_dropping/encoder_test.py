@@ -142,9 +142,7 @@ def test_middle_layers_equal_a_hand_written_pass():
 
   _assert_same([tf.gather(states[1], kept, batch_dims=1)], [one], 1e-6)
   _assert_same([tf.gather(states[2], kept, batch_dims=1)], [two], 1e-6)
-  dropped = [
-    sorted(set(range(S)) - set(row)) for row in kept.numpy().tolist()
-  ]
+  dropped = [sorted(set(range(S)) - set(row)) for row in kept.numpy().tolist()]
   for layer in (1, 2):  # the others wait
     _assert_same(
       [tf.gather(states[layer], dropped, batch_dims=1)],

@@ -45,6 +45,19 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_heads(params.task)
 
 
+def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
+  """Returns one line for each setting that is allowed but looks wrong."""
+  optimizer = params.trainer.optimizer_config
+  warmup = getattr(optimizer.warmup.get(), "warmup_steps", None) or 0
+  decay = getattr(optimizer.learning_rate.get(), "decay_steps", None)
+  if decay is not None and warmup >= decay:
+    return [
+      "trainer.optimizer_config: warmup_steps should be below decay_steps "
+      f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    ]
+  return []
+
+
 def used_data(
   params: cfg.ExperimentConfig, mode: str
 ) -> dict[str, cfg.DataConfig]:

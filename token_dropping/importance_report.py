@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The importance table for people: a TensorBoard histogram and ranked tokens."""
+"""The importance table for people: TensorBoard histogram and ranked tokens."""
 
 import numpy as np
 import tensorflow as tf

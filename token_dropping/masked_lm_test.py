@@ -162,7 +162,8 @@ def test_kept_share_counts_real_tokens():
   task = _task(encoder={"any": {"token_keep_k": 4}})
   batch = _batch()
   half = tf.sequence_mask([8] * 4, testing.SEQ_LENGTH, tf.int32)
-  batch |= {"input_mask": half, "input_word_ids": batch["input_word_ids"] * half}
+  ids = batch["input_word_ids"] * half
+  batch |= {"input_mask": half, "input_word_ids": ids}
   metrics = task.build_metrics(training=True)
   task.train_step(batch, task.build_model(), _sgd(), metrics)
   share = next(metric for metric in metrics if metric.name == "kept_share")

@@ -93,9 +93,7 @@ class ProgressReporter:
     """Reports an evaluation."""
     self.eval_outputs = _as_floats(outputs)
     step = int(self._global_step.numpy())
-    self._write(
-      f"step {step:>7,}  evaluation: {_losses(self.eval_outputs)}"
-    )
+    self._write(f"step {step:>7,}  evaluation: {_losses(self.eval_outputs)}")
     self._last_time = self._clock()
 
   def _show(self, step: int, steps: int, seconds_left: float) -> None:

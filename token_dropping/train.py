@@ -71,6 +71,8 @@ def main(argv: list[str]) -> None:
   dataset_card.fill_in_vocab_file(params)
   params.lock()
   experiment_checks.check_experiment(params)
+  for doubt in experiment_checks.find_doubts(params):
+    print(f"warning: {doubt}", file=sys.stderr)
   if values.dry_run:
     print(dry_run.run_dry(params))
     return

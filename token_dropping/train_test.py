@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 import yaml
+from official.nlp.configs import encoders
 
 from token_dropping import errors
 from token_dropping import testing
@@ -35,9 +36,7 @@ def _write_config(folder, **overrides) -> None:
     "task": {
       "train_data": {"input_path": str(folder / "train*"), "seed": 1},
       "validation_data": {"input_path": str(folder / "validation*")},
-      "model": {
-        "encoder": {"any": {"vocab_file": str(folder / "vocab.txt")}}
-      },
+      "model": {"encoder": {"any": {"vocab_file": str(folder / "vocab.txt")}}},
     }
   }
   config = testing.merged(testing.TINY, paths, overrides)
@@ -107,6 +106,37 @@ def test_checkpoint_holds_importance_beside_an_ordinary_bert(folder):
   layer = "encoder/_transformer_layers/0"
   assert f"{layer}/_attention_layer/_query_dense/kernel" in names
   assert "masked_lm/output_bias.Sbias" in names
+
+
+def test_checkpoint_restores_into_bert_v2(folder):
+  _launch(folder, mode="train")
+  sizes = {
+    "vocab_size": testing.VOCAB_SIZE,
+    "hidden_size": 8,
+    "num_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": testing.SEQ_LENGTH,
+  }
+  config = encoders.EncoderConfig({"type": "bert_v2", "bert_v2": sizes})
+  bert = encoders.build_encoder(config)
+  bert(bert.inputs)
+  path = tf.train.latest_checkpoint(str(folder / "run"))
+  status = tf.train.Checkpoint(encoder=bert).restore(path)
+  status.expect_partial().assert_existing_objects_matched()
+  kernel = "encoder/_pooler_layer/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+  np.testing.assert_array_equal(
+    bert.pooler_layer.kernel, _variables(folder)[kernel]
+  )
+
+
+def test_warmup_as_long_as_training_is_a_warning(folder, capsys):
+  decay = "trainer.optimizer_config.learning_rate.polynomial.decay_steps=1"
+  _launch(folder, mode="train", params_override=decay)
+  assert capsys.readouterr().err.splitlines()[0] == (
+    "warning: trainer.optimizer_config: warmup_steps should be below "
+    "decay_steps (1), or the learning rate stays at its end. Received: 1"
+  )
 
 
 def test_restart_continues_with_the_same_numbers(folder):
@@ -314,7 +344,9 @@ def test_model_dir_of_another_model(folder):
 
 
 def test_positional_argument_is_refused(folder):
-  with pytest.raises(errors.UserError, match="must be flags, .*'train_steps=3'"):
+  with pytest.raises(
+    errors.UserError, match="must be flags, .*'train_steps=3'"
+  ):
     testing.launch_argv(["train_steps=3"])
 
 

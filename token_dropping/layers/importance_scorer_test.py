@@ -89,9 +89,9 @@ def test_replicas_hold_the_table_of_the_global_batch():
       )
     )
 
-  tf.function(
-    lambda *batch: strategy.run(mirrored.update, args=batch)
-  )(rows(ids), rows(losses), rows(weights))
+  tf.function(lambda *batch: strategy.run(mirrored.update, args=batch))(
+    rows(ids), rows(losses), rows(weights)
+  )
   copies = strategy.experimental_local_results(mirrored.table)
   assert len(copies) == 2
   for copy in copies:
