@@ -42,6 +42,7 @@ setuptools.setup(
     "gin-config>=0.5",
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
     "numpy>=1.26",
+    "protobuf>=5.28",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorflow-datasets>=4.9.7",
     "tensorflow-text>=2.20,<2.21",

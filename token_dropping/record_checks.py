@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do the records fit the config? Asked before anything is built."""
 
-import itertools
 import re
 
 import tensorflow as tf
+from google.protobuf import message
 from official.common import dataset_fn
 from official.core import config_definitions as cfg
 from official.core import input_reader
@@ -17,6 +17,8 @@ FILES_CHECKED = 8
 RECORDS_CHECKED = 16
 
 ID_RULE = " must be in [0, vocab_size)"
+SEQUENCES = ("input_word_ids", "input_mask", "input_type_ids")
+PREDICTIONS = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
 V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
 
 
@@ -95,16 +97,8 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
       f"{path}.input_path must name TFRecord files, for example with "
       f"--params_override={path}.input_path='data/train-*'. Received: ''"
     )
-  paths = data.input_path
-  if isinstance(paths, cfg.base_config.Config):  # a mixture, by name
-    paths = list(
-      itertools.chain.from_iterable(
-        [value] if isinstance(value, str) else value
-        for value in paths.as_dict().values()
-      )
-    )
   try:
-    return input_reader.match_files(paths)
+    return input_reader.match_files(data.input_path)
   except (ValueError, tf.errors.OpError) as error:
     raise errors.UserError(
       f"{path}.input_path must match at least one file. "
@@ -119,17 +113,10 @@ def _read_examples(read, file: str, path: str) -> list[tf.train.Example]:
       tf.train.Example.FromString(record)
       for record in records.as_numpy_iterator()
     ]
-  except (tf.errors.OpError, ValueError) as error:
+  except (tf.errors.OpError, ValueError, message.DecodeError) as error:
     raise errors.UserError(
       f"{path}.input_path must match TFRecord files of tf.train.Example. "
       f"Received: {file!r}, which cannot be read as such"
-    ) from error
-  except Exception as error:
-    if type(error).__name__ != "DecodeError":  # protobuf's, of either runtime
-      raise
-    raise errors.UserError(
-      f"{path}.input_path must match TFRecord files of tf.train.Example. "
-      f"Received: {file!r}, whose records are something else"
     ) from error
 
 
@@ -146,11 +133,7 @@ def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
       f"{path}.use_v2_feature_names must be {str(other).lower()} for these "
       f"records ({where}). Received: {str(data.use_v2_feature_names).lower()}"
     )
-  needed = {
-    _feature_name(n, data) for n in ("input_word_ids", "input_type_ids")
-  }
-  needed |= {"input_mask", "masked_lm_positions", "masked_lm_ids"}
-  needed |= {"masked_lm_weights"}
+  needed = {_feature_name(name, data) for name in (*SEQUENCES, *PREDICTIONS)}
   if data.use_next_sentence_label:
     needed |= {"next_sentence_labels"}
   if needed - present:
@@ -160,30 +143,42 @@ def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
     )
 
 
-def _ints(example, name: str) -> list[int]:
-  return list(example.features.feature[name].int64_list.value)
+def _values(example, name: str, data: cfg.DataConfig) -> list:
+  feature = example.features.feature[_feature_name(name, data)]
+  if name == "masked_lm_weights":
+    return list(feature.float_list.value)
+  return list(feature.int64_list.value)
 
 
 def _check_lengths(
   example, data: cfg.DataConfig, path: str, where: str
 ) -> None:
-  for field, feature in (
-    ("seq_length", _feature_name("input_word_ids", data)),
-    ("max_predictions_per_seq", "masked_lm_positions"),
+  for field, names in (
+    ("seq_length", SEQUENCES),
+    ("max_predictions_per_seq", PREDICTIONS),
   ):
-    length, configured = len(_ints(example, feature)), getattr(data, field)
-    if length != configured:
-      raise errors.UserError(
-        f"{path}.{field} must be that of the records, {length} ({where}). "
-        f"Received: {configured}"
-      )
+    configured = getattr(data, field)
+    for name in names:
+      length = len(_values(example, name, data))
+      if length != configured:
+        raise errors.UserError(
+          f"{path}.{field} must be that of the records, {length} "
+          f"({_feature_name(name, data)} in {where}). Received: {configured}"
+        )
 
 
 def _check_ids(example, data, vocab_size: int, where: str) -> None:
-  for name in (_feature_name("input_word_ids", data), "masked_lm_ids"):
-    outside = [i for i in _ints(example, name) if not 0 <= i < vocab_size]
-    if outside:
+  for name in ("input_word_ids", "masked_lm_ids"):
+    for value in _values(example, name, data):
+      if not 0 <= value < vocab_size:
+        raise errors.UserError(
+          f"{_feature_name(name, data)}{ID_RULE} ({vocab_size}); is the "
+          f"encoder's vocab_size that of the records? Received: {value} in "
+          f"{where}"
+        )
+  for value in _values(example, "masked_lm_positions", data):
+    if not 0 <= value < data.seq_length:
       raise errors.UserError(
-        f"{name}{ID_RULE} ({vocab_size}); is the encoder's vocab_size that of "
-        f"the records? Received: {outside[0]} in {where}"
+        f"masked_lm_positions must be in [0, seq_length) ({data.seq_length}). "
+        f"Received: {value} in {where}"
       )

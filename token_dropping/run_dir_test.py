@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the folder of a run."""
+
+import pytest
+from official.core import exp_factory
+from official.core import train_utils
+
+from token_dropping import config
+from token_dropping import errors
+from token_dropping import run_dir
+from token_dropping import testing
+
+HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+
+
+def _params(encoder: dict | None = None, name="bert/token_drop", **model):
+  params = exp_factory.get_exp_config(name)
+  tree = testing.merged(
+    testing.TINY, {"task": {"model": {"encoder": {"any": encoder or {}}}}}
+  )
+  tree["task"]["model"] |= model
+  config.apply_overrides(params, tree, source="test")
+  return params
+
+
+def _refused(params, folder) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    run_dir.check_run_dir(params, str(folder))
+  return str(caught.value)
+
+
+def _rule(folder) -> str:
+  return (
+    "--model_dir must be new or hold a run of the same model; "
+    f"{folder}/params.yaml has task.model."
+  )
+
+
+def test_new_folder_is_fine_and_stays_new(tmp_path):
+  run_dir.check_run_dir(_params(), str(tmp_path / "run"))
+  assert not (tmp_path / "run").exists()
+
+
+def test_folder_without_params_is_fine(tmp_path):
+  (tmp_path / "notes.txt").touch()
+  run_dir.check_run_dir(_params(), str(tmp_path))
+
+
+def test_make_run_dir_writes_what_reads_back(tmp_path):
+  params = _params()
+  folder = tmp_path / "some" / "run"
+  run_dir.make_run_dir(params, str(folder))
+  assert config.read_yaml(str(folder / "params.yaml")) == params.as_dict()
+
+
+def test_same_model_is_fine(tmp_path):
+  run_dir.make_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
+  run_dir.check_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
+
+
+def test_both_names_of_the_experiment_are_one_model(tmp_path):
+  run_dir.make_run_dir(_params(name="bert/token_drop"), str(tmp_path))
+  run_dir.check_run_dir(
+    _params(name="token_drop_bert/pretraining"), str(tmp_path)
+  )
+
+
+def test_data_and_training_may_change(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  params = _params()
+  params.task.train_data.global_batch_size = 32
+  params.trainer.train_steps = 99
+  run_dir.check_run_dir(params, str(tmp_path))
+
+
+def test_other_size_names_the_field(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  params = _params({"hidden_size": 16})
+  assert _refused(params, tmp_path) == (
+    f"{_rule(tmp_path)}encoder.any.hidden_size=8. Received: 16"
+  )
+
+
+def test_other_encoder_is_refused(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  params = _params()
+  params.task.model.encoder.type = "bert"
+  assert _refused(params, tmp_path) == (
+    f"{_rule(tmp_path)}encoder.any.hidden_activation=gelu. Received: None"
+  )
+
+
+def test_other_head_names_the_field(tmp_path):
+  run_dir.make_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
+  params = _params(cls_heads=[HEAD | {"inner_dim": 4}])
+  assert _refused(params, tmp_path) == (
+    f"{_rule(tmp_path)}cls_heads.0.inner_dim=8. Received: 4"
+  )
+
+
+def test_new_head_is_refused(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  params = _params(cls_heads=[HEAD])
+  assert _refused(params, tmp_path) == (
+    f"{_rule(tmp_path)}cls_heads.0.activation=None. Received: tanh"
+  )
+
+
+@pytest.mark.parametrize(
+  "free",
+  [
+    {"attention_dropout_rate": 0.5},
+    {"drop_at_inference": True},
+    {"drop_layer": 1},
+    {"dropout_rate": 0.5},
+    {"restore_layer": 1},
+    {"token_allow_list": [7]},
+    {"token_allow_list": None},
+    {"token_deny_list": [5, 6]},
+    {"token_keep_k": 3},
+    {"token_keep_ratio": 0.25},
+    {"token_loss_beta": 0.9},
+    {"token_loss_init_value": 5.0},
+    {"vocab_file": "other.txt"},
+  ],
+  ids=lambda free: "-".join(free),
+)
+def test_fields_that_leave_the_weights_alone_may_change(tmp_path, free):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  params = _params(free)
+  assert params.as_dict() != _params().as_dict()
+  run_dir.check_run_dir(params, str(tmp_path))
+
+
+def test_every_free_field_is_a_field():
+  assert set(_params().task.model.encoder.any.as_dict()) >= run_dir.FREE_FIELDS
+
+
+def test_tuples_that_model_garden_writes_read_back(tmp_path):
+  params = _params({"token_allow_list": (1, 2), "token_deny_list": (0,)})
+  train_utils.serialize_config(params, str(tmp_path))
+  written = (tmp_path / "params.yaml").read_text()
+  assert "!!python/tuple" in written
+  run_dir.check_run_dir(params, str(tmp_path))
+  other = _params({"token_allow_list": (1, 2), "num_layers": 4})
+  assert _refused(other, tmp_path) == (
+    f"{_rule(tmp_path)}encoder.any.num_layers=3. Received: 4"
+  )
+
+
+@pytest.mark.parametrize("content", ["", "task:\n", "task: 3\n"])
+def test_params_without_a_model_are_refused(tmp_path, content):
+  (tmp_path / "params.yaml").write_text(content)
+  message = _refused(_params(), tmp_path)
+  assert message.startswith(_rule(tmp_path))
+  assert "\n" not in message
+
+
+def test_params_that_are_no_yaml_are_refused(tmp_path):
+  path = tmp_path / "params.yaml"
+  path.write_text("task: [")
+  message = _refused(_params(), tmp_path)
+  assert message.startswith(f"{path} must be plain YAML. ")
+  assert "\n" not in message
+
+
+def test_unwritable_folder_is_refused(tmp_path):
+  # Permissions stop no administrator; a file in the way stops everyone.
+  (tmp_path / "file").touch()
+  folder = str(tmp_path / "file" / "run")
+  run_dir.check_run_dir(_params(), folder)
+  with pytest.raises(errors.UserError) as caught:
+    run_dir.make_run_dir(_params(), folder)
+  assert str(caught.value) == (
+    f"--model_dir must be a writable folder. Received: {folder!r}"
+  )
