@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from token_dropping import config
+from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import experiments
 
@@ -450,7 +451,7 @@ def test_wrong_key_leaves_no_trace(tmp_path):
   params = experiments.bert_token_drop()
   before = params.as_dict()
   with pytest.raises(errors.UserError):
-    config.apply_overrides(
+    config_overrides.apply_overrides(
       params, {"runtime": {"tpu": "a"}, "zzz": 1}, source="test"
     )
   assert params.as_dict() == before
@@ -460,7 +461,9 @@ def test_locked_config_is_refused():
   params = experiments.bert_token_drop()
   params.lock()
   with pytest.raises(errors.UserError, match="^test: .*locked"):
-    config.apply_overrides(params, {"runtime": {"tpu": "a"}}, source="test")
+    config_overrides.apply_overrides(
+      params, {"runtime": {"tpu": "a"}}, source="test"
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,9 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
       sys.exit(EXIT_CODE)
 
   app.run(report)
+
+
+def shorten(value) -> str:
+  """Returns how a received value is shown in a message, on one line."""
+  text = repr(value)
+  return text if len(text) <= 80 else f"{text[:77]}..."

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from official.core import exp_factory
 
-from token_dropping import config
+from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import experiment_checks
 from token_dropping import testing
@@ -29,7 +29,7 @@ def _params(changes: dict | None = None, name: str = "bert/token_drop"):
     task = {key: tiny["task"][key] for key in ("train_data", "validation_data")}
     tiny = tiny | {"task": task}
   overrides = testing.merged(tiny, *trees)
-  config.apply_overrides(params, overrides, source="test")
+  config_overrides.apply_overrides(params, overrides, source="test")
   return params
 
 

@@ -9,7 +9,7 @@ from official.core import exp_factory
 from official.nlp.configs import bert
 from official.nlp.tasks import masked_lm as model_garden
 
-from token_dropping import config as config_lib
+from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
 from token_dropping import record_checks
@@ -21,7 +21,7 @@ HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
 def _task(**model) -> masked_lm.TokenDropMaskedLMTask:
   params = exp_factory.get_exp_config("bert/token_drop")
   overrides = testing.merged(testing.TINY, {"task": {"model": model}})
-  config_lib.apply_overrides(params, overrides, source="test")
+  config_overrides.apply_overrides(params, overrides, source="test")
   return masked_lm.TokenDropMaskedLMTask(params.task)
 
 

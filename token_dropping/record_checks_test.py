@@ -12,7 +12,7 @@ from official.nlp.data import create_pretraining_data
 from official.nlp.data import pretrain_dataloader
 from official.nlp.tools import tokenization
 
-from token_dropping import config
+from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
 from token_dropping import record_checks
@@ -452,7 +452,7 @@ def test_records_of_model_garden_pass_and_are_read(tmp_path, v2):
     "use_next_sentence_label": True,
   }
   tree = {"task": {"model": model, "train_data": data}}
-  config.apply_overrides(
+  config_overrides.apply_overrides(
     params, testing.merged(testing.TINY, tree), source="test"
   )
   record_checks.check_records(params.task.train_data, vocab_size, PATH)

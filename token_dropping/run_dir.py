@@ -7,8 +7,8 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
-from token_dropping import config
 from token_dropping import errors
+from token_dropping import plain_yaml
 
 # Fields of the model config that leave its weights alone; a run may go on with
 # another value.
@@ -43,7 +43,7 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   path = os.path.join(model_dir, "params.yaml")
   if not tf.io.gfile.exists(path):
     return
-  task = config.read_yaml(path).get("task")
+  task = plain_yaml.read_yaml(path).get("task")
   there = _flat(task.get("model", {}) if isinstance(task, dict) else {})
   here = _flat(params.task.model.as_dict())
   for field in sorted(there.keys() | here.keys()):

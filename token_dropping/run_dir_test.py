@@ -5,8 +5,9 @@ import pytest
 from official.core import exp_factory
 from official.core import train_utils
 
-from token_dropping import config
+from token_dropping import config_overrides
 from token_dropping import errors
+from token_dropping import plain_yaml
 from token_dropping import run_dir
 from token_dropping import testing
 
@@ -19,7 +20,7 @@ def _params(encoder: dict | None = None, name="bert/token_drop", **model):
     testing.TINY, {"task": {"model": {"encoder": {"any": encoder or {}}}}}
   )
   tree["task"]["model"] |= model
-  config.apply_overrides(params, tree, source="test")
+  config_overrides.apply_overrides(params, tree, source="test")
   return params
 
 
@@ -50,7 +51,7 @@ def test_make_run_dir_writes_what_reads_back(tmp_path):
   params = _params()
   folder = tmp_path / "some" / "run"
   run_dir.make_run_dir(params, str(folder))
-  assert config.read_yaml(str(folder / "params.yaml")) == params.as_dict()
+  assert plain_yaml.read_yaml(str(folder / "params.yaml")) == params.as_dict()
 
 
 def test_same_model_is_fine(tmp_path):
