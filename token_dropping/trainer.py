@@ -10,12 +10,32 @@ from official.core import train_utils
 from official.modeling import performance
 
 
+class _Checkpoint(tf.train.Checkpoint):
+  """Restores without warning of values that evaluation has no use for."""
+
+  def restore(self, *args, **kwargs):
+    return super().restore(*args, **kwargs).expect_partial()
+
+
 class Trainer(base_trainer.Trainer):
   """Model Garden's trainer, with `runtime.enable_xla` obeyed on every device.
 
   Model Garden compiles the step only where `num_gpus` is positive (a TPU always
   compiles). Here one CPU does too.
+
+  Args:
+    *args: of Model Garden's trainer.
+    **kwargs: likewise.
   """
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self._checkpoint = _Checkpoint(
+      global_step=self.global_step,
+      model=self.model,
+      optimizer=self.optimizer,
+      **getattr(self.model, "checkpoint_items", {}),
+    )
 
   def train_step(self, iterator) -> None:
     """Runs one step on every replica; called by Orbit in a graph."""
