@@ -20,13 +20,18 @@ class UserError(ValueError):
   """
 
 
-def run_command(main: Callable[[list[str]], None]) -> NoReturn:
+def run_command(
+  main: Callable[[list[str]], None],
+  flags_parser: Callable[[list[str]], list[str]] = flags.FLAGS,
+) -> NoReturn:
   """Runs a command's `main` as `absl.app.run` does, reporting `UserError`.
 
   Library logs stay quiet below warnings unless `--verbosity` is given.
 
   Args:
     main: the command; takes the arguments that no flag consumed.
+    flags_parser: sets the flags and returns the arguments that are left; by
+      default none of them may look like a flag.
 
   Raises:
     SystemExit: always; with code 2 after a `UserError`.
@@ -41,7 +46,20 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
       print(f"error: {error}", file=sys.stderr)
       sys.exit(EXIT_CODE)
 
-  app.run(report)
+  app.run(report, flags_parser=lambda argv: _parse(flags_parser, argv))
+
+
+def _parse(
+  flags_parser: Callable[[list[str]], list[str]], argv: list[str]
+) -> list[str]:
+  try:
+    return flags_parser(argv)
+  except flags.Error as error:
+    print(f"FATAL Flags parsing error: {error}", file=sys.stderr)
+    print(
+      "Pass --helpshort or --helpfull to see help on flags.", file=sys.stderr
+    )
+    sys.exit(1)
 
 
 def shorten(value) -> str:

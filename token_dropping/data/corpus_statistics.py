@@ -15,11 +15,11 @@ class TokenCounts:
 
   Args:
     vocab: the `Vocabulary`.
-    ids: integers of any shape, special tokens included.
+    counts: [V] times that each id occurs, special tokens included.
   """
 
-  def __init__(self, vocab: vocabulary.Vocabulary, ids: np.ndarray):
-    counts = np.bincount(ids.reshape(-1), minlength=len(vocab))
+  def __init__(self, vocab: vocabulary.Vocabulary, counts: np.ndarray):
+    counts = counts.copy()
     self.unknown = int(counts[vocab.special_ids[vocabulary.UNK]])
     counts[list(vocab.special_ids.values())] = 0
     self.counts = counts  # [V], special tokens 0

@@ -1,130 +1,162 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Input files -> a stream of documents; a document is a list of sentences."""
+"""A part of the input -> its documents; a document is a list of sentences."""
 
+import json
+import zlib
 from collections.abc import Iterable, Iterator
 
-import tensorflow as tf
-
 from token_dropping import errors
+from token_dropping.data import decompression
+from token_dropping.data import files
+from token_dropping.data import input_plan
+from token_dropping.data import line_reader
+from token_dropping.data import prepare_settings
+from token_dropping.data import prose
+from token_dropping.data import text_care
+from token_dropping.data import tfds_text
 from token_dropping.data import wikipedia
 
-
-def resolve_inputs(patterns: str) -> list[str]:
-  """Finds the input files.
-
-  Args:
-    patterns: comma-separated paths or globs, on any filesystem that TensorFlow
-      knows; `gensim:enwiki` is the small Wikipedia dump in gensim's test data.
-
-  Returns:
-    Paths: in the order of the patterns, sorted within one, each once.
-
-  Raises:
-    UserError: a pattern matches no file.
-  """
-  paths: dict[str, None] = {}
-  for pattern in filter(None, (p.strip() for p in patterns.split(","))):
-    paths.update(dict.fromkeys(_match(pattern)))
-  if not paths:
-    raise errors.UserError(
-      f"input must name at least one file. Received: {patterns!r}"
-    )
-  return list(paths)
+MAX_JSON_LINE = 1 << 26  # bytes
 
 
 def read_documents(
-  paths: Iterable[str], document_per_file: bool = False
+  part: input_plan.Range,
+  settings: prepare_settings.PrepareSettings,
+  care: text_care.TextCare,
 ) -> Iterator[list[str]]:
-  """Streams the documents of text files and Wikipedia dumps.
+  """Streams the documents of a part of the input.
 
   Args:
-    paths: files; the first bytes of each say what it is.
-    document_per_file: bool, default False: in text files blank lines separate
-      documents. True: they do not, a file is one document.
+    part: what to read.
+    settings: how documents are divided, and the name of the text field.
+    care: cleans the text and decides which documents are used.
 
   Yields:
-    A non-empty list of non-empty sentences. A line of a text file is one
-    sentence, with runs of white space made single spaces.
+    A list of clean, non-empty sentences. A line of a text file is a sentence;
+    other texts are split into sentences.
 
   Raises:
-    UserError: a file is unreadable, corrupt or not UTF-8.
+    UserError: the file is unreadable or corrupt.
   """
-  for path in paths:
-    if wikipedia.is_dump(path):
-      yield from wikipedia.read_articles(path)
-    else:
-      yield from split_documents(read_lines(path), document_per_file)
-
-
-def read_lines(path: str) -> Iterator[str]:
-  """Yields the lines of a UTF-8 file with single spaces, "" for blank ones.
-
-  Args:
-    path: a text file; it is streamed.
-
-  Raises:
-    UserError: unreadable, or not UTF-8 (with the offset of the first bad byte).
-  """
-  offset = 0
   try:
-    with tf.io.gfile.GFile(path, "rb") as file:
-      for line in file:
-        yield " ".join(line.decode("utf-8").lstrip("\ufeff").split())
-        offset += len(line)
-  except UnicodeDecodeError as error:
-    raise errors.UserError(
-      f"input must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
-      f"{offset + error.start})"
-    ) from error
-  except tf.errors.OpError as error:
-    raise errors.UserError(
-      f"input must be a readable file. Received: {path!r} "
-      f"({type(error).__name__})"
-    ) from error
+    sentences = _sentences(part, settings, care)
+    for document in _documents(sentences, settings.piece_bytes, care):
+      if care.accepts(document):
+        yield document
+  except (OSError, EOFError, zlib.error) as error:
+    raise files.unreadable(part.path, error) from error
 
 
-def split_documents(
-  lines: Iterable[str], one_document: bool = False
+def _documents(
+  sentences: Iterable[str | None], limit: int, care: text_care.TextCare
 ) -> Iterator[list[str]]:
-  """Groups lines into documents.
-
-  Args:
-    lines: strings; "" stands for a blank line.
-    one_document: bool, default False: blank lines end a document. True: they
-      are skipped.
-
-  Yields:
-    Non-empty lists of non-empty lines.
-
-  Example:
-
-  >>> list(split_documents(["a", "b", "", "", "c"]))
-  [['a', 'b'], ['c']]
-  """
+  """Groups sentences up to None; cuts documents longer than memory may hold."""
   document: list[str] = []
-  for line in lines:
-    if line:
-      document.append(line)
-    elif document and not one_document:
+  size = 0
+  for sentence in sentences:
+    if sentence is None or size >= limit:
       yield document
-      document = []
-  if document:
-    yield document
+      care.counts["cut_documents"] += sentence is not None
+      document, size = [], 0
+    if sentence is not None:
+      document.append(sentence)
+      size += len(sentence.encode()) + 1
 
 
-def _match(pattern: str) -> list[str]:
-  if pattern == wikipedia.EMBEDDED:
-    return [wikipedia.embedded_dump()]
-  try:
-    if tf.io.gfile.exists(pattern):
-      paths = [pattern]
-    else:
-      paths = sorted(tf.io.gfile.glob(pattern))
-    paths = [path for path in paths if not tf.io.gfile.isdir(path)]
-  except tf.errors.OpError:
-    paths = []
-  if not paths:
-    raise errors.UserError(
-      f"input must match at least one file. Received: {pattern!r}"
+def _sentences(
+  part: input_plan.Range,
+  settings: prepare_settings.PrepareSettings,
+  care: text_care.TextCare,
+) -> Iterator[str | None]:
+  """Yields clean sentences, and None at the end of each document."""
+  if part.kind == "dump":
+    for text in wikipedia.read_articles(part.path, part.start, part.end):
+      yield from _split(text, care)
+  elif part.kind == "tfds":
+    texts = tfds_text.read_texts(
+      part.path, settings.text_field, part.start, part.end
     )
-  return paths
+    for text in texts:
+      yield from _split(care.decode(text).split("\n"), care)
+  else:
+    with decompression.open_stream(part.path) as stream:
+      if part.kind == "json":
+        yield from _json_documents(stream, part, settings.text_field, care)
+      elif settings.document_per_line:
+        yield from _line_documents(stream, part, care)
+      elif settings.document_per_file:
+        yield from _file_document(stream, care)
+      else:
+        yield from line_reader.read_paragraphs(
+          stream, care, part.start, part.end
+        )
+
+
+def _line_documents(stream, part, care) -> Iterator[str | None]:
+  for line in line_reader.read_between(stream, part.start, part.end):
+    *sentences, end = _split([care.decode(line.raw)], care)
+    yield from sentences
+    care.counts["cut_lines"] += not line.is_last
+    if line.is_last:
+      yield end
+
+
+def _file_document(stream, care) -> Iterator[str | None]:
+  for line in line_reader.read_lines(stream):
+    text = care.clean(care.decode(line.raw))
+    care.counts["cut_lines"] += not line.is_last
+    if text:
+      yield text
+  yield None
+
+
+def _json_documents(stream, part, field, care) -> Iterator[str | None]:
+  whole = b""
+  for line in line_reader.read_between(stream, part.start, part.end):
+    if len(whole) <= MAX_JSON_LINE:  # else it is refused below
+      whole += line.raw
+    if not line.is_last:
+      continue
+    text = _json_text(whole, field, care) if whole.strip() else None
+    whole = b""
+    if text is not None:
+      yield from _split(text.split("\n"), care)
+
+
+def _json_text(line: bytes, field: str, care) -> str | None:
+  try:
+    if len(line) > MAX_JSON_LINE:
+      raise ValueError
+    content = json.loads(care.decode(line).removeprefix("\ufeff"))
+  except (ValueError, RecursionError):
+    care.counts["bad_json_lines"] += 1
+    return None
+  text = content.get(field) if isinstance(content, dict) else None
+  if not isinstance(text, str):
+    care.counts["lines_without_text"] += 1
+    return None
+  return text
+
+
+def _split(
+  paragraphs: Iterable[str], care: text_care.TextCare
+) -> Iterator[str | None]:
+  """Yields the sentences of a document, then None."""
+  for paragraph in paragraphs:
+    yield from prose.split_sentences(care.clean(paragraph))
+  yield None
+
+
+def check_found(
+  counts: dict[str, int], settings: prepare_settings.PrepareSettings
+) -> None:
+  """Checks that the input has documents at all.
+
+  Raises:
+    UserError: JSON lines without the text field and no document.
+  """
+  if not counts["documents"] and counts["lines_without_text"]:
+    raise errors.UserError(
+      "text_field must name a text field of the JSON lines. Received: "
+      f"{settings.text_field!r} ({counts['lines_without_text']} lines lack it)"
+    )

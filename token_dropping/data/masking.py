@@ -31,6 +31,17 @@ class Masked:
   weights: np.ndarray
 
 
+def starts_word(vocab: vocabulary.Vocabulary) -> np.ndarray:
+  """Returns [V] int64: 1 for tokens that begin a word, 0 for special ones."""
+  return np.array(
+    [
+      not token.startswith("##") and token not in vocabulary.SPECIAL_TOKENS
+      for token in vocab.tokens
+    ],
+    np.int64,
+  )
+
+
 class Masker:
   """Hides tokens at random.
 

@@ -5,21 +5,22 @@ Rules, in this order: a finished dataset ends with `dataset.json`, which lists
 its files; files appear under their final names only when complete; nothing is
 deleted that an earlier run did not list. So that this also holds after a run
 was killed, the list is first written to `dataset.incomplete.json`.
+
+What a run makes on the way is in the work folder `.prepare`, which a later run
+with the same settings goes on with. It vanishes when the dataset is complete.
 """
 
-import contextlib
-import json
 import re
-from collections.abc import Iterator, Sequence
-
-import tensorflow as tf
+from collections.abc import Mapping
 
 from token_dropping import errors
+from token_dropping.data import files
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DATASET = "dataset.json"
 _INCOMPLETE = "dataset.incomplete.json"
-_TEMPORARY = ".tmp"
+_WORK = ".prepare"
+_SETTINGS = "settings.json"
 _PROBE = ".dataset_write_test"
 _OUR_NAMES = re.compile(
   r"(?:train|validation)-\d+-of-\d+\.tfrecord|vocab\.txt|dataset\.json"
@@ -41,8 +42,11 @@ def find_ready(directory: str, settings: dict) -> dict | None:
     return None
   if dataset["format_version"] != FORMAT_VERSION:
     return None
-  sizes = {name: _size(directory, name) for name in dataset["files"]}
-  return dataset if sizes == dataset["files"] else None
+  for name, file in dataset["files"].items():
+    if files.size(files.join(directory, name)) != file["bytes"]:
+      return None
+  _remove_helpers(directory)  # of a run that was killed at the very end
+  return dataset
 
 
 def check_replaceable(directory: str) -> None:
@@ -55,24 +59,19 @@ def check_replaceable(directory: str) -> None:
     UserError: not writable, or it holds files that have our names but that no
       run of ours has listed.
   """
-  probe = tf.io.gfile.join(directory, _PROBE)
+  probe = files.join(directory, _PROBE)
   try:
-    tf.io.gfile.makedirs(directory)
-    _write(probe, "")
-    tf.io.gfile.remove(probe)
-    present = tf.io.gfile.listdir(directory)
-  except tf.errors.OpError as error:
+    files.make_folder(directory)
+    files.write(probe, b"")
+    files.remove(probe)
+    present = sorted(files.list_names(directory))
+  except files.ERRORS as error:
     raise errors.UserError(
       f"output_dir must be a writable folder. Received: {directory!r} "
       f"({type(error).__name__})"
     ) from error
   ours = _listed(directory)
-  finals = {name: name.removesuffix(_TEMPORARY) for name in sorted(present)}
-  foreign = [
-    name
-    for name, final in finals.items()
-    if _OUR_NAMES.fullmatch(final) and final not in ours
-  ]
+  foreign = [n for n in present if _OUR_NAMES.fullmatch(n) and n not in ours]
   if foreign:
     raise errors.UserError(
       "output_dir must not hold files that this command would replace but did "
@@ -80,58 +79,70 @@ def check_replaceable(directory: str) -> None:
     )
 
 
-@contextlib.contextmanager
-def replacing(directory: str, names: Sequence[str]) -> Iterator[list[str]]:
-  """Replaces the dataset in a folder, whole or not at all.
-
-  Removes the old dataset; the block then writes the new files under temporary
-  names, which get their final names if it ends well and vanish if it raises.
-  `finish` must follow.
+def open_work(directory: str, settings: dict) -> str:
+  """Returns the work folder: that of a run that was killed, or a new one.
 
   Args:
     directory: a folder that `check_replaceable` has accepted.
-    names: of the files to be made.
-
-  Yields:
-    The path to write each file to.
+    settings: what the dataset is made with; a work folder of others is emptied.
   """
-  old = _listed(directory)
-  listed = sorted({DATASET, *old, *names})
-  marker = {"format_version": FORMAT_VERSION, "files": listed}
-  _write_json(directory, _INCOMPLETE, marker)
-  for name in (DATASET, *sorted(old - {DATASET})):  # the list goes first
-    _remove(directory, name)
-    _remove(directory, name + _TEMPORARY)
-  temporary = [tf.io.gfile.join(directory, n + _TEMPORARY) for n in names]
-  try:
-    yield temporary
-    for name, path in zip(names, temporary, strict=True):
-      tf.io.gfile.rename(path, tf.io.gfile.join(directory, name), True)
-  except BaseException:
-    for name in names:
-      _remove(directory, name)
-      _remove(directory, name + _TEMPORARY)
-    _remove(directory, _INCOMPLETE)
-    raise
+  work = files.join(directory, _WORK)
+  path = files.join(work, _SETTINGS)
+  content = {"format_version": FORMAT_VERSION, "settings": settings}
+  if files.read_json(path) != content:
+    files.remove(work)
+    files.make_folder(work)
+    files.write_json(path, content)
+  return work
 
 
-def finish(directory: str, names: Sequence[str], dataset: dict) -> dict:
-  """Writes `dataset.json`, which makes the dataset complete.
+def remove_work(directory: str) -> None:
+  """Removes the work folder, of a run that cannot succeed."""
+  files.remove(files.join(directory, _WORK))
+
+
+def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
+  """Replaces the dataset in a folder by one that is complete elsewhere.
+
+  If this is interrupted, calling it again with the same arguments ends it.
 
   Args:
-    directory: the output folder.
-    names: of the dataset's other files, which must be there.
-    dataset: what to write; `format_version` and `files`, the size of each file
-      in bytes, are added.
+    directory: a folder that `check_replaceable` has accepted.
+    sources: where each file is now, by its final name.
+    dataset: content of `dataset.json`.
 
-  Returns:
-    What was written.
+  Raises:
+    UserError: a file is neither at its source nor at its final place.
   """
-  sizes = {name: _size(directory, name) for name in names}
-  whole = {"format_version": FORMAT_VERSION, **dataset, "files": sizes}
-  _write_json(directory, DATASET, whole)
-  _remove(directory, _INCOMPLETE)
-  return whole
+  old = _listed(directory)
+  marker = {
+    "format_version": FORMAT_VERSION,
+    "files": sorted({DATASET, *old, *sources}),
+  }
+  files.write_json(files.join(directory, _INCOMPLETE), marker)
+  left = {name: path for name, path in sources.items() if files.exists(path)}
+  moved = set(sources) - set(left)
+  for name in (DATASET, *sorted(old - moved)):  # the list goes first
+    files.remove(files.join(directory, name))
+  for name, path in left.items():
+    files.rename(path, files.join(directory, name))
+  _check_complete(directory, sorted(moved))
+  files.write_json(files.join(directory, DATASET), dataset)
+  _remove_helpers(directory)
+
+
+def _check_complete(directory: str, names: list[str]) -> None:
+  missing = [n for n in names if not files.exists(files.join(directory, n))]
+  if missing:
+    raise errors.UserError(
+      "output_dir must keep its files while a dataset is made; call again. "
+      f"Received: {directory!r} without {missing[0]}"
+    )
+
+
+def _remove_helpers(directory: str) -> None:
+  remove_work(directory)
+  files.remove(files.join(directory, _INCOMPLETE))
 
 
 def _listed(directory: str) -> set[str]:
@@ -146,34 +157,7 @@ def _listed(directory: str) -> set[str]:
 
 def _read_list(directory: str, name: str) -> dict | None:
   """Returns one of our two JSON files, None if it is not there or not ours."""
-  path = tf.io.gfile.join(directory, name)
-  try:
-    with tf.io.gfile.GFile(path, "rb") as file:
-      content = json.loads(file.read())
-  except (tf.errors.OpError, ValueError):
-    return None
-  if not isinstance(content, dict) or "format_version" not in content:
+  content = files.read_json(files.join(directory, name))
+  if content is None or "format_version" not in content:
     return None
   return content if isinstance(content.get("files"), dict | list) else None
-
-
-def _write_json(directory: str, name: str, content: dict) -> None:
-  path = tf.io.gfile.join(directory, name)
-  _write(path + _TEMPORARY, json.dumps(content, indent=2) + "\n")
-  tf.io.gfile.rename(path + _TEMPORARY, path, overwrite=True)
-
-
-def _write(path: str, text: str) -> None:
-  with tf.io.gfile.GFile(path, "w") as file:
-    file.write(text)
-
-
-def _remove(directory: str, name: str) -> None:
-  path = tf.io.gfile.join(directory, name)
-  if tf.io.gfile.exists(path):
-    tf.io.gfile.remove(path)
-
-
-def _size(directory: str, name: str) -> int | None:
-  path = tf.io.gfile.join(directory, name)
-  return tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else None

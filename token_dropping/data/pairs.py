@@ -28,7 +28,7 @@ def pack_pairs(
   """Packs documents into sentence pairs, padded with `[PAD]`.
 
   Args:
-    documents: at least two, none empty.
+    documents: none empty; of a single one there are no pairs.
     seq_length: S.
     special_ids: ids by token, as `Vocabulary.special_ids`.
     rng: the source of all choices.
@@ -36,6 +36,8 @@ def pack_pairs(
   Returns:
     `Packed` with labels; `dropped_tokens` counts what truncation cut off.
   """
+  if len(documents) < 2:
+    return _nothing(documents, seq_length)
   room = seq_length - 3
   rows, labels, first_lengths, lengths, dropped = [], [], [], [], 0
   for index in range(len(documents)):
@@ -53,6 +55,21 @@ def pack_pairs(
     first_lengths=np.array(first_lengths, np.int32),
     next_sentence_labels=np.array(labels, np.int32),
     dropped_tokens=dropped,
+    truncated_tokens=dropped,
+  )
+
+
+def _nothing(
+  documents: Sequence[wordpiece.EncodedDocument], seq_length: int
+) -> packing.Packed:
+  none = np.zeros([0], np.int32)
+  return packing.Packed(
+    word_ids=np.zeros([0, seq_length], np.int32),
+    lengths=none,
+    first_lengths=none,
+    next_sentence_labels=none,
+    dropped_tokens=sum(len(document.ids) for document in documents),
+    truncated_tokens=0,
   )
 
 

@@ -1,320 +1,244 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a pretraining dataset: text -> vocabulary -> masked TFRecords.
+"""Makes a pretraining dataset on Apache Beam: text -> vocabulary -> TFRecords.
 
     python -m token_dropping.data.prepare --output_dir=/tmp/enwiki \\
         --vocab_size=4096 --seq_length=128 --max_predictions_per_seq=20
 
-takes the embedded corpus, 104 articles of English Wikipedia, and 26 s on two
-CPU cores. `--input` names other text files or Wikipedia dumps. The folder then
-holds `train-*.tfrecord`, `validation-*.tfrecord`, `vocab.txt` and
-`dataset.json`, which says what was made and how. A second run with the same
-settings leaves them as they are, one with other settings replaces them.
+takes the embedded corpus, 104 articles of English Wikipedia, and about 25 s.
+`--input` names other text. The folder then holds `train-*.tfrecord`,
+`validation-*.tfrecord`, `vocab.txt` and `dataset.json`, which says what was
+made and how. A second run with the same settings leaves them as they are, one
+with other settings replaces them, and one after a kill goes on.
 
-The text is streamed, for the vocabulary and then for the ids; fewer than 10,000
-documents are read once more at first, to divide them. In memory are the counts
-of different words and, as int32, the ids of the whole corpus.
+There are three passes of independent tasks, each of which reads and writes
+files: the input becomes pieces of clean text (`text_pieces`), their words are
+counted (`word_counts`), and each piece becomes two shards (`shards`). No text
+passes through Beam, so memory is bounded by a piece; and no task depends on
+another, so the dataset depends on the input and the settings alone. Options of
+Beam, such as `--runner=FlinkRunner`, are passed on.
 """
 
-import collections
 import dataclasses
-import sys
-from collections.abc import Iterable, Iterator
+import functools
+import zlib
+from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
-import tqdm
 from absl import flags
 
 from token_dropping import errors
 from token_dropping import vocabulary
-from token_dropping.data import corpus_statistics
+from token_dropping.data import beam_tasks
+from token_dropping.data import dataset_statistics
 from token_dropping.data import documents
-from token_dropping.data import masking
+from token_dropping.data import files
+from token_dropping.data import input_plan
 from token_dropping.data import output_folder
-from token_dropping.data import packing
-from token_dropping.data import pairs
-from token_dropping.data import records
+from token_dropping.data import prepare_settings
+from token_dropping.data import shards
 from token_dropping.data import split
+from token_dropping.data import text_pieces
+from token_dropping.data import tfds_text
+from token_dropping.data import word_counts
 from token_dropping.data import wordpiece
-from token_dropping.data.prepare_settings import PACKINGS
 from token_dropping.data.prepare_settings import PrepareSettings
 
 VOCABULARY = "vocab.txt"
-_BLOCK = 1024  # sequences masked at a time
 
 
-def prepare(settings: PrepareSettings) -> dict:
+def prepare(
+  settings: PrepareSettings,
+  num_workers: int = 0,
+  beam_args: Sequence[str] = (),
+) -> dict:
   """Makes the dataset, unless it is there already.
 
   Args:
     settings: what to make and where.
+    num_workers: int, default 0: processes on this machine, 0 for one per core.
+    beam_args: options for Beam, such as `--runner=FlinkRunner`.
 
   Returns:
-    The content of `dataset.json`: `format_version`; `settings`; `vocab_size`
-    (tokens there are); `train` and `validation`, each with `documents`,
-    `sequences` (packed), `records` (sequences times duplicates), `tokens` (in
-    the sequences, special tokens other than `[UNK]` left out), `unknown_share`
-    (of `[UNK]` among them), `dropped_tokens` and `masked_tokens` (in the
-    records); for training also `unigram_entropy`, for validation
-    `unigram_loss`, both in nats and explained in `corpus_statistics`; `files`,
-    the size of each in bytes.
+    The content of `dataset.json`: `format_version`; `settings`; `masking`;
+    `vocab_size` (tokens there are); `text`, the counters of `text_care`;
+    `train` and `validation`, explained in `dataset_statistics`; `files`, for
+    each its number of `records` (lines of `vocab.txt`), its size in `bytes`
+    and `crc32`, its CRC-32 in 8 hexadecimal digits.
 
   Raises:
     UserError: the input is unusable or too small, or the folder is not ours.
   """
-  paths = documents.resolve_inputs(settings.input)
-  recorded = _recorded_settings(settings, paths)
+  sizes = (
+    {} if settings.tfds_name else input_plan.resolve_inputs(settings.input)
+  )
+  recorded = _recorded_settings(settings, sizes)
   ready = output_folder.find_ready(settings.output_dir, recorded)
   if ready is not None:
     _say(f"ready, made earlier: {settings.output_dir}")
     return ready
   output_folder.check_replaceable(settings.output_dir)
-  vocab = _vocabulary(settings, paths)
-  parts = _parts(settings, vocab, _encoded(settings, paths, vocab))
-  names = [VOCABULARY, *(name for part in parts for name in part.files)]
-  with output_folder.replacing(settings.output_dir, names) as temporary:
-    vocabulary_path, *record_paths = temporary
-    _write_vocabulary(vocabulary_path, vocab)
-    for part in parts:
-      own, record_paths = _divide(record_paths, len(part.files))
-      part.write(settings, vocab, own)
+  work = output_folder.open_work(settings.output_dir, recorded)
+  runner = beam_tasks.TaskRunner(work, num_workers, tuple(beam_args))
+  try:
+    return _make(settings, sizes, recorded, runner)
+  except errors.UserError:  # it would fail again
+    output_folder.remove_work(settings.output_dir)
+    raise
+
+
+def _make(
+  settings: PrepareSettings,
+  sizes: dict[str, int],
+  recorded: dict,
+  runner: beam_tasks.TaskRunner,
+) -> dict:
+  pieces, text = _clean(settings, sizes, runner)
+  threshold = _threshold(settings, pieces)
+  if settings.deduplicate:
+    pieces = text_pieces.without_copies(pieces)
+    text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
+    text["documents"] -= text["duplicate_documents"]
+  vocab_file, vocab = _vocabulary(settings, pieces, threshold, runner)
+  results = runner.run(
+    "pack",
+    functools.partial(
+      shards.make_shards, runner.folder, settings, vocab_file, threshold
+    ),
+    pieces,
+    sum(piece.bytes for piece in pieces),
+  )
+  statistics = dataset_statistics.collect(
+    vocab,
+    settings,
+    results,
+    functools.partial(shards.read_counts, runner.folder),
+  )
+  made, sources = _name_files(results, runner.folder)
   dataset = {
+    "format_version": output_folder.FORMAT_VERSION,
     "settings": recorded,
+    "masking": settings.masking,
     "vocab_size": len(vocab),
-    **_statistics(vocab, *parts),
+    "text": text,
+    **statistics,
+    "files": {VOCABULARY: _vocabulary_entry(vocab_file, vocab), **made},
   }
-  return output_folder.finish(settings.output_dir, names, dataset)
+  sources[VOCABULARY] = vocab_file
+  output_folder.publish(settings.output_dir, sources, dataset)
+  return dataset
 
 
-@dataclasses.dataclass
-class _Part:
-  """The training or the validation data, on its way to the files.
-
-  Attributes:
-    name: "train" or "validation".
-    documents: number of documents.
-    packed: the sequences.
-    order: [records] indices of sequences, in the order of the file.
-    rng: draws the masks.
-    files: names of the files, without folder.
-    targets: [V] how often each id is to be predicted; filled by `write`.
-  """
-
-  name: str
-  documents: int
-  packed: packing.Packed
-  order: np.ndarray
-  rng: np.random.Generator
-  files: list[str]
-  targets: np.ndarray
-
-  def write(
-    self,
-    settings: PrepareSettings,
-    vocab: vocabulary.Vocabulary,
-    paths: list[str],
-  ) -> None:
-    """Masks the sequences and writes them to files."""
-    masker = masking.Masker(
-      vocab, settings.masking_rate, settings.max_predictions_per_seq
-    )
-    number = records.write_shards(paths, self._blocks(masker))
-    _say(f"{self.name}: wrote {number:,} records")
-
-  def _blocks(self, masker: masking.Masker) -> Iterator[dict[str, np.ndarray]]:
-    starts = range(0, len(self.order), _BLOCK)
-    for start in _progress(starts, f"writing {self.name}", "blocks"):
-      rows = self.order[start : start + _BLOCK]
-      masked = masker.mask(self.packed.word_ids[rows], self.rng)
-      np.add.at(self.targets, masked.ids[masked.weights > 0], 1)
-      yield {
-        "input_word_ids": masked.word_ids.astype(np.int64),
-        **self.packed.features(rows),
-        "masked_lm_positions": masked.positions,
-        "masked_lm_ids": masked.ids,
-        "masked_lm_weights": masked.weights,
-      }
-
-
-def _recorded_settings(settings: PrepareSettings, paths: list[str]) -> dict:
+def _recorded_settings(
+  settings: PrepareSettings, sizes: dict[str, int]
+) -> dict:
   """Returns what decides about the dataset's content, ready for JSON."""
   recorded = dataclasses.asdict(settings)
   del recorded["output_dir"]
-  recorded["input_files"] = [_name_and_size(path) for path in paths]
+  recorded["input_files"] = [
+    [path.rsplit("/", 1)[-1], size] for path, size in sizes.items()
+  ]
+  if settings.tfds_name:
+    examples = tfds_text.number_of_examples(settings.tfds_name)
+    recorded["input_files"] = [[settings.tfds_name, examples]]
   if settings.vocab_file:
-    recorded["vocab_file_size"] = _name_and_size(settings.vocab_file)[1]
+    recorded["vocab_file_size"] = files.size(settings.vocab_file)
+    if recorded["vocab_file_size"] is None:
+      raise errors.UserError(
+        f"vocab_file must be a readable file. Received: {settings.vocab_file!r}"
+      )
   return recorded
 
 
-def _name_and_size(path: str) -> list:
-  try:
-    return [path.rsplit("/", 1)[-1], tf.io.gfile.stat(path).length]
-  except tf.errors.OpError as error:
-    raise errors.UserError(
-      f"input and vocab_file must be readable files. Received: {path!r}"
-    ) from error
+def _clean(
+  settings: PrepareSettings,
+  sizes: dict[str, int],
+  runner: beam_tasks.TaskRunner,
+) -> tuple[list[text_pieces.Piece], dict[str, int]]:
+  tasks = input_plan.plan(sizes, settings)
+  results = runner.run(
+    "read",
+    functools.partial(text_pieces.clean, runner.folder, settings),
+    tasks,
+    sum(part.weight for task in tasks for part in task),
+  )
+  pieces, counts = text_pieces.collect(results)
+  documents.check_found(counts, settings)
+  return pieces, dict(counts)
+
+
+def _threshold(
+  settings: PrepareSettings, pieces: list[text_pieces.Piece]
+) -> float:
+  # A random next sentence must come from another document of the same part.
+  at_least = 2 if settings.packing == "pairs" else 1
+  share = settings.validation_share
+  none = np.zeros([0], np.uint64)
+  hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
+  return split.validation_threshold(split.values(hashes), share, at_least)
 
 
 def _vocabulary(
-  settings: PrepareSettings, paths: list[str]
-) -> vocabulary.Vocabulary:
-  """Reads the given vocabulary, or learns one from the training documents."""
-  if settings.vocab_file:
-    return vocabulary.Vocabulary.from_file(settings.vocab_file)
-  share = settings.validation_share
-  counts, threshold = _count_words(settings, paths, share)
-  if threshold != share:  # known only now, and text must not be learned from
-    counts, _ = _count_words(settings, paths, threshold)
-  vocab = wordpiece.learn_vocabulary(counts, settings.vocab_size)
-  fewer = len(vocab) < settings.vocab_size
-  note = f" of {settings.vocab_size:,} asked: the text gives no more"
-  _say(f"vocabulary: learned {len(vocab):,} tokens{note if fewer else ''}")
-  return vocab
-
-
-def _count_words(
-  settings: PrepareSettings, paths: list[str], threshold: float
-) -> tuple[collections.Counter[str], float]:
-  """Counts the words of training documents; returns the right threshold too."""
-  counter = wordpiece.WordCounter(settings.do_lower_case)
-  values = []
-  for document in _read(settings, paths, "counting words"):
-    values.append(split.document_value(document, settings.seed))
-    if values[-1] >= threshold:
-      counter.add(document)
-  return counter.words(), _threshold(settings, values)
-
-
-def _encoded(
-  settings: PrepareSettings, paths: list[str], vocab: vocabulary.Vocabulary
-) -> dict[str, list[wordpiece.EncodedDocument]]:
-  """Returns the documents as ids, by the name of their part, without empty."""
-  values: list[float] = []
-
-  def valued_documents() -> Iterator[list[str]]:
-    for document in _read(settings, paths, "encoding"):
-      values.append(split.document_value(document, settings.seed))
-      yield document
-
-  encoder = wordpiece.Encoder(vocab, settings.do_lower_case)
-  encoded = list(encoder.encode(valued_documents()))
-  threshold = _threshold(settings, values)
-  parts: dict[str, list[wordpiece.EncodedDocument]] = {
-    "train": [],
-    "validation": [],
-  }
-  for value, document in zip(values, encoded, strict=True):
-    if len(document.ids):
-      parts["validation" if value < threshold else "train"].append(document)
-  return parts
-
-
-def _read(
-  settings: PrepareSettings, paths: list[str], doing: str
-) -> Iterable[list[str]]:
-  stream = documents.read_documents(paths, settings.document_per_file)
-  return _progress(stream, doing, "documents")
-
-
-def _threshold(settings: PrepareSettings, values: list[float]) -> float:
-  # A random next sentence must come from another document of the same part.
-  at_least = 2 if settings.packing == "pairs" else 1
-  return split.validation_threshold(values, settings.validation_share, at_least)
-
-
-def _parts(
   settings: PrepareSettings,
-  vocab: vocabulary.Vocabulary,
-  encoded: dict[str, list[wordpiece.EncodedDocument]],
-) -> list[_Part]:
-  """Packs both parts and decides on order and files."""
-  parts = []
-  for stream, (name, docs) in enumerate(encoded.items()):
-    # Each part has its own stream of random numbers.
-    rng = np.random.default_rng([settings.seed, stream])
-    packed = _pack(settings, vocab, docs, name, rng)
-    if name == "train":
-      order = np.repeat(np.arange(len(packed)), settings.duplicates)
-      rng.shuffle(order)
-      shards = min(settings.num_shards, len(order))
-    else:
-      order, shards = np.arange(len(packed)), 1
-    files = [f"{name}-{i:05d}-of-{shards:05d}.tfrecord" for i in range(shards)]
-    targets = np.zeros([len(vocab)], np.int64)
-    parts.append(_Part(name, len(docs), packed, order, rng, files, targets))
-  return parts
+  pieces: list[text_pieces.Piece],
+  threshold: float,
+  runner: beam_tasks.TaskRunner,
+) -> tuple[str, vocabulary.Vocabulary]:
+  """Reads the given vocabulary, or learns one from the training documents.
 
-
-def _pack(
-  settings: PrepareSettings,
-  vocab: vocabulary.Vocabulary,
-  docs: list[wordpiece.EncodedDocument],
-  name: str,
-  rng: np.random.Generator,
-) -> packing.Packed:
-  special = vocab.special_ids
-  length = settings.seq_length
-  packed = None
-  if settings.packing == "pairs" and len(docs) > 1:
-    packed = pairs.pack_pairs(docs, length, special, rng)
-  elif settings.packing == "full" and docs:
-    packed = packing.pack_full(
-      docs, length, special[vocabulary.CLS], special[vocabulary.SEP]
+  Returns:
+    Path of the vocabulary in the work folder, and its content.
+  """
+  path = files.join(runner.folder, VOCABULARY)
+  if settings.vocab_file and not files.exists(path):
+    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
+    files.write(path, files.read(settings.vocab_file))
+  if not files.exists(path):
+    runner.run(
+      "count",
+      functools.partial(word_counts.count, runner.folder, settings, threshold),
+      pieces,
+      sum(piece.bytes for piece in pieces),
     )
-  if not packed:
-    tokens = sum(len(document.ids) for document in docs)
-    raise errors.UserError(
-      f"input must fill at least one {name} sequence of seq_length {length}. "
-      f"Received: {tokens} tokens in {len(docs)} {name} documents"
-    )
-  return packed
+    words = word_counts.total(runner.folder, len(pieces))
+    learned = wordpiece.learn_vocabulary(words, settings.vocab_size)
+    _say_learned(len(learned), settings.vocab_size)
+    content = "".join(f"{token}\n" for token in learned.tokens)
+    files.write(path, content.encode())
+  vocab = vocabulary.Vocabulary.from_file(path)
+  wordpiece.Encoder(vocab, settings.do_lower_case)  # refuses useless ones
+  return path, vocab
 
 
-def _write_vocabulary(path: str, vocab: vocabulary.Vocabulary) -> None:
-  with tf.io.gfile.GFile(path, "w") as file:
-    file.write("".join(f"{token}\n" for token in vocab.tokens))
+def _name_files(
+  results: list[dict], folder: str
+) -> tuple[dict[str, dict], dict[str, str]]:
+  """Returns the shards' entries and present paths, by their final names."""
+  entries, sources = {}, {}
+  for part in shards.PARTS:
+    made = [r[part]["file"] for r in results if r[part]["file"]]
+    for index, file in enumerate(made):
+      name = f"{part}-{index:05d}-of-{len(made):05d}.tfrecord"
+      entries[name] = {key: file[key] for key in ("records", "bytes", "crc32")}
+      sources[name] = files.join(folder, file["name"])
+  return entries, sources
 
 
-def _statistics(
-  vocab: vocabulary.Vocabulary, train: _Part, validation: _Part
-) -> dict[str, dict]:
-  counts = {
-    part.name: corpus_statistics.TokenCounts(vocab, part.packed.word_ids)
-    for part in (train, validation)
+def _vocabulary_entry(path: str, vocab: vocabulary.Vocabulary) -> dict:
+  content = files.read(path)
+  return {
+    "records": len(vocab),
+    "bytes": len(content),
+    "crc32": f"{zlib.crc32(content):08x}",
   }
-  statistics = {
-    part.name: {
-      "documents": part.documents,
-      "sequences": len(part.packed),
-      "records": len(part.order),
-      "tokens": counts[part.name].tokens,
-      "unknown_share": counts[part.name].unknown_share,
-      "dropped_tokens": part.packed.dropped_tokens,
-      "masked_tokens": int(part.targets.sum()),
-    }
-    for part in (train, validation)
-  }
-  statistics["train"]["unigram_entropy"] = counts["train"].entropy()
-  statistics["validation"]["unigram_loss"] = corpus_statistics.unigram_loss(
-    counts["train"].counts, validation.targets
-  )
-  return statistics
 
 
-def _divide(items: list[str], number: int) -> tuple[list[str], list[str]]:
-  return items[:number], items[number:]
+def _say_learned(size: int, asked: int) -> None:
+  note = f" of {asked:,} asked: the text gives no more" if size < asked else ""
+  _say(f"vocabulary: learned {size:,} tokens{note}")
 
 
 def _say(text: str) -> None:
   print(text, flush=True)
-
-
-def _progress(iterable: Iterable, doing: str, unit: str) -> Iterable:
-  """Shows a bar on a terminal, and one line elsewhere."""
-  terminal = sys.stderr.isatty()
-  if not terminal:
-    _say(doing)
-  return tqdm.tqdm(iterable, desc=doing, unit=f" {unit}", disable=not terminal)
 
 
 def summary(dataset: dict, output_dir: str) -> str:
@@ -330,8 +254,13 @@ def summary(dataset: dict, output_dir: str) -> str:
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
       f"sequences ({part['records']:,} records), {part['tokens']:,} tokens, "
-      f"{part['unknown_share']:.3%} [UNK]"
+      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} padding, "
+      f"{part['truncated_tokens']:,} tokens truncated"
     )
+  text = [
+    f"{count:,} {name}" for name, count in dataset["text"].items() if count
+  ]
+  lines.append(f"text: {', '.join(text).replace('_', ' ')}")
   lines.append(
     f"a guess without context: {dataset['validation']['unigram_loss']:.3f} "
     "nats on validation (training entropy "
@@ -341,7 +270,7 @@ def summary(dataset: dict, output_dir: str) -> str:
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `PrepareSettings`.
+  """Defines a flag for each field of `PrepareSettings`, and `num_workers`.
 
   Args:
     values: where; default the program's own flags.
@@ -354,12 +283,20 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   }
   for field in dataclasses.fields(PrepareSettings):
     text = field.metadata["help"]
-    if field.name == "packing":
+    choices = prepare_settings.CHOICES.get(field.name)
+    if choices:
       flags.DEFINE_enum(
-        field.name, field.default, PACKINGS, text, flag_values=values
+        field.name, field.default, choices, text, flag_values=values
       )
     else:
       define[field.type](field.name, field.default, text, flag_values=values)
+  flags.DEFINE_integer(
+    "num_workers",
+    0,
+    "Processes on this machine; 0: one per core. Other runners have their own.",
+    lower_bound=0,
+    flag_values=values,
+  )
 
 
 def settings_from_flags(
@@ -370,16 +307,24 @@ def settings_from_flags(
   return PrepareSettings(**{name: values[name].value for name in names})
 
 
+def parse_known_flags(argv: list[str]) -> list[str]:
+  """Sets our flags; returns the name of the program and all other arguments."""
+  flags.FLAGS.set_gnu_getopt()  # else our flags must come first
+  return flags.FLAGS(argv, known_only=True)
+
+
 def main(argv: list[str]) -> None:
-  """Runs the command."""
-  if len(argv) > 1:
-    raise errors.UserError(
-      f"arguments must be flags (--name=value). Received: {argv[1]!r}"
-    )
+  """Runs the command.
+
+  Args:
+    argv: name of the program, then options of Beam.
+  """
+  beam_tasks.check_beam_args(argv[1:])
   settings = settings_from_flags()
-  print(summary(prepare(settings), settings.output_dir))
+  dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
+  print(summary(dataset, settings.output_dir))
 
 
 if __name__ == "__main__":
   define_flags()
-  errors.run_command(main)
+  errors.run_command(main, parse_known_flags)

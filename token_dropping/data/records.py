@@ -4,8 +4,7 @@
 Integers are int64 lists, `masked_lm_weights` a float list.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -24,29 +23,23 @@ def to_example(features: Mapping[str, np.ndarray]) -> tf.train.Example:
   )
 
 
-def write_shards(
-  paths: Sequence[str], blocks: Iterable[Mapping[str, np.ndarray]]
-) -> int:
-  """Writes examples to files in turn, so that sizes differ by one at most.
+def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
+  """Writes examples to a file.
 
   Args:
-    paths: the files to write.
+    path: a local file.
     blocks: features of several examples, [n, size] arrays by name.
 
   Returns:
     The number of examples written.
   """
   number = 0
-  with contextlib.ExitStack() as stack:
-    writers = [
-      stack.enter_context(tf.io.TFRecordWriter(path)) for path in paths
-    ]
+  with tf.io.TFRecordWriter(path) as writer:
     for block in blocks:
       for row in range(len(next(iter(block.values())))):
         example = to_example({name: rows[row] for name, rows in block.items()})
         # Deterministic: else the order of the features differs between runs.
-        serialized = example.SerializeToString(deterministic=True)
-        writers[number % len(paths)].write(serialized)
+        writer.write(example.SerializeToString(deterministic=True))
         number += 1
   return number
 

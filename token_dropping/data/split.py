@@ -6,7 +6,9 @@ never on both sides.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+import numpy as np
 
 from token_dropping import errors
 
@@ -15,8 +17,8 @@ from token_dropping import errors
 MANY_DOCUMENTS = 10_000
 
 
-def document_value(document: Iterable[str], seed: int) -> float:
-  """Hashes a document to a number that is uniform in [0, 1).
+def document_hash(document: Iterable[str], seed: int) -> int:
+  """Hashes a document to 64 bits.
 
   Args:
     document: its sentences.
@@ -24,13 +26,32 @@ def document_value(document: Iterable[str], seed: int) -> float:
   """
   digest = hashlib.blake2b(str(seed).encode(), digest_size=8)
   for sentence in document:
-    digest.update(b"\n" + sentence.encode("utf-8", "surrogatepass"))
+    digest.update(b"\n" + sentence.encode())
+  return int.from_bytes(digest.digest(), "big")
+
+
+def values(hashes: np.ndarray) -> np.ndarray:
+  """Turns hashes, uint64, into numbers that are uniform in [0, 1)."""
   # 53 bits: what a float holds exactly, so that 1.0 never comes out.
-  return (int.from_bytes(digest.digest(), "big") >> 11) / 2**53
+  return (hashes >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def copies(hashes: np.ndarray) -> np.ndarray:
+  """Returns the ascending places of hashes that stand earlier already.
+
+  Example:
+
+  >>> copies(np.array([7, 3, 7, 3, 7])).tolist()
+  [2, 3, 4]
+  """
+  _, first = np.unique(hashes, return_index=True)
+  is_copy = np.ones(len(hashes), bool)
+  is_copy[first] = False
+  return np.flatnonzero(is_copy)
 
 
 def validation_threshold(
-  values: Sequence[float], share: float, at_least: int = 1
+  numbers: np.ndarray, share: float, at_least: int = 1
 ) -> float:
   """Returns the number below which documents belong to validation.
 
@@ -38,7 +59,7 @@ def validation_threshold(
   least 10,000) by chance, with `share` as the threshold. Copies count once.
 
   Args:
-    values: `document_value` of every document.
+    numbers: `values` of the hashes of all documents.
     share: wanted part of the documents, in (0, 1).
     at_least: int, default 1: different documents that each side needs.
 
@@ -50,19 +71,20 @@ def validation_threshold(
 
   Example:
 
-  >>> validation_threshold([0.5, 0.75, 0.875, 0.625], 0.5)
+  >>> validation_threshold(np.array([0.5, 0.75, 0.875, 0.625]), 0.5)
   0.75
   """
-  distinct = sorted(set(values))
+  distinct = np.unique(numbers)
   number = len(distinct)
   if number < 2 * at_least:
     raise errors.UserError(
       f"input must hold at least {2 * at_least} different documents, "
       f"{at_least} for training and {at_least} for validation. Received: "
-      f"{number} (documents end at blank lines, or with the file under "
-      "--document_per_file)"
+      f"{number} of more than one word (documents end at blank lines, "
+      "or see --document_per_line and --document_per_file)"
     )
-  below = sum(value < share for value in distinct)
+  below = int(np.sum(distinct < share))
   if number >= MANY_DOCUMENTS and at_least <= below <= number - at_least:
     return share
-  return distinct[min(max(round(share * number), at_least), number - at_least)]
+  place = min(max(round(share * number), at_least), number - at_least)
+  return float(distinct[place])
