@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `token_dropping.data.prepare` wrote beside the records."""
+"""What `token_dropping.data.prepare` wrote beside the records, and is it so?"""
 
-import json
+import collections
+import fnmatch
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
-from token_dropping import errors
+from token_dropping.data import dataset_folder
 
 
 def read_card(data: cfg.DataConfig) -> dict | None:
@@ -23,16 +25,64 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   Raises:
     UserError: the file is not JSON.
   """
-  path = _beside(data, "dataset.json")
-  if path is None:
-    return None
+  path = _beside(data, dataset_folder.CARD)
+  return None if path is None else dataset_folder.read_json(path)
+
+
+def check_files(data: cfg.DataConfig) -> None:
+  """Compares the files that will be read with the `dataset.json` beside them.
+
+  Every file that `dataset.json` lists and a pattern of `input_path` would match
+  must be there with its size; a pattern or a path may name a part of a dataset.
+  Cheap: no record is read. Records without `dataset.json`, and those of
+  format version 1, which has no counts, are left alone.
+
+  Args:
+    data: config of the records.
+
+  Raises:
+    UserError: the first file that is missing, not listed or of another size,
+      or a `dataset.json` that disagrees with itself.
+  """
+  for pattern in _patterns(data):
+    matched = collections.defaultdict(set)
+    for path in _glob(pattern):
+      folder, name = os.path.split(path)
+      matched[folder].add(name)
+    for folder, names in matched.items():
+      _check_matched(folder, names, os.path.basename(pattern))
+
+
+def _glob(pattern: str) -> list[str]:
   try:
-    with tf.io.gfile.GFile(path) as file:
-      return json.loads(file.read())
-  except ValueError as error:
-    raise errors.UserError(
-      f"dataset.json must be JSON. Received: {path} ({error})"
-    ) from error
+    return tf.io.gfile.glob(pattern)
+  except tf.errors.OpError:  # `record_checks` reports what cannot be read
+    return []
+
+
+def _check_matched(folder: str, present: set[str], pattern: str) -> None:
+  path = os.path.join(folder, dataset_folder.CARD)
+  if not tf.io.gfile.exists(path):
+    return
+  card = dataset_folder.read_json(path)
+  if card.get("format_version", 1) == 1:
+    return
+  dataset_folder.check_card(card, path)
+  wanted = {
+    name: entry
+    for name, entry in card["files"].items()
+    if name in present or fnmatch.fnmatchcase(name, pattern)
+  }
+  dataset_folder.check_names(folder, present, wanted)
+  dataset_folder.check_sizes(folder, wanted)
+
+
+def _patterns(data: cfg.DataConfig) -> Iterator[str]:
+  """Yields the parts of `input_path`, as Model Garden divides it."""
+  paths = data.input_path
+  for path in [paths] if isinstance(paths, str) else paths or []:
+    if isinstance(path, str):
+      yield from filter(None, map(str.strip, path.split(",")))
 
 
 def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
@@ -41,7 +91,8 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
   if not isinstance(config, encoder_config.TokenDropEncoderConfig):
     return
   if (
-    config.vocab_file or _beside(params.task.train_data, "dataset.json") is None
+    config.vocab_file
+    or _beside(params.task.train_data, dataset_folder.CARD) is None
   ):
     return
   config.vocab_file = _beside(params.task.train_data, "vocab.txt") or ""

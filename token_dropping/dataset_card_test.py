@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of finding the card and the vocabulary beside prepared records."""
+"""Tests of what lies beside prepared records, and whether it is true."""
 
 import pytest
 from official.core import exp_factory
 from official.nlp.data import pretrain_dataloader
 
 from token_dropping import dataset_card
+from token_dropping import dataset_testing
 from token_dropping import errors
 from token_dropping import experiments
+from token_dropping import testing
 
 
 @pytest.fixture
@@ -121,3 +123,127 @@ def test_baseline_is_left_alone(folder):
   before = params.as_dict()
   dataset_card.fill_in_vocab_file(params)
   assert params.as_dict() == before
+
+
+# The files against the card.
+
+TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]
+VALIDATION = "validation-00000-of-00001.tfrecord"
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
+  return tmp_path
+
+
+def _refused(input_path) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    dataset_card.check_files(_data(input_path))
+  return str(caught.value)
+
+
+PATTERNS = [
+  "{}/train-*",
+  "{}/t*",
+  "{}/*.tfrecord",
+  "{}/*",
+  "{}/train-0000[12]*",
+  "{}/train-0000?-of-00003.tfrecord",
+  "{0}/validation-*, {0}/train-*",
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_whole_dataset_is_accepted(dataset, pattern):
+  dataset_card.check_files(_data(pattern.format(dataset)))
+  dataset_card.check_files(_data([pattern.format(dataset)]))
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_missing_file_is_noticed(dataset, pattern):
+  (dataset / TRAIN[1]).unlink()
+  assert _refused(pattern.format(dataset)) == (
+    "every file that dataset.json lists must be in its folder. "
+    f"Received: {str(dataset)!r} without {TRAIN[1]}"
+  )
+
+
+@pytest.mark.parametrize("pattern", [*PATTERNS, f"{{}}/{TRAIN[1]}"])
+def test_truncated_file_is_noticed(dataset, pattern):
+  content = (dataset / TRAIN[1]).read_bytes()
+  (dataset / TRAIN[1]).write_bytes(content[:-1])
+  assert _refused(pattern.format(dataset)) == (
+    f"{dataset}/{TRAIN[1]} must have {len(content)} bytes, as dataset.json "
+    f"says. Received: {len(content) - 1} bytes"
+  )
+
+
+def test_unlisted_file_is_noticed(dataset):
+  (dataset / "train-00003-of-00003.tfrecord.tmp").write_bytes(b"")
+  assert _refused(f"{dataset}/train-*") == (
+    "every train- and validation- file must be listed in dataset.json. "
+    f"Received: {dataset}/train-00003-of-00003.tfrecord.tmp, which is not"
+  )
+
+
+def test_card_must_agree_with_itself(dataset):
+  card = dataset_card.read_card(_data(f"{dataset}/train-*"))
+  card["train"]["records"] += 1
+  dataset_testing.write_card(dataset, card)
+  assert _refused(f"{dataset}/{TRAIN[0]}") == (
+    f"train.records in {dataset}/dataset.json must be the sum over its train- "
+    "files, 3. Received: 4"
+  )
+
+
+def test_newer_card_is_refused(dataset):
+  dataset_testing.write_card(dataset, {"format_version": 3})
+  assert _refused(f"{dataset}/train-*") == (
+    "dataset.json must have format_version 2. Received: 3 in "
+    f"{dataset}/dataset.json"
+  )
+
+
+@pytest.mark.parametrize(
+  "paths",
+  [
+    "{0}/train-00000*",
+    "{0}/{1}",
+    "{0}/{1},{0}/{2}",
+    ["{0}/{2}", "{0}/{1}"],
+  ],
+)
+def test_part_of_a_dataset_may_be_named(dataset, paths):
+  """What was not named may even be elsewhere."""
+  (dataset / TRAIN[1]).unlink()
+  names = dataset, TRAIN[0], TRAIN[2]
+  if isinstance(paths, str):
+    dataset_card.check_files(_data(paths.format(*names)))
+  else:
+    dataset_card.check_files(_data([path.format(*names) for path in paths]))
+
+
+def test_every_folder_is_compared(dataset, tmp_path_factory):
+  other = tmp_path_factory.mktemp("other")
+  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
+  dataset_testing.write_dataset(other, TOKENS, shards)
+  (other / TRAIN[2]).unlink()
+  message = _refused(f"{dataset}/train-*,{other}/train-*")
+  assert message.endswith(f"{str(other)!r} without {TRAIN[2]}")
+
+
+@pytest.mark.parametrize("card", [{"records": 3}, {"format_version": 1}])
+def test_card_without_counts_is_left_alone(dataset, card):
+  dataset_testing.write_card(dataset, card)
+  (dataset / TRAIN[0]).write_bytes(b"")
+  dataset_card.check_files(_data(f"{dataset}/train-*"))
+
+
+@pytest.mark.parametrize(
+  "paths", ["", [], "dummy", "/nowhere/train-*", "none://x/train-*"]
+)
+def test_no_files_are_not_compared(paths):
+  dataset_card.check_files(_data(paths))

@@ -192,6 +192,7 @@ def _check_files(
   run_dir.check_run_dir(params, model_dir)
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
+    dataset_card.check_files(data)
     record_checks.check_records(data, vocab_size, path)
 
 

@@ -13,6 +13,7 @@ import tf_keras
 import yaml
 from official.nlp.configs import encoders
 
+from token_dropping import dataset_testing
 from token_dropping import errors
 from token_dropping import testing
 
@@ -382,4 +383,57 @@ def test_command_exits_non_zero_without_a_trace(folder):
   assert "Traceback" not in process.stderr
   assert process.stderr.splitlines()[-1].startswith(
     "error: task.train_data.input_path must name TFRecord files, for example"
+  )
+
+
+SHARDS = {
+  "train-00000-of-00002.tfrecord": range(8),
+  "train-00001-of-00002.tfrecord": range(8, 16),
+  "validation-00000-of-00001.tfrecord": range(16, 24),
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+  """A folder with a prepared dataset and a config for it."""
+  shards = {
+    name: [testing.random_features(seed) for seed in seeds]
+    for name, seeds in SHARDS.items()
+  }
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
+  _write_config(tmp_path)
+  return tmp_path
+
+
+def test_prepared_dataset_is_trained_on(dataset, capsys):
+  _launch(dataset)
+  assert "Trained 2 steps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  "mode, name",
+  [
+    ("train", "train-00001-of-00002.tfrecord"),
+    ("train_and_eval", "validation-00000-of-00001.tfrecord"),
+  ],
+)
+def test_truncated_shard_of_a_dataset_is_refused(dataset, mode, name):
+  content = (dataset / name).read_bytes()
+  (dataset / name).write_bytes(content[:-20])
+  with pytest.raises(errors.UserError) as caught:
+    _launch(dataset, mode=mode)
+  assert str(caught.value) == (
+    f"{dataset}/{name} must have {len(content)} bytes, as dataset.json says. "
+    f"Received: {len(content) - 20} bytes"
+  )
+  assert not (dataset / "run").exists()
+
+
+def test_missing_shard_of_a_dataset_is_refused(dataset):
+  (dataset / "train-00001-of-00002.tfrecord").unlink()
+  with pytest.raises(errors.UserError) as caught:
+    _launch(dataset)
+  assert str(caught.value) == (
+    "every file that dataset.json lists must be in its folder. "
+    f"Received: {str(dataset)!r} without train-00001-of-00002.tfrecord"
   )

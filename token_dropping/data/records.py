@@ -44,9 +44,15 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
   return number
 
 
-def read_records(path: str) -> Iterator[dict[str, np.ndarray]]:
-  """Yields the features of a file's examples, [size] arrays by name."""
-  for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
+  """Yields the features of a file's examples, [size] arrays by name.
+
+  Args:
+    path: the file.
+    skip: int, how many examples to leave out at the start.
+  """
+  dataset = tf.data.TFRecordDataset(path).skip(skip)
+  for record in dataset.as_numpy_iterator():
     example = tf.train.Example.FromString(record)
     yield {
       name: _array(feature)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifies a dataset and shows what is in it.
+
+    python -m token_dropping.data.inspect DIR
+
+compares the folder with its `dataset.json` (sizes, checksums and number of
+records; with `--quick` names and sizes only), prints statistics, and shows
+random training records as text, with the masks marked. Exits with code 2 and
+one line if the folder is not what `dataset.json` says.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from google.protobuf import message
+
+from token_dropping import errors
+from token_dropping import vocabulary
+from token_dropping.data import dataset_folder
+from token_dropping.data import record_text
+from token_dropping.data import records
+
+VOCABULARY = "vocab.txt"
+# Examples are among the first records of the files: finding a later one means
+# reading all before it.
+_CANDIDATES = 1000
+_ROWS = (
+  # Name, key in `dataset.json`, format.
+  ("documents", "documents", "{:,}"),
+  ("sequences", "sequences", "{:,}"),
+  ("records", "records", "{:,}"),
+  ("tokens", "tokens", "{:,}"),
+  ("[UNK]", "unknown_share", "{:.3%}"),
+  ("padding", "padding_share", "{:.3%}"),
+  ("truncated tokens", "truncated_tokens", "{:,}"),
+  ("dropped tokens", "dropped_tokens", "{:,}"),
+  ("masked tokens", "masked_tokens", "{:,}"),
+)
+
+
+def statistics(card: dict) -> str:
+  """Returns the figures of a dataset as a table.
+
+  Args:
+    card: content of `dataset.json`; "-" stands for what it does not say.
+  """
+  rows = [("", *dataset_folder.SPLITS)]
+  for name, key, form in _ROWS:
+    values = [card[split].get(key) for split in dataset_folder.SPLITS]
+    rows.append((name, *("-" if v is None else form.format(v) for v in values)))
+  sizes = [_sizes(card, f"{split}-") for split in dataset_folder.SPLITS]
+  rows.append(("files", *(f"{len(own):,}" for own in sizes)))
+  rows.append(("MB", *(f"{sum(own) / 1e6:,.1f}" for own in sizes)))
+  table = _aligned(rows)
+  counted = [(k, f"{v:,}") for k, v in card.get("text", {}).items() if v]
+  return f"{table}\n\ntext\n{_aligned(counted)}" if counted else table
+
+
+def examples(
+  folder: str, card: dict, number: int, seed: int
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+  """Yields random training records, the same for the same seed.
+
+  Args:
+    folder: of the dataset.
+    card: content of its `dataset.json`.
+    number: int, how many; fewer if there are fewer.
+    seed: int.
+
+  Yields:
+    File and number of the record, and its features.
+  """
+  names = sorted(n for n in card["files"] if n.startswith("train-"))
+  limits = [min(card["files"][n]["records"], _CANDIDATES) for n in names]
+  ends = np.cumsum(limits)
+  total = int(sum(limits))
+  rng = np.random.default_rng(seed)
+  for pick in rng.choice(total, min(number, total), replace=False):
+    file = int(np.searchsorted(ends, pick, side="right"))
+    index = int(pick - ends[file] + limits[file])
+    path = tf.io.gfile.join(folder, names[file])
+    yield f"{names[file]}, record {index}", _read(path, index)
+
+
+def report(
+  folder: str, number: int, seed: int, quick: bool, coloured: bool
+) -> Iterator[str]:
+  """Yields what the command prints, as it becomes known.
+
+  Args:
+    folder: of the dataset.
+    number: int, examples to show.
+    seed: int, of their choice.
+    quick: bool, compare names and sizes only.
+    coloured: bool, add ANSI colours.
+
+  Raises:
+    UserError: the folder is not what its `dataset.json` says.
+  """
+  card = dataset_folder.verify(folder, quick)
+  yield _headline(folder, card, quick)
+  yield ""
+  yield statistics(card)
+  if not number or not card["train"]["records"]:
+    return
+  vocab = vocabulary.Vocabulary.from_file(tf.io.gfile.join(folder, VOCABULARY))
+  shower = record_text.RecordText(vocab, coloured)
+  if card.get("masking") != "dynamic":
+    yield f"\n{shower.legend()}"
+  for where, record in examples(folder, card, number, seed):
+    yield f"\n{where}\n  {shower.show(record, where)}"
+
+
+def _headline(folder: str, card: dict, quick: bool) -> str:
+  settings = card.get("settings", {})
+  checked = "names and sizes" if quick else "sizes, checksums and records"
+  kind = ", ".join(
+    f"{name} {value}"
+    for name, value in (
+      ("packing", settings.get("packing")),
+      ("masking", card.get("masking")),
+      ("seq_length", settings.get("seq_length")),
+      ("vocab_size", card.get("vocab_size")),
+    )
+    if value is not None
+  )
+  return f"{folder}: {checked} of {len(card['files']):,} files agree\n{kind}"
+
+
+def _sizes(card: dict, prefix: str) -> list[int]:
+  return [
+    entry["bytes"]
+    for name, entry in card["files"].items()
+    if name.startswith(prefix)
+  ]
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  return "\n".join(
+    "  ".join(
+      [f"  {row[0]:<{widths[0]}}"]
+      + [f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)]
+    )
+    for row in rows
+  )
+
+
+def _read(path: str, index: int) -> dict[str, np.ndarray]:
+  try:
+    return next(records.read_records(path, skip=index))
+  except (StopIteration, tf.errors.OpError, message.DecodeError) as error:
+    raise errors.UserError(
+      "records must be TFRecords of tf.train.Example. Received: "
+      f"{path}, record {index}, which cannot be read as such"
+    ) from error
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the command's flags.
+
+  Args:
+    values: where; default the program's own flags.
+  """
+  flags.DEFINE_integer(
+    "examples", 3, "Training records to show.", 0, flag_values=values
+  )
+  flags.DEFINE_integer(
+    "seed", 0, "Chooses the records to show.", 0, flag_values=values
+  )
+  flags.DEFINE_boolean(
+    "quick", False, "Compare names and sizes only.", flag_values=values
+  )
+
+
+def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
+  """Runs the command; `argv` has the folder."""
+  if len(argv) != 2:
+    raise errors.UserError(
+      "arguments must be one folder, and flags (--name=value). "
+      f"Received: {' '.join(argv[1:]) or 'nothing'}"
+    )
+  if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
+    sys.stdout.reconfigure(errors="backslashreplace")
+  coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+  lines = report(argv[1], values.examples, values.seed, values.quick, coloured)
+  for line in lines:
+    print(line)
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for inspect."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from token_dropping import dataset_testing
+from token_dropping import errors
+from token_dropping import testing
+from token_dropping.data import dataset_folder
+from token_dropping.data import inspect
+
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TOKENS += [f"é{i}" for i in range(testing.VOCAB_SIZE - len(TOKENS))]
+SHARDS = {
+  "train-00000-of-00002.tfrecord": 12,
+  "train-00001-of-00002.tfrecord": 8,
+  "validation-00000-of-00001.tfrecord": 1,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+  shards = {
+    name: [testing.random_features(seed) for seed in range(count)]
+    for name, count in SHARDS.items()
+  }
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
+  return tmp_path
+
+
+def _main(*arguments) -> None:
+  values = flags.FlagValues()
+  inspect.define_flags(values)
+  inspect.main(values(["inspect", *map(str, arguments)]), values)
+
+
+def _run(capsys, *arguments) -> str:
+  _main(*arguments)
+  return capsys.readouterr().out
+
+
+def _refused(*arguments) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    _main(*arguments)
+  return str(caught.value)
+
+
+def _chosen(folder, number: int, seed: int) -> list[str]:
+  card = dataset_folder.load_card(str(folder))
+  found = inspect.examples(str(folder), card, number, seed)
+  return [where for where, _ in found]
+
+
+def test_report(folder, capsys):
+  lines = _run(capsys, folder, "--examples=1").splitlines()
+  assert lines[:16] == [
+    f"{folder}: sizes, checksums and records of 4 files agree",
+    "packing full, masking static, seq_length 16, vocab_size 50",
+    "",
+    "                      train  validation",
+    "  documents               1           1",
+    "  sequences              20           1",
+    "  records                20           1",
+    "  tokens                320          16",
+    "  [UNK]              1.250%      1.250%",
+    "  padding           25.000%     25.000%",
+    "  truncated tokens        7           7",
+    "  dropped tokens          0           0",
+    "  masked tokens          40           2",
+    "  files                   2           1",
+    "  MB                    0.0         0.0",
+    "",
+  ]
+  assert lines[16].startswith("To predict is a: [a→MASK]")
+  assert lines[18].startswith("train-0000")
+  assert lines[19].startswith("  é") and lines[19].count("→") == 2
+  assert len(lines) == 20
+
+
+def test_text_counters_that_are_not_zero_are_shown(folder, capsys):
+  card = dataset_folder.load_card(str(folder))
+  card["text"] = {"empty_documents": 0, "invalid_utf8": 1234, "documents": 5}
+  dataset_testing.write_card(folder, card)
+  out = _run(capsys, folder, "--examples=0")
+  assert out.endswith(
+    "\n\ntext\n  invalid_utf8  1,234\n  documents         5\n"
+  )
+
+
+def test_unknown_figures_are_dashes(folder):
+  card = dataset_folder.load_card(str(folder))
+  del card["train"]["masked_tokens"]
+  card["validation"]["masked_tokens"] = None
+  lines = inspect.statistics(card).splitlines()
+  assert "  masked tokens           -           -" in lines
+
+
+def test_quick_trusts_the_content(folder, capsys):
+  path = folder / "validation-00000-of-00001.tfrecord"
+  content = bytearray(path.read_bytes())
+  content[40] ^= 1
+  path.write_bytes(content)
+  out = _run(capsys, "--quick", folder)
+  assert out.startswith(f"{folder}: names and sizes of 4 files agree\n")
+  assert _refused(folder).startswith(f"{path} must have the CRC-32 ")
+
+
+def test_examples_are_those_of_the_seed(folder):
+  first = _chosen(folder, 5, 1)
+  assert first == _chosen(folder, 5, 1)
+  assert first != _chosen(folder, 5, 2)
+
+
+def test_every_record_can_be_chosen_and_once_only(folder):
+  expected = {
+    f"{name}, record {i}"
+    for name, count in SHARDS.items()
+    for i in range(count)
+    if name.startswith("train")
+  }
+  chosen = _chosen(folder, 100, 0)
+  assert len(chosen) == 20
+  assert set(chosen) == expected
+
+
+def test_examples_are_near_the_start_of_a_file(folder, monkeypatch):
+  monkeypatch.setattr(inspect, "_CANDIDATES", 3)
+  chosen = _chosen(folder, 100, 0)
+  assert {where[-1] for where in chosen} == set("012") and len(chosen) == 6
+
+
+def test_example_is_the_named_record(folder):
+  card = dataset_folder.load_card(str(folder))
+  for where, record in inspect.examples(str(folder), card, 4, 0):
+    expected = testing.random_features(int(where.split()[-1]))
+    assert list(record["input_word_ids"]) == list(expected["input_word_ids"])
+
+
+def test_no_examples(folder, capsys):
+  out = _run(capsys, folder, "--examples=0")
+  assert "To predict" not in out and out.splitlines()[-1].startswith("  MB")
+
+
+def test_no_records_no_examples(tmp_path, capsys):
+  shards = {"train-0": [], "validation-0": []}
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
+  assert "To predict" not in _run(capsys, tmp_path)
+
+
+def test_dynamic_records(tmp_path, capsys):
+  record = {"input_word_ids": [2, 5, 6, 3, 0], "word_starts": [1, 1, 0, 1, 0]}
+  shards = {"train-0": [record], "validation-0": []}
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards, masking="dynamic")
+  out = _run(capsys, tmp_path)
+  assert "To predict" not in out
+  assert out.endswith("\ntrain-0, record 0\n  [CLS] é0é1 [SEP]\n")
+
+
+def test_records_must_be_examples(folder):
+  name = "train-00000-of-00002.tfrecord"
+  path = folder / name
+  content = path.read_bytes()
+  path.write_bytes(b"\xff" * len(content))
+  assert _refused("--quick", "--examples=20", folder).startswith(
+    f"records must be TFRecords of tf.train.Example. Received: {path}, record "
+  )
+
+
+@pytest.mark.parametrize(
+  "arguments, received", [([], "nothing"), (["a", "b"], "a b")]
+)
+def test_one_folder_is_needed(arguments, received):
+  assert _refused(*arguments) == (
+    "arguments must be one folder, and flags (--name=value). "
+    f"Received: {received}"
+  )
+
+
+@pytest.mark.parametrize("flag", ["--examples=-1", "--seed=-1", "--seed=x"])
+def test_flags_have_bounds(folder, flag):
+  with pytest.raises(flags.IllegalFlagValueError):
+    _main(folder, flag)
+
+
+def test_importing_defines_no_flags():
+  assert "quick" not in flags.FLAGS
+
+
+class _Terminal(io.StringIO):
+  def isatty(self) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_colours_are_for_terminals_that_want_them(
+  folder, monkeypatch, no_color
+):
+  terminal = _Terminal()
+  monkeypatch.setattr(sys, "stdout", terminal)
+  monkeypatch.setenv("NO_COLOR", no_color)
+  _main(folder)
+  assert ("\x1b[" in terminal.getvalue()) == (not no_color)
+
+
+def test_output_need_not_be_unicode(folder, monkeypatch):
+  output = io.BytesIO()
+  monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, "ascii"))
+  _main(folder)
+  sys.stdout.flush()
+  assert b"\\u2192MASK" in output.getvalue()
+  assert b"\x1b" not in output.getvalue()
+
+
+def test_command_reports_in_one_line(tmp_path):
+  done = subprocess.run(
+    [sys.executable, "-m", "token_dropping.data.inspect", str(tmp_path)],
+    capture_output=True,
+    text=True,
+  )
+  assert (done.returncode, done.stdout) == (errors.EXIT_CODE, "")
+  assert done.stderr.splitlines()[-1] == (
+    "error: a finished dataset must hold dataset.json, which is written last. "
+    f"Received: {str(tmp_path)!r} without it"
+  )
