@@ -52,13 +52,34 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
 
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
   """Returns one line for each setting that is allowed but looks wrong."""
-  optimizer = params.trainer.optimizer_config
+  doubts = _warmup_doubts(params.trainer.optimizer_config)
+  for name in ("train_data", "validation_data"):
+    doubts += _masking_doubts(getattr(params.task, name), f"task.{name}")
+  return doubts
+
+
+def _warmup_doubts(optimizer) -> list[str]:
   warmup = getattr(optimizer.warmup.get(), "warmup_steps", None) or 0
   decay = getattr(optimizer.learning_rate.get(), "decay_steps", None)
   if decay is not None and warmup >= decay:
     return [
       "trainer.optimizer_config: warmup_steps should be below decay_steps "
       f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    ]
+  return []
+
+
+def _masking_doubts(data: cfg.DataConfig, path: str) -> list[str]:
+  """Doubts a rate that a full sequence has no room for."""
+  if not pretrain_data.is_dynamic(data):
+    return []
+  rate = max(data.masking_rate, data.final_masking_rate or 0)
+  wanted = round(rate * (data.seq_length - 2))  # without [CLS] and [SEP]
+  if wanted > data.max_predictions_per_seq:
+    return [
+      f"{path}.max_predictions_per_seq should be at least {wanted} for a rate "
+      f"of {rate}, or fewer tokens are masked. "
+      f"Received: {data.max_predictions_per_seq}"
     ]
   return []
 

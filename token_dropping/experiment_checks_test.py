@@ -456,3 +456,24 @@ def test_model_gardens_data_has_no_rules_of_masking():
     seq_length=16, max_predictions_per_seq=3, use_next_sentence_label=False
   )
   experiment_checks.check_experiment(params)
+
+
+@pytest.mark.parametrize(
+  ("rate", "final"), [(0.3, None), (0.1, 0.3), (0.3, 0.1)]
+)
+def test_rate_without_room_for_its_predictions_is_doubted(rate, final):
+  data = {"masking": "dynamic", "masking_rate": rate}
+  # 14 tokens: round(0.3 * 14) = 4, and 3 slots.
+  params = _params({"task.train_data": data | {"final_masking_rate": final}})
+  assert (
+    "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
+    "of 0.3, or fewer tokens are masked. Received: 3"
+  ) in experiment_checks.find_doubts(params)
+
+
+def test_rate_with_room_or_static_is_not_doubted():
+  dynamic = {"task.train_data": {"masking": "dynamic", "masking_rate": 0.2}}
+  static = {"task.train_data": {"masking_rate": 0.3}}
+  usual = experiment_checks.find_doubts(_params())
+  for changes in (dynamic, static):
+    assert experiment_checks.find_doubts(_params(changes)) == usual
