@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting from the weights of an earlier run, or of any BERT."""
+"""Starting from an earlier run, or from the weights of any BERT."""
 
 import tensorflow as tf
 from absl import logging
@@ -38,3 +38,19 @@ def initialize_from(model: pretrainer.TokenDropPretrainer, path: str) -> None:
       f"Received: {path!r} ({reason[:200]})"
     ) from error
   logging.info("Initialized from %s; absent there: %s", prefix, absent)
+
+
+def latest_step(model_dir: str) -> int:
+  """Returns the step that a run continues from.
+
+  Args:
+    model_dir: folder of the run; empty for none.
+
+  Returns:
+    The step of its latest checkpoint, or 0 without one.
+  """
+  path = tf.train.latest_checkpoint(model_dir) if model_dir else None
+  if path is None:
+    return 0
+  name = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
+  return int(tf.train.load_variable(path, name))

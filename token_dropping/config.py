@@ -27,7 +27,8 @@ def parse(flags) -> cfg.ExperimentConfig:
       `params_override`, `tpu` and `tf_data_service` as attributes.
 
   Returns:
-    The config; `decay_steps` is `train_steps` where it was left unset.
+    The config; `decay_steps` and, for a changing masking rate,
+    `masking_rate_steps` are `train_steps` where they were left unset.
 
   Raises:
     UserError: an unknown experiment, an unreadable file, an unknown key, a
@@ -49,6 +50,7 @@ def parse(flags) -> cfg.ExperimentConfig:
       params, overrides, source="--params_override"
     )
   _let_decay_follow_training(params)
+  _let_masking_follow_training(params)
   params.validate()
   return params
 
@@ -95,3 +97,10 @@ def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
   for field in ("decay_steps", "total_decay_steps"):
     if schedule is not None and getattr(schedule, field, 0) is None:
       setattr(schedule, field, params.trainer.train_steps)
+
+
+def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
+  """Unset `masking_rate_steps` of a changing rate mean `train_steps`."""
+  data = params.task.train_data
+  if getattr(data, "final_masking_rate", None) and not data.masking_rate_steps:
+    data.masking_rate_steps = params.trainer.train_steps

@@ -246,6 +246,20 @@ def test_unset_total_decay_steps_are_the_train_steps():
   assert schedule.total_decay_steps == 77
 
 
+@pytest.mark.parametrize(
+  ("override", "steps"),
+  [
+    ("final_masking_rate=0.15", 77),
+    ("final_masking_rate=0.15,task.train_data.masking_rate_steps=5", 5),
+    ("masking_rate=0.3", 0),
+  ],
+)
+def test_masking_rate_changes_over_the_train_steps(override, steps):
+  override = f"trainer.train_steps=77,task.train_data.{override}"
+  params = config.parse(_flags(override=override))
+  assert params.task.train_data.masking_rate_steps == steps
+
+
 def test_constant_rate_has_no_decay():
   override = f"{RATE}.type=constant,{RATE}.constant.learning_rate=1e-3"
   params = config.parse(_flags(override=override))

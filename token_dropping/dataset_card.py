@@ -10,6 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
+from token_dropping import pretrain_data
 from token_dropping.data import dataset_folder
 
 
@@ -86,16 +87,22 @@ def _patterns(data: cfg.DataConfig) -> Iterator[str]:
 
 
 def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
-  """Sets an unset `vocab_file` to the `vocab.txt` beside prepared records."""
-  config = params.task.model.encoder.get()
-  if not isinstance(config, encoder_config.TokenDropEncoderConfig):
-    return
-  if (
-    config.vocab_file
-    or _beside(params.task.train_data, dataset_folder.CARD) is None
-  ):
-    return
-  config.vocab_file = _beside(params.task.train_data, "vocab.txt") or ""
+  """Sets every unset `vocab_file` to the `vocab.txt` beside prepared records.
+
+  That of the encoder, and those of data with dynamic masking.
+  """
+  task = params.task
+  config = task.model.encoder.get()
+  if isinstance(config, encoder_config.TokenDropEncoderConfig):
+    _fill_in(config, task.train_data)
+  for data in (task.train_data, task.validation_data):
+    if pretrain_data.is_dynamic(data):
+      _fill_in(data, data)
+
+
+def _fill_in(config, data: cfg.DataConfig) -> None:
+  if not config.vocab_file and _beside(data, dataset_folder.CARD) is not None:
+    config.vocab_file = _beside(data, "vocab.txt") or ""
 
 
 def _beside(data: cfg.DataConfig, name: str) -> str | None:

@@ -125,6 +125,38 @@ def test_baseline_is_left_alone(folder):
   assert params.as_dict() == before
 
 
+DATA = ("train_data", "validation_data")
+
+
+def test_dynamic_data_gets_the_vocabulary_beside_its_own_records(
+  folder, tmp_path_factory
+):
+  other = tmp_path_factory.mktemp("other")
+  for name in ("dataset.json", "vocab.txt"):
+    (other / name).write_text("")
+  params = _experiment(f"{folder}/train-*")
+  params.task.validation_data.input_path = f"{other}/validation-*"
+  for name in DATA:
+    getattr(params.task, name).masking = "dynamic"
+  dataset_card.fill_in_vocab_file(params)
+  assert params.task.train_data.vocab_file == f"{folder}/vocab.txt"
+  assert params.task.validation_data.vocab_file == f"{other}/vocab.txt"
+  assert params.task.model.encoder.any.vocab_file == f"{folder}/vocab.txt"
+
+
+def test_set_vocab_file_of_dynamic_data_stays(folder):
+  params = _experiment(f"{folder}/train-*")
+  params.task.train_data.override({"masking": "dynamic", "vocab_file": "mine"})
+  dataset_card.fill_in_vocab_file(params)
+  assert params.task.train_data.vocab_file == "mine"
+
+
+def test_static_data_needs_no_vocabulary(folder):
+  params = _experiment(f"{folder}/train-*")
+  dataset_card.fill_in_vocab_file(params)
+  assert params.task.train_data.vocab_file == ""
+
+
 # The files against the card.
 
 TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]

@@ -53,3 +53,8 @@ def test_first_loss_is_near_that_of_a_uniform_guess(tmp_path, capsys, xla):
   report = _dry_run(tmp_path, capsys, runtime={"enable_xla": xla})
   loss = float(report.splitlines()[0].rsplit(" ", 1)[1].rstrip("."))
   assert abs(loss - 3.912) < 0.3  # log 50
+
+
+def test_dynamic_masking_needs_no_files(tmp_path, capsys):
+  task = {"train_data": {"masking": "dynamic"}}
+  assert "loss" in _dry_run(tmp_path, capsys, task=task)

@@ -7,6 +7,8 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import pretrain_data
+from token_dropping.data import dynamic_masking
 from token_dropping.layers import importance_scorer
 
 STRATEGIES = (
@@ -40,20 +42,44 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
   for name in ("train_data", "validation_data"):
-    _check_data(getattr(params.task, name), f"task.{name}")
+    data = getattr(params.task, name)
+    _check_data(data, f"task.{name}")
+    if isinstance(data, pretrain_data.PretrainDataConfig):
+      _check_masking(data, f"task.{name}")
   _check_encoder(params.task)
   _check_heads(params.task)
 
 
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
   """Returns one line for each setting that is allowed but looks wrong."""
-  optimizer = params.trainer.optimizer_config
+  doubts = _warmup_doubts(params.trainer.optimizer_config)
+  for name in ("train_data", "validation_data"):
+    doubts += _masking_doubts(getattr(params.task, name), f"task.{name}")
+  return doubts
+
+
+def _warmup_doubts(optimizer) -> list[str]:
   warmup = getattr(optimizer.warmup.get(), "warmup_steps", None) or 0
   decay = getattr(optimizer.learning_rate.get(), "decay_steps", None)
   if decay is not None and warmup >= decay:
     return [
       "trainer.optimizer_config: warmup_steps should be below decay_steps "
       f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    ]
+  return []
+
+
+def _masking_doubts(data: cfg.DataConfig, path: str) -> list[str]:
+  """Doubts a rate that a full sequence has no room for."""
+  if not pretrain_data.is_dynamic(data):
+    return []
+  rate = max(data.masking_rate, data.final_masking_rate or 0)
+  wanted = round(rate * (data.seq_length - 2))  # without [CLS] and [SEP]
+  if wanted > data.max_predictions_per_seq:
+    return [
+      f"{path}.max_predictions_per_seq should be at least {wanted} for a rate "
+      f"of {rate}, or fewer tokens are masked. "
+      f"Received: {data.max_predictions_per_seq}"
     ]
   return []
 
@@ -123,6 +149,73 @@ def _check_data(data: cfg.DataConfig, path: str) -> None:
     f"({data.seq_length})",
     data.max_predictions_per_seq,
   )
+
+
+def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
+  _check_choice(data.masking, pretrain_data.MASKING, f"{path}.masking")
+  _check_choice(
+    data.masking_unit, dynamic_masking.UNITS, f"{path}.masking_unit"
+  )
+  _check_rates(data, path)
+  for name in ("mask_share", "random_share"):
+    value = getattr(data, name)
+    _require(0 <= value <= 1, f"{path}.{name} must be in [0, 1]", value)
+  _require(
+    data.mask_share + data.random_share <= 1,
+    f"{path}.mask_share + {path}.random_share must be at most 1",
+    f"{data.mask_share} + {data.random_share}",
+  )
+  _require(
+    data.max_span_words >= 1,
+    f"{path}.max_span_words must be at least 1",
+    data.max_span_words,
+  )
+  if pretrain_data.is_dynamic(data):
+    _check_dynamic(data, path)
+
+
+def _check_choice(value: str, choices: tuple[str, ...], path: str) -> None:
+  rule = f"{path} must be one of {', '.join(choices)}"
+  _require(value in choices, rule, repr(value))
+
+
+def _check_rates(data: pretrain_data.PretrainDataConfig, path: str) -> None:
+  rate, last = data.masking_rate, data.final_masking_rate
+  _require(0 < rate < 1, f"{path}.masking_rate must be in (0, 1)", rate)
+  if last is None:
+    return
+  _require(
+    data.is_training,
+    f"{path}.final_masking_rate must be unset: validation has one rate",
+    last,
+  )
+  _require(
+    not data.enable_tf_data_service,
+    f"{path}.final_masking_rate must be unset with "
+    f"{path}.enable_tf_data_service, whose workers do not know the step",
+    last,
+  )
+  _require(0 < last < 1, f"{path}.final_masking_rate must be in (0, 1)", last)
+  _require(
+    data.masking_rate_steps >= 1,
+    f"{path}.masking_rate_steps must be at least 1",
+    data.masking_rate_steps,
+  )
+
+
+def _check_dynamic(data: pretrain_data.PretrainDataConfig, path: str) -> None:
+  """Checks what dynamic masking needs of Model Garden's fields."""
+  for name, value in (
+    ("use_v2_feature_names", True),
+    ("use_position_id", False),
+    ("tfds_name", ""),
+  ):
+    _require(
+      getattr(data, name) == value,
+      f"{path}.{name} must be {str(value).lower() or 'empty'} with "
+      f"{path}.masking=dynamic",
+      str(getattr(data, name)).lower() if value != "" else repr(data.tfds_name),
+    )
 
 
 def _check_encoder(task) -> None:

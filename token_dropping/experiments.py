@@ -14,10 +14,10 @@ from official.modeling import optimization
 from official.nlp.configs import bert
 from official.nlp.configs import encoders
 from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
-from official.nlp.data import pretrain_dataloader
 
 from token_dropping import encoder_config
 from token_dropping import masked_lm
+from token_dropping import pretrain_data
 
 NAMES = ("bert/token_drop", "token_drop_bert/pretraining", "bert/pretraining")
 TRAIN_STEPS = 1_000_000
@@ -49,8 +49,8 @@ def bert_token_drop() -> cfg.ExperimentConfig:
   )
 
 
-def _data(is_training: bool) -> pretrain_dataloader.BertPretrainDataConfig:
-  return pretrain_dataloader.BertPretrainDataConfig(
+def _data(is_training: bool) -> pretrain_data.PretrainDataConfig:
+  return pretrain_data.PretrainDataConfig(
     is_training=is_training,
     drop_remainder=is_training,
     use_next_sentence_label=False,

@@ -17,6 +17,7 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping import checkpoints
+from token_dropping import pretrain_data
 from token_dropping import pretrainer
 from token_dropping import record_checks
 
@@ -57,8 +58,13 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       checkpoints.initialize_from(model, self.task_config.init_checkpoint)
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches as Model Garden does, and checks their ids."""
-    dataset = super().build_inputs(params, input_context)
+    """Reads batches, masks them where asked to, and checks their ids."""
+    if pretrain_data.is_dynamic(params) and params.input_path != "dummy":
+      step = checkpoints.latest_step(self.logging_dir)
+      loader = pretrain_data.PretrainDataLoader(params)
+      dataset = loader.load(input_context, first_step=step)
+    else:
+      dataset = super().build_inputs(params, input_context)
     vocab_size = self.task_config.model.encoder.get().vocab_size
     return record_checks.with_checked_ids(dataset, vocab_size)
 

@@ -259,3 +259,74 @@ def test_wrong_init_checkpoint_is_one_line(tmp_path, kind):
   ) as caught:
     task.initialize(task.build_model())
   assert "\n" not in str(caught.value)
+
+
+# Data without masks.
+
+
+@pytest.fixture
+def dynamic_data(tmp_path):
+  """A task's training data with dynamic masking and one record."""
+  path = tmp_path / "records"
+  testing.write_records(path, [testing.dynamic_features(0)])
+  data = _task().task_config.train_data
+  data.override(
+    {
+      "input_path": str(path),
+      "vocab_file": testing.write_vocabulary(tmp_path / "vocab.txt"),
+      "masking": "dynamic",
+      "global_batch_size": 1,
+    }
+  )
+  return data
+
+
+def _first_batch(task, data) -> dict:
+  return next(iter(task.build_inputs(data)))
+
+
+def test_data_without_masks_is_masked(dynamic_data):
+  batch = _first_batch(_task(), dynamic_data)
+  assert float(tf.reduce_sum(batch["masked_lm_weights"])) >= 1
+
+
+def test_ids_are_checked_after_masking_too(dynamic_data):
+  record = testing.dynamic_features(0)
+  record["input_word_ids"][5] = testing.VOCAB_SIZE
+  testing.write_records(dynamic_data.input_path, [record])
+  dynamic_data.override({"mask_share": 0.0, "random_share": 0.0})
+  with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+    _first_batch(_task(), dynamic_data)
+  assert record_checks.broken_rule(caught.value) == (
+    f"input_word_ids must be in [0, vocab_size) ({testing.VOCAB_SIZE}). "
+    f"Received: {testing.VOCAB_SIZE}"
+  )
+
+
+def test_continued_run_goes_on_with_the_rate(tmp_path, dynamic_data):
+  step = tf.Variable(0, dtype=tf.int64)
+  checkpoint = tf.train.Checkpoint(global_step=step)
+  dynamic_data.override(
+    {
+      "masking_rate": 0.01,
+      "final_masking_rate": 0.4,
+      "masking_rate_steps": 10,
+    }
+  )
+  task = masked_lm.TokenDropMaskedLMTask(
+    _task().task_config, logging_dir=str(tmp_path)
+  )
+  numbers = []
+  for number in (0, 10):
+    step.assign(number)
+    checkpoint.save(str(tmp_path / "ckpt"))
+    weights = _first_batch(task, dynamic_data)["masked_lm_weights"]
+    numbers.append(int(tf.reduce_sum(weights)))
+  assert numbers == [1, testing.PREDICTIONS]
+
+
+def test_dummy_data_of_model_garden_needs_no_records():
+  data = _task().task_config.train_data
+  data.override({"input_path": "dummy", "masking": "dynamic"})
+  batch = _first_batch(_task(), data)
+  assert batch["input_word_ids"].shape == [1, testing.SEQ_LENGTH]

@@ -10,6 +10,8 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping import errors
+from token_dropping import pretrain_data
+from token_dropping import vocabulary
 
 # How much of the data is looked at before the run starts. Ids of the remaining
 # records are checked as they are read, by `with_checked_ids`.
@@ -17,6 +19,7 @@ FILES_CHECKED = 8
 RECORDS_CHECKED = 16
 
 ID_RULE = " must be in [0, vocab_size)"
+DYNAMIC_SEQUENCES = ("input_word_ids", "word_starts")
 SEQUENCES = ("input_word_ids", "input_mask", "input_type_ids")
 PREDICTIONS = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
 V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
@@ -31,11 +34,13 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
     path: dotted path of `data`, for messages.
 
   Raises:
-    UserError: no input, unreadable records, or records that do not fit; with
-      the file, the rule and the value.
+    UserError: no input, unreadable records, records that do not fit, or no
+      vocabulary to mask them with; with the file, the rule and the value.
   """
   if data.tfds_name or data.input_path == "dummy":
     return
+  if pretrain_data.is_dynamic(data):
+    _check_vocab_file(data, vocab_size, path)
   found = 0
   read = dataset_fn.pick_dataset_fn(data.file_type)
   for file in _matching_files(data, path)[:FILES_CHECKED]:
@@ -120,12 +125,29 @@ def _read_examples(read, file: str, path: str) -> list[tf.train.Example]:
     ) from error
 
 
+def _check_vocab_file(
+  data: pretrain_data.PretrainDataConfig, vocab_size: int, path: str
+) -> None:
+  if not data.vocab_file:
+    raise errors.UserError(
+      f"{path}.vocab_file must name the vocab.txt of the records with "
+      f"{path}.masking=dynamic. Received: ''"
+    )
+  words = len(vocabulary.Vocabulary.from_file(data.vocab_file))
+  if words > vocab_size:
+    raise errors.UserError(
+      f"{path}.vocab_file must have at most the encoder's vocab_size tokens "
+      f"({vocab_size}). Received: {data.vocab_file!r} with {words}"
+    )
+
+
 def _feature_name(name: str, data: cfg.DataConfig) -> str:
   return name if data.use_v2_feature_names else V1_NAMES.get(name, name)
 
 
 def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
   present = set(example.features.feature)
+  _check_masking(present, data, path, where)
   names = "input_ids" in present, "input_word_ids" in present
   if names == (data.use_v2_feature_names, not data.use_v2_feature_names):
     other = not data.use_v2_feature_names
@@ -133,14 +155,49 @@ def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
       f"{path}.use_v2_feature_names must be {str(other).lower()} for these "
       f"records ({where}). Received: {str(data.use_v2_feature_names).lower()}"
     )
-  needed = {_feature_name(name, data) for name in (*SEQUENCES, *PREDICTIONS)}
+  names = [*_sequences(example, data), *_predictions(data)]
+  needed = {_feature_name(name, data) for name in names}
   if data.use_next_sentence_label:
-    needed |= {"next_sentence_labels"}
+    needed |= {_feature_name("input_type_ids", data), "next_sentence_labels"}
   if needed - present:
     raise errors.UserError(
       f"{path}: records must have the features {', '.join(sorted(needed))}. "
       f"Received: {where} without {', '.join(sorted(needed - present))}"
     )
+
+
+def _sequences(example, data: cfg.DataConfig) -> tuple[str, ...]:
+  """Returns the features of length S; input_type_ids where a record has it."""
+  if not pretrain_data.is_dynamic(data):
+    return SEQUENCES
+  if "input_type_ids" in example.features.feature:
+    return (*DYNAMIC_SEQUENCES, "input_type_ids")
+  return DYNAMIC_SEQUENCES
+
+
+def _predictions(data: cfg.DataConfig) -> tuple[str, ...]:
+  """Returns the features of length P; with dynamic masking there are none."""
+  return () if pretrain_data.is_dynamic(data) else PREDICTIONS
+
+
+def _check_masking(present: set, data: cfg.DataConfig, path, where) -> None:
+  """Refuses records that were made for the other kind of masking."""
+  has_masks = "masked_lm_positions" in present
+  dynamic = pretrain_data.is_dynamic(data)
+  if has_masks == ("word_starts" in present) or has_masks != dynamic:
+    return
+  if not isinstance(data, pretrain_data.PretrainDataConfig):
+    raise errors.UserError(
+      f"{path}: records must hold masks, which bert/pretraining does not make "
+      f"({where}); the dense baseline with dynamic masking is bert/token_drop "
+      "with task.model.encoder.any.token_keep_ratio=1.0. "
+      "Received: word_starts without masked_lm_positions"
+    )
+  wanted = "static" if dynamic else "dynamic"
+  raise errors.UserError(
+    f"{path}.masking must be {wanted} for these records ({where}). "
+    f"Received: {data.masking!r}"
+  )
 
 
 def _values(example, name: str, data: cfg.DataConfig) -> list:
@@ -154,8 +211,8 @@ def _check_lengths(
   example, data: cfg.DataConfig, path: str, where: str
 ) -> None:
   for field, names in (
-    ("seq_length", SEQUENCES),
-    ("max_predictions_per_seq", PREDICTIONS),
+    ("seq_length", _sequences(example, data)),
+    ("max_predictions_per_seq", _predictions(data)),
   ):
     configured = getattr(data, field)
     for name in names:

@@ -10,6 +10,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from token_dropping import train
+from token_dropping import vocabulary
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
 
@@ -79,6 +80,26 @@ def random_features(seed: int, next_sentence: bool = False) -> dict:
   if next_sentence:
     features["next_sentence_labels"] = [seed % 2]
   return features
+
+
+def dynamic_features(seed: int, next_sentence: bool = False) -> dict:
+  """Returns one record's features without masks, its last position padding."""
+  rng = np.random.default_rng(seed)
+  ids = rng.integers(5, VOCAB_SIZE, SEQ_LENGTH)
+  starts = rng.integers(0, 2, SEQ_LENGTH)
+  ids[[0, -2, -1]], starts[[0, -2, -1]] = (2, 3, 0), 0  # [CLS] [SEP] [PAD]
+  features = {"input_word_ids": ids, "word_starts": starts}
+  if next_sentence:
+    features["input_type_ids"] = (np.arange(SEQ_LENGTH) > 7) & (ids > 0)
+    features["next_sentence_labels"] = [seed % 2]
+  return features
+
+
+def write_vocabulary(path) -> str:
+  """Writes a vocabulary of `VOCAB_SIZE` tokens; returns the path."""
+  words = [f"word{i}" for i in range(VOCAB_SIZE - 5)]
+  path.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, *words]))
+  return str(path)
 
 
 def write_records(path, features: list[dict]) -> str:

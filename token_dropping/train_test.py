@@ -258,6 +258,57 @@ def test_next_sentence_head(folder, capsys):
   assert "next_sentence_accuracy" in _scalars(folder)
 
 
+def _write_dynamic_records(folder, next_sentence: bool = False) -> None:
+  """Replaces the records by ones without masks, and marks them as prepared."""
+  for name, seeds in (("train", range(16)), ("validation", range(16, 24))):
+    features = [testing.dynamic_features(s, next_sentence) for s in seeds]
+    testing.write_records(folder / f"{name}.tfrecord", features)
+  (folder / "dataset.json").write_text("{}")
+
+
+DYNAMIC = {"masking": "dynamic", "masking_rate": 0.3}
+
+
+@pytest.mark.parametrize("unit", ["token", "whole_word", "span"])
+def test_dynamic_masking(folder, unit, capsys):
+  _write_dynamic_records(folder)
+  schedule = {"final_masking_rate": 0.1, "masking_unit": unit}
+  task = {"train_data": DYNAMIC | schedule, "validation_data": DYNAMIC}
+  _write_config(folder, task=task, runtime={"enable_xla": True})
+  _launch(folder)
+  assert "Trained 2 steps, to step 2" in capsys.readouterr().out
+  saved = yaml.safe_load((folder / "run" / "params.yaml").read_text())
+  data = saved["task"]["train_data"]
+  assert data["vocab_file"] == str(folder / "vocab.txt")
+  assert data["masking_rate_steps"] == 2
+  _launch(folder, params_override="trainer.train_steps=4")
+  assert "to step 4" in capsys.readouterr().out
+
+
+def test_dynamic_masking_of_pairs(folder):
+  _write_dynamic_records(folder, next_sentence=True)
+  head = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+  data = DYNAMIC | {"use_next_sentence_label": True}
+  task = {
+    "model": {"cls_heads": [head]},
+    "train_data": data,
+    "validation_data": data,
+  }
+  _write_config(folder, task=task)
+  _launch(folder)
+  assert "next_sentence_accuracy" in _scalars(folder)
+
+
+def test_dynamic_records_must_be_masked(folder):
+  _write_dynamic_records(folder)
+  with pytest.raises(errors.UserError) as caught:
+    _launch(folder)
+  assert str(caught.value) == (
+    "task.train_data.masking must be dynamic for these records "
+    f"({folder}/train.tfrecord, record 0). Received: 'static'"
+  )
+
+
 MISUSES = {
   "unknown key": (
     {"params_override": "task.train_data.input_data=x"},

