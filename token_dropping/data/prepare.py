@@ -107,12 +107,8 @@ def _make(
     pieces,
     sum(piece.bytes for piece in pieces),
   )
-  statistics = dataset_statistics.collect(
-    vocab,
-    settings,
-    results,
-    functools.partial(shards.read_counts, runner.folder),
-  )
+  read_counts = functools.partial(shards.read_counts, runner.folder)
+  statistics = dataset_statistics.collect(vocab, settings, results, read_counts)
   made, sources = _name_files(results, runner.folder)
   dataset = {
     "format_version": output_folder.FORMAT_VERSION,
@@ -254,8 +250,8 @@ def summary(dataset: dict, output_dir: str) -> str:
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
       f"sequences ({part['records']:,} records), {part['tokens']:,} tokens, "
-      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} padding, "
-      f"{part['truncated_tokens']:,} tokens truncated"
+      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} "
+      f"padding, {part['truncated_tokens']:,} tokens truncated"
     )
   text = [
     f"{count:,} {name}" for name, count in dataset["text"].items() if count

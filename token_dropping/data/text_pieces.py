@@ -73,12 +73,10 @@ def clean(
     for part in ranges
     for document in documents.read_documents(part, settings, care)
   )
-  pieces = [
-    _write(
-      files.join(folder, f"text-{index:05d}-{number:05d}"), group, settings
-    )
-    for number, group in enumerate(_groups(stream, settings.piece_bytes))
-  ]
+  pieces = []
+  for number, group in enumerate(_groups(stream, settings.piece_bytes)):
+    path = files.join(folder, f"text-{index:05d}-{number:05d}")
+    pieces.append(_write(path, group, settings))
   return {
     "counts": dict(care.counts),
     "documents": care.counts["documents"],

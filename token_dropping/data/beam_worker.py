@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker process on this machine: Beam's own, without its reports."""
+
+import logging
+import os
+import sys
+
+logging.disable(logging.WARNING)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def main() -> None:
+  """Works until the main process has no more to do, or is no more."""
+  from apache_beam.runners.worker import sdk_worker_main
+
+  sdk_worker_main.main(sys.argv)
+
+
+if __name__ == "__main__":
+  main()
