@@ -95,16 +95,20 @@ class TaskRunner:
       )
 
   def _runner(self, tasks: int) -> dict:
-    options = quiet_beam.pipeline_options.PipelineOptions(list(self.beam_args))
-    runner = options.view_as(quiet_beam.pipeline_options.StandardOptions).runner
-    if runner not in (None, "DirectRunner"):
+    options = _options(self.beam_args)
+    standard = options.view_as(quiet_beam.pipeline_options.StandardOptions)
+    if standard.runner not in (None, "DirectRunner"):
       return {"options": options}
     workers = min(self.num_workers or len(os.sched_getaffinity(0)), tasks)
-    arguments = [f"--direct_num_workers={workers}"]
-    options = quiet_beam.pipeline_options.PipelineOptions(
-      [*arguments, *self.beam_args]
-    )
-    return {"runner": _direct_runner(workers > 1), "options": options}
+    own = f"--direct_num_workers={workers}"
+    return {
+      "runner": _direct_runner(workers > 1),
+      "options": _options([own, *self.beam_args]),
+    }
+
+
+def _options(arguments: Sequence[str]):
+  return quiet_beam.pipeline_options.PipelineOptions(list(arguments))
 
 
 def _direct_runner(in_processes: bool):
@@ -132,9 +136,7 @@ def check_beam_args(arguments: Sequence[str]) -> None:
     UserError: it does not; most likely a flag of ours is misspelt.
   """
   parsers = []
-  quiet_beam.pipeline_options.PipelineOptions([]).get_all_options(
-    add_extra_args_fn=parsers.append
-  )
+  _options([]).get_all_options(add_extra_args_fn=parsers.append)
   _, unknown = parsers[0].parse_known_args(list(arguments))
   if unknown:
     raise errors.UserError(
