@@ -7,6 +7,8 @@ import sys
 
 logging.disable(logging.WARNING)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow would take all memory of the GPU that it does not need here.
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def main() -> None:

@@ -43,8 +43,8 @@ def test_every_part_is_in_one_bin_that_holds_it():
   assert sorted(i for members in found for i in members) == list(range(500))
   for members in found:
     assert sum(lengths[members]) + len(members) - 1 <= 100
-  # 1.05 of what no packing can beat.
-  assert len(found) < 1.05 * (sum(lengths) + 500) / 101
+  # 1.1 of what no packing can beat.
+  assert len(found) < 1.1 * (sum(lengths) + 500) / 101
 
 
 def test_the_bin_with_least_room_is_chosen():

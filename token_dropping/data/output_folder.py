@@ -119,7 +119,7 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
     "format_version": FORMAT_VERSION,
     "files": sorted({DATASET, *old, *sources}),
   }
-  files.write_json(files.join(directory, _INCOMPLETE), marker)
+  _place(directory, _INCOMPLETE, marker)
   left = {name: path for name, path in sources.items() if files.exists(path)}
   moved = set(sources) - set(left)
   for name in (DATASET, *sorted(old - moved)):  # the list goes first
@@ -127,8 +127,16 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   for name, path in left.items():
     files.rename(path, files.join(directory, name))
   _check_complete(directory, sorted(moved))
-  files.write_json(files.join(directory, DATASET), dataset)
+  _place(directory, DATASET, dataset)
   _remove_helpers(directory)
+
+
+def _place(directory: str, name: str, content: dict) -> None:
+  """Writes a JSON file in the work folder, then moves it."""
+  work = files.join(directory, _WORK)
+  files.make_folder(work)
+  files.write_json(files.join(work, name), content)
+  files.rename(files.join(work, name), files.join(directory, name))
 
 
 def _check_complete(directory: str, names: list[str]) -> None:

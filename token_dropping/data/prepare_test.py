@@ -326,13 +326,11 @@ def test_unusable_text(settings, tmp_path, content, packing, message):
 
 
 def test_documents_without_tokens(settings, tmp_path):
-  (tmp_path / "text.txt").write_text(
-    "\u200b \u200b\n\n\u200b\u200b x\n\n\u200b x"
-  )
+  (tmp_path / "text.txt").write_text("\u200b \u200b\n\n\u200b x y\n\n\u200b x")
   content = "".join(f"{t}\n" for t in (*vocabulary.SPECIAL_TOKENS, "cat"))
   (tmp_path / "given.txt").write_text(content)
   given = str(tmp_path / "given.txt")
-  with pytest.raises(errors.UserError, match=r"tokens in [01] train documents"):
+  with pytest.raises(errors.UserError, match=r"in [0-2] train documents"):
     _prepare(dataclasses.replace(settings, vocab_file=given))
 
 
@@ -454,14 +452,13 @@ def test_reading_a_tfds_data_set(tmp_path):
     )
   counts = dataset["text"]
   assert counts["documents"] + counts["one_word_documents"] == 50
-  assert dataset["settings"]["input_files"] == [["imdb_reviews:train", 50]]
+  assert dataset["settings"]["input_files"] == [["imdb_reviews:train", None]]
 
 
 @pytest.mark.parametrize(
   ("change", "message"),
   [
     ({"tfds_name": "no_such_set"}, "tfds_name must be name"),
-    ({"tfds_name": "imdb_reviews:no"}, "tfds_name must name a split"),
     (
       {"tfds_name": "imdb_reviews", "text_field": "label"},
       "text_field must be a text feature",
