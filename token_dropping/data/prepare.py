@@ -157,7 +157,7 @@ def _clean(
     tasks,
     sum(part.weight for task in tasks for part in task),
   )
-  pieces, counts = text_pieces.collect(results)
+  pieces, counts = text_pieces.collect(runner.folder, results)
   documents.check_found(counts, settings)
   return pieces, dict(counts)
 

@@ -85,12 +85,17 @@ def clean(
   }
 
 
-def collect(results: Iterable[dict]) -> tuple[list[Piece], collections.Counter]:
+def collect(
+  folder: str, results: Iterable[dict]
+) -> tuple[list[Piece], collections.Counter]:
   """Returns the pieces that `clean` made and the sum of its counters."""
   pieces: list[Piece] = []
   counts: collections.Counter[str] = collections.Counter()
   for result in results:
-    pieces += [Piece(**piece) for piece in result["pieces"]]
+    for piece in result["pieces"]:
+      # A run that goes on may call the same folder by another name.
+      path = files.join(folder, piece["path"].rpartition("/")[2])
+      pieces.append(Piece(**{**piece, "path": path}))
     counts.update(result["counts"])
   return pieces, counts
 
