@@ -66,9 +66,10 @@ def test_text_is_cut_in_ranges():
   ]
 
 
-def test_small_files_share_a_task():
+@pytest.mark.parametrize("document_per_file", [False, True])
+def test_small_files_share_a_task(document_per_file):
   sizes = {f"{i}.txt": TARGET // 3 for i in range(4)}
-  tasks = _plan(sizes, document_per_file=True)
+  tasks = _plan(sizes, document_per_file=document_per_file)
   assert [[part[0] for part in task] for task in tasks] == [
     ["0.txt", "1.txt", "2.txt"],
     ["3.txt"],
