@@ -8,7 +8,7 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
-DATA = ["tokenizers>=0.21"]
+DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 # The exact ruff, so that every machine formats alike.

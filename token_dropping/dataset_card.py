@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_config
 from token_dropping import pretrain_data
 from token_dropping.data import dataset_folder
+from token_dropping.data import dataset_format
 
 
 def read_card(data: cfg.DataConfig) -> dict | None:
@@ -26,7 +27,7 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   Raises:
     UserError: the file is not JSON.
   """
-  path = _beside(data, dataset_folder.CARD)
+  path = _beside(data, dataset_format.CARD)
   return None if path is None else dataset_folder.read_json(path)
 
 
@@ -62,7 +63,7 @@ def _glob(pattern: str) -> list[str]:
 
 
 def _check_matched(folder: str, present: set[str], pattern: str) -> None:
-  path = os.path.join(folder, dataset_folder.CARD)
+  path = os.path.join(folder, dataset_format.CARD)
   if not tf.io.gfile.exists(path):
     return
   card = dataset_folder.read_json(path)
@@ -101,7 +102,7 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
 
 
 def _fill_in(config, data: cfg.DataConfig) -> None:
-  if not config.vocab_file and _beside(data, dataset_folder.CARD) is not None:
+  if not config.vocab_file and _beside(data, dataset_format.CARD) is not None:
     config.vocab_file = _beside(data, "vocab.txt") or ""
 
 

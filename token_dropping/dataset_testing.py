@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from token_dropping import testing
 from token_dropping.data import dataset_folder
+from token_dropping.data import dataset_format
 
 
 def write_dataset(
@@ -35,7 +36,7 @@ def write_dataset(
   for name, features in shards.items():
     files[name] = describe(folder / name) | {"records": len(features)}
   card = {
-    "format_version": dataset_folder.FORMAT_VERSION,
+    "format_version": dataset_format.FORMAT_VERSION,
     "settings": {"packing": "full", "seq_length": testing.SEQ_LENGTH},
     "masking": "static",
     "vocab_size": len(tokens),
@@ -50,7 +51,7 @@ def write_dataset(
 
 def write_card(folder: pathlib.Path, card: dict) -> None:
   """Writes `dataset.json`."""
-  (folder / dataset_folder.CARD).write_text(json.dumps(card), "utf-8")
+  (folder / dataset_format.CARD).write_text(json.dumps(card), "utf-8")
 
 
 def describe(path: pathlib.Path) -> dict:

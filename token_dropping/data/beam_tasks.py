@@ -9,12 +9,16 @@ import dataclasses
 import functools
 import logging
 import os
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from token_dropping import errors
+from token_dropping.data import beam_worker
 from token_dropping.data import files
 from token_dropping.data import prepare_progress
+from token_dropping.data import quiet_beam
 
 _ERROR = "error"
 
@@ -45,7 +49,7 @@ class TaskRunner:
 
     Args:
       label: what is done, in one word; names the results.
-      function: takes the number of the task and the task; can be pickled.
+      function: takes number and content of a task; can be pickled.
       tasks: what it is called with; can be pickled.
       total_bytes: sum of `bytes` in the results, for progress.
 
@@ -61,9 +65,7 @@ class TaskRunner:
       with prepare_progress.Progress(
         self.folder, label, len(tasks), total_bytes
       ):
-        self._run_on_beam(
-          functools.partial(_do, self.folder, label), function, left
-        )
+        self._run_on_beam(label, function, left)
       results = self._results(label, len(tasks))
     for result in results:
       if result is None:
@@ -75,40 +77,51 @@ class TaskRunner:
   def _results(self, label: str, number: int) -> list[dict | None]:
     present = set(files.list_names(self.folder))
     names = [result_name(label, index) for index in range(number)]
+    paths = [files.join(self.folder, name) for name in names]
     return [
-      files.read_json(files.join(self.folder, name))
-      if name in present
-      else None
-      for name in names
+      files.read_json(path) if name in present else None
+      for name, path in zip(names, paths, strict=True)
     ]
 
-  def _run_on_beam(self, do, function, tasks) -> None:
-    import apache_beam as beam
-
+  def _run_on_beam(self, label, function, tasks) -> None:
+    beam = quiet_beam.beam
+    do = functools.partial(_do, self.folder, label, function)
     with beam.Pipeline(**self._runner(len(tasks))) as pipeline:
       _ = (
         pipeline
         | beam.Create(tasks, reshuffle=False)
         | beam.Reshuffle()
-        | beam.Map(do, function)
+        | beam.Map(do)
       )
 
   def _runner(self, tasks: int) -> dict:
-    from apache_beam.options import pipeline_options
-
-    options = pipeline_options.PipelineOptions(list(self.beam_args))
-    runner = options.view_as(pipeline_options.StandardOptions).runner
-    if runner not in (None, "DirectRunner"):
+    options = _options(self.beam_args)
+    standard = options.view_as(quiet_beam.pipeline_options.StandardOptions)
+    if standard.runner not in (None, "DirectRunner"):
       return {"options": options}
-    # Beam would replace its DirectRunner by one that it downloads.
-    from apache_beam.runners.portability.fn_api_runner import fn_runner
-
     workers = min(self.num_workers or len(os.sched_getaffinity(0)), tasks)
-    arguments = [f"--direct_num_workers={workers}"]
-    if workers > 1:
-      arguments.append("--direct_running_mode=multi_processing")
-    options = pipeline_options.PipelineOptions([*arguments, *self.beam_args])
-    return {"runner": fn_runner.FnApiRunner(), "options": options}
+    own = f"--direct_num_workers={workers}"
+    return {
+      "runner": _direct_runner(workers > 1),
+      "options": _options([own, *self.beam_args]),
+    }
+
+
+def _options(arguments: Sequence[str]):
+  return quiet_beam.pipeline_options.PipelineOptions(list(arguments))
+
+
+def _direct_runner(in_processes: bool):
+  # Named "DirectRunner", Beam would prefer one that it downloads.
+  from apache_beam.runners.portability.fn_api_runner import fn_runner
+  from apache_beam.transforms import environments
+
+  environment = None
+  if in_processes:
+    environment = environments.SubprocessSDKEnvironment.from_command_string(
+      f"exec {shlex.quote(sys.executable)} -m {beam_worker.__name__}"
+    )
+  return fn_runner.FnApiRunner(default_environment=environment)
 
 
 def result_name(label: str, index: int) -> str:
@@ -122,12 +135,8 @@ def check_beam_args(arguments: Sequence[str]) -> None:
   Raises:
     UserError: it does not; most likely a flag of ours is misspelt.
   """
-  from apache_beam.options import pipeline_options
-
   parsers = []
-  pipeline_options.PipelineOptions([]).get_all_options(
-    add_extra_args_fn=parsers.append
-  )
+  _options([]).get_all_options(add_extra_args_fn=parsers.append)
   _, unknown = parsers[0].parse_known_args(list(arguments))
   if unknown:
     raise errors.UserError(
@@ -136,7 +145,7 @@ def check_beam_args(arguments: Sequence[str]) -> None:
     )
 
 
-def _do(folder: str, label: str, task, function) -> None:
+def _do(folder: str, label: str, function, task) -> None:
   index, content = task
   logging.getLogger("apache_beam").setLevel(logging.ERROR)
   try:

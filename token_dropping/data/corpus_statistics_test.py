@@ -12,22 +12,27 @@ from token_dropping.data import corpus_statistics
 VOCAB = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "b", "c"))
 
 
+def _count(ids):
+  return corpus_statistics.TokenCounts(
+    VOCAB, np.bincount(ids, minlength=len(VOCAB))
+  )
+
+
 def test_counts_leave_special_tokens_out():
-  ids = np.array([[2, 5, 5, 1], [6, 3, 0, 4]])
-  counts = corpus_statistics.TokenCounts(VOCAB, ids)
+  counts = _count([2, 5, 5, 1, 6, 3, 0, 4])
   np.testing.assert_array_equal(counts.counts, [0, 0, 0, 0, 0, 2, 1, 0])
   assert counts.tokens == 4  # with [UNK]
   assert counts.unknown_share == 0.25
 
 
 def test_entropy():
-  counts = corpus_statistics.TokenCounts(VOCAB, np.array([5, 5, 6, 7, 1, 1]))
+  counts = _count([5, 5, 6, 7, 1, 1])
   expected = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
   assert counts.entropy() == pytest.approx(expected)
 
 
 def test_without_tokens():
-  counts = corpus_statistics.TokenCounts(VOCAB, np.array([2, 3]))
+  counts = _count([2, 3])
   assert counts.entropy() == counts.unknown_share == counts.tokens == 0
 
 

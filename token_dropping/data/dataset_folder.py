@@ -19,9 +19,8 @@ import tensorflow as tf
 import tqdm
 
 from token_dropping import errors
+from token_dropping.data import dataset_format
 
-CARD = "dataset.json"
-FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
 
 _RECORDS_NAME = re.compile(rf"(?:{'|'.join(SPLITS)})-")
@@ -69,10 +68,10 @@ def load_card(folder: str) -> dict:
     raise errors.UserError(
       f"a dataset must be a folder that exists. Received: {folder!r}"
     )
-  path = tf.io.gfile.join(folder, CARD)
+  path = tf.io.gfile.join(folder, dataset_format.CARD)
   if not tf.io.gfile.exists(path):
     raise errors.UserError(
-      f"a finished dataset must hold {CARD}, which is written last. "
+      f"a finished dataset must hold {dataset_format.CARD}, which is written last. "
       f"Received: {folder!r} without it"
     )
   card = read_json(path)
@@ -87,13 +86,13 @@ def read_json(path: str) -> dict:
       content = json.loads(file.read())
   except ValueError as error:
     raise errors.UserError(
-      f"{CARD} must be JSON. Received: {path} ({error})"
+      f"{dataset_format.CARD} must be JSON. Received: {path} ({error})"
     ) from error
   except tf.errors.OpError as error:
     raise _unreadable(path) from error
   if not isinstance(content, dict):
     raise errors.UserError(
-      f"{CARD} must hold a JSON object. Received: {path} with "
+      f"{dataset_format.CARD} must hold a JSON object. Received: {path} with "
       f"{type(content).__name__}"
     )
   return content
@@ -111,9 +110,9 @@ def check_card(card: dict, path: str) -> None:
       the files of a split are not as many as the split has.
   """
   version = card.get("format_version")
-  if version != FORMAT_VERSION:
+  if version != dataset_format.FORMAT_VERSION:
     raise errors.UserError(
-      f"{CARD} must have format_version {FORMAT_VERSION}. Received: "
+      f"{dataset_format.CARD} must have format_version {dataset_format.FORMAT_VERSION}. Received: "
       f"{version!r} in {path}"
     )
   files = card.get("files")
@@ -148,14 +147,14 @@ def check_names(
   missing = sorted(set(listed) - set(present))
   if missing:
     raise errors.UserError(
-      f"every file that {CARD} lists must be in its folder. Received: "
+      f"every file that {dataset_format.CARD} lists must be in its folder. Received: "
       f"{folder!r} without {missing[0]}"
     )
   extra = sorted(set(present) - set(listed))
-  extra = [name for name in extra if _RECORDS_NAME.match(name)]
+  extra = [name for name in extra if _is_records(name)]
   if extra:
     raise errors.UserError(
-      f"every train- and validation- file must be listed in {CARD}. Received: "
+      f"every train- and validation- file must be listed in {dataset_format.CARD}. Received: "
       f"{tf.io.gfile.join(folder, extra[0])}, which is not"
     )
 
@@ -181,10 +180,14 @@ def _list_folder(folder: str) -> list[str]:
     raise _unreadable(folder) from error
 
 
+def _is_records(name: str) -> bool:
+  return _RECORDS_NAME.match(name) is not None
+
+
 def _is_complete(name: str, entry) -> bool:
   if os.path.basename(name) != name or not isinstance(entry, dict):
     return False
-  numbers = ["bytes"] + ["records"] * bool(_RECORDS_NAME.match(name))
+  numbers = ["bytes"] + ["records"] * _is_records(name)
   return _CHECKSUM.fullmatch(str(entry.get("crc32"))) is not None and all(
     type(entry.get(number)) is int and entry[number] >= 0 for number in numbers
   )
@@ -226,7 +229,7 @@ def _check_size(folder: str, name: str, entry: dict) -> None:
     raise _unreadable(path) from error
   if size != entry["bytes"]:
     raise errors.UserError(
-      f"{path} must have {entry['bytes']} bytes, as {CARD} says. "
+      f"{path} must have {entry['bytes']} bytes, as {dataset_format.CARD} says. "
       f"Received: {size} bytes"
     )
 
@@ -238,16 +241,16 @@ def _check_content(folder: str, name: str, entry: dict) -> None:
     with tf.io.gfile.GFile(path, "rb") as file:
       while chunk := file.read(_CHUNK):
         checksum = zlib.crc32(chunk, checksum)
-        if "records" in entry:
+        if _is_records(name):
           frames.feed(chunk)
   except tf.errors.OpError as error:
     raise _unreadable(path) from error
   if f"{checksum:08x}" != entry["crc32"]:
     raise errors.UserError(
-      f"{path} must have the CRC-32 {entry['crc32']}, as {CARD} says. "
+      f"{path} must have the CRC-32 {entry['crc32']}, as {dataset_format.CARD} says. "
       f"Received: {checksum:08x}"
     )
-  if "records" in entry:
+  if _is_records(name):
     _check_frames(frames, path, entry["records"])
 
 
@@ -259,7 +262,7 @@ def _check_frames(frames: "_FrameCounter", path: str, records: int) -> None:
     )
   if frames.records != records:
     raise errors.UserError(
-      f"{path} must hold {records} records, as {CARD} says. "
+      f"{path} must hold {records} records, as {dataset_format.CARD} says. "
       f"Received: {frames.records}"
     )
 

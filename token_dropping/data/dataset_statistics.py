@@ -98,6 +98,7 @@ def _sum_arrays(read_counts, number: int) -> dict[str, np.ndarray]:
 
 
 def _describe(part: dict, counts: corpus_statistics.TokenCounts, settings):
+  positions = part["sequences"] * settings.seq_length
   return {
     "documents": part["documents"],
     "sequences": part["sequences"],
@@ -106,7 +107,6 @@ def _describe(part: dict, counts: corpus_statistics.TokenCounts, settings):
     "unknown_share": counts.unknown_share,
     "dropped_tokens": part["dropped_tokens"],
     "truncated_tokens": part["truncated_tokens"],
-    "padding_share": part["padding"]
-    / (part["sequences"] * settings.seq_length),
+    "padding_share": part["padding"] / positions,
     "masked_tokens": part["masked_tokens"],
   }

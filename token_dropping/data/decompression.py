@@ -2,8 +2,10 @@
 """Opens .gz, .bz2 and .zst files as streams that say when they are cut off."""
 
 import bz2
+import contextlib
 import gzip
 import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import zstandard
@@ -14,7 +16,8 @@ SUFFIXES = (".gz", ".bz2", ".zst")
 _BLOCK = 1 << 18
 
 
-def open_stream(path: str) -> BinaryIO:
+@contextlib.contextmanager
+def open_stream(path: str) -> Iterator[BinaryIO]:
   """Opens a file for reading, decompressed if its name says so.
 
   Args:
@@ -23,7 +26,11 @@ def open_stream(path: str) -> BinaryIO:
   Raises:
     UserError: unreadable. Damage found later raises `OSError` or `EOFError`.
   """
-  file = files.open_binary(path)
+  with files.open_binary(path) as file, _decompress(path, file) as stream:
+    yield stream
+
+
+def _decompress(path: str, file: BinaryIO) -> BinaryIO:
   if path.endswith(".gz"):
     return io.BufferedReader(gzip.GzipFile(fileobj=file))
   if path.endswith(".bz2"):
@@ -74,7 +81,3 @@ class _ZstdReader(io.RawIOBase):
     if self._frame.eof:
       self._input, self._frame = self._frame.unused_data, None
     return True
-
-  def close(self) -> None:
-    self._file.close()
-    super().close()

@@ -2,94 +2,171 @@
 """Tests for documents."""
 
 import bz2
+import gzip
+import json
 
 import pytest
+import zstandard
 
 from token_dropping import errors
 from token_dropping.data import documents
-from token_dropping.data import wikipedia
+from token_dropping.data import input_plan
+from token_dropping.data import line_reader
+from token_dropping.data import prepare_settings
+from token_dropping.data import text_care
+
+COMPRESS = {
+  "": bytes,
+  ".gz": gzip.compress,
+  ".bz2": bz2.compress,
+  ".zst": zstandard.ZstdCompressor().compress,
+}
+TEXT = "a one\n\n \n b\ttwo \r\nb three\n\n\nc four\n"
+DOCUMENTS = [["a one"], ["b two", "b three"], ["c four"]]
 
 
-@pytest.fixture
-def folder(tmp_path):
-  (tmp_path / "b.txt").write_text("b one\n\n \n b\ttwo \r\nb three\n")
-  (tmp_path / "a.txt").write_text("\ufeffa one\n\na two")
-  (tmp_path / "sub").mkdir()
-  return tmp_path
+def _settings(**values):
+  return prepare_settings.PrepareSettings(output_dir="out", **values)
 
 
-def test_inputs_are_sorted_and_named_once(folder):
-  found = documents.resolve_inputs(f"{folder}/b.txt, {folder}/*,")
-  assert found == [f"{folder}/b.txt", f"{folder}/a.txt"]
-
-
-def test_a_name_with_glob_characters_is_a_name(tmp_path):
-  (tmp_path / "a[1].txt").write_text("text")
-  assert documents.resolve_inputs(f"{tmp_path}/a[1].txt")
-
-
-def test_embedded_input():
-  assert documents.resolve_inputs("gensim:enwiki") == [
-    wikipedia.embedded_dump()
+def _read(path, care=None, **values):
+  settings = _settings(**values)
+  sizes = input_plan.resolve_inputs(str(path))
+  care = care or text_care.TextCare()
+  return [
+    document
+    for task in input_plan.plan(sizes, settings)
+    for part in task
+    for document in documents.read_documents(part, settings, care)
   ]
 
 
-@pytest.mark.parametrize("pattern", ["none.txt", "none*", "sub"])
-def test_pattern_without_file(folder, pattern):
-  with pytest.raises(errors.UserError, match="match at least one file") as info:
-    documents.resolve_inputs(f"{folder}/a.txt,{folder}/{pattern}")
-  assert str(info.value).endswith(f"Received: '{folder}/{pattern}'")
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_text(tmp_path, suffix):
+  path = tmp_path / f"text.txt{suffix}"
+  path.write_bytes(COMPRESS[suffix](TEXT.encode()))
+  assert _read(path) == DOCUMENTS
 
 
-def test_only_commas():
-  with pytest.raises(errors.UserError, match="name at least one file"):
-    documents.resolve_inputs(" ,")
-
-
-def test_blank_lines_separate_documents(folder):
-  paths = [f"{folder}/b.txt", f"{folder}/a.txt"]
-  assert list(documents.read_documents(paths)) == [
-    ["b one"],
-    ["b two", "b three"],
-    ["a one"],
-    ["a two"],
-  ]
-
-
-def test_document_per_file(folder):
-  paths = [f"{folder}/b.txt", f"{folder}/a.txt"]
-  assert list(documents.read_documents(paths, document_per_file=True)) == [
-    ["b one", "b two", "b three"],
-    ["a one", "a two"],
-  ]
-
-
-def test_dumps_and_text_mix(folder):
-  dump = folder / "dump.xml.bz2"
-  dump.write_bytes(
-    bz2.compress(
-      b'<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/"><a></a>'
-      b"<page><title>A</title><ns>0</ns><id>1</id><revision><text>One two three"
-      b" four five.</text></revision></page></mediawiki>"
-    )
-  )
-  assert list(documents.read_documents([str(dump), f"{folder}/a.txt"])) == [
-    ["One two three four five."],
-    ["a one"],
-    ["a two"],
-  ]
-
-
-def test_bad_utf8_names_file_and_offset(tmp_path):
-  path = tmp_path / "latin.txt"
-  path.write_bytes("fine é\nMünchen".encode() + b"\ncaf\xe9\n")
-  offset = path.read_bytes().index(b"\xe9\n")
-  with pytest.raises(errors.UserError, match="must be UTF-8 text") as info:
-    list(documents.read_documents([str(path)]))
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".zst"])
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_damaged_files(tmp_path, suffix, damage):
+  content = COMPRESS[suffix](TEXT.encode() * 1000)
+  content = content[:-5] if damage == "cut" else b"no archive"
+  path = tmp_path / f"text.txt{suffix}"
+  path.write_bytes(content)
+  with pytest.raises(errors.UserError, match="must be a readable file") as info:
+    _read(path)
   assert str(path) in str(info.value)
-  assert f"at byte {offset})" in str(info.value)
+  assert "\n" not in str(info.value)
 
 
-def test_unreadable_file(tmp_path):
+def test_several_zstandard_frames(tmp_path):
+  path = tmp_path / "text.zst"
+  frames = [COMPRESS[".zst"](part) for part in (b"a on", b"e\n\nb two")]
+  path.write_bytes(b"".join(frames))
+  assert _read(path) == [["a one"], ["b two"]]
+
+
+def test_document_per_file(tmp_path):
+  (tmp_path / "a.txt").write_text(TEXT)
+  (tmp_path / "b.txt").write_text("d five")
+  assert _read(tmp_path / "*.txt", document_per_file=True) == [
+    ["a one", "b two", "b three", "c four"],
+    ["d five"],
+  ]
+
+
+def test_document_per_line(tmp_path):
+  (tmp_path / "a.txt").write_text("One sentence. Two more.\n\nb two")
+  care = text_care.TextCare()
+  found = _read(tmp_path / "a.txt", care, document_per_line=True)
+  assert found == [["One sentence.", "Two more."], ["b two"]]
+  assert care.counts["empty_documents"] == 1
+
+
+def test_json_lines(tmp_path):
+  lines = [
+    json.dumps({"body": "One here. Two here.\nThree here."}),
+    "{not json",
+    json.dumps({"text": "other field"}),
+    json.dumps(["no object"]),
+    json.dumps({"body": 3}),
+    "",
+    json.dumps({"body": "a \ud800 surrogate"}),
+  ]
+  (tmp_path / "a.jsonl").write_text("\n".join(lines))
+  care = text_care.TextCare()
+  assert _read(tmp_path / "a.jsonl", care, text_field="body") == [
+    ["One here.", "Two here.", "Three here."],
+    ["a \ufffd surrogate"],
+  ]
+  assert care.counts["bad_json_lines"] == 1
+  assert care.counts["lines_without_text"] == 3
+
+
+def test_long_json_lines_are_counted(tmp_path, monkeypatch):
+  monkeypatch.setattr(documents, "MAX_JSON_LINE", 100)
+  long = json.dumps({"text": "word " * 50})
+  (tmp_path / "a.jsonl").write_text(f'{long}\n{{"text": "a one"}}\n')
+  care = text_care.TextCare()
+  assert _read(tmp_path / "a.jsonl", care) == [["a one"]]
+  assert care.counts["bad_json_lines"] == 1
+
+
+def test_text_field_that_no_line_has():
+  counts = {"documents": 0, "lines_without_text": 3}
+  with pytest.raises(errors.UserError, match=r"Received: 'text' \(3 lines"):
+    documents.check_found(counts, _settings())
+
+
+@pytest.mark.parametrize("per_line", [False, True])
+@pytest.mark.parametrize("target", range(1, 60, 3))
+def test_cuts_lose_and_double_nothing(tmp_path, monkeypatch, per_line, target):
+  monkeypatch.setattr(input_plan, "_RANGE_SHARE", target / 1_000_000)
+  path = tmp_path / "text.txt"
+  path.write_bytes(f"\n\n{TEXT}\n\n\nlast ä\n\n".encode())
+  values = {"piece_bytes": 1_000_000, "document_per_line": per_line}
+  care, whole_care = text_care.TextCare(), text_care.TextCare()
+  found = _read(path, care, **values)
+  monkeypatch.undo()
+  assert found == _read(path, whole_care, **values)
+  assert care.counts == whole_care.counts
+
+
+def test_a_long_line_is_read_in_parts(tmp_path, monkeypatch):
+  monkeypatch.setattr(line_reader, "MAX_LINE", 16)
+  words = [f"wörd{i}" for i in range(40)]
+  (tmp_path / "a.txt").write_text(" ".join(words) + "\n\nb two\n")
+  care = text_care.TextCare()
+  first, second = _read(tmp_path / "a.txt", care)
+  assert " ".join(first).split() == words
+  assert second == ["b two"]
+  assert care.counts["cut_lines"] == len(first) - 1
+  assert care.counts["invalid_utf8_lines"] == 0
+
+
+def test_a_long_word_is_cut_between_characters(tmp_path, monkeypatch):
+  monkeypatch.setattr(line_reader, "MAX_LINE", 8)
+  for word in ("ä" * 50, "x" + "€" * 50, "😀" * 20):
+    (tmp_path / "a.txt").write_text(f"{word} b")
+    care = text_care.TextCare()
+    (document,) = _read(tmp_path / "a.txt", care)
+    assert "".join(document).replace(" ", "") == f"{word}b"
+    assert care.counts["invalid_utf8_lines"] == 0
+
+
+def test_long_documents_are_cut(tmp_path):
+  (tmp_path / "a.txt").write_text("ten bytes!\n" * 1000)
+  care = text_care.TextCare()
+  found = _read(tmp_path / "a.txt", care, piece_bytes=1000)
+  assert sum(len(document) for document in found) == 1000
+  assert max(len(document) for document in found) <= 100
+  assert care.counts["cut_documents"] == len(found) - 1
+  assert care.counts["documents"] == len(found)
+
+
+def test_missing_file():
+  part = input_plan.Range("/none.txt", "text", 0, None, 1)
   with pytest.raises(errors.UserError, match="must be a readable file"):
-    list(documents.read_lines(str(tmp_path / "none")))
+    list(documents.read_documents(part, _settings(), text_care.TextCare()))

@@ -11,16 +11,14 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from apache_beam.io import filesystem
-from apache_beam.io import filesystems
-
 from token_dropping import errors
+from token_dropping.data import quiet_beam
 
 _TEMPORARY = ".tmp"
 _BLOCK = 1 << 20
-_FS = filesystems.FileSystems
+_FS = quiet_beam.filesystems.FileSystems
 # What Beam's filesystems raise for files that are not there or not ours.
-ERRORS = (OSError, filesystem.BeamIOError, ValueError)
+ERRORS = (OSError, quiet_beam.filesystem.BeamIOError, ValueError)
 
 
 def join(folder: str, *names: str) -> str:
@@ -56,7 +54,7 @@ def open_binary(path: str) -> BinaryIO:
   """
   try:
     file = _FS.open(
-      path, compression_type=filesystem.CompressionTypes.UNCOMPRESSED
+      path, compression_type=quiet_beam.filesystem.CompressionTypes.UNCOMPRESSED
     )
     return file if hasattr(file, "readinto") else io.BufferedReader(file)
   except ERRORS as error:
@@ -146,7 +144,7 @@ class _whole:
   def __enter__(self) -> BinaryIO:
     self._file = _FS.create(
       self._temporary,
-      compression_type=filesystem.CompressionTypes.UNCOMPRESSED,
+      compression_type=quiet_beam.filesystem.CompressionTypes.UNCOMPRESSED,
     )
     return self._file
 

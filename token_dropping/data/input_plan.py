@@ -111,11 +111,11 @@ def _ranges(
     elif compressed or (kind == "text" and settings.document_per_file):
       yield Range(path, kind, 0, None, weight)
     else:
-      starts = range(0, max(size, 1), target)
-      for start in starts:
+      for start in range(0, max(size, 1), target):
         end = start + target
         last = end >= size
-        yield Range(path, kind, start, None if last else end, target)
+        weight = min(target, size - start)
+        yield Range(path, kind, start, None if last else end, weight)
 
 
 def _kind(path: str) -> tuple[str, bool]:

@@ -14,10 +14,9 @@ import re
 from collections.abc import Mapping
 
 from token_dropping import errors
+from token_dropping.data import dataset_format
 from token_dropping.data import files
 
-FORMAT_VERSION = 2
-DATASET = "dataset.json"
 _INCOMPLETE = "dataset.incomplete.json"
 _WORK = ".prepare"
 _SETTINGS = "settings.json"
@@ -37,10 +36,10 @@ def find_ready(directory: str, settings: dict) -> dict | None:
   Returns:
     None unless a dataset of these settings is there with all its files.
   """
-  dataset = _read_list(directory, DATASET)
+  dataset = _read_list(directory, dataset_format.CARD)
   if dataset is None or dataset.get("settings") != settings:
     return None
-  if dataset["format_version"] != FORMAT_VERSION:
+  if dataset["format_version"] != dataset_format.FORMAT_VERSION:
     return None
   for name, file in dataset["files"].items():
     if files.size(files.join(directory, name)) != file["bytes"]:
@@ -88,7 +87,10 @@ def open_work(directory: str, settings: dict) -> str:
   """
   work = files.join(directory, _WORK)
   path = files.join(work, _SETTINGS)
-  content = {"format_version": FORMAT_VERSION, "settings": settings}
+  content = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    "settings": settings,
+  }
   if files.read_json(path) != content:
     files.remove(work)
     files.make_folder(work)
@@ -116,19 +118,30 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   """
   old = _listed(directory)
   marker = {
-    "format_version": FORMAT_VERSION,
-    "files": sorted({DATASET, *old, *sources}),
+    "format_version": dataset_format.FORMAT_VERSION,
+    "files": sorted({dataset_format.CARD, *old, *sources}),
   }
-  files.write_json(files.join(directory, _INCOMPLETE), marker)
+  _place(directory, _INCOMPLETE, marker)
   left = {name: path for name, path in sources.items() if files.exists(path)}
   moved = set(sources) - set(left)
-  for name in (DATASET, *sorted(old - moved)):  # the list goes first
+  for name in (
+    dataset_format.CARD,
+    *sorted(old - moved),
+  ):  # the list goes first
     files.remove(files.join(directory, name))
   for name, path in left.items():
     files.rename(path, files.join(directory, name))
   _check_complete(directory, sorted(moved))
-  files.write_json(files.join(directory, DATASET), dataset)
+  _place(directory, dataset_format.CARD, dataset)
   _remove_helpers(directory)
+
+
+def _place(directory: str, name: str, content: dict) -> None:
+  """Writes a JSON file in the work folder, then moves it."""
+  work = files.join(directory, _WORK)
+  files.make_folder(work)
+  files.write_json(files.join(work, name), content)
+  files.rename(files.join(work, name), files.join(directory, name))
 
 
 def _check_complete(directory: str, names: list[str]) -> None:
@@ -148,7 +161,7 @@ def _remove_helpers(directory: str) -> None:
 def _listed(directory: str) -> set[str]:
   """Returns the names of all files that a run of ours made or was to make."""
   names: set[str] = set()
-  for list_name in (DATASET, _INCOMPLETE):
+  for list_name in (dataset_format.CARD, _INCOMPLETE):
     content = _read_list(directory, list_name)
     if content is not None:
       names |= {list_name, *content["files"]}

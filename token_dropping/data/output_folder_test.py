@@ -7,18 +7,30 @@ import pathlib
 import pytest
 
 from token_dropping import errors
+from token_dropping.data import dataset_format
 from token_dropping.data import output_folder
 
 SETTINGS = {"seed": 1, "input_files": [["a.txt", 3]]}
 NAMES = ["train-00000-of-00001.tfrecord", "vocab.txt"]
 
 
-def _make(folder, names=NAMES, settings=SETTINGS):
+def _make(folder, names=NAMES, settings=SETTINGS, content="content"):
   output_folder.check_replaceable(str(folder))
-  with output_folder.replacing(str(folder), names) as paths:
-    for path in paths:
-      pathlib.Path(path).write_text("content")
-  return output_folder.finish(str(folder), names, {"settings": settings})
+  work = pathlib.Path(output_folder.open_work(str(folder), settings))
+  for name in names:
+    (work / f"made-{name}").write_text(content)
+  sources = {name: str(work / f"made-{name}") for name in names}
+  return _publish(folder, sources, settings, len(content))
+
+
+def _publish(folder, sources, settings=SETTINGS, size=7):
+  dataset = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    "settings": settings,
+    "files": {name: {"bytes": size} for name in sources},
+  }
+  output_folder.publish(str(folder), sources, dataset)
+  return dataset
 
 
 def _present(folder):
@@ -27,8 +39,8 @@ def _present(folder):
 
 def test_finished_dataset(tmp_path):
   dataset = _make(tmp_path / "new" / "folder")
-  assert dataset["files"] == dict.fromkeys(NAMES, 7)
-  assert dataset["format_version"] == output_folder.FORMAT_VERSION
+  assert list(dataset["files"]) == NAMES
+  assert dataset["format_version"] == dataset_format.FORMAT_VERSION
   assert _present(tmp_path / "new" / "folder") == ["dataset.json", *NAMES]
   assert output_folder.find_ready(str(tmp_path / "new/folder"), SETTINGS) == (
     dataset
@@ -56,7 +68,7 @@ def test_old_shards_are_removed(tmp_path):
   "name",
   [
     "train-00000-of-00009.tfrecord",
-    "validation-00000-of-00001.tfrecord.tmp",
+    "validation-00000-of-00001.tfrecord",
     "vocab.txt",
     "dataset.json",
   ],
@@ -84,13 +96,14 @@ def test_listed_names_that_are_not_a_datasets_are_kept(tmp_path):
   assert _present(tmp_path) == ["dataset.json", "notes.md", *NAMES]
 
 
-def test_an_error_leaves_nothing(tmp_path):
-  with (
-    pytest.raises(RuntimeError),
-    output_folder.replacing(str(tmp_path), NAMES) as paths,
-  ):
-    pathlib.Path(paths[0]).write_text("half")
-    raise RuntimeError
+def test_a_work_folder_is_kept_for_the_same_settings_only(tmp_path):
+  work = pathlib.Path(output_folder.open_work(str(tmp_path), SETTINGS))
+  (work / "piece").write_text("half of the work")
+  assert output_folder.open_work(str(tmp_path), SETTINGS) == str(work)
+  assert (work / "piece").exists()
+  output_folder.open_work(str(tmp_path), {"seed": 2})
+  assert not (work / "piece").exists()
+  output_folder.remove_work(str(tmp_path))
   assert _present(tmp_path) == []
 
 
@@ -98,27 +111,39 @@ class _Killed(BaseException):
   """Stands for the end of the process: nothing is cleaned up."""
 
 
-@pytest.mark.parametrize("renamed", [0, 1, 2])
-def test_a_killed_run_is_made_again(tmp_path, monkeypatch, renamed):
-  _make(tmp_path, ["train-00000-of-00007.tfrecord"])
-  with monkeypatch.context() as patch:
-    # A process that is killed while it renames, or before the last file.
-    original, calls = output_folder.tf.io.gfile.rename, []
+@pytest.mark.parametrize("allowed", range(7))
+def test_publishing_can_be_interrupted_anywhere(tmp_path, monkeypatch, allowed):
+  _make(tmp_path, [*NAMES, "train-00000-of-00007.tfrecord"])
+  work = pathlib.Path(output_folder.open_work(str(tmp_path), {"seed": 2}))
+  sources = {name: str(work / f"made-{name}") for name in NAMES}
+  for path in sources.values():
+    pathlib.Path(path).write_text("newer")
+  calls = []
 
-    def rename(source, target, overwrite=False):
-      calls.append(target)
-      if len(calls) > 1 + renamed:  # the first is the list of what is made
-        patch.setattr(output_folder, "_remove", lambda *unused: None)
+  def interrupt(original):
+    def function(*args):
+      calls.append(args)
+      if len(calls) > allowed:
         raise _Killed
-      original(source, target, overwrite)
+      return original(*args)
 
-    patch.setattr(output_folder.tf.io.gfile, "rename", rename)
+    return function
+
+  with monkeypatch.context() as patch:
+    for name in ("rename", "remove", "write_json"):
+      original = getattr(output_folder.files, name)
+      patch.setattr(output_folder.files, name, interrupt(original))
     with pytest.raises(_Killed):
-      _make(tmp_path)
-  assert "dataset.json" not in _present(tmp_path)
-  assert output_folder.find_ready(str(tmp_path), SETTINGS) is None
-  _make(tmp_path)
+      _publish(tmp_path, sources, {"seed": 2}, 5)
+  _publish(tmp_path, sources, {"seed": 2}, 5)
   assert _present(tmp_path) == ["dataset.json", *NAMES]
+  assert {(tmp_path / name).read_text() for name in NAMES} == {"newer"}
+  assert output_folder.find_ready(str(tmp_path), {"seed": 2})
+
+
+def test_a_file_that_is_nowhere(tmp_path):
+  with pytest.raises(errors.UserError, match="must keep its files"):
+    _publish(tmp_path, {"vocab.txt": str(tmp_path / "gone")})
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])

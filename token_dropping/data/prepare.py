@@ -29,6 +29,7 @@ from absl import flags
 from token_dropping import errors
 from token_dropping import vocabulary
 from token_dropping.data import beam_tasks
+from token_dropping.data import dataset_format
 from token_dropping.data import dataset_statistics
 from token_dropping.data import documents
 from token_dropping.data import files
@@ -107,15 +108,11 @@ def _make(
     pieces,
     sum(piece.bytes for piece in pieces),
   )
-  statistics = dataset_statistics.collect(
-    vocab,
-    settings,
-    results,
-    functools.partial(shards.read_counts, runner.folder),
-  )
+  read_counts = functools.partial(shards.read_counts, runner.folder)
+  statistics = dataset_statistics.collect(vocab, settings, results, read_counts)
   made, sources = _name_files(results, runner.folder)
   dataset = {
-    "format_version": output_folder.FORMAT_VERSION,
+    "format_version": dataset_format.FORMAT_VERSION,
     "settings": recorded,
     "masking": settings.masking,
     "vocab_size": len(vocab),
@@ -161,7 +158,7 @@ def _clean(
     tasks,
     sum(part.weight for task in tasks for part in task),
   )
-  pieces, counts = text_pieces.collect(results)
+  pieces, counts = text_pieces.collect(runner.folder, results)
   documents.check_found(counts, settings)
   return pieces, dict(counts)
 
@@ -254,8 +251,8 @@ def summary(dataset: dict, output_dir: str) -> str:
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
       f"sequences ({part['records']:,} records), {part['tokens']:,} tokens, "
-      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} padding, "
-      f"{part['truncated_tokens']:,} tokens truncated"
+      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} "
+      f"padding, {part['truncated_tokens']:,} tokens truncated"
     )
   text = [
     f"{count:,} {name}" for name, count in dataset["text"].items() if count

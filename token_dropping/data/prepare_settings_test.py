@@ -28,8 +28,24 @@ def test_every_setting_has_a_help_text():
     ({"output_dir": ""}, "output_dir must not be empty. Received: ''"),
     (
       {"packing": "none"},
-      "packing must be one of full, pairs. Received: 'none'",
+      "packing must be one of full, documents, best-fit, pairs. Received: "
+      "'none'",
     ),
+    (
+      {"masking": "none"},
+      "masking must be one of static, dynamic. Received: 'none'",
+    ),
+    (
+      {"masking": "dynamic", "duplicates": 2},
+      "duplicates must be 1 with dynamic masking, which masks every pass anew. "
+      "Received: 2",
+    ),
+    (
+      {"document_per_line": True, "document_per_file": True},
+      "document_per_line must not be set together with document_per_file. "
+      "Received: True",
+    ),
+    ({"text_field": ""}, "text_field must not be empty. Received: ''"),
     ({"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
     (
       {"max_predictions_per_seq": 0},
@@ -51,7 +67,7 @@ def test_every_setting_has_a_help_text():
     ),
     ({"vocab_size": 99}, "vocab_size must be at least 100. Received: 99"),
     ({"duplicates": 0}, "duplicates must be at least 1. Received: 0"),
-    ({"num_shards": 0}, "num_shards must be at least 1. Received: 0"),
+    ({"piece_bytes": 9}, "piece_bytes must be at least 1000. Received: 9"),
     ({"seed": -1}, "seed must be at least 0. Received: -1"),
   ],
 )

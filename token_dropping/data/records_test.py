@@ -14,21 +14,16 @@ def _blocks():
     }
 
 
-def test_examples_go_to_the_shards_in_turn(tmp_path):
-  paths = [str(tmp_path / str(i)) for i in range(4)]
-  assert records.write_shards(paths, _blocks()) == 6
-  found = [[r["ids"].tolist() for r in records.read_records(p)] for p in paths]
-  assert found == [
-    [[0, 0], [4, 4]],
-    [[1, 1], [5, 5]],
-    [[2, 2]],
-    [[3, 3]],
-  ]
+def test_examples_of_all_blocks_are_written_in_order(tmp_path):
+  path = str(tmp_path / "file")
+  assert records.write_records(path, _blocks()) == 6
+  found = [r["ids"].tolist() for r in records.read_records(path)]
+  assert found == [[i, i] for i in range(6)]
 
 
 def test_types(tmp_path):
   path = str(tmp_path / "file")
-  records.write_shards([path], _blocks())
+  records.write_records(path, _blocks())
   first = next(records.read_records(path))
   assert first["ids"].dtype == np.int64
   assert first["weights"].dtype == np.float32
@@ -45,7 +40,7 @@ def test_features_are_written_in_the_order_of_their_names(tmp_path):
   names = [f"feature_{i:02d}" for i in range(20)]
   path = tmp_path / "file"
   block = {name: np.ones([1, 1], np.int64) for name in reversed(names)}
-  records.write_shards([str(path)], [block])
+  records.write_records(str(path), [block])
   content = path.read_bytes()
   places = [content.index(name.encode()) for name in names]
   assert places == sorted(places)

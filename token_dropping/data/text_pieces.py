@@ -73,12 +73,10 @@ def clean(
     for part in ranges
     for document in documents.read_documents(part, settings, care)
   )
-  pieces = [
-    _write(
-      files.join(folder, f"text-{index:05d}-{number:05d}"), group, settings
-    )
-    for number, group in enumerate(_groups(stream, settings.piece_bytes))
-  ]
+  pieces = []
+  for number, group in enumerate(_groups(stream, settings.piece_bytes)):
+    path = files.join(folder, f"text-{index:05d}-{number:05d}")
+    pieces.append(_write(path, group, settings))
   return {
     "counts": dict(care.counts),
     "documents": care.counts["documents"],
@@ -87,12 +85,17 @@ def clean(
   }
 
 
-def collect(results: Iterable[dict]) -> tuple[list[Piece], collections.Counter]:
+def collect(
+  folder: str, results: Iterable[dict]
+) -> tuple[list[Piece], collections.Counter]:
   """Returns the pieces that `clean` made and the sum of its counters."""
   pieces: list[Piece] = []
   counts: collections.Counter[str] = collections.Counter()
   for result in results:
-    pieces += [Piece(**piece) for piece in result["pieces"]]
+    for piece in result["pieces"]:
+      # A run that goes on may call the same folder by another name.
+      path = files.join(folder, piece["path"].rpartition("/")[2])
+      pieces.append(Piece(**{**piece, "path": path}))
     counts.update(result["counts"])
   return pieces, counts
 

@@ -9,8 +9,8 @@ _BYTES_PER_EXAMPLE = 1000  # a guess where the data set does not know its size
 _MAX_STRIPES = 1000
 
 
-def number_of_examples(name: str) -> int:
-  """Returns how many examples a split has.
+def number_of_examples(name: str) -> int | None:
+  """Returns how many examples a split has; None if the set does not know.
 
   Args:
     name: `name[/config][:split]`, split `train` by default.
@@ -18,12 +18,15 @@ def number_of_examples(name: str) -> int:
   Raises:
     UserError: there is no such data set or split.
   """
-  return _split_info(name).num_examples
+  info = _split_info(name)
+  return info.num_examples if info else None
 
 
 def number_of_stripes(name: str, target: int) -> int:
   """Returns into how many parts of about `target` bytes to divide a split."""
   info = _split_info(name)
+  if info is None:
+    return 1
   total = info.num_bytes or info.num_examples * _BYTES_PER_EXAMPLE
   most = min(_MAX_STRIPES, max(info.num_examples, 1))
   return min(max(-(-total // target), 1), most)
@@ -47,7 +50,9 @@ def read_texts(
   builder, split = _builder(name)
   builder.download_and_prepare()
   features = builder.info.features
-  if field not in features or features[field].dtype.name != "object":
+  if field not in features or not isinstance(
+    features[field], tfds.features.Text
+  ):
     raise errors.UserError(
       f"text_field must be a text feature of {name} ({', '.join(features)}). "
       f"Received: {field!r}"
@@ -66,6 +71,8 @@ def _split_info(name: str):
   builder, split = _builder(name)
   if not builder.info.splits:
     builder.download_and_prepare()
+  if not builder.info.splits:
+    return None
   try:
     return builder.info.splits[split]
   except (KeyError, ValueError) as error:

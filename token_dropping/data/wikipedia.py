@@ -76,7 +76,8 @@ def _pages(path: str, wikicorpus) -> Iterator[str]:
       for _, text, _ in wikicorpus.extract_pages(
         stream, filter_namespaces=("0",), filter_articles=is_article
       ):
-        yield text
+        if text:  # gensim yields "" for pages that it filters out
+          yield text
   except (
     OSError,  # bad compressed data
     EOFError,  # cut off

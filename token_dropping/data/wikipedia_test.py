@@ -44,21 +44,25 @@ def dump(request, tmp_path):
 
 
 def test_only_articles_with_prose_are_read(dump):
-  assert wikipedia.is_dump(dump)
   assert list(wikipedia.read_articles(dump)) == [
-    ["Ada was a great mathematician.", "She wrote it."]
+    ["Ada was a great mathematician. She wrote it."],
   ]
+
+
+def test_stripes_share_the_articles(dump):
+  stripes = [list(wikipedia.read_articles(dump, i, 3)) for i in range(3)]
+  assert [len(stripe) for stripe in stripes] == [1, 0, 0]
 
 
 def test_plain_text_is_no_dump(tmp_path):
   path = tmp_path / "text.txt"
-  path.write_text("About <mediawiki> tags.")
-  assert not wikipedia.is_dump(str(path))
+  path.write_text("About tags.")
+  with pytest.raises(errors.UserError, match="must be a Wikipedia XML dump"):
+    list(wikipedia.read_articles(str(path)))
 
 
 def test_embedded_dump_has_clean_articles():
   path = wikipedia.embedded_dump()
-  assert wikipedia.is_dump(path)
   first, second = itertools.islice(wikipedia.read_articles(path), 2)
   assert first[0].startswith("Anarchism is a political philosophy")
   assert second[0].startswith("Autism is a neurodevelopmental disorder")
@@ -67,7 +71,7 @@ def test_embedded_dump_has_clean_articles():
 
 def test_missing_file(tmp_path):
   with pytest.raises(errors.UserError, match="must be a readable file"):
-    wikipedia.is_dump(str(tmp_path / "none"))
+    list(wikipedia.read_articles(str(tmp_path / "none")))
 
 
 @pytest.mark.parametrize("content", [b"no bzip2 at all", b"BZh9 nor this", b""])
@@ -75,14 +79,14 @@ def test_corrupt_bz2(tmp_path, content):
   path = tmp_path / "dump.bz2"
   path.write_bytes(content)
   with pytest.raises(errors.UserError, match=r"Received: .*dump\.bz2"):
-    wikipedia.is_dump(str(path))
+    list(wikipedia.read_articles(str(path)))
 
 
 def test_bz2_that_is_no_dump(tmp_path):
   path = tmp_path / "text.bz2"
   path.write_bytes(bz2.compress(b"text"))
   with pytest.raises(errors.UserError, match="must be a Wikipedia XML dump"):
-    wikipedia.is_dump(str(path))
+    list(wikipedia.read_articles(str(path)))
 
 
 @pytest.mark.parametrize("damage", ["cut", "not xml", "other namespace"])

@@ -16,11 +16,11 @@ not share its table with other instances through the file's name.
 
 import collections
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from token_dropping import errors
 from token_dropping import vocabulary
@@ -157,7 +157,8 @@ class Encoder:
   """
 
   def __init__(self, vocab: vocabulary.Vocabulary, do_lower_case: bool):
-    # Imported here: learning a vocabulary does not need TensorFlow Text.
+    # Imported here: learning a vocabulary does not need TensorFlow.
+    import tensorflow as tf
     import tensorflow_text
 
     try:
@@ -166,6 +167,7 @@ class Encoder:
         unknown_token=vocabulary.UNK,
         lower_case_nfd_strip_accents=do_lower_case,
       )
+      self._constant = functools.partial(tf.constant, dtype=tf.string)
     except RuntimeError as error:
       raise errors.UserError(
         "the vocabulary must hold pieces of words besides the special tokens "
@@ -183,7 +185,7 @@ class Encoder:
     """
     for batch in _batches(documents):
       sentences = [sentence for document in batch for sentence in document]
-      ragged = self._tokenizer.tokenize(tf.constant(sentences, tf.string))
+      ragged = self._tokenizer.tokenize(self._constant(sentences))
       ids = ragged.flat_values.numpy().astype(np.int32)
       lengths = ragged.row_lengths().numpy()
       yield from _by_document(ids, lengths, [len(d) for d in batch])

@@ -12,15 +12,18 @@ import tokenizers
 
 from token_dropping import errors
 from token_dropping import vocabulary
+from token_dropping.data import prose
 from token_dropping.data import wikipedia
 from token_dropping.data import wordpiece
 
 
 @pytest.fixture(scope="module")
 def articles():
-  return list(
-    itertools.islice(wikipedia.read_articles(wikipedia.embedded_dump()), 4)
-  )
+  articles = wikipedia.read_articles(wikipedia.embedded_dump())
+  return [
+    [s for paragraph in article for s in prose.split_sentences(paragraph)]
+    for article in itertools.islice(articles, 4)
+  ]
 
 
 def _learn(articles, vocab_size=1000, do_lower_case=True):

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker process on this machine: Beam's own, without its reports."""
+
+import logging
+import os
+import sys
+
+logging.disable(logging.WARNING)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow would take all memory of the GPU that it does not need here.
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def main() -> None:
+  """Works until the main process has no more to do, or is no more."""
+  from apache_beam.runners.worker import sdk_worker_main
+
+  sdk_worker_main.main(sys.argv)
+
+
+if __name__ == "__main__":
+  main()
