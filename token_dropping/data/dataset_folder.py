@@ -71,7 +71,7 @@ def load_card(folder: str) -> dict:
   path = tf.io.gfile.join(folder, dataset_format.CARD)
   if not tf.io.gfile.exists(path):
     raise errors.UserError(
-      f"a finished dataset must hold {dataset_format.CARD}, which is written last. "
+      f"a finished dataset must hold dataset.json, which is written last. "
       f"Received: {folder!r} without it"
     )
   card = read_json(path)
@@ -86,13 +86,13 @@ def read_json(path: str) -> dict:
       content = json.loads(file.read())
   except ValueError as error:
     raise errors.UserError(
-      f"{dataset_format.CARD} must be JSON. Received: {path} ({error})"
+      f"dataset.json must be JSON. Received: {path} ({error})"
     ) from error
   except tf.errors.OpError as error:
     raise _unreadable(path) from error
   if not isinstance(content, dict):
     raise errors.UserError(
-      f"{dataset_format.CARD} must hold a JSON object. Received: {path} with "
+      f"dataset.json must hold a JSON object. Received: {path} with "
       f"{type(content).__name__}"
     )
   return content
@@ -112,8 +112,8 @@ def check_card(card: dict, path: str) -> None:
   version = card.get("format_version")
   if version != dataset_format.FORMAT_VERSION:
     raise errors.UserError(
-      f"{dataset_format.CARD} must have format_version {dataset_format.FORMAT_VERSION}. Received: "
-      f"{version!r} in {path}"
+      f"dataset.json must have format_version {dataset_format.FORMAT_VERSION}. "
+      f"Received: {version!r} in {path}"
     )
   files = card.get("files")
   if not isinstance(files, dict):
@@ -147,14 +147,14 @@ def check_names(
   missing = sorted(set(listed) - set(present))
   if missing:
     raise errors.UserError(
-      f"every file that {dataset_format.CARD} lists must be in its folder. Received: "
+      f"every file that dataset.json lists must be in its folder. Received: "
       f"{folder!r} without {missing[0]}"
     )
   extra = sorted(set(present) - set(listed))
   extra = [name for name in extra if _is_records(name)]
   if extra:
     raise errors.UserError(
-      f"every train- and validation- file must be listed in {dataset_format.CARD}. Received: "
+      f"every train- and validation- file must be listed in dataset.json. Received: "
       f"{tf.io.gfile.join(folder, extra[0])}, which is not"
     )
 
@@ -229,7 +229,7 @@ def _check_size(folder: str, name: str, entry: dict) -> None:
     raise _unreadable(path) from error
   if size != entry["bytes"]:
     raise errors.UserError(
-      f"{path} must have {entry['bytes']} bytes, as {dataset_format.CARD} says. "
+      f"{path} must have {entry['bytes']} bytes, as dataset.json says. "
       f"Received: {size} bytes"
     )
 
@@ -247,7 +247,7 @@ def _check_content(folder: str, name: str, entry: dict) -> None:
     raise _unreadable(path) from error
   if f"{checksum:08x}" != entry["crc32"]:
     raise errors.UserError(
-      f"{path} must have the CRC-32 {entry['crc32']}, as {dataset_format.CARD} says. "
+      f"{path} must have the CRC-32 {entry['crc32']}, as dataset.json says. "
       f"Received: {checksum:08x}"
     )
   if _is_records(name):
@@ -262,7 +262,7 @@ def _check_frames(frames: "_FrameCounter", path: str, records: int) -> None:
     )
   if frames.records != records:
     raise errors.UserError(
-      f"{path} must hold {records} records, as {dataset_format.CARD} says. "
+      f"{path} must hold {records} records, as dataset.json says. "
       f"Received: {frames.records}"
     )
 
