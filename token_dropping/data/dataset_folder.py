@@ -154,8 +154,8 @@ def check_names(
   extra = [name for name in extra if _is_records(name)]
   if extra:
     raise errors.UserError(
-      f"every train- and validation- file must be listed in dataset.json. Received: "
-      f"{tf.io.gfile.join(folder, extra[0])}, which is not"
+      "every train- and validation- file must be listed in dataset.json. "
+      f"Received: {tf.io.gfile.join(folder, extra[0])}, which is not"
     )
 
 
