@@ -193,7 +193,8 @@ def test_training_sequences_are_shuffled(settings, tmp_path, text):
 def test_parts_share_no_document(settings, tmp_path, text):
   _prepare(settings)
   documents = [d.split("\n") for d in text.split("\n\n")]
-  hashes = [split.document_hash(d, settings.seed) for d in documents]
+  texts = ["\n".join(sentences).encode() for sentences in documents]
+  hashes = [split.document_hash(whole, settings.seed) for whole in texts]
   values = split.values(np.array(hashes, np.uint64))
   validation = " ".join(
     " ".join(documents[i])
