@@ -32,6 +32,16 @@ def _run(folder, tasks, **values):
   return runner.run("square", _square, tasks, 0)
 
 
+def _pid(index, task):
+  return {"pid": os.getpid()}
+
+
+def test_little_text_is_worked_on_in_this_process(tmp_path):
+  runner = beam_tasks.TaskRunner(str(tmp_path))
+  results = runner.run("pid", _pid, [0, 1, 2], total_bytes=100_000_000)
+  assert [result["pid"] for result in results] == [os.getpid()] * 3
+
+
 def test_results_are_in_the_order_of_the_tasks(tmp_path):
   results = _run(tmp_path, [3, 1, 2], num_workers=1)
   assert [result["square"] for result in results] == [9, 1, 4]

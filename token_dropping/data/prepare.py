@@ -56,7 +56,8 @@ def prepare(
 
   Args:
     settings: what to make and where.
-    num_workers: int, default 0: processes on this machine, 0 for one per core.
+    num_workers: int, default 0: processes on this machine, 0 for one per core
+      and 64 MB of text.
     beam_args: options for Beam, such as `--runner=FlinkRunner`.
 
   Returns:
@@ -290,7 +291,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_integer(
     "num_workers",
     0,
-    "Processes on this machine; 0: one per core. Other runners have their own.",
+    "Processes on this machine; 0: one per core and 64 MB of text. Other runners "
+    "have options of their own.",
     lower_bound=0,
     flag_values=values,
   )
