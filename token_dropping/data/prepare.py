@@ -187,8 +187,9 @@ def _vocabulary(
   """
   path = files.join(runner.folder, VOCABULARY)
   if settings.vocab_file and not files.exists(path):
-    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
-    files.write(path, files.read(settings.vocab_file))
+    content = files.read(settings.vocab_file)
+    vocabulary.Vocabulary.from_bytes(content, settings.vocab_file)  # checks it
+    files.write(path, content)
   if not files.exists(path):
     runner.run(
       "count",
@@ -201,7 +202,7 @@ def _vocabulary(
     _say_learned(len(learned), settings.vocab_size)
     content = "".join(f"{token}\n" for token in learned.tokens)
     files.write(path, content.encode())
-  vocab = vocabulary.Vocabulary.from_file(path)
+  vocab = vocabulary.Vocabulary.from_bytes(files.read(path), path)
   wordpiece.Encoder(vocab, settings.do_lower_case)  # refuses useless ones
   return path, vocab
 
