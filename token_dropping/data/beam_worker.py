@@ -6,7 +6,8 @@ import os
 import sys
 
 logging.disable(logging.WARNING)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# At level 2 it would complain about the GPU that is hidden from it below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow would take all memory of the GPU that it does not need here.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
