@@ -63,8 +63,8 @@ def prepare(
     The content of `dataset.json`: `format_version`; `settings`; `masking`;
     `vocab_size` (tokens there are); `text`, the counters of `text_care`;
     `train` and `validation`, explained in `dataset_statistics`; `files`, for
-    each its number of `records` (lines of `vocab.txt`), its size in `bytes`
-    and `crc32`, its CRC-32 in 8 hexadecimal digits.
+    each its size in `bytes` and `crc32`, its CRC-32 in 8 hexadecimal digits,
+    and for those of records their number, `records`.
 
   Raises:
     UserError: the input is unusable or too small, or the folder is not ours.
@@ -118,7 +118,7 @@ def _make(
     "vocab_size": len(vocab),
     "text": text,
     **statistics,
-    "files": {VOCABULARY: _vocabulary_entry(vocab_file, vocab), **made},
+    "files": {VOCABULARY: _vocabulary_entry(vocab_file), **made},
   }
   sources[VOCABULARY] = vocab_file
   output_folder.publish(settings.output_dir, sources, dataset)
@@ -221,13 +221,9 @@ def _name_files(
   return entries, sources
 
 
-def _vocabulary_entry(path: str, vocab: vocabulary.Vocabulary) -> dict:
+def _vocabulary_entry(path: str) -> dict:
   content = files.read(path)
-  return {
-    "records": len(vocab),
-    "bytes": len(content),
-    "crc32": f"{zlib.crc32(content):08x}",
-  }
+  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
 
 
 def _say_learned(size: int, asked: int) -> None:
