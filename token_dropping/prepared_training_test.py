@@ -98,6 +98,7 @@ def test_model_gardens_own_task_trains_on_static_records(
     mode="train_and_eval",
     params=params,
     model_dir=str(tmp_path),
+    run_post_eval=True,
   )
   assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-2")
   assert 0 < logs["lm_example_loss"] < 10
@@ -135,6 +136,17 @@ def test_dynamic_records_train(
   out = capsys.readouterr().out
   assert "Trained 2 steps, to step 2" in out
   assert "best guess without context" in out
+  assert ("next_sentence_accuracy" in _tags(tmp_path)) == (packing == "pairs")
+
+
+def _tags(folder) -> set[str]:
+  """Returns the names of what a run has told TensorBoard."""
+  return {
+    value.tag
+    for path in (folder / "run" / "train").glob("events*")
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  }
 
 
 # Damage.

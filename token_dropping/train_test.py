@@ -276,10 +276,10 @@ def test_next_sentence_head(folder, capsys):
   assert "next_sentence_accuracy" in _scalars(folder)
 
 
-def _write_dynamic_records(folder, next_sentence: bool = False) -> None:
+def _write_dynamic_records(folder) -> None:
   """Replaces the records by ones without masks, and marks them as prepared."""
   for name, seeds in (("train", range(16)), ("validation", range(16, 24))):
-    features = [testing.dynamic_features(s, next_sentence) for s in seeds]
+    features = [testing.dynamic_features(s) for s in seeds]
     testing.write_records(folder / f"{name}.tfrecord", features)
   (folder / "dataset.json").write_text("{}")
 
@@ -300,20 +300,6 @@ def test_dynamic_masking(folder, capsys):
   assert data["masking_rate_steps"] == 2
   _launch(folder, params_override="trainer.train_steps=4", mode="train")
   assert "to step 4" in capsys.readouterr().out
-
-
-def test_dynamic_masking_of_pairs(folder):
-  _write_dynamic_records(folder, next_sentence=True)
-  head = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
-  data = DYNAMIC | {"use_next_sentence_label": True}
-  task = {
-    "model": {"cls_heads": [head]},
-    "train_data": data,
-    "validation_data": data,
-  }
-  _write_config(folder, task=task)
-  _launch(folder)
-  assert "next_sentence_accuracy" in _scalars(folder)
 
 
 def test_dynamic_records_must_be_masked(folder):
