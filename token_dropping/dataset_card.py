@@ -31,6 +31,24 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   return None if path is None else dataset_folder.read_json(path)
 
 
+def unigram_loss(data: cfg.DataConfig) -> float | None:
+  """Reads the loss of a guess without context on the validation targets.
+
+  Args:
+    data: config of the validation records.
+
+  Returns:
+    The loss in nats; `None` without `dataset.json`, or if it does not say, as
+    those of format version 1 and of other tools need not.
+
+  Raises:
+    UserError: the file is not JSON.
+  """
+  part = (read_card(data) or {}).get("validation")
+  loss = part.get("unigram_loss") if isinstance(part, dict) else None
+  return loss if isinstance(loss, float) else None
+
+
 def check_files(data: cfg.DataConfig) -> None:
   """Compares the files that will be read with the `dataset.json` beside them.
 

@@ -6,7 +6,8 @@ import os
 import sys
 
 logging.disable(logging.WARNING)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# At level 2 it would complain about the GPU that is hidden from it below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The workers are as many as the cores: one thread each.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")

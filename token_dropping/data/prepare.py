@@ -64,8 +64,8 @@ def prepare(
     The content of `dataset.json`: `format_version`; `settings`; `masking`;
     `vocab_size` (tokens there are); `text`, the counters of `text_care`;
     `train` and `validation`, explained in `dataset_statistics`; `files`, for
-    each its number of `records` (lines of `vocab.txt`), its size in `bytes`
-    and `crc32`, its CRC-32 in 8 hexadecimal digits.
+    each its size in `bytes` and `crc32`, its CRC-32 in 8 hexadecimal digits,
+    and for those of records their number, `records`.
 
   Raises:
     UserError: the input is unusable or too small, or the folder is not ours.
@@ -119,7 +119,7 @@ def _make(
     "vocab_size": len(vocab),
     "text": text,
     **statistics,
-    "files": {VOCABULARY: _vocabulary_entry(vocab_file, vocab), **made},
+    "files": {VOCABULARY: _vocabulary_entry(vocab_file), **made},
   }
   sources[VOCABULARY] = vocab_file
   output_folder.publish(settings.output_dir, sources, dataset)
@@ -188,8 +188,9 @@ def _vocabulary(
   """
   path = files.join(runner.folder, VOCABULARY)
   if settings.vocab_file and not files.exists(path):
-    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
-    files.write(path, files.read(settings.vocab_file))
+    content = files.read(settings.vocab_file)
+    vocabulary.Vocabulary.from_bytes(content, settings.vocab_file)  # checks it
+    files.write(path, content)
   if not files.exists(path):
     runner.run(
       "count",
@@ -202,7 +203,7 @@ def _vocabulary(
     _say_learned(len(learned), settings.vocab_size)
     content = "".join(f"{token}\n" for token in learned.tokens)
     files.write(path, content.encode())
-  vocab = vocabulary.Vocabulary.from_file(path)
+  vocab = vocabulary.Vocabulary.from_bytes(files.read(path), path)
   wordpiece.Encoder(vocab, settings.do_lower_case)  # refuses useless ones
   return path, vocab
 
@@ -221,13 +222,9 @@ def _name_files(
   return entries, sources
 
 
-def _vocabulary_entry(path: str, vocab: vocabulary.Vocabulary) -> dict:
+def _vocabulary_entry(path: str) -> dict:
   content = files.read(path)
-  return {
-    "records": len(vocab),
-    "bytes": len(content),
-    "crc32": f"{zlib.crc32(content):08x}",
-  }
+  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
 
 
 def _say_learned(size: int, asked: int) -> None:
