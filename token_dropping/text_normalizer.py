@@ -6,8 +6,8 @@ if asked to, accents and case. Here this gives what Hugging Face's
 `BertNormalizer` gives. TensorFlow Text's own normalizers do not: they fold
 compatibility characters too ("²" into "2").
 
-Most strings of most corpora are ASCII and need no more than a lower case, so
-the rest is done to the others only.
+Most strings of English corpora are ASCII but for some quotes and dashes and need
+no more than a lower case, so the rest is done to the others only.
 """
 
 import tensorflow as tf
@@ -19,7 +19,11 @@ MAX_WORD = 100  # characters; longer words are unknown
 # A noncharacter, so in no vocabulary; stands for a word that is too long.
 _TOO_LONG = "\U0010ffff"
 
-_PLAIN = rf"[!-~]{{0,{MAX_WORD}}}(?:[ \t\n\r]+[!-~]{{1,{MAX_WORD}}})*[ \t\n\r]*"
+# ASCII, and the dashes, quotes and dots of print, which stay as they are.
+_MARK = r"[!-~\x{2010}-\x{2027}]"
+_PLAIN = (
+  rf"{_MARK}{{0,{MAX_WORD}}}(?:[ \t\n\r]+{_MARK}{{1,{MAX_WORD}}})*[ \t\n\r]*"
+)
 # RE2's `.` lets surrogates and numbers above U+10FFFF pass.
 _VALID = r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*"
 _REMOVED = (

@@ -69,9 +69,11 @@ def make_shards(
     it has no record, `file` with `name`, `records`, `bytes` and `crc32`. The
     number of times that each id occurs is in a file of its own, `read_counts`.
   """
-  vocab = vocabulary.Vocabulary.from_bytes(files.read(vocab_file), vocab_file)
+  vocab, encoder = _vocabulary(
+    files.read(vocab_file), vocab_file, settings.tokenizer_config
+  )
   whole, numbers = piece.read()
-  encoded = list(_encoder(vocab, settings.tokenizer_config).encode(whole))
+  encoded = list(encoder.encode(whole))
   result = {"bytes": piece.bytes, "documents": len(whole)}
   counts = {}
   for stream, name in enumerate(PARTS):
@@ -105,10 +107,12 @@ def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1)
-def _encoder(
-  vocab: vocabulary.Vocabulary, config: tokenizer_config.TokenizerConfig
-) -> wordpiece.Encoder:
-  return wordpiece.Encoder(vocab, config)
+def _vocabulary(
+  content: bytes, path: str, config: tokenizer_config.TokenizerConfig
+) -> tuple[vocabulary.Vocabulary, wordpiece.Encoder]:
+  """Returns vocabulary and encoder, the same for all pieces of a worker."""
+  vocab = vocabulary.Vocabulary.from_bytes(content, path)
+  return vocab, wordpiece.Encoder(vocab, config)
 
 
 def _part(settings, vocab, docs, name, rng) -> _Part:

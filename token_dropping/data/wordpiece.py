@@ -187,10 +187,11 @@ def _by_document(
   first = 0
   for size in sizes:
     offsets = ends[first : first + size + 1]
+    is_new = np.diff(offsets, prepend=-1) > 0  # else the sentence is empty
     # Copies: a view would keep the whole batch in memory.
     yield EncodedDocument(
       ids=ids[offsets[0] : offsets[-1]].copy(),
-      offsets=np.unique(offsets - offsets[0]).astype(np.int32),
+      offsets=(offsets[is_new] - offsets[0]).astype(np.int32),
     )
     first += size
 
