@@ -16,6 +16,7 @@ from official.modeling.hyperparams import base_config
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
+from token_dropping import activations  # noqa: F401  registers gelu_exact
 from token_dropping import drop_plan
 from token_dropping import encoder
 from token_dropping import vocabulary

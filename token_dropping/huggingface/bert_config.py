@@ -72,6 +72,21 @@ def to_json(
   return fields
 
 
+def label_fields(count: int) -> dict:
+  """Returns what `config.json` of a classifier says besides.
+
+  Args:
+    count: int, classes; 1 is a regression.
+  """
+  names = [f"LABEL_{index}" for index in range(count)]
+  kind = "regression" if count == 1 else "single_label_classification"
+  return {
+    "problem_type": kind,
+    "id2label": {str(index): name for index, name in enumerate(names)},
+    "label2id": {name: index for index, name in enumerate(names)},
+  }
+
+
 def from_json(
   content: dict, source: str
 ) -> encoder_config.TokenDropEncoderConfig:

@@ -197,7 +197,10 @@ def _of_dense(name: str, layer: tf_keras.layers.Layer) -> Weights:
 
 
 def _of_norm(name: str, layer: tf_keras.layers.LayerNormalization) -> Weights:
-  return {f"{name}.weight": _same(layer.gamma), f"{name}.bias": _same(layer.beta)}
+  return {
+    f"{name}.weight": _same(layer.gamma),
+    f"{name}.bias": _same(layer.beta),
+  }
 
 
 def _same(variable: tf.Variable) -> Weight:
