@@ -11,6 +11,8 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 from token_dropping import errors
 
 SHOWN_WEIGHTS = 3
+# The reader's own for a key that is not there is a RuntimeError.
+_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
 
 
 def restore(items: dict, prefix: str, source: str) -> None:
@@ -81,13 +83,24 @@ def latest_step(model_dir: str) -> int:
     The step of its latest checkpoint, or 0 without one.
   """
   path = tf.train.latest_checkpoint(model_dir) if model_dir else None
-  return 0 if path is None else read_step(path)
+  return 0 if path is None else read_step(path, "--model_dir")
 
 
-def read_step(prefix: str) -> int:
-  """Returns the step at which a run wrote the checkpoint."""
+def read_step(prefix: str, source: str) -> int:
+  """Returns the step at which a run wrote the checkpoint.
+
+  Args:
+    prefix: of the checkpoint.
+    source: the flag that named it, for errors.
+
+  Raises:
+    UserError: not a readable checkpoint of a run.
+  """
   name = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
-  return int(tf.train.load_variable(prefix, name))
+  try:
+    return int(tf.train.load_variable(prefix, name))
+  except _READ_ERRORS as error:
+    raise _unreadable(prefix, source) from error
 
 
 class _HeldWeights:
@@ -102,8 +115,7 @@ class _HeldWeights:
     try:
       reader = tf.train.load_checkpoint(prefix)
       graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
-    # RuntimeError: the reader's own, for a key that a TF1 checkpoint lacks.
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _READ_ERRORS as error:
       raise _unreadable(prefix, source) from error
     self._prefix = prefix
     self._nodes = graph.nodes

@@ -75,7 +75,7 @@ class TrainedRun:
       config,
       _read_vocabulary(_file(model_dir, "vocab.txt"), config.vocab_size),
       prefix,
-      checkpoints.read_step(prefix),
+      checkpoints.read_step(prefix, SOURCE),
     )
 
   def build_encoder(self) -> networks.BertEncoderV2:
