@@ -11,8 +11,18 @@ ROOT = pathlib.Path(__file__).parent
 DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
-# The exact ruff, so that every machine formats alike.
-TEST = [*QUICKSTART, "pytest>=8.3", "ruff==0.17.6"]
+HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
+TEST = [
+  *QUICKSTART,
+  *HUGGINGFACE,
+  "pytest>=8.3",
+  # The exact ruff, so that every machine formats alike.
+  "ruff==0.17.6",
+  # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
+  # wherever pip is offered it (CONTRIBUTING.md).
+  "torch==2.13.0",
+  "transformers>=5.0",
+]
 
 
 def read_version() -> str:
@@ -54,6 +64,7 @@ setuptools.setup(
   extras_require={
     "data": DATA,
     "quickstart": QUICKSTART,
+    "huggingface": HUGGINGFACE,
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],

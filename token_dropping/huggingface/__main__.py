@@ -10,6 +10,9 @@ The first folder loads with `AutoModel...from_pretrained`; the second is what
 `token_dropping.train` continues from.
 """
 
+import importlib
+import types
+
 from absl import flags
 
 from token_dropping import errors
@@ -45,26 +48,27 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
       f"Received: {' '.join(argv[1:]) or 'nothing'}"
     )
   _check_flags(argv[1], values)
+  if argv[1] == "export":
+    convert = _load("exporting").export_run
+    print(convert(values.model_dir, values.output_dir, values.checkpoint))
+  else:
+    convert = _load("importing").import_folder
+    print(convert(values.input, values.output_dir))
+
+
+def _load(module: str) -> types.ModuleType:
+  """Imports TensorFlow and the rest, once the arguments are known to be right.
+
+  Raises:
+    UserError: a package of the extra is not installed.
+  """
   try:
-    print(_convert(argv[1], values))
+    return importlib.import_module(f"token_dropping.huggingface.{module}")
   except ImportError as error:
     raise errors.UserError(
       "conversion needs safetensors and tokenizers: pip install "
       f"'token-dropping[huggingface]'. Received: {error}"
     ) from error
-
-
-def _convert(command: str, values: flags.FlagValues) -> str:
-  # TensorFlow starts only when the arguments are right.
-  if command == "export":
-    from token_dropping.huggingface import exporting
-
-    return exporting.export_run(
-      values.model_dir, values.output_dir, values.checkpoint
-    )
-  from token_dropping.huggingface import importing
-
-  return importing.import_folder(values.input, values.output_dir)
 
 
 def _check_flags(command: str, values: flags.FlagValues) -> None:

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 import transformers
 from safetensors import numpy as safetensors
@@ -22,23 +23,19 @@ def _import(source, folder) -> tuple[trained_run.TrainedRun, list[str]]:
   return trained_run.TrainedRun.read(str(folder)), lines
 
 
-def _check_logits(run, there) -> None:
+def test_masked_lm_logits_agree(tmp_path):
+  """With the exact GELU, which Model Garden does not have by itself."""
+  there = testing.save_bert(
+    tmp_path / "in", "BertForMaskedLM", hidden_act="gelu"
+  )
+  run, lines = _import(tmp_path / "in", tmp_path / "out")
+  assert lines[1:] == ["It has no pooler: a new one was made."]
   inputs = testing.random_inputs()
   np.testing.assert_allclose(
     testing.masked_lm_logits(run.build_masked_lm(), inputs),
     testing.torch_outputs(there, inputs).logits,
     atol=testing.TOLERANCE,
   )
-
-
-@pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new", "relu", "silu"])
-def test_masked_lm_logits_agree(tmp_path, hidden_act):
-  there = testing.save_bert(
-    tmp_path / "in", "BertForMaskedLM", hidden_act=hidden_act
-  )
-  run, lines = _import(tmp_path / "in", tmp_path / "out")
-  assert lines[1:] == ["It has no pooler: a new one was made."]
-  _check_logits(run, there)
 
 
 def _rename(tensors: dict, old: str, new: str) -> dict:
@@ -59,7 +56,7 @@ def test_first_published_form(tmp_path):
   path.unlink()
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines == [
-    f"Imported {tmp_path / 'in'} to {tmp_path / 'out'}: 3 layers, hidden size "
+    f"Imported {tmp_path / 'in'} to {tmp_path / 'out'}: 2 layers, hidden size "
     "8, 50 tokens."
   ]
   inputs = testing.random_inputs()
@@ -83,19 +80,14 @@ def test_encoder_alone(tmp_path):
     testing.torch_outputs(there, inputs).pooler_output,
     atol=testing.TOLERANCE,
   )
-  with pytest.raises(errors.UserError, match="masked_lm"):
-    run.build_masked_lm()
+  assert not _checkpoint(tmp_path / "out", "masked_lm/")
 
 
-def test_bias_under_its_second_name(tmp_path):
-  there = testing.save_bert(tmp_path / "in", "BertForMaskedLM")
-  path = tmp_path / "in/model.safetensors"
-  tensors = safetensors.load_file(path)
-  bias = tensors.pop("cls.predictions.bias")
-  tensors["cls.predictions.decoder.bias"] = bias
-  safetensors.save_file(tensors, path)
-  run, _ = _import(tmp_path / "in", tmp_path / "out")
-  _check_logits(run, there)
+def _checkpoint(folder, prefix: str) -> dict[str, np.ndarray]:
+  """Returns the values of the latest checkpoint whose names so begin."""
+  reader = tf.train.load_checkpoint(str(folder))
+  names = reader.get_variable_to_shape_map()
+  return {n: reader.get_tensor(n) for n in names if n.startswith(prefix)}
 
 
 def test_tokenizer_of_either_form(tmp_path):
@@ -116,7 +108,7 @@ def test_tokenizer_of_either_form(tmp_path):
 
 def test_pretraining_goes_on_with_token_dropping(tmp_path, capsys):
   testing.save_bert(tmp_path / "in", "BertForMaskedLM")
-  source, _ = _import(tmp_path / "in", tmp_path / "out")
+  _import(tmp_path / "in", tmp_path / "out")
   features = [token_testing.random_features(seed) for seed in range(4)]
   records = token_testing.write_records(tmp_path / "records", features)
   sizes = "global_batch_size=4,task.{0}.max_predictions_per_seq=3"
@@ -135,11 +127,12 @@ def test_pretraining_goes_on_with_token_dropping(tmp_path, capsys):
     model_dir=str(tmp_path / "run"),
   )
   assert "Trained 1 steps, to step 1" in capsys.readouterr().out
-  run = trained_run.TrainedRun.read(str(tmp_path / "run"))
-  assert run.task["model"]["encoder"]["any"]["token_keep_ratio"] is None
-  trained, given = run.build_masked_lm(), source.build_masked_lm()
-  for after, before in zip(trained.weights, given.weights, strict=True):
-    np.testing.assert_array_equal(after, before)  # the rate is 0
+  for item in ("encoder/_", "masked_lm/"):  # the rate is 0: nothing moves
+    before = _checkpoint(tmp_path / "out", item)
+    after = _checkpoint(tmp_path / "run", item)
+    assert before
+    for name, value in before.items():
+      np.testing.assert_array_equal(after[name], value)
 
 
 @pytest.fixture
@@ -235,18 +228,18 @@ def _drop_biases(tensors):
       "config.json gives, [32, 8]. Received: [16, 8] in {0!r}",
     ),
     (
-      _edit_config(num_hidden_layers=4),
+      _edit_config(num_hidden_layers=3),
       "a BERT must have all tensors of its config. Received: {0!r} without "
-      "bert.encoder.layer.3.attention.self.query.weight, "
-      "bert.encoder.layer.3.attention.self.query.bias, "
-      "bert.encoder.layer.3.attention.self.key.weight and 13 more",
+      "bert.encoder.layer.2.attention.self.query.weight, "
+      "bert.encoder.layer.2.attention.self.query.bias, "
+      "bert.encoder.layer.2.attention.self.key.weight and 13 more",
     ),
     (
       _edit_tensors(_drop_biases),
       "a BERT must have all tensors of its config. Received: {0!r} without "
       "bert.encoder.layer.0.attention.self.query.bias, "
       "bert.encoder.layer.1.attention.self.query.bias, "
-      "bert.encoder.layer.2.attention.self.query.bias and 1 more",
+      "cls.predictions.transform.dense.bias",
     ),
     (
       _edit_tensors(

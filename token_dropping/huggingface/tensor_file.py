@@ -8,6 +8,8 @@ Published folders differ: `bert.` before the names or not, `LayerNorm.gamma` and
 import os
 
 import numpy as np
+import safetensors
+from safetensors import numpy as safetensors_numpy
 
 from token_dropping import errors
 
@@ -24,11 +26,9 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
   The masked-LM bias is written under both names that versions of `transformers`
   read it from.
   """
-  from safetensors import numpy
-
   if _BIAS in tensors:
     tensors = tensors | {_SECOND_BIAS: tensors[_BIAS]}
-  content = numpy.save(tensors, metadata={"format": "pt"})
+  content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
   # Not `save_file`, which makes a file that only its owner may read.
   with open(os.path.join(folder, TENSORS), "wb") as file:
     file.write(content)
@@ -57,11 +57,8 @@ def read(folder: str) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: str) -> dict[str, np.ndarray]:
-  import safetensors
-  from safetensors import numpy
-
   try:
-    return numpy.load_file(path)
+    return safetensors_numpy.load_file(path)
   except (OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
     raise _unreadable(path, error) from error
 
@@ -75,18 +72,10 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
       f"--input must hold {TENSORS} where PyTorch is not installed. "
       f"Received: {path!r}"
     ) from error
-  import pickle
-
   try:
     tensors = torch.load(path, map_location="cpu", weights_only=True)
     return {name: t.float().numpy() for name, t in tensors.items()}
-  except (
-    OSError,
-    RuntimeError,
-    EOFError,
-    AttributeError,
-    pickle.UnpicklingError,
-  ) as error:
+  except Exception as error:  # a broken pickle may raise any
     raise _unreadable(path, error) from error
 
 

@@ -28,11 +28,11 @@ def random_inputs(seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def bert_config(**changes) -> transformers.BertConfig:
-  """Returns the config of a tiny BERT, as `testing.TINY`."""
+  """Returns the config of a tiny BERT for inputs as in `testing.TINY`."""
   fields = {
     "vocab_size": testing.VOCAB_SIZE,
     "hidden_size": 8,
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 16,
     "max_position_embeddings": testing.SEQ_LENGTH,

@@ -8,6 +8,13 @@
 import dataclasses
 import os
 
+import tokenizers
+from tokenizers import decoders
+from tokenizers import models
+from tokenizers import normalizers
+from tokenizers import pre_tokenizers
+from tokenizers import processors
+
 from token_dropping import errors
 from token_dropping import tokenizer_config
 from token_dropping import vocabulary
@@ -132,15 +139,8 @@ def _read_config(folder: str, whole: dict) -> tokenizer_config.TokenizerConfig:
 
 def _tokenizer(
   words: vocabulary.Vocabulary, config: tokenizer_config.TokenizerConfig
-):
+) -> tokenizers.Tokenizer:
   """Builds the tokenizer of the `tokenizers` package."""
-  import tokenizers
-  from tokenizers import decoders
-  from tokenizers import models
-  from tokenizers import normalizers
-  from tokenizers import pre_tokenizers
-  from tokenizers import processors
-
   model = models.WordPiece(
     {token: index for index, token in enumerate(words.tokens)},
     unk_token=vocabulary.UNK,
