@@ -3,8 +3,6 @@
 
 import os
 
-import tf_keras
-
 from token_dropping import errors
 from token_dropping import plain_yaml
 from token_dropping import tokenizer_config
@@ -39,8 +37,7 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
   config = _config(run)
   tokenizer = tokenizer_config.TokenizerConfig.from_folder(model_dir)
-  model = run_models.build(run)
-  tensors = weights.to_tensors(weights.of_model(model))
+  tensors = weights.to_tensors(weights.of_model(run_models.build(run)))
   with new_folder.new_folder(output_dir) as folder:
     json_file.write(os.path.join(folder, "config.json"), config)
     tensor_file.write(folder, tensors)
@@ -48,9 +45,10 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
     tokenizer_files.write(folder, run.vocabulary, tokenizer, length)
     with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
       file.write(model_card.format_card(_facts(run)))
+  parameters = sum(tensor.size for tensor in tensors.values())
   return (
     f"Exported step {run.step:,} of {model_dir} to {output_dir}: "
-    f"{config['architectures'][0]}, {_parameters(model):,} parameters."
+    f"{config['architectures'][0]}, {parameters:,} parameters."
   )
 
 
@@ -80,11 +78,4 @@ def _facts(run: trained_run.TrainedRun) -> model_card.Facts:
     run,
     params.get("trainer") or {},
     validation_metrics.read(run.model_dir, run.step),
-  )
-
-
-def _parameters(model: tf_keras.Model) -> int:
-  return sum(
-    weight.variable.shape.num_elements()
-    for weight in weights.of_model(model).values()
   )

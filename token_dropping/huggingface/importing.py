@@ -21,7 +21,7 @@ from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
 
-_HEAD, _POOLER = "cls.", "bert.pooler."
+_HEAD, _POOLER = "cls.predictions.", "bert.pooler."
 
 
 def import_folder(source: str, output_dir: str) -> str:

@@ -43,8 +43,13 @@ def _rename(tensors: dict, old: str, new: str) -> dict:
 
 
 def test_first_published_form(tmp_path):
-  """A pickle, `LayerNorm.gamma` and `beta`, a next-sentence head."""
-  there = testing.save_bert(tmp_path / "in", "BertForPreTraining")
+  """A pickle, `LayerNorm.gamma` and `beta`, a next-sentence head.
+
+  Its embeddings have six rows more than the vocabulary has tokens.
+  """
+  there = testing.save_bert(
+    tmp_path / "in", "BertForPreTraining", vocab_size=56
+  )
   path = tmp_path / "in/model.safetensors"
   tensors = safetensors.load_file(path)
   tensors = _rename(tensors, "LayerNorm.weight", "LayerNorm.gamma")
