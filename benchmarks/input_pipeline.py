@@ -24,7 +24,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 from absl import flags
 from official.core import exp_factory
@@ -35,16 +34,15 @@ from token_dropping import errors
 from token_dropping import experiments
 from token_dropping import pretrain_data
 from token_dropping import trainer as trainer_lib
-from token_dropping import vocabulary
 from token_dropping.data import dynamic_masking
 from token_dropping.data import prepare
 from token_dropping.data import prepare_settings
-from token_dropping.data import records
 from token_dropping.data import wikipedia
 
 SIZES = ((512, 76), (128, 20))  # sequence length, predictions
 BATCH = 32
 STEP_BATCH = 2
+TURN_TOKENS = 8 * 16384 * BATCH  # that are read in one measurement
 STATIC = "static (Model Garden)"
 
 
@@ -70,40 +68,18 @@ def main(argv: list[str]) -> None:
 def _make_records(
   text: str, folder: pathlib.Path, seq_length: int, predictions: int
 ) -> None:
-  """Writes `train-*` with masks, `dynamic-*` without, and `vocab.txt`."""
-  prepare.prepare(
-    prepare_settings.PrepareSettings(
-      input=text,
-      output_dir=str(folder),
-      vocab_size=4096,
-      seq_length=seq_length,
-      max_predictions_per_seq=predictions,
+  """Prepares `static/` and `dynamic/`."""
+  for masking in prepare_settings.MASKINGS:
+    prepare.prepare(
+      prepare_settings.PrepareSettings(
+        input=text,
+        output_dir=str(folder / masking),
+        vocab_size=4096,
+        seq_length=seq_length,
+        max_predictions_per_seq=predictions,
+        masking=masking,
+      )
     )
-  )
-  vocab = vocabulary.Vocabulary.from_file(str(folder / "vocab.txt"))
-  starts_word = np.array(
-    [
-      token not in vocabulary.SPECIAL_TOKENS and not token.startswith("##")
-      for token in vocab.tokens
-    ]
-  )
-  for path in sorted(folder.glob("train-*")):
-    blocks = (
-      _without_masks(record, starts_word)
-      for record in records.read_records(str(path))
-    )
-    target = path.with_name(path.name.replace("train", "dynamic"))
-    records.write_shards([str(target)], blocks)
-
-
-def _without_masks(
-  record: dict[str, np.ndarray], starts_word: np.ndarray
-) -> dict[str, np.ndarray]:
-  ids = record["input_word_ids"].copy()
-  used = record["masked_lm_weights"] > 0
-  ids[record["masked_lm_positions"][used]] = record["masked_lm_ids"][used]
-  starts = starts_word[ids].astype(np.int64)
-  return {"input_word_ids": ids[None], "word_starts": starts[None]}
 
 
 def _in_new_process(measure, cores: int) -> dict[str, float]:
@@ -135,7 +111,7 @@ def _pipeline_rates(
   }
   configs = {
     STATIC: pretrain_dataloader.BertPretrainDataConfig(
-      input_path=f"{folder}/train-*", **sizes
+      input_path=f"{folder}/static/train-*", **sizes
     )
   }
   for unit in dynamic_masking.UNITS:
@@ -147,26 +123,26 @@ def _dynamic_config(
   folder: pathlib.Path, unit: str, sizes: dict
 ) -> pretrain_data.PretrainDataConfig:
   return pretrain_data.PretrainDataConfig(
-    input_path=f"{folder}/dynamic-*",
+    input_path=f"{folder}/dynamic/train-*",
     masking="dynamic",
     masking_unit=unit,
-    vocab_file=f"{folder}/vocab.txt",
+    vocab_file=f"{folder}/dynamic/vocab.txt",
     **sizes,
   )
 
 
 def _interleaved_medians(configs: dict, repeats: int) -> dict[str, float]:
   times = {name: [] for name in configs}
-  batches = 16384 // configs[STATIC].seq_length
+  batches = max(TURN_TOKENS // (BATCH * configs[STATIC].seq_length), 1)
   for repeat in range(repeats + 1):
     for name, config in configs.items():
       # A new iterator each time: the others' would read ahead meanwhile.
       iterator = iter(data_loader_factory.get_data_loader(config).load())
-      _time(iterator, batches)  # fills the buffers
-      seconds = _time(iterator, 8 * batches)
+      _time(iterator, -(-batches // 8))  # fills the buffers
+      seconds = _time(iterator, batches)
       del iterator
       if repeat:  # the first one warms up
-        times[name].append(8 * batches * BATCH / seconds)
+        times[name].append(batches * BATCH / seconds)
   return {name: statistics.median(rates) for name, rates in times.items()}
 
 

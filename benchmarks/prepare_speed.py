@@ -5,10 +5,11 @@
 
 Both read the same text with the same vocabulary, sequence length and number of
 predictions, and write records that are masked once. Each runs in a process of
-its own that may use the cores it is given; ours once more on two. Each tool
-reads two lengths of the text: the *rate* is what the longer one adds in MB over
-what it adds in seconds, so that start-up counts for nothing. The peak memory is
-that of the largest single process.
+its own that may use the cores it is given; ours once more on two, with two
+workers. Each reads two lengths of the text: the *rate* is what the longer one
+adds in MB over what it adds in seconds, so that start-up counts for nothing.
+Model Garden's lengths are smaller; a corpus shorter than a length is repeated.
+The peak memory is that of the largest single process.
 """
 
 import dataclasses
@@ -31,15 +32,18 @@ MB = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Contestant:
-  """A tool and the number of cores that it may use."""
+  """A tool, the cores that it may use, and the flag with its lengths."""
 
   name: str
   cores: int
+  lengths: str
 
 
-MODEL_GARDEN = Contestant("Model Garden's create_pretraining_data", 1)
-OURS = Contestant("token_dropping.data.prepare", 1)
-OURS_TWO = Contestant("token_dropping.data.prepare", 2)
+MODEL_GARDEN = Contestant(
+  "Model Garden's create_pretraining_data", 1, "model_garden_mb"
+)
+OURS = Contestant("token_dropping.data.prepare", 1, "mb")
+OURS_TWO = Contestant("token_dropping.data.prepare", 2, "mb")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +58,8 @@ def define_flags() -> None:
   """Defines the benchmark's flags."""
   flags.DEFINE_string("folder", "runs/corpus", "Where to keep the corpus.")
   flags.DEFINE_enum("corpus", "linux-doc", list(corpus.READERS), "What text.")
-  flags.DEFINE_integer("small_mb", 2, "MB of the shorter text.")
-  flags.DEFINE_integer("large_mb", 12, "MB of the longer text.")
+  flags.DEFINE_list("model_garden_mb", "2,8", "Its two lengths of text, MB.")
+  flags.DEFINE_list("mb", "64,192", "Our two lengths of text, MB.")
   flags.DEFINE_integer("repeats", 3, "Interleaved repeats; medians are shown.")
   flags.DEFINE_integer("seq_length", 128, "Sequence length.")
   flags.DEFINE_integer("max_predictions_per_seq", 20, "Predictions a sequence.")
@@ -67,62 +71,64 @@ def main(argv: list[str]) -> None:
   values = flags.FLAGS
   text = corpus.fetch(values.corpus, values.folder)
   with tempfile.TemporaryDirectory(dir=values.folder) as scratch:
-    texts = [
-      _head(text, size, scratch) for size in (values.small_mb, values.large_mb)
-    ]
-    vocab_file = _learn_vocabulary(texts[1], scratch)
+    vocab_file = _learn_vocabulary(text, scratch)
+    texts = {
+      name: [_cut(text, int(size), scratch) for size in values[name].value]
+      for name in ("model_garden_mb", "mb")
+    }
     runs = _measure(texts, vocab_file, scratch, values)
   print(_table(runs, values))
 
 
-def _head(path: str, megabytes: int, folder: str) -> str:
-  """Copies the first documents of a text, `megabytes` of them at most."""
-  head = os.path.join(folder, f"text-{megabytes}.txt")
-  with open(path, "rb") as source, open(head, "wb") as target:
-    data = source.read(megabytes * MB)
-    if len(data) < megabytes * MB:
-      raise errors.UserError(
-        f"--large_mb must be at most the corpus, {len(data) / MB:.1f} MB. "
-        f"Received: {megabytes}"
-      )
-    target.write(data[: data.rindex(b"\n\n") + 2])
-  return head
+def _cut(path: str, megabytes: int, folder: str) -> str:
+  """Writes the first documents of a text, repeated if it is shorter."""
+  cut = os.path.join(folder, f"text-{megabytes}.txt")
+  size = megabytes * MB
+  with open(path, "rb") as source, open(cut, "wb") as target:
+    while size >= os.path.getsize(path):
+      shutil.copyfileobj(source, target)
+      source.seek(0)
+      size -= os.path.getsize(path)
+    rest = source.read(size)
+    target.write(rest[: rest.rindex(b"\n\n") + 2])
+  return cut
 
 
 def _learn_vocabulary(text: str, scratch: str) -> str:
   folder = os.path.join(scratch, "vocabulary")
-  command = [*_ours(text, folder, OURS), "--vocab_size=30522"]
-  _run(command, OURS.cores, os.path.join(scratch, "log"))
+  _run(_ours(text, folder, OURS), OURS.cores, os.path.join(scratch, "log"))
   path = os.path.join(scratch, "vocab.txt")
   shutil.copy(os.path.join(folder, "vocab.txt"), path)
   return path
 
 
-def _measure(texts, vocab_file: str, scratch: str, values) -> dict:
-  """Returns the runs by contestant and text, interleaved in time."""
+def _measure(texts: dict, vocab_file: str, scratch: str, values) -> dict:
+  """Returns two lists of runs for each contestant, interleaved in time."""
   contestants = (MODEL_GARDEN, OURS, OURS_TWO)
-  runs = {(c, text): [] for c in contestants for text in texts}
+  runs = {contestant: ([], []) for contestant in contestants}
   sizes = [
     f"--max_predictions_per_seq={values.max_predictions_per_seq}",
     f"--vocab_file={vocab_file}",
   ]
+  out, log = os.path.join(scratch, "out"), os.path.join(scratch, "log")
   for _ in range(values.repeats):
-    for contestant, text in runs:
-      out = os.path.join(scratch, "out")
-      if contestant is MODEL_GARDEN:
-        command = _model_garden(text, out)
-        command += [f"--max_seq_length={values.seq_length}"]
-      else:
-        command = _ours(text, out, contestant)
-        command += [f"--seq_length={values.seq_length}"]
-      log = os.path.join(scratch, "log")
-      run = _run([*command, *sizes], contestant.cores, log)
-      runs[contestant, text].append(run)
-      shutil.rmtree(out)
-  return {
-    contestant: [runs[contestant, text] for text in texts]
-    for contestant in contestants
-  }
+    for contestant in contestants:
+      for text, done in zip(
+        texts[contestant.lengths], runs[contestant], strict=True
+      ):
+        command = _command(contestant, text, out, values.seq_length)
+        done.append(_run([*command, *sizes], contestant.cores, log))
+        shutil.rmtree(out)
+        print(f"{contestant}: {done[-1]}", file=sys.stderr, flush=True)
+  return runs
+
+
+def _command(
+  contestant: Contestant, text: str, out: str, seq_length: int
+) -> list[str]:
+  if contestant is MODEL_GARDEN:
+    return [*_model_garden(text, out), f"--max_seq_length={seq_length}"]
+  return [*_ours(text, out, contestant), f"--seq_length={seq_length}"]
 
 
 def _model_garden(text: str, out: str) -> list[str]:
@@ -168,24 +174,24 @@ def _run(command: list[str], cores: int, log: str) -> Run:
 def _table(runs: dict, values) -> str:
   """Returns the results as Markdown."""
   lines = [
-    f"{values.corpus}, {values.small_mb} and {values.large_mb} MB, S = "
-    f"{values.seq_length}, medians of {values.repeats} interleaved runs, "
-    f"{os.cpu_count()} cores, {platform.machine()}, "
+    f"{values.corpus}, S = {values.seq_length}, medians of {values.repeats} "
+    f"interleaved runs, {os.cpu_count()} cores, {platform.machine()}, "
     f"Python {platform.python_version()}",
     "",
-    "| tool | cores | short | long | rate | per core / Model Garden | memory |",
+    "| tool | cores | MB | seconds | rate | per core / Model Garden | memory |",
     "| --- | --- | --- | --- | --- | --- | --- |",
   ]
   base = None
   for contestant, both in runs.items():
     short, long = (statistics.median(r.seconds for r in each) for each in both)
-    rate = (values.large_mb - values.small_mb) / (long - short)
+    small, large = map(int, values[contestant.lengths].value)
+    rate = (large - small) / (long - short)
     base = base or rate
     peak = max(run.peak for run in both[1]) / 2**30
     lines.append(
-      f"| {contestant.name} | {contestant.cores} | {short:.1f} s | "
-      f"{long:.1f} s | {rate:.2f} MB/s | {rate / contestant.cores / base:.1f} "
-      f"| {peak:.2f} GiB |"
+      f"| {contestant.name} | {contestant.cores} | {small}, {large} | "
+      f"{short:.1f}, {long:.1f} | {rate:.2f} MB/s | "
+      f"{rate / contestant.cores / base:.1f} | {peak:.2f} GiB |"
     )
   return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
 from token_dropping import pretrain_data
+from token_dropping import tokenizer_config
 from token_dropping.data import dataset_folder
 from token_dropping.data import dataset_format
 
@@ -29,6 +30,24 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   """
   path = _beside(data, dataset_format.CARD)
   return None if path is None else dataset_folder.read_json(path)
+
+
+def unigram_loss(data: cfg.DataConfig) -> float | None:
+  """Reads the loss of a guess without context on the validation targets.
+
+  Args:
+    data: config of the validation records.
+
+  Returns:
+    The loss in nats; `None` without `dataset.json`, or if it does not say, as
+    those of format version 1 and of other tools need not.
+
+  Raises:
+    UserError: the file is not JSON.
+  """
+  part = (read_card(data) or {}).get("validation")
+  loss = part.get("unigram_loss") if isinstance(part, dict) else None
+  return loss if isinstance(loss, float) else None
 
 
 def check_files(data: cfg.DataConfig) -> None:
@@ -99,6 +118,42 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
   for data in (task.train_data, task.validation_data):
     if pretrain_data.is_dynamic(data):
       _fill_in(data, data)
+
+
+def find_vocab_file(params: cfg.ExperimentConfig) -> str:
+  """Returns the path of the experiment's `vocab.txt`; empty: not known.
+
+  Args:
+    params: after `fill_in_vocab_file`.
+  """
+  # Model Garden's encoders have no such field.
+  given = getattr(params.task.model.encoder.get(), "vocab_file", "")
+  data = params.task.train_data
+  if given or _beside(data, dataset_format.CARD) is None:
+    return given
+  return _beside(data, "vocab.txt") or ""
+
+
+def read_tokenizer_config(
+  data: cfg.DataConfig,
+) -> tokenizer_config.TokenizerConfig | None:
+  """Returns how the text of prepared records was normalized.
+
+  Args:
+    data: config of the records.
+
+  Returns:
+    The config, or `None` for records from elsewhere.
+
+  Raises:
+    UserError: `dataset.json` is not JSON, or has wrong settings.
+  """
+  card = read_card(data)
+  if card is None:
+    return None
+  return tokenizer_config.TokenizerConfig.from_dict(
+    card.get("settings", {}), "settings in dataset.json"
+  )
 
 
 def _fill_in(config, data: cfg.DataConfig) -> None:

@@ -157,6 +157,25 @@ def test_static_data_needs_no_vocabulary(folder):
   assert params.task.train_data.vocab_file == ""
 
 
+@pytest.mark.parametrize(
+  ("card", "loss"),
+  [
+    ({"validation": {"unigram_loss": 6.5}}, 6.5),
+    ({"validation": {"unigram_loss": None}}, None),
+    ({"validation": {"records": 8}}, None),
+    ({"validation": 8}, None),
+    ({}, None),
+  ],
+)
+def test_loss_of_a_guess_is_told_if_it_is_known(folder, card, loss):
+  dataset_testing.write_card(folder, card)
+  assert dataset_card.unigram_loss(_data(f"{folder}/train-*")) == loss
+
+
+def test_records_from_elsewhere_have_no_loss_of_a_guess(tmp_path):
+  assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) is None
+
+
 # The files against the card.
 
 TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]

@@ -10,7 +10,7 @@ def format_summary(
   reporter: progress.ProgressReporter,
   step: int,
   checkpoint: str | None,
-  card: dict | None,
+  unigram_loss: float | None,
 ) -> str:
   """Returns the summary's lines on steps, losses and the checkpoint.
 
@@ -18,7 +18,7 @@ def format_summary(
     reporter: what was seen during the run.
     step: int, the step reached.
     checkpoint: path of the latest checkpoint.
-    card: `dataset.json`, for the loss of a guess without context.
+    unigram_loss: of a guess without context, in nats, if it is known.
   """
   lines = [_headline(reporter, step)]
   for name, outputs, note in (
@@ -33,11 +33,9 @@ def format_summary(
           f"{outputs['masked_lm_accuracy']:.3f}{note}",
         )
       )
-  if card and reporter.eval_outputs:
-    loss = card["validation"]["unigram_loss"]
-    lines.append(
-      _line("unigram loss", f"{loss:.3f}  (best guess without context)")
-    )
+  if unigram_loss is not None and reporter.eval_outputs:
+    note = "  (best guess without context)"
+    lines.append(_line("unigram loss", f"{unigram_loss:.3f}{note}"))
   if checkpoint:
     lines.append(_line("checkpoint", checkpoint))
   return "\n".join(lines)

@@ -20,8 +20,7 @@ def _reporter(**kwargs):
 
 
 def test_whole_summary():
-  card = {"validation": {"unigram_loss": 6.8608}}
-  text = run_summary.format_summary(_reporter(), 1600, "run/ckpt-1600", card)
+  text = run_summary.format_summary(_reporter(), 1600, "run/ckpt-1600", 6.8608)
   assert text.splitlines() == [
     "Trained 1,500 steps, to step 1,600, in 2 min 5 s at 12,346 tokens/s.",
     "  training loss    6.500  masked-LM accuracy 0.125",

@@ -156,7 +156,7 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
       reporter,
       int(trainer.global_step.numpy()),
       tf.train.latest_checkpoint(model_dir),
-      dataset_card.read_card(params.task.validation_data),
+      dataset_card.unigram_loss(params.task.validation_data),
     )
   )
   if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):

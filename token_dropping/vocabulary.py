@@ -52,11 +52,29 @@ class Vocabulary:
 
     try:
       with tf.io.gfile.GFile(path, "rb") as file:
-        text = file.read().decode("utf-8")
+        content = file.read()
     except tf.errors.OpError as error:
       raise errors.UserError(
         f"vocab_file must be a readable file. Received: {path!r}"
       ) from error
+    return cls.from_bytes(content, path)
+
+  @classmethod
+  def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
+    """Reads the content of a `vocab.txt`.
+
+    Args:
+      content: of the file.
+      path: of the file, for messages.
+
+    Returns:
+      The `Vocabulary`.
+
+    Raises:
+      UserError: as `from_file`, but for a missing file.
+    """
+    try:
+      text = content.decode("utf-8")
     except UnicodeDecodeError as error:
       raise errors.UserError(
         f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "

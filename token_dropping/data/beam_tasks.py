@@ -21,6 +21,8 @@ from token_dropping.data import prepare_progress
 from token_dropping.data import quiet_beam
 
 _ERROR = "error"
+# To start a process takes as long as to work on about so much text.
+_BYTES_PER_WORKER = 64e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,8 @@ class TaskRunner:
   Attributes:
     folder: the work folder, which all workers must reach.
     num_workers: int, default 0: processes of the DirectRunner, 0 for one per
-      core. It starts no more than there are tasks, and none for a single one.
+      core and 64 MB of tasks. It starts no more than there are tasks, and none
+      for a single one.
     beam_args: options of Beam's own, such as `--runner=FlinkRunner`.
   """
 
@@ -65,7 +68,7 @@ class TaskRunner:
       with prepare_progress.Progress(
         self.folder, label, len(tasks), total_bytes
       ):
-        self._run_on_beam(label, function, left)
+        self._run_on_beam(label, function, left, total_bytes)
       results = self._results(label, len(tasks))
     for result in results:
       if result is None:
@@ -83,10 +86,12 @@ class TaskRunner:
       for name, path in zip(names, paths, strict=True)
     ]
 
-  def _run_on_beam(self, label, function, tasks) -> None:
+  def _run_on_beam(self, label, function, tasks, total_bytes) -> None:
     beam = quiet_beam.beam
     do = functools.partial(_do, self.folder, label, function)
-    with beam.Pipeline(**self._runner(len(tasks))) as pipeline:
+    wanted = self.num_workers or _worthwhile_workers(total_bytes)
+    runner = self._runner(min(wanted, len(tasks)))
+    with beam.Pipeline(**runner) as pipeline:
       _ = (
         pipeline
         | beam.Create(tasks, reshuffle=False)
@@ -94,17 +99,21 @@ class TaskRunner:
         | beam.Map(do)
       )
 
-  def _runner(self, tasks: int) -> dict:
+  def _runner(self, workers: int) -> dict:
     options = _options(self.beam_args)
     standard = options.view_as(quiet_beam.pipeline_options.StandardOptions)
     if standard.runner not in (None, "DirectRunner"):
       return {"options": options}
-    workers = min(self.num_workers or len(os.sched_getaffinity(0)), tasks)
     own = f"--direct_num_workers={workers}"
     return {
       "runner": _direct_runner(workers > 1),
       "options": _options([own, *self.beam_args]),
     }
+
+
+def _worthwhile_workers(total_bytes: int) -> int:
+  cores = len(os.sched_getaffinity(0))
+  return max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
 
 
 def _options(arguments: Sequence[str]):

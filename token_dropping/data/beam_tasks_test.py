@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for beam_tasks, and of the whole preparation on Beam's runners."""
 
+import dataclasses
 import os
 import pathlib
 import signal
@@ -30,6 +31,16 @@ def _square(index, task):
 def _run(folder, tasks, **values):
   runner = beam_tasks.TaskRunner(str(folder), **values)
   return runner.run("square", _square, tasks, 0)
+
+
+def _pid(index, task):
+  return {"pid": os.getpid()}
+
+
+def test_little_text_is_worked_on_in_this_process(tmp_path):
+  runner = beam_tasks.TaskRunner(str(tmp_path))
+  results = runner.run("pid", _pid, [0, 1, 2], total_bytes=100_000_000)
+  assert [result["pid"] for result in results] == [os.getpid()] * 3
 
 
 def test_results_are_in_the_order_of_the_tasks(tmp_path):
@@ -101,10 +112,52 @@ def expected(text, tmp_path_factory):
   return _contents(folder)
 
 
-def test_three_workers_give_the_bytes_of_one(text, tmp_path, expected):
+def _assert_only_progress(printed: str) -> None:
+  lines = printed.splitlines()
+  assert lines
+  for line in lines:
+    assert line.startswith(("read: ", "count: ", "pack: ")), printed
+
+
+def test_three_workers_give_the_bytes_of_one(
+  text, tmp_path, expected, monkeypatch, capfd
+):
+  monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own reports
   prepare.prepare(_settings(text, tmp_path), num_workers=3)
   assert _contents(tmp_path) == expected
   assert len(list(tmp_path.glob("train-*.tfrecord"))) > 3
+  _assert_only_progress(capfd.readouterr().err)
+
+
+def test_the_command_prints_its_own_lines_only(text, tmp_path, expected):
+  """And with three workers and dynamic masking makes what one makes."""
+  (tmp_path / "vocab.txt").write_bytes(expected["vocab.txt"])
+  settings = dataclasses.replace(
+    _settings(text, tmp_path / "one"),
+    **{"masking": "dynamic", "packing": "best-fit", "duplicates": 1},
+    piece_bytes=50_000,
+    vocab_file=str(tmp_path / "vocab.txt"),
+  )
+  prepare.prepare(settings, num_workers=1)
+  flags = dataclasses.asdict(settings) | {"output_dir": str(tmp_path / "two")}
+  done = subprocess.run(
+    [
+      *(sys.executable, "-m", "token_dropping.data.prepare"),
+      *(f"--{name}={value}" for name, value in flags.items()),
+      "--num_workers=3",
+    ],
+    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  _assert_only_progress(done.stderr)
+  assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+    *("dataset", "train", "validation", "text"),
+    "a guess without context",
+  ]
+  assert _contents(tmp_path / "two") == _contents(tmp_path / "one")
 
 
 def _start(text, folder):
@@ -132,7 +185,17 @@ def _contents_names(folder):
   return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_portable_runner(text, tmp_path, expected):
+@pytest.mark.parametrize(
+  ("packing", "masking"),
+  [("full", "static"), ("pairs", "dynamic"), ("documents", "static")],
+)
+def test_a_portable_runner(text, tmp_path, packing, masking):
+  settings = dataclasses.replace(
+    _settings(text, tmp_path / "expected"),
+    **{"packing": packing, "masking": masking, "duplicates": 1},
+  )
+  prepare.prepare(settings, num_workers=1)
+  settings = dataclasses.replace(settings, output_dir=str(tmp_path / "found"))
   server = local_job_service.LocalJobServicer()
   port = server.start_grpc_server()
   try:
@@ -141,7 +204,8 @@ def test_a_portable_runner(text, tmp_path, expected):
       f"--job_endpoint=localhost:{port}",
       "--environment_type=LOOPBACK",
     ]
-    prepare.prepare(_settings(text, tmp_path), 1, arguments)
+    prepare.prepare(settings, 1, arguments)
   finally:
     server.stop()
-  assert _contents(tmp_path) == expected
+  found = _contents(tmp_path / "found")
+  assert found == _contents(tmp_path / "expected")

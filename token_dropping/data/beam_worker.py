@@ -6,7 +6,13 @@ import os
 import sys
 
 logging.disable(logging.WARNING)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# At level 2 it would complain about the GPU that is hidden from it below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The workers are as many as the cores: one thread each.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# Else TensorFlow would import Keras 3, a second and 85 MB that are not used.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # TensorFlow would take all memory of the GPU that it does not need here.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 

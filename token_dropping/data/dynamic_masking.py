@@ -77,6 +77,7 @@ class DynamicMasker:
       np.arange(len(vocab), dtype=np.int32), self._special_ids
     )
 
+  @tf.autograph.experimental.do_not_convert  # seconds, and nothing to convert
   def mask(
     self,
     word_ids: tf.Tensor,

@@ -94,6 +94,8 @@ def copy(source: str, path: str) -> dict:
 
 def read_json(path: str) -> dict | None:
   """Returns the object in a JSON file; None if there is no such thing."""
+  if not exists(path):
+    return None
   try:
     content = json.loads(read(path))
   except ValueError:  # UserError included
@@ -112,9 +114,18 @@ def rename(source: str, path: str) -> None:
 
 
 def remove(path: str) -> None:
-  """Removes a file or a folder with all that is in it, if it is there."""
+  """Removes a file, if it is there."""
   if exists(path):
     _FS.delete([path])
+
+
+def remove_folder(path: str) -> None:
+  """Removes a folder with all that is in it, if it is there."""
+  # An object store has no folders: there, removing the files is all.
+  inside = [join(path, name) for name in list_names(path)]
+  if inside:
+    _FS.delete(inside)
+  remove(path)
 
 
 def make_folder(path: str) -> None:
@@ -157,7 +168,11 @@ class _whole:
 
 
 def list_names(folder: str) -> Iterator[str]:
-  """Yields the names of the files directly in a folder."""
-  if exists(folder):
-    for path in matches(join(folder, "*")):
-      yield path.rstrip("/").rpartition("/")[2]
+  """Yields the names of the files directly in a folder; none if it is absent.
+
+  Args:
+    folder: without `*`, `?` or `[`, which have a meaning to Beam.
+  """
+  # Not guarded by `exists`, which denies every folder of an object store.
+  for path in matches(join(folder, "*")):
+    yield path.rstrip("/").rpartition("/")[2]

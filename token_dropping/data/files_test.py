@@ -48,8 +48,9 @@ def test_folders(tmp_path):
   files.make_folder(folder)
   files.make_folder(folder)
   files.write(files.join(folder, "file"), b"")
-  files.remove(str(tmp_path / "a"))
-  files.remove(str(tmp_path / "a"))
+  files.remove_folder(str(tmp_path / "a"))
+  files.remove_folder(str(tmp_path / "a"))
+  assert not (tmp_path / "a").exists()
   assert list(files.list_names(str(tmp_path / "a"))) == []
 
 

@@ -6,17 +6,15 @@ reader moves both of its ends forward to the next boundary by the same rule, so
 that every document is read exactly once.
 """
 
-import dataclasses
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from token_dropping.data import text_care
 
 MAX_LINE = 1 << 20  # bytes in memory; a longer line is read in parts
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
   """A line, or a part of one.
 
   Attributes:
@@ -77,7 +75,8 @@ def read_paragraphs(
   inside = False
   for line in lines:
     text = care.clean(care.decode(line.raw))
-    care.counts["cut_lines"] += not line.is_last
+    if not line.is_last:
+      care.counts["cut_lines"] += 1
     if text:
       yield text
       inside = True

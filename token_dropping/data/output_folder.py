@@ -21,6 +21,7 @@ _INCOMPLETE = "dataset.incomplete.json"
 _WORK = ".prepare"
 _SETTINGS = "settings.json"
 _PROBE = ".dataset_write_test"
+_GLOB = re.compile(r"[*?\[]")
 _OUR_NAMES = re.compile(
   r"(?:train|validation)-\d+-of-\d+\.tfrecord|vocab\.txt|dataset\.json"
 )
@@ -55,9 +56,13 @@ def check_replaceable(directory: str) -> None:
     directory: the output folder.
 
   Raises:
-    UserError: not writable, or it holds files that have our names but that no
-      run of ours has listed.
+    UserError: not writable, its name is a glob, or it holds files that have
+      our names but that no run of ours has listed.
   """
+  if _GLOB.search(directory):
+    raise errors.UserError(
+      f"output_dir must not contain *, ? or [. Received: {directory!r}"
+    )
   probe = files.join(directory, _PROBE)
   try:
     files.make_folder(directory)
@@ -92,7 +97,7 @@ def open_work(directory: str, settings: dict) -> str:
     "settings": settings,
   }
   if files.read_json(path) != content:
-    files.remove(work)
+    files.remove_folder(work)
     files.make_folder(work)
     files.write_json(path, content)
   return work
@@ -100,7 +105,7 @@ def open_work(directory: str, settings: dict) -> str:
 
 def remove_work(directory: str) -> None:
   """Removes the work folder, of a run that cannot succeed."""
-  files.remove(files.join(directory, _WORK))
+  files.remove_folder(files.join(directory, _WORK))
 
 
 def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:

@@ -151,3 +151,13 @@ def test_unwritable_folder(tmp_path, name):
   (tmp_path / "file").write_text("in the way")
   with pytest.raises(errors.UserError, match="must be a writable folder"):
     output_folder.check_replaceable(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["data[1]", "data*", "data?"])
+def test_folder_whose_name_is_a_glob(tmp_path, name):
+  with pytest.raises(errors.UserError) as info:
+    output_folder.check_replaceable(str(tmp_path / name))
+  assert str(info.value) == (
+    f"output_dir must not contain *, ? or [. Received: {str(tmp_path / name)!r}"
+  )
+  assert _present(tmp_path) == []

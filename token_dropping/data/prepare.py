@@ -56,15 +56,16 @@ def prepare(
 
   Args:
     settings: what to make and where.
-    num_workers: int, default 0: processes on this machine, 0 for one per core.
+    num_workers: int, default 0: processes on this machine, 0 for one per core
+      and 64 MB of text.
     beam_args: options for Beam, such as `--runner=FlinkRunner`.
 
   Returns:
     The content of `dataset.json`: `format_version`; `settings`; `masking`;
     `vocab_size` (tokens there are); `text`, the counters of `text_care`;
     `train` and `validation`, explained in `dataset_statistics`; `files`, for
-    each its number of `records` (lines of `vocab.txt`), its size in `bytes`
-    and `crc32`, its CRC-32 in 8 hexadecimal digits.
+    each its size in `bytes` and `crc32`, its CRC-32 in 8 hexadecimal digits,
+    and for those of records their number, `records`.
 
   Raises:
     UserError: the input is unusable or too small, or the folder is not ours.
@@ -118,7 +119,7 @@ def _make(
     "vocab_size": len(vocab),
     "text": text,
     **statistics,
-    "files": {VOCABULARY: _vocabulary_entry(vocab_file, vocab), **made},
+    "files": {VOCABULARY: _vocabulary_entry(vocab_file), **made},
   }
   sources[VOCABULARY] = vocab_file
   output_folder.publish(settings.output_dir, sources, dataset)
@@ -187,8 +188,9 @@ def _vocabulary(
   """
   path = files.join(runner.folder, VOCABULARY)
   if settings.vocab_file and not files.exists(path):
-    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
-    files.write(path, files.read(settings.vocab_file))
+    content = files.read(settings.vocab_file)
+    vocabulary.Vocabulary.from_bytes(content, settings.vocab_file)  # checks it
+    files.write(path, content)
   if not files.exists(path):
     runner.run(
       "count",
@@ -201,7 +203,7 @@ def _vocabulary(
     _say_learned(len(learned), settings.vocab_size)
     content = "".join(f"{token}\n" for token in learned.tokens)
     files.write(path, content.encode())
-  vocab = vocabulary.Vocabulary.from_file(path)
+  vocab = vocabulary.Vocabulary.from_bytes(files.read(path), path)
   wordpiece.Encoder(vocab, settings.tokenizer_config)  # refuses useless ones
   return path, vocab
 
@@ -220,13 +222,9 @@ def _name_files(
   return entries, sources
 
 
-def _vocabulary_entry(path: str, vocab: vocabulary.Vocabulary) -> dict:
+def _vocabulary_entry(path: str) -> dict:
   content = files.read(path)
-  return {
-    "records": len(vocab),
-    "bytes": len(content),
-    "crc32": f"{zlib.crc32(content):08x}",
-  }
+  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
 
 
 def _say_learned(size: int, asked: int) -> None:
@@ -291,7 +289,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_integer(
     "num_workers",
     0,
-    "Processes on this machine; 0: one per core. Other runners have their own.",
+    "Processes on this machine; 0: one per core and 64 MB of text. Other runners "
+    "have options of their own.",
     lower_bound=0,
     flag_values=values,
   )

@@ -10,25 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 
-def to_example(features: Mapping[str, np.ndarray]) -> tf.train.Example:
-  """Makes one `tf.train.Example`.
-
-  Args:
-    features: [size] arrays by name, of integers or floats.
-  """
-  return tf.train.Example(
-    features=tf.train.Features(
-      feature={name: _feature(array) for name, array in features.items()}
-    )
-  )
-
-
 def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
   """Writes examples to a file.
 
   Args:
     path: a local file.
-    blocks: features of several examples, [n, size] arrays by name.
+    blocks: features of several examples, [n, size] arrays by name, of integers
+      or floats.
 
   Returns:
     The number of examples written.
@@ -36,10 +24,8 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
   number = 0
   with tf.io.TFRecordWriter(path) as writer:
     for block in blocks:
-      for row in range(len(next(iter(block.values())))):
-        example = to_example({name: rows[row] for name, rows in block.items()})
-        # Deterministic: else the order of the features differs between runs.
-        writer.write(example.SerializeToString(deterministic=True))
+      for record in _serialize(block):
+        writer.write(record)
         number += 1
   return number
 
@@ -60,11 +46,29 @@ def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
     }
 
 
-def _feature(array: np.ndarray) -> tf.train.Feature:
-  values = array.tolist()
-  if np.issubdtype(array.dtype, np.integer):
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-  return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+def _serialize(block: Mapping[str, np.ndarray]) -> Iterator[bytes]:
+  """Yields a block's examples.
+
+  One message serves all of them: making one takes longer than serializing it.
+  What is the same in all rows, such as the mask of full sequences, stays in it.
+  """
+  example = tf.train.Example()
+  changing = []
+  for name, rows in block.items():
+    values = _values(example.features.feature[name], rows.dtype)
+    values.extend(rows[0].tolist())
+    if (rows != rows[0]).any():
+      changing.append((values, rows.tolist()))
+  for row in range(len(rows)):
+    for values, lists in changing:
+      values[:] = lists[row]
+    # Deterministic: else the order of the features differs between runs.
+    yield example.SerializeToString(deterministic=True)
+
+
+def _values(feature: tf.train.Feature, dtype: np.dtype):
+  is_integer = np.issubdtype(dtype, np.integer)
+  return (feature.int64_list if is_integer else feature.float_list).value
 
 
 def _array(feature: tf.train.Feature) -> np.ndarray:

@@ -21,19 +21,27 @@ def test_examples_of_all_blocks_are_written_in_order(tmp_path):
   assert found == [[i, i] for i in range(6)]
 
 
+def test_each_row_has_its_own_values_and_those_that_all_share(tmp_path):
+  path = str(tmp_path / "file")
+  block = {
+    "same": np.array([[1, 0], [1, 0], [1, 0]]),
+    "last_differs": np.array([[7, 7], [7, 7], [7, 8]]),
+    "weights": np.array([[0.5], [0.25], [0.5]], np.float32),
+  }
+  records.write_records(path, [block, block])
+  found = list(records.read_records(path))
+  assert len(found) == 6
+  for row, record in enumerate(found):
+    for name, values in block.items():
+      assert record[name].tolist() == values[row % 3].tolist()
+
+
 def test_types(tmp_path):
   path = str(tmp_path / "file")
   records.write_records(path, _blocks())
   first = next(records.read_records(path))
   assert first["ids"].dtype == np.int64
   assert first["weights"].dtype == np.float32
-
-
-def test_feature_types():
-  example = records.to_example({"a": np.array([1]), "b": np.array([0.5])})
-  features = example.features.feature
-  assert list(features["a"].int64_list.value) == [1]
-  assert list(features["b"].float_list.value) == [0.5]
 
 
 def test_features_are_written_in_the_order_of_their_names(tmp_path):

@@ -69,7 +69,7 @@ def make_shards(
     it has no record, `file` with `name`, `records`, `bytes` and `crc32`. The
     number of times that each id occurs is in a file of its own, `read_counts`.
   """
-  vocab = vocabulary.Vocabulary.from_file(vocab_file)
+  vocab = vocabulary.Vocabulary.from_bytes(files.read(vocab_file), vocab_file)
   whole, numbers = piece.read()
   encoded = list(_encoder(vocab, settings.tokenizer_config).encode(whole))
   result = {"bytes": piece.bytes, "documents": len(whole)}

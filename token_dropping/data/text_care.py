@@ -51,7 +51,8 @@ class TextCare:
 
   def decode(self, line: bytes) -> str:
     """Returns a line as text; wrong bytes become U+FFFD."""
-    self.counts["crlf_lines"] += line.endswith(b"\r\n")
+    if line.endswith(b"\r\n"):
+      self.counts["crlf_lines"] += 1
     try:
       return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -66,6 +67,10 @@ class TextCare:
     >>> TextCare().clean(" one\\ttwo\\x00 ")
     'one two'
     """
+    stripped = text.strip()
+    # Python calls no white space printable but the space: most lines end here.
+    if stripped.isprintable() and "  " not in stripped:
+      return stripped
     if not text.isascii():
       text = self._clean_unicode(text)
     text, removed = _CONTROL.subn("", text)

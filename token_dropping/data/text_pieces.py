@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """First pass: input -> pieces of clean text, small enough for memory.
 
-A piece is a gzip file in the work folder: a sentence a line, an empty line
+A piece is a Zstandard file in the work folder: a sentence a line, an empty line
 after each document. Beside it are the hashes of its documents.
 """
 
 import collections
 import dataclasses
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+import zstandard
 
 from token_dropping.data import documents
 from token_dropping.data import files
@@ -18,6 +18,8 @@ from token_dropping.data import input_plan
 from token_dropping.data import prepare_settings
 from token_dropping.data import split
 from token_dropping.data import text_care
+
+_END = b"\n\n"  # of a document
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Piece:
 
   def read(self) -> tuple[list[list[str]], np.ndarray]:
     """Reads the documents that are not left out, and their `split.values`."""
-    text = gzip.decompress(files.read(self.path)).decode()
+    text = zstandard.decompress(files.read(self.path)).decode()
     whole = text.split("\n\n")[:-1]
     keep = np.ones(len(whole), bool)
     keep[list(self.skip)] = False
@@ -116,15 +118,13 @@ def without_copies(pieces: Sequence[Piece]) -> list[Piece]:
   ]
 
 
-def _groups(
-  stream: Iterable[list[str]], limit: int
-) -> Iterator[list[list[str]]]:
+def _groups(stream: Iterable[list[str]], limit: int) -> Iterator[list[bytes]]:
   """Yields documents of together at least `limit` bytes, the last of fewer."""
-  group: list[list[str]] = []
+  group: list[bytes] = []
   size = 0
   for document in stream:
-    group.append(document)
-    size += _size(document)
+    group.append("\n".join(document).encode())
+    size += len(group[-1]) + len(_END)
     if size >= limit:
       yield group
       group, size = [], 0
@@ -132,18 +132,13 @@ def _groups(
     yield group
 
 
-def _size(document: list[str]) -> int:
-  return sum(len(sentence.encode()) + 1 for sentence in document) + 1
-
-
 def _write(
-  path: str,
-  group: list[list[str]],
-  settings: prepare_settings.PrepareSettings,
+  path: str, group: list[bytes], settings: prepare_settings.PrepareSettings
 ) -> Piece:
-  text = "".join("\n".join(document) + "\n\n" for document in group).encode()
+  text = _END.join([*group, b""])
   hashes = [split.document_hash(document, settings.seed) for document in group]
-  files.write(path, gzip.compress(text, 1, mtime=0))
+  # Level 1: it is written and read once.
+  files.write(path, zstandard.compress(text, 1))
   files.write(_hash_path(path), np.array(hashes, np.uint64).tobytes())
   return Piece(path, len(group), len(text))
 

@@ -7,8 +7,9 @@ depending on the order in which they come.
 """
 
 import collections
-import gzip
 import json
+
+import zstandard
 
 from token_dropping.data import files
 from token_dropping.data import prepare_settings
@@ -43,7 +44,7 @@ def count(
     if number >= threshold:
       counter.add(document)
   content = json.dumps(most_frequent(counter.words())).encode()
-  files.write(_path(folder, index), gzip.compress(content, 1, mtime=0))
+  files.write(_path(folder, index), zstandard.compress(content, 1))
   return {"bytes": piece.bytes, "documents": len(whole)}
 
 
@@ -59,7 +60,9 @@ def total(folder: str, pieces: int) -> collections.Counter[str]:
   """
   words: collections.Counter[str] = collections.Counter()
   for index in range(pieces):
-    words.update(json.loads(gzip.decompress(files.read(_path(folder, index)))))
+    words.update(
+      json.loads(zstandard.decompress(files.read(_path(folder, index))))
+    )
     if len(words) > 4 * MAX_WORDS:
       words = most_frequent(words)
   return most_frequent(words)

@@ -134,7 +134,7 @@ def _read_config(folder: str, whole: dict) -> tokenizer_config.TokenizerConfig:
       "Chinese character a word. Received: False"
     )
   known = {k: fields[k] for k in _NORMALIZER_KEYS if fields.get(k) is not None}
-  return tokenizer_config.TokenizerConfig.from_dict(known)
+  return tokenizer_config.TokenizerConfig.from_dict(known, path)
 
 
 def _tokenizer(
