@@ -364,3 +364,11 @@ def test_head_that_was_not_trained(runs):
 def test_softmax_of_vectors(runs):
   with pytest.raises(errors.UserError, match="--output must be logits for"):
     heads.make_head("encoder", runs["masked_lm"].run, "softmax")
+
+
+def test_labels_of_another_run(tmp_path):
+  run_testing.make_run(tmp_path / "run", "classification")
+  (tmp_path / "run" / "labels.txt").write_text("one\ntwo\nthree\n")
+  run = trained_run.TrainedRun.read(str(tmp_path / "run"))
+  with pytest.raises(errors.UserError, match="each of the 2 classes. .* 3$"):
+    heads.make_head("classification", run)
