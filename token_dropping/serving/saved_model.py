@@ -7,8 +7,7 @@ as it is there: a version is written elsewhere and then moved.
 
 import contextlib
 import os
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
