@@ -15,6 +15,7 @@ HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
 TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
+  "openvino>=2025.0",
   "pytest>=8.3",
   # The exact ruff, so that every machine formats alike.
   "ruff==0.17.6",
@@ -55,6 +56,7 @@ setuptools.setup(
     "protobuf>=5.28",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorflow-datasets>=4.9.7",
+    "tensorflow-serving-api>=2.20,<2.21",  # of warm-up requests: 30 kB
     "tensorflow-text>=2.20,<2.21",
     "tensorflow>=2.20,<2.21",
     "tf-models-official>=2.20,<2.21",

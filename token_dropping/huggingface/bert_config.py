@@ -72,18 +72,17 @@ def to_json(
   return fields
 
 
-def label_fields(count: int) -> dict:
+def label_fields(labels: list[str]) -> dict:
   """Returns what `config.json` of a classifier says besides.
 
   Args:
-    count: int, classes; 1 is a regression.
+    labels: names of the classes; a single one is a regression.
   """
-  names = [f"LABEL_{index}" for index in range(count)]
-  kind = "regression" if count == 1 else "single_label_classification"
+  one = len(labels) == 1
   return {
-    "problem_type": kind,
-    "id2label": {str(index): name for index, name in enumerate(names)},
-    "label2id": {name: index for index, name in enumerate(names)},
+    "problem_type": "regression" if one else "single_label_classification",
+    "id2label": {str(index): name for index, name in enumerate(labels)},
+    "label2id": {name: index for index, name in enumerate(labels)},
   }
 
 

@@ -55,8 +55,8 @@ def test_one_layer_drops_nothing():
 
 
 def test_one_class_is_a_regression():
-  assert bert_config.label_fields(1) == {
+  assert bert_config.label_fields(["score"]) == {
     "problem_type": "regression",
-    "id2label": {"0": "LABEL_0"},
-    "label2id": {"LABEL_0": 0},
+    "id2label": {"0": "score"},
+    "label2id": {"score": 0},
   }

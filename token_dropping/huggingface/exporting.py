@@ -3,19 +3,36 @@
 
 import os
 
+import tensorflow as tf
+
 from token_dropping import errors
 from token_dropping import plain_yaml
-from token_dropping import tokenizer_config
 from token_dropping import trained_run
+from token_dropping import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import json_file
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import new_folder
-from token_dropping.huggingface import run_models
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import validation_metrics
 from token_dropping.huggingface import weights
+
+_MODELS = {
+  # Kind: what builds its model, class of `transformers`.
+  trained_run.MASKED_LM: (
+    trained_run.TrainedRun.build_masked_lm,
+    "BertForMaskedLM",
+  ),
+  trained_run.CLASSIFICATION: (
+    trained_run.TrainedRun.build_classifier,
+    "BertForSequenceClassification",
+  ),
+  trained_run.SPAN: (
+    trained_run.TrainedRun.build_span_labeler,
+    "BertForQuestionAnswering",
+  ),
+}
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
@@ -36,13 +53,13 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   new_folder.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
   config = _config(run)
-  tokenizer = tokenizer_config.TokenizerConfig.from_folder(model_dir)
-  tensors = weights.to_tensors(weights.of_model(run_models.build(run)))
+  build, _ = _MODELS[run.kind]
+  tensors = weights.to_tensors(weights.of_model(build(run)))
   with new_folder.new_folder(output_dir) as folder:
     json_file.write(os.path.join(folder, "config.json"), config)
     tensor_file.write(folder, tensors)
     length = run.encoder.max_position_embeddings
-    tokenizer_files.write(folder, run.vocabulary, tokenizer, length)
+    tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)
     with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
       file.write(model_card.format_card(_facts(run)))
   parameters = sum(tensor.size for tensor in tensors.values())
@@ -62,14 +79,26 @@ def _config(run: trained_run.TrainedRun) -> dict:
       f"({run.encoder.hidden_activation!r}): Hugging Face's BERT has one for "
       f"both. Received: {head!r}"
     )
-  fields = bert_config.to_json(
-    run.encoder,
-    run_models.ARCHITECTURES[run.kind],
-    run.vocabulary.special_ids["[PAD]"],
-  )
+  _, architecture = _MODELS[run.kind]
+  pad_id = run.vocabulary.id(vocabulary.PAD)
+  fields = bert_config.to_json(run.encoder, architecture, pad_id)
   if run.kind == trained_run.CLASSIFICATION:
-    fields |= bert_config.label_fields(model["num_classes"])
+    fields |= bert_config.label_fields(_labels(run, model["num_classes"]))
   return fields
+
+
+def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
+  """Returns the names of the classes; made-up ones if the run has none."""
+  if not run.labels:
+    return [f"LABEL_{index}" for index in range(count)]
+  with tf.io.gfile.GFile(run.labels) as file:
+    labels = file.read().splitlines()
+  if len(labels) != count or len(set(labels)) != count:
+    raise errors.UserError(
+      f"{run.labels} must have a line for each class, {count}. "
+      f"Received: {errors.shorten(labels)}"
+    )
+  return labels
 
 
 def _facts(run: trained_run.TrainedRun) -> model_card.Facts:

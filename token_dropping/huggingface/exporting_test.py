@@ -3,6 +3,8 @@
 
 import json
 import os
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -27,6 +29,8 @@ POOLER = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
 def _make_run(folder, kind="masked_lm"):
   model = run_testing.make_run(folder, kind)
   tokenizer_config.TokenizerConfig(strip_accents=False).write(str(folder))
+  if kind == "classification":
+    (folder / "labels.txt").write_text("bad\ngood\n")
   return model
 
 
@@ -106,13 +110,17 @@ def test_config_names_the_tanh_gelu_and_the_labels(exports):
     (exports["classification"][1] / "out/config.json").read_text()
   )
   assert config["hidden_act"] == "gelu_new"
-  assert config["id2label"] == {"0": "LABEL_0", "1": "LABEL_1"}
+  assert config["id2label"] == {"0": "bad", "1": "good"}
   assert config["problem_type"] == "single_label_classification"
 
 
 def test_files_can_be_read_by_all(exports):
   out = exports["span"][1] / "out"
   assert {path.stat().st_mode & 0o044 for path in out.iterdir()} == {0o044}
+
+
+def _copy(source, folder):
+  return pathlib.Path(shutil.copytree(source, folder))
 
 
 def _edit(folder, change):
@@ -148,10 +156,7 @@ def _edit(folder, change):
   ],
 )
 def test_network_that_transformers_lacks(tmp_path, exports, change, message):
-  run = tmp_path / "run"
-  run.mkdir()
-  for path in (exports["masked_lm"][1] / "run").iterdir():
-    (run / path.name).write_bytes(path.read_bytes())
+  run = _copy(exports["masked_lm"][1] / "run", tmp_path / "run")
   _edit(run, change)
   if "mlm_activation" not in message:
     _edit(run, lambda m: m.update(mlm_activation=_activation(m)))
@@ -175,7 +180,13 @@ def test_output_exists(tmp_path, exports):
   )
 
 
-def test_run_without_tokenizer_config(tmp_path):
-  run_testing.make_run(tmp_path / "run")
-  with pytest.raises(errors.UserError, match="tokenizer_config.json must be"):
-    exporting.export_run(str(tmp_path / "run"), str(tmp_path / "o"), "latest")
+@pytest.mark.parametrize("text", ["one\ntwo\nthree\n", "one\none\n", ""])
+def test_labels_of_other_classes(tmp_path, exports, text):
+  run = _copy(exports["classification"][1] / "run", tmp_path / "run")
+  (run / "labels.txt").write_text(text)
+  with pytest.raises(errors.UserError) as caught:
+    exporting.export_run(str(run), str(tmp_path / "out"), "latest")
+  assert str(caught.value) == (
+    f"{run}/labels.txt must have a line for each class, 2. "
+    f"Received: {text.splitlines()}"
+  )

@@ -8,7 +8,6 @@ from absl import flags
 
 from token_dropping import errors
 from token_dropping import run_testing
-from token_dropping import tokenizer_config
 from token_dropping.huggingface import __main__ as command
 
 
@@ -21,7 +20,6 @@ def _run(*argv: str) -> None:
 def test_export_and_import(tmp_path, capsys):
   run = tmp_path / "run"
   run_testing.make_run(run)
-  tokenizer_config.TokenizerConfig().write(str(run))
   out, back = tmp_path / "out", tmp_path / "back"
   _run("export", f"--model_dir={run}", f"--output_dir={out}")
   _run("import", f"--input={out}", f"--output_dir={back}")
