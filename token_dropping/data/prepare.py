@@ -289,8 +289,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_integer(
     "num_workers",
     0,
-    "Processes on this machine; 0: one per core and 64 MB of text. Other runners "
-    "have options of their own.",
+    "Processes on this machine; 0: one per core and 64 MB of text. Other "
+    "runners have options of their own.",
     lower_bound=0,
     flag_values=values,
   )
