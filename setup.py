@@ -11,8 +11,19 @@ ROOT = pathlib.Path(__file__).parent
 DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
-# The exact ruff, so that every machine formats alike.
-TEST = [*QUICKSTART, "pytest>=8.3", "ruff==0.17.6"]
+HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
+TEST = [
+  *QUICKSTART,
+  *HUGGINGFACE,
+  "openvino>=2025.0",
+  "pytest>=8.3",
+  # The exact ruff, so that every machine formats alike.
+  "ruff==0.17.6",
+  # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
+  # wherever pip is offered it (CONTRIBUTING.md).
+  "torch==2.13.0",
+  "transformers>=5.0",
+]
 
 
 def read_version() -> str:
@@ -45,6 +56,7 @@ setuptools.setup(
     "protobuf>=5.28",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorflow-datasets>=4.9.7",
+    "tensorflow-serving-api>=2.20,<2.21",  # of warm-up requests: 30 kB
     "tensorflow-text>=2.20,<2.21",
     "tensorflow>=2.20,<2.21",
     "tf-models-official>=2.20,<2.21",
@@ -54,6 +66,7 @@ setuptools.setup(
   extras_require={
     "data": DATA,
     "quickstart": QUICKSTART,
+    "huggingface": HUGGINGFACE,
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],

@@ -14,7 +14,9 @@ import tf_keras
 from official.modeling import tf_utils
 from official.modeling.hyperparams import base_config
 from official.nlp.configs import encoders
+from official.nlp.modeling import networks
 
+from token_dropping import activations  # noqa: F401  registers gelu_exact
 from token_dropping import drop_plan
 from token_dropping import encoder
 from token_dropping import vocabulary
@@ -99,22 +101,8 @@ def build_encoder(config: TokenDropEncoderConfig) -> encoder.TokenDropEncoder:
   """Builds the encoder that `config` describes."""
   allow_list, deny_list = get_id_lists(config)
   return encoder.TokenDropEncoder(
-    vocab_size=config.vocab_size,
-    hidden_size=config.hidden_size,
-    num_layers=config.num_layers,
-    num_attention_heads=config.num_attention_heads,
-    inner_dim=config.intermediate_size,
-    inner_activation=tf_utils.get_activation(config.hidden_activation),
-    output_dropout=config.dropout_rate,
-    attention_dropout=config.attention_dropout_rate,
-    max_sequence_length=config.max_position_embeddings,
-    type_vocab_size=config.type_vocab_size,
-    initializer=tf_keras.initializers.TruncatedNormal(
-      stddev=config.initializer_range
-    ),
+    **_bert_arguments(config),
     output_range=config.output_range,
-    embedding_width=config.embedding_size,
-    norm_first=config.norm_first,
     return_attention_scores=config.return_attention_scores,
     return_word_embeddings=config.return_word_embeddings,
     token_keep_ratio=config.token_keep_ratio,
@@ -127,3 +115,35 @@ def build_encoder(config: TokenDropEncoderConfig) -> encoder.TokenDropEncoder:
     token_deny_list=deny_list,
     drop_at_inference=config.drop_at_inference,
   )
+
+
+def build_bert(config: encoders.BertEncoderConfig) -> networks.BertEncoderV2:
+  """Builds the ordinary BERT of the same weights: nothing drops.
+
+  Returns:
+    The built encoder; its outputs are those of the whole sequence.
+  """
+  bert = networks.BertEncoderV2(**_bert_arguments(config))
+  bert(bert.inputs)  # makes the weights
+  return bert
+
+
+def _bert_arguments(config: encoders.BertEncoderConfig) -> dict:
+  """Returns the arguments of `BertEncoderV2` that shape the network."""
+  return {
+    "vocab_size": config.vocab_size,
+    "hidden_size": config.hidden_size,
+    "num_layers": config.num_layers,
+    "num_attention_heads": config.num_attention_heads,
+    "inner_dim": config.intermediate_size,
+    "inner_activation": tf_utils.get_activation(config.hidden_activation),
+    "output_dropout": config.dropout_rate,
+    "attention_dropout": config.attention_dropout_rate,
+    "max_sequence_length": config.max_position_embeddings,
+    "type_vocab_size": config.type_vocab_size,
+    "initializer": tf_keras.initializers.TruncatedNormal(
+      stddev=config.initializer_range
+    ),
+    "embedding_width": config.embedding_size,
+    "norm_first": config.norm_first,
+  }

@@ -3,6 +3,7 @@
 
 import collections
 import dataclasses
+from collections.abc import Iterable
 
 from token_dropping import errors
 
@@ -82,7 +83,17 @@ class Vocabulary:
     tokens = tuple(line.rstrip("\r") for line in text.split("\n"))
     if tokens[-1] == "":
       tokens = tokens[:-1]
-    _check_tokens(tokens, path)
+    return cls.from_tokens(tokens, path)
+
+  @classmethod
+  def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":
+    """Checks tokens that were read from `source`, a file, in order of ids.
+
+    Raises:
+      UserError: a token twice, or a special token missing.
+    """
+    tokens = tuple(tokens)
+    _check_tokens(tokens, source)
     return cls(tokens)
 
 

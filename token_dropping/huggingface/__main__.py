@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Converts runs to Hugging Face's form, and back.
+
+    python -m token_dropping.huggingface export \\
+      --model_dir=runs/base --output_dir=base-hf
+    python -m token_dropping.huggingface import \\
+      --input=bert-base-uncased --output_dir=runs/imported
+
+The first folder loads with `AutoModel...from_pretrained`; the second is what
+`token_dropping.train` continues from.
+"""
+
+import importlib
+import types
+
+from absl import flags
+
+from token_dropping import errors
+from token_dropping import trained_run
+
+_FLAGS = {"export": ("model_dir", "checkpoint"), "import": ("input",)}
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the command's flags.
+
+  Args:
+    values: where; default the program's own flags.
+  """
+  for name, default, text in (
+    ("model_dir", None, "export: folder of the run."),
+    (
+      "checkpoint",
+      trained_run.LATEST,
+      "export: latest, best (by the run's best_checkpoint settings) or a step.",
+    ),
+    ("input", None, "import: folder with config.json and model.safetensors."),
+    ("output_dir", None, "Folder to make; must not exist, or be empty."),
+  ):
+    flags.DEFINE_string(name, default, text, flag_values=values)
+
+
+def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
+  """Runs the command; `argv` has `export` or `import`."""
+  if len(argv) != 2 or argv[1] not in _FLAGS:
+    raise errors.UserError(
+      "arguments must be export or import, and flags (--name=value). "
+      f"Received: {' '.join(argv[1:]) or 'nothing'}"
+    )
+  _check_flags(argv[1], values)
+  if argv[1] == "export":
+    convert = _load("exporting").export_run
+    print(convert(values.model_dir, values.output_dir, values.checkpoint))
+  else:
+    convert = _load("importing").import_folder
+    print(convert(values.input, values.output_dir))
+
+
+def _load(module: str) -> types.ModuleType:
+  """Imports TensorFlow and the rest, once the arguments are known to be right.
+
+  Raises:
+    UserError: a package of the extra is not installed.
+  """
+  try:
+    return importlib.import_module(f"token_dropping.huggingface.{module}")
+  except ImportError as error:
+    raise errors.UserError(
+      "conversion needs safetensors and tokenizers: pip install "
+      f"'token-dropping[huggingface]'. Received: {error}"
+    ) from error
+
+
+def _check_flags(command: str, values: flags.FlagValues) -> None:
+  """Refuses missing flags, and those of the other command."""
+  own = _FLAGS[command]
+  for name in (own[0], "output_dir"):
+    if not values[name].value:
+      raise errors.UserError(f"--{name} must be set. Received: nothing")
+  for names in _FLAGS.values():
+    for name in names:
+      if name not in own and values[name].present:
+        raise errors.UserError(
+          f"--{name} must be unset for {command}. "
+          f"Received: {values[name].value!r}"
+        )
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a run to a folder that `transformers` loads."""
+
+import os
+
+import tensorflow as tf
+
+from token_dropping import errors
+from token_dropping import plain_yaml
+from token_dropping import trained_run
+from token_dropping import vocabulary
+from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import json_file
+from token_dropping.huggingface import model_card
+from token_dropping.huggingface import new_folder
+from token_dropping.huggingface import tensor_file
+from token_dropping.huggingface import tokenizer_files
+from token_dropping.huggingface import validation_metrics
+from token_dropping.huggingface import weights
+
+_MODELS = {
+  # Kind: what builds its model, class of `transformers`.
+  trained_run.MASKED_LM: (
+    trained_run.TrainedRun.build_masked_lm,
+    "BertForMaskedLM",
+  ),
+  trained_run.CLASSIFICATION: (
+    trained_run.TrainedRun.build_classifier,
+    "BertForSequenceClassification",
+  ),
+  trained_run.SPAN: (
+    trained_run.TrainedRun.build_span_labeler,
+    "BertForQuestionAnswering",
+  ),
+}
+
+
+def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
+  """Writes the folder.
+
+  Args:
+    model_dir: folder of the run.
+    output_dir: local folder to make.
+    checkpoint: `latest`, `best` or a step.
+
+  Returns:
+    What was written, in one line.
+
+  Raises:
+    UserError: no such run, a network that Hugging Face's BERT is not, or
+      `output_dir` exists. Nothing is left half-written.
+  """
+  new_folder.check_new(output_dir)
+  run = trained_run.TrainedRun.read(model_dir, checkpoint)
+  config = _config(run)
+  build, _ = _MODELS[run.kind]
+  tensors = weights.to_tensors(weights.of_model(build(run)))
+  with new_folder.new_folder(output_dir) as folder:
+    json_file.write(os.path.join(folder, "config.json"), config)
+    tensor_file.write(folder, tensors)
+    length = run.encoder.max_position_embeddings
+    tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)
+    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
+      file.write(model_card.format_card(_facts(run)))
+  parameters = sum(tensor.size for tensor in tensors.values())
+  return (
+    f"Exported step {run.step:,} of {model_dir} to {output_dir}: "
+    f"{config['architectures'][0]}, {parameters:,} parameters."
+  )
+
+
+def _config(run: trained_run.TrainedRun) -> dict:
+  """Returns the content of `config.json`; checks that there is one."""
+  model = run.task["model"]
+  head = model.get("mlm_activation", run.encoder.hidden_activation)
+  if head != run.encoder.hidden_activation:
+    raise errors.UserError(
+      "task.model.mlm_activation must be hidden_activation "
+      f"({run.encoder.hidden_activation!r}): Hugging Face's BERT has one for "
+      f"both. Received: {head!r}"
+    )
+  _, architecture = _MODELS[run.kind]
+  pad_id = run.vocabulary.id(vocabulary.PAD)
+  fields = bert_config.to_json(run.encoder, architecture, pad_id)
+  if run.kind == trained_run.CLASSIFICATION:
+    fields |= bert_config.label_fields(_labels(run, model["num_classes"]))
+  return fields
+
+
+def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
+  """Returns the names of the classes; made-up ones if the run has none."""
+  if not run.labels:
+    return [f"LABEL_{index}" for index in range(count)]
+  with tf.io.gfile.GFile(run.labels) as file:
+    labels = file.read().splitlines()
+  if len(labels) != count or len(set(labels)) != count:
+    raise errors.UserError(
+      f"{run.labels} must have a line for each class, {count}. "
+      f"Received: {errors.shorten(labels)}"
+    )
+  return labels
+
+
+def _facts(run: trained_run.TrainedRun) -> model_card.Facts:
+  params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
+  return model_card.Facts(
+    run,
+    params.get("trainer") or {},
+    validation_metrics.read(run.model_dir, run.step),
+  )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a Hugging Face folder to a run folder that pretraining starts from."""
+
+import os
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.core import train_utils
+from official.modeling import tf_utils
+from official.nlp.modeling import models
+
+from token_dropping import encoder_config
+from token_dropping import errors
+from token_dropping import experiments
+from token_dropping import vocabulary
+from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import json_file
+from token_dropping.huggingface import new_folder
+from token_dropping.huggingface import tensor_file
+from token_dropping.huggingface import tokenizer_files
+from token_dropping.huggingface import weights
+
+_HEAD, _POOLER = "cls.predictions.", "bert.pooler."
+
+
+def import_folder(source: str, output_dir: str) -> str:
+  """Writes a run folder at step 0.
+
+  It holds `params.yaml` of the experiment `bert/token_drop`, `vocab.txt`,
+  `tokenizer_config.json` and a checkpoint of the encoder and, where `source`
+  has it, of the masked-LM head. Other heads are left out.
+
+  Args:
+    source: folder with `config.json`, tensors and tokenizer files.
+    output_dir: local folder to make.
+
+  Returns:
+    What was imported, on one line, and what was not, on one line each.
+
+  Raises:
+    UserError: no such folder, not a BERT that Model Garden's encoder can be,
+      tensors missing or of other shapes, or `output_dir` exists. Nothing is
+      left half-written.
+  """
+  new_folder.check_new(output_dir)
+  if not source or not os.path.isdir(source):
+    raise errors.UserError(
+      f"--input must be a folder that exists. Received: {source!r}"
+    )
+  config = _read_config(source)
+  words, tokenizer = tokenizer_files.read(source)
+  _check_vocabulary(words, config, source)
+  items, notes = _build(config, tensor_file.read(source), source)
+  with new_folder.new_folder(output_dir) as folder:
+    _save(items, folder)
+    tokenizer_files.write_vocabulary(folder, words)
+    tokenizer.write(folder)
+    train_utils.serialize_config(_params(config, output_dir), folder)
+  headline = (
+    f"Imported {source} to {output_dir}: {config.num_layers} layers, "
+    f"hidden size {config.hidden_size}, {len(words):,} tokens."
+  )
+  return "\n".join([headline, *notes])
+
+
+def _read_config(source: str) -> encoder_config.TokenDropEncoderConfig:
+  path = os.path.join(source, "config.json")
+  if not os.path.exists(path):
+    raise errors.UserError(
+      f"--input must hold config.json. Received: {source!r} without it"
+    )
+  return bert_config.from_json(json_file.read(path), path)
+
+
+def _check_vocabulary(
+  words: vocabulary.Vocabulary,
+  config: encoder_config.TokenDropEncoderConfig,
+  source: str,
+) -> None:
+  if len(words) > config.vocab_size:
+    raise errors.UserError(
+      "the vocabulary must have at most the vocab_size tokens of config.json, "
+      f"{config.vocab_size}. Received: {len(words)} in {source!r}"
+    )
+
+
+def _build(
+  config: encoder_config.TokenDropEncoderConfig, tensors: dict, source: str
+) -> tuple[dict, list[str]]:
+  """Returns what to save, with its weights, and what `source` did not have."""
+  model = models.BertPretrainerV2(
+    encoder_config.build_bert(config),
+    mlm_activation=tf_utils.get_activation(config.hidden_activation),
+  )
+  model(model.inputs)  # makes the head's weights
+  wanted, items, notes = weights.of_model(model), model.checkpoint_items, []
+  if not any(name.startswith(_HEAD) for name in tensors):
+    items.pop("masked_lm")
+    wanted = _without(wanted, _HEAD)
+    notes.append("It has no masked-LM head: training begins with a new one.")
+  if not any(name.startswith(_POOLER) for name in tensors):
+    wanted = _without(wanted, _POOLER)
+    notes.append("It has no pooler: a new one was made.")
+  weights.assign(wanted, tensors, repr(source))
+  return items, notes
+
+
+def _without(wanted: weights.Weights, prefix: str) -> weights.Weights:
+  return {k: v for k, v in wanted.items() if not k.startswith(prefix)}
+
+
+def _save(items: dict, folder: str) -> None:
+  """Writes a checkpoint as training does, of step 0."""
+  step = tf.Variable(0, dtype=tf.int64)
+  manager = tf.train.CheckpointManager(
+    tf.train.Checkpoint(global_step=step, **items), folder, max_to_keep=1
+  )
+  manager.save(checkpoint_number=0)
+
+
+def _params(
+  config: encoder_config.TokenDropEncoderConfig, model_dir: str
+) -> cfg.ExperimentConfig:
+  """Returns a pretraining experiment that begins with the imported weights."""
+  params = exp_factory.get_exp_config(experiments.NAMES[0])
+  task = params.task
+  vocab_file = os.path.join(model_dir, tokenizer_files.VOCABULARY)
+  task.init_checkpoint = model_dir
+  task.model.mlm_activation = config.hidden_activation
+  task.model.encoder.any = config.replace(vocab_file=vocab_file)
+  for data in (task.train_data, task.validation_data):
+    data.seq_length = min(data.seq_length, config.max_position_embeddings)
+  return params

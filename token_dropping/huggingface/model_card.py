@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`README.md` of an exported model: what it is, how it was trained."""
+
+import dataclasses
+
+from token_dropping import encoder_config
+from token_dropping import trained_run
+
+_TASKS = {
+  # Kind: pipeline of the hub, class to load, what it is.
+  trained_run.MASKED_LM: ("fill-mask", "AutoModelForMaskedLM", "a masked LM"),
+  trained_run.CLASSIFICATION: (
+    "text-classification",
+    "AutoModelForSequenceClassification",
+    "a classifier of texts",
+  ),
+  trained_run.SPAN: (
+    "question-answering",
+    "AutoModelForQuestionAnswering",
+    "a model that finds answers in a text",
+  ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+  """What the card says.
+
+  Attributes:
+    run: the run.
+    trainer: the `trainer` part of its `params.yaml`.
+    metrics: of validation at the run's step, by name.
+  """
+
+  run: trained_run.TrainedRun
+  trainer: dict
+  metrics: dict[str, float]
+
+
+def format_card(facts: Facts) -> str:
+  """Returns the card, Markdown with the hub's YAML header."""
+  pipeline, loader, what = _TASKS[facts.run.kind]
+  parts = [
+    f"---\nlibrary_name: transformers\npipeline_tag: {pipeline}\n"
+    "tags:\n- bert\n- token-dropping\n---",
+    f"# BERT, {what}",
+    _introduction(facts.run),
+    _usage(loader),
+    "## Network\n\n" + _table(_network(facts.run)),
+    "## Training\n\n" + _table(_training(facts)),
+  ]
+  if facts.metrics:
+    rows = [(f"`{k}`", f"{v:.4f}") for k, v in sorted(facts.metrics.items())]
+    step = f"## Validation at step {facts.run.step:,}\n\n"
+    parts.append(step + _table(rows))
+  return "\n\n".join(parts) + "\n"
+
+
+def _introduction(run: trained_run.TrainedRun) -> str:
+  text = "An ordinary BERT: `transformers` loads it without other code."
+  if _plan(run) is None:
+    return text
+  return (
+    f"{text}\nIt was trained with token dropping ([Hou et al., ACL 2022]"
+    "(https://arxiv.org/abs/2203.13240)):\ntokens that are easy to predict "
+    "skipped the middle layers. In use, all tokens go\nthrough all layers."
+  )
+
+
+def _usage(loader: str) -> str:
+  return (
+    "```python\n"
+    f"from transformers import {loader}, AutoTokenizer\n\n"
+    "tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n"
+    f"model = {loader}.from_pretrained(FOLDER)\n"
+    "```"
+  )
+
+
+def _network(run: trained_run.TrainedRun) -> list[tuple[str, str]]:
+  config = run.encoder
+  return [
+    ("layers", f"{config.num_layers}"),
+    ("hidden size", f"{config.hidden_size:,}"),
+    ("attention heads", f"{config.num_attention_heads}"),
+    ("feed-forward size", f"{config.intermediate_size:,}"),
+    ("positions", f"{config.max_position_embeddings:,}"),
+    ("vocabulary", f"{len(run.vocabulary):,} tokens"),
+    ("embedding rows", f"{config.vocab_size:,}"),
+  ]
+
+
+def _training(facts: Facts) -> list[tuple[str, str]]:
+  data = facts.run.task.get("train_data") or {}
+  batch, length = data.get("global_batch_size"), data.get("seq_length")
+  rows = [
+    ("steps", f"{facts.run.step:,} of {facts.trainer.get('train_steps', 0):,}"),
+    ("batch", f"{batch} sequences of {length} tokens"),
+  ]
+  if data.get("max_predictions_per_seq"):
+    predictions = f"at most {data['max_predictions_per_seq']} a sequence"
+    rows.append(("predictions", predictions))
+  rows += _optimizer(facts.trainer.get("optimizer_config") or {})
+  plan = _plan(facts.run)
+  if plan is not None:
+    kept = f"{plan.keep_k}" if plan.keep_k else f"{plan.keep_ratio:.0%}"
+    rows += [
+      ("kept tokens", f"{kept}, the most important"),
+      ("dropped in", f"layers {plan.drop_layer} to {plan.restore_layer - 1}"),
+    ]
+  return rows
+
+
+def _plan(run: trained_run.TrainedRun):
+  """Returns where the run dropped tokens, None for a plain BERT."""
+  if not isinstance(run.encoder, encoder_config.TokenDropEncoderConfig):
+    return None
+  if run.kind != trained_run.MASKED_LM and not run.encoder.drop_at_inference:
+    return None
+  plan = encoder_config.get_drop_plan(run.encoder)
+  return None if plan.keep_ratio == 1.0 else plan
+
+
+def _optimizer(config: dict) -> list[tuple[str, str]]:
+  rows = []
+  for part, label in (("optimizer", "optimizer"), ("learning_rate", "rate")):
+    tree = config.get(part) or {}
+    kind = tree.get("type")
+    if kind:
+      rate = (tree.get(kind) or {}).get("initial_learning_rate")
+      text = kind if rate is None else f"{kind}, from {rate:g}"
+      rows.append((label, text))
+  return rows
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+  lines = ["| | |", "| --- | --- |"]
+  return "\n".join(lines + [f"| {name} | {value} |" for name, value in rows])

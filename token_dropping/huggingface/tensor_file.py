@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tensors of a Hugging Face BERT, under one set of names.
+
+Published folders differ: `bert.` before the names or not, `LayerNorm.gamma` and
+`beta` from the first years, the masked-LM bias under one of two names.
+"""
+
+import os
+
+import numpy as np
+import safetensors
+from safetensors import numpy as safetensors_numpy
+
+from token_dropping import errors
+
+TENSORS = "model.safetensors"
+_OLD = "pytorch_model.bin"
+_BIAS, _SECOND_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
+_TABLE = "bert.embeddings.word_embeddings.weight"
+_DECODER = "cls.predictions.decoder.weight"
+
+
+def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
+  """Writes `model.safetensors`.
+
+  The masked-LM bias is written under both names that versions of `transformers`
+  read it from.
+  """
+  if _BIAS in tensors:
+    tensors = tensors | {_SECOND_BIAS: tensors[_BIAS]}
+  content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
+  # Not `save_file`, which makes a file that only its owner may read.
+  with open(os.path.join(folder, TENSORS), "wb") as file:
+    file.write(content)
+
+
+def read(folder: str) -> dict[str, np.ndarray]:
+  """Reads `model.safetensors`, or else `pytorch_model.bin`.
+
+  Args:
+    folder: that exists.
+
+  Returns:
+    float32 arrays, named as in a `BertForMaskedLM` that was saved today.
+
+  Raises:
+    UserError: neither file, one that cannot be read, PyTorch missing for the
+      second, or an output matrix that is not the embeddings.
+  """
+  for name, read_file in ((TENSORS, _read_safetensors), (_OLD, _read_pickle)):
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
+      return _with_todays_names(read_file(path), path)
+  raise errors.UserError(
+    f"--input must hold {TENSORS} or {_OLD}. Received: {folder!r} without them"
+  )
+
+
+def _read_safetensors(path: str) -> dict[str, np.ndarray]:
+  try:
+    return safetensors_numpy.load_file(path)
+  except (OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
+    raise _unreadable(path, error) from error
+
+
+def _read_pickle(path: str) -> dict[str, np.ndarray]:
+  """Reads PyTorch's pickles; `weights_only` keeps code in them from running."""
+  try:
+    import torch
+  except ImportError as error:
+    raise errors.UserError(
+      f"--input must hold {TENSORS} where PyTorch is not installed. "
+      f"Received: {path!r}"
+    ) from error
+  try:
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: t.float().numpy() for name, t in tensors.items()}
+  except Exception as error:  # a broken pickle may raise any
+    raise _unreadable(path, error) from error
+
+
+def _with_todays_names(
+  tensors: dict[str, np.ndarray], path: str
+) -> dict[str, np.ndarray]:
+  """Renames; checks that the output matrix is the embeddings."""
+  prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
+  named = {}
+  for name, tensor in tensors.items():
+    name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
+    name = name.replace("LayerNorm.beta", "LayerNorm.bias")
+    if name.startswith(("embeddings.", "encoder.", "pooler.")):
+      name = prefix + name
+    named[name] = tensor.astype(np.float32)
+  if _SECOND_BIAS in named:
+    named.setdefault(_BIAS, named[_SECOND_BIAS])
+  decoder, table = named.get(_DECODER), named.get(_TABLE)
+  if decoder is not None and not np.array_equal(decoder, table):
+    raise errors.UserError(
+      f"{_DECODER} must be the word embeddings: Model Garden's masked-LM head "
+      f"has no matrix of its own. Received: {path!r}, where they differ"
+    )
+  return named
+
+
+def _unreadable(path: str, error: Exception) -> errors.UserError:
+  reason = " ".join(str(error).split())
+  return errors.UserError(
+    f"--input must hold readable tensors. Received: {path!r} ({reason[:120]})"
+  )

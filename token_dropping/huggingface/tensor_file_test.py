@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors under one set of names, whatever a folder calls them."""
+
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors import numpy as safetensors
+
+from token_dropping import errors
+from token_dropping.huggingface import tensor_file
+
+ONES = np.ones(2, np.float32)
+
+
+def _read(folder, **tensors):
+  names = {name.replace("__", "."): value for name, value in tensors.items()}
+  safetensors.save_file(names, folder / "model.safetensors")
+  return tensor_file.read(str(folder))
+
+
+def test_bias_is_written_under_both_names(tmp_path):
+  tensor_file.write(str(tmp_path), {"cls.predictions.bias": ONES})
+  found = safetensors.load_file(tmp_path / "model.safetensors")
+  assert sorted(found) == [
+    "cls.predictions.bias",
+    "cls.predictions.decoder.bias",
+  ]
+
+
+def test_bias_is_read_from_either_name(tmp_path):
+  found = _read(tmp_path, cls__predictions__decoder__bias=ONES)
+  np.testing.assert_array_equal(found["cls.predictions.bias"], ONES)
+
+
+def test_names_without_prefix_and_of_the_first_years(tmp_path):
+  found = _read(
+    tmp_path,
+    embeddings__LayerNorm__gamma=ONES,
+    pooler__dense__bias=ONES,
+    cls__predictions__transform__LayerNorm__beta=ONES,
+  )
+  assert sorted(found) == [
+    "bert.embeddings.LayerNorm.weight",
+    "bert.pooler.dense.bias",
+    "cls.predictions.transform.LayerNorm.bias",
+  ]
+
+
+@pytest.mark.parametrize("kind", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_all_becomes_float32(tmp_path, kind):
+  found = _read(tmp_path, pooler__dense__bias=ONES.astype(kind))
+  assert found["bert.pooler.dense.bias"].dtype == np.float32
+
+
+def test_pickle_without_pytorch(tmp_path, monkeypatch):
+  (tmp_path / "pytorch_model.bin").write_bytes(b"")
+  monkeypatch.setitem(sys.modules, "torch", None)
+  with pytest.raises(errors.UserError) as caught:
+    tensor_file.read(str(tmp_path))
+  assert str(caught.value) == (
+    "--input must hold model.safetensors where PyTorch is not installed. "
+    f"Received: '{tmp_path}/pytorch_model.bin'"
+  )
+
+
+@pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04"])
+def test_broken_pickle(tmp_path, content):
+  (tmp_path / "pytorch_model.bin").write_bytes(content)
+  with pytest.raises(errors.UserError, match="must hold readable tensors"):
+    tensor_file.read(str(tmp_path))

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which weight of a Model Garden BERT is which tensor of a Hugging Face BERT.
+
+Names are those of `transformers`' `BertForMaskedLM`,
+`BertForSequenceClassification` and `BertForQuestionAnswering`. Axes differ: a
+Keras kernel is [inputs, outputs], a PyTorch weight [outputs, inputs], and Model
+Garden splits D into [heads, D / heads] in attention.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import layers
+from official.nlp.modeling import models
+from official.nlp.modeling import networks
+
+from token_dropping import errors
+
+_SPAN_DENSE = "predictions/transform/logits"
+_SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+  """A variable and the tensor that it is elsewhere.
+
+  Attributes:
+    variable: of the Keras model.
+    shape: of the tensor.
+    is_kernel: whether the tensor is the transpose of the variable, taken as a
+      matrix.
+  """
+
+  variable: tf.Variable
+  shape: tuple[int, ...]
+  is_kernel: bool = False
+
+  def to_tensor(self) -> np.ndarray:
+    """Returns the variable's value as the tensor."""
+    value = self.variable.numpy()
+    if self.is_kernel:
+      return np.ascontiguousarray(value.reshape(self.shape[::-1]).T)
+    return value.reshape(self.shape)
+
+  def assign(self, tensor: np.ndarray) -> None:
+    """Sets the variable from a tensor of `shape`."""
+    value = tensor.T if self.is_kernel else tensor
+    self.variable.assign(value.reshape(self.variable.shape))
+
+
+Weights = dict[str, Weight]
+
+
+def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
+  """Maps an encoder, without its pooler.
+
+  Args:
+    encoder: built; of `BertEncoderV2`'s attributes, token dropping or not.
+
+  Returns:
+    Weights by tensor name.
+  """
+  embeddings = {
+    "word": encoder.get_embedding_table(),
+    "position": encoder._position_embedding_layer.weights[0],
+    "token_type": encoder._type_embedding_layer.embeddings,
+  }
+  weights = {
+    f"bert.embeddings.{name}_embeddings.weight": _same(table)
+    for name, table in embeddings.items()
+  }
+  norm = encoder._embedding_norm_layer
+  weights |= _of_norm("bert.embeddings.LayerNorm", norm)
+  for index, block in enumerate(encoder.transformer_layers):
+    weights |= _of_block(f"bert.encoder.layer.{index}", block)
+  return weights
+
+
+def of_masked_lm(head: layers.MaskedLM) -> Weights:
+  """Maps a built masked-LM head; its matrix is the encoder's embeddings."""
+  return {
+    "cls.predictions.bias": _same(head.bias),
+    **_of_dense("cls.predictions.transform.dense", head.dense),
+    **_of_norm("cls.predictions.transform.LayerNorm", head.layer_norm),
+  }
+
+
+def of_model(model: tf_keras.Model) -> Weights:
+  """Maps a whole model.
+
+  Args:
+    model: a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
+
+  Returns:
+    Weights by tensor name. The pooler is the one that the model's head reads:
+    a `BertClassifier` without `use_encoder_pooler` has one of its own.
+
+  Raises:
+    TypeError: another model.
+  """
+  if isinstance(model, models.BertPretrainerV2):
+    return _with_pooler(model.encoder_network) | of_masked_lm(model.masked_lm)
+  if isinstance(model, models.BertClassifier):
+    return _of_classifier(model)
+  if isinstance(model, models.BertSpanLabeler):
+    dense = model.span_labeling.get_layer(_SPAN_DENSE)
+    return _with_pooler(_network(model)) | _of_dense("qa_outputs", dense)
+  raise TypeError(f"no map for a {type(model).__name__}")
+
+
+def _of_classifier(model: models.BertClassifier) -> Weights:
+  head = model.classifier
+  weights = _of_dense("classifier", head.out_proj)
+  if not head.inner_dim:
+    return _with_pooler(_network(model)) | weights
+  pooler = _of_dense("bert.pooler.dense", head.dense)
+  return of_encoder(_network(model)) | pooler | weights
+
+
+def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
+  """Returns all values, float32 arrays by tensor name."""
+  return {name: weight.to_tensor() for name, weight in weights.items()}
+
+
+def assign(
+  weights: Weights, tensors: dict[str, np.ndarray], source: str
+) -> None:
+  """Sets all weights, or none.
+
+  Args:
+    weights: what to set.
+    tensors: values by name; others than those of `weights` are left alone.
+    source: where they are from, for messages.
+
+  Raises:
+    UserError: a tensor is missing or has another shape.
+  """
+  missing = [name for name in weights if name not in tensors]
+  if missing:
+    more = f" and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""
+    raise errors.UserError(
+      "a BERT must have all tensors of its config. "
+      f"Received: {source} without {', '.join(missing[:_SHOWN])}{more}"
+    )
+  for name, weight in weights.items():
+    if tensors[name].shape != weight.shape:
+      raise errors.UserError(
+        f"{name} must have the shape that config.json gives, "
+        f"{list(weight.shape)}. "
+        f"Received: {list(tensors[name].shape)} in {source}"
+      )
+  for name, weight in weights.items():
+    weight.assign(tensors[name])
+
+
+def _network(model: tf_keras.Model) -> networks.BertEncoderV2:
+  return model.checkpoint_items["encoder"]
+
+
+def _with_pooler(encoder: networks.BertEncoderV2) -> Weights:
+  pooler = _of_dense("bert.pooler.dense", encoder.pooler_layer)
+  return of_encoder(encoder) | pooler
+
+
+def _of_block(prefix: str, block: layers.TransformerEncoderBlock) -> Weights:
+  attention = block._attention_layer
+  denses = {
+    "attention.self.query": attention._query_dense,
+    "attention.self.key": attention._key_dense,
+    "attention.self.value": attention._value_dense,
+    "attention.output.dense": attention._output_dense,
+    "intermediate.dense": block._intermediate_dense,
+    "output.dense": block._output_dense,
+  }
+  norms = {
+    "attention.output.LayerNorm": block._attention_layer_norm,
+    "output.LayerNorm": block._output_layer_norm,
+  }
+  weights = {}
+  for name, dense in denses.items():
+    weights |= _of_dense(f"{prefix}.{name}", dense)
+  for name, norm in norms.items():
+    weights |= _of_norm(f"{prefix}.{name}", norm)
+  return weights
+
+
+def _of_dense(name: str, layer: tf_keras.layers.Layer) -> Weights:
+  outputs = math.prod(layer.bias.shape)
+  inputs = math.prod(layer.kernel.shape) // outputs
+  return {
+    f"{name}.weight": Weight(layer.kernel, (outputs, inputs), is_kernel=True),
+    f"{name}.bias": Weight(layer.bias, (outputs,)),
+  }
+
+
+def _of_norm(name: str, layer: tf_keras.layers.LayerNormalization) -> Weights:
+  return {
+    f"{name}.weight": _same(layer.gamma),
+    f"{name}.bias": _same(layer.beta),
+  }
+
+
+def _same(variable: tf.Variable) -> Weight:
+  return Weight(variable, tuple(variable.shape))
