@@ -44,7 +44,7 @@ def write(
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  Only weights that a signature reads are in it.
+  The weights are those that the signatures use.
 
   Args:
     folder: of all versions, local or on any filesystem TensorFlow knows.
