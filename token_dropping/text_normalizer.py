@@ -6,8 +6,8 @@ if asked to, accents and case. Here this gives what Hugging Face's
 `BertNormalizer` gives. TensorFlow Text's own normalizers do not: they fold
 compatibility characters too ("²" into "2").
 
-Most strings of English corpora are ASCII but for some quotes and dashes and need
-no more than a lower case, so the rest is done to the others only.
+Most strings of English corpora are ASCII but for quotes and dashes and need no
+more than a lower case, so the rest is done to the others only.
 """
 
 import tensorflow as tf
