@@ -36,10 +36,12 @@ class Signatures:
     self._ids_spec = {
       name: tf.TensorSpec([None, None], tf.int32, name) for name in head.inputs
     }
-    # Traced once: all signatures share this part of the graph.
-    self._outputs = tf.function(
-      head.outputs, input_signature=[self._ids_spec], autograph=False
-    )
+    self._text_spec = {
+      name: tf.TensorSpec([None], tf.string, name) for name in head.text_fields
+    }
+    # Traced once: signatures share these parts of the graph.
+    self._outputs = tf.function(head.outputs, [self._ids_spec])
+    self._outputs_of_text = tf.function(self._serve_text, [self._text_spec])
     self._config = run.encoder
     self._tokenizer = tokenizer_lib.Tokenizer(
       run.vocabulary, run.tokenizer_config
@@ -63,11 +65,7 @@ class Signatures:
     `serving_default` is `serve_text`.
     """
     serve_text = _concrete(
-      lambda **texts: self._serve_text(texts),
-      {
-        name: tf.TensorSpec([None], tf.string, name)
-        for name in self._head.text_fields
-      },
+      lambda **texts: self._outputs_of_text(texts), self._text_spec
     )
     return {
       tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serve_text,
@@ -140,7 +138,7 @@ class Signatures:
     return outputs | {name: inputs[name] for name in self._head.echoed}
 
   def _serve_text_examples(self, examples: tf.Tensor) -> dict:
-    return self._serve_text(
+    return self._outputs_of_text(
       tf.io.parse_example(
         examples,
         {
