@@ -5,8 +5,10 @@ A task writes its result to a file in the work folder when it is done: results
 come back from any runner, and a run that was killed goes on where it was.
 """
 
+import contextlib
 import dataclasses
 import functools
+import gc
 import logging
 import os
 import shlex
@@ -158,7 +160,23 @@ def _do(folder: str, label: str, function, task) -> None:
   index, content = task
   logging.getLogger("apache_beam").setLevel(logging.ERROR)
   try:
-    result = function(index, content)
+    with _no_collection():
+      result = function(index, content)
   except errors.UserError as error:
     result = {_ERROR: str(error)}
   files.write_json(files.join(folder, result_name(label, index)), result)
+
+
+@contextlib.contextmanager
+def _no_collection():
+  """Does not look for reference cycles, which takes a fifth of a task's time.
+
+  A task makes none to speak of, and its memory is bounded.
+  """
+  was_enabled = gc.isenabled()
+  gc.disable()
+  try:
+    yield
+  finally:
+    if was_enabled:
+      gc.enable()
