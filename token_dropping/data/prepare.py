@@ -202,7 +202,7 @@ def _vocabulary(
     content = "".join(f"{token}\n" for token in learned.tokens)
     files.write(path, content.encode())
   vocab = vocabulary.Vocabulary.from_file(path)
-  wordpiece.Encoder(vocab, settings.do_lower_case)  # refuses useless ones
+  wordpiece.Encoder(vocab, settings.tokenizer_config)  # refuses useless ones
   return path, vocab
 
 
@@ -274,6 +274,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   """
   define = {
     bool: flags.DEFINE_boolean,
+    bool | None: flags.DEFINE_boolean,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,

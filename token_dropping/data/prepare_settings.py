@@ -4,6 +4,7 @@
 import dataclasses
 
 from token_dropping import errors
+from token_dropping import tokenizer_config
 from token_dropping.data import wikipedia
 
 PACKINGS = ("full", "documents", "best-fit", "pairs")
@@ -52,7 +53,10 @@ class PrepareSettings:
     "", "A vocab.txt to use as it is; none: learn one from the training text."
   )
   vocab_size: int = _setting(30522, "Tokens of a vocabulary to learn.")
-  do_lower_case: bool = _setting(True, "Fold case and strip accents.")
+  do_lower_case: bool = _setting(True, "Fold case.")
+  strip_accents: bool | None = _setting(
+    None, "Take accents off letters; unset: as do_lower_case."
+  )
   packing: str = _setting(
     "full",
     "full: [CLS] text [SEP] without padding, across documents; documents: one "
@@ -107,6 +111,13 @@ class PrepareSettings:
     )
     self._check_at_least("piece_bytes", 1000)
     self._check_at_least("seed", 0)
+
+  @property
+  def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
+    """How text is normalized."""
+    return tokenizer_config.TokenizerConfig(
+      self.do_lower_case, self.strip_accents
+    )
 
   def _check(self, condition: bool, name: str, rule: str) -> None:
     if not condition:

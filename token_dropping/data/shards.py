@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from token_dropping import tokenizer_config
 from token_dropping import vocabulary
 from token_dropping.data import bins
 from token_dropping.data import files
@@ -70,7 +71,7 @@ def make_shards(
   """
   vocab = vocabulary.Vocabulary.from_file(vocab_file)
   whole, numbers = piece.read()
-  encoded = list(_encoder(vocab, settings.do_lower_case).encode(whole))
+  encoded = list(_encoder(vocab, settings.tokenizer_config).encode(whole))
   result = {"bytes": piece.bytes, "documents": len(whole)}
   counts = {}
   for stream, name in enumerate(PARTS):
@@ -105,9 +106,9 @@ def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
 
 @functools.lru_cache(maxsize=1)
 def _encoder(
-  vocab: vocabulary.Vocabulary, do_lower_case: bool
+  vocab: vocabulary.Vocabulary, config: tokenizer_config.TokenizerConfig
 ) -> wordpiece.Encoder:
-  return wordpiece.Encoder(vocab, do_lower_case)
+  return wordpiece.Encoder(vocab, config)
 
 
 def _part(settings, vocab, docs, name, rng) -> _Part:

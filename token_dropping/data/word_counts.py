@@ -29,7 +29,7 @@ def count(
 
   Args:
     folder: the work folder.
-    settings: whether case is folded.
+    settings: how text is normalized.
     threshold: documents whose value is below are not for training.
     index: number of the piece.
     piece: the text.
@@ -37,7 +37,7 @@ def count(
   Returns:
     `bytes` and `documents`, for progress.
   """
-  counter = wordpiece.WordCounter(settings.do_lower_case)
+  counter = wordpiece.WordCounter(settings.tokenizer_config)
   whole, numbers = piece.read()
   for document, number in zip(whole, numbers, strict=True):
     if number >= threshold:

@@ -6,23 +6,18 @@ its own: count words, choose the alphabet, merge pieces. The merging is done by
 Hugging Face's `tokenizers`, an optional dependency; handing it the alphabet in
 a fixed order is what makes two trainings give the same file.
 
-Ids come from TensorFlow Text, as in Model Garden. With lower case it also folds
-compatibility characters (a superscript two into "2", an ellipsis into three
-dots), which the normalizer that counts words does not: 52 of 19,923 lines of
-English Wikipedia got other ids than from `tokenizers`, none without lower case.
-`FastBertTokenizer` gave the ids of `BertTokenizer` 4 times as fast, and does
-not share its table with other instances through the file's name.
+Words are normalized for counting as the `Tokenizer` does it for encoding.
 """
 
 import collections
 import dataclasses
-import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from token_dropping import errors
+from token_dropping import tokenizer_config
 from token_dropping import vocabulary
 
 MIN_FREQUENCY = 2
@@ -49,13 +44,13 @@ class WordCounter:
   """Counts the words of sentences, as BERT's basic tokenizer splits them.
 
   Args:
-    do_lower_case: bool: fold case and strip accents.
+    config: whether to fold case and to strip accents.
   """
 
-  def __init__(self, do_lower_case: bool):
+  def __init__(self, config: tokenizer_config.TokenizerConfig):
     tokenizers = _import_tokenizers()
     self._normalizer = tokenizers.normalizers.BertNormalizer(
-      lowercase=do_lower_case
+      lowercase=config.do_lower_case, strip_accents=config.strips_accents
     )
     self._splitter = tokenizers.pre_tokenizers.BertPreTokenizer()
     self._chunks: collections.Counter[str] = collections.Counter()
@@ -150,30 +145,24 @@ class Encoder:
 
   Args:
     vocab: the `Vocabulary`.
-    do_lower_case: bool: fold case and strip accents; as for the vocabulary.
+    config: how text is normalized; as for the vocabulary.
 
   Raises:
     UserError: the vocabulary has special tokens only.
   """
 
-  def __init__(self, vocab: vocabulary.Vocabulary, do_lower_case: bool):
+  def __init__(
+    self,
+    vocab: vocabulary.Vocabulary,
+    config: tokenizer_config.TokenizerConfig,
+  ):
     # Imported here: learning a vocabulary does not need TensorFlow.
     import tensorflow as tf
-    import tensorflow_text
 
-    try:
-      self._tokenizer = tensorflow_text.FastBertTokenizer(
-        list(vocab.tokens),
-        unknown_token=vocabulary.UNK,
-        lower_case_nfd_strip_accents=do_lower_case,
-      )
-      self._constant = functools.partial(tf.constant, dtype=tf.string)
-    except RuntimeError as error:
-      raise errors.UserError(
-        "the vocabulary must hold pieces of words besides the special tokens "
-        "(those learned occur twice in the training documents). Received: "
-        f"{len(vocab)} tokens"
-      ) from error
+    from token_dropping import tokenizer
+
+    self._tokenizer = tokenizer.Tokenizer(vocab, config)
+    self._to_tensor = lambda strings: tf.constant(strings, tf.string)
 
   def encode(self, documents: Iterable[list[str]]) -> Iterator[EncodedDocument]:
     """Yields one `EncodedDocument` for each document, in order.
@@ -185,8 +174,8 @@ class Encoder:
     """
     for batch in _batches(documents):
       sentences = [sentence for document in batch for sentence in document]
-      ragged = self._tokenizer.tokenize(self._constant(sentences))
-      ids = ragged.flat_values.numpy().astype(np.int32)
+      ragged = self._tokenizer.tokenize(self._to_tensor(sentences))
+      ids = ragged.flat_values.numpy()
       lengths = ragged.row_lengths().numpy()
       yield from _by_document(ids, lengths, [len(d) for d in batch])
 
