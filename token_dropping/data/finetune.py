@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prepares fine-tuning data in one step: GLUE, SQuAD or tables -> TFRecords.
+
+    python -m token_dropping.data.finetune --pretrained=runs/base --task=cola \\
+        --input_dir=glue_data/CoLA --output_dir=data/cola
+
+The folder then holds a TFRecord file for each split, `vocab.txt` and
+`tokenizer_config.json` of the pretraining run, what scoring needs beside the
+records, and `finetune.json`, which says what was made and how. A second run
+with the same settings leaves it as it is.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from token_dropping import errors
+from token_dropping.data import column_files
+from token_dropping.data import finetune_folder
+from token_dropping.data import finetune_settings
+from token_dropping.data import finetune_tokenizer
+from token_dropping.data import glue_files
+from token_dropping.data import glue_tasks
+from token_dropping.data import glue_tfds
+from token_dropping.data import sentence_data
+from token_dropping.data import sentence_records
+from token_dropping.data import squad
+from token_dropping.data import squad_records
+from token_dropping.data import text_tables
+from token_dropping.data import tfds_examples
+from token_dropping.data.finetune_settings import FinetuneSettings
+
+_FILES = ("train_file", "validation_file", "test_file")
+_SHOWN = 5  # labels in a summary
+_NOT_RECORDED = (
+  *("output_dir", "input_dir", "pretrained", "vocab_file"),
+  *("do_lower_case", "strip_accents", *_FILES),
+)
+
+
+def prepare(settings: FinetuneSettings) -> dict:
+  """Makes the data, unless they are there already.
+
+  Args:
+    settings: what to make, of what, and where.
+
+  Returns:
+    The content of `finetune.json`, explained in docs/finetuning.md.
+
+  Raises:
+    UserError: the input or the tokenizer is unusable, or the folder holds files
+      of others.
+  """
+  files = finetune_tokenizer.TokenizerFiles.from_settings(settings)
+  source = _Source.open(settings)
+  recorded = _recorded(settings, source, files)
+  ready = finetune_folder.find_ready(settings.output_dir, recorded)
+  if ready is not None:
+    print(f"ready, made earlier: {settings.output_dir}")
+    return ready
+  finetune_folder.check_replaceable(settings.output_dir)
+
+  def write(folder: str) -> dict:
+    files.save(folder)
+    if settings.is_squad:
+      content = _write_squad(settings, source, files, folder)
+    else:
+      content = _write_sentences(settings, source, files, folder)
+    return {
+      "task": settings.task,
+      "seq_length": settings.seq_length,
+      **content,
+      "tokenizer": recorded["tokenizer"],
+      "settings": recorded,
+    }
+
+  return finetune_folder.make(settings.output_dir, write)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+  """Where examples come from.
+
+  Attributes:
+    builder: of TensorFlow Datasets; None for files.
+    files: path by split (GLUE) or by flag.
+    description: what is read, for the card.
+  """
+
+  builder: object
+  files: dict[str, str]
+  description: list[dict]
+
+  @classmethod
+  def open(cls, settings: FinetuneSettings) -> "_Source":
+    if settings.tfds_name:
+      builder = tfds_examples.load_builder(settings.tfds_name)
+      return cls(builder, {}, [tfds_examples.describe(builder)])
+    if settings.is_glue:
+      task = glue_tasks.TASKS[settings.task]
+      found = glue_files.paths(task, settings.input_dir)
+      names = dict.fromkeys(found, "input_dir")
+    else:
+      given = {name: getattr(settings, name) for name in _FILES}
+      found = {name: path for name, path in given.items() if path}
+      names = dict(zip(found, found, strict=True))
+    content = [text_tables.describe(p, names[n]) for n, p in found.items()]
+    return cls(None, found, content)
+
+
+def _recorded(settings, source, files) -> dict:
+  """Returns what decides about the data, ready for JSON."""
+  recorded = {
+    name: value
+    for name, value in dataclasses.asdict(settings).items()
+    if name not in _NOT_RECORDED
+  }
+  return recorded | {
+    "input": source.description,
+    "tokenizer": files.describe(),
+  }
+
+
+def _write_sentences(settings, source, files, folder: str) -> dict:
+  data = _read_sentences(settings, source)
+  tokenizer = files.tokenizer()
+  splits = {}
+  for name, split in data.splits.items():
+    train = name == "train"
+    splits[name] = sentence_records.write(
+      tf.io.gfile.join(folder, f"{name}.tfrecord"),
+      split,
+      tokenizer,
+      settings.seq_length,
+      regression=not data.labels,
+      rng=np.random.default_rng(settings.seed) if train else None,
+    )
+  return {
+    "kind": "classification" if data.labels else "regression",
+    "labels": list(data.labels),
+    "label_range": list(data.label_range) if data.label_range else None,
+    "num_classes": len(data.labels) or 1,
+    "metrics": list(data.metrics),
+    "submissions": dict(data.submissions),
+    "submission_labels": list(data.submission_labels),
+    "splits": splits,
+  }
+
+
+def _read_sentences(settings, source) -> sentence_data.SentenceData:
+  if not settings.is_glue:
+    return column_files.read(settings)
+  task = glue_tasks.TASKS[settings.task]
+  if source.builder is not None:
+    return glue_tfds.read(task, source.builder)
+  return glue_files.read(task, source.files)
+
+
+def _write_squad(settings, source, files, folder: str) -> dict:
+  impossible = settings.task == "squad_v2.0"
+  train = _read_squad(source, "train", impossible)
+  validation = _read_squad(source, "validation", impossible)
+  writer = squad_records.SquadWriter(
+    tokenizer=files.tokenizer(),
+    seq_length=settings.seq_length,
+    query_length=settings.query_length,
+    doc_stride=settings.doc_stride,
+  )
+  path = tf.io.gfile.join(folder, "train.tfrecord")
+  rng = np.random.default_rng(settings.seed)
+  splits = {
+    "train": writer.write_train(path, train, rng),
+    "validation": writer.write_validation(
+      tf.io.gfile.join(folder, "validation"), validation
+    ),
+  }
+  return {
+    "kind": "span",
+    "version_2_with_negative": impossible,
+    "metrics": ["exact_match", "f1"],
+    "splits": splits,
+  }
+
+
+def _read_squad(source, split: str, impossible: bool) -> list[squad.Paragraph]:
+  if source.builder is not None:
+    return squad.read_tfds(source.builder, split, impossible)
+  name = f"{split}_file"
+  return squad.read_json(source.files[name], name, impossible)
+
+
+def summary(card: dict, output_dir: str) -> str:
+  """Returns a few lines for people.
+
+  Args:
+    card: what `prepare` returned.
+    output_dir: the folder.
+  """
+  labels = card.get("labels") or []
+  shown = ", ".join([*labels[:_SHOWN], *["..."] * (len(labels) > _SHOWN)])
+  lines = [
+    f"{card['task']}: {output_dir}",
+    f"{card['kind']}{': ' if labels else ''}{shown}",
+    f"metrics: {', '.join(card['metrics'])}",
+  ]
+  for name, split in card["splits"].items():
+    counts = ", ".join(
+      f"{count:,} {key.replace('_', ' ')}"
+      for key, count in split.items()
+      if key != "labelled" and count
+    )
+    lines.append(f"{name}: {counts}{'' if split['labelled'] else ', without labels'}")
+  return "\n".join(lines)
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines a flag for each field of `FinetuneSettings`.
+
+  Args:
+    values: where; default the program's own flags.
+  """
+  define = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    int | None: flags.DEFINE_integer,
+    bool | None: flags.DEFINE_boolean,
+  }
+  for field in dataclasses.fields(FinetuneSettings):
+    text = field.metadata["help"]
+    choices = finetune_settings.CHOICES.get(field.name)
+    if choices:
+      flags.DEFINE_enum(
+        field.name, field.default, choices, text, flag_values=values
+      )
+    else:
+      define[field.type](field.name, field.default, text, flag_values=values)
+
+
+def settings_from_flags(
+  values: flags.FlagValues = flags.FLAGS,
+) -> FinetuneSettings:
+  """Returns the settings that the flags give; raises `UserError`."""
+  names = [field.name for field in dataclasses.fields(FinetuneSettings)]
+  return FinetuneSettings(**{name: values[name].value for name in names})
+
+
+def main(argv: list[str]) -> None:
+  """Runs the command.
+
+  Args:
+    argv: name of the program.
+  """
+  if argv[1:]:
+    raise errors.UserError(
+      f"the command takes flags only. Received: {argv[1]!r}"
+    )
+  settings = settings_from_flags()
+  print(summary(prepare(settings), settings.output_dir))
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main)

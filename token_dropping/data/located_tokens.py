@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tokens of a text and the characters that each of them stands for.
+
+The text is split only where BERT's basic tokenizer splits too: at white space,
+and around punctuation and CJK characters. So the ids of the parts, in a row,
+are those of the whole text. Inside a part, characters are counted off against
+the pieces; where they do not match, as with [UNK], each piece stands for the
+whole part.
+"""
+
+import dataclasses
+import functools
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from token_dropping import tokenizer as tokenizer_lib
+
+_ASCII_PUNCTUATION = "!-/:-@[-`{-~"
+# As in BERT: CJK ideographs, not kana or hangul.
+_CJK = (
+  "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f"
+  "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff"
+  "\U0002f800-\U0002fa1f"
+)
+_CONTINUATION = "##"
+
+
+@dataclasses.dataclass(frozen=True)
+class LocatedTokens:
+  """The tokens of a text.
+
+  Attributes:
+    ids: [N] int32.
+    starts: [N] int32, the first character of each.
+    ends: [N] int32, the character after its last.
+  """
+
+  ids: np.ndarray
+  starts: np.ndarray
+  ends: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.ids)
+
+  def span(self, start: int, end: int) -> tuple[int, int] | None:
+    """Returns the first and the last token of characters.
+
+    Args:
+      start: first character.
+      end: the character after the last.
+
+    Returns:
+      None if no token stands for any of them.
+    """
+    first = int(np.searchsorted(self.ends, start, "right"))
+    last = int(np.searchsorted(self.starts, end, "left")) - 1
+    return (first, last) if first <= last else None
+
+
+def locate(text: str, tokenizer: tokenizer_lib.Tokenizer) -> LocatedTokens:
+  """Returns the tokens of a text.
+
+  Args:
+    text: the text.
+    tokenizer: makes the ids.
+  """
+  ids, starts, ends = [], [], []
+  parts = [(m.start(), m.group()) for m in _parts().finditer(text)]
+  rows = tokenizer.tokenize(tf.constant([p for _, p in parts], tf.string))
+  for (start, part), row in zip(parts, rows.to_list(), strict=True):
+    pieces = [tokenizer.vocab.tokens[i] for i in row]
+    offsets = piece_offsets(part, pieces)
+    ids += row
+    starts += [start + begin for begin, _ in offsets]
+    ends += [start + end for _, end in offsets]
+  return LocatedTokens(*(np.array(x, np.int32) for x in (ids, starts, ends)))
+
+
+@functools.cache
+def _parts() -> re.Pattern:
+  punctuation = _ASCII_PUNCTUATION + "".join(
+    re.escape(chr(code))
+    for code in range(128, sys.maxunicode + 1)
+    if unicodedata.category(chr(code)).startswith("P")
+  )
+  alone = punctuation.replace("[-`", r"\[-`") + _CJK
+  return re.compile(f"[{alone}]|[^ \\t\\n\\r{alone}]+")
+
+
+def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
+  """Returns first character and end of each piece of a word.
+
+  Args:
+    part: the word.
+    pieces: its tokens.
+
+  Example:
+
+  >>> piece_offsets("Déjà", ["de", "##ja"])
+  [(0, 2), (2, 4)]
+  >>> piece_offsets("oﬃce", ["off", "##ice"])
+  [(0, 4), (0, 4)]
+  """
+  lengths = [len(piece) for piece in _texts(pieces)]
+  for fold in _FOLDS:
+    owners = [i for i, c in enumerate(part) for _ in fold(c)]
+    if "".join(map(fold, part)) == "".join(_texts(pieces)):
+      begins = [sum(lengths[:i]) for i in range(len(pieces))]
+      starts = [owners[begin] for begin in begins]
+      # What folds to nothing, such as a combining accent, belongs to the left.
+      ends = [*starts[1:], len(part)][: len(starts)]
+      return [(s, max(e, s + 1)) for s, e in zip(starts, ends, strict=True)]
+  return [(0, len(part))] * len(pieces)
+
+
+def _texts(pieces: Sequence[str]) -> list[str]:
+  continued = [piece.removeprefix(_CONTINUATION) for piece in pieces[1:]]
+  return [*pieces[:1], *continued]
+
+
+def _strip(text: str) -> str:
+  decomposed = unicodedata.normalize("NFD", text)
+  return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+
+
+# What a tokenizer may do to a character, by lower case and accents.
+_FOLDS: tuple[Callable[[str], str], ...] = (
+  str,
+  str.lower,
+  lambda text: _strip(text.lower()),
+  _strip,
+)
