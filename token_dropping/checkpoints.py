@@ -23,8 +23,8 @@ def restore(items: dict, prefix: str, source: str) -> None:
   item: all of them, of the same shapes, and no others.
 
   Args:
-    items: built Keras objects by their name in the checkpoint, such as
-      `{"encoder": encoder}`.
+    items: built Keras objects by their path in the checkpoint, such as
+      `{"encoder": encoder, "model/classifier": head}`.
     prefix: of the checkpoint, such as `runs/base/ckpt-1000`.
     source: the flag or config path that named it, for errors.
 
@@ -44,7 +44,7 @@ def restore(items: dict, prefix: str, source: str) -> None:
   held = _HeldWeights(prefix, source)
   for name, item in items.items():
     held.check(name, item, source)
-  status = tf.train.Checkpoint(**items).read(prefix)
+  status = _at_their_paths(items).read(prefix)
   status.expect_partial().assert_existing_objects_matched()
 
 
@@ -124,10 +124,11 @@ class _HeldWeights:
 
   def check(self, name: str, item, source: str) -> None:
     """Compares one item with what the checkpoint holds under its name."""
-    there = self._weights(self._children(0).get(name))
+    root = tuple(name.split("/"))
+    there = self._weights(self._find(root))
     visited, missing, wrong = set(), [], []
     for path, weight in _own_weights(item).items():
-      node = self._find((name, *path))
+      node = self._find((*root, *path))
       shape = there.get(node)
       if shape is None:
         missing.append("/".join((name, *path)))
@@ -191,6 +192,19 @@ def _own_weights(item) -> dict[tuple[str, ...], tf.Variable]:
       else:
         waiting.append(((*path, name), child))
   return weights
+
+
+def _at_their_paths(items: dict) -> tf.train.Checkpoint:
+  """Returns a checkpoint in which every item has the path that is its key."""
+  here, below = {}, collections.defaultdict(dict)
+  for path, item in items.items():
+    name, _, rest = path.partition("/")
+    if rest:
+      below[name][rest] = item
+    else:
+      here[name] = item
+  nested = {name: _at_their_paths(inner) for name, inner in below.items()}
+  return tf.train.Checkpoint(**here, **nested)
 
 
 def _listed(word: str, items: list[str]) -> str:

@@ -13,6 +13,7 @@ from official.nlp.modeling import models
 from token_dropping import experiments
 from token_dropping import masked_lm
 from token_dropping import testing
+from token_dropping import tokenizer_config
 
 STEP = 7
 
@@ -29,6 +30,7 @@ def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
   """
   folder.mkdir(parents=True)
   testing.write_vocabulary(folder / "vocab.txt")
+  tokenizer_config.TokenizerConfig().write(str(folder))
   params = experiments.bert_token_drop()
   params.override(testing.TINY)
   task = params.task.as_dict()

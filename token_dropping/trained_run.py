@@ -15,10 +15,12 @@ from token_dropping import checkpoints
 from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import plain_yaml
+from token_dropping import tokenizer_config
 from token_dropping import vocabulary
 
 LATEST, BEST = "latest", "best"
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
+VOCAB, LABELS = "vocab.txt", "labels.txt"
 SOURCE = "--model_dir"
 
 
@@ -32,6 +34,7 @@ class TrainedRun:
     task: the `task` part of `params.yaml`, nested dictionaries.
     encoder: the encoder's config; that of a plain BERT for `type: bert`.
     vocabulary: of the run's `vocab.txt`.
+    tokenizer_config: of the run's `tokenizer_config.json`.
     checkpoint: prefix of the checkpoint to use.
     step: the training step of that checkpoint.
   """
@@ -41,6 +44,7 @@ class TrainedRun:
   task: dict
   encoder: encoders.BertEncoderConfig
   vocabulary: vocabulary.Vocabulary
+  tokenizer_config: tokenizer_config.TokenizerConfig
   checkpoint: str
   step: int
 
@@ -57,8 +61,8 @@ class TrainedRun:
       The run. No weight is read yet.
 
     Raises:
-      UserError: no such folder, or one that lacks `params.yaml`, `vocab.txt` or
-        the checkpoint; a file that cannot be read.
+      UserError: no such folder, or one that lacks `params.yaml`, `vocab.txt`,
+        `tokenizer_config.json` or the checkpoint; a file that cannot be read.
     """
     if not model_dir or not tf.io.gfile.isdir(model_dir):
       raise errors.UserError(
@@ -73,7 +77,8 @@ class TrainedRun:
       _kind(task, model_dir),
       task,
       config,
-      _read_vocabulary(_file(model_dir, "vocab.txt"), config.vocab_size),
+      _read_vocabulary(_file(model_dir, VOCAB), config.vocab_size),
+      _read_tokenizer_config(model_dir),
       prefix,
       checkpoints.read_step(prefix, SOURCE),
     )
@@ -97,11 +102,7 @@ class TrainedRun:
       UserError: the run has no masked-LM head, or the checkpoint does not hold
         exactly the weights.
     """
-    if self.kind != MASKED_LM:
-      raise errors.UserError(
-        f"{SOURCE} must hold a masked-LM run. Received: {self.model_dir!r}, a "
-        f"{self.kind} run"
-      )
+    self._check_kind(MASKED_LM)
     config = self.task["model"]
     model = models.BertPretrainerV2(
       encoder_network=encoder_config.build_bert(self.encoder),
@@ -113,6 +114,58 @@ class TrainedRun:
     model(model.inputs)  # makes the head's weights
     self.restore(model.checkpoint_items)
     return model
+
+  def build_classifier(self) -> models.BertClassifier:
+    """Builds the encoder and its classifier with the trained weights.
+
+    Raises:
+      UserError: another kind of run, or the checkpoint does not hold exactly
+        the weights.
+    """
+    self._check_kind(CLASSIFICATION)
+    config = self.task["model"]
+    encoder = encoder_config.build_bert(self.encoder)
+    model = models.BertClassifier(
+      encoder,
+      num_classes=config["num_classes"],
+      use_encoder_pooler=config["use_encoder_pooler"],
+    )
+    self.restore({"encoder": encoder, "model/classifier": model.classifier})
+    return model
+
+  def build_span_labeler(self) -> models.BertSpanLabeler:
+    """Builds the encoder and its span head with the trained weights.
+
+    Raises:
+      UserError: another kind of run, or the checkpoint does not hold exactly
+        the weights.
+    """
+    self._check_kind(SPAN)
+    encoder = encoder_config.build_bert(self.encoder)
+    model = models.BertSpanLabeler(encoder)
+    self.restore(
+      {"encoder": encoder, "model/span_labeling": model.span_labeling}
+    )
+    return model
+
+  @property
+  def text_fields(self) -> tuple[str, ...]:
+    """Names of the one or two strings of an example; `("text",)` if unset."""
+    data = self.task.get("train_data") or {}
+    return tuple(data.get("text_fields") or ("text",))
+
+  @property
+  def labels(self) -> str:
+    """Path of `labels.txt`, the name of each class; empty without one."""
+    path = os.path.join(self.model_dir, LABELS)
+    return path if tf.io.gfile.exists(path) else ""
+
+  def _check_kind(self, kind: str) -> None:
+    if self.kind != kind:
+      raise errors.UserError(
+        f"{SOURCE} must hold a {kind} run. Received: {self.model_dir!r}, a "
+        f"{self.kind} run"
+      )
 
   def restore(self, items: dict) -> None:
     """Fills built objects from the checkpoint; see `checkpoints.restore`."""
@@ -185,6 +238,13 @@ def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
       f"Received: {len(words)}"
     )
   return words
+
+
+def _read_tokenizer_config(
+  model_dir: str,
+) -> tokenizer_config.TokenizerConfig:
+  _file(model_dir, tokenizer_config.FILE)
+  return tokenizer_config.TokenizerConfig.from_folder(model_dir)
 
 
 def _find_checkpoint(model_dir: str, which: str, params: dict) -> str:

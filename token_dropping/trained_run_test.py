@@ -96,7 +96,7 @@ def test_fine_tuned_run_has_its_encoder(tmp_path, kind):
     trained(_inputs())["pooled_output"],
     atol=1e-6,
   )
-  with pytest.raises(errors.UserError, match="must hold a masked-LM run"):
+  with pytest.raises(errors.UserError, match="must hold a masked_lm run"):
     run.build_masked_lm()
 
 
@@ -124,7 +124,9 @@ def test_missing_folder(tmp_path):
   assert message.startswith("--model_dir must be the folder of a run.")
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "vocab.txt"])
+@pytest.mark.parametrize(
+  "name", ["params.yaml", "vocab.txt", "tokenizer_config.json"]
+)
 def test_missing_file(folder, name):
   (folder / name).unlink()
   assert _refused(folder).startswith(f"--model_dir must hold {name}. ")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a SavedModel into the next version folder.
+
+TensorFlow Serving watches a folder of numbered versions and loads one as soon
+as it is there: a version is written elsewhere and then moved.
+"""
+
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from token_dropping import errors
+from token_dropping.serving import warmup
+
+EXTRA = "assets.extra"
+_UNFINISHED = ".unfinished"
+
+
+def next_version(folders: list[str]) -> int:
+  """Returns the first number above the versions in any of the folders.
+
+  Example:
+
+  >>> next_version(["no/such/folder"])
+  1
+  """
+  names = [
+    name.rstrip("/")
+    for folder in folders
+    if tf.io.gfile.isdir(folder)
+    for name in tf.io.gfile.listdir(folder)
+  ]
+  return max((int(name) for name in names if name.isdecimal()), default=0) + 1
+
+
+def write(
+  folder: str,
+  version: int,
+  signatures: dict[str, Callable],
+  requests: dict[str, dict],
+  labels: str,
+  extra: list[str],
+) -> str:
+  """Writes one version.
+
+  Only weights that a signature reads are in it.
+
+  Args:
+    folder: of all versions, local or on any filesystem TensorFlow knows.
+    version: number of this one.
+    signatures: concrete functions by name.
+    requests: for warming up, by signature: arrays by input name.
+    labels: path of a `labels.txt`, for `assets/`; empty for none.
+    extra: paths of files for `assets.extra/`.
+
+  Returns:
+    The path of the version.
+
+  Raises:
+    UserError: the folder cannot be written.
+  """
+  path = os.path.join(folder, str(version))
+  unfinished = os.path.join(folder, _UNFINISHED)
+  try:
+    _remove(unfinished)  # of an export that was killed
+    tf.io.gfile.makedirs(folder)
+    tf.saved_model.save(_root(signatures, labels), unfinished, signatures)
+    extra_folder = os.path.join(unfinished, EXTRA)
+    tf.io.gfile.makedirs(extra_folder)
+    for source in extra:
+      name = os.path.basename(source)
+      tf.io.gfile.copy(source, os.path.join(extra_folder, name))
+    warmup.write_requests(extra_folder, requests)
+    tf.io.gfile.rename(unfinished, path)
+  except (tf.errors.OpError, OSError) as error:
+    raise errors.UserError(
+      f"--output_dir must be a writable folder. Received: {folder!r}"
+    ) from error
+  return path
+
+
+def _root(signatures: dict[str, Callable], labels: str) -> tf.Module:
+  """Returns the object whose weights and assets are saved.
+
+  Not the Keras model: of that, Keras saves training functions too.
+  """
+  root = tf.Module()
+  weights = {
+    weight.ref(): weight
+    for function in signatures.values()
+    for weight in function.graph.variables
+  }
+  root.weights = list(weights.values())
+  if labels:
+    root.labels = tf.saved_model.Asset(labels)
+  return root
+
+
+def _remove(folder: str) -> None:
+  if tf.io.gfile.exists(folder):
+    tf.io.gfile.rmtree(folder)
