@@ -211,7 +211,9 @@ def summary(card: dict, output_dir: str) -> str:
       for key, count in split.items()
       if key != "labelled" and count
     )
-    lines.append(f"{name}: {counts}{'' if split['labelled'] else ', without labels'}")
+    lines.append(
+      f"{name}: {counts}{'' if split['labelled'] else ', without labels'}"
+    )
   return "\n".join(lines)
 
 
