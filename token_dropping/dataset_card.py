@@ -11,6 +11,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
 from token_dropping import pretrain_data
+from token_dropping import tokenizer_config
 from token_dropping.data import dataset_folder
 from token_dropping.data import dataset_format
 
@@ -99,6 +100,42 @@ def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
   for data in (task.train_data, task.validation_data):
     if pretrain_data.is_dynamic(data):
       _fill_in(data, data)
+
+
+def find_vocab_file(params: cfg.ExperimentConfig) -> str:
+  """Returns the path of the experiment's `vocab.txt`; empty: not known.
+
+  Args:
+    params: after `fill_in_vocab_file`.
+  """
+  # Model Garden's encoders have no such field.
+  given = getattr(params.task.model.encoder.get(), "vocab_file", "")
+  data = params.task.train_data
+  if given or _beside(data, dataset_format.CARD) is None:
+    return given
+  return _beside(data, "vocab.txt") or ""
+
+
+def read_tokenizer_config(
+  data: cfg.DataConfig,
+) -> tokenizer_config.TokenizerConfig | None:
+  """Returns how the text of prepared records was normalized.
+
+  Args:
+    data: config of the records.
+
+  Returns:
+    The config, or `None` for records from elsewhere.
+
+  Raises:
+    UserError: `dataset.json` is not JSON, or has wrong settings.
+  """
+  card = read_card(data)
+  if card is None:
+    return None
+  return tokenizer_config.TokenizerConfig.from_dict(
+    card.get("settings", {}), "settings in dataset.json"
+  )
 
 
 def _fill_in(config, data: cfg.DataConfig) -> None:

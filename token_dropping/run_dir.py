@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of one run: writable, and of the same model as before."""
+"""The folder of one run: writable, and of the same model as before.
+
+It also holds the tokenizer, `vocab.txt` and `tokenizer_config.json`: a model is
+of no use with another one, and the dataset may not live as long as the model.
+"""
 
 import os
 
@@ -7,8 +11,13 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
+from token_dropping import dataset_card
 from token_dropping import errors
 from token_dropping import plain_yaml
+from token_dropping import tokenizer_config
+from token_dropping import vocabulary
+
+VOCABULARY = "vocab.txt"
 
 # Fields of the model config that leave its weights alone; a run may go on with
 # another value.
@@ -56,17 +65,46 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Makes the folder and writes `params.yaml`.
+  """Makes the folder and writes `params.yaml` and the tokenizer.
+
+  Args:
+    params: the experiment to run.
+    model_dir: folder on any filesystem that TensorFlow knows.
 
   Raises:
-    UserError: the folder cannot be written.
+    UserError: the folder cannot be written, or the vocabulary not be read.
   """
+  words = _read_vocabulary(dataset_card.find_vocab_file(params))
+  config = dataset_card.read_tokenizer_config(params.task.train_data)
   try:
     train_utils.serialize_config(params, model_dir)
+    if words is not None:
+      _write_tokenizer(words, config, model_dir)
   except (tf.errors.OpError, OSError) as error:
     raise errors.UserError(
       f"--model_dir must be a writable folder. Received: {model_dir!r}"
     ) from error
+
+
+def _read_vocabulary(path: str) -> bytes | None:
+  if not path:
+    return None
+  vocabulary.Vocabulary.from_file(path)  # checks it
+  with tf.io.gfile.GFile(path, "rb") as file:
+    return file.read()
+
+
+def _write_tokenizer(
+  words: bytes,
+  config: tokenizer_config.TokenizerConfig | None,
+  model_dir: str,
+) -> None:
+  with tf.io.gfile.GFile(os.path.join(model_dir, VOCABULARY), "wb") as file:
+    file.write(words)
+  # Records from elsewhere do not say; what a user wrote there stays.
+  path = os.path.join(model_dir, tokenizer_config.FILE)
+  if config is not None or not tf.io.gfile.exists(path):
+    (config or tokenizer_config.TokenizerConfig()).write(model_dir)
 
 
 def _flat(tree, prefix: str = "") -> dict:

@@ -6,10 +6,13 @@ from official.core import exp_factory
 from official.core import train_utils
 
 from token_dropping import config_overrides
+from token_dropping import dataset_testing
 from token_dropping import errors
 from token_dropping import plain_yaml
 from token_dropping import run_dir
 from token_dropping import testing
+from token_dropping import tokenizer_config
+from token_dropping import vocabulary
 
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 
@@ -175,3 +178,78 @@ def test_unwritable_folder_is_refused(tmp_path):
   assert str(caught.value) == (
     f"--model_dir must be a writable folder. Received: {folder!r}"
   )
+
+
+# The tokenizer.
+
+TOKENS = [*vocabulary.SPECIAL_TOKENS, "é"]
+CASED = {"do_lower_case": False, "strip_accents": True}
+
+
+def _on_dataset(folder, settings, params=None):
+  dataset_testing.write_dataset(folder, TOKENS, {}, settings=settings)
+  params = params or _params()
+  params.task.train_data.input_path = f"{folder}/train-*"
+  return params
+
+
+@pytest.mark.parametrize("name", ["bert/token_drop", "bert/pretraining"])
+@pytest.mark.parametrize("settings", [{}, {"do_lower_case": False}, CASED])
+def test_tokenizer_is_that_of_the_dataset(tmp_path, name, settings):
+  params = exp_factory.get_exp_config(name)
+  params = _on_dataset(tmp_path, settings, params)
+  run_dir.make_run_dir(params, str(tmp_path / "run"))
+  words = (tmp_path / "vocab.txt").read_bytes()
+  assert (tmp_path / "run/vocab.txt").read_bytes() == words
+  config = tokenizer_config.TokenizerConfig.from_folder(str(tmp_path / "run"))
+  assert config == tokenizer_config.TokenizerConfig(**settings)
+
+
+def test_vocabulary_of_the_experiment_comes_first(tmp_path):
+  mine = tmp_path / "mine.txt"
+  mine.write_text("\n".join([*TOKENS, "mine"]))
+  params = _on_dataset(tmp_path, CASED, _params({"vocab_file": str(mine)}))
+  run_dir.make_run_dir(params, str(tmp_path / "run"))
+  assert (tmp_path / "run/vocab.txt").read_bytes() == mine.read_bytes()
+
+
+def test_run_without_a_vocabulary_has_no_tokenizer(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path / "run"))
+  assert {path.name for path in (tmp_path / "run").iterdir()} == {"params.yaml"}
+
+
+def test_records_from_elsewhere_leave_the_config_to_the_user(tmp_path):
+  path = tmp_path / "vocab.txt"
+  path.write_text("\n".join(TOKENS))
+  params = _params({"vocab_file": str(path)})
+  for config in (
+    tokenizer_config.TokenizerConfig(),
+    tokenizer_config.TokenizerConfig(do_lower_case=False),
+  ):
+    # The second time the vocabulary is copied onto itself.
+    run_dir.make_run_dir(params, str(tmp_path))
+    assert tokenizer_config.TokenizerConfig.from_folder(str(tmp_path)) == config
+    tokenizer_config.TokenizerConfig(do_lower_case=False).write(str(tmp_path))
+  assert path.read_text().split("\n") == TOKENS
+
+
+def test_unreadable_vocabulary_makes_no_folder(tmp_path):
+  params = _params({"vocab_file": str(tmp_path / "none.txt")})
+  with pytest.raises(errors.UserError, match="vocab_file must be a readable"):
+    run_dir.make_run_dir(params, str(tmp_path / "run"))
+  assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+  ("settings", "message"),
+  [
+    ({"do_lower_case": 1}, "do_lower_case must be true or false. Received: 1"),
+    ([], "settings in dataset.json must be a JSON object. Received: []"),
+  ],
+)
+def test_wrong_card_makes_no_folder(tmp_path, settings, message):
+  params = _on_dataset(tmp_path, settings)
+  with pytest.raises(errors.UserError) as caught:
+    run_dir.make_run_dir(params, str(tmp_path / "run"))
+  assert str(caught.value) == message
+  assert not (tmp_path / "run").exists()

@@ -50,8 +50,17 @@ class TokenizerConfig:
     return self.strip_accents
 
   @classmethod
-  def from_dict(cls, values: dict) -> "TokenizerConfig":
-    """Takes its two values out of a dictionary; raises `UserError`."""
+  def from_dict(cls, values: dict, source: str) -> "TokenizerConfig":
+    """Takes its two values out of a dictionary.
+
+    Args:
+      values: others than the two mean nothing; missing ones have defaults.
+      source: names the dictionary in errors.
+
+    Raises:
+      UserError: not a dictionary, or a value of another type.
+    """
+    _check(values, source, "a JSON object", (dict,))
     names = [field.name for field in dataclasses.fields(cls)]
     return cls(**{name: values[name] for name in names if name in values})
 
@@ -82,8 +91,7 @@ class TokenizerConfig:
       raise errors.UserError(
         f"{FILE} must be JSON. Received: {path!r} ({error})"
       ) from error
-    _check(values, path, "a JSON object", (dict,))
-    return cls.from_dict(values)
+    return cls.from_dict(values, path)
 
   def write(self, folder: str) -> None:
     """Writes `tokenizer_config.json` to a folder that exists.

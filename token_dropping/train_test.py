@@ -459,6 +459,10 @@ def dataset(tmp_path):
 def test_prepared_dataset_is_trained_on(dataset, capsys):
   _launch(dataset)
   assert "Trained 2 steps" in capsys.readouterr().out
+  # Whoever has the run needs no dataset to make the same ids.
+  words = (dataset / "vocab.txt").read_bytes()
+  assert (dataset / "run" / "vocab.txt").read_bytes() == words
+  assert (dataset / "run" / "tokenizer_config.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,16 @@ def test_cased(settings, tmp_path, text):
   assert "Cat" in words and "cat" not in words
 
 
+def test_accents_are_recorded_and_kept(settings, tmp_path, text):
+  (tmp_path / "text.txt").write_text(text.replace("cat", "Cät"))
+  dataset = _prepare(dataclasses.replace(settings, strip_accents=False))
+  assert dataset["settings"]["do_lower_case"] is True
+  assert dataset["settings"]["strip_accents"] is False
+  words = (tmp_path / "out" / "vocab.txt").read_text().splitlines()
+  assert "cät" in words and "cat" not in words
+  assert dataset["train"]["unknown_share"] == 0
+
+
 @pytest.mark.parametrize(
   ("content", "packing", "message"),
   [
@@ -496,6 +506,17 @@ def test_flags_set_the_settings():
       seq_length=128,
     )
   )
+
+
+@pytest.mark.parametrize(
+  ("arguments", "expected"),
+  [([], None), (["--strip_accents"], True), (["--nostrip_accents"], False)],
+)
+def test_accents_flag_may_be_unset(arguments, expected):
+  values = flags.FlagValues()
+  prepare.define_flags(values)
+  values(["prepare", "--output_dir=out", *arguments])
+  assert prepare.settings_from_flags(values).strip_accents is expected
 
 
 def test_unknown_packing_flag():
