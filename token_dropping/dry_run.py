@@ -68,7 +68,7 @@ def _made_up_records(
     record = (features, {"start_positions": zeros, "end_positions": zeros})
   elif isinstance(task, sentence_task.SentenceTaskConfig):
     kind = np.float32 if task.model.num_classes == 1 else np.int32
-    record = features | {data.label_field: np.zeros([batch], kind)}
+    record = (features, {data.label_field: np.zeros([batch], kind)})
   else:
     record = features | _made_up_labels(data, ids)
   return tf.data.Dataset.from_tensors(record).repeat()

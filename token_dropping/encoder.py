@@ -166,7 +166,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
       The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
       `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
       (the states of dropped tokens wait unchanged). A call that drops adds
-      `kept_positions`, int32 [B, K], ascending.
+      `kept_positions`, int32 [B, K], ascending, unless only `drop_in_training`
+      makes it drop.
 
     Raises:
       ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
@@ -194,6 +195,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
       run.kept_tokens(self._plan.drop_layer, self._plan.restore_layer, kept)
       run.all_tokens(self._plan.restore_layer, last)
     run.last_layer(read)
+    if not (pretraining or self._drop_at_inference):
+      kept = None  # Keras' functional models need the same outputs in training
     return self._outputs(run, embeddings, kept)
 
   def _drops(self, training: bool | None) -> bool:

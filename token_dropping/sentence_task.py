@@ -5,6 +5,7 @@ Model Garden's `SentencePredictionTask`, scored as GLUE scores.
 """
 
 import dataclasses
+import functools
 import os
 
 import numpy as np
@@ -22,6 +23,7 @@ from token_dropping import finetune_task
 from token_dropping import sentence_scores
 
 ACCURACY = "cls_accuracy"
+FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
 
 
 @dataclasses.dataclass
@@ -87,19 +89,17 @@ class SentenceTask(
     )
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches; in validation each says of which file it is, `part`."""
-    if params.is_training:
-      return super().build_inputs(params, input_context)
+    """Reads batches: features, and labels with the number of their file."""
+    paths = [params.input_path] if params.is_training else _paths(params)
     parts = []
-    for index, path in enumerate(_paths(params)):
-      data = super().build_inputs(
-        params.replace(input_path=path), input_context
+    for index, path in enumerate(paths):
+      data = params.replace(input_path=path)
+      parts.append(
+        super()
+        .build_inputs(data, input_context)
+        .map(functools.partial(_split, index=index))
       )
-      parts.append(data.map(lambda batch, i=index: _with_part(batch, i)))
-    dataset = parts[0]
-    for part in parts[1:]:
-      dataset = dataset.concatenate(part)
-    return dataset
+    return functools.reduce(tf.data.Dataset.concatenate, parts)
 
   def build_losses(self, labels, model_outputs, aux_losses=None) -> tf.Tensor:
     """Returns the mean loss of a batch."""
@@ -120,12 +120,13 @@ class SentenceTask(
   def validation_step(self, inputs, model, metrics=None) -> dict:
     """Returns loss, outputs and labels of a batch."""
     del metrics
-    outputs = self.inference_step(inputs, model)
+    features, labels = inputs
+    outputs = self.inference_step(features, model)
     return {
-      self.loss: self.build_losses(inputs, outputs, model.losses),
+      self.loss: self.build_losses(labels, outputs, model.losses),
       "outputs": tf.cast(outputs, tf.float32),
-      "labels": inputs[self.label_field],
-      "parts": inputs["part"],
+      "labels": labels[self.label_field],
+      "parts": labels["part"],
     }
 
   def aggregate_logs(self, state=None, step_outputs=None) -> dict:
@@ -170,6 +171,9 @@ def _paths(data: SentenceDataConfig) -> list[str]:
   return [path] if isinstance(path, str) else list(path)
 
 
-def _with_part(batch: dict, index: int) -> dict:
-  size = tf.shape(batch["input_word_ids"])[0]
-  return batch | {"part": tf.fill([size], index)}
+def _split(batch: dict, index: int) -> tuple[dict, dict]:
+  """Returns what the model reads, and the rest with the number of the file."""
+  features = {name: batch[name] for name in FEATURES}
+  labels = {k: v for k, v in batch.items() if k not in FEATURES}
+  size = tf.shape(batch[FEATURES[0]])[0]
+  return features, labels | {"part": tf.fill([size], index)}

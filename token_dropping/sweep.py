@@ -88,7 +88,8 @@ def run(
   grid: Grid,
   output_dir: str,
   launch: Callable[..., None],
-) -> str:
+  strategy: tf.distribute.Strategy | None = None,
+) -> dict:
   """Trains what is not trained yet; writes `sweep.json` and `sweep.md`.
 
   Args:
@@ -96,9 +97,10 @@ def run(
     grid: what to try.
     output_dir: folder of the sweep.
     launch: of `token_dropping.train`: takes config, mode, folder, strategy.
+    strategy: where to run; default: as `params.runtime` says.
 
   Returns:
-    The report, in Markdown.
+    What `summarize` returns.
 
   Raises:
     UserError: not a fine-tuning experiment, or the folder holds a sweep of
@@ -115,7 +117,6 @@ def run(
     for folder, (rate, seed) in settings.items()
   }
   found = {f: _read_result(f, variants[f]) for f in settings}
-  strategy = None
   for folder, variant in variants.items():
     if found[folder] is None:
       strategy = strategy or trainer_lib.make_strategy(params.runtime)
@@ -132,7 +133,8 @@ def run(
       for folder, (rate, seed) in settings.items()
     ]
   )
-  return _write_report(report, output_dir)
+  _write_report(report, output_dir)
+  return report
 
 
 def summarize(results: list[dict]) -> dict:
@@ -238,14 +240,12 @@ def _identity(params: cfg.ExperimentConfig) -> dict:
   return json.loads(json.dumps(whole))
 
 
-def _write_report(report: dict, output_dir: str) -> str:
-  text = format_report(report)
+def _write_report(report: dict, output_dir: str) -> None:
   _write_json(tf.io.gfile.join(output_dir, f"{SUMMARY}.json"), report)
   with tf.io.gfile.GFile(
     tf.io.gfile.join(output_dir, f"{SUMMARY}.md"), "w"
   ) as file:
-    file.write(text + "\n")
-  return text
+    file.write(format_report(report) + "\n")
 
 
 def _write_json(path: str, content: dict) -> None:

@@ -87,7 +87,8 @@ def main(argv: list[str]) -> None:
     print(dry_run.run_dry(params))
   elif values.sweep:
     grid = sweep.Grid.from_flags(values)
-    print(sweep.run(params, grid, values.model_dir, launch))
+    report = sweep.run(params, grid, values.model_dir, launch)
+    print(sweep.format_report(report))
   else:
     launch(params, values.mode, values.model_dir)
     train_utils.save_gin_config(values.mode, values.model_dir)
