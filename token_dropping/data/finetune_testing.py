@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small vocabulary and small files for tests of fine-tuning data."""
 
+import functools
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ def ids(text: str) -> list[int]:
   return [VOCAB.id(token) for token in text.split()]
 
 
+@functools.cache
 def tokenizer() -> tokenizer_lib.Tokenizer:
   """Returns a tokenizer of the small vocabulary that folds case."""
   return tokenizer_lib.Tokenizer(VOCAB, tokenizer_config.TokenizerConfig())

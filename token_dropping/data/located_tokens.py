@@ -10,15 +10,17 @@ whole part.
 
 import dataclasses
 import functools
+import itertools
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from token_dropping import tokenizer as tokenizer_lib
+from token_dropping import vocabulary
 
 _ASCII_PUNCTUATION = "!-/:-@[-`{-~"
 # As in BERT: CJK ideographs, not kana or hangul.
@@ -62,19 +64,36 @@ class LocatedTokens:
     return (first, last) if first <= last else None
 
 
-def locate(text: str, tokenizer: tokenizer_lib.Tokenizer) -> LocatedTokens:
-  """Returns the tokens of a text.
+def locate(
+  texts: Sequence[str], tokenizer: tokenizer_lib.Tokenizer
+) -> list[LocatedTokens]:
+  """Returns the tokens of texts, many at a time, which is faster.
 
   Args:
-    text: the text.
+    texts: str.
     tokenizer: makes the ids.
   """
+  parts = [
+    [(match.start(), match.group()) for match in _parts().finditer(text)]
+    for text in texts
+  ]
+  words = [word for row in parts for _, word in row]
+  ids = iter(tokenizer.tokenize(tf.constant(words, tf.string)).to_list())
+  return [
+    _join(row, itertools.islice(ids, len(row)), tokenizer.vocab)
+    for row in parts
+  ]
+
+
+def _join(
+  parts: Sequence[tuple[int, str]],
+  rows: Iterable[list[int]],
+  vocab: vocabulary.Vocabulary,
+) -> LocatedTokens:
+  """Puts the parts of one text, which have starts and ids, in a row."""
   ids, starts, ends = [], [], []
-  parts = [(m.start(), m.group()) for m in _parts().finditer(text)]
-  rows = tokenizer.tokenize(tf.constant([p for _, p in parts], tf.string))
-  for (start, part), row in zip(parts, rows.to_list(), strict=True):
-    pieces = [tokenizer.vocab.tokens[i] for i in row]
-    offsets = piece_offsets(part, pieces)
+  for (start, part), row in zip(parts, rows, strict=True):
+    offsets = piece_offsets(part, [vocab.tokens[i] for i in row])
     ids += row
     starts += [start + begin for begin, _ in offsets]
     ends += [start + end for _, end in offsets]

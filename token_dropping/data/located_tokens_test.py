@@ -15,7 +15,7 @@ from token_dropping.data import located_tokens
 
 
 def _shown(text):
-  tokens = located_tokens.locate(text, finetune_testing.tokenizer())
+  (tokens,) = located_tokens.locate([text], finetune_testing.tokenizer())
   return [
     (finetune_testing.VOCAB.tokens[i], text[start:end])
     for i, start, end in zip(
@@ -47,8 +47,26 @@ def test_accents_belong_to_their_letters():
   ]
 
 
+def test_several_texts():
+  texts = [" \n", "on the mat", "", "cats"]
+  found = located_tokens.locate(texts, finetune_testing.tokenizer())
+  assert [tokens.starts.tolist() for tokens in found] == [
+    [],
+    [0, 3, 7],
+    [],
+    [0, 3],
+  ]
+  assert [tokens.ends.tolist() for tokens in found] == [
+    [],
+    [2, 6, 10],
+    [],
+    [3, 4],
+  ]
+
+
 def test_no_text():
-  assert len(located_tokens.locate(" \n", finetune_testing.tokenizer())) == 0
+  tokenizer = finetune_testing.tokenizer()
+  assert located_tokens.locate([], tokenizer) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +82,9 @@ def test_no_text():
   ],
 )
 def test_spans_of_characters(start, end, expected):
-  tokens = located_tokens.locate("The cats sat", finetune_testing.tokenizer())
+  (tokens,) = located_tokens.locate(
+    ["The cats sat"], finetune_testing.tokenizer()
+  )
   assert tokens.span(start, end) == expected
 
 
@@ -89,8 +109,8 @@ def test_ids_are_those_of_the_whole_text(lower, strip):
   rng = np.random.default_rng(0)
   texts = [_random_text(rng) for _ in range(200)]
   whole = tokenizer.tokenize(tf.constant(texts)).to_list()
-  for text, ids in zip(texts, whole, strict=True):
-    tokens = located_tokens.locate(text, tokenizer)
+  found = located_tokens.locate(texts, tokenizer)
+  for tokens, ids in zip(found, whole, strict=True):
     assert tokens.ids.tolist() == ids
     assert np.all(tokens.starts < tokens.ends)
     assert np.all(np.diff(tokens.starts) >= 0)

@@ -8,7 +8,6 @@ id of its `question`, the number of its `context`, the `first` token of its
 window, the `length` of the window and its `position` in the record.
 """
 
-import collections
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from token_dropping.data import squad
 from token_dropping.data import squad_windows
 
 EXAMPLES, SPANS = ".json", ".spans.json"
-_BLOCK = 256  # records made at a time
+_BLOCK = 256  # texts tokenized, or records made, at a time
 _MOST_UNALIGNED = 0.01  # a stray answer is noise; many are the wrong file
 
 
@@ -98,48 +97,55 @@ class SquadWriter:
 
   def _items(self, paragraphs, train: bool):
     """Returns the tokens of the contexts, what records hold, and counts."""
-    counts = collections.Counter()
-    contexts, items, unaligned = [], [], []
-    for number, paragraph in enumerate(paragraphs):
-      tokens = located_tokens.locate(paragraph.context, self.tokenizer)
-      _check_tokens(tokens, paragraph)
-      contexts.append(tokens)
-      asked = self._question_ids(paragraph.questions)
-      for question, ids in zip(paragraph.questions, asked, strict=True):
-        counts["impossible"] += not question.answers
-        counts["several_answers"] += len(question.answers) > 1
-        counts["cut_questions"] += len(ids) > self.query_length
-        answer = squad_windows.find_answer(question, paragraph.context, tokens)
-        if question.answers and answer is None:
-          unaligned.append(question.id)
-          if train:
-            continue
-        items += self._windows(
-          question, number, ids[: self.query_length], tokens, answer
-        )
-    questions = sum(len(paragraph.questions) for paragraph in paragraphs)
+    contexts = self._contexts([paragraph.context for paragraph in paragraphs])
+    asked = [
+      (number, question)
+      for number, paragraph in enumerate(paragraphs)
+      for question in paragraph.questions
+    ]
+    question_ids = self._ids([question.text for _, question in asked])
+    items, unaligned = [], []
+    for (number, question), ids in zip(asked, question_ids, strict=True):
+      answer = squad_windows.find_answer(
+        question, paragraphs[number].context, contexts[number]
+      )
+      if question.answers and answer is None:
+        unaligned.append(question.id)
+        if train:
+          continue
+      cut = ids[: self.query_length]
+      items += self._windows(question, number, cut, contexts[number], answer)
     if train:
-      _check_aligned(unaligned, questions)
-    return (
-      contexts,
-      items,
-      {
-        "examples": questions,
-        "labelled": True,
-        "impossible": counts["impossible"],
-        "several_answers": counts["several_answers"],
-        "unaligned": len(unaligned),
-        "cut_questions": counts["cut_questions"],
-      },
-    )
+      _check_aligned(unaligned, len(asked))
+    answers = [len(question.answers) for _, question in asked]
+    counts = {
+      "examples": len(asked),
+      "labelled": True,
+      "impossible": answers.count(0),
+      "several_answers": sum(number > 1 for number in answers),
+      "unaligned": len(unaligned),
+      "cut_questions": sum(len(i) > self.query_length for i in question_ids),
+    }
+    return contexts, items, counts
 
-  def _question_ids(self, questions) -> list[np.ndarray]:
-    if not questions:
-      return []
-    ragged = self.tokenizer.tokenize(
-      tf.constant([question.text for question in questions])
-    )
-    return [np.array(row, np.int32) for row in ragged.to_list()]
+  def _contexts(self, texts) -> list[located_tokens.LocatedTokens]:
+    found = []
+    for batch in _batches(texts):
+      found += located_tokens.locate(batch, self.tokenizer)
+    for text, tokens in zip(texts, found, strict=True):
+      if not len(tokens):
+        raise errors.UserError(
+          "contexts must hold at least one token. Received: "
+          f"{errors.shorten(text)}"
+        )
+    return found
+
+  def _ids(self, texts) -> list[np.ndarray]:
+    return [
+      np.array(row, np.int32)
+      for batch in _batches(texts)
+      for row in self.tokenizer.tokenize(tf.constant(batch)).to_list()
+    ]
 
   def _windows(
     self, question, context: int, ids, tokens, answer
@@ -169,12 +175,9 @@ class SquadWriter:
       }
 
 
-def _check_tokens(tokens, paragraph) -> None:
-  if not len(tokens):
-    raise errors.UserError(
-      "contexts must hold at least one token. Received: "
-      f"{errors.shorten(paragraph.context)}"
-    )
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+  for start in range(0, len(texts), _BLOCK):
+    yield texts[start : start + _BLOCK]
 
 
 def _check_aligned(unaligned: list[str], questions: int) -> None:

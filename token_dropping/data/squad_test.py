@@ -107,12 +107,12 @@ def test_tensorflow_datasets():
     ('{"data": [{"paragraphs": [{"context": 1, "qas": []}]}]}', "not a text"),
     (
       '{"data": [{"paragraphs": [{"context": "a", "qas": ["x"]}]}]}',
-      "form of SQuAD: .* AttributeError",
+      "form of SQuAD: .*AttributeError",
     ),
     (
-      '{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": "1",'
-      ' "question": "q", "answers": [{"text": "a", "answer_start": "x"}]}]}]}]}',
-      "form of SQuAD: .* ValueError",
+      '{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": "1", '
+      '"question": "", "answers": [{"text": "", "answer_start": "x"}]}]}]}]}',
+      "form of SQuAD: .*ValueError",
     ),
   ],
 )

