@@ -79,7 +79,7 @@ ENCODER = "task.model.encoder.any"
 
 
 def _flags(*files: str, override="", experiment="bert/token_drop", **values):
-  defaults = {"tpu": None, "tf_data_service": ""}
+  defaults = {"tpu": None, "tf_data_service": "", "pretrained": ""}
   return types.SimpleNamespace(
     experiment=experiment,
     config_file=list(files),
