@@ -59,9 +59,6 @@ def find_doubts(task: cfg.TaskConfig) -> list[str]:
 
 def _check_numbers(task) -> None:
   errors.require(
-    task.epochs > 0, "task.epochs must be greater than 0", task.epochs
-  )
-  errors.require(
     0 <= task.warmup_share <= 1,
     "task.warmup_share must be in [0, 1]",
     task.warmup_share,
@@ -71,10 +68,11 @@ def _check_numbers(task) -> None:
     "task.seed must be at least 0",
     task.seed,
   )
-  for name in ("train_data", "validation_data"):
-    value = getattr(task, name).global_batch_size
-    rule = f"task.{name}.global_batch_size must be at least 1"
-    errors.require(value >= 1, rule, value)
+  errors.require(
+    task.validation_data.global_batch_size >= 1,
+    "task.validation_data.global_batch_size must be at least 1",
+    task.validation_data.global_batch_size,
+  )
 
 
 def _check_validation(params: cfg.ExperimentConfig) -> None:

@@ -190,6 +190,9 @@ def _fill_in_steps(params: cfg.ExperimentConfig, records: int) -> None:
   task, trainer = params.task, params.trainer
   batch = task.train_data.global_batch_size
   errors.require(
+    task.epochs > 0, "task.epochs must be greater than 0", task.epochs
+  )
+  errors.require(
     batch >= 1, "task.train_data.global_batch_size must be at least 1", batch
   )
   if not trainer.train_steps:
