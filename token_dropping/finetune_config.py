@@ -83,6 +83,8 @@ def fill_in(params: cfg.ExperimentConfig) -> None:
     _fill_in_spans(task, card)
   else:
     _fill_in_sentences(task, card)
+  if not encoder.vocab_file:  # without --pretrained
+    encoder.vocab_file = os.path.join(task.data_dir, trained_run.VOCAB)
   _check_vocabulary(encoder.vocab_file, card, task.data_dir)
   _set(task, "task", "metrics", tuple(card["metrics"]))
   if task.seed is not None and task.train_data.seed is None:
@@ -156,8 +158,6 @@ def _check_kind(card: dict, kinds: tuple[str, ...], folder: str) -> None:
 
 
 def _check_vocabulary(vocab_file: str, card: dict, folder: str) -> None:
-  if not vocab_file:
-    return
   made = card["tokenizer"]["vocab_crc32"]
   errors.require(
     finetune_folder.describe(vocab_file)["crc32"] == made,
