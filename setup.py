@@ -12,7 +12,7 @@ DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 # The exact ruff, so that every machine formats alike.
-TEST = [*QUICKSTART, "pytest>=8.3", "ruff==0.17.6"]
+TEST = [*QUICKSTART, "openvino>=2025.0", "pytest>=8.3", "ruff==0.17.6"]
 
 
 def read_version() -> str:
@@ -47,6 +47,7 @@ setuptools.setup(
     "scipy>=1.11",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorflow-datasets>=4.9.7",
+    "tensorflow-serving-api>=2.20,<2.21",  # of warm-up requests: 30 kB
     "tensorflow-text>=2.20,<2.21",
     "tensorflow>=2.20,<2.21",
     "tf-models-official>=2.20,<2.21",

@@ -133,6 +133,8 @@ def test_sources_exist(build_file):
     ("token_dropping/data/*.py", "//token_dropping:encoder"),
     ("token_dropping/encoder.py", "//token_dropping:masked_lm"),
     ("token_dropping/masked_lm.py", "//token_dropping:train"),
+    ("token_dropping/serving/*.py", "//token_dropping:masked_lm"),
+    ("token_dropping/trained_run.py", "//token_dropping:masked_lm"),
   ],
 )
 def test_arrows_point_from_scripts_to_layers(lower, higher):

@@ -84,21 +84,18 @@ def export(
     UserError: `output_dir` cannot be written.
   """
   made = signatures.Signatures(head, run)
-  of_ids, of_text = made.of_ids(), made.of_text()
-  id_requests = warmup.id_requests(head)
-  folders = [os.path.join(output_dir, name) for name in ("ids", "text")]
-  version = saved_model.next_version(folders)
+  of_ids, id_requests = made.of_ids(), warmup.id_requests(head)
+  of_both = of_ids | made.of_text()
+  both_requests = id_requests | warmup.text_requests(head)
   extra = [
     os.path.join(run.model_dir, name)
     for name in (trained_run.VOCAB, tokenizer_config.FILE)
   ]
-  return [
-    saved_model.write(folder, version, functions, requests, head.labels, extra)
-    for folder, functions, requests in (
-      (folders[0], of_ids, id_requests),
-      (folders[1], of_ids | of_text, id_requests | warmup.text_requests(head)),
-    )
-  ]
+  folders = [os.path.join(output_dir, name) for name in ("ids", "text")]
+  saved_model.write(folders[0], of_ids, id_requests, head.labels, extra)
+  saved_model.write(folders[1], of_both, both_requests, head.labels, extra)
+  version = saved_model.next_version(folders)
+  return [saved_model.publish(folder, version) for folder in folders]
 
 
 def benchmark(

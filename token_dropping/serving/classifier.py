@@ -3,6 +3,7 @@
 
 import tensorflow as tf
 
+from token_dropping import errors
 from token_dropping.serving import head
 
 
@@ -15,9 +16,12 @@ class Classifier(head.Head):
   echoed = ()
 
   def __init__(self, run, output=head.LOGITS):
-    self.normalized = run.task["model"]["num_classes"] > 1
+    classes = run.task["model"]["num_classes"]
+    self.has_logits = classes > 1
     self.text_fields = run.text_fields
     self.labels = run.labels
+    if self.labels:
+      _check_labels(self.labels, classes)
     super().__init__(run, output)
 
   def build_network(self, run):
@@ -28,3 +32,13 @@ class Classifier(head.Head):
     if self.output == head.SOFTMAX:
       logits = tf.nn.softmax(logits)
     return {"outputs": logits}
+
+
+def _check_labels(path: str, classes: int) -> None:
+  with tf.io.gfile.GFile(path) as file:
+    count = len(file.read().splitlines())
+  if count != classes:
+    raise errors.UserError(
+      f"{path} must have a line for each of the {classes} classes. "
+      f"Received: {count}"
+    )

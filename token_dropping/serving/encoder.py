@@ -7,7 +7,7 @@ from token_dropping.serving import head
 class Encoder(head.Head):
   """Gives `sequence_output` [B, S, D] and `pooled_output` [B, D]."""
 
-  normalized = False
+  has_logits = False
 
   def build_network(self, run):
     return run.build_encoder()

@@ -32,7 +32,7 @@ class Head(abc.ABC):
     echoed: names of inputs that requests of text get back, so that positions
       can be read.
     labels: path of a file with the name of each class; empty without one.
-    normalized: whether there are logits that `softmax` makes probabilities.
+    has_logits: whether there are scores that `softmax` makes probabilities.
 
   Raises:
     UserError: the run lacks what the head needs; `output` is `softmax` but
@@ -43,18 +43,17 @@ class Head(abc.ABC):
   text_fields: tuple[str, ...] = ("text",)
   echoed: tuple[str, ...] = ("input_word_ids",)
   labels = ""
-  normalized = True
+  has_logits = True
 
   def __init__(self, run: trained_run.TrainedRun, output: str = LOGITS):
-    self._run = run
-    self.output = output
-    self.max_length = run.encoder.max_position_embeddings
-    self._network = self.build_network(run)
-    if output == SOFTMAX and not self.normalized:
+    if output == SOFTMAX and not self.has_logits:
       raise errors.UserError(
         f"--output must be {LOGITS} for this model: it gives no class scores. "
         f"Received: {output!r}"
       )
+    self.output = output
+    self.max_length = run.encoder.max_position_embeddings
+    self._network = self.build_network(run)
 
   @abc.abstractmethod
   def build_network(self, run: trained_run.TrainedRun):

@@ -25,6 +25,11 @@ def check_tokens(
   Returns:
     The same tensors; whoever reads them has them checked before.
   """
+  inputs = {
+    # Signatures say so too, but not every server looks.
+    name: tf.ensure_shape(value, [None, None], name=name)
+    for name, value in inputs.items()
+  }
   ids = inputs["input_word_ids"]
   length = tf.shape(ids)[1]
   checks = [

@@ -5,8 +5,9 @@ TensorFlow Serving watches a folder of numbered versions and loads one as soon
 as it is there: a version is written elsewhere and then moved.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -36,48 +37,59 @@ def next_version(folders: list[str]) -> int:
 
 def write(
   folder: str,
-  version: int,
   signatures: dict[str, Callable],
   requests: dict[str, dict],
   labels: str,
   extra: list[str],
-) -> str:
-  """Writes one version.
+) -> None:
+  """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  Only weights that a signature reads are in it.
+  The weights are those that the signatures use.
 
   Args:
     folder: of all versions, local or on any filesystem TensorFlow knows.
-    version: number of this one.
     signatures: concrete functions by name.
     requests: for warming up, by signature: arrays by input name.
     labels: path of a `labels.txt`, for `assets/`; empty for none.
     extra: paths of files for `assets.extra/`.
 
-  Returns:
-    The path of the version.
-
   Raises:
     UserError: the folder cannot be written.
   """
-  path = os.path.join(folder, str(version))
-  unfinished = os.path.join(folder, _UNFINISHED)
-  try:
-    _remove(unfinished)  # of an export that was killed
+  path = os.path.join(folder, _UNFINISHED)
+  extra_folder = os.path.join(path, EXTRA)
+  with _reported(folder):
+    if tf.io.gfile.exists(path):  # of an export that was killed
+      tf.io.gfile.rmtree(path)
     tf.io.gfile.makedirs(folder)
-    tf.saved_model.save(_root(signatures, labels), unfinished, signatures)
-    extra_folder = os.path.join(unfinished, EXTRA)
+    tf.saved_model.save(_root(signatures, labels), path, signatures)
     tf.io.gfile.makedirs(extra_folder)
     for source in extra:
       name = os.path.basename(source)
       tf.io.gfile.copy(source, os.path.join(extra_folder, name))
     warmup.write_requests(extra_folder, requests)
-    tf.io.gfile.rename(unfinished, path)
+
+
+def publish(folder: str, version: int) -> str:
+  """Moves what `write` wrote to where servers look; returns the path.
+
+  Raises:
+    UserError: the folder cannot be written.
+  """
+  path = os.path.join(folder, str(version))
+  with _reported(folder):
+    tf.io.gfile.rename(os.path.join(folder, _UNFINISHED), path)
+  return path
+
+
+@contextlib.contextmanager
+def _reported(folder: str) -> Iterator[None]:
+  try:
+    yield
   except (tf.errors.OpError, OSError) as error:
     raise errors.UserError(
       f"--output_dir must be a writable folder. Received: {folder!r}"
     ) from error
-  return path
 
 
 def _root(signatures: dict[str, Callable], labels: str) -> tf.Module:
@@ -95,8 +107,3 @@ def _root(signatures: dict[str, Callable], labels: str) -> tf.Module:
   if labels:
     root.labels = tf.saved_model.Asset(labels)
   return root
-
-
-def _remove(folder: str) -> None:
-  if tf.io.gfile.exists(folder):
-    tf.io.gfile.rmtree(folder)

@@ -33,6 +33,13 @@ class Signatures:
 
   def __init__(self, head: head_lib.Head, run: trained_run.TrainedRun):
     self._head = head
+    self._ids_spec = {
+      name: tf.TensorSpec([None, None], tf.int32, name) for name in head.inputs
+    }
+    # Traced once: all signatures share this part of the graph.
+    self._outputs = tf.function(
+      head.outputs, input_signature=[self._ids_spec], autograph=False
+    )
     self._config = run.encoder
     self._tokenizer = tokenizer_lib.Tokenizer(
       run.vocabulary, run.tokenizer_config
@@ -43,13 +50,7 @@ class Signatures:
 
     `serving_default` is `serve`.
     """
-    serve = _concrete(
-      lambda **inputs: self._serve(inputs),
-      {
-        name: tf.TensorSpec([None, None], tf.int32, name)
-        for name in self._head.inputs
-      },
-    )
+    serve = _concrete(lambda **inputs: self._serve(inputs), self._ids_spec)
     return {
       tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serve,
       SERVE: serve,
@@ -77,7 +78,7 @@ class Signatures:
     }
 
   def _serve(self, inputs: dict) -> dict:
-    return self._head.outputs(
+    return self._outputs(
       request_checks.check_tokens(
         inputs,
         self._config.vocab_size,
@@ -121,12 +122,13 @@ class Signatures:
     return self._serve(request_checks.guarded(dense, checks))
 
   def _serve_text(self, texts: dict) -> dict:
-    strings = [texts[name] for name in self._head.text_fields]
-    size = tf.size(strings[0])
+    texts = {name: tf.ensure_shape(v, [None]) for name, v in texts.items()}
+    first = self._head.text_fields[0]
+    size = tf.size(texts[first])
     checks = [
       request_checks.check(
         tf.size(value) == size,
-        f"{name} must have as many strings as {self._head.text_fields[0]}.",
+        f"{name} must have as many strings as {first}.",
         [tf.size(value)],
       )
       for name, value in texts.items()
@@ -134,7 +136,7 @@ class Signatures:
     texts = request_checks.guarded(texts, checks)
     strings = [texts[name] for name in self._head.text_fields]
     inputs = self._head.encode(self._tokenizer, strings)
-    outputs = self._head.outputs(inputs)
+    outputs = self._outputs(inputs)
     return outputs | {name: inputs[name] for name in self._head.echoed}
 
   def _serve_text_examples(self, examples: tf.Tensor) -> dict:
