@@ -47,6 +47,7 @@ class Settings:
     output_dir: folder of everything that is written.
     data_dir: folder with GLUE's folders of TSV files; "": `tfds` is true.
     tfds: whether to read TensorFlow Datasets.
+    seq_length: int, tokens of a sequence.
     config_file: more YAML for every task.
     params_override: likewise, with commas.
     grid: learning rates and seeds to try; `None`: one run a task.
@@ -60,6 +61,7 @@ class Settings:
   output_dir: str
   data_dir: str = ""
   tfds: bool = False
+  seq_length: int = 128
   config_file: tuple[str, ...] = ()
   params_override: str = ""
   grid: sweep.Grid | None = None
@@ -162,6 +164,7 @@ def _prepare_data(name: str, settings: Settings) -> dict:
       task=name,
       pretrained=settings.pretrained,
       output_dir=_data_dir(name, settings),
+      seq_length=settings.seq_length,
       **source,
     )
   )
@@ -229,6 +232,7 @@ def define_flags() -> None:
     "data_dir", "", "Folder with GLUE's folders: CoLA, SST-2, ..."
   )
   flags.DEFINE_bool("tfds", False, "Read TensorFlow Datasets instead.")
+  flags.DEFINE_integer("seq_length", 128, "Tokens of a sequence.")
   flags.DEFINE_string("output_dir", "", "Folder for all that is written.")
   flags.DEFINE_multi_string("config_file", [], "YAML for every task.")
   flags.DEFINE_string("params_override", "", "As that of the launcher.")
@@ -243,6 +247,7 @@ def settings_from_flags(values) -> Settings:
     output_dir=values.output_dir,
     data_dir=values.data_dir,
     tfds=values.tfds,
+    seq_length=values.seq_length,
     config_file=tuple(values.config_file),
     params_override=values.params_override,
     grid=sweep.Grid.from_flags(values) if values.sweep else None,

@@ -8,6 +8,7 @@ import pytest
 from token_dropping import errors
 from token_dropping import glue
 from token_dropping import run_testing
+from token_dropping import testing
 from token_dropping.data import finetune_testing
 
 PAIR = "index\tsentence1\tsentence2"
@@ -53,6 +54,7 @@ def folder(tmp_path_factory):
     tasks=("mnli",),
     output_dir=str(path / "out"),
     data_dir=str(path / "data"),
+    seq_length=testing.SEQ_LENGTH,
     params_override=OVERRIDE,
   )
   (path / "table.md").write_text(glue.run(settings))
