@@ -21,7 +21,7 @@ def write_table(path: pathlib.Path, rows: int, labels=("bad", "good")) -> str:
   rng = np.random.default_rng(rows)
   lines = ["text\tlabel"]
   for row in range(rows):
-    words = rng.integers(0, 20, 5) + 20 * (row % 2)
+    words = rng.integers(0, 5, 5) + 20 * (row % 2)
     text = " ".join(f"word{word}" for word in words)
     lines.append(f"{text}\t{labels[row % 2]}")
   path.write_text("".join(f"{line}\n" for line in lines))

@@ -17,6 +17,14 @@ from token_dropping import trained_run
 ONE_DEVICE = "runtime.distribution_strategy=one_device"
 RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
 
+# Long enough for a network of width 8 to learn: 160 steps, scored twice.
+CLASSIFIER = (
+  "task.train_data.global_batch_size=6,task.epochs=40.0,task.seed=1",
+  "task.model.encoder.any.token_keep_ratio=0.75",
+  f"{RATE}=0.01,trainer.validation_interval=80",
+  "trainer.checkpoint_interval=80,trainer.steps_per_loop=40",
+)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -48,9 +56,7 @@ def classifier(folder):
     folder,
     "classifier",
     data,
-    "task.train_data.global_batch_size=6,task.epochs=8.0,task.seed=1",
-    "task.model.encoder.any.token_keep_ratio=0.75",
-    f"{RATE}=0.02",
+    *CLASSIFIER,
     experiment=finetuning_testing.GLUE,
   )
   return folder / "classifier"
@@ -87,13 +93,11 @@ def test_a_complete_run_is_evaluated_again(classifier, folder, capsys):
     folder,
     "classifier",
     folder / "classes",
-    "task.train_data.global_batch_size=6,task.epochs=8.0,task.seed=1",
-    "task.model.encoder.any.token_keep_ratio=0.75",
-    f"{RATE}=0.02",
+    *CLASSIFIER,
     experiment=finetuning_testing.GLUE,
   )
   out = capsys.readouterr().out
-  assert "Nothing to train: the run is at step 32." in out
+  assert "Nothing to train: the run is at step 160." in out
   assert (
     "\n  validation       loss " in out and "\n  best             acc" in out
   )
@@ -122,8 +126,9 @@ def test_answers_of_squad(folder, capsys):
     folder,
     "spans_run",
     data,
-    "task.train_data.global_batch_size=2,task.epochs=20.0,task.seed=1",
-    f"{RATE}=0.02,trainer.validation_interval=1000",
+    "task.train_data.global_batch_size=2,task.epochs=200.0,task.seed=1",
+    f"{RATE}=0.01,trainer.validation_interval=200",
+    "trainer.checkpoint_interval=200,trainer.steps_per_loop=100",
     experiment=finetuning_testing.SQUAD,
   )
   out = capsys.readouterr().out
