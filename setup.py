@@ -54,6 +54,8 @@ setuptools.setup(
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
     "numpy>=1.26",
     "protobuf>=5.28",
+    "scikit-learn>=1.3",
+    "scipy>=1.11",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorflow-datasets>=4.9.7",
     "tensorflow-serving-api>=2.20,<2.21",  # of warm-up requests: 30 kB

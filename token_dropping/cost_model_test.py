@@ -43,6 +43,9 @@ def test_two_layers_by_hand():
   # layer 0: 5 queries, 10 keys; layer 1: 1 + 3 queries, 10 keys
   expected = (50 + 20 + 100) + (40 + 20 + 80) + 24
   assert cost_model.token_drop_macs(shape, plan) == expected
+  # in fine-tuning layer 1 has all queries
+  expected = (50 + 20 + 100) + (100 + 20 + 200) + 24
+  assert cost_model.finetuning_macs(shape, plan) == expected
 
 
 def test_keeping_all_saves_only_in_the_last_layer():

@@ -99,3 +99,9 @@ def test_user_error_is_shown_at_any_verbosity():
 
 def test_user_error_is_a_value_error():
   assert issubclass(errors.UserError, ValueError)
+
+
+def test_require():
+  errors.require(True, "x must be 1", 1)
+  with pytest.raises(errors.UserError, match="^x must be 1. Received: 2$"):
+    errors.require(False, "x must be 1", 2)

@@ -4,6 +4,7 @@
 import types
 
 from token_dropping import run_summary
+from token_dropping import shown_outputs
 from token_dropping.layers import importance_scorer
 
 
@@ -34,6 +35,24 @@ def test_only_what_was_seen_is_shown():
   reporter = _reporter(steps=0, train_outputs={}, eval_outputs={})
   text = run_summary.format_summary(reporter, 40, None, None)
   assert text == "Nothing to train: the run is at step 40."
+
+
+def test_fine_tuning_summary():
+  reporter = _reporter(
+    train_outputs={"training_loss": 0.5},
+    eval_outputs={"validation_loss": 0.75, "f1": 0.875},
+  )
+  shown = shown_outputs.ShownOutputs(
+    {"loss": "training_loss"}, {"loss": "validation_loss", "f1": "f1"}
+  )
+  best = {"scores": {"f1": 0.9}, "step": 1200}
+  text = run_summary.format_finetuning(reporter, 1600, "run/c-1", shown, best)
+  assert text.splitlines()[1:] == [
+    "  training         loss 0.500",
+    "  validation       loss 0.750  f1 0.875",
+    "  best             f1 0.900  (step 1,200)",
+    "  checkpoint       run/c-1",
+  ]
 
 
 def test_importance_lines():
