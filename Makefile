@@ -38,8 +38,9 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 	  --config_file=experiments/quickstart/wikipedia.yaml \
 	  --model_dir=$(RUN)/model --mode=train_and_eval
 
+# Each process needs about 3 GB; a file's tests share what they make.
 test: $(STAMPS)/test ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style
 	$(BIN)/ruff check

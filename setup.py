@@ -16,6 +16,7 @@ TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
   "openvino>=2025.0",
+  "pytest-xdist>=3.6",
   "pytest>=8.3",
   # The exact ruff, so that every machine formats alike.
   "ruff==0.17.6",

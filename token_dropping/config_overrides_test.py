@@ -291,5 +291,6 @@ def test_unknown_choice_is_refused(tmp_path, dotted, value, choice, nearest):
 def test_unknown_experiment_is_refused(name):
   assert config_testing.refused(config_testing.flags(experiment=name)) == (
     "--experiment must be one of bert/token_drop, "
-    f"token_drop_bert/pretraining, bert/pretraining. Received: {name!r}"
+    "token_drop_bert/pretraining, bert/pretraining, bert/token_drop_glue, "
+    f"bert/token_drop_squad. Received: {name!r}"
   )

@@ -143,7 +143,7 @@ def test_the_command_prints_its_own_lines_only(text, tmp_path, expected):
   done = subprocess.run(
     [
       *(sys.executable, "-m", "token_dropping.data.prepare"),
-      *(f"--{name}={value}" for name, value in flags.items()),
+      *(f"--{name}={v}" for name, v in flags.items() if v is not None),
       "--num_workers=3",
     ],
     env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},

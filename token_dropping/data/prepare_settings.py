@@ -77,7 +77,7 @@ class PrepareSettings:
     0.05, "Share of the documents that validate."
   )
   piece_bytes: int = _setting(
-    8 << 20, "Text of a shard; the memory of a worker grows with it."
+    10 << 20, "Text of a shard; the memory of a worker grows with it."
   )
   seed: int = _setting(12345, "Seed of split, packing, shuffling and masks.")
 
