@@ -62,15 +62,29 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
     UserError: no checkpoint at `path`, or one of other weights.
   """
   source = "task.init_checkpoint"
-  prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
-  if prefix is None:
-    raise _unreadable(path, source)
+  prefix = find(path, source)
   model(model.inputs)  # makes the weights of the heads
   items = model.checkpoint_items
   held = _HeldWeights(prefix, source)
   absent = sorted(items.keys() - held.names - {"encoder"})
   restore({k: v for k, v in items.items() if k not in absent}, prefix, source)
   logging.info("Initialized from %s; absent there: %s", prefix, absent)
+
+
+def find(path: str, source: str) -> str:
+  """Returns the prefix of a checkpoint.
+
+  Args:
+    path: the prefix, or a directory, which means its latest.
+    source: the flag or config path that named it, for errors.
+
+  Raises:
+    UserError: a directory without checkpoint.
+  """
+  prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
+  if prefix is None:
+    raise _unreadable(path, source)
+  return prefix
 
 
 def latest_step(model_dir: str) -> int:

@@ -2,8 +2,9 @@
 """From flags to a checked experiment config.
 
 Model Garden's order: registered experiment, then every `--config_file`, then
-`--tpu` and `--tf_data_service`, then `--params_override`. Every key and type is
-checked against the experiment's dataclasses before it is applied.
+`--tpu` and `--tf_data_service`, then `--params_override`. In between,
+`--pretrained` gives fine-tuning its encoder, before any file is read. Every key
+and type is checked against the experiment's dataclasses before it is applied.
 """
 
 import re
@@ -16,6 +17,7 @@ from official.modeling.hyperparams import params_dict
 from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import experiments
+from token_dropping import finetune_config
 from token_dropping import plain_yaml
 
 
@@ -24,17 +26,21 @@ def parse(flags) -> cfg.ExperimentConfig:
 
   Args:
     flags: an object with Model Garden's flags `experiment`, `config_file`,
-      `params_override`, `tpu` and `tf_data_service` as attributes.
+      `params_override`, `tpu` and `tf_data_service` as attributes, and
+      `pretrained`.
 
   Returns:
-    The config; `decay_steps` and, for a changing masking rate,
-    `masking_rate_steps` are `train_steps` where they were left unset.
+    The config. What follows from the data of fine-tuning is filled in;
+    `decay_steps` and, for a changing masking rate, `masking_rate_steps` are
+    `train_steps` where they were left unset.
 
   Raises:
     UserError: an unknown experiment, an unreadable file, an unknown key, a
-      value of the wrong type.
+      value of the wrong type; a run or data that fine-tuning cannot use.
   """
   params = _registered(flags.experiment)
+  if flags.pretrained:
+    _use_pretrained(params, flags.experiment, flags.pretrained)
   for path in flags.config_file or []:
     config_overrides.apply_overrides(
       params, plain_yaml.read_yaml(path), source=path
@@ -49,6 +55,8 @@ def parse(flags) -> cfg.ExperimentConfig:
     config_overrides.apply_overrides(
       params, overrides, source="--params_override"
     )
+  if finetune_config.is_finetuning(params.task):
+    finetune_config.fill_in(params)
   _let_decay_follow_training(params)
   _let_masking_follow_training(params)
   params.validate()
@@ -63,6 +71,17 @@ def _registered(experiment: str) -> cfg.ExperimentConfig:
       f"--experiment must be one of {', '.join(experiments.NAMES)}. "
       f"Received: {experiment!r}"
     ) from error
+
+
+def _use_pretrained(params, experiment: str, model_dir: str) -> None:
+  errors.require(
+    finetune_config.is_finetuning(params.task),
+    "--pretrained must be unset but for "
+    f"{' and '.join(experiments.FINETUNING_NAMES)}; "
+    "task.init_checkpoint starts pretraining from a checkpoint",
+    f"{model_dir!r} with --experiment={experiment}",
+  )
+  finetune_config.use_pretrained(params, model_dir)
 
 
 def parse_overrides(text: str) -> dict:

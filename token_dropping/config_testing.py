@@ -25,7 +25,7 @@ def flags(
     experiment: `--experiment`.
     **values: of other flags.
   """
-  defaults = {"tpu": None, "tf_data_service": ""}
+  defaults = {"tpu": None, "tf_data_service": "", "pretrained": ""}
   return types.SimpleNamespace(
     experiment=experiment,
     config_file=list(files),

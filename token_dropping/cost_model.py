@@ -69,13 +69,33 @@ def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
     int; includes that the last layer's queries are computed only where the
     loss reads them.
   """
+  length = shape.seq_length
+  read = min(length, 1 + shape.predictions)
+  return _dropping_macs(shape, plan) + shape.layer_macs(read, length)
+
+
+def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+  """Multiply-adds of a pass that drops in fine-tuning, for one sequence.
+
+  Args:
+    shape: the network and its input; without predictions.
+    plan: where tokens are dropped and how many stay.
+
+  Returns:
+    int; the last layer is computed everywhere.
+  """
+  length = shape.seq_length
+  return _dropping_macs(shape, plan) + shape.layer_macs(length, length)
+
+
+def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+  """Multiply-adds of head and layers, but for the last layer."""
   length, keep = shape.seq_length, plan.keep_count(shape.seq_length)
-  last = shape.num_layers - 1
   total = shape.head_macs()
-  for layer in range(last):
+  for layer in range(shape.num_layers - 1):
     if plan.drop_layer <= layer < plan.restore_layer:
       keys = length if layer == plan.drop_layer else keep
       total += shape.layer_macs(keep, keys)
     else:
       total += shape.layer_macs(length, length)
-  return total + shape.layer_macs(min(length, 1 + shape.predictions), length)
+  return total

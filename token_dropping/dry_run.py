@@ -10,6 +10,9 @@ from official.core import config_definitions as cfg
 
 from token_dropping import cost_model
 from token_dropping import encoder_config
+from token_dropping import finetune_config
+from token_dropping import sentence_task
+from token_dropping import span_task
 from token_dropping import trainer as trainer_lib
 
 
@@ -25,7 +28,7 @@ def run_dry(params: cfg.ExperimentConfig) -> str:
   strategy = trainer_lib.make_strategy(params.runtime)
   vocab_size = params.task.model.encoder.get().vocab_size
   dataset = orbit.utils.make_distributed_dataset(
-    strategy, _made_up_records, params.task.train_data, vocab_size
+    strategy, _made_up_records, params.task, vocab_size
   )
   trainer = trainer_lib.make_trainer(
     params, strategy, mode="train", model_dir=None, train_dataset=dataset
@@ -46,45 +49,66 @@ def run_dry(params: cfg.ExperimentConfig) -> str:
 
 
 def _made_up_records(
-  data: cfg.DataConfig,
+  task: cfg.TaskConfig,
   vocab_size: int,
   input_context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:
   """Returns an endless dataset of one random batch in the configured shapes."""
+  data = task.train_data
   batch = input_context.get_per_replica_batch_size(data.global_batch_size)
-  length, count = data.seq_length, data.max_predictions_per_seq
   rng = np.random.default_rng(0)
-  ids = rng.integers(0, vocab_size, [batch, length], np.int32)
-  positions = np.tile(np.arange(count, dtype=np.int32), [batch, 1])
-  record = {
+  ids = rng.integers(0, vocab_size, [batch, data.seq_length], np.int32)
+  features = {
     "input_word_ids": ids,
     "input_mask": np.ones_like(ids),
     "input_type_ids": np.zeros_like(ids),
-    "masked_lm_positions": positions,
+  }
+  if isinstance(task, span_task.SpanTaskConfig):
+    zeros = np.zeros([batch], np.int32)
+    record = (features, {"start_positions": zeros, "end_positions": zeros})
+  elif isinstance(task, sentence_task.SentenceTaskConfig):
+    kind = np.float32 if task.model.num_classes == 1 else np.int32
+    record = (features, {data.label_field: np.zeros([batch], kind)})
+  else:
+    record = features | _made_up_labels(data, ids)
+  return tf.data.Dataset.from_tensors(record).repeat()
+
+
+def _made_up_labels(data: cfg.DataConfig, ids: np.ndarray) -> dict:
+  """Returns the labels of pretraining."""
+  batch, count = len(ids), data.max_predictions_per_seq
+  labels = {
+    "masked_lm_positions": np.tile(
+      np.arange(count, dtype=np.int32), [batch, 1]
+    ),
     "masked_lm_ids": ids[:, :count],
     "masked_lm_weights": np.ones([batch, count], np.float32),
   }
   if data.use_next_sentence_label:
-    record["next_sentence_labels"] = np.zeros([batch, 1], np.int32)
-  return tf.data.Dataset.from_tensors(record).repeat()
+    labels["next_sentence_labels"] = np.zeros([batch, 1], np.int32)
+  return labels
 
 
 def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
   """Returns the multiply-adds of a forward pass, dense and as configured."""
-  config, data = params.task.model.encoder.get(), params.task.train_data
+  task = params.task
+  config, data = task.model.encoder.get(), task.train_data
   shape = cost_model.BertShape(
     num_layers=config.num_layers,
     hidden_size=config.hidden_size,
     intermediate_size=config.intermediate_size,
     vocab_size=config.vocab_size,
     seq_length=data.seq_length,
-    predictions=data.max_predictions_per_seq,
+    predictions=getattr(data, "max_predictions_per_seq", 0),
   )
   dense = cost_model.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
   if isinstance(config, encoder_config.TokenDropEncoderConfig):
     plan = encoder_config.get_drop_plan(config)
-    dropped = cost_model.token_drop_macs(shape, plan)
+    macs = cost_model.token_drop_macs
+    if finetune_config.is_finetuning(task):
+      macs = cost_model.finetuning_macs
+    dropped = macs(shape, plan)
     lines.append(
       f"  token dropping   {dropped / 1e9:.3f} G multiply-adds a sequence, "
       f"{dropped / dense:.3f} of BERT"

@@ -40,7 +40,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
   since a layer treats its query positions independently; elsewhere
   `sequence_output` holds the state that entered the last layer. All other calls
   (evaluation, fine-tuning, export) compute the whole sequence, as BERT does,
-  unless `drop_at_inference` makes every call drop.
+  unless `drop_in_training` or `drop_at_inference` makes them drop.
 
   Args:
     vocab_size: int, V.
@@ -56,6 +56,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
     token_loss_beta: float, moving-average weight of the old importance.
     token_allow_list: ids that are always kept.
     token_deny_list: ids that are dropped first.
+    drop_in_training: bool, drop in every call with `training=True`, not only
+      in pretraining calls: for fine-tuning.
     drop_at_inference: bool, drop in every call.
     **kwargs: of `BertEncoderV2`, such as `hidden_size` and
       `num_attention_heads`.
@@ -88,6 +90,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     token_loss_beta: float = 0.995,
     token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
     token_deny_list: Sequence[int] = PUBLISHED_DENY_LIST,
+    drop_in_training: bool = False,
     drop_at_inference: bool = False,
     **kwargs,
   ):
@@ -99,6 +102,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     kwargs.setdefault("inner_activation", activations.gelu)
     super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
     self._plan = plan
+    self._drop_in_training = drop_in_training
     self._drop_at_inference = drop_at_inference
     self._selector = token_selector.TokenSelector(name="token_selector")
     self._gather = position_gather.PositionGather(name="position_gather")
@@ -122,6 +126,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       "token_loss_beta": token_loss_beta,
       "token_allow_list": tuple(token_allow_list),
       "token_deny_list": tuple(token_deny_list),
+      "drop_in_training": drop_in_training,
       "drop_at_inference": drop_at_inference,
     }
 
@@ -161,7 +166,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
       The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
       `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
       (the states of dropped tokens wait unchanged). A call that drops adds
-      `kept_positions`, int32 [B, K], ascending.
+      `kept_positions`, int32 [B, K], ascending, unless only `drop_in_training`
+      makes it drop.
 
     Raises:
       ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
@@ -175,7 +181,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     pretraining = bool(training) and "masked_lm_positions" in inputs
     embeddings, mask = self._embed(inputs)
     kept = read = None
-    if pretraining or self._drop_at_inference:
+    if pretraining or self._drops(training):
       kept = self._kept_positions(inputs, mask)
     if pretraining:
       read = self._read_positions(inputs["masked_lm_positions"], mask)
@@ -189,7 +195,15 @@ class TokenDropEncoder(networks.BertEncoderV2):
       run.kept_tokens(self._plan.drop_layer, self._plan.restore_layer, kept)
       run.all_tokens(self._plan.restore_layer, last)
     run.last_layer(read)
+    if not (pretraining or self._drop_at_inference):
+      kept = None  # Keras' functional models need the same outputs in training
     return self._outputs(run, embeddings, kept)
+
+  def _drops(self, training: bool | None) -> bool:
+    """Whether a call drops that is not a pretraining call."""
+    return self._drop_at_inference or (
+      bool(training) and self._drop_in_training
+    )
 
   def _embed(self, inputs: dict) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the embeddings [B, S, D] and the mask [B, S]."""

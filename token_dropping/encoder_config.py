@@ -40,7 +40,7 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
       of `vocab_file`, or of BERT's published vocabulary.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
     vocab_file: path of the `vocab.txt` that the records were made with.
-    drop_at_inference: also drop in evaluation and fine-tuning.
+    drop_at_inference: also drop in evaluation. Not for fine-tuning.
   """
 
   token_keep_ratio: float | None = None
@@ -97,8 +97,15 @@ def get_id_lists(
 
 
 @base_config.bind(TokenDropEncoderConfig)
-def build_encoder(config: TokenDropEncoderConfig) -> encoder.TokenDropEncoder:
-  """Builds the encoder that `config` describes."""
+def build_encoder(
+  config: TokenDropEncoderConfig, drop_in_training: bool = False
+) -> encoder.TokenDropEncoder:
+  """Builds the encoder that `config` describes.
+
+  Args:
+    config: the YAML fields.
+    drop_in_training: as in `TokenDropEncoder`; true for fine-tuning.
+  """
   allow_list, deny_list = get_id_lists(config)
   return encoder.TokenDropEncoder(
     **_bert_arguments(config),
@@ -113,6 +120,7 @@ def build_encoder(config: TokenDropEncoderConfig) -> encoder.TokenDropEncoder:
     token_loss_beta=config.token_loss_beta,
     token_allow_list=allow_list,
     token_deny_list=deny_list,
+    drop_in_training=drop_in_training,
     drop_at_inference=config.drop_at_inference,
   )
 

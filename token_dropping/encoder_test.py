@@ -172,6 +172,19 @@ def test_drop_at_inference_drops_everywhere():
   assert outputs["kept_positions"].shape == [B, S // 2]
 
 
+def test_drop_in_training_drops_there_and_only_there():
+  """The same numbers as dropping everywhere, the same names as BERT."""
+  encoder = _encoder(drop_in_training=True)
+  everywhere = _encoder(drop_at_inference=True)
+  everywhere.set_weights(encoder.get_weights())
+  dropped = everywhere(_batch())
+  ours = encoder(_batch(), training=True)
+  assert dropped.keys() - ours.keys() == {"kept_positions"}
+  _assert_same([ours["sequence_output"]], [dropped["sequence_output"]], 1e-6)
+  whole = encoder(_batch(), training=False)["sequence_output"]
+  assert not np.allclose(ours["sequence_output"], whole, atol=1e-3)
+
+
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_compiles_with_xla(norm_first):
   encoder = _encoder(norm_first=norm_first)

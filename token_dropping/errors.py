@@ -20,6 +20,21 @@ class UserError(ValueError):
   """
 
 
+def require(condition: bool, rule: str, received) -> None:
+  """Raises `UserError` unless a condition holds.
+
+  Args:
+    condition: bool.
+    rule: what must hold, such as `"trainer.train_steps must be at least 1"`.
+    received: what was there instead, as it is to be shown.
+
+  Raises:
+    UserError: `RULE. Received: RECEIVED`.
+  """
+  if not condition:
+    raise UserError(f"{rule}. Received: {received}")
+
+
 def run_command(
   main: Callable[[list[str]], None],
   flags_parser: Callable[[list[str]], list[str]] = flags.FLAGS,

@@ -5,7 +5,7 @@
 `token_drop_bert/pretraining`, are the same: BERT-base at sequence length 512,
 half of the tokens kept, and the published optimizer (Hou et al., ACL 2022,
 section 4.1), ready but for the data. `bert/pretraining`, the baseline, is Model
-Garden's.
+Garden's. Those of fine-tuning are in `finetune_experiments`.
 """
 
 from official.core import config_definitions as cfg
@@ -16,10 +16,17 @@ from official.nlp.configs import encoders
 from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
 
 from token_dropping import encoder_config
+from token_dropping import finetune_experiments
 from token_dropping import masked_lm
 from token_dropping import pretrain_data
 
-NAMES = ("bert/token_drop", "token_drop_bert/pretraining", "bert/pretraining")
+PRETRAINING_NAMES = (
+  "bert/token_drop",
+  "token_drop_bert/pretraining",
+  "bert/pretraining",
+)
+FINETUNING_NAMES = finetune_experiments.NAMES
+NAMES = (*PRETRAINING_NAMES, *FINETUNING_NAMES)
 TRAIN_STEPS = 1_000_000
 WARMUP_STEPS = 10_000
 

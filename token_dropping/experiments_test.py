@@ -7,21 +7,23 @@ import types
 import pytest
 import yaml
 from official.core import exp_factory
-from official.core import train_utils
 from official.modeling import optimization
-from official.nlp.configs import finetuning_experiments  # noqa: F401  registers
 
 from token_dropping import config
+from token_dropping import config_overrides
 from token_dropping import drop_plan
 from token_dropping import encoder_config
 from token_dropping import experiment_checks
 from token_dropping import experiments
+from token_dropping import plain_yaml
 from token_dropping import vocabulary
+from token_dropping.data import glue_tasks
 
 FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
 PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
 QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
 FINETUNE = sorted((FOLDER / "finetune").glob("*.yaml"))
+PUBLISHED = [path for path in FINETUNE if path.stem != "movie_reviews"]
 BASE = FOLDER / "pretrain" / "bert_base.yaml"
 
 
@@ -33,6 +35,7 @@ def _parse(*files, experiment="bert/token_drop", override=""):
       params_override=override,
       tpu=None,
       tf_data_service="",
+      pretrained="",
     )
   )
 
@@ -65,7 +68,7 @@ def test_both_names_are_the_same_experiment():
   assert one.as_dict() == two.as_dict()
 
 
-@pytest.mark.parametrize("name", experiments.NAMES)
+@pytest.mark.parametrize("name", experiments.PRETRAINING_NAMES)
 def test_every_name_is_registered_and_consistent(name):
   experiment_checks.check_experiment(_parse(experiment=name))
 
@@ -217,22 +220,29 @@ def test_dense_baseline_drops_nothing_and_changes_nothing_else():
   assert one == two
 
 
-@pytest.mark.parametrize("path", FINETUNE, ids=lambda path: path.name)
-def test_finetuning_file_is_read_by_model_garden(path):
-  options = train_utils.ParseConfigOptions(
-    experiment="bert/sentence_prediction", config_file=[str(path)]
-  )
-  params = train_utils.parse_configuration(options, print_return=False)
-  rate = params.trainer.optimizer_config.learning_rate.polynomial
-  assert rate.initial_learning_rate == 2e-5
-  assert params.task.train_data.global_batch_size == 32
+def test_movie_reviews_file_fits_its_experiment():
+  path = FOLDER / "finetune" / "movie_reviews.yaml"
+  params = exp_factory.get_exp_config("bert/token_drop_glue")
+  tree = plain_yaml.read_yaml(str(path))
+  config_overrides.apply_overrides(params, tree, source=str(path))
+  assert (params.task.epochs, params.task.seed) == (4.0, 1)
 
 
-def test_finetuning_file_has_the_pretrained_sizes():
-  path = FOLDER / "finetune" / "bert_base.yaml"
-  finetuned = yaml.safe_load(path.read_text())["task"]["model"]["encoder"]
-  pretrained = _parse(BASE).task.model.encoder.any.as_dict()
-  assert finetuned["type"] == "bert"
-  sizes = finetuned["bert"]
-  assert {"vocab_size", "hidden_size", "num_layers"} <= sizes.keys()
-  assert sizes == {name: pretrained[name] for name in sizes}
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_finetuning_file_has_the_published_settings(path):
+  squad = path.name.startswith("squad")
+  name = experiments.FINETUNING_NAMES[squad]
+  params = exp_factory.get_exp_config(name)
+  tree = plain_yaml.read_yaml(str(path))
+  config_overrides.apply_overrides(params, tree, source=str(path))
+  task, rate = params.task, params.trainer.optimizer_config.learning_rate
+  got = task.train_data.global_batch_size, task.epochs, task.warmup_share
+  assert got == ((48, 2.0, 0.1) if "v2" in path.name else (32, 3.0, 0.1))
+  assert rate.polynomial.initial_learning_rate == (5e-5 if squad else 2e-5)
+  assert task.data_dir == f"data/{path.stem}"
+
+
+def test_every_task_of_glue_and_squad_has_a_file():
+  names = {path.stem for path in PUBLISHED}
+  glue = glue_tasks.TASKS.keys() - {"ax"}  # answered by the model of MNLI
+  assert names == glue | {"squad_v1", "squad_v2"}

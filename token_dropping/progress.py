@@ -8,6 +8,8 @@ from typing import TextIO
 import orbit
 import tqdm
 
+from token_dropping import shown_outputs
+
 
 class ProgressReporter:
   """Reports each training loop and each evaluation.
@@ -19,6 +21,7 @@ class ProgressReporter:
     global_step: the trainer's step counter.
     train_steps: int, step at which training ends.
     tokens_per_step: int, global batch size times sequence length.
+    shown: names of the outputs to report.
     stream: where to report; a bar if it is a terminal. Defaults to the standard
       output of the moment.
     clock: returns seconds; for tests.
@@ -29,12 +32,14 @@ class ProgressReporter:
     global_step,
     train_steps: int,
     tokens_per_step: int,
+    shown: shown_outputs.ShownOutputs = shown_outputs.MASKED_LM,
     stream: TextIO | None = None,
     clock=time.monotonic,
   ):
     self._global_step = global_step
     self._train_steps = train_steps
     self._tokens_per_step = tokens_per_step
+    self._shown = shown
     self._stream = stream or sys.stdout
     self._clock = clock
     self._bar = None
@@ -93,11 +98,14 @@ class ProgressReporter:
     """Reports an evaluation."""
     self.eval_outputs = _as_floats(outputs)
     step = int(self._global_step.numpy())
-    self._write(f"step {step:>7,}  evaluation: {_losses(self.eval_outputs)}")
+    shown = shown_outputs.format_outputs(
+      self._shown.evaluation, self.eval_outputs
+    )
+    self._write(f"step {step:>7,}  evaluation: {shown}")
     self._last_time = self._clock()
 
   def _show(self, step: int, steps: int, seconds_left: float) -> None:
-    losses = _losses(self.train_outputs)
+    losses = shown_outputs.format_outputs(self._shown.train, self.train_outputs)
     speed = f"{self.train_outputs['tokens_per_second']:,.0f} tokens/s"
     if self._bar is not None:
       self._bar.set_postfix_str(f"{losses}  {speed}", refresh=False)
@@ -117,9 +125,3 @@ class ProgressReporter:
 
 def _as_floats(outputs: dict) -> dict[str, float]:
   return {k: float(orbit.utils.get_value(v)) for k, v in outputs.items()}
-
-
-def _losses(outputs: dict[str, float]) -> str:
-  loss = outputs.get("lm_example_loss", float("nan"))
-  accuracy = outputs.get("masked_lm_accuracy", float("nan"))
-  return f"loss {loss:.3f}  accuracy {accuracy:.3f}"

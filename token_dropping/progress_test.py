@@ -30,7 +30,9 @@ OUTPUTS = {"lm_example_loss": 6.5, "masked_lm_accuracy": 0.25}
 def _run(stream, first_step: int = 0):
   """Trains two loops of ten steps, 2 s and 1 s, evaluation of 50 s between."""
   step, clock = tf.Variable(first_step), _Clock()
-  reporter = progress.ProgressReporter(step, 40, 512, stream, clock)
+  reporter = progress.ProgressReporter(
+    step, 40, 512, stream=stream, clock=clock
+  )
   reporter.start()
   outputs = dict(OUTPUTS)
   for seconds in (2, 1):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of one run: writable, and of the same model as before.
 
-It also holds the tokenizer, `vocab.txt` and `tokenizer_config.json`: a model is
-of no use with another one, and the dataset may not live as long as the model.
+It also holds the tokenizer, `vocab.txt` and `tokenizer_config.json`, and for a
+fine-tuned classifier `labels.txt`: a model is of no use with others, and the
+dataset may not live as long as the model.
 """
 
 import os
+from collections.abc import Iterable
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -13,11 +15,12 @@ from official.core import train_utils
 
 from token_dropping import dataset_card
 from token_dropping import errors
+from token_dropping import finetune_config
 from token_dropping import plain_yaml
 from token_dropping import tokenizer_config
 from token_dropping import vocabulary
 
-VOCABULARY = "vocab.txt"
+VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
 # Fields of the model config that leave its weights alone; a run may go on with
 # another value.
@@ -65,7 +68,7 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Makes the folder and writes `params.yaml` and the tokenizer.
+  """Makes the folder and writes `params.yaml`, the tokenizer and labels.
 
   Args:
     params: the experiment to run.
@@ -75,15 +78,25 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
     UserError: the folder cannot be written, or the vocabulary not be read.
   """
   words = _read_vocabulary(dataset_card.find_vocab_file(params))
-  config = dataset_card.read_tokenizer_config(params.task.train_data)
+  config = _read_tokenizer_config(params.task)
   try:
     train_utils.serialize_config(params, model_dir)
     if words is not None:
       _write_tokenizer(words, config, model_dir)
+    if getattr(params.task, "labels", ()):
+      _write_labels(params.task.labels, model_dir)
   except (tf.errors.OpError, OSError) as error:
     raise errors.UserError(
       f"--model_dir must be a writable folder. Received: {model_dir!r}"
     ) from error
+
+
+def _read_tokenizer_config(
+  task: cfg.TaskConfig,
+) -> tokenizer_config.TokenizerConfig | None:
+  if finetune_config.is_finetuning(task):
+    return tokenizer_config.TokenizerConfig.from_folder(task.data_dir)
+  return dataset_card.read_tokenizer_config(task.train_data)
 
 
 def _read_vocabulary(path: str) -> bytes | None:
@@ -105,6 +118,11 @@ def _write_tokenizer(
   path = os.path.join(model_dir, tokenizer_config.FILE)
   if config is not None or not tf.io.gfile.exists(path):
     (config or tokenizer_config.TokenizerConfig()).write(model_dir)
+
+
+def _write_labels(labels: Iterable[str], model_dir: str) -> None:
+  with tf.io.gfile.GFile(os.path.join(model_dir, LABELS), "w") as file:
+    file.write("".join(f"{label}\n" for label in labels))
 
 
 def _flat(tree, prefix: str = "") -> dict:

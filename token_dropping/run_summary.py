@@ -3,6 +3,7 @@
 
 from token_dropping import importance_report
 from token_dropping import progress
+from token_dropping import shown_outputs
 from token_dropping.layers import importance_scorer
 
 
@@ -36,6 +37,38 @@ def format_summary(
   if unigram_loss is not None and reporter.eval_outputs:
     note = "  (best guess without context)"
     lines.append(_line("unigram loss", f"{unigram_loss:.3f}{note}"))
+  if checkpoint:
+    lines.append(_line("checkpoint", checkpoint))
+  return "\n".join(lines)
+
+
+def format_finetuning(
+  reporter: progress.ProgressReporter,
+  step: int,
+  checkpoint: str | None,
+  shown: shown_outputs.ShownOutputs,
+  best: dict | None,
+) -> str:
+  """Returns the summary's lines on steps, scores and checkpoints.
+
+  Args:
+    reporter: what was seen during the run.
+    step: int, the step reached.
+    checkpoint: path of the latest checkpoint.
+    shown: names of the outputs to show.
+    best: what `run_scores.read_best` returned.
+  """
+  lines = [_headline(reporter, step)]
+  for name, names, outputs in (
+    ("training", shown.train, reporter.train_outputs),
+    ("validation", shown.evaluation, reporter.eval_outputs),
+  ):
+    if outputs:
+      lines.append(_line(name, shown_outputs.format_outputs(names, outputs)))
+  if best:
+    scores = {k: v for k, v in shown.evaluation.items() if v in best["scores"]}
+    text = shown_outputs.format_outputs(scores, best["scores"])
+    lines.append(_line("best", f"{text}  (step {best['step']:,})"))
   if checkpoint:
     lines.append(_line("checkpoint", checkpoint))
   return "\n".join(lines)

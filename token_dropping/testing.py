@@ -2,6 +2,7 @@
 """What several tests share: tiny records, a tiny experiment, the launcher."""
 
 import functools
+import json
 
 import gin
 import numpy as np
@@ -99,6 +100,12 @@ def write_vocabulary(path) -> str:
   """Writes a vocabulary of `VOCAB_SIZE` tokens; returns the path."""
   words = [f"word{i}" for i in range(VOCAB_SIZE - 5)]
   path.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, *words]))
+  return str(path)
+
+
+def write_json(path, content) -> str:
+  """Writes a JSON file; returns the path."""
+  path.write_text(json.dumps(content), "utf-8")
   return str(path)
 
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Launches pretraining.
+"""Launches pretraining and fine-tuning.
 
     python -m token_dropping.train --experiment=bert/token_drop \\
       --config_file=experiments/pretrain/bert_base.yaml \\
       --params_override=runtime.distribution_strategy=tpu --tpu=local \\
       --model_dir=gs://bucket/run --mode=train_and_eval
 
-The flags are Model Garden's, and `--dry_run`.
+    python -m token_dropping.train --experiment=bert/token_drop_glue \\
+      --pretrained=gs://bucket/run --params_override=task.data_dir=data/cola \\
+      --model_dir=runs/cola --mode=train_and_eval
+
+The flags are Model Garden's, `--dry_run`, `--pretrained` and those of `sweep`.
 """
 
 import contextlib
@@ -27,12 +31,16 @@ from token_dropping import dataset_card
 from token_dropping import dry_run
 from token_dropping import errors
 from token_dropping import experiment_checks
+from token_dropping import finetune_config
 from token_dropping import importance_report
 from token_dropping import masked_lm
 from token_dropping import progress
 from token_dropping import record_checks
 from token_dropping import run_dir
+from token_dropping import run_scores
 from token_dropping import run_summary
+from token_dropping import shown_outputs
+from token_dropping import sweep
 from token_dropping import trainer as trainer_lib
 
 MODES = (
@@ -45,8 +53,15 @@ MODES = (
 
 
 def define_flags() -> None:
-  """Defines Model Garden's flags and `--dry_run`."""
+  """Defines Model Garden's flags and ours."""
   tfm_flags.define_flags()
+  flags.DEFINE_string(
+    "pretrained",
+    "",
+    "Fine-tuning: folder of the pretraining run, which gives the encoder, its "
+    "weights and the vocabulary.",
+  )
+  sweep.define_flags()
   flags.DEFINE_bool(
     "dry_run",
     False,
@@ -67,40 +82,88 @@ def main(argv: list[str]) -> None:
       "--gin_file and --gin_params must be valid gin. "
       f"{' '.join(str(error).split())}"
     ) from error
+  params = prepare(values)
+  if values.dry_run:
+    print(dry_run.run_dry(params))
+  elif values.sweep:
+    grid = sweep.Grid.from_flags(values)
+    report = sweep.run(params, grid, values.model_dir, launch)
+    print(sweep.format_report(report))
+  else:
+    launch(params, values.mode, values.model_dir)
+    train_utils.save_gin_config(values.mode, values.model_dir)
+
+
+def prepare(values) -> cfg.ExperimentConfig:
+  """Makes the experiment that flags ask for, and checks it.
+
+  Args:
+    values: an object with the flags as attributes, see `config.parse`.
+
+  Returns:
+    The locked config.
+
+  Raises:
+    UserError: as `config.parse` and `experiment_checks.check_experiment`.
+  """
   params = config.parse(values)
-  dataset_card.fill_in_vocab_file(params)
+  if not finetune_config.is_finetuning(params.task):
+    dataset_card.fill_in_vocab_file(params)
   params.lock()
   experiment_checks.check_experiment(params)
   for doubt in experiment_checks.find_doubts(params):
     print(f"warning: {doubt}", file=sys.stderr)
-  if values.dry_run:
-    print(dry_run.run_dry(params))
-    return
-  _check_files(params, values.mode, values.model_dir)
-  if "train" in values.mode:
-    run_dir.make_run_dir(params, values.model_dir)
-  run(params, values.mode, values.model_dir)
-  train_utils.save_gin_config(values.mode, values.model_dir)
+  return params
 
 
-def run(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
+def launch(
+  params: cfg.ExperimentConfig,
+  mode: str,
+  model_dir: str,
+  strategy: tf.distribute.Strategy | None = None,
+) -> None:
+  """Checks the files, makes the folder of the run, trains and evaluates.
+
+  Args:
+    params: what `prepare` returned.
+    mode: one of `MODES`.
+    model_dir: folder of the run; its latest checkpoint is continued.
+    strategy: where to run; default: as `params.runtime` says.
+
+  Raises:
+    UserError: a file or the folder cannot be used.
+  """
+  _check_files(params, mode, model_dir)
+  if "train" in mode:
+    run_dir.make_run_dir(params, model_dir)
+  run(params, mode, model_dir, strategy)
+
+
+def run(
+  params: cfg.ExperimentConfig,
+  mode: str,
+  model_dir: str,
+  strategy: tf.distribute.Strategy | None = None,
+) -> None:
   """Trains and evaluates; prints progress and a summary.
 
   Args:
     params: a checked experiment.
     mode: one of `MODES`.
     model_dir: folder of the run; its latest checkpoint is continued.
+    strategy: where to run; default: as `params.runtime` says.
 
   Raises:
     UserError: a record that breaks a rule, found while reading.
   """
-  strategy = trainer_lib.make_strategy(params.runtime)
+  strategy = strategy or trainer_lib.make_strategy(params.runtime)
   trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
   data = params.task.train_data
   reporter = progress.ProgressReporter(
     trainer.global_step,
     params.trainer.train_steps,
     data.global_batch_size * data.seq_length,
+    shown_outputs.of(params.task),
   )
   # Orbit prints its own lines; they stay in the log (`--verbosity=0`).
   with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -151,14 +214,17 @@ def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 
 
 def _print_summary(params, trainer, reporter, model_dir: str) -> None:
-  print(
-    run_summary.format_summary(
-      reporter,
-      int(trainer.global_step.numpy()),
-      tf.train.latest_checkpoint(model_dir),
-      dataset_card.unigram_loss(params.task.validation_data),
+  step = int(trainer.global_step.numpy())
+  checkpoint = tf.train.latest_checkpoint(model_dir)
+  if finetune_config.is_finetuning(params.task):
+    shown = shown_outputs.of(params.task)
+    best = run_scores.read_best(params, model_dir)
+    print(
+      run_summary.format_finetuning(reporter, step, checkpoint, shown, best)
     )
-  )
+    return
+  unigram_loss = dataset_card.unigram_loss(params.task.validation_data)
+  print(run_summary.format_summary(reporter, step, checkpoint, unigram_loss))
   if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
     print(
       run_summary.format_importance(
@@ -175,11 +241,11 @@ def _check_flags(values, argv: list[str]) -> None:
     )
   required = ["experiment"]
   if not values.dry_run:
-    required += ["mode", "model_dir"]
+    required += ["model_dir"] if values.sweep else ["mode", "model_dir"]
   for name in required:
     if not values[name].value:
       raise errors.UserError(f"--{name} must be set. Received: nothing")
-  if not values.dry_run and values.mode not in MODES:
+  if not (values.dry_run or values.sweep) and values.mode not in MODES:
     raise errors.UserError(
       f"--mode must be one of {', '.join(MODES)}. Received: {values.mode!r}"
     )
@@ -190,6 +256,8 @@ def _check_files(
 ) -> None:
   """Checks the records that the mode reads and the folder of the run."""
   run_dir.check_run_dir(params, model_dir)
+  if finetune_config.is_finetuning(params.task):
+    return  # `finetune_config.fill_in` has checked them
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     dataset_card.check_files(data)
@@ -201,7 +269,8 @@ def main_program() -> NoReturn:
   define_flags()
   for flag in flags.FLAGS.get_flags_for_module(tfm_flags.__name__):
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-  flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS["dry_run"])
+  for name in ("dry_run", "pretrained", *sweep.FLAGS):
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
   errors.run_command(main)
 
 

