@@ -30,6 +30,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   """
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
+  _check_clipping(params.trainer.optimizer_config.optimizer)
   if finetune_config.is_finetuning(params.task):
     finetune_checks.check(params)
   else:
@@ -136,3 +137,18 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     "trainer.validation_steps must be at least 1, or -1 for all data",
     steps,
   )
+
+
+def _check_clipping(optimizer) -> None:
+  """Keras takes no other clipping beside ours of AdamW's norm."""
+  config = optimizer.get()
+  if getattr(config, "gradient_clip_norm", 0.0) <= 0.0:
+    return
+  for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+    value = getattr(config, name, None)
+    path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
+    errors.require(
+      value is None,
+      f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0",
+      value,
+    )

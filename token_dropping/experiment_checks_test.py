@@ -539,3 +539,14 @@ def test_slices_that_divide_pass():
   params = _params({"task.gradient_accumulation_steps": 2})
   experiment_checks.check_experiment(params)
   experiment_checks.check_replicas(params, 2)
+
+
+@pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_gradients_are_clipped_in_one_way(name):
+  path = "trainer.optimizer_config.optimizer.adamw"
+  assert _refused({f"{path}.{name}": 1.0}) == (
+    f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0. "
+    "Received: 1.0"
+  )
+  params = _params({f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0})
+  experiment_checks.check_experiment(params)

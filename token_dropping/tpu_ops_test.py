@@ -46,7 +46,7 @@ def _batch(size: int = 4) -> dict:
 def _steps(slices: int = 1) -> dict:
   """Returns the step functions of a replica: train and evaluation."""
   run = replica_testing.Run(
-    tf.distribute.OneDeviceStrategy("/cpu:0"),
+    tf.distribute.get_strategy(),  # one replica, nothing around its step
     {"task": {"gradient_accumulation_steps": slices}},
   )
   metrics = run.task.build_metrics(training=False)
