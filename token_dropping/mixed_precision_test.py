@@ -9,9 +9,8 @@ import tf_keras
 from token_dropping import replica_testing
 from token_dropping import testing
 
-# Of a score, in nats, after 20 steps; the table moves by 0.005 of a loss in
-# each, and bfloat16 keeps 8 bits of a loss of about 4.
-TOLERANCE = 1e-3
+# In nats. A score moves by 0.005 of a loss of about 4 in each step.
+LOSS_TOLERANCE, SCORE_TOLERANCE, KEPT = 1e-3, 1e-4, 0.99
 STEPS = 20
 
 
@@ -52,11 +51,11 @@ def _kept(run) -> np.ndarray:
 def test_training_agrees_with_float32(exact, mixed):
   run, losses = exact
   _, other, found = mixed
-  np.testing.assert_allclose(found, losses, atol=0.02)
+  np.testing.assert_allclose(found, losses, atol=LOSS_TOLERANCE)
   np.testing.assert_allclose(
-    other.tables()[0], run.tables()[0], rtol=0, atol=TOLERANCE
+    other.tables()[0], run.tables()[0], rtol=0, atol=SCORE_TOLERANCE
   )
-  assert np.mean(_kept(other) == _kept(run)) > 0.95
+  assert np.mean(_kept(other) == _kept(run)) > KEPT
 
 
 def test_table_and_weights_are_float32_and_layers_are_not(mixed):

@@ -65,3 +65,12 @@ def test_clipping_does_not_depend_on_the_loss_scale(dtype):
   scaled = isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
   assert scaled == (dtype == "float16")
   np.testing.assert_allclose(_moments(optimizer, 4.0), 0.05, rtol=1e-5)
+
+
+def test_gradients_that_overflow_move_nothing():
+  runtime = cfg.RuntimeConfig(mixed_precision_dtype="float16")
+  optimizer = optimizers.create_optimizer(_config(), runtime)
+  variable, before = tf.Variable([1.0]), float(optimizer.loss_scale)
+  optimizer.apply_gradients([(tf.constant([np.inf]), variable)])
+  np.testing.assert_array_equal(variable, [1.0])
+  assert float(optimizer.loss_scale) == before / 2
