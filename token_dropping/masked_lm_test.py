@@ -125,7 +125,7 @@ def test_without_scale_loss_the_gradients_of_replicas_add_up():
       task = _task()
       task.task_config.scale_loss = False
       model, optimizer = task.build_model(), _sgd()
-    model(_batch())  # makes the weights
+      model(_batch())  # makes the weights
     before = model.get_weights()
     shards = strategy.experimental_distribute_values_from_function(
       lambda _: _batch()
