@@ -28,6 +28,7 @@ def check(task: cfg.TaskConfig) -> None:
       _check_masking(data, f"task.{name}")
   if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
+    _check_slices(task)
   _check_heads(task)
 
 
@@ -63,6 +64,24 @@ def _check_data(data: cfg.DataConfig, path: str) -> None:
     f"{path}.max_predictions_per_seq must be at most {path}.seq_length "
     f"({data.seq_length})",
     data.max_predictions_per_seq,
+  )
+
+
+def _check_slices(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  """Checks that batches can be cut into equal slices."""
+  path, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
+  errors.require(slices >= 1, f"task.{path} must be at least 1", slices)
+  batch_size = task.train_data.global_batch_size
+  errors.require(
+    batch_size % slices == 0,
+    f"task.{path} must divide task.train_data.global_batch_size ({batch_size})",
+    slices,
+  )
+  errors.require(
+    slices == 1 or task.train_data.drop_remainder,
+    f"task.{path} must be 1 unless task.train_data.drop_remainder is true: the "
+    "last batch may have any size",
+    slices,
   )
 
 

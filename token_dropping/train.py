@@ -133,6 +133,9 @@ def launch(
   Raises:
     UserError: a file or the folder cannot be used.
   """
+  if params.runtime.distribution_strategy == "multi_worker_mirrored":
+    # TensorFlow connects workers only before it has run anything.
+    strategy = strategy or trainer_lib.make_strategy(params.runtime)
   _check_files(params, mode, model_dir)
   if "train" in mode:
     run_dir.make_run_dir(params, model_dir)

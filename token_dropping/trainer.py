@@ -9,6 +9,8 @@ from official.core import task_factory
 from official.core import train_utils
 from official.modeling import performance
 
+from token_dropping import experiment_checks
+
 
 class _Checkpoint(tf.train.Checkpoint):
   """Restores without warning of values that evaluation has no use for."""
@@ -106,7 +108,11 @@ def make_trainer(
 
   Returns:
     The trainer.
+
+  Raises:
+    UserError: the replicas cannot share the batches equally.
   """
+  experiment_checks.check_replicas(params, strategy.num_replicas_in_sync)
   with strategy.scope():
     task = task_factory.get_task(params.task, logging_dir=model_dir)
     exporter = train_utils.maybe_create_best_ckpt_exporter(params, model_dir)
