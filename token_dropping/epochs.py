@@ -16,6 +16,7 @@ from token_dropping import errors
 # as tf.data would have it: the order must not depend on the machine.
 CYCLE_LENGTH = 16
 _EPOCHS_PER_SEED = 1_000_003
+_GRAPH_SEED = 1
 
 
 def read_epochs(
@@ -54,11 +55,9 @@ def read_epochs(
     if records is None:
       records = _read(data, input_context, number)
     if data.is_training:
-      records = records.shuffle(
-        data.shuffle_buffer_size,
-        seed=_order_seed(data, number),
-        reshuffle_each_iteration=False,
-      ).skip(tf.where(number == first_epoch, tf.constant(skipped, tf.int64), 0))
+      records = _shuffled(records, data.shuffle_buffer_size, data, number)
+      skip = tf.constant(skipped, tf.int64)
+      records = records.skip(tf.where(number == first_epoch, skip, 0))
     return records.map(lambda record: (number, record))
 
   return numbers.flat_map(read_epoch)
@@ -100,7 +99,23 @@ def _ordered(
   """Puts what stands for the files into the order of an epoch."""
   if not data.is_training:
     return items
-  return items.shuffle(count, seed=_order_seed(data, epoch))
+  return _shuffled(items, count, data, epoch)
+
+
+def _shuffled(
+  items: tf.data.Dataset, buffer_size: int, data: cfg.DataConfig, epoch
+) -> tf.data.Dataset:
+  """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was."""
+
+  def shuffle(number: tf.Tensor) -> tf.data.Dataset:
+    seed = _order_seed(data, number)
+    if seed is not None:
+      tf.random.set_seed(_GRAPH_SEED)  # of this function alone
+    return items.shuffle(buffer_size, seed, reshuffle_each_iteration=False)
+
+  return tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64)).flat_map(
+    shuffle
+  )
 
 
 def _order_seed(data: cfg.DataConfig, epoch):

@@ -101,6 +101,16 @@ def test_a_later_step_of_uneven_files_and_several_pipelines(folder, pipelines):
       assert rest == whole[2 * step :]
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_global_seed_changes_nothing(folder, seed):
+  context = tf.distribute.InputContext(2, 1, 2)
+  expected = _read(folder, 4 * RECORDS, context)
+  tf.random.set_seed(seed)
+  assert _read(folder, 4 * RECORDS, context) == expected
+  rest = _read(folder, 4 * RECORDS - 10, context, step=5)
+  assert rest == expected[10:]
+
+
 def test_epochs_are_not_mixed(folder):
   pairs = _read(folder, 3 * RECORDS, shuffle_buffer_size=100)
   numbers = [number for number, _ in pairs]
