@@ -106,23 +106,17 @@ def _shuffled(
   items: tf.data.Dataset, buffer_size: int, data: cfg.DataConfig, epoch
 ) -> tf.data.Dataset:
   """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was."""
+  if data.enable_tf_data_service:
+    return items.shuffle(buffer_size)  # every worker has an order of its own
 
   def shuffle(number: tf.Tensor) -> tf.data.Dataset:
-    seed = _order_seed(data, number)
-    if seed is not None:
-      tf.random.set_seed(_GRAPH_SEED)  # of this function alone
+    tf.random.set_seed(_GRAPH_SEED)  # of this function alone
+    seed = (data.seed or 0) * _EPOCHS_PER_SEED + number
     return items.shuffle(buffer_size, seed, reshuffle_each_iteration=False)
 
   return tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64)).flat_map(
     shuffle
   )
-
-
-def _order_seed(data: cfg.DataConfig, epoch):
-  """Returns the seed of the order of the files, the same in every pipeline."""
-  if data.enable_tf_data_service:
-    return None  # every worker has an order of its own
-  return tf.cast((data.seed or 0) * _EPOCHS_PER_SEED + epoch, tf.int64)
 
 
 # Where a step begins.

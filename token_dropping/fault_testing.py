@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -97,10 +98,9 @@ def signal_at(
     The exit code, negative where a signal ended the process.
   """
   for line in process.stdout:
-    words = line.split()
-    if words[:1] == ["step"] and "/" in words[1]:
-      if int(words[1].split("/")[0].replace(",", "")) >= step:
-        break
+    reported = re.match(r"step +([\d,]+)/", line)
+    if reported and int(reported.group(1).replace(",", "")) >= step:
+      break
   time.sleep(delay)
   if process.poll() is None:
     process.send_signal(number)
