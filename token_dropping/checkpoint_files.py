@@ -7,6 +7,7 @@ checksum of every tensor beside it. Reading all of them is the check.
 
 import os
 import re
+import time
 
 import tensorflow as tf
 
@@ -63,14 +64,28 @@ def use_last_good(model_dir: str) -> list[str]:
       f"train anew. Received: {damages[0]}"
     )
   if good and (damages or not known):
-    tf.train.update_checkpoint_state(model_dir, good[-1], good)
+    _list(model_dir, good)
   return [f"{damage}; going on from {good[-1]}" for damage in damages]
 
 
 def _listed(model_dir: str) -> list[str]:
   """Returns the checkpoints that the file `checkpoint` lists, oldest first."""
-  state = tf.train.get_checkpoint_state(model_dir)
+  try:
+    state = tf.train.get_checkpoint_state(model_dir)
+  except ValueError:  # not the text that it should be
+    return []
   return list(state.all_model_checkpoint_paths) if state else []
+
+
+def _list(model_dir: str, prefixes: list[str]) -> None:
+  """Writes the file `checkpoint`; without times none would ever be deleted."""
+  tf.compat.v1.train.update_checkpoint_state(
+    model_dir,
+    prefixes[-1],
+    prefixes,
+    all_model_checkpoint_timestamps=[time.time()] * len(prefixes),
+    last_preserved_timestamp=0.0,
+  )
 
 
 def _present(model_dir: str) -> list[str]:

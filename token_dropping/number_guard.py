@@ -42,6 +42,8 @@ class NumberGuard:
     self._metrics = metrics
     self._step = global_step
     self._skips = policy == "skip"
+    if self._skips:
+      model(model.inputs)  # makes the weights of the heads
     self._max_skipped = max_skipped
     self.bad_steps = _counter("bad_steps", 0)
     self._first_bad = _counter("first_bad_step", -1)

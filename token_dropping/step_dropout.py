@@ -24,6 +24,9 @@ class _StepDropout:
     self._seed = seed
     self._index = index
 
+  def _maybe_init(self) -> None:
+    """Called by a layer that is built later; there is nothing to make."""
+
   def dropout(self, inputs, rate, noise_shape=None) -> tf.Tensor:
     """Drops a share of the inputs and scales the others up."""
     context = tf.distribute.get_replica_context()
