@@ -34,10 +34,20 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     gradient_accumulation_steps: into how many slices each replica's batch is
       cut. They are computed one after the other and make one optimizer step, so
       that a large batch fits a small device.
+    seed: of initial weights and dropout. Another one, another run.
+    deterministic: use TensorFlow's deterministic operations alone, slower on
+      accelerators: the same command gives the same bits on the same machine.
+    on_bad_numbers: `stop` ends the run at a loss or a weight that is NaN or
+      Inf; `skip` leaves such a step out and counts it.
+    max_skipped_steps: how many steps of a run may be left out.
   """
 
   scale_loss: bool = True
   gradient_accumulation_steps: int = 1
+  seed: int = 0
+  deterministic: bool = False
+  on_bad_numbers: str = "stop"
+  max_skipped_steps: int = 10
 
 
 @task_factory.register_task_cls(TokenDropMaskedLMConfig)
@@ -69,15 +79,17 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       checkpoints.initialize_from(model, self.task_config.init_checkpoint)
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches, masks them where asked to, and checks their ids."""
-    if pretrain_data.is_dynamic(params) and params.input_path != "dummy":
+    """Reads batches, masks them where asked to, and checks their values."""
+    if isinstance(params, pretrain_data.PretrainDataConfig):
+      # A run that goes on reads on from where its checkpoint was written.
       step = checkpoints.latest_step(self.logging_dir)
       loader = pretrain_data.PretrainDataLoader(params)
       dataset = loader.load(input_context, first_step=step)
     else:
       dataset = super().build_inputs(params, input_context)
     vocab_size = self.task_config.model.encoder.get().vocab_size
-    return record_checks.with_checked_ids(dataset, vocab_size)
+    static = not pretrain_data.is_dynamic(params)
+    return record_checks.with_checked_values(dataset, vocab_size, static)
 
   def build_metrics(self, training: bool | None = None) -> list:
     """Model Garden's metrics; in training also the share of kept tokens."""

@@ -6,6 +6,7 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_checks
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import number_guard
 from token_dropping import pretrain_data
 from token_dropping.data import dynamic_masking
 
@@ -29,7 +30,19 @@ def check(task: cfg.TaskConfig) -> None:
   if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
     _check_slices(task)
+    _check_faults(task)
   _check_heads(task)
+
+
+def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  errors.require(
+    task.on_bad_numbers in number_guard.POLICIES,
+    f"task.on_bad_numbers must be one of {', '.join(number_guard.POLICIES)}",
+    repr(task.on_bad_numbers),
+  )
+  for name in ("seed", "max_skipped_steps"):
+    value = getattr(task, name)
+    errors.require(value >= 0, f"task.{name} must be at least 0", value)
 
 
 def find_doubts(task: cfg.TaskConfig) -> list[str]:
