@@ -42,7 +42,7 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 test: $(STAMPS)/test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-test-slow: $(STAMPS)/test ## Run the tests of faults that take long
+test-slow: $(STAMPS)/test ## Run the tests that take long
 	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style

@@ -37,7 +37,9 @@ def _assert_same(found, expected) -> None:
   np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("replicas", [2, 4])
+@pytest.mark.parametrize(
+  "replicas", [2, pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_replicas_learn_what_one_does(single, replicas):
   losses, tables, scores = _train(replicas)
   assert len(losses) == replica_testing.STEPS
@@ -56,6 +58,7 @@ def test_training_moves_what_is_compared(single):
   assert np.ptp(tables[0][5:]) > 0.01
 
 
+@pytest.mark.slow
 def test_two_workers_learn_what_one_does(single, tmp_path):
   addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
   command = [sys.executable, "-m", "token_dropping.replica_testing", tmp_path]
@@ -110,7 +113,9 @@ def whole():
   return _train_in_slices(replicas=1, slices=1)
 
 
-@pytest.mark.parametrize(("replicas", "slices"), [(1, 4), (2, 2)])
+@pytest.mark.parametrize(
+  ("replicas", "slices"), [pytest.param(1, 4, marks=pytest.mark.slow), (2, 2)]
+)
 def test_slices_train_as_the_whole_batch(whole, replicas, slices):
   found = _train_in_slices(replicas, slices)
   for several, one in zip(found, whole, strict=True):
