@@ -80,7 +80,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""
-    if isinstance(params, pretrain_data.PretrainDataConfig):
+    made_up = params.input_path == "dummy"
+    if isinstance(params, pretrain_data.PretrainDataConfig) and not made_up:
       # A run that goes on reads on from where its checkpoint was written.
       step = checkpoints.latest_step(self.logging_dir)
       loader = pretrain_data.PretrainDataLoader(params)
@@ -88,7 +89,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     else:
       dataset = super().build_inputs(params, input_context)
     vocab_size = self.task_config.model.encoder.get().vocab_size
-    static = not pretrain_data.is_dynamic(params)
+    # Those of Model Garden's have no weights; neither have unmasked ones.
+    static = not (made_up or pretrain_data.is_dynamic(params))
     return record_checks.with_checked_values(dataset, vocab_size, static)
 
   def build_metrics(self, training: bool | None = None) -> list:
