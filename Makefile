@@ -23,10 +23,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv quickstart test lint format clean check-python
+.PHONY: help venv quickstart test test-slow lint format clean check-python
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' \
 	  $(MAKEFILE_LIST)
 
 venv: $(STAMPS)/package ## Make .venv with the package and what it needs
@@ -41,6 +41,9 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 # Each process needs about 3 GB; a file's tests share what they make.
 test: $(STAMPS)/test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+test-slow: $(STAMPS)/test ## Run the tests that take long
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style
 	$(BIN)/ruff check

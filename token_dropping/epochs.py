@@ -1,44 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serialized records, each with the number of the epoch that it is read in."""
+"""Serialized records, each with the number of the epoch that it is read in.
+
+The order of training is a function of `seed` and epoch alone, so that a run
+that goes on reads what it would have read.
+"""
 
 import tensorflow as tf
 from official.common import dataset_fn
 from official.core import config_definitions as cfg
 from official.core import input_reader
 
+from token_dropping import errors
+
+# Files read at a time where `cycle_length` is unset. Not the number of cores,
+# as tf.data would have it: the order must not depend on the machine.
+CYCLE_LENGTH = 16
+_EPOCHS_PER_SEED = 1_000_003
+_GRAPH_SEED = 1
+
 
 def read_epochs(
   data: cfg.DataConfig,
   input_context: tf.distribute.InputContext | None = None,
-  first_epoch: int = 0,
+  first_step: int = 0,
 ) -> tf.data.Dataset:
   """Reads the files of a config, again and again in training.
 
-  As Model Garden's reader does, training reads the files in a new random order
-  each time, and of several input pipelines each reads its share of the files,
-  or of the records where the files are too few.
+  Training reads the files in a new random order each time and shuffles the
+  records of each epoch among themselves. Of several input pipelines each reads
+  its share of the files, or of the records where the files are too few.
 
   Args:
-    data: its `cache` keeps the serialized records in memory, and the order.
+    data: its `cache` keeps the serialized records in memory, and their order
+      before shuffling.
     input_context: which part of the records to read; `None` means all.
-    first_epoch: number of the first epoch in training. Validation is one epoch,
-      number 0.
+    first_step: training step before which the records that earlier steps read
+      are left out. Validation is one epoch, number 0, from its beginning.
 
   Returns:
     Scalars (epoch int64, record string).
+
+  Raises:
+    UserError: `first_step` is above 0 and the files hold no records.
   """
+  first_epoch, skipped = 0, 0
+  numbers = tf.data.Dataset.range(1)
   if data.is_training:
+    first_epoch, skipped = _position(data, input_context, first_step)
     numbers = tf.data.Dataset.counter(first_epoch)
-  else:
-    numbers = tf.data.Dataset.range(1)
-  cached = None
-  if data.cache:
-    cached = _read(data, input_context, first_epoch).cache()
+  cached = _read(data, input_context, 0).cache() if data.cache else None
 
   def read_epoch(number: tf.Tensor) -> tf.data.Dataset:
     records = cached
     if records is None:
       records = _read(data, input_context, number)
+    if data.is_training:
+      records = _shuffled(records, data.shuffle_buffer_size, data, number)
+      skip = tf.constant(skipped, tf.int64)
+      records = records.skip(tf.where(number == first_epoch, skip, 0))
     return records.map(lambda record: (number, record))
 
   return numbers.flat_map(read_epoch)
@@ -48,27 +67,114 @@ def _read(data: cfg.DataConfig, input_context, epoch) -> tf.data.Dataset:
   """Reads this pipeline's share of the records once."""
   read = dataset_fn.pick_dataset_fn(data.file_type)
   files = input_reader.match_files(data.input_path)
-  # Workers of tf.data service shard and order the files themselves.
-  shards, index = 1, 0
-  if input_context and data.sharding and not data.enable_tf_data_service:
-    shards = input_context.num_input_pipelines
-    index = input_context.input_pipeline_id
+  shards, index = _share(data, input_context)
   if len(files) < max(2, shards):
     return read(files).shard(shards, index)
+  cycle_length = data.cycle_length or CYCLE_LENGTH
   paths = tf.data.Dataset.from_tensor_slices(files)
-  if data.is_training:
-    paths = paths.shuffle(len(files), seed=_order_seed(data, epoch))
-  return paths.shard(shards, index).interleave(
-    read,
-    cycle_length=data.cycle_length,
-    block_length=data.block_length,
-    num_parallel_calls=data.cycle_length or tf.data.AUTOTUNE,
-    deterministic=data.deterministic,
+  return (
+    _ordered(paths, len(files), data, epoch)
+    .shard(shards, index)
+    .interleave(
+      read,
+      cycle_length=cycle_length,
+      block_length=data.block_length,
+      num_parallel_calls=cycle_length,
+      deterministic=data.deterministic,
+    )
   )
 
 
-def _order_seed(data: cfg.DataConfig, epoch):
-  """Returns the seed of the order of the files, the same in every pipeline."""
+def _share(data: cfg.DataConfig, input_context) -> tuple[int, int]:
+  """Returns the number of shares and the index of this pipeline's."""
+  # Workers of tf.data service shard and order the files themselves.
+  if input_context and data.sharding and not data.enable_tf_data_service:
+    return input_context.num_input_pipelines, input_context.input_pipeline_id
+  return 1, 0
+
+
+def _ordered(
+  items: tf.data.Dataset, count: int, data: cfg.DataConfig, epoch
+) -> tf.data.Dataset:
+  """Puts what stands for the files into the order of an epoch."""
+  if not data.is_training:
+    return items
+  return _shuffled(items, count, data, epoch)
+
+
+def _shuffled(
+  items: tf.data.Dataset, buffer_size: int, data: cfg.DataConfig, epoch
+) -> tf.data.Dataset:
+  """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was."""
   if data.enable_tf_data_service:
-    return None  # every worker has an order of its own
-  return tf.cast((data.seed or 0) + epoch, tf.int64)
+    return items.shuffle(buffer_size)  # every worker has an order of its own
+
+  def shuffle(number: tf.Tensor) -> tf.data.Dataset:
+    tf.random.set_seed(_GRAPH_SEED)  # of this function alone
+    seed = (data.seed or 0) * _EPOCHS_PER_SEED + number
+    return items.shuffle(buffer_size, seed, reshuffle_each_iteration=False)
+
+  return tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64)).flat_map(
+    shuffle
+  )
+
+
+# Where a step begins.
+
+
+def records_per_step(
+  data: cfg.DataConfig, input_context: tf.distribute.InputContext | None
+) -> int:
+  """Returns how many records a step takes from one input pipeline."""
+  if input_context is None:
+    return data.global_batch_size
+  size = input_context.get_per_replica_batch_size(data.global_batch_size)
+  replicas = input_context.num_replicas_in_sync
+  return size * max(1, replicas // input_context.num_input_pipelines)
+
+
+def _position(data: cfg.DataConfig, input_context, step: int):
+  """Returns the epoch that a step begins in, and how many records in."""
+  # A tf.data service does not say what it has handed out.
+  if not step or data.enable_tf_data_service:
+    return 0, 0
+  left = step * records_per_step(data, input_context)
+  counts = _count_records(data)
+  errors.require(
+    sum(counts) > 0,
+    "input_path must hold records",
+    f"{data.input_path!r}, whose files are empty",
+  )
+  epoch = 0
+  while True:
+    records = _records_of_epoch(data, input_context, counts, epoch)
+    if left < records:
+      return epoch, left
+    left -= records
+    epoch += 1
+
+
+def _count_records(data: cfg.DataConfig) -> list[int]:
+  """Counts the records of each file, by reading them."""
+  read = dataset_fn.pick_dataset_fn(data.file_type)
+  files = input_reader.match_files(data.input_path)
+  counts = tf.data.Dataset.from_tensor_slices(files).map(
+    lambda file: read(file).reduce(
+      tf.constant(0, tf.int64), lambda n, _: n + 1
+    ),
+    num_parallel_calls=tf.data.AUTOTUNE,
+  )
+  return [int(count) for count in counts]
+
+
+def _records_of_epoch(
+  data: cfg.DataConfig, input_context, counts: list[int], epoch: int
+) -> int:
+  """Returns how many records this pipeline reads in an epoch."""
+  shards, index = _share(data, input_context)
+  if len(counts) < max(2, shards):
+    return max(0, -((index - sum(counts)) // shards))
+  # The files of a pipeline, and so their records, are others in each epoch.
+  numbers = tf.data.Dataset.range(len(counts))
+  order = _ordered(numbers, len(counts), data, 0 if data.cache else epoch)
+  return sum(counts[int(number)] for number in order.shard(shards, index))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from official.nlp.data import pretrain_dataloader
 
 from token_dropping import epochs
+from token_dropping import errors
 
 FILES, IN_EACH = 4, 3
 RECORDS = FILES * IN_EACH
@@ -23,11 +24,12 @@ def folder(tmp_path):
   return tmp_path
 
 
-def _read(folder, count, context=None, first=0, **fields) -> list[tuple]:
+def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
   """Returns the first (epoch, record) pairs."""
   defaults = {"input_path": f"{folder}/records-*", "is_training": True}
+  defaults |= {"global_batch_size": 4, "shuffle_buffer_size": 3}
   data = pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
-  dataset = epochs.read_epochs(data, context, first)
+  dataset = epochs.read_epochs(data, context, step)
   return [
     (int(epoch), int(record))
     for epoch, record in itertools.islice(dataset.as_numpy_iterator(), count)
@@ -62,13 +64,73 @@ def test_cached_records_are_read_once(folder):
 
 
 def test_validation_is_one_epoch_number_0(folder):
-  pairs = _read(folder, None, is_training=False, first=7)
+  pairs = _read(folder, None, is_training=False, step=7)
   assert sorted(pairs) == [(0, record) for record in range(RECORDS)]
 
 
-def test_epochs_may_begin_later(folder):
-  pairs = _read(folder, RECORDS + 1, first=7)
-  assert [epoch for epoch, _ in pairs] == [7] * RECORDS + [8]
+@pytest.mark.parametrize(
+  "fields",
+  [
+    {},
+    {"cache": True},
+    {"seed": 3, "cycle_length": 2, "block_length": 2},
+    {"input_path": "{}/records-2"},
+    {"shuffle_buffer_size": 100},
+  ],
+)
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_a_later_step_reads_what_it_would_have_read(folder, fields, step):
+  if "input_path" in fields:
+    fields = fields | {"input_path": fields["input_path"].format(folder)}
+  whole = _read(folder, 5 * RECORDS, **fields)
+  rest = _read(folder, 5 * RECORDS - 4 * step, step=step, **fields)
+  assert rest == whole[4 * step :]
+
+
+@pytest.mark.parametrize("pipelines", [2, 5])
+def test_a_later_step_of_uneven_files_and_several_pipelines(folder, pipelines):
+  with tf.io.TFRecordWriter(str(folder / "records-1")) as writer:
+    for index in range(7):
+      writer.write(str(100 + index).encode())
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
+    fields = {"global_batch_size": 2 * pipelines}  # 2 records each a step
+    whole = _read(folder, 60, context, **fields)
+    for step in (1, 9):
+      rest = _read(folder, 60 - 2 * step, context, step=step, **fields)
+      assert rest == whole[2 * step :]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_global_seed_changes_nothing(folder, seed):
+  context = tf.distribute.InputContext(2, 1, 2)
+  expected = _read(folder, 4 * RECORDS, context)
+  tf.random.set_seed(seed)
+  assert _read(folder, 4 * RECORDS, context) == expected
+  rest = _read(folder, 4 * RECORDS - 10, context, step=5)
+  assert rest == expected[10:]
+
+
+def test_epochs_are_not_mixed(folder):
+  pairs = _read(folder, 3 * RECORDS, shuffle_buffer_size=100)
+  numbers = [number for number, _ in pairs]
+  assert numbers == [0] * RECORDS + [1] * RECORDS + [2] * RECORDS
+
+
+def test_records_are_shuffled_within_an_epoch(folder):
+  one = {"input_path": f"{folder}/records-2"}
+  orders = {
+    tuple(_of_epoch(_read(folder, 30, **one), number)) for number in range(10)
+  }
+  assert len(orders) > 1
+
+
+def test_nothing_to_go_on_with(tmp_path):
+  tf.io.TFRecordWriter(str(tmp_path / "records-0")).close()
+  with pytest.raises(
+    errors.UserError, match="input_path must hold records. Received: "
+  ):
+    _read(tmp_path, 1, step=1)
 
 
 def test_files_come_in_another_order_each_epoch(folder):

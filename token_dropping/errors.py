@@ -20,6 +20,24 @@ class UserError(ValueError):
   """
 
 
+class StoppedError(Exception):
+  """A run that ended early because it was asked to, with all it did saved.
+
+  Args:
+    message: one line.
+    code: exit code of the command.
+  """
+
+  def __init__(self, message: str, code: int):
+    super().__init__(message)
+    self.code = code
+
+
+def first_line(error: BaseException) -> str:
+  """Returns what an error of a library says, without its trace."""
+  return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 def require(condition: bool, rule: str, received) -> None:
   """Raises `UserError` unless a condition holds.
 
@@ -49,7 +67,8 @@ def run_command(
       default none of them may look like a flag.
 
   Raises:
-    SystemExit: always; with code 2 after a `UserError`.
+    SystemExit: always; with code 2 after a `UserError`, and with its own after
+      a `StoppedError`.
   """
 
   def report(argv: list[str]) -> None:
@@ -60,6 +79,9 @@ def run_command(
     except UserError as error:
       print(f"error: {error}", file=sys.stderr)
       sys.exit(EXIT_CODE)
+    except StoppedError as stopped:
+      print(stopped, file=sys.stderr)
+      sys.exit(stopped.code)
 
   app.run(report, flags_parser=lambda argv: _parse(flags_parser, argv))
 

@@ -30,10 +30,44 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   """
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
+  _check_clipping(params.trainer.optimizer_config.optimizer)
   if finetune_config.is_finetuning(params.task):
     finetune_checks.check(params)
   else:
     pretrain_checks.check(params.task)
+  replicas = _known_replicas(params.runtime)
+  if replicas is not None:
+    check_replicas(params, replicas)
+
+
+def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
+  """Checks that all replicas get equal parts of a batch.
+
+  Args:
+    params: the whole config.
+    replicas: number of replicas. TPUs and workers know theirs only once they
+      are connected.
+
+  Raises:
+    UserError: a batch size that the replicas, or the slices of each replica's
+      batch, do not divide.
+  """
+  slices = getattr(params.task, "gradient_accumulation_steps", 1)
+  for name, parts in (("train_data", slices), ("validation_data", 1)):
+    size = getattr(params.task, name).global_batch_size
+    rule = f"task.{name}.global_batch_size must be a multiple of {replicas}"
+    rule += " replicas"
+    if parts > 1:
+      rule += f" x {parts} task.gradient_accumulation_steps"
+    errors.require(size % (replicas * parts) == 0, rule, size)
+
+
+def _known_replicas(runtime: cfg.RuntimeConfig) -> int | None:
+  """Returns the number of replicas where the config alone says it."""
+  name = runtime.distribution_strategy
+  if name in ("off", "one_device"):
+    return 1
+  return max(runtime.num_gpus, 1) if name == "mirrored" else None
 
 
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
@@ -103,3 +137,18 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     "trainer.validation_steps must be at least 1, or -1 for all data",
     steps,
   )
+
+
+def _check_clipping(optimizer) -> None:
+  """Keras takes no other clipping beside ours of AdamW's norm."""
+  config = optimizer.get()
+  if getattr(config, "gradient_clip_norm", 0.0) <= 0.0:
+    return
+  for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+    value = getattr(config, name, None)
+    path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
+    errors.require(
+      value is None,
+      f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0",
+      value,
+    )

@@ -477,3 +477,76 @@ def test_rate_with_room_or_static_is_not_doubted():
   usual = experiment_checks.find_doubts(_params())
   for changes in (dynamic, static):
     assert experiment_checks.find_doubts(_params(changes)) == usual
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {"task.gradient_accumulation_steps": 0},
+      "task.gradient_accumulation_steps must be at least 1. Received: 0",
+    ),
+    (
+      {"task.gradient_accumulation_steps": 3},
+      "task.gradient_accumulation_steps must divide "
+      "task.train_data.global_batch_size (4). Received: 3",
+    ),
+    (
+      {
+        "task.gradient_accumulation_steps": 2,
+        "task.train_data.drop_remainder": False,
+      },
+      "task.gradient_accumulation_steps must be 1 unless "
+      "task.train_data.drop_remainder is true: the last batch may have any "
+      "size. Received: 2",
+    ),
+  ],
+)
+def test_slices_must_be_equal(changes, message):
+  assert _refused(changes) == message
+
+
+@pytest.mark.parametrize(
+  ("changes", "replicas", "message"),
+  [
+    (
+      {},
+      8,
+      "task.train_data.global_batch_size must be a multiple of 8 replicas. "
+      "Received: 4",
+    ),
+    (
+      {"task.gradient_accumulation_steps": 4},
+      2,
+      "task.train_data.global_batch_size must be a multiple of 2 replicas x 4 "
+      "task.gradient_accumulation_steps. Received: 4",
+    ),
+    (
+      {"task.validation_data.global_batch_size": 3},
+      2,
+      "task.validation_data.global_batch_size must be a multiple of 2 "
+      "replicas. Received: 3",
+    ),
+  ],
+)
+def test_replicas_must_share_equally(changes, replicas, message):
+  with pytest.raises(errors.UserError) as caught:
+    experiment_checks.check_replicas(_params(changes), replicas)
+  assert str(caught.value) == message
+
+
+def test_slices_that_divide_pass():
+  params = _params({"task.gradient_accumulation_steps": 2})
+  experiment_checks.check_experiment(params)
+  experiment_checks.check_replicas(params, 2)
+
+
+@pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_gradients_are_clipped_in_one_way(name):
+  path = "trainer.optimizer_config.optimizer.adamw"
+  assert _refused({f"{path}.{name}": 1.0}) == (
+    f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0. "
+    "Received: 1.0"
+  )
+  params = _params({f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0})
+  experiment_checks.check_experiment(params)

@@ -10,6 +10,7 @@ from official.modeling import hyperparams
 from token_dropping import checkpoints
 from token_dropping import encoder as encoder_lib
 from token_dropping import encoder_config
+from token_dropping import optimizers
 
 
 @dataclasses.dataclass
@@ -43,6 +44,11 @@ class FinetuneTask:
   the pretraining run is part of the model. Evaluation and whatever is exported
   compute the whole sequence.
   """
+
+  @classmethod
+  def create_optimizer(cls, optimizer_config, runtime_config=None):
+    """Builds the optimizer; it clips the gradients of the global batch."""
+    return optimizers.create_optimizer(optimizer_config, runtime_config)
 
   def build_encoder(self) -> encoder_lib.TokenDropEncoder:
     """Builds the encoder of the pretraining run, with random weights."""

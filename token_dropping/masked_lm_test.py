@@ -116,6 +116,29 @@ def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
+def test_without_scale_loss_the_gradients_of_replicas_add_up():
+  moves = []
+  for count in (1, 2):
+    strategy = testing.mirrored(count)
+    with strategy.scope():
+      tf_keras.utils.set_random_seed(1)
+      task = _task()
+      task.task_config.scale_loss = False
+      model, optimizer = task.build_model(), _sgd()
+      model(_batch())  # makes the weights
+    before = model.get_weights()
+    shards = strategy.experimental_distribute_values_from_function(
+      lambda _: _batch()
+    )
+    tf.function(strategy.run)(
+      task.train_step, args=(shards, model, optimizer, [])
+    )
+    after = model.get_weights()
+    moves.append([b - a for a, b in zip(before, after, strict=True)])
+  for one, two in zip(*moves, strict=True):
+    np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
+
+
 def _shards(strategy, batch: dict):
   """Splits a batch among replicas, unevenly where predictions are unused."""
   weights = batch["masked_lm_weights"].numpy()

@@ -6,6 +6,7 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_checks
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import number_guard
 from token_dropping import pretrain_data
 from token_dropping.data import dynamic_masking
 
@@ -28,7 +29,20 @@ def check(task: cfg.TaskConfig) -> None:
       _check_masking(data, f"task.{name}")
   if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
+    _check_slices(task)
+    _check_faults(task)
   _check_heads(task)
+
+
+def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  errors.require(
+    task.on_bad_numbers in number_guard.POLICIES,
+    f"task.on_bad_numbers must be one of {', '.join(number_guard.POLICIES)}",
+    repr(task.on_bad_numbers),
+  )
+  for name in ("seed", "max_skipped_steps"):
+    value = getattr(task, name)
+    errors.require(value >= 0, f"task.{name} must be at least 0", value)
 
 
 def find_doubts(task: cfg.TaskConfig) -> list[str]:
@@ -63,6 +77,24 @@ def _check_data(data: cfg.DataConfig, path: str) -> None:
     f"{path}.max_predictions_per_seq must be at most {path}.seq_length "
     f"({data.seq_length})",
     data.max_predictions_per_seq,
+  )
+
+
+def _check_slices(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  """Checks that batches can be cut into equal slices."""
+  path, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
+  errors.require(slices >= 1, f"task.{path} must be at least 1", slices)
+  batch_size = task.train_data.global_batch_size
+  errors.require(
+    batch_size % slices == 0,
+    f"task.{path} must divide task.train_data.global_batch_size ({batch_size})",
+    slices,
+  )
+  errors.require(
+    slices == 1 or task.train_data.drop_remainder,
+    f"task.{path} must be 1 unless task.train_data.drop_remainder is true: the "
+    "last batch may have any size",
+    slices,
   )
 
 

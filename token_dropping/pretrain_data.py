@@ -8,6 +8,7 @@ task:
 import dataclasses
 
 import tensorflow as tf
+from official.core import config_definitions as cfg
 from official.core import input_reader
 from official.nlp.data import data_loader
 from official.nlp.data import data_loader_factory
@@ -55,6 +56,26 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
   vocab_file: str = ""
 
 
+V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
+
+
+def feature_names(data: cfg.DataConfig) -> dict[str, str]:
+  """Returns the features of static records: name in a batch, in a record."""
+  names = ["input_word_ids", "input_mask", "input_type_ids"]
+  names += ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
+  if data.use_next_sentence_label:
+    names.append("next_sentence_labels")
+  renamed = {} if data.use_v2_feature_names else V1_NAMES
+  return {name: renamed.get(name, name) for name in names}
+
+
+def narrowed(values: tf.Tensor) -> tf.Tensor:
+  """Casts int64 to int32, and keeps an id that is too large too large."""
+  if values.dtype != tf.int64:
+    return values
+  return tf.saturate_cast(values, tf.int32)
+
+
 def is_dynamic(data) -> bool:
   """Whether a data config, of any class, asks for dynamic masking."""
   return getattr(data, "masking", "static") == "dynamic"
@@ -63,6 +84,11 @@ def is_dynamic(data) -> bool:
 @data_loader_factory.register_data_loader_cls(PretrainDataConfig)
 class PretrainDataLoader(data_loader.DataLoader):
   """Reads batches, masked before or here.
+
+  What a training step reads is a function of the config and the step: a run
+  that was stopped and goes on reads no record twice and leaves none out.
+  Records of TensorFlow Datasets and `dummy` ones are Model Garden's, which
+  begins anew with them.
 
   Dynamic masks depend on seed, epoch and the record's content, so neither the
   order of the records nor the number of readers changes them. Validation is
@@ -85,21 +111,25 @@ class PretrainDataLoader(data_loader.DataLoader):
 
     Args:
       input_context: which part of the records to read; `None` means all.
-      first_step: step at which training starts or continues. The rate goes on
-        from there, and so do the numbers of the epochs: a continued run has new
-        masks. Not read with static masks.
+      first_step: step at which training starts or continues. Data and masking
+        rate go on from there.
     """
-    if not is_dynamic(self._params):
-      loader = pretrain_dataloader.BertPretrainDataLoader(self._params)
-      return loader.load(input_context)
-    # The records are read here, since Model Garden's reader numbers no epochs;
-    # it does what comes after. Its cache would keep the masks.
+    data = self._params
+    if data.tfds_name or data.input_path == "dummy":
+      return pretrain_dataloader.BertPretrainDataLoader(data).load(
+        input_context
+      )
+    parse = _StaticParser(data)
+    if is_dynamic(data):
+      parse = _DynamicParser(data, input_context, first_step)
+    # The records are read and shuffled here, since Model Garden's reader cannot
+    # begin in the middle; it does what comes after. Its cache would keep masks.
     reader = input_reader.InputReader(
-      params=self._params.replace(cache=False),
+      params=data.replace(cache=False, shuffle_buffer_size=1),
       transform_and_batch_fn=self._numbered_batches,
-      postprocess_fn=_Parser(self._params, input_context, first_step),
+      postprocess_fn=parse,
     )
-    records = epochs.read_epochs(self._params, input_context, first_step)
+    records = epochs.read_epochs(data, input_context, first_step)
     return reader.read(input_context, records)
 
   def _numbered_batches(
@@ -113,7 +143,35 @@ class PretrainDataLoader(data_loader.DataLoader):
     return dataset.batch(size, self._params.drop_remainder).enumerate()
 
 
-class _Parser:
+class _StaticParser:
+  """Turns serialized records with masks into batches."""
+
+  def __init__(self, params: PretrainDataConfig):
+    self._params = params
+    self._names = feature_names(params)
+
+  def __call__(self, index: tf.Tensor, numbered: tuple) -> dict:
+    del index
+    _, serialized = numbered
+    example = tf.io.parse_example(serialized, self._features())
+    return {
+      name: narrowed(example[stored]) for name, stored in self._names.items()
+    }
+
+  def _features(self) -> dict:
+    data, features = self._params, {}
+    for name, stored in self._names.items():
+      length = data.seq_length
+      if name.startswith("masked_lm_"):
+        length = data.max_predictions_per_seq
+      if name == "next_sentence_labels":
+        length = 1
+      kind = tf.float32 if name == "masked_lm_weights" else tf.int64
+      features[stored] = tf.io.FixedLenFeature([length], kind)
+    return features
+
+
+class _DynamicParser:
   """Turns serialized records into masked batches."""
 
   def __init__(self, params: PretrainDataConfig, input_context, first_step):
@@ -134,13 +192,13 @@ class _Parser:
       random_share=params.random_share,
       seed=params.masking_seed,
     )
-    self._features = _features(params)
+    self._features = _dynamic_features(params)
 
   def __call__(self, index: tf.Tensor, numbered: tuple) -> dict:
     epoch, serialized = numbered
     example = tf.io.parse_example(serialized, self._features)
     batch = self._masker.mask(
-      example["input_word_ids"],
+      narrowed(example["input_word_ids"]),
       example["word_starts"],
       rate=self._rate(self._first_step + index // self._batches_per_step),
       epoch=epoch,
@@ -159,7 +217,7 @@ class _Parser:
     return first + (last - first) * done
 
 
-def _features(params: PretrainDataConfig) -> dict:
+def _dynamic_features(params: PretrainDataConfig) -> dict:
   """Returns what `tf.io.parse_example` reads."""
   length = params.seq_length
   features = {

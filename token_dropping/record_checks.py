@@ -13,16 +13,18 @@ from token_dropping import errors
 from token_dropping import pretrain_data
 from token_dropping import vocabulary
 
-# How much of the data is looked at before the run starts. Ids of the remaining
-# records are checked as they are read, by `with_checked_ids`.
+# How much of the data is looked at before the run starts. Those that
+# remain are checked as they are read, by `with_checked_values`.
 FILES_CHECKED = 8
 RECORDS_CHECKED = 16
 
+IDS = ("input_word_ids", "masked_lm_ids")
 ID_RULE = " must be in [0, vocab_size)"
+POSITION_RULE = " must be in [0, seq_length)"
+WEIGHT_RULE = " must be at least 0, and one of a record above"
 DYNAMIC_SEQUENCES = ("input_word_ids", "word_starts")
 SEQUENCES = ("input_word_ids", "input_mask", "input_type_ids")
 PREDICTIONS = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
-V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
 
 
 def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
@@ -48,7 +50,7 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
       where = f"{file}, record {index}"
       _check_names(example, data, path, where)
       _check_lengths(example, data, path, where)
-      _check_ids(example, data, vocab_size, where)
+      _check_values(example, data, vocab_size, where)
       found += 1
   if not found:
     raise errors.UserError(
@@ -57,43 +59,95 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
     )
 
 
-def with_checked_ids(
-  dataset: tf.data.Dataset, vocab_size: int
+def with_checked_values(
+  dataset: tf.data.Dataset, vocab_size: int, static: bool = True
 ) -> tf.data.Dataset:
-  """Stops a run at the first batch with an id outside the vocabulary.
+  """Stops a run at the first batch with a value that breaks a rule.
 
-  Without it a lookup on an accelerator would clip such an id silently. See
+  Without it a lookup on an accelerator would clip a wrong id silently. See
   `broken_rule` for the error.
 
   Args:
     dataset: batches, as dictionaries.
     vocab_size: int, V.
+    static: whether positions and weights are those of records; of masks drawn
+      here they need no check.
 
   Returns:
     The same batches.
   """
 
   def check(batch: dict) -> dict:
-    checked = dict(batch)
-    for name in ("input_word_ids", "masked_lm_ids"):
-      ids = batch[name]
-      outside = tf.logical_or(ids < 0, ids >= vocab_size)
-      worst = tf.reduce_max(tf.where(outside, ids, tf.int32.min))
-      message = tf.strings.format(
-        f"{name}{ID_RULE} ({vocab_size}). Received: {{}}", worst
-      )
-      none = tf.logical_not(tf.reduce_any(outside))
-      with tf.control_dependencies([tf.debugging.Assert(none, [message])]):
-        checked[name] = tf.identity(ids)
-    return checked
+    rules = [_id_rule(batch, name, vocab_size) for name in IDS]
+    if static:
+      rules += [_position_rule(batch), _weight_rule(batch)]
+    with tf.control_dependencies(rules):
+      return {name: tf.identity(values) for name, values in batch.items()}
 
   return dataset.map(check)
 
 
+def _id_rule(batch: dict, name: str, vocab_size: int) -> tf.Operation:
+  return _range_rule(batch[name], vocab_size, f"{name}{ID_RULE} ({vocab_size})")
+
+
+def _position_rule(batch: dict) -> tf.Operation:
+  length = batch["input_word_ids"].shape[1]
+  rule = f"masked_lm_positions{POSITION_RULE} ({length})"
+  return _range_rule(batch["masked_lm_positions"], length, rule)
+
+
+def _weight_rule(batch: dict) -> tf.Operation:
+  weights = batch["masked_lm_weights"]
+  fine = tf.reduce_all(weights >= 0) & tf.reduce_all(
+    tf.reduce_max(weights, axis=1) > 0
+  )
+  worst = tf.reduce_min(tf.reduce_sum(weights, axis=1))
+  message = tf.strings.format(
+    f"masked_lm_weights{WEIGHT_RULE}. Received: a record with sum {{}}", worst
+  )
+  return tf.debugging.Assert(fine, [message])
+
+
+def _range_rule(values: tf.Tensor, end: int, rule: str) -> tf.Operation:
+  outside = tf.logical_or(values < 0, values >= end)
+  worst = tf.reduce_max(tf.where(outside, values, values.dtype.min))
+  message = tf.strings.format(f"{rule}. Received: {{}}", worst)
+  return tf.debugging.Assert(tf.logical_not(tf.reduce_any(outside)), [message])
+
+
 def broken_rule(error: tf.errors.OpError) -> str | None:
-  """Returns the complaint of `with_checked_ids` in an error, if it is one."""
-  found = re.search(r"\w+" + re.escape(ID_RULE) + r"[^\]\n]*", str(error))
+  """Returns the complaint of `with_checked_values`, if an error is one."""
+  rules = "|".join(map(re.escape, (ID_RULE, POSITION_RULE, WEIGHT_RULE)))
+  found = re.search(rf"\w+({rules})[^\]\n]*", str(error))
   return found and found.group()
+
+
+def check_example(
+  serialized: bytes, data: cfg.DataConfig, vocab_size: int, path, where: str
+) -> None:
+  """Compares one record with the config.
+
+  Args:
+    serialized: the record.
+    data: a `BertPretrainDataConfig`.
+    vocab_size: int, V.
+    path: dotted path of `data`, for messages.
+    where: file and number of the record, for messages.
+
+  Raises:
+    UserError: the first rule that it breaks.
+  """
+  try:
+    example = tf.train.Example.FromString(serialized)
+  except message.DecodeError as error:
+    raise errors.UserError(
+      f"{path}: records must be tf.train.Example. Received: {where}, "
+      "which is not"
+    ) from error
+  _check_names(example, data, path, where)
+  _check_lengths(example, data, path, where)
+  _check_values(example, data, vocab_size, where)
 
 
 def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
@@ -142,7 +196,11 @@ def _check_vocab_file(
 
 
 def _feature_name(name: str, data: cfg.DataConfig) -> str:
-  return name if data.use_v2_feature_names else V1_NAMES.get(name, name)
+  return (
+    name
+    if data.use_v2_feature_names
+    else pretrain_data.V1_NAMES.get(name, name)
+  )
 
 
 def _check_names(example, data: cfg.DataConfig, path: str, where: str) -> None:
@@ -224,8 +282,8 @@ def _check_lengths(
         )
 
 
-def _check_ids(example, data, vocab_size: int, where: str) -> None:
-  for name in ("input_word_ids", "masked_lm_ids"):
+def _check_values(example, data, vocab_size: int, where: str) -> None:
+  for name in IDS:
     for value in _values(example, name, data):
       if not 0 <= value < vocab_size:
         raise errors.UserError(
@@ -236,6 +294,11 @@ def _check_ids(example, data, vocab_size: int, where: str) -> None:
   for value in _values(example, "masked_lm_positions", data):
     if not 0 <= value < data.seq_length:
       raise errors.UserError(
-        f"masked_lm_positions must be in [0, seq_length) ({data.seq_length}). "
+        f"masked_lm_positions{POSITION_RULE} ({data.seq_length}). "
         f"Received: {value} in {where}"
       )
+  weights = _values(example, "masked_lm_weights", data)
+  if weights and not (all(w >= 0 for w in weights) and max(weights) > 0):
+    raise errors.UserError(
+      f"masked_lm_weights{WEIGHT_RULE}. Received: {weights} in {where}"
+    )

@@ -15,6 +15,7 @@ from official.nlp.tools import tokenization
 from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import pretrain_data
 from token_dropping import record_checks
 from token_dropping import testing
 from token_dropping import vocabulary
@@ -58,7 +59,7 @@ def _with(name: str, index: int, value: int) -> dict:
 
 
 def _v1(record: dict) -> dict:
-  names = record_checks.V1_NAMES
+  names = pretrain_data.V1_NAMES
   return {names.get(name, name): values for name, values in record.items()}
 
 
@@ -363,6 +364,7 @@ def _batches(name: str, value: int) -> tf.data.Dataset:
   good = {
     "input_word_ids": np.full([3, 2, 4], 7, np.int32),
     "masked_lm_ids": np.full([3, 2, 2], 8, np.int32),
+    "masked_lm_positions": np.ones([3, 2, 2], np.int32),
     "masked_lm_weights": np.ones([3, 2, 2], np.float32),
   }
   good[name][2, 1, 0] = value
@@ -371,23 +373,45 @@ def _batches(name: str, value: int) -> tf.data.Dataset:
 
 def test_good_batches_pass_unchanged():
   plain = _batches("input_word_ids", 0)
-  checked = record_checks.with_checked_ids(plain, V)
+  checked = record_checks.with_checked_values(plain, V)
   assert checked.element_spec == plain.element_spec
   for one, two in zip(plain, checked, strict=True):
     for name in one:
       np.testing.assert_array_equal(one[name], two[name])
 
 
-@pytest.mark.parametrize("value", [V, V + 100, -1])
-@pytest.mark.parametrize("name", ["input_word_ids", "masked_lm_ids"])
-def test_bad_id_stops_the_input_where_it_is(name, value):
-  batches = iter(record_checks.with_checked_ids(_batches(name, value), V))
+BAD_VALUES = {
+  (name, value): f"{name} must be in [0, vocab_size) (50). Received: {value}"
+  for name in ("input_word_ids", "masked_lm_ids")
+  for value in (V, V + 100, -1)
+} | {
+  ("masked_lm_positions", value): (
+    f"masked_lm_positions must be in [0, seq_length) (4). Received: {value}"
+  )
+  for value in (4, -1)
+}
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+def test_bad_value_stops_the_input_where_it_is(name, value):
+  batches = iter(record_checks.with_checked_values(_batches(name, value), V))
   next(batches)
   next(batches)
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     next(batches)
-  assert record_checks.broken_rule(caught.value) == (
-    f"{name} must be in [0, vocab_size) (50). Received: {value}"
+  rule = record_checks.broken_rule(caught.value)
+  assert rule == BAD_VALUES[name, value]
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), 0.0])
+def test_bad_weight_stops_the_input(value):
+  batch = next(iter(_batches("masked_lm_ids", 0)))
+  weights = np.array([[1, 1], [value, 0]], np.float32)
+  dataset = tf.data.Dataset.from_tensors(batch | {"masked_lm_weights": weights})
+  with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+    next(iter(record_checks.with_checked_values(dataset, V)))
+  assert record_checks.broken_rule(caught.value).startswith(
+    "masked_lm_weights must be at least 0, and one of a record above. Received:"
   )
 
 

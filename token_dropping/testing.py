@@ -128,10 +128,15 @@ def write_records(path, features: list[dict]) -> str:
 def mirrored(count: int) -> tf.distribute.Strategy:
   """Returns the strategy of `count` CPU replicas.
 
-  One object a process: the collectives of a second one would clash with it.
+  One object a number and process: the collectives of a second one would clash
+  with it. Different numbers get keys of their own.
   """
   devices = tf.config.list_logical_devices("CPU")[:count]
-  return tf.distribute.MirroredStrategy(devices)
+
+  class Strategy(tf.distribute.MirroredStrategy):
+    _collective_key_base = 1_000_000 * count  # TensorFlow's, for tests
+
+  return Strategy(devices)
 
 
 def launch(**values) -> None:

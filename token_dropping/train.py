@@ -26,7 +26,10 @@ from official.core import config_definitions as cfg
 from official.core import train_lib
 from official.core import train_utils
 
+from token_dropping import bad_records
 from token_dropping import config
+from token_dropping import continuation
+from token_dropping import controller
 from token_dropping import dataset_card
 from token_dropping import dry_run
 from token_dropping import errors
@@ -37,6 +40,7 @@ from token_dropping import masked_lm
 from token_dropping import progress
 from token_dropping import record_checks
 from token_dropping import run_dir
+from token_dropping import run_lock
 from token_dropping import run_scores
 from token_dropping import run_summary
 from token_dropping import shown_outputs
@@ -133,6 +137,9 @@ def launch(
   Raises:
     UserError: a file or the folder cannot be used.
   """
+  if params.runtime.distribution_strategy == "multi_worker_mirrored":
+    # TensorFlow connects workers only before it has run anything.
+    strategy = strategy or trainer_lib.make_strategy(params.runtime)
   _check_files(params, mode, model_dir)
   if "train" in mode:
     run_dir.make_run_dir(params, model_dir)
@@ -154,9 +161,22 @@ def run(
     strategy: where to run; default: as `params.runtime` says.
 
   Raises:
-    UserError: a record that breaks a rule, found while reading.
+    UserError: a record that breaks a rule or a file that cannot be read, found
+      while reading; numbers that are not finite; a folder that another run
+      uses or that cannot be written.
+    StoppedError: after SIGTERM.
   """
+  if getattr(params.task, "deterministic", False):
+    tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
+  with contextlib.ExitStack() as stack:
+    if "train" in mode:
+      stack.enter_context(run_lock.held(model_dir))
+      continuation.prepare(params, mode, model_dir)
+    _run(params, mode, model_dir, strategy)
+
+
+def _run(params, mode: str, model_dir: str, strategy) -> None:
   trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
   data = params.task.train_data
   reporter = progress.ProgressReporter(
@@ -175,19 +195,24 @@ def run(
       model_dir,
       train_actions=[
         reporter.on_train,
+        lambda _: trainer.guard.look(
+          lambda: tf.train.latest_checkpoint(model_dir)
+        ),
         *_histograms(params, trainer, model_dir),
       ],
       eval_actions=[reporter.on_eval],
       trainer=trainer,
+      controller_cls=controller.Controller,
     )
     reporter.start()
     try:
       _run_to_the_end(runner, mode, reporter)
-    except tf.errors.InvalidArgumentError as error:
-      rule = record_checks.broken_rule(error)
-      if rule is None:
+    except tf.errors.OpError as error:
+      step = runner.controller.loop_start
+      found = bad_records.find(params, mode, step, error)
+      if found is None:
         raise
-      raise errors.UserError(rule) from error
+      raise found from error
     finally:
       reporter.close()
   _print_summary(params, trainer, reporter, model_dir)

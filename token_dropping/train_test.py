@@ -414,7 +414,8 @@ def test_late_bad_id_stops_with_one_line(folder):
   with pytest.raises(errors.UserError) as caught:
     _launch(folder, mode="train")
   assert str(caught.value) == (
-    "masked_lm_ids must be in [0, vocab_size) (50). Received: 77"
+    "masked_lm_ids must be in [0, vocab_size) (50); is the encoder's vocab_size"
+    f" that of the records? Received: 77 in {folder}/train.tfrecord, record 16"
   )
 
 

@@ -2,12 +2,18 @@
 """Devices and Model Garden's trainer for an experiment."""
 
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import base_trainer
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.core import train_utils
 from official.modeling import performance
+
+from token_dropping import best_checkpoint
+from token_dropping import experiment_checks
+from token_dropping import number_guard
+from token_dropping import step_dropout
 
 
 class _Checkpoint(tf.train.Checkpoint):
@@ -30,12 +36,24 @@ class Trainer(base_trainer.Trainer):
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
+    task = self.task.task_config
+    self.guard = number_guard.NumberGuard(
+      self.model,
+      self.optimizer,
+      [*getattr(self, "_train_metrics", []), self._train_loss],
+      self.global_step,
+      getattr(task, "on_bad_numbers", "stop"),
+      getattr(task, "max_skipped_steps", 0),
+    )
     self._checkpoint = _Checkpoint(
       global_step=self.global_step,
       model=self.model,
       optimizer=self.optimizer,
+      skipped_steps=self.guard.bad_steps,
       **getattr(self.model, "checkpoint_items", {}),
     )
+    if getattr(task, "seed", None) is not None:
+      step_dropout.follow_step(self.model, self.global_step, task.seed)
 
   def train_step(self, iterator) -> None:
     """Runs one step on every replica; called by Orbit in a graph."""
@@ -44,6 +62,7 @@ class Trainer(base_trainer.Trainer):
       task_step = tf.function(task_step, jit_compile=True)
 
     def step(inputs):
+      before = self.guard.remember()
       logs = task_step(
         inputs,
         model=self.model,
@@ -51,6 +70,7 @@ class Trainer(base_trainer.Trainer):
         metrics=self.train_metrics,
       )
       self._train_loss.update_state(logs[self.task.loss])
+      self.guard.check(logs[self.task.loss], before)
       self.global_step.assign_add(1)
 
     inputs = self.next_train_inputs(iterator)
@@ -106,10 +126,17 @@ def make_trainer(
 
   Returns:
     The trainer.
+
+  Raises:
+    UserError: the replicas cannot share the batches equally.
   """
+  seed = getattr(params.task, "seed", None)
+  if seed is not None:
+    tf_keras.utils.set_random_seed(seed)
+  experiment_checks.check_replicas(params, strategy.num_replicas_in_sync)
   with strategy.scope():
     task = task_factory.get_task(params.task, logging_dir=model_dir)
-    exporter = train_utils.maybe_create_best_ckpt_exporter(params, model_dir)
+    exporter = best_checkpoint.make_exporter(params, model_dir)
     return Trainer(
       params,
       task,

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
+from token_dropping import errors
+from token_dropping import replica_testing
 from token_dropping import testing
 from token_dropping import trainer
 
@@ -20,3 +22,15 @@ def test_one_device_needs_no_mirroring(name):
 
 def test_several_cpu_replicas_are_not_compiled():
   assert not trainer.compiles_step(testing.mirrored(2))
+
+
+def test_batches_that_replicas_cannot_share_are_refused():
+  params = replica_testing.make_params(
+    {"task": {"train_data": {"global_batch_size": 6}}}
+  )
+  with pytest.raises(errors.UserError) as caught:
+    trainer.make_trainer(params, testing.mirrored(4), "train", None)
+  assert str(caught.value) == (
+    "task.train_data.global_batch_size must be a multiple of 4 replicas. "
+    "Received: 6"
+  )

@@ -118,8 +118,9 @@ class ImportanceScorer(tf_keras.layers.Layer):
     old = tf.convert_to_tensor(self.table)
     mean = tf.math.divide_no_nan(sums, counts)
     moved = self.beta * old + (1.0 - self.beta) * mean
-    seen = tf.logical_and(counts > 0, tf.logical_not(self._pinned))
-    self.table.assign(tf.where(seen, moved, old))
+    # A loss that is not finite would stay in the average for ever.
+    changes = (counts > 0) & ~self._pinned & tf.math.is_finite(moved)
+    self.table.assign(tf.where(changes, moved, old))
 
   def get_config(self):
     return super().get_config() | {

@@ -137,3 +137,10 @@ def test_config_round_trip():
 def test_wrong_arguments_are_refused(arguments, message):
   with pytest.raises(ValueError, match=message):
     _scorer(**arguments)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_not_finite_changes_nothing(loss):
+  scorer = importance_scorer.ImportanceScorer(vocab_size=8, beta=0.5)
+  scorer.update([3, 3, 4], [loss, 2.0, 4.0], [1.0, 1.0, 1.0])
+  assert scorer.table.numpy().tolist() == [10.0] * 4 + [7.0] + [10.0] * 3

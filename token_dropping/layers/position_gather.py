@@ -16,6 +16,10 @@ class PositionGather(tf_keras.layers.Layer):
   [[10, 30]]
   """
 
+  def __init__(self, **kwargs):
+    # Mixed precision must not round states that are only moved.
+    super().__init__(**{**kwargs, "autocast": False})
+
   def call(self, states: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Gathers.
 

@@ -23,6 +23,10 @@ class PositionRestore(tf_keras.layers.Layer):
   [10.0, 2.0, 30.0]
   """
 
+  def __init__(self, **kwargs):
+    # Mixed precision must not round states that are only moved.
+    super().__init__(**{**kwargs, "autocast": False})
+
   def call(
     self, states: tf.Tensor, updates: tf.Tensor, positions: tf.Tensor
   ) -> tf.Tensor:
@@ -34,7 +38,8 @@ class PositionRestore(tf_keras.layers.Layer):
       positions: int tensor [B, K], ascending; where the updates belong.
 
     Returns:
-      tensor [B, S, D]: the update where there is one, else the old state.
+      tensor [B, S, D]: the update where there is one, else the old state; in
+      the type of the updates.
     """
     batch, length = tf.unstack(tf.shape(states)[:2])
     sequence = tf.broadcast_to(
@@ -46,5 +51,5 @@ class PositionRestore(tf_keras.layers.Layer):
     return tf.where(
       updated[..., tf.newaxis],
       tf.gather(updates, slots, batch_dims=1),
-      states,
+      tf.cast(states, updates.dtype),  # embeddings may be of a shorter type
     )

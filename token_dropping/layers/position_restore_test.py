@@ -65,3 +65,18 @@ def test_compiles_with_xla():
   np.testing.assert_array_equal(
     layer(states, updates, positions), compiled(states, updates, positions)
   )
+
+
+def test_mixed_precision_moves_states_unchanged():
+  gather = position_gather.PositionGather(dtype="mixed_bfloat16")
+  restore = position_restore.PositionRestore(dtype="mixed_bfloat16")
+  states, positions = _column([[1.001, 2.001]]), tf.constant([[1]])
+  updates = gather(states, positions)
+  np.testing.assert_array_equal(restore(states, updates, positions), states)
+
+
+def test_short_states_take_the_type_of_the_updates():
+  states = tf.cast(_column([[1, 2]]), tf.bfloat16)
+  restored = _restore(states, _column([[2.001]]), tf.constant([[1]]))
+  assert restored.dtype == tf.float32
+  np.testing.assert_allclose(restored[0, :, 0], [1, 2.001])

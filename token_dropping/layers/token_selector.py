@@ -21,6 +21,10 @@ class TokenSelector(tf_keras.layers.Layer):
   [[1, 3]]
   """
 
+  def __init__(self, **kwargs):
+    # Mixed precision must not round scores: half of them would tie.
+    super().__init__(**{**kwargs, "autocast": False})
+
   def call(
     self, scores: tf.Tensor, keep: int, mask: tf.Tensor | None = None
   ) -> tf.Tensor:

@@ -40,3 +40,9 @@ def test_compiles_to_the_same_positions_with_xla():
   scores = tf.random.stateless_uniform([8, 64], seed=[1, 2])
   compiled = tf.function(lambda s: selector(s, keep=16), jit_compile=True)
   np.testing.assert_array_equal(selector(scores, keep=16), compiled(scores))
+
+
+def test_mixed_precision_does_not_round_scores():
+  selector = token_selector.TokenSelector(dtype="mixed_bfloat16")
+  scores = tf.constant([[10.0, 10.001, 10.002]])  # one number in bfloat16
+  assert selector(scores, keep=1).numpy().tolist() == [[2]]

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model Garden's optimizers, with clipping that any number of replicas share.
+
+Model Garden's AdamW clips the gradients of each replica before they are summed,
+so that N replicas take another step than one would, and not at all where a loss
+scale is used. Here the sum is clipped.
+"""
+
+import functools
+
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+from official.modeling import optimization
+from official.modeling import performance
+
+
+def create_optimizer(
+  config: optimization.OptimizationConfig,
+  runtime: cfg.RuntimeConfig | None = None,
+) -> tf_keras.optimizers.legacy.Optimizer:
+  """Builds the optimizer of a config.
+
+  Args:
+    config: optimizer, learning rate, warm-up, moving average.
+    runtime: says whether the loss is scaled, for float16.
+
+  Returns:
+    The optimizer. It sums gradients over replicas, then clips them, where
+    AdamW's `gradient_clip_norm` is positive.
+  """
+  norm = getattr(config.optimizer.get(), "gradient_clip_norm", 0.0)
+  transformers = None
+  if norm > 0.0:
+    off = {"gradient_clip_norm": 0.0}
+    config = config.replace(optimizer={config.optimizer.type: off})
+    transformers = [functools.partial(clip_by_global_norm, norm=norm)]
+  factory = optimization.OptimizerFactory(config)
+  optimizer = factory.build_optimizer(
+    factory.build_learning_rate(), gradient_transformers=transformers
+  )
+  if runtime is None:
+    return optimizer
+  return performance.configure_optimizer(
+    optimizer,
+    use_float16=runtime.mixed_precision_dtype == "float16",
+    loss_scale=runtime.loss_scale,
+  )
+
+
+def clip_by_global_norm(pairs: list[tuple], norm: float) -> list[tuple]:
+  """Scales gradients down so that their common norm is at most `norm`.
+
+  Args:
+    pairs: gradients and their variables.
+    norm: the largest norm of all gradients together.
+
+  Returns:
+    The pairs, all gradients dense.
+  """
+  gradients, variables = zip(*pairs, strict=True)
+  # Rows that occur twice have another norm than their sum.
+  dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+  clipped, _ = tf.clip_by_global_norm(dense, norm)
+  return list(zip(clipped, variables, strict=True))

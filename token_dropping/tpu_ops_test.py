@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Would a TPU run the steps? What can be asked without one.
+
+A TPU compiles all of a replica's step with XLA. So each step must compile, with
+static shapes, and hold no op that TPUs lack.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import kernels
+
+from token_dropping import replica_testing
+
+# Kinds of ops that are not in https://cloud.google.com/tpu/docs/tensorflow-ops
+# (the available graph operators), and those that are in XLA's table but whose
+# output shape depends on values (https://www.tensorflow.org/xla/known_issues):
+# where, unique and boolean_mask, and non-maximum suppression.
+FORBIDDEN = {
+  "host callback": ("PyFunc", "EagerPyFunc", "HostCompute", "Print"),
+  "string": ("String", "AsString", "Regex", "Unicode", "StaticRegex", "Decode"),
+  "ragged": ("Ragged",),
+  "sparse": ("Sparse", "DeserializeSparse", "SerializeSparse"),
+  "dynamic output shape": (
+    "Where",
+    "Unique",
+    "NonMaxSuppression",
+    "DynamicPartition",
+    "SetDiff1D",
+    "ListDiff",
+  ),
+  "host": ("Iterator", "ReadFile", "WriteFile", "Lookup", "HashTable"),
+}
+# Of the loss and of the embedding's gradient; XLA has kernels for both.
+ALLOWED = ("SparseSoftmaxCrossEntropyWithLogits",)
+# Ops of the graph itself, which XLA's compiler inlines.
+STRUCTURE = {"PartitionedCall", "StatefulPartitionedCall", "While", "If"}
+STRUCTURE |= {"StatelessWhile", "StatelessIf", "Placeholder", "NoOp"}
+# Axes that XLA computes from static shapes while it compiles.
+FOLDED = ("BroadcastGradientArgs",)
+
+
+def _batch(size: int = 4) -> dict:
+  records = replica_testing.make_records(size)
+  return {name: tf.constant(array) for name, array in records.items()}
+
+
+def _step(name: str):
+  """Returns a step of one replica, with nothing around it, compiled."""
+  run = replica_testing.Run(
+    tf.distribute.get_strategy(),
+    {"task": {"gradient_accumulation_steps": 2 if "slices" in name else 1}},
+  )
+  metrics = run.task.build_metrics(training=False)
+
+  def train(batch):
+    return run.task.train_step(batch, run.model, run.optimizer, run.metrics)
+
+  def evaluate(batch):
+    return run.task.validation_step(batch, run.model, metrics)
+
+  step = evaluate if name == "evaluate" else train
+  return tf.function(step, jit_compile=True)
+
+
+def _nodes(function) -> list:
+  """Returns the nodes of a traced function and of those that it calls."""
+  definition = function.graph.as_graph_def()
+  nodes = [*definition.node]
+  for called in definition.library.function:
+    nodes += called.node_def
+  return nodes
+
+
+def _kind(op: str) -> str | None:
+  """Returns why TPUs do not run an op, or None."""
+  if op in ALLOWED:
+    return None
+  for kind, beginnings in FORBIDDEN.items():
+    if op.startswith(beginnings):
+      return kind
+  return None
+
+
+@pytest.fixture(scope="module", params=["train", "train in slices", "evaluate"])
+def step(request):
+  """A compiled step."""
+  return _step(request.param)
+
+
+def test_steps_hold_only_ops_that_tpus_run(step):
+  nodes = _nodes(step.get_concrete_function(_batch()))
+  found = {node.op: _kind(node.op) for node in nodes}
+  assert {op: kind for op, kind in found.items() if kind} == {}
+  assert len(found) > 30
+
+
+def test_steps_compile_and_xla_has_all_their_ops(step):
+  assert np.isfinite(step(_batch())["loss"])
+  ops = {node.op for node in _nodes(step.get_concrete_function(_batch()))}
+  assert {op for op in ops - STRUCTURE if not _has_xla_kernel(op)} == set()
+
+
+def _has_xla_kernel(op: str) -> bool:
+  """Whether XLA's table (tf2xla) has the op; it is filled by compiling."""
+  found = kernels.get_registered_kernels_for_op(op).kernel
+  return any(kernel.device_type == "XLA_CPU_JIT" for kernel in found)
+
+
+def test_all_shapes_are_static(step):
+  operations = step.get_concrete_function(_batch()).graph.get_operations()
+  unknown = [
+    f"{tensor.name} {tensor.shape}"
+    for operation in operations
+    for tensor in operation.outputs
+    if not tensor.shape.is_fully_defined()
+    and tensor.dtype not in (tf.resource, tf.variant)
+    and operation.type not in FOLDED
+  ]
+  assert unknown == []
+
+
+@pytest.mark.parametrize(
+  ("body", "kind"),
+  [
+    (lambda x: tf.where(x > 0), "dynamic output shape"),
+    (lambda x: tf.unique(x)[0], "dynamic output shape"),
+    (lambda x: tf.boolean_mask(x, x > 0), "dynamic output shape"),
+    (lambda x: tf.numpy_function(np.sin, [x], tf.float32), "host callback"),
+    (lambda x: tf.strings.as_string(x), "string"),
+    (lambda x: tf.sparse.from_dense(x).values, "dynamic output shape"),
+    (lambda x: tf.strings.length(tf.strings.as_string(x)), "string"),
+    (
+      lambda x: tf.cond(x[0] > 0, lambda: tf.unique(x)[0], lambda: x),
+      "dynamic output shape",
+    ),
+  ],
+)
+def test_the_search_finds_what_it_forbids(body, kind):
+  spec = tf.TensorSpec([4], tf.float32)
+  nodes = _nodes(tf.function(body).get_concrete_function(spec))
+  assert {_kind(node.op) for node in nodes} - {None} == {kind}
