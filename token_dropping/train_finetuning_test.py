@@ -13,6 +13,7 @@ from token_dropping import run_testing
 from token_dropping import sentence_predictions
 from token_dropping import testing
 from token_dropping import trained_run
+from token_dropping.data import finetune_testing
 
 ONE_DEVICE = "runtime.distribution_strategy=one_device"
 RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
@@ -172,17 +173,33 @@ def test_sweeps_are_for_fine_tuning():
     )
 
 
-def test_mock_data_of_tensorflow_datasets_train(folder, capsys):
+@pytest.mark.parametrize(
+  ("name", "sizes", "experiment", "score"),
+  [
+    ("glue/stsb", {}, finetuning_testing.GLUE, "pearson"),
+    (
+      "squad/v2.0",
+      {"query_length": 2, "doc_stride": 2},
+      finetuning_testing.SQUAD,
+      "exact_match",
+    ),
+  ],
+)
+def test_mock_data_of_tensorflow_datasets_train(
+  folder, capsys, name, sizes, experiment, score
+):
   """Mock sentences are letters, so that all are unknown: it only runs."""
-  with tfds.testing.mock_data(num_examples=4):
+  rows = finetune_testing.mock_squad if name.startswith("squad") else None
+  run = name.replace("/", "_")
+  with tfds.testing.mock_data(num_examples=4, as_dataset_fn=rows):
     data = finetuning_testing.prepare(
-      folder / "stsb_data", folder / "pretrained", tfds_name="glue/stsb"
+      folder / f"{run}_data", folder / "pretrained", tfds_name=name, **sizes
     )
   _launch(
     folder,
-    "stsb",
+    run,
     data,
-    "trainer.train_steps=1",
-    experiment=finetuning_testing.GLUE,
+    "trainer.train_steps=1,task.train_data.global_batch_size=2",
+    experiment=experiment,
   )
-  assert "pearson" in capsys.readouterr().out
+  assert score in capsys.readouterr().out

@@ -4,7 +4,6 @@
 import json
 
 import pytest
-import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import flags
 
@@ -89,21 +88,10 @@ def test_tensorflow_datasets(run, name):
     assert (card["num_classes"], card["label_range"]) == (1, [0.0, 5.0])
 
 
-def _mock_squad(self, **options):
-  rows = {
-    "id": ["1", "2"],
-    "context": ["the cat sat", "the dog"],
-    "question": ["who", "where"],
-    "answers": {"text": [["cat"], ["dog"]], "answer_start": [[4], [4]]},
-    "is_impossible": [False, True],
-  }
-  return tf.data.Dataset.from_tensor_slices(rows)
-
-
 @pytest.mark.parametrize("name", ["squad/v1.1", "squad/v2.0"])
 def test_squad_of_tensorflow_datasets(run, name):
   def rows(self, **options):
-    data = _mock_squad(self)
+    data = finetune_testing.mock_squad(self)
     if name == "squad/v2.0":
       return data
     return data.map(

@@ -6,6 +6,8 @@ import json
 import pathlib
 from collections.abc import Iterable, Mapping
 
+import tensorflow as tf
+
 from token_dropping import tokenizer as tokenizer_lib
 from token_dropping import tokenizer_config
 from token_dropping import vocabulary
@@ -66,3 +68,19 @@ def write_squad(path: pathlib.Path, *paragraphs: tuple[str, list]) -> str:
   data = {"version": "v2.0", "data": [{"title": "", "paragraphs": content}]}
   path.write_text(json.dumps(data), "utf-8")
   return str(path)
+
+
+def mock_squad(builder, **options) -> tf.data.Dataset:
+  """Returns two rows; `as_dataset_fn` of `tfds.testing.mock_data`.
+
+  Its own rows have answers whose texts and places differ in number.
+  """
+  del builder, options
+  rows = {
+    "id": ["1", "2"],
+    "context": ["the cat sat", "the dog"],
+    "question": ["who", "where"],
+    "answers": {"text": [["cat"], ["dog"]], "answer_start": [[4], [4]]},
+    "is_impossible": [False, True],
+  }
+  return tf.data.Dataset.from_tensor_slices(rows)
