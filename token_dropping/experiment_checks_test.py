@@ -3,55 +3,32 @@
 
 import pytest
 import tensorflow as tf
-from official.core import exp_factory
-from official.nlp.data import pretrain_dataloader
 
-from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import experiment_checks
+from token_dropping import experiment_checks_testing
 from token_dropping import testing
 
 ENCODER = "task.model.encoder.any"
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 
 
-def _tree(dotted: str, value) -> dict:
-  for key in reversed(dotted.split(".")):
-    value = {key: value}
-  return value
-
-
-def _params(changes: dict | None = None, name: str = "bert/token_drop"):
-  """Returns the tiny experiment with some fields, by dotted path, changed."""
-  params = exp_factory.get_exp_config(name)
-  trees = [_tree(path, value) for path, value in (changes or {}).items()]
-  tiny = testing.TINY
-  if name == "bert/pretraining":
-    task = {key: tiny["task"][key] for key in ("train_data", "validation_data")}
-    tiny = tiny | {"task": task}
-  overrides = testing.merged(tiny, *trees)
-  config_overrides.apply_overrides(params, overrides, source="test")
-  return params
-
-
-def _refused(changes: dict, name: str = "bert/token_drop") -> str:
-  with pytest.raises(errors.UserError) as caught:
-    experiment_checks.check_experiment(_params(changes, name))
-  return str(caught.value)
-
-
 def test_tiny_experiment_is_consistent():
-  experiment_checks.check_experiment(_params())
+  experiment_checks.check_experiment(experiment_checks_testing.params())
 
 
 @pytest.mark.parametrize("kind", experiment_checks.STRATEGIES)
 def test_every_strategy_of_model_garden_is_one(kind):
-  params = _params({"runtime.distribution_strategy": kind})
+  params = experiment_checks_testing.params(
+    {"runtime.distribution_strategy": kind}
+  )
   experiment_checks.check_experiment(params)
 
 
 def test_other_strategies_are_refused():
-  assert _refused({"runtime.distribution_strategy": "gpu"}) == (
+  assert experiment_checks_testing.refused(
+    {"runtime.distribution_strategy": "gpu"}
+  ) == (
     "runtime.distribution_strategy must be one of off, one_device, mirrored, "
     "multi_worker_mirrored, parameter_server, tpu. Received: 'gpu'"
   )
@@ -60,7 +37,9 @@ def test_other_strategies_are_refused():
 @pytest.mark.parametrize("extra", [1, -100])
 def test_gpus_must_exist(extra):
   gpus = len(tf.config.list_physical_devices("GPU"))
-  assert _refused({"runtime.num_gpus": gpus + extra}) == (
+  assert experiment_checks_testing.refused(
+    {"runtime.num_gpus": gpus + extra}
+  ) == (
     f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds. "
     f"Received: {gpus + extra}"
   )
@@ -91,13 +70,13 @@ def test_gpus_must_exist(extra):
   ],
 )
 def test_counts_must_be_positive(field, value):
-  assert _refused({field: value}) == (
+  assert experiment_checks_testing.refused({field: value}) == (
     f"{field} must be at least 1. Received: {value}"
   )
 
 
 def test_summaries_are_at_the_end_of_loops():
-  assert _refused(
+  assert experiment_checks_testing.refused(
     {"trainer.steps_per_loop": 4, "trainer.summary_interval": 6}
   ) == (
     "trainer.summary_interval must be a multiple of trainer.steps_per_loop "
@@ -107,43 +86,49 @@ def test_summaries_are_at_the_end_of_loops():
 
 @pytest.mark.parametrize("steps", [0, -2])
 def test_validation_steps_are_refused(steps):
-  assert _refused({"trainer.validation_steps": steps}) == (
+  assert experiment_checks_testing.refused(
+    {"trainer.validation_steps": steps}
+  ) == (
     "trainer.validation_steps must be at least 1, or -1 for all data. "
     f"Received: {steps}"
   )
 
 
 def test_validation_may_read_all_data():
-  params = _params({"trainer.validation_steps": -1})
+  params = experiment_checks_testing.params({"trainer.validation_steps": -1})
   experiment_checks.check_experiment(params)
 
 
 @pytest.mark.parametrize("name", ["train_data", "validation_data"])
 def test_predictions_must_fit_the_sequence(name):
   field = f"task.{name}.max_predictions_per_seq"
-  assert _refused({field: testing.SEQ_LENGTH + 1}) == (
+  assert experiment_checks_testing.refused({field: testing.SEQ_LENGTH + 1}) == (
     f"{field} must be at most task.{name}.seq_length (16). Received: 17"
   )
-  experiment_checks.check_experiment(_params({field: testing.SEQ_LENGTH}))
+  experiment_checks.check_experiment(
+    experiment_checks_testing.params({field: testing.SEQ_LENGTH})
+  )
 
 
 @pytest.mark.parametrize("name", ["train_data", "validation_data"])
 def test_sequence_must_fit_the_position_embeddings(name):
   field = f"task.{name}.seq_length"
-  assert _refused({field: 17}) == (
+  assert experiment_checks_testing.refused({field: 17}) == (
     f"{field} must be at most {ENCODER}.max_position_embeddings (16). "
     "Received: 17"
   )
 
 
 def test_encoder_must_be_ours():
-  assert _refused({"task.model.encoder.type": "bert"}) == (
-    "task.model.encoder.type must be any. Received: 'bert'"
-  )
+  assert experiment_checks_testing.refused(
+    {"task.model.encoder.type": "bert"}
+  ) == ("task.model.encoder.type must be any. Received: 'bert'")
 
 
 def test_heads_must_share_the_hidden_size():
-  assert _refused({f"{ENCODER}.num_attention_heads": 3}) == (
+  assert experiment_checks_testing.refused(
+    {f"{ENCODER}.num_attention_heads": 3}
+  ) == (
     f"{ENCODER}.hidden_size must be a multiple of num_attention_heads (3). "
     "Received: 8"
   )
@@ -209,7 +194,7 @@ def test_heads_must_share_the_hidden_size():
 )
 def test_rules_of_token_dropping(fields, message):
   changes = {f"{ENCODER}.{name}": value for name, value in fields.items()}
-  assert _refused(changes) == f"{ENCODER}: {message}"
+  assert experiment_checks_testing.refused(changes) == f"{ENCODER}: {message}"
 
 
 def test_vocabulary_must_fit_the_table(tmp_path):
@@ -218,14 +203,18 @@ def test_vocabulary_must_fit_the_table(tmp_path):
   path.write_text("\n".join([*words, "[PAD]", "[UNK]", "[CLS]", "[SEP]"]))
   with path.open("a") as file:
     file.write("\n[MASK]\n")
-  assert _refused({f"{ENCODER}.vocab_file": str(path)}) == (
+  assert experiment_checks_testing.refused(
+    {f"{ENCODER}.vocab_file": str(path)}
+  ) == (
     f"{ENCODER}: vocab_size must be at least the 51 tokens of {path}. "
     "Received: 50"
   )
 
 
 def test_all_tokens_may_stay():
-  params = _params({f"{ENCODER}.token_keep_k": testing.SEQ_LENGTH})
+  params = experiment_checks_testing.params(
+    {f"{ENCODER}.token_keep_k": testing.SEQ_LENGTH}
+  )
   experiment_checks.check_experiment(params)
 
 
@@ -236,7 +225,7 @@ def test_sentence_labels_need_their_head(name, heads):
     f"task.{name}.use_next_sentence_label": True,
     "task.model.cls_heads": heads,
   }
-  assert _refused(changes) == (
+  assert experiment_checks_testing.refused(changes) == (
     f"task.{name}.use_next_sentence_label needs a head named next_sentence in "
     f"task.model.cls_heads. Received: heads {[h['name'] for h in heads]}"
   )
@@ -248,12 +237,12 @@ def test_sentence_labels_with_their_head():
     "task.validation_data.use_next_sentence_label": True,
     "task.model.cls_heads": [HEAD],
   }
-  experiment_checks.check_experiment(_params(changes))
+  experiment_checks.check_experiment(experiment_checks_testing.params(changes))
 
 
 def test_heads_read_position_0():
   heads = [HEAD, HEAD | {"name": "other", "cls_token_idx": 3}]
-  assert _refused({"task.model.cls_heads": heads}) == (
+  assert experiment_checks_testing.refused({"task.model.cls_heads": heads}) == (
     "task.model.cls_heads[1].cls_token_idx must be 0: in training the last "
     "layer is computed at position 0 and where tokens are masked. Received: 3"
   )
@@ -261,14 +250,16 @@ def test_heads_read_position_0():
 
 def test_baseline_has_the_common_rules():
   name = "bert/pretraining"
-  experiment_checks.check_experiment(_params(name=name))
-  assert _refused({"trainer.train_steps": 0}, name) == (
-    "trainer.train_steps must be at least 1. Received: 0"
+  experiment_checks.check_experiment(
+    experiment_checks_testing.params(name=name)
   )
+  assert experiment_checks_testing.refused(
+    {"trainer.train_steps": 0}, name
+  ) == ("trainer.train_steps must be at least 1. Received: 0")
 
 
 def test_baseline_has_no_rules_of_token_dropping():
-  params = _params(name="bert/pretraining")
+  params = experiment_checks_testing.params(name="bert/pretraining")
   params.task.model.cls_heads[0].cls_token_idx = 3
   params.task.model.encoder.bert.num_attention_heads = 5
   experiment_checks.check_experiment(params)
@@ -280,7 +271,7 @@ RATE = "trainer.optimizer_config.learning_rate"
 
 @pytest.mark.parametrize("warmup", [9, 10])
 def test_warmup_that_outlasts_the_decay_is_doubted(warmup):
-  params = _params(
+  params = experiment_checks_testing.params(
     {
       f"{WARMUP}.polynomial.warmup_steps": warmup,
       f"{RATE}.polynomial.decay_steps": 9,
@@ -305,7 +296,10 @@ def test_warmup_that_outlasts_the_decay_is_doubted(warmup):
   ],
 )
 def test_ordinary_schedules_are_not_doubted(changes):
-  assert experiment_checks.find_doubts(_params(changes)) == []
+  assert (
+    experiment_checks.find_doubts(experiment_checks_testing.params(changes))
+    == []
+  )
 
 
 @pytest.mark.parametrize(
@@ -319,164 +313,11 @@ def test_ordinary_schedules_are_not_doubted(changes):
   ],
 )
 def test_used_data_by_mode(mode, paths):
-  params = _params()
+  params = experiment_checks_testing.params()
   used = experiment_checks.used_data(params, mode)
   assert list(used) == paths
   for path, data in used.items():
     assert data is getattr(params.task, path.removeprefix("task."))
-
-
-# Masking.
-
-DATA = ("task.train_data", "task.validation_data")
-
-
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize(
-  ("field", "choices"),
-  [
-    ("masking", "static, dynamic"),
-    ("masking_unit", "token, whole_word, span"),
-  ],
-)
-def test_masking_is_one_of_the_kinds(data, field, choices):
-  assert _refused({f"{data}.{field}": "word"}) == (
-    f"{data}.{field} must be one of {choices}. Received: 'word'"
-  )
-  for choice in choices.split(", "):
-    experiment_checks.check_experiment(_params({f"{data}.{field}": choice}))
-
-
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("rate", [-0.1, 0.0, 1.0, float("nan")])
-def test_masking_rate_is_a_share(data, rate):
-  assert _refused({f"{data}.masking_rate": rate}) == (
-    f"{data}.masking_rate must be in (0, 1). Received: {rate}"
-  )
-
-
-@pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_final_masking_rate_is_a_share(rate):
-  changes = {
-    "task.train_data.final_masking_rate": rate,
-    "task.train_data.masking_rate_steps": 9,
-  }
-  assert _refused(changes) == (
-    f"task.train_data.final_masking_rate must be in (0, 1). Received: {rate}"
-  )
-
-
-@pytest.mark.parametrize("steps", [0, -1])
-def test_changing_rate_has_steps(steps):
-  changes = {
-    "task.train_data.final_masking_rate": 0.1,
-    "task.train_data.masking_rate_steps": steps,
-  }
-  assert _refused(changes) == (
-    f"task.train_data.masking_rate_steps must be at least 1. Received: {steps}"
-  )
-
-
-def test_rate_of_validation_does_not_change():
-  assert _refused({"task.validation_data.final_masking_rate": 0.1}) == (
-    "task.validation_data.final_masking_rate must be unset: validation has one "
-    "rate. Received: 0.1"
-  )
-
-
-def test_workers_of_the_data_service_have_one_rate():
-  changes = {
-    "task.train_data.final_masking_rate": 0.1,
-    "task.train_data.masking_rate_steps": 9,
-    "task.train_data.enable_tf_data_service": True,
-  }
-  assert _refused(changes) == (
-    "task.train_data.final_masking_rate must be unset with "
-    "task.train_data.enable_tf_data_service, whose workers do not know the "
-    "step. Received: 0.1"
-  )
-
-
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("field", ["mask_share", "random_share"])
-@pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_shares_are_shares(data, field, share):
-  assert _refused({f"{data}.{field}": share}) == (
-    f"{data}.{field} must be in [0, 1]. Received: {share}"
-  )
-
-
-@pytest.mark.parametrize("data", DATA)
-def test_shares_are_at_most_everything(data):
-  changes = {f"{data}.mask_share": 0.8, f"{data}.random_share": 0.3}
-  assert _refused(changes) == (
-    f"{data}.mask_share + {data}.random_share must be at most 1. "
-    "Received: 0.8 + 0.3"
-  )
-
-
-@pytest.mark.parametrize("share", [0.7, 0.1, 0.3, 0.9])
-def test_shares_may_be_everything(share):
-  changes = {
-    "task.train_data.mask_share": share,
-    "task.train_data.random_share": 1 - share,
-  }
-  experiment_checks.check_experiment(_params(changes))
-
-
-@pytest.mark.parametrize("data", DATA)
-def test_spans_have_a_word(data):
-  assert _refused({f"{data}.max_span_words": 0}) == (
-    f"{data}.max_span_words must be at least 1. Received: 0"
-  )
-
-
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize(
-  ("field", "value", "rule", "received"),
-  [
-    ("use_v2_feature_names", False, "true", "false"),
-    ("use_position_id", True, "false", "true"),
-    ("tfds_name", "lm1b", "empty", "'lm1b'"),
-  ],
-)
-def test_dynamic_masking_reads_its_own_records(
-  data, field, value, rule, received
-):
-  assert _refused({f"{data}.masking": "dynamic", f"{data}.{field}": value}) == (
-    f"{data}.{field} must be {rule} with {data}.masking=dynamic. "
-    f"Received: {received}"
-  )
-  experiment_checks.check_experiment(_params({f"{data}.{field}": value}))
-
-
-def test_model_gardens_data_has_no_rules_of_masking():
-  params = _params()
-  params.task.train_data = pretrain_dataloader.BertPretrainDataConfig(
-    seq_length=16, max_predictions_per_seq=3, use_next_sentence_label=False
-  )
-  experiment_checks.check_experiment(params)
-
-
-@pytest.mark.parametrize(
-  ("rate", "final"), [(0.3, None), (0.1, 0.3), (0.3, 0.1)]
-)
-def test_rate_without_room_for_its_predictions_is_doubted(rate, final):
-  data = {"masking": "dynamic", "masking_rate": rate}
-  # 14 tokens: round(0.3 * 14) = 4, and 3 slots.
-  params = _params({"task.train_data": data | {"final_masking_rate": final}})
-  assert (
-    "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
-    "of 0.3, or fewer tokens are masked. Received: 3"
-  ) in experiment_checks.find_doubts(params)
-
-
-def test_rate_with_room_or_static_is_not_doubted():
-  dynamic = {"task.train_data": {"masking": "dynamic", "masking_rate": 0.2}}
-  static = {"task.train_data": {"masking_rate": 0.3}}
-  usual = experiment_checks.find_doubts(_params())
-  for changes in (dynamic, static):
-    assert experiment_checks.find_doubts(_params(changes)) == usual
 
 
 @pytest.mark.parametrize(
@@ -503,7 +344,7 @@ def test_rate_with_room_or_static_is_not_doubted():
   ],
 )
 def test_slices_must_be_equal(changes, message):
-  assert _refused(changes) == message
+  assert experiment_checks_testing.refused(changes) == message
 
 
 @pytest.mark.parametrize(
@@ -531,12 +372,16 @@ def test_slices_must_be_equal(changes, message):
 )
 def test_replicas_must_share_equally(changes, replicas, message):
   with pytest.raises(errors.UserError) as caught:
-    experiment_checks.check_replicas(_params(changes), replicas)
+    experiment_checks.check_replicas(
+      experiment_checks_testing.params(changes), replicas
+    )
   assert str(caught.value) == message
 
 
 def test_slices_that_divide_pass():
-  params = _params({"task.gradient_accumulation_steps": 2})
+  params = experiment_checks_testing.params(
+    {"task.gradient_accumulation_steps": 2}
+  )
   experiment_checks.check_experiment(params)
   experiment_checks.check_replicas(params, 2)
 
@@ -544,9 +389,11 @@ def test_slices_that_divide_pass():
 @pytest.mark.parametrize("name", ["clipnorm", "clipvalue", "global_clipnorm"])
 def test_gradients_are_clipped_in_one_way(name):
   path = "trainer.optimizer_config.optimizer.adamw"
-  assert _refused({f"{path}.{name}": 1.0}) == (
+  assert experiment_checks_testing.refused({f"{path}.{name}": 1.0}) == (
     f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0. "
     "Received: 1.0"
   )
-  params = _params({f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0})
+  params = experiment_checks_testing.params(
+    {f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0}
+  )
   experiment_checks.check_experiment(params)

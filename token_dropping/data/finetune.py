@@ -26,6 +26,7 @@ from token_dropping.data import glue_tasks
 from token_dropping.data import glue_tfds
 from token_dropping.data import sentence_data
 from token_dropping.data import sentence_records
+from token_dropping.data import settings_flags
 from token_dropping.data import squad
 from token_dropping.data import squad_records
 from token_dropping.data import text_tables
@@ -223,29 +224,14 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   Args:
     values: where; default the program's own flags.
   """
-  define = {
-    str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    int | None: flags.DEFINE_integer,
-    bool | None: flags.DEFINE_boolean,
-  }
-  for field in dataclasses.fields(FinetuneSettings):
-    text = field.metadata["help"]
-    choices = finetune_settings.CHOICES.get(field.name)
-    if choices:
-      flags.DEFINE_enum(
-        field.name, field.default, choices, text, flag_values=values
-      )
-    else:
-      define[field.type](field.name, field.default, text, flag_values=values)
+  settings_flags.define(FinetuneSettings, finetune_settings.CHOICES, values)
 
 
 def settings_from_flags(
   values: flags.FlagValues = flags.FLAGS,
 ) -> FinetuneSettings:
   """Returns the settings that the flags give; raises `UserError`."""
-  names = [field.name for field in dataclasses.fields(FinetuneSettings)]
-  return FinetuneSettings(**{name: values[name].value for name in names})
+  return settings_flags.read(FinetuneSettings, values)
 
 
 def main(argv: list[str]) -> None:

@@ -36,6 +36,7 @@ from token_dropping.data import files
 from token_dropping.data import input_plan
 from token_dropping.data import output_folder
 from token_dropping.data import prepare_settings
+from token_dropping.data import settings_flags
 from token_dropping.data import shards
 from token_dropping.data import split
 from token_dropping.data import text_pieces
@@ -270,22 +271,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   Args:
     values: where; default the program's own flags.
   """
-  define = {
-    bool: flags.DEFINE_boolean,
-    bool | None: flags.DEFINE_boolean,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-  }
-  for field in dataclasses.fields(PrepareSettings):
-    text = field.metadata["help"]
-    choices = prepare_settings.CHOICES.get(field.name)
-    if choices:
-      flags.DEFINE_enum(
-        field.name, field.default, choices, text, flag_values=values
-      )
-    else:
-      define[field.type](field.name, field.default, text, flag_values=values)
+  settings_flags.define(PrepareSettings, prepare_settings.CHOICES, values)
   flags.DEFINE_integer(
     "num_workers",
     0,
@@ -300,8 +286,7 @@ def settings_from_flags(
   values: flags.FlagValues = flags.FLAGS,
 ) -> PrepareSettings:
   """Returns the settings that the flags give; raises `UserError`."""
-  names = [field.name for field in dataclasses.fields(PrepareSettings)]
-  return PrepareSettings(**{name: values[name].value for name in names})
+  return settings_flags.read(PrepareSettings, values)
 
 
 def parse_known_flags(argv: list[str]) -> list[str]:

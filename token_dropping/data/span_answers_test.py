@@ -144,18 +144,16 @@ def test_scores_of_right_answers(examples):
   assert (scores["exact_match"], scores["f1"]) == (100.0, 100.0)
 
 
+@pytest.mark.parametrize("folder", ["squad_v1.1"], indirect=True)
 def test_scores_by_hand(examples):
-  if examples.impossible:
-    pytest.skip("of SQuAD 1.1")
   # "paris" of "in paris": precision 1, recall 1/2; "dog" of "dog": exact.
   answers = _choose(examples, {"1": "Paris", "2": "dog"})
   scores = span_answers.score(examples, answers)
   assert scores == pytest.approx({"exact_match": 50.0, "f1": 100 * 5 / 6})
 
 
+@pytest.mark.parametrize("folder", ["squad_v2.0"], indirect=True)
 def test_scores_with_impossible_questions_by_hand(examples):
-  if not examples.impossible:
-    pytest.skip("of SQuAD 2.0")
   # The first is wrong, the second right, the third answered though impossible.
   answers = _choose(examples, {"1": "mat", "2": "dog", "3": "mat"})
   assert answers.null_scores == pytest.approx({"1": -18, "2": -18, "3": -18})
@@ -166,9 +164,8 @@ def test_scores_with_impossible_questions_by_hand(examples):
   assert scores["no_answer_f1"] == 0.0
 
 
+@pytest.mark.parametrize("folder", ["squad_v2.0"], indirect=True)
 def test_the_best_threshold_is_found(examples):
-  if not examples.impossible:
-    pytest.skip("of SQuAD 2.0")
   wanted = {"1": "in Paris", "2": "dog", "3": "mat"}
   logits = _pointing_logits(examples, wanted)
   for window in examples.windows:

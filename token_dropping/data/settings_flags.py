@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A flag for each field of a dataclass of settings, and back."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from absl import flags
+
+Settings = TypeVar("Settings")
+
+_DEFINE = {
+  bool: flags.DEFINE_boolean,
+  bool | None: flags.DEFINE_boolean,
+  int: flags.DEFINE_integer,
+  int | None: flags.DEFINE_integer,
+  float: flags.DEFINE_float,
+  str: flags.DEFINE_string,
+}
+
+
+def define(
+  settings: type,
+  choices: Mapping[str, Sequence[str]],
+  values: flags.FlagValues,
+) -> None:
+  """Defines a flag for each field; its help is the field's metadata `help`.
+
+  Args:
+    settings: the dataclass.
+    choices: the values that a field may have, by its name.
+    values: where to define them.
+  """
+  for field in dataclasses.fields(settings):
+    text = field.metadata["help"]
+    if field.name in choices:
+      allowed = choices[field.name]
+      flags.DEFINE_enum(
+        field.name, field.default, allowed, text, flag_values=values
+      )
+    else:
+      _DEFINE[field.type](field.name, field.default, text, flag_values=values)
+
+
+def read(settings: type[Settings], values: flags.FlagValues) -> Settings:
+  """Returns the settings that the flags give.
+
+  Args:
+    settings: the dataclass.
+    values: the flags, parsed.
+
+  Raises:
+    UserError: a value breaks a rule of the settings.
+  """
+  names = [field.name for field in dataclasses.fields(settings)]
+  return settings(**{name: values[name].value for name in names})

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of pretrain_checks: the rules of masking, through the public door."""
+
+import pytest
+from official.nlp.data import pretrain_dataloader
+
+from token_dropping import experiment_checks
+from token_dropping import experiment_checks_testing
+
+ENCODER = "task.model.encoder.any"
+HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+
+DATA = ("task.train_data", "task.validation_data")
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+  ("field", "choices"),
+  [
+    ("masking", "static, dynamic"),
+    ("masking_unit", "token, whole_word, span"),
+  ],
+)
+def test_masking_is_one_of_the_kinds(data, field, choices):
+  assert experiment_checks_testing.refused({f"{data}.{field}": "word"}) == (
+    f"{data}.{field} must be one of {choices}. Received: 'word'"
+  )
+  for choice in choices.split(", "):
+    experiment_checks.check_experiment(
+      experiment_checks_testing.params({f"{data}.{field}": choice})
+    )
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("rate", [-0.1, 0.0, 1.0, float("nan")])
+def test_masking_rate_is_a_share(data, rate):
+  assert experiment_checks_testing.refused({f"{data}.masking_rate": rate}) == (
+    f"{data}.masking_rate must be in (0, 1). Received: {rate}"
+  )
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_final_masking_rate_is_a_share(rate):
+  changes = {
+    "task.train_data.final_masking_rate": rate,
+    "task.train_data.masking_rate_steps": 9,
+  }
+  assert experiment_checks_testing.refused(changes) == (
+    f"task.train_data.final_masking_rate must be in (0, 1). Received: {rate}"
+  )
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_changing_rate_has_steps(steps):
+  changes = {
+    "task.train_data.final_masking_rate": 0.1,
+    "task.train_data.masking_rate_steps": steps,
+  }
+  assert experiment_checks_testing.refused(changes) == (
+    f"task.train_data.masking_rate_steps must be at least 1. Received: {steps}"
+  )
+
+
+def test_rate_of_validation_does_not_change():
+  assert experiment_checks_testing.refused(
+    {"task.validation_data.final_masking_rate": 0.1}
+  ) == (
+    "task.validation_data.final_masking_rate must be unset: validation has one "
+    "rate. Received: 0.1"
+  )
+
+
+def test_workers_of_the_data_service_have_one_rate():
+  changes = {
+    "task.train_data.final_masking_rate": 0.1,
+    "task.train_data.masking_rate_steps": 9,
+    "task.train_data.enable_tf_data_service": True,
+  }
+  assert experiment_checks_testing.refused(changes) == (
+    "task.train_data.final_masking_rate must be unset with "
+    "task.train_data.enable_tf_data_service, whose workers do not know the "
+    "step. Received: 0.1"
+  )
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("field", ["mask_share", "random_share"])
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_shares_are_shares(data, field, share):
+  assert experiment_checks_testing.refused({f"{data}.{field}": share}) == (
+    f"{data}.{field} must be in [0, 1]. Received: {share}"
+  )
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_shares_are_at_most_everything(data):
+  changes = {f"{data}.mask_share": 0.8, f"{data}.random_share": 0.3}
+  assert experiment_checks_testing.refused(changes) == (
+    f"{data}.mask_share + {data}.random_share must be at most 1. "
+    "Received: 0.8 + 0.3"
+  )
+
+
+@pytest.mark.parametrize("share", [0.7, 0.1, 0.3, 0.9])
+def test_shares_may_be_everything(share):
+  changes = {
+    "task.train_data.mask_share": share,
+    "task.train_data.random_share": 1 - share,
+  }
+  experiment_checks.check_experiment(experiment_checks_testing.params(changes))
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_spans_have_a_word(data):
+  assert experiment_checks_testing.refused({f"{data}.max_span_words": 0}) == (
+    f"{data}.max_span_words must be at least 1. Received: 0"
+  )
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+  ("field", "value", "rule", "received"),
+  [
+    ("use_v2_feature_names", False, "true", "false"),
+    ("use_position_id", True, "false", "true"),
+    ("tfds_name", "lm1b", "empty", "'lm1b'"),
+  ],
+)
+def test_dynamic_masking_reads_its_own_records(
+  data, field, value, rule, received
+):
+  assert experiment_checks_testing.refused(
+    {f"{data}.masking": "dynamic", f"{data}.{field}": value}
+  ) == (
+    f"{data}.{field} must be {rule} with {data}.masking=dynamic. "
+    f"Received: {received}"
+  )
+  experiment_checks.check_experiment(
+    experiment_checks_testing.params({f"{data}.{field}": value})
+  )
+
+
+def test_model_gardens_data_has_no_rules_of_masking():
+  params = experiment_checks_testing.params()
+  params.task.train_data = pretrain_dataloader.BertPretrainDataConfig(
+    seq_length=16, max_predictions_per_seq=3, use_next_sentence_label=False
+  )
+  experiment_checks.check_experiment(params)
+
+
+@pytest.mark.parametrize(
+  ("rate", "final"), [(0.3, None), (0.1, 0.3), (0.3, 0.1)]
+)
+def test_rate_without_room_for_its_predictions_is_doubted(rate, final):
+  data = {"masking": "dynamic", "masking_rate": rate}
+  # 14 tokens: round(0.3 * 14) = 4, and 3 slots.
+  params = experiment_checks_testing.params(
+    {"task.train_data": data | {"final_masking_rate": final}}
+  )
+  assert (
+    "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
+    "of 0.3, or fewer tokens are masked. Received: 3"
+  ) in experiment_checks.find_doubts(params)
+
+
+def test_rate_with_room_or_static_is_not_doubted():
+  dynamic = {"task.train_data": {"masking": "dynamic", "masking_rate": 0.2}}
+  static = {"task.train_data": {"masking_rate": 0.3}}
+  usual = experiment_checks.find_doubts(experiment_checks_testing.params())
+  for changes in (dynamic, static):
+    assert (
+      experiment_checks.find_doubts(experiment_checks_testing.params(changes))
+      == usual
+    )
