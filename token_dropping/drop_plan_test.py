@@ -11,22 +11,22 @@ from token_dropping import drop_plan
 )
 def test_published_places(num_layers, drop, restore):
   plan = drop_plan.DropPlan.create(num_layers)
-  assert (plan.drop_layer, plan.restore_layer) == (drop, restore)
+  assert (plan.stages[0].layer, plan.restore_layer) == (drop, restore)
 
 
 def test_neither_ratio_nor_count_means_half():
-  assert drop_plan.DropPlan.create(12).keep_count(512) == 256
+  assert drop_plan.DropPlan.create(12).keep_counts(512) == (256,)
 
 
 def test_ratio_and_count():
   create = drop_plan.DropPlan.create
-  assert create(12, token_keep_ratio=0.25).keep_count(128) == 32
-  assert create(12, token_keep_ratio=0.001).keep_count(128) == 1
-  assert create(12, token_keep_k=100).keep_count(128) == 100
+  assert create(12, token_keep_ratio=0.25).keep_counts(128) == (32,)
+  assert create(12, token_keep_ratio=0.001).keep_counts(128) == (1,)
+  assert create(12, token_keep_k=100).keep_counts(128) == (100,)
 
 
 def test_one_layer_is_allowed_where_nothing_is_dropped():
-  assert drop_plan.DropPlan.create(1, token_keep_ratio=1.0).keep_count(8) == 8
+  assert drop_plan.DropPlan.create(1, token_keep_ratio=1.0).stages == ()
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_count_above_the_sequence_is_refused():
     match=r"token_keep_k must be at most the sequence length \(128\). "
     "Received: 256",
   ):
-    plan.keep_count(128)
+    plan.keep_counts(128)

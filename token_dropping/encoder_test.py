@@ -8,6 +8,7 @@ import tf_keras
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
+from token_dropping import drop_plan
 from token_dropping import encoder as encoder_lib
 
 B, S, P, D, V = 2, 12, 3, 8, 40
@@ -268,7 +269,9 @@ def test_config_round_trip():
   config = _encoder(token_keep_k=5, drop_layer=0).get_config()
   copy = encoder_lib.TokenDropEncoder.from_config(config)
   assert copy.get_config() == config
-  assert copy.drop_plan.keep_count(S) == 5 and copy.drop_plan.drop_layer == 0
+  assert copy.drop_plan == drop_plan.DropPlan.create(
+    4, token_keep_k=5, drop_layer=0
+  )
 
 
 def test_embedding_projection_and_dense_inputs():
