@@ -136,7 +136,9 @@ def run_phase(parts: tuple[Phase, ...], step: tf.Tensor, run: Callable):
     return run(plans[0])
   starts = tf.constant([each.first_step for each in parts], tf.int64)
   phase = tf.reduce_sum(tf.cast(tf.cast(step, tf.int64) >= starts, tf.int32))
-  branch = tf.constant([plans.index(each.plan) for each in parts])[phase - 1]
+  branches = tf.constant([plans.index(each.plan) for each in parts])
+  # Not `branches[phase - 1]`: XLA compiles a slice anew for every place.
+  branch = tf.gather(branches, phase - 1)
   return tf.switch_case(branch, [functools.partial(run, p) for p in plans])
 
 
