@@ -12,6 +12,7 @@ from official.nlp.tasks import masked_lm as model_garden
 from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import pretrain_losses
 from token_dropping import record_checks
 from token_dropping import testing
 
@@ -52,7 +53,7 @@ def test_importance_follows_the_masked_lm_loss():
   model = task.build_model()
   before = _scores(model)
   outputs = model(batch, training=True)
-  losses = masked_lm.masked_lm_losses(batch, outputs).numpy()
+  losses = pretrain_losses.masked_lm_losses(batch, outputs).numpy()
   task.train_step(batch, model, _sgd(), task.build_metrics(training=True))
   after = _scores(model)
   used = batch["masked_lm_weights"].numpy() > 0
@@ -227,18 +228,6 @@ def test_validation_loss_is_that_of_bert_on_whole_sequences():
     dense_task, batch, dense, dense_task.build_metrics()
   )
   np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-6)
-
-
-def test_mean_losses_by_hand():
-  labels = {
-    "masked_lm_weights": tf.constant([[1.0, 0.0], [1.0, 1.0]]),
-    "next_sentence_labels": tf.constant([[0], [1]]),
-  }
-  outputs = {"next_sentence": tf.zeros([2, 2])}
-  losses = tf.constant([[3.0, 99.0], [1.0, 2.0]])
-  parts = masked_lm.mean_losses(labels, outputs, losses)
-  np.testing.assert_allclose(parts["lm_example_loss"], 2.0)
-  np.testing.assert_allclose(parts["next_sentence_loss"], np.log(2), rtol=1e-6)
 
 
 def test_kept_share_counts_real_tokens():
