@@ -14,9 +14,8 @@ class Exporter(train_utils.BestCheckpointExporter):
 
   The checkpoint, numbered by its step, is written before the note that says
   which is the best; killed in between, the next run evaluates that step again
-  and finds it better than the note. Saving leaves the counter of the run's own
-  checkpoints alone, so that they do not depend on how often it was the best.
-  A value that is not finite is never the best.
+  and finds it better than the note. A value that is not finite is never
+  the best.
   """
 
   def maybe_export_checkpoint(
@@ -29,10 +28,10 @@ class Exporter(train_utils.BestCheckpointExporter):
     old = self._best_ckpt_logs
     if old is not None and not self._new_metric_is_better(old, eval_logs):
       return False
-    counter = checkpoint.save_counter
-    saved = int(counter.numpy())
+    # As the controller does: the counter does not depend on how often it was
+    # the best, or a run was stopped.
+    checkpoint.save_counter.assign(int(global_step) - 1)
     self._get_checkpoint_manager(checkpoint).save(int(global_step))
-    counter.assign(saved)
     self._best_ckpt_logs = eval_logs
     if write_logs:
       self.export_best_eval_metric(eval_logs, global_step)

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orbit's training loop on a fixed grid of steps, and how a run is stopped."""
 
-import signal
-import threading
-
 import orbit
 import tensorflow as tf
 
@@ -22,6 +19,10 @@ class Controller(orbit.Controller):
   is passed, so that a run that goes on does what it would have done. An
   evaluation comes before the checkpoint of its step: what a checkpoint stands
   for is complete.
+
+  SIGTERM ends a loop early. Its step is saved with the metrics so far, which
+  the next start goes on with, so the summary of that loop is written once, by
+  the process that reaches its end.
 
   Args:
     *args: of `orbit.Controller`.
@@ -52,17 +53,20 @@ class Controller(orbit.Controller):
   def _run(self, end: int, eval_interval: int | None, eval_steps: int | None):
     output = None
     step = self._loop_start = int(self.global_step.numpy())
-    with _StopRequest() as stop:
+    stop = self.trainer.stop
+    with stop.watching():
       while step < end:
-        begin = self._loop_start = step
-        step = self._loop_end(step, end, eval_interval)
-        self._train_n_steps(step - begin)
+        self._loop_start = step
+        begin, loop_end = self._loop_around(step, end, eval_interval)
+        self._train_n_steps(loop_end - step)
+        step = int(self.global_step.numpy())
         if eval_interval and (step % eval_interval == 0 or step == end):
           output = self.evaluate(steps=eval_steps)
+        stopped = bool(stop.flag)
         interval = self.checkpoint_manager.checkpoint_interval
-        if stop.is_set() or step // interval > begin // interval:
+        if stopped or step // interval > begin // interval:
           self._save()
-        if stop.is_set() and step < end:
+        if stopped and step < end:
           raise errors.StoppedError(
             f"stopped by SIGTERM at step {step}, which is saved; the same "
             "command goes on",
@@ -70,13 +74,41 @@ class Controller(orbit.Controller):
           )
     return output
 
-  def _loop_end(self, step: int, end: int, eval_interval: int | None) -> int:
+  def _loop_around(self, step: int, end: int, eval_interval: int | None):
+    """Returns where the loop of a step begins and ends."""
     grids = [self.steps_per_loop, *([eval_interval] if eval_interval else [])]
-    return min(end, *(step - step % grid + grid for grid in grids))
+    begins = [step - step % grid for grid in grids]
+    ends = [begin + grid for begin, grid in zip(begins, grids, strict=True)]
+    return max(begins), min(end, *ends)
+
+  def _train_n_steps(self, num_steps: int) -> None:
+    """Trains so many steps; writes the summary unless the loop was cut."""
+    self.step_timer = self.step_timer or orbit.controller.StepTimer(
+      self.global_step
+    )
+    end = int(self.global_step.numpy()) + num_steps
+    with (
+      self.summary_manager.summary_writer().as_default(),
+      tf.summary.record_if(self._summary_is_due),
+    ):
+      output = self.trainer.train(tf.constant(num_steps))
+    for action in self.train_actions:
+      action(output)
+    if int(self.global_step.numpy()) < end:
+      return
+    output = tf.nest.map_structure(orbit.utils.get_value, output)
+    output["steps_per_second"] = self.step_timer.steps_per_second()
+    self.summary_manager.write_summaries(output)
+    self.summary_manager.flush()
+
+  def _summary_is_due(self) -> tf.Tensor:
+    return self.global_step % (self.summary_interval or 1) == 0
 
   def _save(self) -> None:
     """Saves; a fault of the disk is one line, and older checkpoints stay."""
     step = int(self.global_step.numpy())
+    # Counting would count the stops.
+    self.checkpoint_manager.checkpoint.save_counter.assign(step - 1)
     good = self.checkpoint_manager.latest_checkpoint
     try:
       self._maybe_save_checkpoint(check_interval=False)
@@ -86,24 +118,3 @@ class Controller(orbit.Controller):
         f"writable; the last good checkpoint is {good}. "
         f"Received: {errors.first_line(error)}"
       ) from error
-
-
-class _StopRequest:
-  """Whether SIGTERM came; its handler only notes that."""
-
-  def __init__(self):
-    self._event = threading.Event()
-    self._old = None
-
-  def is_set(self) -> bool:
-    return self._event.is_set()
-
-  def __enter__(self):
-    # Python allows handlers in the main thread alone.
-    if threading.current_thread() is threading.main_thread():
-      self._old = signal.signal(signal.SIGTERM, lambda *_: self._event.set())
-    return self
-
-  def __exit__(self, *unused):
-    if self._old is not None:
-      signal.signal(signal.SIGTERM, self._old)

@@ -13,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
+from token_dropping import masked_lm
 from token_dropping import testing
+from token_dropping import train
 
 STEPS = 24
 RECORDS = 40  # of batches of 4: an epoch is 10 steps
@@ -75,18 +77,47 @@ def launch(folder: pathlib.Path, model_dir, **values) -> None:
   testing.launch(**(flags(folder, model_dir) | values))
 
 
-def start(folder: pathlib.Path, model_dir) -> subprocess.Popen:
-  """Starts the launcher as a process of its own."""
+def start(
+  folder: pathlib.Path, model_dir, terminated_in: int | None = None
+) -> subprocess.Popen:
+  """Starts the launcher as a process of its own.
+
+  Args:
+    folder: of `write_run`.
+    model_dir: of the run.
+    terminated_in: step, counted from 0, in which the process gets SIGTERM.
+  """
   argv = [f"--{name}={v}" for name, v in flags(folder, model_dir).items()]
   root = pathlib.Path(__file__).parents[1]
+  environment = {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+  module = "token_dropping.train"
+  if terminated_in is not None:
+    module = "token_dropping.fault_testing"
+    environment["TERMINATED_IN"] = str(terminated_in)
   return subprocess.Popen(
-    [sys.executable, "-m", "token_dropping.train", *argv],
+    [sys.executable, "-m", module, *argv],
     cwd=root,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
-    env=os.environ | {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    env=os.environ | environment,
   )
+
+
+def _send_sigterm_in(step: int) -> None:
+  """Makes a training step send SIGTERM, and take a second more."""
+  plain = masked_lm.TokenDropMaskedLMTask.train_step
+
+  def send(iterations: tf.Tensor) -> None:
+    if int(iterations) == step:
+      os.kill(os.getpid(), signal.SIGTERM)
+      time.sleep(1.0)
+
+  def train_step(self, inputs, model, optimizer, metrics):
+    tf.py_function(send, [optimizer.iterations], [])
+    return plain(self, inputs, model, optimizer, metrics)
+
+  masked_lm.TokenDropMaskedLMTask.train_step = train_step
 
 
 def signal_at(
@@ -151,3 +182,8 @@ def assert_same_runs(one: pathlib.Path, two: pathlib.Path) -> None:
     assert curves(one / part)
   notes = [(run / "best" / "info.json").read_text() for run in (one, two)]
   assert notes[0] == notes[1]
+
+
+if __name__ == "__main__":
+  _send_sigterm_in(int(os.environ["TERMINATED_IN"]))
+  train.main_program()

@@ -10,15 +10,16 @@ import tensorflow as tf
 from token_dropping import controller
 from token_dropping import fault_testing
 
+# Loops of four steps; evaluations cut them into those that end at 4, 6, 8, 12.
+LOOPS = {"steps_per_loop": 4, "summary_interval": 4}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
   """Records and config, and `whole`, a run in a process of its own."""
   folder = tmp_path_factory.mktemp("faults")
-  fault_testing.write_run(folder)
-  process = fault_testing.start(folder, folder / "whole")
-  _, messages = process.communicate()
-  assert process.returncode == 0, messages
+  fault_testing.write_run(folder, trainer=LOOPS)
+  _finish(folder, folder / "whole")
   return folder
 
 
@@ -31,22 +32,50 @@ def _finish(folder, model_dir) -> None:
 def test_killed_run_equals_one_that_was_not(folder, tmp_path):
   run = tmp_path / "run"
   process = fault_testing.start(folder, run)
-  # An evaluation, a checkpoint at 12 and the second epoch lie before.
-  assert fault_testing.kill_at(process, 14) == -signal.SIGKILL
-  assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-12")
+  # Evaluations, a checkpoint at 16 and the second epoch lie before.
+  assert fault_testing.kill_at(process, 18) == -signal.SIGKILL
+  assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-16")
   _finish(folder, run)
   fault_testing.assert_same_runs(folder / "whole", run)
 
 
-def test_sigterm_saves_and_the_run_goes_on(folder, tmp_path):
+def _terminate(folder, run, step: int) -> int:
+  """Sends SIGTERM in a step; returns the step that was saved."""
+  process = fault_testing.start(folder, run, terminated_in=step)
+  _, messages = process.communicate()
+  assert process.returncode == controller.TERMINATED == 143, messages
+  saved = int(tf.train.latest_checkpoint(str(run)).rsplit("-", 1)[1])
+  last_line = messages.strip().split("\n")[-1]
+  assert last_line == (
+    f"stopped by SIGTERM at step {saved}, which is saved; the same command "
+    "goes on"
+  )
+  return saved
+
+
+def test_sigterm_ends_the_step_and_the_run_goes_on(folder, tmp_path):
   run = tmp_path / "run"
-  process = fault_testing.start(folder, run)
-  code = fault_testing.signal_at(process, 8, 0.0, signal.SIGTERM)
-  assert code == controller.TERMINATED == 143
-  step = int(tf.train.latest_checkpoint(str(run)).rsplit("-", 1)[1])
-  assert 8 <= step < fault_testing.STEPS
+  # In the second step of the loop that ends at 16.
+  assert _terminate(folder, run, 13) in (14, 15)
+  points = fault_testing.curves(run / "train")["lm_example_loss"]
+  assert [step for step, _ in points] == [4, 6, 8, 12]
   _finish(folder, run)
   fault_testing.assert_same_runs(folder / "whole", run)
+
+
+@pytest.mark.slow
+def test_sigterm_ends_the_step_of_a_long_loop(tmp_path):
+  one_loop = {
+    "train_steps": 1000,
+    "steps_per_loop": 1000,
+    "summary_interval": 1000,
+    "validation_interval": 1000,
+  }
+  fault_testing.write_run(tmp_path, trainer=one_loop)
+  assert _terminate(tmp_path, tmp_path / "run", 300) in (301, 302)
+  _finish(tmp_path, tmp_path / "run")
+  _finish(tmp_path, tmp_path / "whole")
+  fault_testing.assert_same_runs(tmp_path / "whole", tmp_path / "run")
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from token_dropping import experiment_checks
 from token_dropping import number_guard
 from token_dropping import skip_counter
 from token_dropping import step_dropout
+from token_dropping import stop_request
 
 
 class _Checkpoint(tf.train.Checkpoint):
@@ -32,16 +33,18 @@ class Trainer(base_trainer.Trainer):
 
   Args:
     *args: of Model Garden's trainer.
+    stop: what ends a loop of steps early.
     **kwargs: likewise.
   """
 
-  def __init__(self, *args, **kwargs):
+  def __init__(self, *args, stop: stop_request.StopRequest, **kwargs):
     super().__init__(*args, **kwargs)
+    self.stop = stop
     task = self.task.task_config
     self.guard = number_guard.NumberGuard(
       self.model,
       self.optimizer,
-      [*getattr(self, "_train_metrics", []), self._train_loss],
+      self._loop_metrics(),
       self.global_step,
       getattr(task, "on_bad_numbers", "stop"),
       getattr(task, "max_skipped_steps", 0),
@@ -53,10 +56,48 @@ class Trainer(base_trainer.Trainer):
       optimizer=self.optimizer,
       skipped_steps=self.guard.bad_steps,
       skipped_records=self.skip_counter.trained,
+      loop_metrics=self._loop_metrics(),
       **getattr(self.model, "checkpoint_items", {}),
     )
     if getattr(task, "seed", None) is not None:
       step_dropout.follow_step(self.model, self.global_step, task.seed)
+
+  def _loop_metrics(self) -> list:
+    """Returns what is averaged over a loop of training steps."""
+    return [*getattr(self, "_train_metrics", []), self._train_loss]
+
+  def create_train_loop_fn(self):
+    """Orbit's loop; where the host runs it, a stop request ends it early."""
+    options = self._train_options
+    if not options.use_tf_while_loop or not host_runs_loop(self.strategy):
+      return super().create_train_loop_fn()
+    return tf.function(self._train_loop)
+
+  def _train_loop(self, iterator, num_steps: tf.Tensor) -> None:
+    for _ in tf.range(num_steps):
+      with tf.name_scope(""):  # as Orbit does: no "while/" before names
+        self.train_step(iterator)
+      if self.stop.flag:
+        break
+
+  def train(self, num_steps: tf.Tensor) -> dict:
+    """Runs so many steps, or fewer if a stop is asked for.
+
+    Args:
+      num_steps: scalar int32.
+
+    Returns:
+      The means since the last loop that was complete. After one that was not
+      they stay, to be saved and gone on with.
+    """
+    self._loop_end = int(self.global_step.numpy()) + int(num_steps)
+    return super().train(num_steps)
+
+  def train_loop_end(self) -> dict:
+    """Called by Orbit after the steps."""
+    if int(self.global_step.numpy()) == self._loop_end:
+      return super().train_loop_end()
+    return {metric.name: metric.result() for metric in self._loop_metrics()}
 
   def train_step(self, iterator) -> None:
     """Runs one step on every replica; called by Orbit in a graph."""
@@ -89,6 +130,18 @@ def compiles_step(strategy: tf.distribute.Strategy) -> bool:
   devices = strategy.extended.worker_devices
   kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
   return kinds == {"GPU"} or (kinds == {"CPU"} and len(devices) == 1)
+
+
+def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
+  """Whether each step of a loop starts from this host, and from it alone.
+
+  A TPU runs a loop on its own. Several workers must end theirs together.
+  """
+  devices = strategy.extended.worker_devices
+  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
+  return kinds <= {"CPU", "GPU"} and (
+    len(devices) == strategy.num_replicas_in_sync
+  )
 
 
 def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
@@ -137,6 +190,7 @@ def make_trainer(
   if seed is not None:
     tf_keras.utils.set_random_seed(seed)
   experiment_checks.check_replicas(params, strategy.num_replicas_in_sync)
+  stop = stop_request.StopRequest()
   with strategy.scope():
     task = task_factory.get_task(params.task, logging_dir=model_dir)
     exporter = best_checkpoint.make_exporter(params, model_dir)
@@ -148,5 +202,6 @@ def make_trainer(
       train="train" in mode,
       evaluate="eval" in mode,
       checkpoint_exporter=exporter,
+      stop=stop,
       **datasets,
     )

@@ -24,6 +24,10 @@ def test_several_cpu_replicas_are_not_compiled():
   assert not trainer.compiles_step(testing.mirrored(2))
 
 
+def test_this_host_runs_the_loop_of_its_replicas():
+  assert trainer.host_runs_loop(testing.mirrored(2))
+
+
 def test_batches_that_replicas_cannot_share_are_refused():
   params = replica_testing.make_params(
     {"task": {"train_data": {"global_batch_size": 6}}}
