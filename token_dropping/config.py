@@ -7,6 +7,8 @@ Model Garden's order: registered experiment, then every `--config_file`, then
 and type is checked against the experiment's dataclasses before it is applied.
 """
 
+import copy
+import functools
 import re
 
 import tensorflow as tf
@@ -38,7 +40,7 @@ def parse(flags) -> cfg.ExperimentConfig:
     UserError: an unknown experiment, an unreadable file, an unknown key, a
       value of the wrong type; a run or data that fine-tuning cannot use.
   """
-  params = _registered(flags.experiment)
+  params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
     _use_pretrained(params, flags.experiment, flags.pretrained)
   for path in flags.config_file or []:
@@ -64,7 +66,9 @@ def parse(flags) -> cfg.ExperimentConfig:
   return params
 
 
+@functools.cache
 def _registered(experiment: str) -> cfg.ExperimentConfig:
+  """Returns an experiment's defaults; Model Garden builds them slowly."""
   try:
     return exp_factory.get_exp_config(experiment)
   except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
