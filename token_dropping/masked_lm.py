@@ -40,7 +40,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     seed: of initial weights and dropout. Another one, another run.
     deterministic: use TensorFlow's deterministic operations alone, slower on
       accelerators: the same command gives the same bits on the same machine.
-    on_bad_numbers: `stop` ends the run at a loss or a weight that is NaN or
+    on_bad_numbers: `stop` ends the run at a loss or a gradient that is NaN or
       Inf; `skip` leaves such a step out and counts it.
     max_skipped_steps: how many steps of a run may be left out.
     keep_schedule: how many tokens stay in the course of training.
@@ -167,8 +167,9 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       metrics: list of Keras metrics.
 
     Returns:
-      `{"loss": scalar}`, the mean loss of the global batch; without
-      `scale_loss` that of this replica's batch.
+      `loss`, a scalar, the mean loss of the global batch, or without
+      `scale_loss` that of this replica's batch; `gradient_norm`, a scalar, of
+      this replica's share of the gradients, before they are clipped.
     """
     slices = self.task_config.gradient_accumulation_steps
     counts = pretrain_losses.loss_counts(inputs)
@@ -208,7 +209,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       inputs["masked_lm_ids"], token_losses, inputs["masked_lm_weights"]
     )
     return {
-      self.loss: _global_sum(loss) if self.task_config.scale_loss else loss
+      self.loss: _global_sum(loss) if self.task_config.scale_loss else loss,
+      "gradient_norm": _norm(optimizer, gradients),
     }
 
   def _record(self, metrics, batch, outputs, token_losses) -> None:
@@ -256,6 +258,17 @@ def _dense(gradients: list) -> dict[int, tf.Tensor]:
     for index, gradient in enumerate(gradients)
     if gradient is not None
   }
+
+
+def _norm(optimizer, gradients: dict[int, tf.Tensor]) -> tf.Tensor:
+  """Returns the norm of all gradients together.
+
+  With a loss scale it is 0: Keras leaves out a step whose gradients overflow,
+  and lowers the scale.
+  """
+  if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+    return tf.constant(0.0)
+  return tf.linalg.global_norm(list(gradients.values()))
 
 
 def _apply(optimizer, gradients: dict[int, tf.Tensor], variables) -> None:

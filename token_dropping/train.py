@@ -45,6 +45,7 @@ from token_dropping import run_lock
 from token_dropping import run_scores
 from token_dropping import run_summary
 from token_dropping import shown_outputs
+from token_dropping import step_files
 from token_dropping import sweep
 from token_dropping import trainer as trainer_lib
 
@@ -203,7 +204,10 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
         trainer.skip_counter.on_train,
         reporter.on_train,
         lambda _: trainer.guard.look(
-          lambda: tf.train.latest_checkpoint(model_dir)
+          lambda: tf.train.latest_checkpoint(model_dir),
+          lambda step: step_files.describe(
+            step_files.find(params, strategy, step)
+          ),
         ),
         *_histograms(params, trainer, model_dir),
       ],

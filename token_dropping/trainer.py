@@ -114,7 +114,9 @@ class Trainer(base_trainer.Trainer):
         metrics=self.train_metrics,
       )
       self._train_loss.update_state(logs[self.task.loss])
-      self.guard.check(logs[self.task.loss], before)
+      # Model Garden's tasks return no norm.
+      values = [logs[self.task.loss], logs.get("gradient_norm", 0.0)]
+      self.guard.check(values, before)
       self.global_step.assign_add(1)
 
     inputs = self.next_train_inputs(iterator)
