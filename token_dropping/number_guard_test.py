@@ -65,8 +65,8 @@ def test_files_that_are_not_known_are_left_out(guard):
 def test_weights_are_looked_at(guard):
   guard._model.weights[0].assign([[np.inf]])
   assert _message(guard) == (
-    f"{guard._model.weights[0].name} must be finite. The last good checkpoint is run/ckpt-2. "
-    "Received: NaN or Inf at step 6"
+    f"{guard._model.weights[0].name} must be finite. The last good checkpoint "
+    "is run/ckpt-2. Received: NaN or Inf at step 6"
   )
 
 
