@@ -131,7 +131,7 @@ def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
 
 
 def _let_keeping_follow_training(params: cfg.ExperimentConfig) -> None:
-  """An unset length of the keep-ratio schedule means `train_steps`."""
+  """An unset length of a keep-ratio schedule means `train_steps`."""
   schedule = getattr(params.task, "keep_schedule", None)
-  if schedule is not None and not schedule.train_steps:
+  if schedule is not None and schedule.changes and not schedule.train_steps:
     schedule.train_steps = params.trainer.train_steps

@@ -105,7 +105,7 @@ def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
   dense = cost.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
   if isinstance(config, encoder_config.TokenDropEncoderConfig):
-    dropped = _token_drop_macs(task, shape)
+    dropped = _token_drop_macs(params, shape)
     lines.append(
       f"  token dropping   {dropped / 1e9:.3f} G multiply-adds a sequence, "
       f"{dropped / dense:.3f} of BERT"
@@ -113,14 +113,15 @@ def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
   return lines
 
 
-def _token_drop_macs(task: cfg.TaskConfig, shape: cost.BertShape) -> float:
+def _token_drop_macs(
+  params: cfg.ExperimentConfig, shape: cost.BertShape
+) -> float:
+  task = params.task
   plan = encoder_config.get_drop_plan(task.model.encoder.any)
   if finetune_config.is_finetuning(task):
     return cost.finetuning_macs(shape, plan)
-  schedule = task.keep_schedule
-  return cost.schedule_macs(
-    shape, keep_schedule.phases(schedule, plan), schedule.train_steps
-  )
+  phases = keep_schedule.phases(task.keep_schedule, plan)
+  return cost.schedule_macs(shape, phases, params.trainer.train_steps)
 
 
 def _memory_lines() -> list[str]:

@@ -52,6 +52,11 @@ class KeepScheduleConfig(base_config.Config):
   full_last_steps: float = 0.0
   train_steps: int = 0
 
+  @property
+  def changes(self) -> bool:
+    """Whether the ratios are not those of the encoder all the time."""
+    return self.type != "constant" or self.full_last_steps > 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
@@ -153,7 +158,7 @@ def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
   )
   share = config.full_last_steps
   _require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
-  if config.type == "constant" and not share:
+  if not config.changes:
     return
   _require(
     plan.stages and all(s.keep_ratio is not None for s in plan.stages),
