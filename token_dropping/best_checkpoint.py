@@ -3,10 +3,14 @@
 
 import math
 import os
+import tempfile
 
 import orbit
+import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
+
+from token_dropping import workers
 
 
 class Exporter(train_utils.BestCheckpointExporter):
@@ -16,7 +20,22 @@ class Exporter(train_utils.BestCheckpointExporter):
   which is the best; killed in between, the next run evaluates that step again
   and finds it better than the note. A value that is not finite is never
   the best.
+
+  Args:
+    folder: of the best checkpoint.
+    metric: which one decides.
+    comparison: `lower` or `higher`.
+    writes: whether this worker is the one that writes there. All of them take
+      part in saving, the others to a folder that is removed.
   """
+
+  def __init__(
+    self, folder: str, metric: str, comparison: str, writes: bool = True
+  ):
+    super().__init__(folder, metric, comparison)
+    if not writes:
+      self._scratch = tempfile.TemporaryDirectory()
+      self._export_dir = self._scratch.name
 
   def maybe_export_checkpoint(
     self, checkpoint, eval_logs, global_step, write_logs=True
@@ -61,4 +80,5 @@ def make_exporter(
   if not (model_dir and subdir and metric):
     return None
   folder = os.path.join(model_dir, subdir)
-  return Exporter(folder, metric, trainer.best_checkpoint_metric_comp)
+  writes = workers.is_chief(tf.distribute.get_strategy())
+  return Exporter(folder, metric, trainer.best_checkpoint_metric_comp, writes)

@@ -5,6 +5,7 @@ import orbit
 import tensorflow as tf
 
 from token_dropping import errors
+from token_dropping import workers
 
 # 128 + 15, what a shell shows for a process that SIGTERM ended.
 TERMINATED = 143
@@ -25,11 +26,21 @@ class Controller(orbit.Controller):
   the process that reaches its end.
 
   Args:
-    *args: of `orbit.Controller`.
-    **kwargs: likewise.
+    model_dir: folder of the run. The checkpoint manager of a worker that is not
+      the chief has another one, without the checkpoint to go on from.
+    **kwargs: of `orbit.Controller`.
   """
 
   _loop_start = 0
+
+  def __init__(self, *, model_dir: str, **kwargs):
+    self._model_dir = model_dir
+    super().__init__(**kwargs)
+
+  def restore_checkpoint(self, checkpoint_path: str | None = None):
+    """Restores a checkpoint, by default the run's latest, or initializes."""
+    latest = tf.train.latest_checkpoint(self._model_dir)
+    return super().restore_checkpoint(checkpoint_path or latest)
 
   @property
   def loop_start(self) -> int:
@@ -62,7 +73,7 @@ class Controller(orbit.Controller):
         step = int(self.global_step.numpy())
         if eval_interval and (step % eval_interval == 0 or step == end):
           output = self.evaluate(steps=eval_steps)
-        stopped = bool(stop.flag)
+        stopped = workers.any_of(self.strategy, bool(stop.flag))
         interval = self.checkpoint_manager.checkpoint_interval
         if stopped or step // interval > begin // interval:
           self._save()
@@ -109,7 +120,7 @@ class Controller(orbit.Controller):
     step = int(self.global_step.numpy())
     # Counting would count the stops.
     self.checkpoint_manager.checkpoint.save_counter.assign(step - 1)
-    good = self.checkpoint_manager.latest_checkpoint
+    good = tf.train.latest_checkpoint(self._model_dir)
     try:
       self._maybe_save_checkpoint(check_interval=False)
     except (tf.errors.OpError, OSError) as error:

@@ -59,6 +59,7 @@ def _make(folder, counter: _Counter, **fields) -> controller.Controller:
   )
   fields = {"steps_per_loop": 4, "summary_interval": 4} | fields
   return controller.Controller(
+    model_dir=str(folder),
     trainer=counter,
     evaluator=counter,
     global_step=counter.step,
@@ -174,6 +175,6 @@ def test_a_save_that_fails_is_one_line(tmp_path):
     made.train(8)
   assert str(caught.value).startswith(
     "--model_dir must have room for the checkpoint of step 8 and be writable; "
-    f"the last good checkpoint is {tmp_path}/run/ckpt-6. Received: "
+    f"the last good checkpoint is None. Received: {tmp_path}/run is not a "
   )
   assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -78,7 +79,10 @@ def launch(folder: pathlib.Path, model_dir, **values) -> None:
 
 
 def start(
-  folder: pathlib.Path, model_dir, terminated_in: int | None = None
+  folder: pathlib.Path,
+  model_dir,
+  terminated_in: int | None = None,
+  variables: Mapping[str, str] | None = None,
 ) -> subprocess.Popen:
   """Starts the launcher as a process of its own.
 
@@ -86,6 +90,7 @@ def start(
     folder: of `write_run`.
     model_dir: of the run.
     terminated_in: step, counted from 0, in which the process gets SIGTERM.
+    variables: of the environment.
   """
   argv = [f"--{name}={v}" for name, v in flags(folder, model_dir).items()]
   root = pathlib.Path(__file__).parents[1]
@@ -100,7 +105,7 @@ def start(
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
-    env=os.environ | environment,
+    env=os.environ | environment | dict(variables or {}),
   )
 
 

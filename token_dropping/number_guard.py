@@ -80,7 +80,9 @@ class NumberGuard:
     Raises:
       UserError: with step and checkpoint.
     """
-    count, first = int(self.bad_steps), int(self._first_bad)
+    count, first = (
+      int(counter.numpy()) for counter in (self.bad_steps, self._first_bad)
+    )
     if count and not self._skips:
       raise errors.UserError(
         "task.on_bad_numbers=stop: loss and weights must be finite; they were "
@@ -99,7 +101,7 @@ class NumberGuard:
         raise errors.UserError(
           f"{variable.name} must be finite. The last good checkpoint is "
           f"{last_checkpoint()}. Received: NaN or Inf at step "
-          f"{int(self._step)}"
+          f"{int(self._step.numpy())}"
         )
 
   def _kept(self) -> list[tf.Variable]:

@@ -3,7 +3,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ def held(model_dir: str) -> Iterator[None]:
 
   The lock is the operating system's: it ends with its process, however that
   ends, so there are no stale ones. The file names process and host for the
-  message, and stays. Folders on other filesystems, such as `gs://`, and workers
-  that are not the chief, which write nothing there, are not locked.
+  message, and stays. Folders on other filesystems, such as `gs://`, are not
+  locked.
 
   Args:
     model_dir: an existing folder.
@@ -28,7 +27,7 @@ def held(model_dir: str) -> Iterator[None]:
   Raises:
     UserError: another process trains there.
   """
-  if "://" in model_dir or not _is_chief():
+  if "://" in model_dir:
     yield
     return
   path = os.path.join(model_dir, FILE)
@@ -51,12 +50,3 @@ def held(model_dir: str) -> Iterator[None]:
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
     yield
-
-
-def _is_chief() -> bool:
-  """Whether this process writes the checkpoints of several workers."""
-  config = json.loads(os.environ.get("TF_CONFIG") or "{}")
-  task = config.get("task", {})
-  if "chief" in config.get("cluster", {}):
-    return task.get("type") == "chief"
-  return int(task.get("index", 0)) == 0

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the lock of a run folder."""
 
-import json
 import os
 import signal
 import socket
@@ -53,14 +52,6 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
   process.communicate()
   with run_lock.held(str(tmp_path)):
     assert f"process {os.getpid()} " in (tmp_path / run_lock.FILE).read_text()
-
-
-def test_workers_beside_the_chief_take_no_lock(tmp_path, monkeypatch):
-  task = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker"}}
-  task["task"]["index"] = 1
-  monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-  with run_lock.held(str(tmp_path)), run_lock.held(str(tmp_path)):
-    assert not (tmp_path / run_lock.FILE).exists()
 
 
 def test_other_filesystems_are_not_locked():

@@ -14,6 +14,7 @@ The flags are Model Garden's, `--dry_run`, `--pretrained` and those of `sweep`.
 """
 
 import contextlib
+import functools
 import os
 import sys
 from typing import NoReturn
@@ -46,6 +47,7 @@ from token_dropping import run_summary
 from token_dropping import shown_outputs
 from token_dropping import sweep
 from token_dropping import trainer as trainer_lib
+from token_dropping import workers
 
 MODES = (
   "train",
@@ -126,7 +128,7 @@ def launch(
   model_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-  """Checks the files, makes the folder of the run, trains and evaluates.
+  """Checks the files, then trains and evaluates.
 
   Args:
     params: what `prepare` returned.
@@ -141,8 +143,6 @@ def launch(
     # TensorFlow connects workers only before it has run anything.
     strategy = strategy or trainer_lib.make_strategy(params.runtime)
   _check_files(params, mode, model_dir)
-  if "train" in mode:
-    run_dir.make_run_dir(params, model_dir)
   run(params, mode, model_dir, strategy)
 
 
@@ -152,7 +152,7 @@ def run(
   model_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-  """Trains and evaluates; prints progress and a summary.
+  """Makes the folder, trains and evaluates; prints progress and a summary.
 
   Args:
     params: a checked experiment.
@@ -170,9 +170,14 @@ def run(
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
   with contextlib.ExitStack() as stack:
-    if "train" in mode:
+
+    def take_over() -> None:
+      run_dir.make_run_dir(params, model_dir)
       stack.enter_context(run_lock.held(model_dir))
       continuation.prepare(params, mode, model_dir)
+
+    if "train" in mode:
+      workers.chief_first(strategy, take_over)
     _run(params, mode, model_dir, strategy)
 
 
@@ -202,7 +207,10 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
       ],
       eval_actions=[reporter.on_eval],
       trainer=trainer,
-      controller_cls=controller.Controller,
+      controller_cls=functools.partial(
+        controller.Controller, model_dir=model_dir
+      ),
+      save_summary=workers.is_chief(strategy),
     )
     reporter.start()
     try:
@@ -227,6 +235,8 @@ def _run_to_the_end(runner, mode: str, reporter) -> None:
 
 def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
   if not isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
+    return []
+  if not workers.is_chief(trainer.strategy):
     return []
   return [
     importance_report.ImportanceHistogram(

@@ -15,6 +15,7 @@ from token_dropping import experiment_checks
 from token_dropping import number_guard
 from token_dropping import step_dropout
 from token_dropping import stop_request
+from token_dropping import workers
 
 
 class _Checkpoint(tf.train.Checkpoint):
@@ -136,9 +137,7 @@ def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
   """
   devices = strategy.extended.worker_devices
   kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
-  return kinds <= {"CPU", "GPU"} and (
-    len(devices) == strategy.num_replicas_in_sync
-  )
+  return kinds <= {"CPU", "GPU"} and workers.is_alone(strategy)
 
 
 def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
