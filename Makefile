@@ -42,8 +42,10 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 test: $(STAMPS)/test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
+# Most of the time is that of one file, whose tests share little.
 test-slow: $(STAMPS)/test ## Run the tests that take long
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=load \
+	  -m slow
 
 lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style
 	$(BIN)/ruff check

@@ -8,88 +8,89 @@ function of the step, though, so the records can be looked at again.
 import itertools
 
 import tensorflow as tf
-from official.common import dataset_fn
 from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping import epochs
 from token_dropping import errors
 from token_dropping import experiment_checks
+from token_dropping import file_contents
 from token_dropping import finetune_config
 from token_dropping import record_checks
+from token_dropping import record_skipper
 
 
-def find(
-  params: cfg.ExperimentConfig, mode: str, step: int, error: tf.errors.OpError
-) -> errors.UserError | None:
-  """Explains an error of the input.
+def explain(
+  error: tf.errors.OpError,
+  params: cfg.ExperimentConfig,
+  mode: str,
+  step: int,
+  skippers: dict[str, record_skipper.RecordSkipper] | None = None,
+) -> None:
+  """Looks for the record behind an error; returns if it is not of the input.
 
   Args:
+    error: what TensorFlow raised.
     params: the experiment.
     mode: of the launcher.
     step: the first one of the loop in which the error came.
-    error: what TensorFlow raised.
+    skippers: of the data configs that skip bad records, by dotted path.
 
-  Returns:
-    The error to report: with file and record where they are found; `None` if it
-    is not one of the input.
+  Raises:
+    UserError: with file and record where they are found.
   """
   if finetune_config.is_finetuning(params.task):
-    return None
-  steps = params.trainer.steps_per_loop
+    return
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     if data.tfds_name or data.input_path == "dummy":
       continue
-    try:
-      for file in input_reader.match_files(data.input_path):
-        _read_through(file, data, path)
-      _check_records(data, vocab_size, path, step, steps)
-    except errors.UserError as found:
-      return found
-    except ValueError:  # the last file of a pattern went
-      return errors.UserError(
-        f"{path}.input_path must match at least one file. "
-        f"Received: {data.input_path!r}"
-      )
+    skipper = (skippers or {}).get(path)
+    if skipper:
+      _check_unchanged(skipper.contents, data, path)
+      continue
+    _check_files(data, path)
+    steps = params.trainer.steps_per_loop
+    _check_records(data, vocab_size, path, step, steps)
   rule = record_checks.broken_rule(error)
-  return errors.UserError(rule) if rule else None
+  if rule:
+    raise errors.UserError(rule)
 
 
-def _read_through(file: str, data: cfg.DataConfig, path: str) -> None:
+def _check_files(data: cfg.DataConfig, path: str) -> None:
   """Refuses a file that cannot be read to its end."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
-  count = 0
   try:
-    for _ in read(file):
-      count += 1
-  except tf.errors.OpError as error:
+    files = input_reader.match_files(data.input_path)
+  except ValueError as error:  # the last file of a pattern went
     raise errors.UserError(
-      f"{path}.input_path must match TFRecord files that can be read to their "
-      f"end. Received: {file}, record {count}: {errors.first_line(error)}"
+      f"{path}.input_path must match at least one file. "
+      f"Received: {data.input_path!r}"
     ) from error
+  for content in file_contents.read_files(files, data):
+    if content.fault is not None:
+      raise errors.UserError(content.describe_fault(path))
+
+
+def _check_unchanged(
+  contents: list[file_contents.FileContent], data: cfg.DataConfig, path: str
+) -> None:
+  """Refuses a file that breaks off elsewhere than it did at the start."""
+  files = [content.file for content in contents]
+  after = file_contents.read_files(files, data)
+  for before, now in zip(contents, after, strict=True):
+    if now.fault is not None and now.records < before.records:
+      raise errors.UserError(now.describe_fault(path))
 
 
 def _check_records(
   data: cfg.DataConfig, vocab_size: int, path: str, step: int, steps: int
 ) -> None:
   """Refuses the first bad record that a loop reads."""
+  files = input_reader.match_files(data.input_path)
   records = epochs.read_epochs(data, first_step=step).as_numpy_iterator()
   if data.is_training:
     records = itertools.islice(records, steps * data.global_batch_size)
-  for _, record in records:
-    try:
-      record_checks.check_example(record, data, vocab_size, path, "a record")
-    except errors.UserError:
-      where = _place(record, data)
-      record_checks.check_example(record, data, vocab_size, path, where)
-
-
-def _place(record: bytes, data: cfg.DataConfig) -> str:
-  """Returns file and number of a record."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
-  for file in input_reader.match_files(data.input_path):
-    for index, other in enumerate(read(file).as_numpy_iterator()):
-      if other == record:
-        return f"{file}, record {index}"
-  return "a record that is gone"
+  for _, place, record in records:
+    number, index = epochs.file_and_index(int(place))
+    where = f"{files[number]}, record {index}"
+    record_checks.check_example(record, data, vocab_size, path, where)

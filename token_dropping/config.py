@@ -7,6 +7,8 @@ Model Garden's order: registered experiment, then every `--config_file`, then
 and type is checked against the experiment's dataclasses before it is applied.
 """
 
+import copy
+import functools
 import re
 
 import tensorflow as tf
@@ -38,7 +40,7 @@ def parse(flags) -> cfg.ExperimentConfig:
     UserError: an unknown experiment, an unreadable file, an unknown key, a
       value of the wrong type; a run or data that fine-tuning cannot use.
   """
-  params = _registered(flags.experiment)
+  params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
     _use_pretrained(params, flags.experiment, flags.pretrained)
   for path in flags.config_file or []:
@@ -59,11 +61,14 @@ def parse(flags) -> cfg.ExperimentConfig:
     finetune_config.fill_in(params)
   _let_decay_follow_training(params)
   _let_masking_follow_training(params)
+  _let_keeping_follow_training(params)
   params.validate()
   return params
 
 
+@functools.cache
 def _registered(experiment: str) -> cfg.ExperimentConfig:
+  """Returns an experiment's defaults; Model Garden builds them slowly."""
   try:
     return exp_factory.get_exp_config(experiment)
   except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
@@ -123,3 +128,10 @@ def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
   data = params.task.train_data
   if getattr(data, "final_masking_rate", None) and not data.masking_rate_steps:
     data.masking_rate_steps = params.trainer.train_steps
+
+
+def _let_keeping_follow_training(params: cfg.ExperimentConfig) -> None:
+  """An unset length of the keep-ratio schedule means `train_steps`."""
+  schedule = getattr(params.task, "keep_schedule", None)
+  if schedule is not None and not schedule.train_steps:
+    schedule.train_steps = params.trainer.train_steps

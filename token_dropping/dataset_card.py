@@ -4,12 +4,14 @@
 import collections
 import fnmatch
 import os
+import sys
 from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
+from token_dropping import errors
 from token_dropping import pretrain_data
 from token_dropping import tokenizer_config
 from token_dropping.data import dataset_folder
@@ -56,7 +58,8 @@ def check_files(data: cfg.DataConfig) -> None:
   Every file that `dataset.json` lists and a pattern of `input_path` would match
   must be there with its size; a pattern or a path may name a part of a dataset.
   Cheap: no record is read. Records without `dataset.json`, and those of
-  format version 1, which has no counts, are left alone.
+  format version 1, which has no counts, are left alone. Where bad records are
+  skipped, a complaint is a warning.
 
   Args:
     data: config of the records.
@@ -65,6 +68,15 @@ def check_files(data: cfg.DataConfig) -> None:
     UserError: the first file that is missing, not listed or of another size,
       or a `dataset.json` that disagrees with itself.
   """
+  try:
+    _check_patterns(data)
+  except errors.UserError as error:
+    if not pretrain_data.skips_bad_records(data):
+      raise
+    print(f"warning: {error}", file=sys.stderr)
+
+
+def _check_patterns(data: cfg.DataConfig) -> None:
   for pattern in _patterns(data):
     matched = collections.defaultdict(set)
     for path in _glob(pattern):

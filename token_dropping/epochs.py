@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serialized records, each with the number of the epoch that it is read in.
+"""Serialized records, each with its epoch and its place in the files.
 
 The order of training is a function of `seed` and epoch alone, so that a run
 that goes on reads what it would have read.
 """
+
+import functools
+from typing import NamedTuple
 
 import tensorflow as tf
 from official.common import dataset_fn
@@ -11,18 +14,43 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping import errors
+from token_dropping import file_contents
 
 # Files read at a time where `cycle_length` is unset. Not the number of cores,
 # as tf.data would have it: the order must not depend on the machine.
 CYCLE_LENGTH = 16
 _EPOCHS_PER_SEED = 1_000_003
 _GRAPH_SEED = 1
+# More than a file has records.
+_RECORDS_PER_FILE = 1 << 40
+# Stands for what cannot be read.
+FAULT = b""
+
+
+class ReadRecord(NamedTuple):
+  """A record and where it comes from, or a batch of them.
+
+  Attributes:
+    epoch: int64.
+    place: int64, of which `file_and_index` makes file and index.
+    record: string, the serialized record.
+  """
+
+  epoch: tf.Tensor
+  place: tf.Tensor
+  record: tf.Tensor
+
+
+def file_and_index(place: int) -> tuple[int, int]:
+  """Returns the number of the file and of the record in it, from 0."""
+  return divmod(place, _RECORDS_PER_FILE)
 
 
 def read_epochs(
   data: cfg.DataConfig,
   input_context: tf.distribute.InputContext | None = None,
   first_step: int = 0,
+  contents: list[file_contents.FileContent] | None = None,
 ) -> tf.data.Dataset:
   """Reads the files of a config, again and again in training.
 
@@ -36,9 +64,11 @@ def read_epochs(
     input_context: which part of the records to read; `None` means all.
     first_step: training step before which the records that earlier steps read
       are left out. Validation is one epoch, number 0, from its beginning.
+    contents: of the files, to skip faults: a file that breaks off ends there
+      with `FAULT` as a record. `None` makes a fault an error.
 
   Returns:
-    Scalars (epoch int64, record string).
+    `ReadRecord`s of scalars.
 
   Raises:
     UserError: `first_step` is above 0 and the files hold no records.
@@ -46,34 +76,39 @@ def read_epochs(
   first_epoch, skipped = 0, 0
   numbers = tf.data.Dataset.range(1)
   if data.is_training:
-    first_epoch, skipped = _position(data, input_context, first_step)
+    first_epoch, skipped = _position(data, input_context, first_step, contents)
     numbers = tf.data.Dataset.counter(first_epoch)
-  cached = _read(data, input_context, 0).cache() if data.cache else None
+  cached = None
+  if data.cache:
+    cached = _read(data, input_context, 0, contents).cache()
 
   def read_epoch(number: tf.Tensor) -> tf.data.Dataset:
     records = cached
     if records is None:
-      records = _read(data, input_context, number)
+      records = _read(data, input_context, number, contents)
     if data.is_training:
       records = _shuffled(records, data.shuffle_buffer_size, data, number)
       skip = tf.constant(skipped, tf.int64)
       records = records.skip(tf.where(number == first_epoch, skip, 0))
-    return records.map(lambda record: (number, record))
+    return records.map(lambda place, one: ReadRecord(number, place, one))
 
   return numbers.flat_map(read_epoch)
 
 
-def _read(data: cfg.DataConfig, input_context, epoch) -> tf.data.Dataset:
-  """Reads this pipeline's share of the records once."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
-  files = input_reader.match_files(data.input_path)
+def _read(
+  data: cfg.DataConfig, input_context, epoch, contents
+) -> tf.data.Dataset:
+  """Reads this pipeline's share of the records once, as (place, record)."""
+  files = _numbered_files(data, contents)
+  count = len(files)
   shards, index = _share(data, input_context)
-  if len(files) < max(2, shards):
-    return read(files).shard(shards, index)
+  read_all = dataset_fn.pick_dataset_fn(data.file_type)
+  read = functools.partial(_read_file, read_all)
+  if count < max(2, shards):
+    return files.flat_map(read).shard(shards, index)
   cycle_length = data.cycle_length or CYCLE_LENGTH
-  paths = tf.data.Dataset.from_tensor_slices(files)
   return (
-    _ordered(paths, len(files), data, epoch)
+    _ordered(files, count, data, epoch)
     .shard(shards, index)
     .interleave(
       read,
@@ -83,6 +118,27 @@ def _read(data: cfg.DataConfig, input_context, epoch) -> tf.data.Dataset:
       deterministic=data.deterministic,
     )
   )
+
+
+def _numbered_files(data: cfg.DataConfig, contents) -> tf.data.Dataset:
+  """Yields number, path, records to read (-1: all) and faults of each file."""
+  if contents is None:
+    files = input_reader.match_files(data.input_path)
+    contents = [file_contents.FileContent(file, -1) for file in files]
+  return tf.data.Dataset.from_tensor_slices(
+    (
+      tf.range(len(contents), dtype=tf.int64),
+      [content.file for content in contents],
+      tf.constant([content.records for content in contents], tf.int64),
+      tf.constant([content.faults for content in contents], tf.int64),
+    )
+  )
+
+
+def _read_file(read, number, file, records, faults) -> tf.data.Dataset:
+  ends = tf.data.Dataset.from_tensors(FAULT).take(faults)
+  start = number * _RECORDS_PER_FILE
+  return read(file).take(records).concatenate(ends).enumerate(start)
 
 
 def _share(data: cfg.DataConfig, input_context) -> tuple[int, int]:
@@ -133,13 +189,16 @@ def records_per_step(
   return size * max(1, replicas // input_context.num_input_pipelines)
 
 
-def _position(data: cfg.DataConfig, input_context, step: int):
+def _position(data: cfg.DataConfig, input_context, step: int, contents):
   """Returns the epoch that a step begins in, and how many records in."""
   # A tf.data service does not say what it has handed out.
   if not step or data.enable_tf_data_service:
     return 0, 0
   left = step * records_per_step(data, input_context)
-  counts = _count_records(data)
+  if contents is None:
+    counts = _count_records(data)
+  else:
+    counts = [content.records + content.faults for content in contents]
   errors.require(
     sum(counts) > 0,
     "input_path must hold records",

@@ -32,7 +32,7 @@ def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
   dataset = epochs.read_epochs(data, context, step)
   return [
     (int(epoch), int(record))
-    for epoch, record in itertools.islice(dataset.as_numpy_iterator(), count)
+    for epoch, _, record in itertools.islice(dataset.as_numpy_iterator(), count)
   ]
 
 

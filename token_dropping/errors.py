@@ -92,7 +92,8 @@ def _parse(
   try:
     return flags_parser(argv)
   except flags.Error as error:
-    print(f"FATAL Flags parsing error: {error}", file=sys.stderr)
+    reason = " ".join(str(error).split())
+    print(f"FATAL Flags parsing error: {reason}", file=sys.stderr)
     print(
       "Pass --helpshort or --helpfull to see help on flags.", file=sys.stderr
     )

@@ -70,6 +70,15 @@ def test_main_gets_what_no_flag_consumed():
   assert result.stdout == "['left', 'over']\n"
 
 
+def test_unknown_flag_is_one_line():
+  result = _run("pass", "--no\nsuch\nflag=1")
+  assert result.returncode == 1
+  assert result.stderr.splitlines() == [
+    "FATAL Flags parsing error: Unknown command line flag 'no such flag'",
+    "Pass --helpshort or --helpfull to see help on flags.",
+  ]
+
+
 LOG = "logging.info('informed'); logging.warning('warned')"
 
 

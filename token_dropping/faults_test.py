@@ -11,6 +11,7 @@ import tensorflow as tf
 from token_dropping import errors
 from token_dropping import fault_testing
 from token_dropping import masked_lm
+from token_dropping import pretrain_losses
 from token_dropping import run_lock
 from token_dropping import testing
 
@@ -111,14 +112,14 @@ def test_two_runs_in_one_folder(trained):
 
 def _spoil(monkeypatch, steps: range) -> None:
   """Makes the loss NaN in some steps, which makes every gradient NaN."""
-  plain = masked_lm.masked_lm_losses
+  plain = pretrain_losses.masked_lm_losses
 
   def losses(labels, outputs):
     iterations = _spoil.step
     inside = (iterations >= steps.start) & (iterations < steps.stop)
     return plain(labels, outputs) * tf.where(inside, np.nan, 1.0)
 
-  monkeypatch.setattr(masked_lm, "masked_lm_losses", losses)
+  monkeypatch.setattr(pretrain_losses, "masked_lm_losses", losses)
   created = tf.summary.experimental.set_step
 
   def set_step(step):

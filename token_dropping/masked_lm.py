@@ -17,11 +17,14 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping import checkpoints
+from token_dropping import keep_schedule as schedules
 from token_dropping import micro_batches
 from token_dropping import optimizers
 from token_dropping import pretrain_data
+from token_dropping import pretrain_losses
 from token_dropping import pretrainer
 from token_dropping import record_checks
+from token_dropping import record_skipper
 
 
 @dataclasses.dataclass
@@ -40,6 +43,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     on_bad_numbers: `stop` ends the run at a loss or a weight that is NaN or
       Inf; `skip` leaves such a step out and counts it.
     max_skipped_steps: how many steps of a run may be left out.
+    keep_schedule: how many tokens stay in the course of training.
   """
 
   scale_loss: bool = True
@@ -48,11 +52,27 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   deterministic: bool = False
   on_bad_numbers: str = "stop"
   max_skipped_steps: int = 10
+  keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
+    default_factory=schedules.KeepScheduleConfig
+  )
 
 
 @task_factory.register_task_cls(TokenDropMaskedLMConfig)
 class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
-  """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences."""
+  """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
+
+  Args:
+    *args: of Model Garden's task.
+    **kwargs: likewise.
+
+  Attributes:
+    skippers: the `RecordSkipper`s of the inputs that were built, by dotted path
+      of their data config.
+  """
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.skippers = {}
 
   @classmethod
   def create_optimizer(cls, optimizer_config, runtime_config=None):
@@ -62,7 +82,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
     """Builds the encoder with its masked-LM and sentence heads."""
     config = params or self.task_config.model
-    return pretrainer.TokenDropPretrainer(
+    model = pretrainer.TokenDropPretrainer(
       encoder_network=encoders.build_encoder(config.encoder),
       mlm_activation=tf_utils.get_activation(config.mlm_activation),
       mlm_initializer=tf_keras.initializers.TruncatedNormal(
@@ -72,6 +92,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         layers.ClassificationHead(**head.as_dict()) for head in config.cls_heads
       ],
     )
+    _make_weights(model)
+    return model
 
   def initialize(self, model: pretrainer.TokenDropPretrainer) -> None:
     """Loads `init_checkpoint`, if one is set, into the model."""
@@ -80,30 +102,58 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""
-    made_up = params.input_path == "dummy"
-    if isinstance(params, pretrain_data.PretrainDataConfig) and not made_up:
-      # A run that goes on reads on from where its checkpoint was written.
-      step = checkpoints.latest_step(self.logging_dir)
-      loader = pretrain_data.PretrainDataLoader(params)
-      dataset = loader.load(input_context, first_step=step)
-    else:
-      dataset = super().build_inputs(params, input_context)
     vocab_size = self.task_config.model.encoder.get().vocab_size
-    # Those of Model Garden's have no weights; neither have unmasked ones.
-    static = not (made_up or pretrain_data.is_dynamic(params))
+    made_up = params.input_path == "dummy"
+    if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
+      dataset = super().build_inputs(params, input_context)
+      # Made up records have no weights.
+      return record_checks.with_checked_values(dataset, vocab_size, not made_up)
+    # A run that goes on reads on from where its checkpoint was written.
+    step = checkpoints.latest_step(self.logging_dir)
+    loader = pretrain_data.PretrainDataLoader(params)
+    if pretrain_data.skips_bad_records(params):
+      skipper = self._make_skipper(params, vocab_size)
+      return loader.load(input_context, step, skipper)
+    static = not pretrain_data.is_dynamic(params)
+    dataset = loader.load(input_context, step)
     return record_checks.with_checked_values(dataset, vocab_size, static)
 
+  def _make_skipper(self, params, vocab_size: int):
+    name = "train_data" if params.is_training else "validation_data"
+    path = f"task.{name}"
+    skipper = record_skipper.RecordSkipper(params, vocab_size, path)
+    self.skippers[path] = skipper
+    return skipper
+
   def build_metrics(self, training: bool | None = None) -> list:
-    """Model Garden's metrics; in training also the share of kept tokens."""
+    """Model Garden's metrics; also kept tokens and skipped records."""
     metrics = super().build_metrics(training=training)
+    data = self.task_config.validation_data
     if training:
+      data = self.task_config.train_data
       metrics.append(tf_keras.metrics.Mean(name="kept_share"))
+    if pretrain_data.skips_bad_records(data):
+      metrics.append(tf_keras.metrics.Sum(name=record_checks.SKIPPED))
     return metrics
+
+  def process_metrics(self, metrics, labels, model_outputs) -> None:
+    """Feeds a batch to the accuracies, and counts its skipped records."""
+    found = {metric.name: metric for metric in metrics}
+    sentences = found.pop("next_sentence_accuracy", None)
+    super().process_metrics(list(found.values()), labels, model_outputs)
+    if sentences is not None:
+      sentences.update_state(
+        labels["next_sentence_labels"],
+        model_outputs["next_sentence"],
+        sample_weight=pretrain_losses.sentence_weights(labels),
+      )
+    if record_checks.SKIPPED in found:
+      found[record_checks.SKIPPED].update_state(labels[record_checks.SKIPPED])
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
-    token_losses = masked_lm_losses(labels, model_outputs)
-    parts = mean_losses(labels, model_outputs, token_losses)
+    token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)
+    parts = pretrain_losses.mean_losses(labels, model_outputs, token_losses)
     _update_means(metrics, parts, labels)
     return tf.add_n([*parts.values(), *(aux_losses or [])])
 
@@ -121,7 +171,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       `scale_loss` that of this replica's batch.
     """
     slices = self.task_config.gradient_accumulation_steps
-    counts = loss_counts(inputs)
+    counts = pretrain_losses.loss_counts(inputs)
     shares = slices
     if self.task_config.scale_loss:
       counts = _global_sum(counts)
@@ -130,8 +180,12 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     def forward_and_backward(batch):
       with tf.GradientTape() as tape:
         outputs = model(batch, training=True)
-        token_losses = masked_lm_losses(batch, outputs)  # [B, P]
-        parts = mean_losses(batch, outputs, token_losses, counts)
+        token_losses = pretrain_losses.masked_lm_losses(
+          batch, outputs
+        )  # [B, P]
+        parts = pretrain_losses.mean_losses(
+          batch, outputs, token_losses, counts
+        )
         loss = tf.add_n(list(parts.values()))
         objective = tf.add_n([loss, *(each / shares for each in model.losses)])
         objective = _scaled(optimizer, objective)
@@ -139,8 +193,15 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       self._record(metrics, batch, outputs, token_losses)
       return (loss, _dense(gradients)), token_losses
 
-    (loss, gradients), token_losses = micro_batches.accumulate(
-      forward_and_backward, inputs, slices
+    def follow(plan):
+      with model.encoder_network.following(plan):
+        return micro_batches.accumulate(forward_and_backward, inputs, slices)
+
+    phases = schedules.phases(
+      self.task_config.keep_schedule, model.encoder_network.drop_plan
+    )
+    (loss, gradients), token_losses = schedules.run_phase(
+      phases, _steps_done(optimizer), follow
     )
     _apply(optimizer, gradients, model.trainable_variables)
     model.encoder_network.importance_scorer.update(
@@ -152,64 +213,17 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def _record(self, metrics, batch, outputs, token_losses) -> None:
     """Feeds a batch to the metrics of training."""
-    parts = mean_losses(batch, outputs, token_losses)
+    parts = pretrain_losses.mean_losses(batch, outputs, token_losses)
     kept_share = {"kept_share": _kept_share(batch, outputs)}
     _update_means(metrics, parts | kept_share, batch)
     self.process_metrics(metrics, batch, outputs)
 
 
-def masked_lm_losses(labels: dict, model_outputs: dict) -> tf.Tensor:
-  """Returns the cross-entropy of every prediction slot, [B, P], in nats."""
-  return tf_keras.losses.sparse_categorical_crossentropy(
-    labels["masked_lm_ids"],
-    tf.cast(model_outputs["mlm_logits"], tf.float32),
-    from_logits=True,
-  )
-
-
-def loss_counts(labels: dict) -> dict[str, tf.Tensor]:
-  """Returns over how many labels each loss is a mean, by metric name."""
-  counts = {"lm_example_loss": tf.reduce_sum(labels["masked_lm_weights"])}
-  if "next_sentence_labels" in labels:
-    size = tf.size(labels["next_sentence_labels"])
-    counts["next_sentence_loss"] = tf.cast(size, tf.float32)
-  return counts
-
-
-def mean_losses(
-  labels: dict,
-  model_outputs: dict,
-  token_losses: tf.Tensor,
-  counts: dict[str, tf.Tensor] | None = None,
-) -> dict[str, tf.Tensor]:
-  """Averages the losses of a batch.
-
-  Args:
-    labels: the batch.
-    model_outputs: what the model returned for it.
-    token_losses: [B, P], of `masked_lm_losses`.
-    counts: what to divide the sums by; default: the counts of this batch. With
-      those of a larger batch, the results are this one's shares of its mean.
-
-  Returns:
-    The masked-LM loss, and the next-sentence loss where the batch has labels,
-    as scalars by metric name.
-  """
-  sums = {
-    "lm_example_loss": tf.reduce_sum(token_losses * labels["masked_lm_weights"])
-  }
-  if "next_sentence_labels" in labels:
-    losses = tf_keras.losses.sparse_categorical_crossentropy(
-      labels["next_sentence_labels"],
-      tf.cast(model_outputs["next_sentence"], tf.float32),
-      from_logits=True,
-    )
-    sums["next_sentence_loss"] = tf.reduce_sum(losses)
-  counts = counts or loss_counts(labels)
-  return {
-    name: tf.math.divide_no_nan(total, counts[name])
-    for name, total in sums.items()
-  }
+def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
+  """Calls the model once, since a branch of a step cannot make variables."""
+  names = ["input_word_ids", "input_mask", "input_type_ids"]
+  one = tf.zeros([1, 1], tf.int32)
+  model(dict.fromkeys([*names, "masked_lm_positions"], one))
 
 
 def _global_sum(values):
@@ -223,6 +237,11 @@ def _scaled(optimizer, objective: tf.Tensor) -> tf.Tensor:
   if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
     return optimizer.get_scaled_loss(objective)
   return objective
+
+
+def _steps_done(optimizer) -> tf.Variable:
+  with tf.init_scope():  # as optimizers do: reading it may make it
+    return optimizer.iterations
 
 
 def _dense(gradients: list) -> dict[int, tf.Tensor]:
@@ -265,7 +284,7 @@ def _update_means(
   Each counts by what it is a mean of, so that the mean over uneven batches,
   slices or replicas is still the mean over all labels.
   """
-  weights = loss_counts(labels) | {
+  weights = pretrain_losses.loss_counts(labels) | {
     "kept_share": tf.reduce_sum(tf.cast(labels["input_mask"], tf.float32))
   }
   for metric in metrics:

@@ -12,15 +12,17 @@ from official.nlp.tasks import masked_lm as model_garden
 from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
+from token_dropping import pretrain_losses
 from token_dropping import record_checks
 from token_dropping import testing
 
 HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
 
 
-def _task(**model) -> masked_lm.TokenDropMaskedLMTask:
+def _task(schedule=None, **model) -> masked_lm.TokenDropMaskedLMTask:
   params = exp_factory.get_exp_config("bert/token_drop")
-  overrides = testing.merged(testing.TINY, {"task": {"model": model}})
+  task = {"model": model} | ({"keep_schedule": schedule} if schedule else {})
+  overrides = testing.merged(testing.TINY, {"task": task})
   config_overrides.apply_overrides(params, overrides, source="test")
   return masked_lm.TokenDropMaskedLMTask(params.task)
 
@@ -51,7 +53,7 @@ def test_importance_follows_the_masked_lm_loss():
   model = task.build_model()
   before = _scores(model)
   outputs = model(batch, training=True)
-  losses = masked_lm.masked_lm_losses(batch, outputs).numpy()
+  losses = pretrain_losses.masked_lm_losses(batch, outputs).numpy()
   task.train_step(batch, model, _sgd(), task.build_metrics(training=True))
   after = _scores(model)
   used = batch["masked_lm_weights"].numpy() > 0
@@ -116,6 +118,65 @@ def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
+SCHEDULE = {
+  "type": "steps",
+  "steps": [
+    {"step": 1, "keep_ratios": [0.75]},
+    {"step": 2, "keep_ratios": [1.0]},
+  ],
+  "train_steps": 3,
+}
+
+
+@pytest.mark.parametrize(("replicas", "compiled"), [(1, True), (2, False)])
+def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas, compiled):
+  """Each of three steps equals one of a task that always keeps its share."""
+  strategy = testing.mirrored(replicas)
+  with strategy.scope():
+    scheduled = _started(schedule=SCHEDULE)
+    plain = [
+      _started(encoder={"any": {"token_keep_ratio": ratio}})
+      for ratio in (0.5, 0.75, 1.0)
+    ]
+  step = _step(strategy, scheduled, compiled)
+  for each in plain:
+    each[1].set_weights(scheduled[1].get_weights())
+    table = each[1].encoder_network.importance_scorer.table
+    table.assign(_scores(scheduled[1]))
+    batch = _shards(strategy, _batch(4))
+    losses = [run(batch) for run in (step, _step(strategy, each, compiled))]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    models = [scheduled[1], each[1]]
+    for found, expected in zip(
+      *([_scores(model), *model.get_weights()] for model in models), strict=True
+    ):
+      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def _started(**changes) -> tuple:
+  """Returns a task with its model, optimizer and metrics."""
+  tf_keras.utils.set_random_seed(1)
+  task = _task(**changes)
+  return task, task.build_model(), _sgd(), task.build_metrics(training=True)
+
+
+def _step(strategy, started: tuple, compiled: bool):
+  task, *rest = started
+
+  def step(batch):
+    return task.train_step(batch, *rest)["loss"]
+
+  if compiled:
+    step = tf.function(step, jit_compile=True)
+
+  @tf.function
+  def distributed(batch):
+    losses = strategy.run(step, args=(batch,))
+    return strategy.reduce("MEAN", losses, axis=None)
+
+  return distributed
+
+
 def test_without_scale_loss_the_gradients_of_replicas_add_up():
   moves = []
   for count in (1, 2):
@@ -167,18 +228,6 @@ def test_validation_loss_is_that_of_bert_on_whole_sequences():
     dense_task, batch, dense, dense_task.build_metrics()
   )
   np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-6)
-
-
-def test_mean_losses_by_hand():
-  labels = {
-    "masked_lm_weights": tf.constant([[1.0, 0.0], [1.0, 1.0]]),
-    "next_sentence_labels": tf.constant([[0], [1]]),
-  }
-  outputs = {"next_sentence": tf.zeros([2, 2])}
-  losses = tf.constant([[3.0, 99.0], [1.0, 2.0]])
-  parts = masked_lm.mean_losses(labels, outputs, losses)
-  np.testing.assert_allclose(parts["lm_example_loss"], 2.0)
-  np.testing.assert_allclose(parts["next_sentence_loss"], np.log(2), rtol=1e-6)
 
 
 def test_kept_share_counts_real_tokens():

@@ -4,7 +4,9 @@
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_checks
+from token_dropping import encoder_config
 from token_dropping import errors
+from token_dropping import keep_schedule
 from token_dropping import masked_lm
 from token_dropping import number_guard
 from token_dropping import pretrain_data
@@ -27,22 +29,30 @@ def check(task: cfg.TaskConfig) -> None:
     _check_data(data, f"task.{name}")
     if isinstance(data, pretrain_data.PretrainDataConfig):
       _check_masking(data, f"task.{name}")
+      _check_skipping(data, f"task.{name}")
   if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
+    _check_schedule(task)
     _check_slices(task)
     _check_faults(task)
   _check_heads(task)
 
 
 def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
-  errors.require(
-    task.on_bad_numbers in number_guard.POLICIES,
-    f"task.on_bad_numbers must be one of {', '.join(number_guard.POLICIES)}",
-    repr(task.on_bad_numbers),
+  _check_choice(
+    task.on_bad_numbers, number_guard.POLICIES, "task.on_bad_numbers"
   )
   for name in ("seed", "max_skipped_steps"):
     value = getattr(task, name)
     errors.require(value >= 0, f"task.{name} must be at least 0", value)
+
+
+def _check_schedule(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  plan = encoder_config.get_drop_plan(task.model.encoder.any)
+  try:
+    keep_schedule.check(task.keep_schedule, plan)
+  except ValueError as error:
+    raise errors.UserError(f"task.keep_schedule.{error}") from error
 
 
 def find_doubts(task: cfg.TaskConfig) -> list[str]:
@@ -119,6 +129,24 @@ def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
   )
   if pretrain_data.is_dynamic(data):
     _check_dynamic(data, path)
+
+
+def _check_skipping(data: pretrain_data.PretrainDataConfig, path: str) -> None:
+  _check_choice(
+    data.on_bad_records, number_guard.POLICIES, f"{path}.on_bad_records"
+  )
+  errors.require(
+    data.max_bad_records >= 0,
+    f"{path}.max_bad_records must be at least 0",
+    data.max_bad_records,
+  )
+  errors.require(
+    not pretrain_data.skips_bad_records(data)
+    or not (data.tfds_name or data.enable_tf_data_service),
+    f"{path}.on_bad_records must be stop with {path}.tfds_name and with "
+    f"{path}.enable_tf_data_service",
+    repr(data.on_bad_records),
+  )
 
 
 def _check_choice(value: str, choices: tuple[str, ...], path: str) -> None:

@@ -25,8 +25,8 @@ MASKING = ("static", "dynamic")
 class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
   """Model Garden's BERT pretraining data, and how to mask it.
 
-  With `masking="static"` the masks are in the records and the other fields are
-  not read.
+  With `masking="static"` the masks are in the records and the other fields of
+  masking are not read.
 
   Attributes:
     masking: one of `MASKING`.
@@ -42,6 +42,11 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
     masking_seed: other masks for another seed.
     vocab_file: path of the `vocab.txt` that the records were made with; unset,
       the one beside prepared records.
+    on_bad_records: `stop` ends the run at a record that breaks a rule and at a
+      file that breaks off; `skip` reads padding instead and counts it.
+      Whatever `masking` is.
+    max_bad_records: how many of them a run, or an evaluation, may skip. One
+      that is read again in a later epoch counts again.
   """
 
   masking: str = "static"
@@ -54,6 +59,8 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
   random_share: float = 0.1
   masking_seed: int = 0
   vocab_file: str = ""
+  on_bad_records: str = "stop"
+  max_bad_records: int = 100
 
 
 V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
@@ -81,6 +88,11 @@ def is_dynamic(data) -> bool:
   return getattr(data, "masking", "static") == "dynamic"
 
 
+def skips_bad_records(data) -> bool:
+  """Whether a data config, of any class, asks to skip bad records."""
+  return getattr(data, "on_bad_records", "stop") == "skip"
+
+
 @data_loader_factory.register_data_loader_cls(PretrainDataConfig)
 class PretrainDataLoader(data_loader.DataLoader):
   """Reads batches, masked before or here.
@@ -106,6 +118,7 @@ class PretrainDataLoader(data_loader.DataLoader):
     self,
     input_context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
+    skipper=None,
   ) -> tf.data.Dataset:
     """Returns batches in Model Garden's format.
 
@@ -113,6 +126,8 @@ class PretrainDataLoader(data_loader.DataLoader):
       input_context: which part of the records to read; `None` means all.
       first_step: step at which training starts or continues. Data and masking
         rate go on from there.
+      skipper: a `record_skipper.RecordSkipper`, to read padding instead of bad
+        records. `None` makes them an error.
     """
     data = self._params
     if data.tfds_name or data.input_path == "dummy":
@@ -122,6 +137,10 @@ class PretrainDataLoader(data_loader.DataLoader):
     parse = _StaticParser(data)
     if is_dynamic(data):
       parse = _DynamicParser(data, input_context, first_step)
+    contents = None
+    if skipper is not None:
+      contents = skipper.contents
+      parse = skipper.guarded(parse, parse.empty_record)
     # The records are read and shuffled here, since Model Garden's reader cannot
     # begin in the middle; it does what comes after. Its cache would keep masks.
     reader = input_reader.InputReader(
@@ -129,7 +148,7 @@ class PretrainDataLoader(data_loader.DataLoader):
       transform_and_batch_fn=self._numbered_batches,
       postprocess_fn=parse,
     )
-    records = epochs.read_epochs(data, input_context, first_step)
+    records = epochs.read_epochs(data, input_context, first_step, contents)
     return reader.read(input_context, records)
 
   def _numbered_batches(
@@ -147,28 +166,16 @@ class _StaticParser:
   """Turns serialized records with masks into batches."""
 
   def __init__(self, params: PretrainDataConfig):
-    self._params = params
     self._names = feature_names(params)
+    self._features = _static_features(params)
+    self.empty_record = _empty_record(self._features)
 
-  def __call__(self, index: tf.Tensor, numbered: tuple) -> dict:
+  def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
     del index
-    _, serialized = numbered
-    example = tf.io.parse_example(serialized, self._features())
+    example = tf.io.parse_example(records.record, self._features)
     return {
       name: narrowed(example[stored]) for name, stored in self._names.items()
     }
-
-  def _features(self) -> dict:
-    data, features = self._params, {}
-    for name, stored in self._names.items():
-      length = data.seq_length
-      if name.startswith("masked_lm_"):
-        length = data.max_predictions_per_seq
-      if name == "next_sentence_labels":
-        length = 1
-      kind = tf.float32 if name == "masked_lm_weights" else tf.int64
-      features[stored] = tf.io.FixedLenFeature([length], kind)
-    return features
 
 
 class _DynamicParser:
@@ -183,8 +190,9 @@ class _DynamicParser:
         1,
         input_context.num_replicas_in_sync // input_context.num_input_pipelines,
       )
+    vocab = vocabulary.Vocabulary.from_file(params.vocab_file)
     self._masker = dynamic_masking.DynamicMasker(
-      vocabulary.Vocabulary.from_file(params.vocab_file),
+      vocab,
       params.max_predictions_per_seq,
       unit=params.masking_unit,
       max_span_words=params.max_span_words,
@@ -193,15 +201,16 @@ class _DynamicParser:
       seed=params.masking_seed,
     )
     self._features = _dynamic_features(params)
+    padding = {"input_word_ids": vocab.special_ids[vocabulary.PAD]}
+    self.empty_record = _empty_record(self._features, padding)
 
-  def __call__(self, index: tf.Tensor, numbered: tuple) -> dict:
-    epoch, serialized = numbered
-    example = tf.io.parse_example(serialized, self._features)
+  def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
+    example = tf.io.parse_example(records.record, self._features)
     batch = self._masker.mask(
       narrowed(example["input_word_ids"]),
       example["word_starts"],
       rate=self._rate(self._first_step + index // self._batches_per_step),
-      epoch=epoch,
+      epoch=records.epoch,
       type_ids=example["input_type_ids"],
     )
     if "next_sentence_labels" in example:
@@ -217,6 +226,20 @@ class _DynamicParser:
     return first + (last - first) * done
 
 
+def _static_features(params: PretrainDataConfig) -> dict:
+  """Returns what `tf.io.parse_example` reads."""
+  features = {}
+  for name, stored in feature_names(params).items():
+    length = params.seq_length
+    if name.startswith("masked_lm_"):
+      length = params.max_predictions_per_seq
+    if name == "next_sentence_labels":
+      length = 1
+    kind = tf.float32 if name == "masked_lm_weights" else tf.int64
+    features[stored] = tf.io.FixedLenFeature([length], kind)
+  return features
+
+
 def _dynamic_features(params: PretrainDataConfig) -> dict:
   """Returns what `tf.io.parse_example` reads."""
   length = params.seq_length
@@ -229,3 +252,16 @@ def _dynamic_features(params: PretrainDataConfig) -> dict:
   if params.use_next_sentence_label:
     features["next_sentence_labels"] = tf.io.FixedLenFeature([1], tf.int64)
   return features
+
+
+def _empty_record(features: dict, values: dict | None = None) -> bytes:
+  """Returns a serialized record of zeros, or of other `values` by feature."""
+  example = tf.train.Example()
+  for name, feature in features.items():
+    filled = [(values or {}).get(name, 0)] * feature.shape[0]
+    stored = example.features.feature[name]
+    if feature.dtype == tf.float32:
+      stored.float_list.value.extend(filled)
+    else:
+      stored.int64_list.value.extend(filled)
+  return example.SerializeToString()

@@ -10,6 +10,7 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping import errors
+from token_dropping import file_contents
 from token_dropping import pretrain_data
 from token_dropping import vocabulary
 
@@ -24,6 +25,8 @@ POSITION_RULE = " must be in [0, seq_length)"
 WEIGHT_RULE = " must be at least 0, and one of a record above"
 DYNAMIC_SEQUENCES = ("input_word_ids", "word_starts")
 SEQUENCES = ("input_word_ids", "input_mask", "input_type_ids")
+# Of a batch whose bad records are skipped: 1.0 for each of them, [B] float32.
+SKIPPED = "skipped_records"
 PREDICTIONS = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
 
 
@@ -43,15 +46,19 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
     return
   if pretrain_data.is_dynamic(data):
     _check_vocab_file(data, vocab_size, path)
-  found = 0
-  read = dataset_fn.pick_dataset_fn(data.file_type)
+  found, complaint = 0, None
   for file in _matching_files(data, path)[:FILES_CHECKED]:
-    for index, example in enumerate(_read_examples(read, file, path)):
+    for index, record in enumerate(_first_records(file, data, path)):
       where = f"{file}, record {index}"
-      _check_names(example, data, path, where)
-      _check_lengths(example, data, path, where)
-      _check_values(example, data, vocab_size, where)
-      found += 1
+      try:
+        check_example(record, data, vocab_size, path, where)
+        found += 1
+      except errors.UserError as error:
+        if not pretrain_data.skips_bad_records(data):
+          raise
+        complaint = complaint or error
+  if complaint and not found:
+    raise complaint  # it is the config that does not fit
   if not found:
     raise errors.UserError(
       f"{path}.input_path must hold records. Received: {data.input_path!r}, "
@@ -64,27 +71,40 @@ def with_checked_values(
 ) -> tf.data.Dataset:
   """Stops a run at the first batch with a value that breaks a rule.
 
+  Args:
+    dataset: batches, as dictionaries.
+    vocab_size: int, V.
+    static: see `checked_values`.
+
+  Returns:
+    The same batches.
+  """
+  return dataset.map(lambda batch: checked_values(batch, vocab_size, static))
+
+
+def checked_values(
+  batch: dict, vocab_size: int, static: bool = True
+) -> dict[str, tf.Tensor]:
+  """Makes values that break a rule an error of the input pipeline.
+
   Without it a lookup on an accelerator would clip a wrong id silently. See
   `broken_rule` for the error.
 
   Args:
-    dataset: batches, as dictionaries.
+    batch: features by name. The weights of records that `SKIPPED` marks may all
+      be 0.
     vocab_size: int, V.
     static: whether positions and weights are those of records; of masks drawn
       here they need no check.
 
   Returns:
-    The same batches.
+    The same batch.
   """
-
-  def check(batch: dict) -> dict:
-    rules = [_id_rule(batch, name, vocab_size) for name in IDS]
-    if static:
-      rules += [_position_rule(batch), _weight_rule(batch)]
-    with tf.control_dependencies(rules):
-      return {name: tf.identity(values) for name, values in batch.items()}
-
-  return dataset.map(check)
+  rules = [_id_rule(batch, name, vocab_size) for name in IDS]
+  if static:
+    rules += [_position_rule(batch), _weight_rule(batch)]
+  with tf.control_dependencies(rules):
+    return {name: tf.identity(values) for name, values in batch.items()}
 
 
 def _id_rule(batch: dict, name: str, vocab_size: int) -> tf.Operation:
@@ -99,9 +119,10 @@ def _position_rule(batch: dict) -> tf.Operation:
 
 def _weight_rule(batch: dict) -> tf.Operation:
   weights = batch["masked_lm_weights"]
-  fine = tf.reduce_all(weights >= 0) & tf.reduce_all(
-    tf.reduce_max(weights, axis=1) > 0
-  )
+  predicts = tf.reduce_max(weights, axis=1) > 0
+  if SKIPPED in batch:
+    predicts |= batch[SKIPPED] > 0
+  fine = tf.reduce_all(weights >= 0) & tf.reduce_all(predicts)
   worst = tf.reduce_min(tf.reduce_sum(weights, axis=1))
   message = tf.strings.format(
     f"masked_lm_weights{WEIGHT_RULE}. Received: a record with sum {{}}", worst
@@ -165,18 +186,13 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
     ) from error
 
 
-def _read_examples(read, file: str, path: str) -> list[tf.train.Example]:
-  try:
-    records = read(file).take(RECORDS_CHECKED)
-    return [
-      tf.train.Example.FromString(record)
-      for record in records.as_numpy_iterator()
-    ]
-  except (tf.errors.OpError, ValueError, message.DecodeError) as error:
-    raise errors.UserError(
-      f"{path}.input_path must match TFRecord files of tf.train.Example. "
-      f"Received: {file!r}, which cannot be read as such"
-    ) from error
+def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:
+  """Reads the first records of a file; to skip bad ones, up to a fault."""
+  content = file_contents.read_file(file, data, RECORDS_CHECKED)
+  if content.fault and not pretrain_data.skips_bad_records(data):
+    raise errors.UserError(content.describe_fault(path))
+  read = dataset_fn.pick_dataset_fn(data.file_type)
+  return list(read(file).take(content.records).as_numpy_iterator())
 
 
 def _check_vocab_file(

@@ -3,6 +3,7 @@
 
 from token_dropping import importance_report
 from token_dropping import progress
+from token_dropping import record_checks
 from token_dropping import shown_outputs
 from token_dropping.layers import importance_scorer
 
@@ -37,9 +38,25 @@ def format_summary(
   if unigram_loss is not None and reporter.eval_outputs:
     note = "  (best guess without context)"
     lines.append(_line("unigram loss", f"{unigram_loss:.3f}{note}"))
+  skipped = _skipped_records(reporter)
+  if skipped:
+    lines.append(_line("skipped records", skipped))
   if checkpoint:
     lines.append(_line("checkpoint", checkpoint))
   return "\n".join(lines)
+
+
+def _skipped_records(reporter: progress.ProgressReporter) -> str:
+  """Returns how many bad records were skipped, where any were."""
+  found = [
+    f"{outputs[record_checks.SKIPPED]:,.0f} in {where}"
+    for outputs, where in (
+      (reporter.train_outputs, "training"),
+      (reporter.eval_outputs, "the last evaluation"),
+    )
+    if outputs.get(record_checks.SKIPPED)
+  ]
+  return ", ".join(found)
 
 
 def format_finetuning(

@@ -37,6 +37,21 @@ def test_only_what_was_seen_is_shown():
   assert text == "Nothing to train: the run is at step 40."
 
 
+def test_skipped_records_are_counted():
+  outputs = _reporter().train_outputs
+  reporter = _reporter(
+    train_outputs=outputs | {"skipped_records": 1234.0},
+    eval_outputs=outputs | {"skipped_records": 1.0},
+  )
+  text = run_summary.format_summary(reporter, 40, None, None)
+  line = "  skipped records  1,234 in training, 1 in the last evaluation"
+  assert text.splitlines()[-1] == line
+  reporter.train_outputs["skipped_records"] = 0.0
+  text = run_summary.format_summary(reporter, 40, None, None)
+  line = "  skipped records  1 in the last evaluation"
+  assert text.splitlines()[-1] == line
+
+
 def test_fine_tuning_summary():
   reporter = _reporter(
     train_outputs={"training_loss": 0.5},

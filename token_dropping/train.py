@@ -28,6 +28,7 @@ from official.core import train_lib
 from official.core import train_utils
 
 from token_dropping import bad_records
+from token_dropping import checkpoints
 from token_dropping import config
 from token_dropping import continuation
 from token_dropping import controller
@@ -162,8 +163,8 @@ def run(
 
   Raises:
     UserError: a record that breaks a rule or a file that cannot be read, found
-      while reading; numbers that are not finite; a folder that another run
-      uses or that cannot be written.
+      while reading, or too many that are skipped; numbers that are not finite;
+      a folder that another run uses or that cannot be written.
     StoppedError: after SIGTERM.
   """
   if getattr(params.task, "deterministic", False):
@@ -182,7 +183,12 @@ def run(
 
 
 def _run(params, mode: str, model_dir: str, strategy) -> None:
-  trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
+  try:
+    trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
+  except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+    # A run that goes on counts its records.
+    bad_records.explain(error, params, mode, checkpoints.latest_step(model_dir))
+    raise
   data = params.task.train_data
   reporter = progress.ProgressReporter(
     trainer.global_step,
@@ -199,13 +205,14 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
       params,
       model_dir,
       train_actions=[
+        trainer.skip_counter.on_train,
         reporter.on_train,
         lambda _: trainer.guard.look(
           lambda: tf.train.latest_checkpoint(model_dir)
         ),
         *_histograms(params, trainer, model_dir),
       ],
-      eval_actions=[reporter.on_eval],
+      eval_actions=[trainer.skip_counter.on_eval, reporter.on_eval],
       trainer=trainer,
       controller_cls=functools.partial(
         controller.Controller, model_dir=model_dir
@@ -216,11 +223,10 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
     try:
       _run_to_the_end(runner, mode, reporter)
     except tf.errors.OpError as error:
+      skippers = getattr(trainer.task, "skippers", {})
       step = runner.controller.loop_start
-      found = bad_records.find(params, mode, step, error)
-      if found is None:
-        raise
-      raise found from error
+      bad_records.explain(error, params, mode, step, skippers)
+      raise
     finally:
       reporter.close()
   _print_summary(params, trainer, reporter, model_dir)

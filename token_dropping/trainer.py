@@ -13,6 +13,7 @@ from official.modeling import performance
 from token_dropping import best_checkpoint
 from token_dropping import experiment_checks
 from token_dropping import number_guard
+from token_dropping import skip_counter
 from token_dropping import step_dropout
 from token_dropping import stop_request
 from token_dropping import workers
@@ -49,11 +50,13 @@ class Trainer(base_trainer.Trainer):
       getattr(task, "on_bad_numbers", "stop"),
       getattr(task, "max_skipped_steps", 0),
     )
+    self.skip_counter = skip_counter.SkipCounter(self.task)
     self._checkpoint = _Checkpoint(
       global_step=self.global_step,
       model=self.model,
       optimizer=self.optimizer,
       skipped_steps=self.guard.bad_steps,
+      skipped_records=self.skip_counter.trained,
       loop_metrics=self._loop_metrics(),
       **getattr(self.model, "checkpoint_items", {}),
     )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training step costs, by the program that XLA makes of it.
+
+The figures of docs/speed.md that do not depend on the machine.
+"""
+
+import dataclasses
+import functools
+
+import pytest
+import tensorflow as tf
+import tf_keras
+from official.core import exp_factory
+
+from benchmarks import compiled_program
+from token_dropping import config_overrides
+from token_dropping import cost
+from token_dropping import encoder_config
+from token_dropping import experiments  # noqa: F401  registers
+from token_dropping import keep_schedule
+from token_dropping import masked_lm
+
+BATCH = 2
+SHAPE = cost.BertShape(
+  num_layers=4,
+  hidden_size=64,
+  intermediate_size=256,
+  vocab_size=2000,
+  seq_length=128,
+  predictions=19,
+)
+STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.25}]
+LINEAR = {"type": "linear", "num_ratios": 3, "train_steps": 90}
+
+
+def _task(schedule: dict | None = None, **encoder):
+  fields = dataclasses.asdict(SHAPE)
+  length, predictions = fields.pop("seq_length"), fields.pop("predictions")
+  sizes = {"max_position_embeddings": length, "num_attention_heads": 2}
+  overrides = {
+    "model": {"encoder": {"type": "any", "any": fields | sizes | encoder}},
+    "train_data": {
+      "seq_length": length,
+      "max_predictions_per_seq": predictions,
+      "global_batch_size": BATCH,
+    },
+    "keep_schedule": schedule or {},
+  }
+  params = exp_factory.get_exp_config("bert/token_drop")
+  config_overrides.apply_overrides(params, {"task": overrides}, source="test")
+  return masked_lm.TokenDropMaskedLMTask(params.task)
+
+
+@functools.cache
+def _program_of(ratio: float) -> compiled_program.CompiledProgram:
+  return _program(_task(token_keep_ratio=ratio))
+
+
+def _program(task) -> compiled_program.CompiledProgram:
+  """Compiles a training step, optimizer and metrics included."""
+  model = task.build_model()
+  optimizer = tf_keras.optimizers.legacy.SGD(0.1)
+  metrics = task.build_metrics(training=True)
+
+  @tf.function(jit_compile=True)
+  def step(batch):
+    return task.train_step(batch, model, optimizer, metrics)
+
+  ids = tf.ones([BATCH, SHAPE.seq_length], tf.int32)
+  positions = tf.ones([BATCH, SHAPE.predictions], tf.int32)
+  batch = {
+    "input_word_ids": ids,
+    "input_mask": ids,
+    "input_type_ids": 0 * ids,
+    "masked_lm_positions": positions,
+    "masked_lm_ids": positions,
+    "masked_lm_weights": tf.cast(positions, tf.float32),
+  }
+  step(batch)  # makes the optimizer's variables
+  return compiled_program.CompiledProgram(step, batch)
+
+
+def _step_macs(task) -> float:
+  """Returns what the cost model says of a step: a backward pass is two."""
+  plan = encoder_config.get_drop_plan(task.task_config.model.encoder.any)
+  return 3 * BATCH * cost.token_drop_macs(SHAPE, plan)
+
+
+@pytest.mark.parametrize(
+  "encoder",
+  [
+    {"token_keep_k": 20, "drop_layer": 0, "restore_layer": 2},
+    {"stages": STAGES, "restore_layer": 3},
+  ],
+  ids=["count", "stages"],
+)
+def test_cost_model_counts_what_xla_does(encoder):
+  task = _task(**encoder)
+  assert _program(task).macs() == pytest.approx(_step_macs(task), rel=0.02)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0])
+def test_cost_model_of_ratios(ratio):
+  expected = _step_macs(_task(token_keep_ratio=ratio))
+  assert _program_of(ratio).macs() == pytest.approx(expected, rel=0.02)
+
+
+def test_a_schedule_compiles_each_of_its_shapes_once():
+  task = _task(LINEAR)
+  program = _program(task)
+  config = task.task_config
+  plan = encoder_config.get_drop_plan(config.model.encoder.any)
+  phases = keep_schedule.phases(config.keep_schedule, plan)
+  assert program.branches() == len(phases) == 3
+  expected = sum(cost.token_drop_macs(SHAPE, each.plan) for each in phases)
+  assert program.macs() == pytest.approx(3 * BATCH * expected, rel=0.02)
+
+
+def test_one_shape_is_no_branch():
+  assert _program_of(0.5).branches() == 0
+
+
+def test_temporaries_shrink_with_the_tokens():
+  """What is left is the head, whose logits are most of so small a step."""
+  dropping, dense = (
+    _program_of(ratio).temporary_bytes() for ratio in (0.5, 1.0)
+  )
+  assert dense > 1e6
+  assert dropping < 0.8 * dense

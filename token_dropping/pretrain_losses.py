@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The losses of pretraining: masked LM, and next sentence where asked for.
+
+Glossary: B batch, P predictions.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+
+def masked_lm_losses(labels: dict, model_outputs: dict) -> tf.Tensor:
+  """Returns the cross-entropy of every prediction slot, [B, P], in nats."""
+  return tf_keras.losses.sparse_categorical_crossentropy(
+    labels["masked_lm_ids"],
+    tf.cast(model_outputs["mlm_logits"], tf.float32),
+    from_logits=True,
+  )
+
+
+def loss_counts(labels: dict) -> dict[str, tf.Tensor]:
+  """Returns over how many labels each loss is a mean, by metric name."""
+  counts = {"lm_example_loss": tf.reduce_sum(labels["masked_lm_weights"])}
+  if "next_sentence_labels" in labels:
+    counts["next_sentence_loss"] = tf.reduce_sum(sentence_weights(labels))
+  return counts
+
+
+def sentence_weights(labels: dict) -> tf.Tensor:
+  """Returns 1.0 for each record that has tokens, and so a sentence, [B]."""
+  return tf.cast(tf.reduce_any(labels["input_mask"] > 0, axis=1), tf.float32)
+
+
+def mean_losses(
+  labels: dict,
+  model_outputs: dict,
+  token_losses: tf.Tensor,
+  counts: dict[str, tf.Tensor] | None = None,
+) -> dict[str, tf.Tensor]:
+  """Averages the losses of a batch.
+
+  Args:
+    labels: the batch.
+    model_outputs: what the model returned for it.
+    token_losses: [B, P], of `masked_lm_losses`.
+    counts: what to divide the sums by; default: the counts of this batch. With
+      those of a larger batch, the results are this one's shares of its mean.
+
+  Returns:
+    The masked-LM loss, and the next-sentence loss where the batch has labels,
+    as scalars by metric name.
+  """
+  sums = {
+    "lm_example_loss": tf.reduce_sum(token_losses * labels["masked_lm_weights"])
+  }
+  if "next_sentence_labels" in labels:
+    losses = tf_keras.losses.sparse_categorical_crossentropy(
+      labels["next_sentence_labels"],
+      tf.cast(model_outputs["next_sentence"], tf.float32),
+      from_logits=True,
+    )
+    sums["next_sentence_loss"] = tf.reduce_sum(
+      losses * sentence_weights(labels)
+    )
+  counts = counts or loss_counts(labels)
+  return {
+    name: tf.math.divide_no_nan(total, counts[name])
+    for name, total in sums.items()
+  }
