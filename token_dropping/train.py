@@ -37,6 +37,7 @@ from token_dropping import dry_run
 from token_dropping import errors
 from token_dropping import experiment_checks
 from token_dropping import finetune_config
+from token_dropping import folder_faults
 from token_dropping import importance_report
 from token_dropping import masked_lm
 from token_dropping import progress
@@ -170,7 +171,7 @@ def run(
   if getattr(params.task, "deterministic", False):
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
-  with contextlib.ExitStack() as stack:
+  with folder_faults.explained(model_dir), contextlib.ExitStack() as stack:
 
     def take_over() -> None:
       run_dir.make_run_dir(params, model_dir)
@@ -221,7 +222,9 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
     )
     reporter.start()
     try:
-      _run_to_the_end(runner, mode, reporter)
+      # Before all records are read in search of a bad one.
+      with folder_faults.explained(model_dir):
+        _run_to_the_end(runner, mode, reporter)
     except tf.errors.OpError as error:
       skippers = getattr(trainer.task, "skippers", {})
       step = runner.controller.loop_start
