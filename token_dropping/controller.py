@@ -116,16 +116,7 @@ class Controller(orbit.Controller):
     return self.global_step % (self.summary_interval or 1) == 0
 
   def _save(self) -> None:
-    """Saves; a fault of the disk is one line, and older checkpoints stay."""
     step = int(self.global_step.numpy())
     # Counting would count the stops.
     self.checkpoint_manager.checkpoint.save_counter.assign(step - 1)
-    good = tf.train.latest_checkpoint(self._model_dir)
-    try:
-      self._maybe_save_checkpoint(check_interval=False)
-    except (tf.errors.OpError, OSError) as error:
-      raise errors.UserError(
-        f"--model_dir must have room for the checkpoint of step {step} and be "
-        f"writable; the last good checkpoint is {good}. "
-        f"Received: {errors.first_line(error)}"
-      ) from error
+    self._maybe_save_checkpoint(check_interval=False)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one error type for wrong input, and how a command reports it."""
 
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -34,8 +35,9 @@ class StoppedError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-  """Returns what an error of a library says, without its trace."""
-  return str(error).strip().split("\n")[0] or type(error).__name__
+  """Returns what an error of a library says, without trace and operations."""
+  line = str(error).strip().split("\n")[0]
+  return re.sub(r"\{\{.*?\}\} | \[Op:.*", "", line) or type(error).__name__
 
 
 def require(condition: bool, rule: str, received) -> None:

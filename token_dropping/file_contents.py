@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many records the files of a config hold, and where one breaks off."""
 
-import re
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -59,9 +58,7 @@ def read_file(file: str, data: cfg.DataConfig, count: int = -1) -> FileContent:
     for _ in read(file).take(count):
       records += 1
   except tf.errors.OpError as error:
-    # Without the names of TensorFlow's functions.
-    fault = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", errors.first_line(error))
-    return FileContent(file, records, fault)
+    return FileContent(file, records, errors.first_line(error))
   return FileContent(file, records)
 
 

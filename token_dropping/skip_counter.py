@@ -42,8 +42,8 @@ class SkipCounter:
     """
     if value_checks.SKIPPED in outputs:
       self.trained.assign_add(_skipped(outputs))
-      outputs[value_checks.SKIPPED] = float(self.trained)
-      self._check(int(self.trained), "task.train_data")
+      outputs[value_checks.SKIPPED] = float(self.trained.numpy())
+      self._check(int(self.trained.numpy()), "task.train_data")
 
   def on_eval(self, outputs: dict) -> None:
     """Counts an evaluation.

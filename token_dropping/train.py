@@ -37,6 +37,7 @@ from token_dropping import dry_run
 from token_dropping import errors
 from token_dropping import experiment_checks
 from token_dropping import finetune_config
+from token_dropping import folder_faults
 from token_dropping import importance_report
 from token_dropping import masked_lm
 from token_dropping import progress
@@ -130,7 +131,7 @@ def launch(
   model_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-  """Checks the files, makes the folder of the run, trains and evaluates.
+  """Checks the files, then trains and evaluates.
 
   Args:
     params: what `prepare` returned.
@@ -145,8 +146,6 @@ def launch(
     # TensorFlow connects workers only before it has run anything.
     strategy = strategy or trainer_lib.make_strategy(params.runtime)
   _check_files(params, mode, model_dir)
-  if "train" in mode and (strategy is None or workers.is_chief(strategy)):
-    run_dir.make_run_dir(params, model_dir)
   run(params, mode, model_dir, strategy)
 
 
@@ -156,7 +155,7 @@ def run(
   model_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> None:
-  """Trains and evaluates; prints progress and a summary.
+  """Makes the folder, trains and evaluates; prints progress and a summary.
 
   Args:
     params: a checked experiment.
@@ -173,9 +172,10 @@ def run(
   if getattr(params.task, "deterministic", False):
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
-  with contextlib.ExitStack() as stack:
+  with folder_faults.explained(model_dir), contextlib.ExitStack() as stack:
 
     def take_over() -> None:
+      run_dir.make_run_dir(params, model_dir)
       stack.enter_context(run_lock.held(model_dir))
       continuation.prepare(params, mode, model_dir)
 
@@ -226,7 +226,9 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
     )
     reporter.start()
     try:
-      _run_to_the_end(runner, mode, reporter)
+      # Before all records are read in search of a bad one.
+      with folder_faults.explained(model_dir):
+        _run_to_the_end(runner, mode, reporter)
     except tf.errors.OpError as error:
       skippers = getattr(trainer.task, "skippers", {})
       step = runner.controller.loop_start

@@ -37,18 +37,23 @@ def chief_first(
 ) -> None:
   """Runs an action in the chief; the other workers wait until it is done.
 
+  The chief waits for the others first, so that none of them still reads what
+  the action changes.
+
   Args:
     strategy: of the run.
     action: what to do.
 
   Raises:
-    UserError: what the action raised; in the other workers, that it did.
+    Exception: what the action raised.
+    UserError: in the other workers, that it did.
   """
   error = None
+  any_of(strategy, False)
   if is_chief(strategy):
     try:
       action()
-    except errors.UserError as raised:
+    except Exception as raised:  # whatever it is, nobody must wait for ever
       error = raised
   failed = any_of(strategy, error is not None)
   if error is not None:
