@@ -18,6 +18,7 @@ from token_dropping import file_contents
 from token_dropping import finetune_config
 from token_dropping import record_checks
 from token_dropping import record_skipper
+from token_dropping import value_checks
 
 
 def explain(
@@ -52,7 +53,7 @@ def explain(
     _check_files(data, path)
     steps = params.trainer.steps_per_loop
     _check_records(data, vocab_size, path, step, steps)
-  rule = record_checks.broken_rule(error)
+  rule = value_checks.broken_rule(error)
   if rule:
     raise errors.UserError(rule)
 

@@ -22,8 +22,8 @@ from token_dropping import optimizers
 from token_dropping import pretrain_data
 from token_dropping import pretrain_losses
 from token_dropping import pretrainer
-from token_dropping import record_checks
 from token_dropping import record_skipper
+from token_dropping import value_checks
 
 
 @dataclasses.dataclass
@@ -100,7 +100,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
       dataset = super().build_inputs(params, input_context)
       # Made up records have no weights.
-      return record_checks.with_checked_values(dataset, vocab_size, not made_up)
+      return value_checks.with_checked_values(dataset, vocab_size, not made_up)
     # A run that goes on reads on from where its checkpoint was written.
     step = checkpoints.latest_step(self.logging_dir)
     loader = pretrain_data.PretrainDataLoader(params)
@@ -109,7 +109,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       return loader.load(input_context, step, skipper)
     static = not pretrain_data.is_dynamic(params)
     dataset = loader.load(input_context, step)
-    return record_checks.with_checked_values(dataset, vocab_size, static)
+    return value_checks.with_checked_values(dataset, vocab_size, static)
 
   def _make_skipper(self, params, vocab_size: int):
     name = "train_data" if params.is_training else "validation_data"
@@ -126,7 +126,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       data = self.task_config.train_data
       metrics.append(tf_keras.metrics.Mean(name="kept_share"))
     if pretrain_data.skips_bad_records(data):
-      metrics.append(tf_keras.metrics.Sum(name=record_checks.SKIPPED))
+      metrics.append(tf_keras.metrics.Sum(name=value_checks.SKIPPED))
     return metrics
 
   def process_metrics(self, metrics, labels, model_outputs) -> None:
@@ -140,8 +140,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         model_outputs["next_sentence"],
         sample_weight=pretrain_losses.sentence_weights(labels),
       )
-    if record_checks.SKIPPED in found:
-      found[record_checks.SKIPPED].update_state(labels[record_checks.SKIPPED])
+    if value_checks.SKIPPED in found:
+      found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""

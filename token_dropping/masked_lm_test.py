@@ -13,8 +13,8 @@ from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import masked_lm
 from token_dropping import pretrain_losses
-from token_dropping import record_checks
 from token_dropping import testing
+from token_dropping import value_checks
 
 HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
 
@@ -204,7 +204,7 @@ def test_id_outside_the_vocabulary_stops_the_input(tmp_path):
   data = task.task_config.train_data.replace(input_path=path)
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     next(iter(task.build_inputs(data)))
-  assert record_checks.broken_rule(caught.value) == (
+  assert value_checks.broken_rule(caught.value) == (
     "input_word_ids must be in [0, vocab_size) (50). Received: 50"
   )
 
@@ -322,7 +322,7 @@ def test_ids_are_checked_after_masking_too(dynamic_data):
   dynamic_data.override({"mask_share": 0.0, "random_share": 0.0})
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     _first_batch(_task(), dynamic_data)
-  assert record_checks.broken_rule(caught.value) == (
+  assert value_checks.broken_rule(caught.value) == (
     f"input_word_ids must be in [0, vocab_size) ({testing.VOCAB_SIZE}). "
     f"Received: {testing.VOCAB_SIZE}"
   )

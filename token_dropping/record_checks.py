@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do the records fit the config? Asked before anything is built."""
 
-import re
-
 import tensorflow as tf
 from google.protobuf import message
 from official.common import dataset_fn
@@ -12,21 +10,16 @@ from official.core import input_reader
 from token_dropping import errors
 from token_dropping import file_contents
 from token_dropping import pretrain_data
+from token_dropping import value_checks
 from token_dropping import vocabulary
 
 # How much of the data is looked at before the run starts. Those that
-# remain are checked as they are read, by `with_checked_values`.
+# remain are checked as they are read, by `value_checks`.
 FILES_CHECKED = 8
 RECORDS_CHECKED = 16
 
-IDS = ("input_word_ids", "masked_lm_ids")
-ID_RULE = " must be in [0, vocab_size)"
-POSITION_RULE = " must be in [0, seq_length)"
-WEIGHT_RULE = " must be at least 0, and one of a record above"
 DYNAMIC_SEQUENCES = ("input_word_ids", "word_starts")
 SEQUENCES = ("input_word_ids", "input_mask", "input_type_ids")
-# Of a batch whose bad records are skipped: 1.0 for each of them, [B] float32.
-SKIPPED = "skipped_records"
 PREDICTIONS = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
 
 
@@ -66,84 +59,6 @@ def check_records(data: cfg.DataConfig, vocab_size: int, path: str) -> None:
     )
 
 
-def with_checked_values(
-  dataset: tf.data.Dataset, vocab_size: int, static: bool = True
-) -> tf.data.Dataset:
-  """Stops a run at the first batch with a value that breaks a rule.
-
-  Args:
-    dataset: batches, as dictionaries.
-    vocab_size: int, V.
-    static: see `checked_values`.
-
-  Returns:
-    The same batches.
-  """
-  return dataset.map(lambda batch: checked_values(batch, vocab_size, static))
-
-
-def checked_values(
-  batch: dict, vocab_size: int, static: bool = True
-) -> dict[str, tf.Tensor]:
-  """Makes values that break a rule an error of the input pipeline.
-
-  Without it a lookup on an accelerator would clip a wrong id silently. See
-  `broken_rule` for the error.
-
-  Args:
-    batch: features by name. The weights of records that `SKIPPED` marks may all
-      be 0.
-    vocab_size: int, V.
-    static: whether positions and weights are those of records; of masks drawn
-      here they need no check.
-
-  Returns:
-    The same batch.
-  """
-  rules = [_id_rule(batch, name, vocab_size) for name in IDS]
-  if static:
-    rules += [_position_rule(batch), _weight_rule(batch)]
-  with tf.control_dependencies(rules):
-    return {name: tf.identity(values) for name, values in batch.items()}
-
-
-def _id_rule(batch: dict, name: str, vocab_size: int) -> tf.Operation:
-  return _range_rule(batch[name], vocab_size, f"{name}{ID_RULE} ({vocab_size})")
-
-
-def _position_rule(batch: dict) -> tf.Operation:
-  length = batch["input_word_ids"].shape[1]
-  rule = f"masked_lm_positions{POSITION_RULE} ({length})"
-  return _range_rule(batch["masked_lm_positions"], length, rule)
-
-
-def _weight_rule(batch: dict) -> tf.Operation:
-  weights = batch["masked_lm_weights"]
-  predicts = tf.reduce_max(weights, axis=1) > 0
-  if SKIPPED in batch:
-    predicts |= batch[SKIPPED] > 0
-  fine = tf.reduce_all(weights >= 0) & tf.reduce_all(predicts)
-  worst = tf.reduce_min(tf.reduce_sum(weights, axis=1))
-  message = tf.strings.format(
-    f"masked_lm_weights{WEIGHT_RULE}. Received: a record with sum {{}}", worst
-  )
-  return tf.debugging.Assert(fine, [message])
-
-
-def _range_rule(values: tf.Tensor, end: int, rule: str) -> tf.Operation:
-  outside = tf.logical_or(values < 0, values >= end)
-  worst = tf.reduce_max(tf.where(outside, values, values.dtype.min))
-  message = tf.strings.format(f"{rule}. Received: {{}}", worst)
-  return tf.debugging.Assert(tf.logical_not(tf.reduce_any(outside)), [message])
-
-
-def broken_rule(error: tf.errors.OpError) -> str | None:
-  """Returns the complaint of `with_checked_values`, if an error is one."""
-  rules = "|".join(map(re.escape, (ID_RULE, POSITION_RULE, WEIGHT_RULE)))
-  found = re.search(rf"\w+({rules})[^\]\n]*", str(error))
-  return found and found.group()
-
-
 def check_example(
   serialized: bytes, data: cfg.DataConfig, vocab_size: int, path, where: str
 ) -> None:
@@ -168,6 +83,7 @@ def check_example(
     ) from error
   _check_names(example, data, path, where)
   _check_lengths(example, data, path, where)
+  _check_label(example, data, where)
   _check_values(example, data, vocab_size, where)
 
 
@@ -298,23 +214,32 @@ def _check_lengths(
         )
 
 
+def _check_label(example, data: cfg.DataConfig, where: str) -> None:
+  labels = _values(example, "next_sentence_labels", data)
+  if data.use_next_sentence_label and len(labels) != 1:
+    raise errors.UserError(
+      f"next_sentence_labels must be one number. Received: {labels} in {where}"
+    )
+
+
 def _check_values(example, data, vocab_size: int, where: str) -> None:
-  for name in IDS:
+  for name in value_checks.IDS:
     for value in _values(example, name, data):
       if not 0 <= value < vocab_size:
         raise errors.UserError(
-          f"{_feature_name(name, data)}{ID_RULE} ({vocab_size}); is the "
-          f"encoder's vocab_size that of the records? Received: {value} in "
-          f"{where}"
+          f"{_feature_name(name, data)}{value_checks.ID_RULE} ({vocab_size}); "
+          "is the encoder's vocab_size that of the records? "
+          f"Received: {value} in {where}"
         )
   for value in _values(example, "masked_lm_positions", data):
     if not 0 <= value < data.seq_length:
       raise errors.UserError(
-        f"masked_lm_positions{POSITION_RULE} ({data.seq_length}). "
+        f"masked_lm_positions{value_checks.POSITION_RULE} ({data.seq_length}). "
         f"Received: {value} in {where}"
       )
   weights = _values(example, "masked_lm_weights", data)
   if weights and not (all(w >= 0 for w in weights) and max(weights) > 0):
     raise errors.UserError(
-      f"masked_lm_weights{WEIGHT_RULE}. Received: {weights} in {where}"
+      f"masked_lm_weights{value_checks.WEIGHT_RULE}. "
+      f"Received: {weights} in {where}"
     )

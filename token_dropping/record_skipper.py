@@ -17,6 +17,7 @@ from token_dropping import errors
 from token_dropping import file_contents
 from token_dropping import pretrain_data
 from token_dropping import record_checks
+from token_dropping import value_checks
 
 
 class RecordSkipper:
@@ -56,7 +57,7 @@ class RecordSkipper:
       empty_record: what to parse in place of a bad record.
 
     Returns:
-      A function like `parse`, whose batches have `record_checks.SKIPPED` too.
+      A function like `parse`, whose batches have `value_checks.SKIPPED` too.
     """
 
     def read_all(index, records) -> dict:
@@ -81,8 +82,8 @@ class RecordSkipper:
     return read
 
   def _checked(self, batch: dict, skipped: tf.Tensor) -> dict:
-    return record_checks.checked_values(
-      batch | {record_checks.SKIPPED: skipped},
+    return value_checks.checked_values(
+      batch | {value_checks.SKIPPED: skipped},
       self._vocab_size,
       static=not pretrain_data.is_dynamic(self._data),
     )

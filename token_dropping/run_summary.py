@@ -3,8 +3,8 @@
 
 from token_dropping import importance_report
 from token_dropping import progress
-from token_dropping import record_checks
 from token_dropping import shown_outputs
+from token_dropping import value_checks
 from token_dropping.layers import importance_scorer
 
 
@@ -49,12 +49,12 @@ def format_summary(
 def _skipped_records(reporter: progress.ProgressReporter) -> str:
   """Returns how many bad records were skipped, where any were."""
   found = [
-    f"{outputs[record_checks.SKIPPED]:,.0f} in {where}"
+    f"{outputs[value_checks.SKIPPED]:,.0f} in {where}"
     for outputs, where in (
       (reporter.train_outputs, "training"),
       (reporter.eval_outputs, "the last evaluation"),
     )
-    if outputs.get(record_checks.SKIPPED)
+    if outputs.get(value_checks.SKIPPED)
   ]
   return ", ".join(found)
 

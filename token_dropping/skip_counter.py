@@ -6,7 +6,7 @@ import tensorflow as tf
 from official.core import base_task
 
 from token_dropping import errors
-from token_dropping import record_checks
+from token_dropping import value_checks
 
 
 class SkipCounter:
@@ -29,7 +29,7 @@ class SkipCounter:
       0,
       dtype=tf.int64,
       trainable=False,
-      name=record_checks.SKIPPED,
+      name=value_checks.SKIPPED,
       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
     self.evaluated = 0
@@ -40,9 +40,9 @@ class SkipCounter:
     Raises:
       UserError: too many, with file and record of the first.
     """
-    if record_checks.SKIPPED in outputs:
+    if value_checks.SKIPPED in outputs:
       self.trained.assign_add(_skipped(outputs))
-      outputs[record_checks.SKIPPED] = float(self.trained)
+      outputs[value_checks.SKIPPED] = float(self.trained)
       self._check(int(self.trained), "task.train_data")
 
   def on_eval(self, outputs: dict) -> None:
@@ -51,7 +51,7 @@ class SkipCounter:
     Raises:
       UserError: too many, with file and record of the first.
     """
-    if record_checks.SKIPPED in outputs:
+    if value_checks.SKIPPED in outputs:
       self.evaluated = _skipped(outputs)
       self._check(self.evaluated, "task.validation_data")
 
@@ -68,4 +68,4 @@ class SkipCounter:
 
 
 def _skipped(outputs: dict) -> int:
-  return int(orbit.utils.get_value(outputs[record_checks.SKIPPED]))
+  return int(orbit.utils.get_value(outputs[value_checks.SKIPPED]))
