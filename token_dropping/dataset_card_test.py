@@ -9,6 +9,7 @@ from token_dropping import dataset_card
 from token_dropping import dataset_testing
 from token_dropping import errors
 from token_dropping import experiments
+from token_dropping import pretrain_data
 from token_dropping import testing
 
 
@@ -298,3 +299,15 @@ def test_card_without_counts_is_left_alone(dataset, card):
 )
 def test_no_files_are_not_compared(paths):
   dataset_card.check_files(_data(paths))
+
+
+def test_to_skip_bad_records_a_complaint_is_a_warning(dataset, capsys):
+  (dataset / TRAIN[1]).unlink()
+  data = pretrain_data.PretrainDataConfig(
+    input_path=f"{dataset}/train-*", on_bad_records="skip"
+  )
+  dataset_card.check_files(data)
+  assert capsys.readouterr().err == (
+    "warning: every file that dataset.json lists must be in its folder. "
+    f"Received: {str(dataset)!r} without {TRAIN[1]}\n"
+  )

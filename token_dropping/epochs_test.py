@@ -9,6 +9,7 @@ from official.nlp.data import pretrain_dataloader
 
 from token_dropping import epochs
 from token_dropping import errors
+from token_dropping import file_contents
 
 FILES, IN_EACH = 4, 3
 RECORDS = FILES * IN_EACH
@@ -109,6 +110,45 @@ def test_the_global_seed_changes_nothing(folder, seed):
   assert _read(folder, 4 * RECORDS, context) == expected
   rest = _read(folder, 4 * RECORDS - 10, context, step=5)
   assert rest == expected[10:]
+
+
+def test_every_record_has_its_place(folder):
+  paths = [f"{folder}/records-{file}" for file in range(FILES)]
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=paths, is_training=True
+  )
+  records = epochs.read_epochs(data).take(2 * RECORDS).as_numpy_iterator()
+  for _, place, record in records:
+    assert epochs.file_and_index(int(place)) == divmod(int(record), IN_EACH)
+
+
+@pytest.mark.parametrize("pipelines", [1, 5])  # by file, by record
+def test_a_file_that_breaks_off_ends_with_a_fault(folder, pipelines):
+  path = folder / "records-2"
+  path.write_bytes(path.read_bytes()[:-1])
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=f"{folder}/records-*",
+    is_training=True,
+    global_batch_size=2 * pipelines,
+    shuffle_buffer_size=3,
+  )
+  files = sorted(map(str, folder.glob("records-*")))
+  contents = file_contents.read_files(files, data)
+  found = []
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, pipelines)
+
+    def read(count, context=context, step=0):
+      records = epochs.read_epochs(data, context, step, contents)
+      return list(itertools.islice(records.as_numpy_iterator(), count))
+
+    whole = read(4 * RECORDS)
+    found += [one.record for one in whole if one.epoch == 0]
+    step = 9  # in the second epoch; 2 records a step
+    assert read(4 * RECORDS - 2 * step, step=step) == whole[2 * step :]
+  assert found.count(epochs.FAULT) == 1
+  intact = [int(record) for record in found if record != epochs.FAULT]
+  assert sorted(intact) == [*range(8), 9, 10, 11]
 
 
 def test_epochs_are_not_mixed(folder):

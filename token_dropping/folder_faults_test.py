@@ -20,7 +20,6 @@ from token_dropping import errors
 from token_dropping import fault_testing
 from token_dropping import folder_faults
 from token_dropping import progress
-from token_dropping import testing
 
 NOBODY = 65534
 START, END = 8, 12
@@ -141,7 +140,9 @@ def test_disk_full_for_the_best_checkpoint(finished, run, monkeypatch):
   shutil.rmtree(run / "best")
   fault = _files_end_at(20_000)
   message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")
-  _assert_named(message, run, START, "best/best_ckpt-12_temp/", "File too large")
+  _assert_named(
+    message, run, START, "best/best_ckpt-12_temp/", "File too large"
+  )
   _assert_goes_on(finished, run, "train_and_eval")
   best = tf.train.latest_checkpoint(str(run / "best"))
   assert best == str(run / "best" / "best_ckpt-12")

@@ -37,11 +37,11 @@ def _watch(process, samples: list[tuple[float, int]]) -> None:
 
 def _loop_ends(model_dir) -> list[tuple[int, float]]:
   """Returns step and time of the summaries of training."""
-  (path,) = (model_dir / "train").glob("events.*")
   found = {}
-  for event in tf.compat.v1.train.summary_iterator(str(path)):
-    if any(value.tag == "training_loss" for value in event.summary.value):
-      found[event.step] = event.wall_time
+  for path in (model_dir / "train").glob("events.*"):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      if any(value.tag == "training_loss" for value in event.summary.value):
+        found[event.step] = event.wall_time
   return sorted(found.items())
 
 

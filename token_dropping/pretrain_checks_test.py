@@ -172,3 +172,37 @@ def test_rate_with_room_or_static_is_not_doubted():
       experiment_checks.find_doubts(experiment_checks_testing.params(changes))
       == usual
     )
+
+
+# Bad records.
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_bad_records_stop_the_run_or_are_skipped(data):
+  assert experiment_checks_testing.refused(
+    {f"{data}.on_bad_records": "ignore"}
+  ) == (f"{data}.on_bad_records must be one of stop, skip. Received: 'ignore'")
+  for choice in ("stop", "skip"):
+    experiment_checks.check_experiment(
+      experiment_checks_testing.params({f"{data}.on_bad_records": choice})
+    )
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_number_of_skipped_records_is_not_negative(data):
+  assert experiment_checks_testing.refused({f"{data}.max_bad_records": -1}) == (
+    f"{data}.max_bad_records must be at least 0. Received: -1"
+  )
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+  "reader", [{"tfds_name": "wikipedia"}, {"enable_tf_data_service": True}]
+)
+def test_records_that_others_read_are_not_skipped(data, reader):
+  changes = {f"{data}.{name}": value for name, value in reader.items()}
+  changes[f"{data}.on_bad_records"] = "skip"
+  assert experiment_checks_testing.refused(changes) == (
+    f"{data}.on_bad_records must be stop with {data}.tfds_name and with "
+    f"{data}.enable_tf_data_service. Received: 'skip'"
+  )

@@ -368,6 +368,37 @@ def test_only_the_first_records_are_read(tmp_path):
   _check(_data(_write(tmp_path, *good, _with("input_word_ids", 0, V))))
 
 
+# To skip bad records.
+
+
+def _skipping(path: str) -> pretrain_data.PretrainDataConfig:
+  fields = _data(path).as_dict()
+  return pretrain_data.PretrainDataConfig(**fields | {"on_bad_records": "skip"})
+
+
+def test_bad_records_among_good_ones_are_left_to_be_skipped(tmp_path):
+  bad = _with("input_word_ids", 0, V)
+  path = _write(tmp_path, bad, testing.random_features(0))
+  assert "record 0" in _refused(_data(path))
+  _check(_skipping(path))
+
+
+def test_a_file_that_breaks_off_is_left_to_be_skipped(tmp_path):
+  path = tmp_path / "records"
+  _write(tmp_path, testing.random_features(0), testing.random_features(1))
+  path.write_bytes(path.read_bytes()[:-5])
+  _check(_skipping(f"{path},{tmp_path}/gone"))
+
+
+def test_where_no_record_is_good_the_config_is_wrong(tmp_path):
+  path = _write(tmp_path, *[testing.random_features(seed) for seed in range(2)])
+  data = _skipping(path).replace(seq_length=8)
+  assert _refused(data) == (
+    "task.train_data.seq_length must be that of the records, 16 "
+    f"(input_word_ids in {path}, record 0). Received: 8"
+  )
+
+
 # Records of Model Garden's own script.
 
 

@@ -20,7 +20,6 @@ class SkipCounter:
 
   Attributes:
     trained: variable, the skipped records of the run, over all its processes.
-    evaluated: int, those of the last evaluation.
   """
 
   def __init__(self, task: base_task.Task):
@@ -32,7 +31,6 @@ class SkipCounter:
       name=value_checks.SKIPPED,
       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
-    self.evaluated = 0
 
   def on_train(self, outputs: dict) -> None:
     """Counts a loop; the outputs then have the sum of the whole run.
@@ -52,8 +50,7 @@ class SkipCounter:
       UserError: too many, with file and record of the first.
     """
     if value_checks.SKIPPED in outputs:
-      self.evaluated = _skipped(outputs)
-      self._check(self.evaluated, "task.validation_data")
+      self._check(_skipped(outputs), "task.validation_data")
 
   def _check(self, count: int, path: str) -> None:
     data = getattr(self._task.task_config, path.removeprefix("task."))
