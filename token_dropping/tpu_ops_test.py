@@ -36,8 +36,12 @@ ALLOWED = ("SparseSoftmaxCrossEntropyWithLogits",)
 # Ops of the graph itself, which XLA's compiler inlines.
 STRUCTURE = {"PartitionedCall", "StatefulPartitionedCall", "While", "If"}
 STRUCTURE |= {"StatelessWhile", "StatelessIf", "Placeholder", "NoOp"}
+STRUCTURE |= {"Case", "StatelessCase"}
 # Axes that XLA computes from static shapes while it compiles.
 FOLDED = ("BroadcastGradientArgs",)
+
+
+SCHEDULE = {"type": "linear", "num_ratios": 2, "train_steps": 9}
 
 
 def _batch(size: int = 4) -> dict:
@@ -47,9 +51,12 @@ def _batch(size: int = 4) -> dict:
 
 def _step(name: str):
   """Returns a step of one replica, with nothing around it, compiled."""
+  changes = {
+    "train in slices": {"gradient_accumulation_steps": 2},
+    "train by a schedule": {"keep_schedule": SCHEDULE},
+  }
   run = replica_testing.Run(
-    tf.distribute.get_strategy(),
-    {"task": {"gradient_accumulation_steps": 2 if "slices" in name else 1}},
+    tf.distribute.get_strategy(), {"task": changes.get(name, {})}
   )
   metrics = run.task.build_metrics(training=False)
 
@@ -82,7 +89,10 @@ def _kind(op: str) -> str | None:
   return None
 
 
-@pytest.fixture(scope="module", params=["train", "train in slices", "evaluate"])
+STEPS = ["train", "train in slices", "train by a schedule", "evaluate"]
+
+
+@pytest.fixture(scope="module", params=STEPS)
 def step(request):
   """A compiled step."""
   return _step(request.param)
@@ -118,6 +128,25 @@ def test_all_shapes_are_static(step):
     and operation.type not in FOLDED
   ]
   assert unknown == []
+
+
+def _dynamic(function, *args) -> list[str]:
+  """Returns the lines of XLA's program with a dynamic shape, such as [<=3]."""
+  program = function.experimental_get_compiler_ir(*args)(stage="hlo")
+  return [line for line in program.splitlines() if "<=" in line]
+
+
+def test_shapes_are_static_in_loops_and_branches_too(step):
+  step(_batch())  # makes the variables
+  assert _dynamic(step, _batch()) == []
+
+
+def test_the_search_finds_dynamic_shapes():
+  def count(x):
+    return tf.reduce_sum(tf.boolean_mask(x, x > 0))
+
+  x = tf.constant([1.0, -1.0, 2.0])
+  assert _dynamic(tf.function(count, jit_compile=True), x) != []
 
 
 @pytest.mark.parametrize(
