@@ -20,7 +20,6 @@ from token_dropping import errors
 from token_dropping import fault_testing
 from token_dropping import folder_faults
 from token_dropping import progress
-from token_dropping import testing
 
 NOBODY = 65534
 START, END = 8, 12
@@ -131,17 +130,21 @@ def test_disk_full_for_a_checkpoint(finished, run, monkeypatch):
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_disk_full_for_summaries(finished, run, monkeypatch):
   message = _stopped(finished, run, _files_end_at(200), monkeypatch)
   _assert_named(message, run, START, "train/events", "File too large")
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_disk_full_for_the_best_checkpoint(finished, run, monkeypatch):
   shutil.rmtree(run / "best")
   fault = _files_end_at(20_000)
   message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")
-  _assert_named(message, run, START, "best/best_ckpt-12_temp/", "File too large")
+  _assert_named(
+    message, run, START, "best/best_ckpt-12_temp/", "File too large"
+  )
   _assert_goes_on(finished, run, "train_and_eval")
   best = tf.train.latest_checkpoint(str(run / "best"))
   assert best == str(run / "best" / "best_ckpt-12")
@@ -157,12 +160,14 @@ def test_read_only_at_the_start(finished, run):
   assert {path: path.stat().st_mtime for path in run.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_read_only_before_a_checkpoint(finished, run, monkeypatch):
   message = _stopped(finished, run, _read_only(run), monkeypatch)
   _assert_named(message, run, START, "ckpt-12_temp", "Permission denied")
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_read_only_before_an_evaluation(finished, run, monkeypatch):
   fault = _read_only(run)
   message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")
