@@ -130,12 +130,14 @@ def test_disk_full_for_a_checkpoint(finished, run, monkeypatch):
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_disk_full_for_summaries(finished, run, monkeypatch):
   message = _stopped(finished, run, _files_end_at(200), monkeypatch)
   _assert_named(message, run, START, "train/events", "File too large")
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_disk_full_for_the_best_checkpoint(finished, run, monkeypatch):
   shutil.rmtree(run / "best")
   fault = _files_end_at(20_000)
@@ -158,12 +160,14 @@ def test_read_only_at_the_start(finished, run):
   assert {path: path.stat().st_mtime for path in run.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_read_only_before_a_checkpoint(finished, run, monkeypatch):
   message = _stopped(finished, run, _read_only(run), monkeypatch)
   _assert_named(message, run, START, "ckpt-12_temp", "Permission denied")
   _assert_goes_on(finished, run)
 
 
+@pytest.mark.slow
 def test_read_only_before_an_evaluation(finished, run, monkeypatch):
   fault = _read_only(run)
   message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")

@@ -60,6 +60,9 @@ class Trainer(base_trainer.Trainer):
       loop_metrics=self._loop_metrics(),
       **getattr(self.model, "checkpoint_items", {}),
     )
+    # Makes the counter. Workers must make their variables in the same order,
+    # and on restoring the chief would make this one earlier than the others.
+    self._checkpoint.save_counter.assign(0)
     if getattr(task, "seed", None) is not None:
       step_dropout.follow_step(self.model, self.global_step, task.seed)
 
