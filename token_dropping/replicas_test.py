@@ -54,7 +54,7 @@ def test_replicas_learn_what_one_does(single, replicas):
 
 def test_training_moves_what_is_compared(single):
   losses, tables, _ = single
-  assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.01
+  assert np.mean(losses[-5:]) < np.mean(losses[:5])
   assert np.ptp(tables[0][5:]) > 0.01
 
 
