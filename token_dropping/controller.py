@@ -51,15 +51,20 @@ class Controller(orbit.Controller):
     """Trains to a step; saves at the end."""
     self._run(steps, None, None)
     if checkpoint_at_completion:
-      self._save()
+      self._save_end()
 
   def train_and_evaluate(
     self, train_steps: int, eval_steps: int = -1, eval_interval: int = 0
   ):
     """Trains to a step, evaluates at multiples of `eval_interval` and there."""
     output = self._run(train_steps, eval_interval or train_steps, eval_steps)
-    self._save()
+    self._save_end()
     return output
+
+  def _save_end(self) -> None:
+    """Saves, but not where nothing was trained: not all is restored then."""
+    if self._loop_start < int(self.global_step.numpy()):
+      self._save()
 
   def _run(self, end: int, eval_interval: int | None, eval_steps: int | None):
     output = None

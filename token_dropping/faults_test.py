@@ -204,7 +204,9 @@ def test_bad_record_names_file_and_record(single):
 def test_bad_record_of_validation_names_file_and_record(trained):
   path = _write_late(trained, masked_lm_positions=[1, 16, 0])
   paths = {"validation_data": {"input_path": path}}
-  fault_testing.write_config(trained, **_until(12, **paths))
+  all_of_it = {"trainer": {"validation_steps": 10}}
+  changes = testing.merged(_until(12, **paths), all_of_it)
+  fault_testing.write_config(trained, **changes)
   assert _stopped(trained, mode="eval") == (
     "masked_lm_positions must be in [0, seq_length) (16). Received: 16 in "
     f"{path}, record 30"
