@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the time of a compiled step goes, by kind of operation.
+
+TensorFlow's profiler records every operation that XLA runs, on the CPU too
+(TensorFlow 2.20), under its name in the optimized program, and XLA writes that
+program down (`--xla_dump_to`). An operation is counted under what it contains,
+since XLA fuses: a fusion with a gather inside counts as a gather whole, so the
+cost of moving tokens is an upper bound. Times are those of the operations, not
+of the wall: two that run at once count twice.
+
+Dense BERT gathers too (words, predictions) and makes a mask. What a contender
+has more of than dense BERT is what dropping costs beside the layers.
+"""
+
+import collections
+import dataclasses
+import pathlib
+import re
+import tempfile
+from collections.abc import Callable
+
+import tensorflow as tf
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from benchmarks import step_memory
+
+MATRIX, MOVE, SORT, PLAN = (
+  "matrix products",
+  "gathers and scatters",
+  "sorting",
+  "masks and importance",
+)
+OTHER = "other"
+# By the names of the layers and operations, the first that matches.
+_BY_NAME = (
+  (
+    PLAN,
+    r"attention_mask|importance|token_selector|select_top_k|argsort"
+    r"|position_(gather|restore)",
+  ),
+  ("optimizer", r"adam_?weight|clip_by_global_norm"),
+  ("dropout", r"dropout"),
+  ("attention", r"softmax|self_attention/"),
+  ("layer normalization", r"layer_norm"),
+  ("activation", r"intermediate|gelu|activation"),
+)
+CLASSES = (MATRIX, MOVE, SORT, *(name for name, _ in _BY_NAME), OTHER)
+DROPPING = (MOVE, SORT, PLAN)  # that a network has more of if it drops
+
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = .*?\s([a-z][\w\-]*)\(")
+_CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
+_OP_NAME = re.compile(r'op_name="([^"]*)"')
+_TARGET = re.compile(r'custom_call_target="([^"]*)"')
+
+
+@dataclasses.dataclass
+class _Operation:
+  kinds: set[str]  # opcodes, and targets of custom calls
+  names: list[str]  # of TensorFlow's operations; its own first
+  called: list[str]
+
+
+def profile(
+  step: Callable[[], object], dump: pathlib.Path, steps: int = 2
+) -> dict[str, float] | None:
+  """Returns the seconds of a step by class.
+
+  Args:
+    step: compiled already.
+    dump: folder of `--xla_dump_to`.
+    steps: how many to record.
+
+  Returns:
+    Seconds of operations by name of the class, zeros included; `None` where no
+    operation of a compiled program was recorded.
+  """
+  program = step_memory.largest(dump, "*after_optimizations.txt")
+  if program is None:
+    return None
+  with tempfile.TemporaryDirectory() as folder:
+    tf.profiler.experimental.start(folder)
+    for _ in range(steps):
+      step()
+    tf.profiler.experimental.stop()
+    (trace,) = pathlib.Path(folder).rglob("*.xplane.pb")
+    seconds = read_trace(trace.read_bytes())
+  classes = classify(program.read_text("utf-8", errors="replace"))
+  totals = dict.fromkeys(CLASSES, 0.0)
+  for name, taken in seconds.items():
+    if name in classes:  # not what runs inside another operation
+      totals[classes[name]] += taken / steps
+  return totals if sum(totals.values()) else None
+
+
+def read_trace(content: bytes) -> dict[str, float]:
+  """Returns the seconds of each XLA operation in a profiler's trace."""
+  space = xplane_pb2.XSpace.FromString(content)
+  seconds = collections.Counter()
+  for plane in space.planes:
+    stats = {key: value.name for key, value in plane.stat_metadata.items()}
+    for line in plane.lines:
+      for event in line.events:
+        if any(stats[stat.metadata_id] == "hlo_op" for stat in event.stats):
+          name = plane.event_metadata[event.metadata_id].name
+          seconds[name] += event.duration_ps / 1e12
+  return dict(seconds)
+
+
+def classify(program: str) -> dict[str, str]:
+  """Returns the class of every operation that a program runs.
+
+  Args:
+    program: text of an optimized HLO module.
+
+  Returns:
+    Class by name of the operation in the entry computation.
+  """
+  computations, entry = _parse(program)
+  return {
+    name: _class_of(operation, computations)
+    for name, operation in computations[entry].items()
+  }
+
+
+def _parse(program: str) -> tuple[dict[str, dict[str, _Operation]], str]:
+  """Returns operations by computation, and the name of the entry."""
+  computations, entry, inside = {}, "", {}
+  for line in program.splitlines():
+    if header := _COMPUTATION.match(line):
+      inside = computations.setdefault(header[2], {})
+      entry = header[2] if header[1] else entry
+    elif found := _INSTRUCTION.match(line):
+      kinds = {found[2], *(each.lower() for each in _TARGET.findall(line))}
+      names, called = _OP_NAME.findall(line), _CALLED.findall(line)
+      inside[found[1]] = _Operation(kinds, names, called)
+  return computations, entry
+
+
+def _class_of(operation: _Operation, computations: dict) -> str:
+  kinds, names = set(), []
+  waiting = [operation]
+  while waiting:
+    each = waiting.pop()
+    kinds |= each.kinds
+    names += each.names
+    for called in each.called:
+      waiting += computations.get(called, {}).values()
+  if any("dot" in kind or "matmul" in kind for kind in kinds):
+    return MATRIX
+  if kinds & {"sort", "topk"}:
+    return SORT
+  if kinds & {"gather", "scatter"}:
+    return MOVE
+  # A reduction without a name has one that XLA gave its function.
+  return _class_by_name((*names, *operation.called, OTHER)[0].lower())
+
+
+def _class_by_name(name: str) -> str:
+  found = (label for label, pattern in _BY_NAME if re.search(pattern, name))
+  return next(found, OTHER)
