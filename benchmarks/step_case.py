@@ -17,6 +17,7 @@ from token_dropping import experiments
 
 DENSE, PUBLISHED, OURS, TORCH = "dense", "published", "ours", "torch"
 CONTENDERS = (DENSE, PUBLISHED, OURS, TORCH)
+DROPPING = (PUBLISHED, OURS)
 DTYPES = ("float32", "bfloat16")
 
 HEAD_WIDTH = 64  # of every published BERT
@@ -78,6 +79,13 @@ class Case:
   def network(self) -> str:
     """What the network is called in tables."""
     return f"{self.num_layers} x {self.width}"
+
+  def __str__(self) -> str:
+    return (
+      f"{self.network}, S = {self.seq_length}, B = {self.batch_size}, "
+      f"keep {self.keep_ratio:g}, XLA {'on' if self.xla else 'off'}, "
+      f"{self.dtype}"
+    )
 
   def encoder(self) -> encoder_config.TokenDropEncoderConfig:
     """Returns the fields of our encoder."""

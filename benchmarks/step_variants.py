@@ -56,9 +56,7 @@ class Step:
         params.trainer.optimizer_config
       )
       metrics = task.build_metrics(training=True)
-    step_dropout.follow_step(
-      self.model, optimizer.iterations, params.task.seed
-    )
+    step_dropout.follow_step(self.model, optimizer.iterations, params.task.seed)
 
     def step(batch):
       return task.train_step(batch, self.model, optimizer, metrics)[task.loss]

@@ -51,15 +51,13 @@ def noise(summaries: list[Summary], bound: float) -> str:
   Example:
 
   >>> noise([Summary(1.0, 0.02), Summary(2.0, 0.3)], bound=0.1)
-  'too noisy to tell (spread 30 %, bound 10 %)'
+  'too noisy to tell (spread 0.300, bound 0.1)'
   """
   spreads = [summary.spread for summary in summaries]
   if None in spreads:
     return f"too few rounds to tell (at least {MIN_ROUNDS})"
-  if max(spreads) > bound:
-    return (
-      f"too noisy to tell (spread {max(spreads):.0%}, bound {bound:.0%})"
-    ).replace("%", " %")
+  if max(spreads, default=0.0) > bound:
+    return f"too noisy to tell (spread {max(spreads):.3f}, bound {bound:g})"
   return ""
 
 
