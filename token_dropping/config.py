@@ -59,6 +59,7 @@ def parse(flags) -> cfg.ExperimentConfig:
     finetune_config.fill_in(params)
   _let_decay_follow_training(params)
   _let_masking_follow_training(params)
+  _let_keeping_follow_training(params)
   params.validate()
   return params
 
@@ -123,3 +124,10 @@ def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
   data = params.task.train_data
   if getattr(data, "final_masking_rate", None) and not data.masking_rate_steps:
     data.masking_rate_steps = params.trainer.train_steps
+
+
+def _let_keeping_follow_training(params: cfg.ExperimentConfig) -> None:
+  """An unset length of the keep-ratio schedule means `train_steps`."""
+  schedule = getattr(params.task, "keep_schedule", None)
+  if schedule is not None and not schedule.train_steps:
+    schedule.train_steps = params.trainer.train_steps

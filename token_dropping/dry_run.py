@@ -8,9 +8,10 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping import cost_model
+from token_dropping import cost
 from token_dropping import encoder_config
 from token_dropping import finetune_config
+from token_dropping import keep_schedule
 from token_dropping import sentence_task
 from token_dropping import span_task
 from token_dropping import trainer as trainer_lib
@@ -93,7 +94,7 @@ def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
   """Returns the multiply-adds of a forward pass, dense and as configured."""
   task = params.task
   config, data = task.model.encoder.get(), task.train_data
-  shape = cost_model.BertShape(
+  shape = cost.BertShape(
     num_layers=config.num_layers,
     hidden_size=config.hidden_size,
     intermediate_size=config.intermediate_size,
@@ -101,19 +102,25 @@ def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
     seq_length=data.seq_length,
     predictions=getattr(data, "max_predictions_per_seq", 0),
   )
-  dense = cost_model.bert_macs(shape)
+  dense = cost.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
   if isinstance(config, encoder_config.TokenDropEncoderConfig):
-    plan = encoder_config.get_drop_plan(config)
-    macs = cost_model.token_drop_macs
-    if finetune_config.is_finetuning(task):
-      macs = cost_model.finetuning_macs
-    dropped = macs(shape, plan)
+    dropped = _token_drop_macs(task, shape)
     lines.append(
       f"  token dropping   {dropped / 1e9:.3f} G multiply-adds a sequence, "
       f"{dropped / dense:.3f} of BERT"
     )
   return lines
+
+
+def _token_drop_macs(task: cfg.TaskConfig, shape: cost.BertShape) -> float:
+  plan = encoder_config.get_drop_plan(task.model.encoder.any)
+  if finetune_config.is_finetuning(task):
+    return cost.finetuning_macs(shape, plan)
+  schedule = task.keep_schedule
+  return cost.schedule_macs(
+    shape, keep_schedule.phases(schedule, plan), schedule.train_steps
+  )
 
 
 def _memory_lines() -> list[str]:

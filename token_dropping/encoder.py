@@ -6,7 +6,8 @@ Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
 length, K kept positions, P predictions, D hidden size.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -14,6 +15,7 @@ from official.modeling import activations
 from official.nlp.modeling import networks
 
 from token_dropping import drop_plan
+from token_dropping import layer_run
 from token_dropping.layers import importance_scorer
 from token_dropping.layers import position_gather
 from token_dropping.layers import position_restore
@@ -52,6 +54,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
       are keys and values. Defaults to `num_layers // 2 - 1`.
     restore_layer: int, the first layer that sees all tokens again. Defaults to
       the last.
+    stages: several places to drop at, instead of the three arguments above it:
+      mappings with `layer` and `keep_ratio` (of the whole sequence), by layer.
     token_loss_init_value: float, initial importance.
     token_loss_beta: float, moving-average weight of the old importance.
     token_allow_list: ids that are always kept.
@@ -86,6 +90,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     token_keep_k: int | None = None,
     drop_layer: int | None = None,
     restore_layer: int | None = None,
+    stages: Sequence[Mapping] = (),
     token_loss_init_value: float = 10.0,
     token_loss_beta: float = 0.995,
     token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
@@ -95,7 +100,12 @@ class TokenDropEncoder(networks.BertEncoderV2):
     **kwargs,
   ):
     plan = drop_plan.DropPlan.create(
-      num_layers, token_keep_ratio, token_keep_k, drop_layer, restore_layer
+      num_layers,
+      token_keep_ratio,
+      token_keep_k,
+      drop_layer,
+      restore_layer,
+      stages,
     )
     # The same function as Model Garden's default, but one with a name, which
     # `get_config` can write down.
@@ -122,6 +132,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       "token_keep_k": token_keep_k,
       "drop_layer": drop_layer,
       "restore_layer": restore_layer,
+      "stages": [dict(stage) for stage in stages],
       "token_loss_init_value": token_loss_init_value,
       "token_loss_beta": token_loss_beta,
       "token_allow_list": tuple(token_allow_list),
@@ -147,6 +158,19 @@ class TokenDropEncoder(networks.BertEncoderV2):
   def importance_scorer(self) -> importance_scorer.ImportanceScorer:
     """The scorer. Save it beside the encoder; update it once per step."""
     return self._importance_scorer
+
+  @contextlib.contextmanager
+  def following(self, plan: drop_plan.DropPlan) -> Iterator[None]:
+    """Makes the calls that are traced inside follow another plan.
+
+    Args:
+      plan: of the same number of layers.
+    """
+    own, self._plan = self._plan, plan
+    try:
+      yield
+    finally:
+      self._plan = own
 
   @property
   def drop_plan(self) -> drop_plan.DropPlan:
@@ -180,21 +204,21 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     pretraining = bool(training) and "masked_lm_positions" in inputs
     embeddings, mask = self._embed(inputs)
-    kept = read = None
+    run = layer_run.LayerRun(self, embeddings, mask)
     if pretraining or self._drops(training):
-      kept = self._kept_positions(inputs, mask)
+      run.scores = self._scores(inputs)
+      counts = self._keep_counts(embeddings)
+      for stage, keep in zip(self._plan.stages, counts, strict=True):
+        run.layers_before(stage.layer)
+        run.dropping_layer(keep)
+      run.layers_before(self._plan.restore_layer)
+      run.restore()
+    run.layers_before(self._num_layers - 1)
+    read = None
     if pretraining:
-      read = self._read_positions(inputs["masked_lm_positions"], mask)
-
-    run = _LayerRun(self, embeddings, mask)
-    last = self._num_layers - 1
-    if kept is None:
-      run.all_tokens(0, last)
-    else:
-      run.all_tokens(0, self._plan.drop_layer)
-      run.kept_tokens(self._plan.drop_layer, self._plan.restore_layer, kept)
-      run.all_tokens(self._plan.restore_layer, last)
+      read = self._read_positions(inputs["masked_lm_positions"], embeddings)
     run.last_layer(read)
+    kept = run.kept_positions
     if not (pretraining or self._drop_at_inference):
       kept = None  # Keras' functional models need the same outputs in training
     return self._outputs(run, embeddings, kept)
@@ -205,8 +229,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
       bool(training) and self._drop_in_training
     )
 
-  def _embed(self, inputs: dict) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the embeddings [B, S, D] and the mask [B, S]."""
+  def _embed(self, inputs: dict) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Returns the embeddings [B, S, D] and the mask [B, S], if there is one."""
     word_ids = inputs.get("input_word_ids")
     mask = inputs.get("input_mask")
     words = inputs.get("input_word_embeddings")
@@ -228,41 +252,36 @@ class TokenDropEncoder(networks.BertEncoderV2):
       embeddings = self._embedding_projection(embeddings)
     return embeddings, mask
 
-  def _kept_positions(self, inputs: dict, mask: tf.Tensor) -> tf.Tensor | None:
-    """Returns the positions that stay [B, K], or None where all stay."""
-    length = mask.shape[1]
+  def _keep_counts(self, embeddings: tf.Tensor) -> tuple[int, ...]:
+    length = embeddings.shape[1]
     if length is None:
       raise ValueError(
         "the sequence length must be static where tokens are dropped. "
-        f"Received: input_mask of shape {mask.shape}"
+        f"Received: embeddings of shape {embeddings.shape}"
       )
-    keep = self._plan.keep_count(length)
-    if keep == length:
-      return None
+    return self._plan.keep_counts(length)
+
+  def _scores(self, inputs: dict) -> tf.Tensor:
+    """Returns the importance of every position, [B, S]."""
     scores = self._importance_scorer(inputs["input_word_ids"])
-    if "dense_inputs" in inputs:  # they have no id, hence no loss: keep them
-      scores = tf.concat(
-        [
-          scores,
-          tf.fill(
-            tf.shape(inputs["dense_mask"]), importance_scorer.ALWAYS_KEPT
-          ),
-        ],
-        axis=1,
-      )
-    return self._selector(scores, keep=keep, mask=mask)
+    dense = inputs.get("dense_mask")
+    if dense is None:
+      return scores
+    # They have no id, hence no loss: keep them.
+    kept = tf.fill(tf.shape(dense), importance_scorer.ALWAYS_KEPT)
+    return tf.concat([scores, kept], axis=1)
 
   def _read_positions(
-    self, masked_lm_positions: tf.Tensor, mask: tf.Tensor
+    self, masked_lm_positions: tf.Tensor, embeddings: tf.Tensor
   ) -> tf.Tensor | None:
     """Returns what the loss reads [B, 1 + P], or None where that saves none."""
     positions = tf.pad(masked_lm_positions, [[0, 0], [1, 0]])  # position 0
-    count, length = positions.shape[1], mask.shape[1]
+    count, length = positions.shape[1], embeddings.shape[1]
     if count is None or length is None or count >= length:
       return None
     return tf.sort(positions, axis=-1)
 
-  def _outputs(self, run: "_LayerRun", embeddings, kept) -> dict:
+  def _outputs(self, run: layer_run.LayerRun, embeddings, kept) -> dict:
     sequence = run.encoder_outputs[-1]
     outputs = {
       "sequence_output": sequence,
@@ -279,70 +298,3 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
   def get_config(self):
     return super().get_config() | self._token_drop_config
-
-
-class _LayerRun:
-  """One pass through the transformer layers, stage by stage.
-
-  Attributes:
-    encoder_outputs: list of [B, S, D], the states of all tokens after each
-      layer so far.
-    attention_scores: list of the layers' attention scores, if asked for.
-  """
-
-  def __init__(self, encoder: TokenDropEncoder, embeddings, mask):
-    self._encoder = encoder
-    self._states = embeddings  # [B, S, D]
-    self._mask = mask  # [B, S]
-    self.encoder_outputs = []
-    self.attention_scores = []
-
-  def all_tokens(self, start: int, stop: int) -> None:
-    """Runs layers `start .. stop - 1` on all tokens."""
-    for index in range(start, stop):
-      self._states = self._layer(index, self._states, None, self._mask)
-      self.encoder_outputs.append(self._states)
-
-  def kept_tokens(self, start: int, stop: int, positions: tf.Tensor) -> None:
-    """Runs layers `start .. stop - 1` on the kept tokens, [B, K].
-
-    The first of them still reads keys and values of all tokens.
-    """
-    waiting = self._states
-    kept = self._encoder._gather(waiting, positions)  # [B, K, D]
-    kept_mask = self._encoder._gather(self._mask, positions)  # [B, K]
-    for index in range(start, stop):
-      if index == start:
-        kept = self._layer(index, kept, waiting, self._mask)
-      else:
-        kept = self._layer(index, kept, None, kept_mask)
-      # Only the last of these is used in a graph; the others are pruned.
-      self._states = self._encoder._restore(waiting, kept, positions)
-      self.encoder_outputs.append(self._states)
-
-  def last_layer(self, read: tf.Tensor | None) -> None:
-    """Runs the last layer, its queries only at `read` [B, R] if given."""
-    index = len(self.encoder_outputs)
-    if read is None:
-      output_range = self._encoder._output_range
-      states = self._layer(
-        index, self._states, None, self._mask, output_range=output_range
-      )
-    else:
-      queries = self._encoder._gather(self._states, read)
-      states = self._layer(index, queries, self._states, self._mask)
-      states = self._encoder._restore(self._states, states, read)
-    self.encoder_outputs.append(states)
-
-  def _layer(self, index: int, queries, keys, mask, output_range=None):
-    """Runs one layer; `keys=None` means self-attention among the queries."""
-    attention_mask = self._encoder._attention_mask_layer(queries, mask)
-    inputs = [queries, attention_mask]
-    if keys is not None:
-      inputs = [queries, keys, attention_mask]
-    layer = self._encoder.transformer_layers[index]
-    outputs = layer(inputs, output_range=output_range)
-    if self._encoder._config["return_attention_scores"]:
-      outputs, scores = outputs
-      self.attention_scores.append(scores)
-    return outputs

@@ -44,7 +44,7 @@ def check(task: cfg.TaskConfig) -> None:
   )
   try:
     plan = encoder_config.get_drop_plan(config)
-    plan.keep_count(task.train_data.seq_length)
+    plan.keep_counts(task.train_data.seq_length)
     lists = encoder_config.get_id_lists(config)
     importance_scorer.check_id_lists(config.vocab_size, *lists)
     importance_scorer.check_beta(config.token_loss_beta)

@@ -23,6 +23,19 @@ from token_dropping import vocabulary
 
 
 @dataclasses.dataclass
+class StageConfig(base_config.Config):
+  """One of several layers in which tokens are dropped.
+
+  Attributes:
+    layer: 0-based.
+    keep_ratio: share of the whole sequence that stays, in (0, 1].
+  """
+
+  layer: int = 0
+  keep_ratio: float = drop_plan.DEFAULT_KEEP_RATIO
+
+
+@dataclasses.dataclass
 class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   """Model Garden's BERT fields and those of token dropping.
 
@@ -34,6 +47,9 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
       `num_layers // 2 - 1`.
     restore_layer: first layer that sees all tokens again. `None` means the
       last.
+    stages: several layers to drop at, by layer, each keeping at most what the
+      one before keeps. Instead of `token_keep_ratio`, `token_keep_k` and
+      `drop_layer`, which describe a single one.
     token_loss_init_value: initial importance, in nats.
     token_loss_beta: moving-average weight of the old importance.
     token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
@@ -47,6 +63,7 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   token_keep_k: int | None = None
   drop_layer: int | None = None
   restore_layer: int | None = None
+  stages: list[StageConfig] = dataclasses.field(default_factory=list)
   token_loss_init_value: float = 10.0
   token_loss_beta: float = 0.995
   token_allow_list: tuple[int, ...] | None = None
@@ -63,6 +80,7 @@ def get_drop_plan(config: TokenDropEncoderConfig) -> drop_plan.DropPlan:
     config.token_keep_k,
     config.drop_layer,
     config.restore_layer,
+    [stage.as_dict() for stage in config.stages],
   )
 
 
@@ -116,6 +134,7 @@ def build_encoder(
     token_keep_k=config.token_keep_k,
     drop_layer=config.drop_layer,
     restore_layer=config.restore_layer,
+    stages=[stage.as_dict() for stage in config.stages],
     token_loss_init_value=config.token_loss_init_value,
     token_loss_beta=config.token_loss_beta,
     token_allow_list=allow_list,

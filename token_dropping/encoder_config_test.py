@@ -53,6 +53,7 @@ OTHER_FIELDS = {  # of more than one value, or without meaning here
   "initializer_range",
   "token_keep_ratio",
   "token_keep_k",
+  "stages",
   "vocab_file",
   "return_all_encoder_outputs",
 }
@@ -129,14 +130,14 @@ def test_drop_plan_is_the_configured_one():
     num_layers=6, token_keep_ratio=0.25, drop_layer=1, restore_layer=4
   )
   plan = encoder_config.get_drop_plan(config)
-  assert plan == drop_plan.DropPlan(6, 0.25, None, 1, 4)
+  assert plan == drop_plan.DropPlan(6, (drop_plan.Stage(1, 0.25),), 4)
   assert encoder_config.build_encoder(config).drop_plan == plan
 
 
 def test_drop_plan_of_a_count():
   config = _config(token_keep_k=5)
   plan = encoder_config.get_drop_plan(config)
-  assert plan == drop_plan.DropPlan(3, None, 5, 0, 2)
+  assert plan == drop_plan.DropPlan(3, (drop_plan.Stage(0, None, 5),), 2)
   assert encoder_config.build_encoder(config).drop_plan == plan
 
 

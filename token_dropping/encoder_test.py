@@ -8,6 +8,7 @@ import tf_keras
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
+from token_dropping import drop_plan
 from token_dropping import encoder as encoder_lib
 
 B, S, P, D, V = 2, 12, 3, 8, 40
@@ -151,6 +152,82 @@ def test_middle_layers_equal_a_hand_written_pass():
     )
 
 
+def test_stages_equal_a_hand_written_pass():
+  stages = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}]
+  encoder = _encoder(stages=stages, restore_layer=2)
+  batch = _batch()
+  ids = batch["input_word_ids"]
+  losses = tf.random.stateless_uniform([B, S], [0, 2], 1.0, 9.0)
+  encoder.importance_scorer.update(ids, losses, batch["input_mask"])
+  outputs = encoder(batch | {"masked_lm_positions": [[1]] * B}, training=True)
+
+  selector, layers = encoder._selector, encoder.transformer_layers
+  mask = tf.cast(batch["input_mask"], tf.float32)
+  scores = encoder.importance_scorer(ids)
+  first = selector(scores, keep=9, mask=mask)  # [B, 9] of 12
+  both = selector(scores, keep=6, mask=mask)  # [B, 6] of 12
+  second = tf.constant(  # where the six are among the nine
+    [
+      [r.index(i) for i in b]
+      for r, b in zip(
+        first.numpy().tolist(), both.numpy().tolist(), strict=True
+      )
+    ]
+  )
+  start = encoder._embed(batch)[0]
+
+  def gather(tensor, positions):
+    return tf.gather(tensor, positions, batch_dims=1)
+
+  one = layers[0]([gather(start, first), start, mask[:, tf.newaxis]])
+  nine = gather(mask, first)[:, tf.newaxis]
+  two = layers[1]([gather(one, second), one, nine])
+  _assert_same([outputs["kept_positions"]], [both], 0)
+  after = outputs["encoder_outputs"][1]
+  _assert_same([gather(after, both)], [two])
+  for row in range(B):  # the others have the state that they left with
+    for slot, position in enumerate(first.numpy()[row]):
+      if position not in both.numpy()[row]:
+        _assert_same([after[row, position]], [one[row, slot]])
+    left = sorted(set(range(S)) - set(first.numpy()[row].tolist()))
+    _assert_same(
+      [tf.gather(after[row], left)], [tf.gather(start[row], left)], 0
+    )
+  third = layers[2]([after, mask[:, tf.newaxis]])
+  _assert_same([outputs["encoder_outputs"][2]], [third])
+
+
+def test_stages_that_keep_all_are_bert():
+  stages = [{"layer": 0, "keep_ratio": 1.0}, {"layer": 1, "keep_ratio": 1.0}]
+  encoder, bert = _pair(stages=stages)
+  ours = _loss_and_gradients(encoder, _pretraining_batch())
+  theirs = _loss_and_gradients(bert, _batch())
+  _assert_same([ours[0], *ours[1]], [theirs[0], *theirs[1]])
+
+
+@pytest.mark.parametrize("kept", [0.5, 1.0])
+def test_following_another_plan(kept):
+  encoder, other = _encoder(), _encoder(token_keep_ratio=0.25, drop_layer=1)
+  other.set_weights(encoder.get_weights())
+  plan = other.drop_plan.with_ratios([kept])
+  expected = _encoder(token_keep_ratio=kept, drop_layer=1)
+  expected.set_weights(encoder.get_weights())
+  with other.following(plan):
+    found = _loss_and_gradients(other, _pretraining_batch())
+  wanted = _loss_and_gradients(expected, _pretraining_batch())
+  _assert_same([found[0], *found[1]], [wanted[0], *wanted[1]], 1e-6)
+  assert other.drop_plan.keep_counts(S) == (3,)
+
+
+def test_batches_without_a_mask_have_no_padding():
+  encoder = _encoder()
+  batch = _pretraining_batch(padding=0)
+  masked = _loss_and_gradients(encoder, batch)
+  bare = {name: batch[name] for name in batch if name != "input_mask"}
+  unmasked = _loss_and_gradients(encoder, bare)
+  _assert_same([masked[0], *masked[1]], [unmasked[0], *unmasked[1]], 1e-6)
+
+
 def test_important_tokens_are_kept_and_padding_is_not():
   encoder = _encoder(token_keep_k=3)
   ids = tf.constant([[2, 9, 8, 7, 3, 0, 0, 0]])
@@ -268,7 +345,9 @@ def test_config_round_trip():
   config = _encoder(token_keep_k=5, drop_layer=0).get_config()
   copy = encoder_lib.TokenDropEncoder.from_config(config)
   assert copy.get_config() == config
-  assert copy.drop_plan.keep_count(S) == 5 and copy.drop_plan.drop_layer == 0
+  assert copy.drop_plan == drop_plan.DropPlan.create(
+    4, token_keep_k=5, drop_layer=0
+  )
 
 
 def test_embedding_projection_and_dense_inputs():

@@ -99,8 +99,8 @@ def test_default_is_bert_base():
 def test_default_drops_half_of_the_tokens_between_layers_5_and_11():
   params = _parse()
   plan = encoder_config.get_drop_plan(params.task.model.encoder.any)
-  assert plan == drop_plan.DropPlan(12, 0.5, None, 5, 11)
-  assert plan.keep_count(params.task.train_data.seq_length) == 256
+  assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(5, 0.5),), 11)
+  assert plan.keep_counts(params.task.train_data.seq_length) == (256,)
 
 
 def test_default_importance_is_the_published_one():
@@ -215,7 +215,7 @@ def test_dense_baseline_drops_nothing_and_changes_nothing_else():
   dense = FOLDER / "pretrain" / "bert_base_dense.yaml"
   one, two = _parse(BASE), _parse(BASE, dense)
   plan = encoder_config.get_drop_plan(two.task.model.encoder.any)
-  assert plan.keep_count(512) == 512
+  assert not plan.drops
   two.task.model.encoder.any.token_keep_ratio = 0.5
   assert one == two
 

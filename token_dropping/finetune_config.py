@@ -31,6 +31,7 @@ _WHOLE_SEQUENCE = {
   "token_keep_k": None,
   "drop_layer": None,
   "restore_layer": None,
+  "stages": [],
   "drop_at_inference": False,
 }
 
@@ -70,7 +71,8 @@ def fill_in(params: cfg.ExperimentConfig) -> None:
       that was set to another value than the data's.
   """
   encoder = params.task.model.encoder.any
-  if encoder.token_keep_ratio is None and encoder.token_keep_k is None:
+  given = (encoder.token_keep_ratio, encoder.token_keep_k, *encoder.stages)
+  if given == (None, None):
     encoder.token_keep_ratio = 1.0
   task = params.task
   errors.require(

@@ -82,7 +82,7 @@ def with_importance(items: dict, encoder) -> dict:
     items: of Model Garden's model.
     encoder: the `TokenDropEncoder` of that model.
   """
-  if encoder.drop_plan.keep_ratio == 1.0:
+  if not encoder.drop_plan.drops:
     return items
   return items | {"importance": encoder.importance_scorer}
 

@@ -17,6 +17,7 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping import checkpoints
+from token_dropping import keep_schedule as schedules
 from token_dropping import micro_batches
 from token_dropping import optimizers
 from token_dropping import pretrain_data
@@ -40,6 +41,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     on_bad_numbers: `stop` ends the run at a loss or a weight that is NaN or
       Inf; `skip` leaves such a step out and counts it.
     max_skipped_steps: how many steps of a run may be left out.
+    keep_schedule: how many tokens stay in the course of training.
   """
 
   scale_loss: bool = True
@@ -48,6 +50,9 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   deterministic: bool = False
   on_bad_numbers: str = "stop"
   max_skipped_steps: int = 10
+  keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
+    default_factory=schedules.KeepScheduleConfig
+  )
 
 
 @task_factory.register_task_cls(TokenDropMaskedLMConfig)
@@ -62,7 +67,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
     """Builds the encoder with its masked-LM and sentence heads."""
     config = params or self.task_config.model
-    return pretrainer.TokenDropPretrainer(
+    model = pretrainer.TokenDropPretrainer(
       encoder_network=encoders.build_encoder(config.encoder),
       mlm_activation=tf_utils.get_activation(config.mlm_activation),
       mlm_initializer=tf_keras.initializers.TruncatedNormal(
@@ -72,6 +77,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         layers.ClassificationHead(**head.as_dict()) for head in config.cls_heads
       ],
     )
+    _make_weights(model)
+    return model
 
   def initialize(self, model: pretrainer.TokenDropPretrainer) -> None:
     """Loads `init_checkpoint`, if one is set, into the model."""
@@ -139,8 +146,15 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       self._record(metrics, batch, outputs, token_losses)
       return (loss, _dense(gradients)), token_losses
 
-    (loss, gradients), token_losses = micro_batches.accumulate(
-      forward_and_backward, inputs, slices
+    def follow(plan):
+      with model.encoder_network.following(plan):
+        return micro_batches.accumulate(forward_and_backward, inputs, slices)
+
+    phases = schedules.phases(
+      self.task_config.keep_schedule, model.encoder_network.drop_plan
+    )
+    (loss, gradients), token_losses = schedules.run_phase(
+      phases, _steps_done(optimizer), follow
     )
     _apply(optimizer, gradients, model.trainable_variables)
     model.encoder_network.importance_scorer.update(
@@ -156,6 +170,13 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     kept_share = {"kept_share": _kept_share(batch, outputs)}
     _update_means(metrics, parts | kept_share, batch)
     self.process_metrics(metrics, batch, outputs)
+
+
+def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
+  """Calls the model once, since a branch of a step cannot make variables."""
+  names = ["input_word_ids", "input_mask", "input_type_ids"]
+  one = tf.zeros([1, 1], tf.int32)
+  model(dict.fromkeys([*names, "masked_lm_positions"], one))
 
 
 def masked_lm_losses(labels: dict, model_outputs: dict) -> tf.Tensor:
@@ -223,6 +244,11 @@ def _scaled(optimizer, objective: tf.Tensor) -> tf.Tensor:
   if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
     return optimizer.get_scaled_loss(objective)
   return objective
+
+
+def _steps_done(optimizer) -> tf.Variable:
+  with tf.init_scope():  # as optimizers do: reading it may make it
+    return optimizer.iterations
 
 
 def _dense(gradients: list) -> dict[int, tf.Tensor]:

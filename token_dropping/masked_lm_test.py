@@ -18,9 +18,10 @@ from token_dropping import testing
 HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
 
 
-def _task(**model) -> masked_lm.TokenDropMaskedLMTask:
+def _task(schedule=None, **model) -> masked_lm.TokenDropMaskedLMTask:
   params = exp_factory.get_exp_config("bert/token_drop")
-  overrides = testing.merged(testing.TINY, {"task": {"model": model}})
+  task = {"model": model} | ({"keep_schedule": schedule} if schedule else {})
+  overrides = testing.merged(testing.TINY, {"task": task})
   config_overrides.apply_overrides(params, overrides, source="test")
   return masked_lm.TokenDropMaskedLMTask(params.task)
 
@@ -114,6 +115,65 @@ def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
       np.testing.assert_array_equal(copy, results[-1][0])
   for one, two in zip(*results, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+SCHEDULE = {
+  "type": "steps",
+  "steps": [
+    {"step": 1, "keep_ratios": [0.75]},
+    {"step": 2, "keep_ratios": [1.0]},
+  ],
+  "train_steps": 3,
+}
+
+
+@pytest.mark.parametrize(("replicas", "compiled"), [(1, True), (2, False)])
+def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas, compiled):
+  """Each of three steps equals one of a task that always keeps its share."""
+  strategy = testing.mirrored(replicas)
+  with strategy.scope():
+    scheduled = _started(schedule=SCHEDULE)
+    plain = [
+      _started(encoder={"any": {"token_keep_ratio": ratio}})
+      for ratio in (0.5, 0.75, 1.0)
+    ]
+  step = _step(strategy, scheduled, compiled)
+  for each in plain:
+    each[1].set_weights(scheduled[1].get_weights())
+    table = each[1].encoder_network.importance_scorer.table
+    table.assign(_scores(scheduled[1]))
+    batch = _shards(strategy, _batch(4))
+    losses = [run(batch) for run in (step, _step(strategy, each, compiled))]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    models = [scheduled[1], each[1]]
+    for found, expected in zip(
+      *([_scores(model), *model.get_weights()] for model in models), strict=True
+    ):
+      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def _started(**changes) -> tuple:
+  """Returns a task with its model, optimizer and metrics."""
+  tf_keras.utils.set_random_seed(1)
+  task = _task(**changes)
+  return task, task.build_model(), _sgd(), task.build_metrics(training=True)
+
+
+def _step(strategy, started: tuple, compiled: bool):
+  task, *rest = started
+
+  def step(batch):
+    return task.train_step(batch, *rest)["loss"]
+
+  if compiled:
+    step = tf.function(step, jit_compile=True)
+
+  @tf.function
+  def distributed(batch):
+    losses = strategy.run(step, args=(batch,))
+    return strategy.reduce("MEAN", losses, axis=None)
+
+  return distributed
 
 
 def test_without_scale_loss_the_gradients_of_replicas_add_up():

@@ -4,7 +4,9 @@
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_checks
+from token_dropping import encoder_config
 from token_dropping import errors
+from token_dropping import keep_schedule
 from token_dropping import masked_lm
 from token_dropping import number_guard
 from token_dropping import pretrain_data
@@ -29,6 +31,7 @@ def check(task: cfg.TaskConfig) -> None:
       _check_masking(data, f"task.{name}")
   if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
+    _check_schedule(task)
     _check_slices(task)
     _check_faults(task)
   _check_heads(task)
@@ -43,6 +46,14 @@ def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
   for name in ("seed", "max_skipped_steps"):
     value = getattr(task, name)
     errors.require(value >= 0, f"task.{name} must be at least 0", value)
+
+
+def _check_schedule(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+  plan = encoder_config.get_drop_plan(task.model.encoder.any)
+  try:
+    keep_schedule.check(task.keep_schedule, plan)
+  except ValueError as error:
+    raise errors.UserError(f"task.keep_schedule.{error}") from error
 
 
 def find_doubts(task: cfg.TaskConfig) -> list[str]:

@@ -31,6 +31,7 @@ FREE_FIELDS = frozenset(
     "drop_layer",
     "dropout_rate",
     "restore_layer",
+    "stages",
     "token_allow_list",
     "token_deny_list",
     "token_keep_k",

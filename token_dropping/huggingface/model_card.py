@@ -3,6 +3,7 @@
 
 import dataclasses
 
+from token_dropping import drop_plan
 from token_dropping import encoder_config
 from token_dropping import trained_run
 
@@ -103,11 +104,11 @@ def _training(facts: Facts) -> list[tuple[str, str]]:
   rows += _optimizer(facts.trainer.get("optimizer_config") or {})
   plan = _plan(facts.run)
   if plan is not None:
-    kept = f"{plan.keep_k}" if plan.keep_k else f"{plan.keep_ratio:.0%}"
     rows += [
-      ("kept tokens", f"{kept}, the most important"),
-      ("dropped in", f"layers {plan.drop_layer} to {plan.restore_layer - 1}"),
+      ("kept tokens", f"{_kept(stage)} from layer {stage.layer}")
+      for stage in plan.stages
     ]
+    rows.append(("all tokens", f"from layer {plan.restore_layer}"))
   return rows
 
 
@@ -118,7 +119,12 @@ def _plan(run: trained_run.TrainedRun):
   if run.kind != trained_run.MASKED_LM and not run.encoder.drop_at_inference:
     return None
   plan = encoder_config.get_drop_plan(run.encoder)
-  return None if plan.keep_ratio == 1.0 else plan
+  return plan if plan.drops else None
+
+
+def _kept(stage: drop_plan.Stage) -> str:
+  kept = f"{stage.keep_k}" if stage.keep_k else f"{stage.keep_ratio:.0%}"
+  return f"{kept}, the most important,"
 
 
 def _optimizer(config: dict) -> list[tuple[str, str]]:

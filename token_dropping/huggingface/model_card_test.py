@@ -39,8 +39,8 @@ def test_rows(facts):
     "| predictions | at most 3 a sequence |",
     "| optimizer | adamw |",
     "| rate | polynomial, from 0.0001 |",
-    "| kept tokens | 50%, the most important |",
-    "| dropped in | layers 0 to 1 |",
+    "| kept tokens | 50%, the most important, from layer 0 |",
+    "| all tokens | from layer 2 |",
     "## Validation at step 7",
     "| `lm_example_loss` | 2.5000 |",
   ):
@@ -59,11 +59,11 @@ def test_dense_run_does_not_speak_of_dropping(facts, changes):
   )
   card = model_card.format_card(dataclasses.replace(facts, run=run))
   assert "skipped" not in card
-  assert "dropped in" not in card
+  assert "kept tokens" not in card
 
 
 def test_count_of_kept_tokens(facts):
   encoder = facts.run.encoder.replace(token_keep_k=9)
   run = dataclasses.replace(facts.run, encoder=encoder)
   card = model_card.format_card(dataclasses.replace(facts, run=run))
-  assert "| kept tokens | 9, the most important |" in card
+  assert "| kept tokens | 9, the most important, from layer 0 |" in card

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the cost model: a hand-computed network and the published sizes."""
 
-from token_dropping import cost_model
+from token_dropping import cost
 from token_dropping import drop_plan
 
-BASE = cost_model.BertShape(
+BASE = cost.BertShape(
   num_layers=12,
   hidden_size=768,
   intermediate_size=3072,
@@ -15,21 +15,21 @@ BASE = cost_model.BertShape(
 
 
 def test_bert_base():
-  assert round(cost_model.bert_macs(BASE) / 1e9, 1) == 50.1
+  assert round(cost.bert_macs(BASE) / 1e9, 1) == 50.1
 
 
 def test_published_plan():
   plan = drop_plan.DropPlan.create(12)
-  dropped = cost_model.token_drop_macs(BASE, plan)
+  dropped = cost.token_drop_macs(BASE, plan)
   # 76 masked positions and position 0 are read of the last layer.
   last_layer_saves = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
-  dense = cost_model.bert_macs(BASE)
+  dense = cost.bert_macs(BASE)
   assert round((dropped + last_layer_saves) / dense, 3) == 0.755
   assert round(dropped / dense, 3) == 0.697
 
 
 def test_two_layers_by_hand():
-  shape = cost_model.BertShape(
+  shape = cost.BertShape(
     num_layers=2,
     hidden_size=1,
     intermediate_size=4,
@@ -38,19 +38,17 @@ def test_two_layers_by_hand():
     predictions=3,
   )
   # layer: 10 q + 2 k + 2 q k; head: 3 + 3 * 7
-  assert cost_model.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
+  assert cost.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
   plan = drop_plan.DropPlan.create(2, token_keep_k=5)
   # layer 0: 5 queries, 10 keys; layer 1: 1 + 3 queries, 10 keys
   expected = (50 + 20 + 100) + (40 + 20 + 80) + 24
-  assert cost_model.token_drop_macs(shape, plan) == expected
+  assert cost.token_drop_macs(shape, plan) == expected
   # in fine-tuning layer 1 has all queries
   expected = (50 + 20 + 100) + (100 + 20 + 200) + 24
-  assert cost_model.finetuning_macs(shape, plan) == expected
+  assert cost.finetuning_macs(shape, plan) == expected
 
 
 def test_keeping_all_saves_only_in_the_last_layer():
   plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
   saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
-  assert (
-    cost_model.token_drop_macs(BASE, plan) == cost_model.bert_macs(BASE) - saved
-  )
+  assert cost.token_drop_macs(BASE, plan) == cost.bert_macs(BASE) - saved

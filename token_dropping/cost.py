@@ -9,8 +9,10 @@ so ratios of forward passes are ratios of training steps.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from token_dropping import drop_plan
+from token_dropping import keep_schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,12 +92,34 @@ def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Multiply-adds of head and layers, but for the last layer."""
-  length, keep = shape.seq_length, plan.keep_count(shape.seq_length)
-  total = shape.head_macs()
+  length = shape.seq_length
+  counts = plan.keep_counts(length)
+  kept_from = {
+    stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
+  }
+  total, there = shape.head_macs(), length
   for layer in range(shape.num_layers - 1):
-    if plan.drop_layer <= layer < plan.restore_layer:
-      keys = length if layer == plan.drop_layer else keep
-      total += shape.layer_macs(keep, keys)
-    else:
-      total += shape.layer_macs(length, length)
+    if layer == plan.restore_layer:
+      there = length
+    queries = kept_from.get(layer, there)
+    total += shape.layer_macs(queries, there)
+    there = queries
   return total
+
+
+def schedule_macs(
+  shape: BertShape, phases: Sequence[keep_schedule.Phase], train_steps: int
+) -> float:
+  """Multiply-adds of a pretraining pass for one sequence, mean over training.
+
+  Args:
+    shape: the network and its input.
+    phases: of the keep-ratio schedule.
+    train_steps: int, length of training.
+  """
+  ends = [*(phase.first_step for phase in phases[1:]), train_steps]
+  total = 0
+  for phase, end in zip(phases, ends, strict=True):
+    steps = max(0, min(end, train_steps) - phase.first_step)
+    total += steps * token_drop_macs(shape, phase.plan)
+  return total / train_steps
