@@ -10,7 +10,7 @@ import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping import cost_model
+from token_dropping import cost
 from token_dropping import encoder
 from token_dropping import encoder_config
 from token_dropping import experiments
@@ -66,9 +66,8 @@ class Case:
   @property
   def keep(self) -> int:
     """K."""
-    return encoder_config.get_drop_plan(self.encoder()).keep_count(
-      self.seq_length
-    )
+    plan = encoder_config.get_drop_plan(self.encoder())
+    return min([self.seq_length, *plan.keep_counts(self.seq_length)])
 
   @property
   def heads(self) -> int:
@@ -121,7 +120,7 @@ class Case:
     predictions = self.predictions
     if contender == TORCH:  # its head is on every position
       predictions = self.seq_length
-    shape = cost_model.BertShape(
+    shape = cost.BertShape(
       num_layers=self.num_layers,
       hidden_size=self.width,
       intermediate_size=4 * self.width,
@@ -130,13 +129,13 @@ class Case:
       predictions=predictions,
     )
     if contender in (DENSE, TORCH):
-      return cost_model.bert_macs(shape)
+      return cost.bert_macs(shape)
     plan = encoder_config.get_drop_plan(self.encoder())
     if contender == OURS:
-      return cost_model.token_drop_macs(shape, plan)
+      return cost.token_drop_macs(shape, plan)
     # As a pass of fine-tuning, the published one computes its last layer
     # everywhere.
-    return cost_model.finetuning_macs(shape, plan)
+    return cost.finetuning_macs(shape, plan)
 
   def mac_ratio(self, contender: str) -> float:
     """Returns a contender's multiply-adds over those of dense BERT."""
