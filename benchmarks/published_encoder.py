@@ -81,6 +81,8 @@ class PublishedEncoder(networks.BertEncoderV2):
       outputs.append(self._run(layer, outputs[-1], kept_mask))
 
     order = tf.argsort(tf.concat([kept, dropped], axis=1))
+    # Embeddings may be of a shorter type.
+    waiting = tf.cast(waiting, outputs[-1].dtype)
     merged = tf.concat([outputs[-1], waiting], axis=1)  # [B, S, D]
     merged = tf.gather(merged, order, batch_dims=1)
     outputs.append(self._run(self._transformer_layers[-1], merged, mask))

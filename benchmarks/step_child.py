@@ -60,9 +60,9 @@ def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
 
   Returns:
     `peak`, bytes of the process beyond what it has before the model is built:
-    weights, optimizer and step; `step`, those beyond what it has between steps;
-    `temporary`, XLA's; `gpu`, the peak of a GPU; `profile`, seconds by class.
-    What cannot be read is `None`.
+    weights, optimizer, compiled program and step; `step`, those of a step
+    alone; `gpu`, the peak of a GPU; `profile`, seconds by class. What cannot be
+    read is `None`.
   """
   (contender,) = job.contenders
   strategy = _make_strategy(job)
@@ -75,10 +75,10 @@ def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
   gc.collect()
   between = step_memory.resident_bytes()
   peak = step_memory.peak_bytes(step)
+  temporary = step_memory.temporary_bytes(dump)
   return {
     "peak": peak - empty,
-    "step": peak - between,
-    "temporary": step_memory.temporary_bytes(dump),
+    "step": peak - between if temporary is None else temporary,
     "gpu": step_memory.gpu_peak_bytes(step),
     "profile": step_profile.profile(step, dump),
   }

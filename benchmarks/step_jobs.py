@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ _OUT_OF_MEMORY = (
   "oom when allocating",
   "out of memory",
 )
+_RAISED = re.compile(r"^[\w.]+(?:Error|Exception)\b.*", re.M)
 
 
 class DoesNotFitError(Exception):
@@ -110,11 +112,11 @@ def check(code: int, log: str) -> None:
 
   Raises:
     DoesNotFitError: too little memory.
-    UserError: anything else, with the last line of `log`.
+    UserError: anything else, with the error that `log` ends with.
   """
   if code == _KILLED:
     raise DoesNotFitError
   if code and any(words in log.lower() for words in _OUT_OF_MEMORY):
     raise DoesNotFitError
-  last = log.strip().rsplit("\n", 1)[-1]
-  errors.require(code == 0, "a measuring process must succeed", last)
+  raised = [f"exit code {code}", *_RAISED.findall(log)]
+  errors.require(code == 0, "a measuring process must succeed", raised[-1])

@@ -2,8 +2,9 @@
 """How much memory a step takes: of the process, of its buffers, of a GPU.
 
 Linux keeps the largest resident set of a process (`VmHWM`) and sets it back on
-request, so that building and compiling do not hide the step. XLA writes down
-what it allocates at once for all temporaries of a step, if it is told where
+request, so that building and compiling do not hide the step. A compiled step
+does not show in it: TensorFlow keeps the memory of its temporaries for the next
+one. XLA writes down what it allocates for them, if it is told where
 (`--xla_dump_to`).
 """
 

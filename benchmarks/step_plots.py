@@ -57,8 +57,8 @@ def _picture(results: step_results.Results, panels: dict) -> figure.Figure:
     panel.set_title("{}, S = {}, B = {}".format(*title))
     panel.set_xlabel("share of kept tokens")
     panel.set_ylabel("step time / dense BERT")
-    panel.set_ylim(bottom=0)
     _lines(panel, results, sorted(cases, key=lambda case: case.keep_ratio))
+    panel.set_ylim(bottom=0)
   for panel in list(axes)[len(panels) :]:
     panel.set_visible(False)
   picture.axes[0].legend(fontsize="small")

@@ -4,15 +4,15 @@
 TensorFlow's profiler records every operation that XLA runs, on the CPU too
 (TensorFlow 2.20), under its name in the optimized program, and XLA writes that
 program down (`--xla_dump_to`). An operation is counted under what it contains,
-since XLA fuses: a fusion with a gather inside counts as a gather whole, so the
-cost of moving tokens is an upper bound. Times are those of the operations, not
-of the wall: two that run at once count twice.
+since XLA fuses: a fusion with a gather inside counts as a gather whole. The
+time of a class is that in which at least one of its operations was under way,
+from when it was begun to when it was done; those of other classes may run
+meanwhile. So both make upper bounds, and classes add up to more than the step.
 
 Dense BERT gathers too (words, predictions) and makes a mask. What a contender
 has more of than dense BERT is what dropping costs beside the layers.
 """
 
-import collections
 import dataclasses
 import pathlib
 import re
@@ -72,8 +72,8 @@ def profile(
     steps: how many to record.
 
   Returns:
-    Seconds of operations by name of the class, zeros included; `None` where no
-    operation of a compiled program was recorded.
+    Seconds by name of the class, zeros included; `None` where no operation of a
+    compiled program was recorded.
   """
   program = step_memory.largest(dump, "*after_optimizations.txt")
   if program is None:
@@ -84,27 +84,59 @@ def profile(
       step()
     tf.profiler.experimental.stop()
     (trace,) = pathlib.Path(folder).rglob("*.xplane.pb")
-    seconds = read_trace(trace.read_bytes())
+    operations = read_trace(trace.read_bytes())
   classes = classify(program.read_text("utf-8", errors="replace"))
-  totals = dict.fromkeys(CLASSES, 0.0)
-  for name, taken in seconds.items():
+  intervals = {name: [] for name in CLASSES}
+  for name, start, end in operations:
     if name in classes:  # not what runs inside another operation
-      totals[classes[name]] += taken / steps
+      intervals[classes[name]].append((start, end))
+  totals = {name: covered(each) / steps for name, each in intervals.items()}
   return totals if sum(totals.values()) else None
 
 
-def read_trace(content: bytes) -> dict[str, float]:
-  """Returns the seconds of each XLA operation in a profiler's trace."""
+def read_trace(content: bytes) -> list[tuple[str, float, float]]:
+  """Returns name, start and end in seconds of every XLA operation of a trace.
+
+  An operation may hand its work to other threads: it is done where the event
+  `end: NAME` with the same number is recorded.
+  """
   space = xplane_pb2.XSpace.FromString(content)
-  seconds = collections.Counter()
+  begun, ends = [], {}
   for plane in space.planes:
     stats = {key: value.name for key, value in plane.stat_metadata.items()}
     for line in plane.lines:
       for event in line.events:
-        if any(stats[stat.metadata_id] == "hlo_op" for stat in event.stats):
-          name = plane.event_metadata[event.metadata_id].name
-          seconds[name] += event.duration_ps / 1e12
-  return dict(seconds)
+        found = {stats[s.metadata_id]: s for s in event.stats}
+        name = plane.event_metadata[event.metadata_id].name
+        start = line.timestamp_ns * 1000 + event.offset_ps
+        end = start + event.duration_ps
+        if "hlo_op" in found:
+          begun.append((name, _number(found.get("_p")), start, end))
+        elif name.startswith("end: "):
+          ends[name[5:], _number(found.get("_c"))] = end
+  return [
+    (name, start / 1e12, max(end, ends.get((name, number), end)) / 1e12)
+    for name, number, start, end in begun
+  ]
+
+
+def _number(stat) -> int | None:
+  return None if stat is None else stat.uint64_value or stat.int64_value
+
+
+def covered(intervals: list[tuple[float, float]]) -> float:
+  """Returns the length of the union of intervals.
+
+  Example:
+
+  >>> covered([(0, 2), (5, 6), (1, 3)])
+  4
+  """
+  total, reached = 0, float("-inf")
+  for start, end in sorted(intervals):
+    total += max(0, end - max(start, reached))
+    reached = max(reached, end)
+  return total
 
 
 def classify(program: str) -> dict[str, str]:

@@ -22,15 +22,18 @@ _TIME_NOTES = (
   "what could be reached if nothing else took time."
 )
 _MEMORY_NOTES = (
-  "Of the process: *all* beyond its size before the model is built, *step* "
-  "beyond its size between steps. *Temporaries* is what XLA allocates for a "
-  "step. *First call* traces and compiles."
+  "*All* is what the process has at its peak beyond its size before the model "
+  "is built: weights, optimizer, compiled program, step. *Step* is what comes "
+  "and goes with a step: with XLA the buffers of its temporaries, else the "
+  "peak of the process beyond its size between steps. *First call* traces and "
+  "compiles."
 )
 _PROFILE_NOTES = (
-  "Milliseconds of operations in a step, by the profiler; two that run at once "
-  "count twice, and a fusion counts as what it contains. *Dropping* is what "
-  "the step has more of gathers, scatters, sorting, masks and importance than "
-  "the dense one, over the dense step's time."
+  "Milliseconds of a step in which an operation of the class was under way, by "
+  "the profiler. Classes run at once, so they add up to more than the step, "
+  "and a fusion counts as what it contains. *Dropping* is what the step has "
+  "more of gathers, scatters, sorting, masks and importance than the dense "
+  "one, over the dense step's time: an upper bound."
 )
 
 
@@ -128,7 +131,6 @@ def _memory_table(results: step_results.Results) -> str:
     "/ dense",
     "step, GiB",
     "/ dense",
-    "temporaries, GiB",
     "GPU, GiB",
     "first call, s",
   ]
@@ -142,7 +144,6 @@ def _memory_table(results: step_results.Results) -> str:
         NAMES[name],
         *_sized(alone, dense, "peak"),
         *_sized(alone, dense, "step"),
-        _gib(alone["temporary"]),
         _gib(alone["gpu"]),
         "" if first is None else f"{first:.1f}",
       ]
@@ -164,7 +165,7 @@ def _profile_table(results: step_results.Results) -> str:
           *_case_cells(case),
           NAMES[name],
           *(f"{1000 * alone['profile'][each]:.1f}" for each in classes),
-          "" if share is None else f"{share:.3f}",
+          "" if share is None else f"{share:.4f}",
         ]
       )
   return _table(header, rows)

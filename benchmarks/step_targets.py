@@ -130,7 +130,7 @@ TARGETS = (
   ),
   Target("memory of the step / dense BERT", 768, 0.75, memory_ratio("step")),
   Target(
-    "memory with weights and optimizer / dense BERT",
+    "memory of the process / dense BERT",
     768,
     0.75,
     memory_ratio("peak"),
