@@ -44,7 +44,7 @@ class PublishedEncoder(networks.BertEncoderV2):
     self._importance = layers.TokenImportanceWithMovingAvg(
       kwargs["vocab_size"], init_value, beta
     )
-    self._importance.build(None)
+    self._importance(tf.zeros([1, 1], tf.int32))  # makes the table
     self._select = layers.SelectTopK(top_k=keep)
 
   @property

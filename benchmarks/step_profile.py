@@ -8,9 +8,6 @@ since XLA fuses: a fusion with a gather inside counts as a gather whole. The
 time of a class is that in which at least one of its operations was under way,
 from when it was begun to when it was done; those of other classes may run
 meanwhile. So both make upper bounds, and classes add up to more than the step.
-
-Dense BERT gathers too (words, predictions) and makes a mask. What a contender
-has more of than dense BERT is what dropping costs beside the layers.
 """
 
 import dataclasses
@@ -45,7 +42,7 @@ _BY_NAME = (
   ("activation", r"intermediate|gelu|activation"),
 )
 CLASSES = (MATRIX, MOVE, SORT, *(name for name, _ in _BY_NAME), OTHER)
-DROPPING = (MOVE, SORT, PLAN)  # that a network has more of if it drops
+DROPPING = (MOVE, SORT, PLAN)  # that dropping adds to, beside the layers
 
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = .*?\s([a-z][\w\-]*)\(")

@@ -31,9 +31,9 @@ _MEMORY_NOTES = (
 _PROFILE_NOTES = (
   "Milliseconds of a step in which an operation of the class was under way, by "
   "the profiler. Classes run at once, so they add up to more than the step, "
-  "and a fusion counts as what it contains. *Dropping* is what the step has "
-  "more of gathers, scatters, sorting, masks and importance than the dense "
-  "one, over the dense step's time: an upper bound."
+  "and a fusion counts as what it contains. *Dropping* is the sum of gathers, "
+  "sorting, masks and importance over the dense step's time: an upper bound, "
+  "since words and predictions are gathered without dropping too."
 )
 
 
