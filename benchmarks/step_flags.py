@@ -77,7 +77,7 @@ def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
     len(batches) in (1, len(lengths)),
     f"--batch_sizes must be one, or one for each of {len(lengths)} sequence "
     "lengths",
-    values.batch_sizes,
+    ",".join(values.batch_sizes),
   )
   switches = [_SWITCH[each] for each in _words(values, "xla", tuple(_SWITCH))]
   dtypes = _words(values, "dtypes", step_case.DTYPES)

@@ -58,7 +58,9 @@ class Job:
   def read(cls, path: str) -> "Job":
     """Reads what `run` wrote."""
     content = json.loads(pathlib.Path(path).read_text("utf-8"))
-    return cls(**content | {"case": step_case.Case(**content["case"])})
+    case = step_case.Case(**content["case"])
+    names = tuple(content["contenders"])
+    return cls(**content | {"case": case, "contenders": names})
 
 
 def run(job: Job) -> dict:
