@@ -45,7 +45,7 @@ def test_report(results):
   )
   milliseconds = " | ".join(["250.0"] * 2 + ["375.0"] + ["250.0"] * 7)
   assert _row(report, ours, "375.0") == (
-    f"{case} | {ours} | {milliseconds} | 0.0312 |"
+    f"{case} | {ours} | {milliseconds} | 0.2188 |"
   )
   assert "![Step time over dense BERT](a.png)" in report
   assert f"    {step_testing.COMMAND}\n" in report
