@@ -12,9 +12,12 @@ DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
+MATPLOTLIB = "matplotlib>=3.8"
+TRANSFORMERS = "transformers>=5.0"
 TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
+  MATPLOTLIB,
   "openvino>=2025.0",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
@@ -23,7 +26,7 @@ TEST = [
   # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
   # wherever pip is offered it (CONTRIBUTING.md).
   "torch==2.13.0",
-  "transformers>=5.0",
+  TRANSFORMERS,
 ]
 
 
@@ -70,6 +73,7 @@ setuptools.setup(
     "data": DATA,
     "quickstart": QUICKSTART,
     "huggingface": HUGGINGFACE,
+    "benchmarks": [MATPLOTLIB, "torch>=2.7", TRANSFORMERS],
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: a network, its input, and how its step is compiled.
+
+Shapes: B batch, S sequence length, K kept positions, P predictions, D width.
+"""
+
+import dataclasses
+
+import numpy as np
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+
+from token_dropping import cost
+from token_dropping import encoder
+from token_dropping import encoder_config
+from token_dropping import experiments
+
+DENSE, PUBLISHED, OURS, TORCH = "dense", "published", "ours", "torch"
+CONTENDERS = (DENSE, PUBLISHED, OURS, TORCH)
+DROPPING = (PUBLISHED, OURS)
+DTYPES = ("float32", "bfloat16")
+
+HEAD_WIDTH = 64  # of every published BERT
+PREDICTED_SHARE = 0.15
+MASK_ID = encoder.PUBLISHED_ALLOW_LIST[-1]
+FIRST_WORD = MASK_ID + 1  # all ids below are special or unused
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """One training step.
+
+  Attributes:
+    width: int, D; heads and feed-forward follow from it as in BERT.
+    num_layers: int, L.
+    vocab_size: int, V.
+    seq_length: int, S.
+    keep_ratio: float in (0, 1], K / S.
+    batch_size: int, B.
+    xla: bool, whether TensorFlow's steps are compiled.
+    dtype: `float32`, or `bfloat16` for mixed precision.
+    dropout: float in [0, 1), of states and of attention.
+
+  Example:
+
+  >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
+  >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
+  (76, 256, 0.697)
+  """
+
+  width: int
+  num_layers: int
+  vocab_size: int
+  seq_length: int
+  keep_ratio: float
+  batch_size: int
+  xla: bool
+  dtype: str
+  dropout: float
+
+  @property
+  def predictions(self) -> int:
+    """P, 15 % of the positions: 76 of 512, as published."""
+    return max(1, int(PREDICTED_SHARE * self.seq_length))
+
+  @property
+  def keep(self) -> int:
+    """K."""
+    plan = encoder_config.get_drop_plan(self.encoder())
+    return min([self.seq_length, *plan.keep_counts(self.seq_length)])
+
+  @property
+  def heads(self) -> int:
+    """Number of attention heads."""
+    return max(1, self.width // HEAD_WIDTH)
+
+  @property
+  def network(self) -> str:
+    """What the network is called in tables."""
+    return f"{self.num_layers} x {self.width}"
+
+  def __str__(self) -> str:
+    return (
+      f"{self.network}, S = {self.seq_length}, B = {self.batch_size}, "
+      f"keep {self.keep_ratio:g}, XLA {'on' if self.xla else 'off'}, "
+      f"{self.dtype}"
+    )
+
+  def encoder(self) -> encoder_config.TokenDropEncoderConfig:
+    """Returns the fields of our encoder."""
+    return encoder_config.TokenDropEncoderConfig(
+      vocab_size=self.vocab_size,
+      hidden_size=self.width,
+      num_layers=self.num_layers,
+      num_attention_heads=self.heads,
+      intermediate_size=4 * self.width,
+      max_position_embeddings=self.seq_length,
+      dropout_rate=self.dropout,
+      attention_dropout_rate=self.dropout,
+      token_keep_ratio=self.keep_ratio,
+    )
+
+  def experiment(self) -> cfg.ExperimentConfig:
+    """Returns our pretraining experiment with this network and input."""
+    params = exp_factory.get_exp_config(experiments.PRETRAINING_NAMES[0])
+    params.task.model.encoder.any = self.encoder()
+    params.task.train_data.seq_length = self.seq_length
+    params.task.train_data.max_predictions_per_seq = self.predictions
+    params.task.train_data.global_batch_size = self.batch_size
+    schedule = params.trainer.optimizer_config.learning_rate.polynomial
+    schedule.decay_steps = params.trainer.train_steps
+    return params
+
+  def macs(self, contender: str) -> int:
+    """Returns the multiply-adds of a contender's forward pass, a sequence.
+
+    Args:
+      contender: one of `CONTENDERS`.
+    """
+    predictions = self.predictions
+    if contender == TORCH:  # its head is on every position
+      predictions = self.seq_length
+    shape = cost.BertShape(
+      num_layers=self.num_layers,
+      hidden_size=self.width,
+      intermediate_size=4 * self.width,
+      vocab_size=self.vocab_size,
+      seq_length=self.seq_length,
+      predictions=predictions,
+    )
+    if contender in (DENSE, TORCH):
+      return cost.bert_macs(shape)
+    plan = encoder_config.get_drop_plan(self.encoder())
+    if contender == OURS:
+      return cost.token_drop_macs(shape, plan)
+    # As a pass of fine-tuning, the published one computes its last layer
+    # everywhere.
+    return cost.finetuning_macs(shape, plan)
+
+  def mac_ratio(self, contender: str) -> float:
+    """Returns a contender's multiply-adds over those of dense BERT."""
+    return self.macs(contender) / self.macs(DENSE)
+
+  def batch(self) -> dict[str, np.ndarray]:
+    """Returns a batch of full-length records: random words, no padding."""
+    rng = np.random.default_rng(0)
+    shape = [self.batch_size, self.seq_length]
+    ids = rng.integers(FIRST_WORD, self.vocab_size, shape, np.int32)
+    shuffled = rng.permuted(np.tile(np.arange(shape[1]), [shape[0], 1]), axis=1)
+    positions = np.sort(shuffled[:, : self.predictions]).astype(np.int32)
+    labels = np.take_along_axis(ids, positions, axis=1)
+    np.put_along_axis(ids, positions, MASK_ID, axis=1)
+    return {
+      "input_word_ids": ids,
+      "input_mask": np.ones_like(ids),
+      "input_type_ids": np.zeros_like(ids),
+      "masked_lm_positions": positions,
+      "masked_lm_ids": labels,
+      "masked_lm_weights": np.ones(labels.shape, np.float32),
+    }
+
+  def importance(self) -> np.ndarray:
+    """Returns scores [V] of a table in use: kept tokens lie anywhere."""
+    scores = np.random.default_rng(1).uniform(1.0, 10.0, self.vocab_size)
+    return scores.astype(np.float32)

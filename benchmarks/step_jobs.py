@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a measurement in a process of its own.
+
+A process sets the numeric type once and for all, and only a fresh one says what
+a step alone takes of memory. It may also die of too little memory, which must
+not end the benchmark.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import step_case
+from token_dropping import errors
+
+TIMES, ALONE = "times", "alone"  # kinds of jobs
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_KILLED = -9  # what the system does where memory runs out
+_OUT_OF_MEMORY = (
+  "bad_alloc",
+  "can't allocate memory",
+  "oom when allocating",
+  "out of memory",
+)
+_RAISED = re.compile(r"^[\w.]+(?:Error|Exception)\b.*", re.M)
+
+
+class DoesNotFitError(Exception):
+  """A job needs more memory than the machine has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What a process measures.
+
+  Attributes:
+    kind: `times` of all contenders in turns, or memory and profile of one that
+      is `alone`.
+    case: the network and its input.
+    contenders: their names; one if it is alone.
+    rounds: how often each is timed.
+    tpu: name of the TPU, `local`, or nothing.
+  """
+
+  kind: str
+  case: step_case.Case
+  contenders: tuple[str, ...]
+  rounds: int = 1
+  tpu: str = ""
+
+  @classmethod
+  def read(cls, path: str) -> "Job":
+    """Reads what `run` wrote."""
+    content = json.loads(pathlib.Path(path).read_text("utf-8"))
+    case = step_case.Case(**content["case"])
+    names = tuple(content["contenders"])
+    return cls(**content | {"case": case, "contenders": names})
+
+
+def run(job: Job) -> dict:
+  """Runs a job in a new process.
+
+  Args:
+    job: what to measure.
+
+  Returns:
+    What the process measured: see `step_child`.
+
+  Raises:
+    DoesNotFitError: too little memory.
+    UserError: the process failed otherwise.
+  """
+  with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    content = json.dumps(dataclasses.asdict(job))
+    (folder / "job").write_text(content, "utf-8")
+    with open(folder / "log", "wb") as log:
+      code = subprocess.run(
+        [sys.executable, "-m", "benchmarks.step_child", name],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=_ROOT,
+        env=os.environ | _environment(job, name),
+      ).returncode
+    check(code, (folder / "log").read_text("utf-8", errors="replace"))
+    return json.loads((folder / "result").read_text("utf-8"))
+
+
+def _environment(job: Job, folder: str) -> dict[str, str]:
+  """Returns what a process finds set, beside what there is already."""
+  variables = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # PyTorch's threads must not spin while it is another one's turn.
+    "OMP_WAIT_POLICY": "PASSIVE",
+  }
+  if job.kind == ALONE and job.case.xla:
+    options = os.environ.get("XLA_FLAGS", "")
+    variables["XLA_FLAGS"] = f"{options} --xla_dump_to={folder}/dump"
+  return variables
+
+
+def check(code: int, log: str) -> None:
+  """Raises unless a process ended well.
+
+  Args:
+    code: its exit code.
+    log: what it printed.
+
+  Raises:
+    DoesNotFitError: too little memory.
+    UserError: anything else, with the error that `log` ends with.
+  """
+  if code == _KILLED:
+    raise DoesNotFitError
+  if code and any(words in log.lower() for words in _OUT_OF_MEMORY):
+    raise DoesNotFitError
+  raised = [f"exit code {code}", *_RAISED.findall(log)]
+  errors.require(code == 0, "a measuring process must succeed", raised[-1])

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the report and the plots, from measurements made by hand."""
+
+import dataclasses
+
+import pytest
+
+from benchmarks import step_jobs
+from benchmarks import step_plots
+from benchmarks import step_report
+from benchmarks import step_testing
+
+BASE = step_testing.BASE
+LARGE = dataclasses.replace(BASE, seq_length=2048)
+
+
+@pytest.fixture
+def results(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  step_testing.add_times(results, BASE, dense=[4.0] * 4, ours=[2.5] * 4)
+  step_testing.add_alone(results, BASE, "dense", gib=4.0, sorting=0.25)
+  step_testing.add_alone(results, BASE, "ours", gib=3.0, sorting=0.375)
+  return results
+
+
+def _row(report: str, *cells: str) -> str:
+  """Returns the only line of a report that holds all these cells."""
+  (row,) = [
+    line
+    for line in report.splitlines()
+    if set(cells) <= {cell.strip() for cell in line.split("|")}
+  ]
+  return row
+
+
+def test_report(results):
+  report = step_report.format_report(results, 0.1, ["a.png"])
+  case = "| 12 x 768 | 512 | 2 | 0.5 | on | float32"
+  ours = "this project"
+  assert _row(report, ours, "0.625") == (
+    f"{case} | {ours} | 2.50 | 0.000 | 410 | 0.625 | 0.697 |  |"
+  )
+  assert _row(report, ours, "60.0") == (
+    f"{case} | {ours} | 3.00 | 0.750 | 1.50 | 0.750 |  | 60.0 |"
+  )
+  milliseconds = " | ".join(["250.0"] * 2 + ["375.0"] + ["250.0"] * 7)
+  assert _row(report, ours, "375.0") == (
+    f"{case} | {ours} | {milliseconds} | 0.2188 |"
+  )
+  assert "![Step time over dense BERT](a.png)" in report
+  assert f"    {step_testing.COMMAND}\n" in report
+  assert "\nx86_64 Abacus, 2 cores, 16.0 GiB, Python 3.11.0" in report
+  assert _row(report, "step time / dense BERT", "0.625").endswith("| met |")
+
+
+def test_what_does_not_fit_is_said(results):
+  job = step_jobs.Job(step_jobs.TIMES, LARGE, ("dense",))
+  results.add(job, None, step_testing.COMMAND)
+  report = step_report.format_report(results, 0.1, [])
+  assert _row(report, "2048").endswith("| does not fit in memory |")
+
+
+def test_nothing_measured_alone_is_said(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  step_testing.add_times(results, BASE, dense=[4.0] * 4)
+  report = step_report.format_report(results, 0.1, [])
+  assert report.count("Not measured.") == 2
+
+
+def test_noise_is_listed_by_case(results):
+  assert step_report.noise_lines(results, 0.1) == []
+  step_testing.add_times(results, LARGE, dense=[4.0])
+  assert step_report.noise_lines(results, 0.1) == [
+    f"{LARGE}: too few rounds to tell (at least 4)"
+  ]
+
+
+def test_short_times_keep_their_digits(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  step_testing.add_times(results, BASE, dense=[0.012345] * 4)
+  report = step_report.format_report(results, 0.1, [])
+  assert "| 0.0123 |" in report
+
+
+def test_a_picture_for_every_type_with_and_without_xla(results, tmp_path):
+  for change in ({"xla": False}, {"dtype": "bfloat16"}, {"keep_ratio": 0.25}):
+    case = dataclasses.replace(BASE, **change)
+    step_testing.add_times(results, case, dense=[4.0], ours=[3.0])
+  names = step_plots.draw(results, str(tmp_path))
+  assert names == [
+    "step_time_bfloat16_xla.png",
+    "step_time_float32_no_xla.png",
+    "step_time_float32_xla.png",
+  ]
+  for name in names:
+    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / name).with_suffix(".svg").read_text()
+
+
+def test_lines_are_the_ratios(results):
+  quarter = dataclasses.replace(BASE, keep_ratio=0.25)
+  step_testing.add_times(results, quarter, dense=[4.0], ours=[1.0])
+  panels = {("12 x 768", 512, 2): [BASE, quarter]}
+  (axes,) = step_plots._picture(results, panels).axes
+  lines = {line.get_label(): line for line in axes.lines}
+  ours = lines["this project"]
+  assert list(ours.get_xdata()) == [0.25, 0.5]
+  assert list(ours.get_ydata()) == [0.25, 0.625]
+  assert axes.get_title() == "12 x 768, S = 512, B = 2"
+  macs = [list(line.get_ydata()) for line in axes.lines]
+  assert [quarter.mac_ratio("ours"), BASE.mac_ratio("ours")] in macs

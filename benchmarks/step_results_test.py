@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the file of measurements: what it keeps, and what is refused."""
+
+import dataclasses
+import datetime
+import json
+
+import pytest
+
+from benchmarks import step_jobs
+from benchmarks import step_results
+from benchmarks import step_testing
+from benchmarks import timing
+from token_dropping import errors
+
+CASE = step_testing.TINY
+
+
+def _job(rounds=4, names=("dense", "ours"), kind=step_jobs.TIMES):
+  return step_jobs.Job(kind, CASE, names, rounds)
+
+
+def test_measurements_are_read_again(tmp_path):
+  results = step_testing.make_results(tmp_path / "new")
+  step_testing.add_times(results, CASE, dense=[1.0, 2.0, 3.0], ours=[1.0] * 3)
+  step_testing.add_alone(results, CASE, "ours", gib=1.0, sorting=0.5)
+
+  results = step_testing.make_results(tmp_path / "new")
+  assert results.cases() == [CASE]
+  assert results.times(CASE) == {
+    "dense": timing.Summary(2.0, None),
+    "ours": timing.Summary(1.0, None),
+  }
+  assert results.first_calls(CASE) == {"dense": 60.0, "ours": 60.0}
+  assert results.alone(CASE, "ours")["peak"] == 2**30
+  assert results.alone(CASE, "dense") is None
+  assert results.facts("command") == [step_testing.COMMAND]
+  assert results.facts("date") == [datetime.date.today().isoformat()]
+
+
+def test_what_is_done_needs_no_measuring(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  assert not results.has(_job())
+  step_testing.add_times(results, CASE, dense=[1.0] * 4, ours=[1.0] * 4)
+  results = step_testing.make_results(tmp_path)
+  assert results.has(_job(rounds=4)) and results.has(_job(rounds=3))
+  assert not results.has(_job(rounds=5))
+  assert not results.has(_job(names=("dense",)))
+  assert not results.has(_job(kind=step_jobs.ALONE))
+  other = dataclasses.replace(CASE, dropout=0.1)
+  assert not results.has(dataclasses.replace(_job(), case=other))
+
+
+def test_what_does_not_fit_is_not_tried_again(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  results.add(_job(rounds=1), None, step_testing.COMMAND)
+  assert results.has(_job(rounds=9))
+  assert results.cases() == [CASE]
+  assert results.times(CASE) == {} and results.first_calls(CASE) == {}
+
+
+def test_the_measurement_with_the_most_contenders_counts(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  for names in (["dense"], ["dense", "ours", "torch"], ["dense", "ours"]):
+    seconds = [float(len(names))]
+    step_testing.add_times(results, CASE, **dict.fromkeys(names, seconds))
+  assert results.cases() == [CASE]
+  assert {name: s.median for name, s in results.times(CASE).items()} == {
+    "dense": 3.0,
+    "ours": 3.0,
+    "torch": 3.0,
+  }
+
+
+def test_alone_is_measured_once_for_all_ratios():
+  case = dataclasses.replace(CASE, xla=True)
+  whole = dataclasses.replace(case, keep_ratio=1.0)
+  assert step_results.alone_case(case, "ours") == case
+  assert step_results.alone_case(case, "published") == case
+  assert step_results.alone_case(case, "dense") == whole
+  assert step_results.alone_case(case, "torch") == dataclasses.replace(
+    whole, xla=False
+  )
+
+
+def test_another_machine_is_refused(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  step_testing.add_times(results, CASE, dense=[1.0])
+  results = step_results.Results(str(tmp_path))
+  with pytest.raises(errors.UserError) as caught:
+    results.continue_on(step_testing.MACHINE | {"cores": 4})
+  assert str(caught.value) == (
+    "--output_dir must be new or hold measurements of this machine with these "
+    f"versions. Received: {tmp_path / step_results.FILE}, of x86_64 Abacus, "
+    "2 cores, 16.0 GiB, Python 3.11.0, tensorflow 2.20.0"
+  )
+
+
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    ("{", "Expecting property name"),
+    ("{}", "'machine'"),
+    ("[]", "list indices must be integers"),
+  ],
+)
+def test_another_file_is_refused(tmp_path, content, message):
+  path = tmp_path / step_results.FILE
+  path.write_text(content)
+  with pytest.raises(errors.UserError) as caught:
+    step_results.Results(str(tmp_path))
+  start = f"{path} must be a file of this benchmark. Received: {message}"
+  assert str(caught.value).startswith(start)
+
+
+def test_this_machine_is_the_same_after_json():
+  machine = step_results.this_machine()
+  assert json.loads(json.dumps(machine)) == machine
+  assert machine["cores"] >= 1 and machine["memory_gib"] > 0
+  assert machine["versions"]["tensorflow"].startswith("2.")
