@@ -19,6 +19,7 @@ from benchmarks import published_encoder
 from benchmarks import step_case
 from token_dropping import encoder_config
 from token_dropping import masked_lm
+from token_dropping import pretrain_losses
 from token_dropping import step_dropout
 from token_dropping import trainer as trainer_lib
 from token_dropping.huggingface import weights
@@ -108,7 +109,7 @@ class BaselineTask(model_garden.MaskedLMTask):
     self.process_metrics(metrics, inputs, outputs)
     if hasattr(model.encoder_network, "importance"):
       # The compiler sees that the loss has computed these already.
-      token_losses = masked_lm.masked_lm_losses(inputs, outputs)
+      token_losses = pretrain_losses.masked_lm_losses(inputs, outputs)
       model.encoder_network.importance.update_token_importance(
         inputs["masked_lm_ids"], token_losses
       )
