@@ -95,8 +95,10 @@ class DropPlan:
         drop = kind.default_drop_layer(num_layers)
       found = (Stage(drop, ratio, token_keep_k),)
     restore = num_layers - 1 if restore_layer is None else restore_layer
-    _check_layers(num_layers, found, restore, "stages" if stages else None)
-    _check_ratios(found, kind)
+    name = "stages" if stages else None
+    _check_layers(num_layers, found, restore, name)
+    _check_ratios(found)
+    _check_kept(drop_type, found, name)
     return cls(num_layers, found, restore, drop_type)
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
@@ -130,7 +132,7 @@ class DropPlan:
       ValueError: the type cannot keep such a share.
     """
     for ratio in ratios:
-      drop_types.get(self.drop_type).check_ratio(ratio, "keep_ratios")
+      drop_types.get(self.drop_type).check_kept(ratio, None, "keep_ratios")
     stages = tuple(
       dataclasses.replace(stage, keep_ratio=ratio, keep_k=None)
       for stage, ratio in zip(self.stages, ratios, strict=True)
@@ -202,7 +204,7 @@ def _check_layers(
     )
 
 
-def _check_ratios(stages: tuple[Stage, ...], kind) -> None:
+def _check_ratios(stages: tuple[Stage, ...]) -> None:
   for index, stage in enumerate(stages[1:], start=1):
     before = stages[index - 1].keep_ratio
     check_ratio(stage.keep_ratio, f"stages[{index}].keep_ratio")
@@ -213,5 +215,10 @@ def _check_ratios(stages: tuple[Stage, ...], kind) -> None:
       )
   if stages[0].keep_ratio is not None:
     check_ratio(stages[0].keep_ratio, "stages[0].keep_ratio")
-  for stage in stages:
-    kind.check_ratio(stage.keep_ratio, "keep_ratio")
+
+
+def _check_kept(drop_type: str, stages: tuple[Stage, ...], name) -> None:
+  kind = drop_types.get(drop_type)
+  for index, stage in enumerate(stages):
+    field = f"{name}[{index}].keep_ratio" if name else "token_keep_ratio"
+    kind.check_kept(stage.keep_ratio, stage.keep_k, field)

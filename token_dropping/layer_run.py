@@ -52,13 +52,20 @@ class LayerRun(abc.ABC):
     return num_layers // 2 - 1
 
   @classmethod
-  def check_ratio(cls, keep_ratio: float | None, name: str) -> None:
-    """Refuses a ratio that the type cannot keep; `None` is a count.
+  def check_kept(
+    cls, keep_ratio: float | None, keep_k: int | None, name: str
+  ) -> None:
+    """Refuses what the type cannot keep; one of the two is given.
+
+    Args:
+      keep_ratio: share of the whole sequence.
+      keep_k: a count instead.
+      name: of the field with the ratio.
 
     Raises:
       ValueError: with the rule and the value.
     """
-    del keep_ratio, name  # most types can keep any
+    del keep_ratio, keep_k, name  # most types can keep any
 
   @classmethod
   def keep_count(cls, keep_ratio: float, seq_length: int) -> int:

@@ -44,11 +44,13 @@ class PoolRun(layer_run.LayerRun):
     self._pooled: list[_Pooled] = []
 
   @classmethod
-  def check_ratio(cls, keep_ratio: float | None, name: str) -> None:
-    if keep_ratio is None:
+  def check_kept(
+    cls, keep_ratio: float | None, keep_k: int | None, name: str
+  ) -> None:
+    if keep_k is not None:
       raise ValueError(
         "token_keep_k must be unset where drop.type is pool, which needs "
-        "token_keep_ratio. Received: a count"
+        f"token_keep_ratio. Received: {keep_k}"
       )
     if math.frexp(keep_ratio)[0] != 0.5:  # no power of two
       raise ValueError(
