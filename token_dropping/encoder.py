@@ -229,7 +229,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     outputs = self._outputs(run, embeddings)
     if pretraining or self._drop_at_inference:
       # Keras' functional models need the same outputs in training as without.
-      outputs |= self._dropping_outputs(run)
+      outputs |= run.what_stayed()
     return outputs
 
   def token_scores(
@@ -324,14 +324,6 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if self._config["return_word_embeddings"]:
       outputs["word_embeddings"] = embeddings
     return outputs
-
-  @staticmethod
-  def _dropping_outputs(run) -> dict:
-    outputs = {
-      "kept_positions": run.kept_positions,
-      "computed_share": run.computed_share,
-    }
-    return {name: each for name, each in outputs.items() if each is not None}
 
   def get_config(self):
     return super().get_config() | self._token_drop_config

@@ -110,6 +110,14 @@ class LayerRun(abc.ABC):
       self._states = self._encoder._restore(self._states, states, read)
     self._finish_layer()
 
+  def what_stayed(self) -> dict[str, tf.Tensor]:
+    """Returns `kept_positions` and `computed_share`, as far as there are."""
+    found = {
+      "kept_positions": self.kept_positions,
+      "computed_share": self.computed_share,
+    }
+    return {name: each for name, each in found.items() if each is not None}
+
   def _next_layer(self) -> None:
     """Runs a layer on the tokens that are there."""
     self._states = self._layer(self._states, None, self._mask)
