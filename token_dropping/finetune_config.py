@@ -16,6 +16,7 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import finetune_task
+from token_dropping import importance_types
 from token_dropping import sentence_task
 from token_dropping import span_task
 from token_dropping import trained_run
@@ -74,6 +75,7 @@ def fill_in(params: cfg.ExperimentConfig) -> None:
   given = (encoder.token_keep_ratio, encoder.token_keep_k, *encoder.stages)
   if given == (None, None):
     encoder.token_keep_ratio = 1.0
+    encoder.importance = importance_types.ImportanceConfig()  # not asked
   task = params.task
   errors.require(
     bool(task.data_dir),

@@ -68,8 +68,8 @@ class LayerRun:
     if keep == self._states.shape[1]:
       return self.layers_before(len(self.encoder_outputs) + 1)
     before, mask = self._states, self._mask
-    scores = self._encoder.token_scores(
-      self.ids, before, mask, keep, layer=len(self.encoder_outputs)
+    scores = self._encoder.importance_scorer(
+      self.ids, before, mask=mask, keep=keep, layer=len(self.encoder_outputs)
     )
     positions = self._encoder._selector(scores, keep=keep, mask=mask)
     self._waiting.append(_Waiting(before, mask, positions))
