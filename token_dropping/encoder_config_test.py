@@ -55,6 +55,7 @@ OTHER_FIELDS = {  # of more than one value, or without meaning here
   "token_keep_k",
   "stages",
   "drop",
+  "importance",
   "vocab_file",
   "return_all_encoder_outputs",
 }
@@ -193,6 +194,15 @@ def test_kept_share_reaches_the_encoder(field):
   built = encoder_config.build_encoder(_config(**field)).get_config()
   both = {"token_keep_ratio": None, "token_keep_k": None} | field
   assert {name: built[name] for name in both} == both
+
+
+def test_importance_reaches_the_encoder():
+  fields = {"type": "mlm_loss_noise", "temperature": 0.25}
+  built = encoder_config.build_encoder(_config(importance=fields))
+  assert built.importance_scorer.temperature == 0.25
+  assert built.get_config()["importance"].items() >= fields.items()
+  copy = encoder.TokenDropEncoder.from_config(built.get_config())
+  assert copy.importance_scorer.get_config()["temperature"] == 0.25
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])

@@ -17,6 +17,11 @@ class LayerRun(abc.ABC):
   how all of them return. The class methods say where and how many, without a
   pass.
 
+  Class attributes:
+    default_importance: str, `importance.type` unless a config says it.
+    chooses_by_layer: bool, whether every layer chooses its tokens, which needs
+      scores that differ from layer to layer.
+
   Args:
     encoder: a `TokenDropEncoder`.
     embeddings: [B, S, D].
@@ -35,6 +40,9 @@ class LayerRun(abc.ABC):
       layer so far.
     attention_scores: list of the layers' attention scores, if asked for.
   """
+
+  default_importance = "mlm_loss"
+  chooses_by_layer = False
 
   def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
     self._encoder = encoder
@@ -125,9 +133,12 @@ class LayerRun(abc.ABC):
 
   def _select(self, keep: int) -> tf.Tensor:
     """Returns the positions of the most important tokens, int32 [B, K]."""
-    layer = len(self.encoder_outputs)
-    scores = self._encoder.token_scores(
-      self.ids, self._states, self._mask, keep, layer=layer
+    scores = self._encoder.importance_scorer(
+      self.ids,
+      self._states,
+      mask=self._mask,
+      keep=keep,
+      layer=len(self.encoder_outputs),
     )
     return self._encoder._selector(scores, keep=keep, mask=self._mask)
 
