@@ -226,3 +226,14 @@ def test_ids_of_the_vocabulary_reach_the_encoder(tmp_path):
   built = encoder_config.build_encoder(config).get_config()
   assert built["token_allow_list"] == (3, 7, 0, 5)
   assert built["token_deny_list"] == (2,)
+
+
+def test_drop_type_reaches_the_encoder():
+  config = _config(num_layers=4, drop={"type": "layerwise"})
+  built = encoder_config.build_encoder(config)
+  assert built.get_config()["drop_type"] == "layerwise"
+  assert built.drop_plan == encoder_config.get_drop_plan(config)
+  assert built.drop_plan.drop_type == "layerwise"
+  assert type(built.importance_scorer).__name__ == "RandomScorer"
+  copy = encoder.TokenDropEncoder.from_config(built.get_config())
+  assert copy.drop_plan == built.drop_plan
