@@ -60,11 +60,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     self.beta = beta
 
   def build(self, input_shape=None):
-    initial = np.full([self.vocab_size], self.init_value, np.float32)
-    initial[list(self.allow_list)] = token_scorer.ALWAYS_KEPT
-    initial[list(self.deny_list)] = token_scorer.ALWAYS_DROPPED
-    self._pinned = np.zeros([self.vocab_size], bool)
-    self._pinned[list(self.allow_list + self.deny_list)] = True
+    initial = np.where(self._pins == 0.0, self.init_value, self._pins)
     # Every replica assigns the same all-reduced value to its own copy, which is
     # what aggregation NONE means; it needs no merge call, so XLA compiles it.
     self.table = self.add_weight(
@@ -102,7 +98,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     mean = tf.math.divide_no_nan(sums, counts)
     moved = self.beta * old + (1.0 - self.beta) * mean
     # A loss that is not finite would stay in the average for ever.
-    changes = (counts > 0) & ~self._pinned & tf.math.is_finite(moved)
+    changes = (counts > 0) & (self._pins == 0.0) & tf.math.is_finite(moved)
     self.table.assign(tf.where(changes, moved, old))
 
   def scores_by_id(self) -> np.ndarray:

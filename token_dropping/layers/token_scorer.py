@@ -48,6 +48,9 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     self.vocab_size = vocab_size
     self.allow_list = tuple(allow_list)
     self.deny_list = tuple(deny_list)
+    self._pins = np.zeros([vocab_size], np.float32)  # 0: the id has a score
+    self._pins[list(allow_list)] = ALWAYS_KEPT
+    self._pins[list(deny_list)] = ALWAYS_DROPPED
     self.seeds = step_seed.StepSeed()
 
   def build(self, input_shape=None):
@@ -101,14 +104,13 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
 
   def _with_pins(self, ids: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     """Returns the scores, those of pinned ids above and below all others."""
-    scores = tf.where(_among(ids, self.deny_list), ALWAYS_DROPPED, scores)
-    return tf.where(_among(ids, (*self.allow_list, -1)), ALWAYS_KEPT, scores)
+    pins = lookup(tf.constant(self._pins), ids)
+    pins = tf.where(ids < 0, ALWAYS_KEPT, pins)
+    return tf.where(pins == 0.0, scores, pins)
 
   def _without_pinned(self, scores: np.ndarray) -> np.ndarray:
     """Returns scores [V] with NaN for pinned ids."""
-    scores = np.array(scores, float)
-    scores[list(self.allow_list + self.deny_list)] = np.nan
-    return scores
+    return np.where(self._pins == 0.0, scores, np.nan)
 
   def _uniform(self, shape: tf.Tensor, layer: int) -> tf.Tensor:
     """Returns random numbers in (0, 1), those of step, replica and layer."""
@@ -146,12 +148,6 @@ def global_sums(
   sums = [tf.math.unsorted_segment_sum(v, ids, vocab_size) for v in values]
   replica = tf.distribute.get_replica_context()
   return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-
-
-def _among(ids: tf.Tensor, some: Sequence[int]) -> tf.Tensor:
-  """Returns whether each id is one of some, bool of the shape of `ids`."""
-  listed = tf.constant(list(some), ids.dtype)
-  return tf.reduce_any(ids[..., tf.newaxis] == listed, axis=-1)
 
 
 def check_id_lists(
