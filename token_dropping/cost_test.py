@@ -28,6 +28,13 @@ def test_published_plan():
   dense = cost.bert_macs(BASE)
   assert round((dropped + last_layer_saves) / dense, 3) == 0.755
   assert round(dropped / dense, 3) == 0.697
+  for drop_type, ratio in (
+    ("context", 0.737),
+    ("layerwise", 0.520),
+    ("pool", 0.697),
+  ):
+    plan = drop_plan.DropPlan.create(12, drop_type=drop_type)
+    assert round(cost.token_drop_macs(BASE, plan) / dense, 3) == ratio
 
 
 def test_two_layers_by_hand():

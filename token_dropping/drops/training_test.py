@@ -77,15 +77,20 @@ def test_layers_make_the_same_choices_in_a_run_that_goes_on(launched):
     np.testing.assert_array_equal(found[name], value)
 
 
-def _train(replicas: int, drop_type: str) -> list:
+def _train(replicas: int) -> list:
+  """Pools pairs, then fours, then nothing."""
   strategy = testing.mirrored(replicas)
-  run = replica_testing.Run(strategy, {"task": _task(drop_type)})
+  steps = [{"step": 1, "keep_ratios": [0.25]}, {"step": 2, "keep_ratios": [1]}]
+  schedule = {"type": "steps", "steps": steps, "train_steps": 3}
+  changes = _task("pool") | {"keep_schedule": schedule}
+  run = replica_testing.Run(strategy, {"task": changes})
   records = replica_testing.make_records(24, padding_every=8)
   losses = run.train(replica_testing.distribute(strategy, records))
-  assert run.scores()["kept_share"] == pytest.approx(0.5)
+  share = run.scores()["kept_share"]
+  assert share == pytest.approx((0.5 + 0.25 + 1) / 3)
   return [losses, run.tables()[0], *run.scores().values()]
 
 
 def test_two_replicas_train_as_one():
-  for two, one in zip(_train(2, "pool"), _train(1, "pool"), strict=True):
+  for two, one in zip(_train(2), _train(1), strict=True):
     np.testing.assert_allclose(two, one, atol=1e-5)
