@@ -14,10 +14,27 @@ def learnt_scores(scorer: importance_scorer.ImportanceScorer) -> np.ndarray:
   Returns:
     float array [V].
   """
-  table = scorer.table.numpy().astype(float)
-  untouched = table == np.float32(scorer.init_value)
-  untouched[list(scorer.allow_list + scorer.deny_list)] = True
-  return np.where(untouched, np.nan, table)
+  scores = learnt_in(scorer.table.numpy(), scorer.init_value)
+  scores[list(scorer.allow_list + scorer.deny_list)] = np.nan
+  return scores
+
+
+def learnt_in(table: np.ndarray, init_value: float) -> np.ndarray:
+  """Returns a table with NaN where nothing was learnt.
+
+  Args:
+    table: float array [V].
+    init_value: of ids that were never predicted.
+
+  Returns:
+    float array [V].
+  """
+  pinned = np.isin(
+    table,
+    [importance_scorer.ALWAYS_KEPT, importance_scorer.ALWAYS_DROPPED],
+  )
+  untouched = pinned | (table == np.float32(init_value))
+  return np.where(untouched, np.nan, table.astype(float))
 
 
 def ranked_tokens(
@@ -33,7 +50,22 @@ def ranked_tokens(
   Returns:
     Two lists of str: most important first, least important first.
   """
-  scores = learnt_scores(scorer)
+  return rank(learnt_scores(scorer), vocab_file, count)
+
+
+def rank(
+  scores: np.ndarray, vocab_file: str, count: int
+) -> tuple[list[str], list[str]]:
+  """Returns the tokens with the greatest and the least scores.
+
+  Args:
+    scores: float array [V], NaN: leave out.
+    vocab_file: path of `vocab.txt`; where it is empty, ids stand for tokens.
+    count: int, how many of each.
+
+  Returns:
+    Two lists of str: greatest first, least first.
+  """
   seen = np.flatnonzero(~np.isnan(scores))
   order = seen[np.argsort(scores[seen], kind="stable")]
   names = None

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a finished run has shown."""
+
+import datetime
+import os
+import statistics
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from token_dropping import errors
+from token_dropping import importance_report
+from token_dropping import machines
+from token_dropping import run_dir
+from token_dropping import summary_files
+from token_dropping import train_clock
+from token_dropping.study import costs
+from token_dropping.study import runs
+
+PACKAGES = ("tensorflow", "tf-models-official")
+LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
+DROPPED_LOSS = "dropped_lm_example_loss"
+SHOWN_TOKENS = 20
+_TABLE = "importance/table/.ATTRIBUTES/VARIABLE_VALUE"
+
+_EVALUATION = {LOSS: "loss", ACCURACY: "accuracy", DROPPED_LOSS: "dropped_loss"}
+_CLOCK = {train_clock.WALL: "seconds", train_clock.CPU: "cpu_seconds"}
+Scalars = dict[str, dict[int, float]]
+
+
+def measure(run: runs.Run, cores: int) -> dict:
+  """Reads what a run left in its folder.
+
+  Args:
+    run: a run that is complete.
+    cores: that it could use.
+
+  Returns:
+    `variant`, `seed`; `train_steps`; `curve`, a list with what each evaluation
+    found (`step`, `loss`, `accuracy`, if there is one `dropped_loss`) and what
+    the training to there had taken (`seconds`, `cpu_seconds`,
+    `multiply_adds`); `step_seconds` and `step_cpu_seconds`, medians;
+    `train_loss`, mean over the steps between the last two evaluations;
+    `kept_share`, mean over the run; `most_important` and `least_important`
+    tokens; `machine`, `commit`, `date`.
+
+  Raises:
+    UserError: summaries or checkpoint are missing.
+  """
+  trained, evaluated = (
+    summary_files.read_scalars(os.path.join(run.model_dir, name))
+    for name in ("train", run.params.trainer.validation_summary_subdir)
+  )
+  last = run.params.trainer.train_steps
+  for curves, tag in ((evaluated, LOSS), (trained, train_clock.CPU)):
+    errors.require(
+      last in curves.get(tag, {}),
+      f"the summaries of {run.model_dir} must have {tag} at step {last}",
+      sorted(curves.get(tag, {}))[-1:] or "none",
+    )
+  machine = machines.this_machine(PACKAGES) | {"cores": cores}
+  return {
+    "variant": run.variant,
+    "seed": run.seed,
+    "train_steps": last,
+    "curve": curve(trained, evaluated, costs.training_macs(run.params)),
+    "step_seconds": _median_step(trained[train_clock.WALL]),
+    "step_cpu_seconds": _median_step(trained[train_clock.CPU]),
+    "train_loss": _last_mean(trained[LOSS], evaluated[LOSS]),
+    "kept_share": statistics.fmean(trained["kept_share"].values()),
+    **_important_tokens(run),
+    "machine": machine,
+    "commit": machines.commit(),
+    "date": datetime.date.today().isoformat(),
+  }
+
+
+def curve(
+  trained: Scalars, evaluated: Scalars, macs: Callable[[int], float]
+) -> list[dict]:
+  """Returns a point for each evaluation.
+
+  Args:
+    trained: scalars of training.
+    evaluated: scalars of evaluation.
+    macs: multiply-adds of training up to a step.
+  """
+  return [
+    {
+      "step": step,
+      **{
+        name: evaluated[tag][step]
+        for tag, name in _EVALUATION.items()
+        if step in evaluated.get(tag, {})
+      },
+      **{name: trained[tag][step] for tag, name in _CLOCK.items()},
+      "multiply_adds": macs(step),
+    }
+    for step in sorted(evaluated[LOSS])
+  ]
+
+
+def _median_step(seconds: dict[int, float]) -> float:
+  """Returns the median over loops of the time of a step."""
+  steps = sorted(seconds)
+  pairs = zip([0, *steps], steps, strict=False)
+  return statistics.median(
+    (seconds[end] - seconds.get(start, 0.0)) / (end - start)
+    for start, end in pairs
+  )
+
+
+def _last_mean(
+  losses: dict[int, float], evaluations: dict[int, float]
+) -> float:
+  """Returns the mean training loss since the last evaluation but one."""
+  start = sorted([0, *evaluations])[-2]
+  return statistics.fmean(v for step, v in losses.items() if step > start)
+
+
+def _important_tokens(run: runs.Run) -> dict:
+  """Returns the ends of the importance table in the last checkpoint."""
+  reader = tf.train.load_checkpoint(run.model_dir)
+  most, least = [], []
+  if _TABLE in reader.get_variable_to_shape_map():
+    config = run.params.task.model.encoder.any
+    scores = importance_report.learnt_in(
+      reader.get_tensor(_TABLE), config.token_loss_init_value
+    )
+    most, least = importance_report.rank(
+      scores, os.path.join(run.model_dir, run_dir.VOCABULARY), SHOWN_TOKENS
+    )
+  return {"most_important": most, "least_important": least}
