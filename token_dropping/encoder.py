@@ -206,7 +206,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     embeddings, mask = self._embed(inputs)
     run = layer_run.LayerRun(self, embeddings, mask)
     if pretraining or self._drops(training):
-      run.scores = self._scores(inputs)
+      run.ids = self._token_ids(inputs)
       counts = self._keep_counts(embeddings)
       for stage, keep in zip(self._plan.stages, counts, strict=True):
         run.layers_before(stage.layer)
@@ -222,6 +222,30 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if not (pretraining or self._drop_at_inference):
       kept = None  # Keras' functional models need the same outputs in training
     return self._outputs(run, embeddings, kept)
+
+  def token_scores(
+    self,
+    ids: tf.Tensor,
+    states: tf.Tensor,
+    mask: tf.Tensor | None,
+    keep: int,
+    layer: int,
+  ) -> tf.Tensor:
+    """Scores the tokens that are there when a layer is about to drop some.
+
+    Args:
+      ids: int [B, N]; -1 is a dense input, which has no id and always stays.
+      states: [B, N, D], the states that enter the layer.
+      mask: [B, N], 0 at padding; `None` means no padding.
+      keep: K, how many are going to stay.
+      layer: 0-based, the layer that drops.
+
+    Returns:
+      float32 [B, N]; the highest stay.
+    """
+    del states, mask, keep, layer  # the published scores know ids alone
+    scores = self._importance_scorer(tf.maximum(ids, 0))
+    return tf.where(ids < 0, importance_scorer.ALWAYS_KEPT, scores)
 
   def _drops(self, training: bool | None) -> bool:
     """Whether a call drops that is not a pretraining call."""
@@ -261,15 +285,13 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     return self._plan.keep_counts(length)
 
-  def _scores(self, inputs: dict) -> tf.Tensor:
-    """Returns the importance of every position, [B, S]."""
-    scores = self._importance_scorer(inputs["input_word_ids"])
+  def _token_ids(self, inputs: dict) -> tf.Tensor:
+    """Returns the ids of all positions, [B, S]; dense inputs have id -1."""
+    ids = inputs["input_word_ids"]
     dense = inputs.get("dense_mask")
     if dense is None:
-      return scores
-    # They have no id, hence no loss: keep them.
-    kept = tf.fill(tf.shape(dense), importance_scorer.ALWAYS_KEPT)
-    return tf.concat([scores, kept], axis=1)
+      return ids
+    return tf.concat([ids, tf.fill(tf.shape(dense), tf.cast(-1, ids.dtype))], 1)
 
   def _read_positions(
     self, masked_lm_positions: tf.Tensor, embeddings: tf.Tensor

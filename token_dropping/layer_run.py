@@ -35,7 +35,8 @@ class LayerRun:
     mask: [B, S], 0 at padding; `None` means no padding.
 
   Attributes:
-    scores: [B, N], importance of the tokens that are there; needed to drop.
+    ids: int [B, N], of the tokens that are there, -1 for those that have none;
+      needed to drop.
     kept_positions: int32 [B, K], the positions in the sequence of those that
       stayed in all stages so far; `None` if nothing was dropped.
     encoder_outputs: list of [B, S, D], the states of all tokens after each
@@ -48,7 +49,7 @@ class LayerRun:
     self._states = embeddings  # [B, N, D]
     self._mask = mask  # [B, N]
     self._waiting: list[_Waiting] = []
-    self.scores = None
+    self.ids = None
     self.kept_positions = None
     self.encoder_outputs = []
     self.attention_scores = []
@@ -67,10 +68,13 @@ class LayerRun:
     if keep == self._states.shape[1]:
       return self.layers_before(len(self.encoder_outputs) + 1)
     before, mask = self._states, self._mask
-    positions = self._encoder._selector(self.scores, keep=keep, mask=mask)
+    scores = self._encoder.token_scores(
+      self.ids, before, mask, keep, layer=len(self.encoder_outputs)
+    )
+    positions = self._encoder._selector(scores, keep=keep, mask=mask)
     self._waiting.append(_Waiting(before, mask, positions))
     gather = self._encoder._gather
-    self.scores = gather(self.scores, positions)
+    self.ids = gather(self.ids, positions)
     self._mask = None if mask is None else gather(mask, positions)
     self.kept_positions = (
       positions

@@ -17,6 +17,7 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping import checkpoints
+from token_dropping import encoder_config
 from token_dropping import keep_schedule as schedules
 from token_dropping import micro_batches
 from token_dropping import optimizers
@@ -24,6 +25,7 @@ from token_dropping import pretrain_data
 from token_dropping import pretrain_losses
 from token_dropping import pretrainer
 from token_dropping import record_skipper
+from token_dropping import step_schedule
 from token_dropping import value_checks
 
 
@@ -54,6 +56,19 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   max_skipped_steps: int = 10
   keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
     default_factory=schedules.KeepScheduleConfig
+  )
+
+
+def schedule_of(task: TokenDropMaskedLMConfig) -> step_schedule.StepSchedule:
+  """Returns what each training step of a task computes.
+
+  Raises:
+    ValueError: a value of the schedule or the encoder outside its range.
+  """
+  config = task.keep_schedule
+  plan = encoder_config.get_drop_plan(task.model.encoder.get())
+  return step_schedule.StepSchedule(
+    schedules.phases(config, plan), config.full_interval
   )
 
 
@@ -194,15 +209,12 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       self._record(metrics, batch, outputs, token_losses)
       return (loss, _dense(gradients)), token_losses
 
-    def follow(plan):
-      with model.encoder_network.following(plan):
+    def run(kind):
+      with model.encoder_network.following(kind.plan):
         return micro_batches.accumulate(forward_and_backward, inputs, slices)
 
-    phases = schedules.phases(
-      self.task_config.keep_schedule, model.encoder_network.drop_plan
-    )
-    (loss, gradients), token_losses = schedules.run_phase(
-      phases, _steps_done(optimizer), follow
+    (loss, gradients), token_losses = schedule_of(self.task_config).run(
+      _steps_done(optimizer), run
     )
     _apply(optimizer, gradients, model.trainable_variables)
     model.encoder_network.importance_scorer.update(
