@@ -7,14 +7,16 @@ import statistics
 from collections.abc import Callable
 
 import tensorflow as tf
+from official.core import config_definitions as cfg
 
+from token_dropping import cost
 from token_dropping import errors
 from token_dropping import importance_report
 from token_dropping import machines
+from token_dropping import masked_lm
 from token_dropping import run_dir
 from token_dropping import summary_files
 from token_dropping import train_clock
-from token_dropping.study import costs
 from token_dropping.study import runs
 
 PACKAGES = ("tensorflow", "tf-models-official")
@@ -63,7 +65,7 @@ def measure(run: runs.Run, cores: int) -> dict:
     "variant": run.variant,
     "seed": run.seed,
     "train_steps": last,
-    "curve": curve(trained, evaluated, costs.training_macs(run.params)),
+    "curve": curve(trained, evaluated, _training_macs(run.params)),
     "step_seconds": _median_step(trained[train_clock.WALL]),
     "step_cpu_seconds": _median_step(trained[train_clock.CPU]),
     "train_loss": _last_mean(trained[LOSS], evaluated[LOSS]),
@@ -76,7 +78,7 @@ def measure(run: runs.Run, cores: int) -> dict:
 
 
 def curve(
-  trained: Scalars, evaluated: Scalars, macs: Callable[[int], float]
+  trained: Scalars, evaluated: Scalars, macs: Callable[[int], int]
 ) -> list[dict]:
   """Returns a point for each evaluation.
 
@@ -98,6 +100,15 @@ def curve(
     }
     for step in sorted(evaluated[LOSS])
   ]
+
+
+def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
+  """Returns a function from step to multiply-adds of the training up to it."""
+  task = params.task
+  shape = cost.BertShape.from_config(task.model.encoder.get(), task.train_data)
+  schedule = masked_lm.schedule_of(task)
+  batch_size = task.train_data.global_batch_size
+  return lambda step: cost.training_macs(shape, schedule, step, batch_size)
 
 
 def _median_step(seconds: dict[int, float]) -> float:

@@ -65,6 +65,30 @@ def _time_row(row: dict) -> list[str]:
   return cells
 
 
+def dropped_table(results: list[dict], order: list[str]) -> Table:
+  """Returns what the first run of each variant kept.
+
+  Args:
+    results: what `measurements.measure` returned.
+    order: names of the variants.
+  """
+  first = {}
+  for result in results:
+    first.setdefault(result["variant"], result)
+  head = ["variant", "kept", "most important", "least important"]
+  rows = [
+    [
+      name,
+      f"{first[name]['kept_share']:.2f}",
+      " ".join(first[name]["most_important"]),
+      " ".join(first[name]["least_important"]),
+    ]
+    for name in order
+    if name in first
+  ]
+  return [head, *rows]
+
+
 def number(pair, digits: int, scale: float = 1.0) -> str:
   """Returns mean and spread as text.
 
