@@ -16,6 +16,7 @@ from absl import flags
 
 from token_dropping import errors
 from token_dropping.study import plan as plans
+from token_dropping.study import runs
 from token_dropping.study import session
 
 _FLAGS = (
@@ -60,7 +61,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   for name in ("plan", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  folders = session.Folders(
+  folders = runs.Folders(
     data=values.data_dir or os.path.join(values.output_dir, "data"),
     output=values.output_dir,
     results=values.results_dir or os.path.join(values.output_dir, "results"),

@@ -17,20 +17,31 @@ LOG = "log.txt"
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class Stage:
   """Commands that follow one another.
 
   Attributes:
-    name: for messages.
-    folder: made for it; what the commands print is added to `log.txt` in it.
-    commands: to run.
+    commands: to run; at least one.
     finish: called when all have succeeded.
+  """
+
+  commands: tuple[tuple[str, ...], ...]
+  finish: Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """Stages that follow one another.
+
+  Attributes:
+    name: for messages.
+    folder: what the commands print is added to `log.txt` in it.
+    stages: to run; at least one.
   """
 
   name: str
   folder: str
-  commands: tuple[tuple[str, ...], ...]
-  finish: Callable[[], None]
+  stages: tuple[Stage, ...]
 
 
 def shares(count: int) -> list[list[int]]:
@@ -76,7 +87,6 @@ def run(jobs: Sequence[Job], cores: Sequence[Sequence[int]]) -> None:
       for slot, process in list(running.items()):
         if process.is_done():
           del running[slot]
-          process.job.finish()
 
 
 class _Process:
@@ -88,16 +98,20 @@ class _Process:
   """
 
   def __init__(self, job: Job, cores: Sequence[int]):
-    self.job = job
+    self._name = job.name
     self._child = [sys.executable, "-m", "token_dropping.study.child"]
     self._child.append(",".join(map(str, cores)))
-    self._left = list(job.commands)
+    self._left = [
+      (command, stage.finish if command is stage.commands[-1] else None)
+      for stage in job.stages
+      for command in stage.commands
+    ]
     self._log = os.path.join(job.folder, LOG)
     os.makedirs(job.folder, exist_ok=True)
     self._start()
 
   def is_done(self) -> bool:
-    """Whether the last command has ended; goes on to the next.
+    """Whether the last command has ended; goes on to the next one.
 
     Raises:
       UserError: one failed.
@@ -107,16 +121,18 @@ class _Process:
       return False
     if code:
       raise errors.UserError(
-        f"the run {self.job.name} must succeed, see {self._log}. "
+        f"the run {self._name} must succeed, see {self._log}. "
         f"Received: exit code {code}, {_last_line(self._log)}"
       )
+    if self._finish is not None:
+      self._finish()
     if not self._left:
       return True
     self._start()
     return False
 
   def _start(self) -> None:
-    command = self._left.pop(0)
+    command, self._finish = self._left.pop(0)
     with open(self._log, "a", encoding="utf-8") as log:
       self.process = subprocess.Popen(
         [*self._child, *command],

@@ -110,7 +110,7 @@ def _run(
     folder,
     params,
     _identity(plan.experiment, params) | {"data": fingerprints[paths]},
-    _command(values, os.path.join(folder, "model")),
+    command(values, os.path.join(folder, "model")),
   )
 
 
@@ -135,12 +135,20 @@ def _flags(plan, variant, seed, folders: Folders) -> types.SimpleNamespace:
   )
 
 
-def _command(values: types.SimpleNamespace, model_dir: str) -> tuple[str, ...]:
+def command(values: types.SimpleNamespace, model_dir: str) -> tuple[str, ...]:
+  """Returns the command that trains and evaluates.
+
+  Args:
+    values: flags of `token_dropping.train`.
+    model_dir: folder of the run.
+  """
+  pretrained = [f"--pretrained={values.pretrained}"] * bool(values.pretrained)
   return (
     sys.executable,
     "-m",
     "token_dropping.train",
     f"--experiment={values.experiment}",
+    *pretrained,
     *(f"--config_file={path}" for path in values.config_file),
     f"--params_override={values.params_override}",
     f"--model_dir={model_dir}",
