@@ -15,7 +15,7 @@ from official.modeling import activations
 from official.nlp.modeling import networks
 
 from token_dropping import drop_plan
-from token_dropping import layer_run
+from token_dropping.drops import drop_types
 from token_dropping.layers import importance_scorer
 from token_dropping.layers import position_gather
 from token_dropping.layers import position_restore
@@ -51,11 +51,14 @@ class TokenDropEncoder(networks.BertEncoderV2):
       middle layers; 1.0 is BERT. Defaults to 0.5 unless `token_keep_k` is set.
     token_keep_k: int, the same as an absolute count.
     drop_layer: int, the layer in which only kept tokens are queries while all
-      are keys and values. Defaults to `num_layers // 2 - 1`.
+      are keys and values. Defaults to `num_layers // 2 - 1`; to 1 for
+      `layerwise`.
     restore_layer: int, the first layer that sees all tokens again. Defaults to
       the last.
     stages: several places to drop at, instead of the three arguments above it:
       mappings with `layer` and `keep_ratio` (of the whole sequence), by layer.
+    drop_type: what happens to the tokens that do not stay, one of `skip`,
+      `context`, `layerwise` and `pool` (see `drops/`).
     token_loss_init_value: float, initial importance.
     token_loss_beta: float, moving-average weight of the old importance.
     token_allow_list: ids that are always kept.
@@ -91,6 +94,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     drop_layer: int | None = None,
     restore_layer: int | None = None,
     stages: Sequence[Mapping] = (),
+    drop_type: str = drop_types.DEFAULT,
     token_loss_init_value: float = 10.0,
     token_loss_beta: float = 0.995,
     token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
@@ -106,6 +110,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       drop_layer,
       restore_layer,
       stages,
+      drop_type,
     )
     # The same function as Model Garden's default, but one with a name, which
     # `get_config` can write down.
@@ -133,6 +138,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       "drop_layer": drop_layer,
       "restore_layer": restore_layer,
       "stages": [dict(stage) for stage in stages],
+      "drop_type": drop_type,
       "token_loss_init_value": token_loss_init_value,
       "token_loss_beta": token_loss_beta,
       "token_allow_list": tuple(token_allow_list),
@@ -189,9 +195,11 @@ class TokenDropEncoder(networks.BertEncoderV2):
     Returns:
       The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
       `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
-      (the states of dropped tokens wait unchanged). A call that drops adds
-      `kept_positions`, int32 [B, K], ascending, unless only `drop_in_training`
-      makes it drop.
+      (the states of dropped tokens wait unchanged). Unless only
+      `drop_in_training` makes it drop, a call that drops adds `computed_share`,
+      float32 [B, S], in which share of the layers from the first dropping one
+      to `restore_layer` each token was computed; and for `skip` and `context`
+      `kept_positions`, int32 [B, K], ascending.
 
     Raises:
       ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
@@ -204,7 +212,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     pretraining = bool(training) and "masked_lm_positions" in inputs
     embeddings, mask = self._embed(inputs)
-    run = layer_run.LayerRun(self, embeddings, mask)
+    run = drop_types.get(self._plan.drop_type)(self, embeddings, mask)
     if pretraining or self._drops(training):
       run.ids = self._token_ids(inputs)
       counts = self._keep_counts(embeddings)
@@ -218,10 +226,11 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if pretraining:
       read = self._read_positions(inputs["masked_lm_positions"], embeddings)
     run.last_layer(read)
-    kept = run.kept_positions
-    if not (pretraining or self._drop_at_inference):
-      kept = None  # Keras' functional models need the same outputs in training
-    return self._outputs(run, embeddings, kept)
+    outputs = self._outputs(run, embeddings)
+    if pretraining or self._drop_at_inference:
+      # Keras' functional models need the same outputs in training as without.
+      outputs |= self._dropping_outputs(run)
+    return outputs
 
   def token_scores(
     self,
@@ -303,20 +312,26 @@ class TokenDropEncoder(networks.BertEncoderV2):
       return None
     return tf.sort(positions, axis=-1)
 
-  def _outputs(self, run: layer_run.LayerRun, embeddings, kept) -> dict:
+  def _outputs(self, run, embeddings: tf.Tensor) -> dict:
     sequence = run.encoder_outputs[-1]
     outputs = {
       "sequence_output": sequence,
       "pooled_output": self._pooler_layer(sequence[:, 0, :]),
       "encoder_outputs": run.encoder_outputs,
     }
-    if kept is not None:
-      outputs["kept_positions"] = kept
     if self._config["return_attention_scores"]:
       outputs["attention_scores"] = run.attention_scores
     if self._config["return_word_embeddings"]:
       outputs["word_embeddings"] = embeddings
     return outputs
+
+  @staticmethod
+  def _dropping_outputs(run) -> dict:
+    outputs = {
+      "kept_positions": run.kept_positions,
+      "computed_share": run.computed_share,
+    }
+    return {name: each for name, each in outputs.items() if each is not None}
 
   def get_config(self):
     return super().get_config() | self._token_drop_config

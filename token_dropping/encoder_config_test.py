@@ -54,6 +54,7 @@ OTHER_FIELDS = {  # of more than one value, or without meaning here
   "token_keep_ratio",
   "token_keep_k",
   "stages",
+  "drop",
   "vocab_file",
   "return_all_encoder_outputs",
 }

@@ -32,6 +32,7 @@ _WHOLE_SEQUENCE = {
   "drop_layer": None,
   "restore_layer": None,
   "stages": [],
+  "drop": encoder_config.DropConfig().as_dict(),
   "drop_at_inference": False,
 }
 

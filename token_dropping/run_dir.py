@@ -27,6 +27,7 @@ VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 FREE_FIELDS = frozenset(
   {
     "attention_dropout_rate",
+    "drop",
     "drop_at_inference",
     "drop_layer",
     "dropout_rate",

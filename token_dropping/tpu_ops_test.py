@@ -54,6 +54,9 @@ def _step(name: str):
   changes = {
     "train in slices": {"gradient_accumulation_steps": 2},
     "train by a schedule": {"keep_schedule": SCHEDULE},
+    "train with context": _drop("context"),
+    "train layerwise": _drop("layerwise"),
+    "train pooled": _drop("pool"),
   }
   run = replica_testing.Run(
     tf.distribute.get_strategy(), {"task": changes.get(name, {})}
@@ -68,6 +71,10 @@ def _step(name: str):
 
   step = evaluate if name == "evaluate" else train
   return tf.function(step, jit_compile=True)
+
+
+def _drop(drop_type: str) -> dict:
+  return {"model": {"encoder": {"any": {"drop": {"type": drop_type}}}}}
 
 
 def _nodes(function) -> list:
@@ -90,6 +97,7 @@ def _kind(op: str) -> str | None:
 
 
 STEPS = ["train", "train in slices", "train by a schedule", "evaluate"]
+STEPS += ["train with context", "train layerwise", "train pooled"]
 
 
 @pytest.fixture(scope="module", params=STEPS)
