@@ -14,27 +14,10 @@ def learnt_scores(scorer: importance_scorer.ImportanceScorer) -> np.ndarray:
   Returns:
     float array [V].
   """
-  scores = learnt_in(scorer.table.numpy(), scorer.init_value)
-  scores[list(scorer.allow_list + scorer.deny_list)] = np.nan
-  return scores
-
-
-def learnt_in(table: np.ndarray, init_value: float) -> np.ndarray:
-  """Returns a table with NaN where nothing was learnt.
-
-  Args:
-    table: float array [V].
-    init_value: of ids that were never predicted.
-
-  Returns:
-    float array [V].
-  """
-  pinned = np.isin(
-    table,
-    [importance_scorer.ALWAYS_KEPT, importance_scorer.ALWAYS_DROPPED],
-  )
-  untouched = pinned | (table == np.float32(init_value))
-  return np.where(untouched, np.nan, table.astype(float))
+  table = scorer.table.numpy().astype(float)
+  untouched = table == np.float32(scorer.init_value)
+  untouched[list(scorer.allow_list + scorer.deny_list)] = True
+  return np.where(untouched, np.nan, table)
 
 
 def ranked_tokens(
@@ -50,22 +33,7 @@ def ranked_tokens(
   Returns:
     Two lists of str: most important first, least important first.
   """
-  return rank(learnt_scores(scorer), vocab_file, count)
-
-
-def rank(
-  scores: np.ndarray, vocab_file: str, count: int
-) -> tuple[list[str], list[str]]:
-  """Returns the tokens with the greatest and the least scores.
-
-  Args:
-    scores: float array [V], NaN: leave out.
-    vocab_file: path of `vocab.txt`; where it is empty, ids stand for tokens.
-    count: int, how many of each.
-
-  Returns:
-    Two lists of str: greatest first, least first.
-  """
+  scores = learnt_scores(scorer)
   seen = np.flatnonzero(~np.isnan(scores))
   order = seen[np.argsort(scores[seen], kind="stable")]
   names = None

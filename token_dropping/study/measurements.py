@@ -23,7 +23,6 @@ PACKAGES = ("tensorflow", "tf-models-official")
 LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
 DROPPED_LOSS = "dropped_lm_example_loss"
 SHOWN_TOKENS = 20
-_TABLE = "importance/table/.ATTRIBUTES/VARIABLE_VALUE"
 
 _EVALUATION = {LOSS: "loss", ACCURACY: "accuracy", DROPPED_LOSS: "dropped_loss"}
 _CLOCK = {train_clock.WALL: "seconds", train_clock.CPU: "cpu_seconds"}
@@ -130,15 +129,13 @@ def _last_mean(
 
 
 def _important_tokens(run: runs.Run) -> dict:
-  """Returns the ends of the importance table in the last checkpoint."""
-  reader = tf.train.load_checkpoint(run.model_dir)
-  most, least = [], []
-  if _TABLE in reader.get_variable_to_shape_map():
-    config = run.params.task.model.encoder.any
-    scores = importance_report.learnt_in(
-      reader.get_tensor(_TABLE), config.token_loss_init_value
-    )
-    most, least = importance_report.rank(
-      scores, os.path.join(run.model_dir, run_dir.VOCABULARY), SHOWN_TOKENS
-    )
+  """Returns both ends of what the last checkpoint thinks of tokens."""
+  model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
+  saved = tf.train.Checkpoint(**model.checkpoint_items)
+  saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()
+  most, least = importance_report.ranked_tokens(
+    model.encoder_network.importance_scorer,
+    os.path.join(run.model_dir, run_dir.VOCABULARY),
+    SHOWN_TOKENS,
+  )
   return {"most_important": most, "least_important": least}
