@@ -15,10 +15,11 @@ from official.modeling import activations
 from official.nlp.modeling import networks
 
 from token_dropping import drop_plan
+from token_dropping import importance_types
 from token_dropping.drops import drop_types
-from token_dropping.layers import importance_scorer
 from token_dropping.layers import position_gather
 from token_dropping.layers import position_restore
+from token_dropping.layers import token_scorer
 from token_dropping.layers import token_selector
 
 # [UNK] [CLS] [SEP] [MASK] and [PAD] of BERT's published 30,522-line vocabulary.
@@ -63,6 +64,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
     token_loss_beta: float, moving-average weight of the old importance.
     token_allow_list: ids that are always kept.
     token_deny_list: ids that are dropped first.
+    importance: which tokens stay: fields of `importance_types.ImportanceConfig`
+      by name. Defaults to the published moving average of the loss; to
+      `random` for `layerwise`.
     drop_in_training: bool, drop in every call with `training=True`, not only
       in pretraining calls: for fine-tuning.
     drop_at_inference: bool, drop in every call.
@@ -71,7 +75,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
   Raises:
     ValueError: a value outside its range (see `DropPlan` and
-      `ImportanceScorer`).
+      `importance_types`).
 
   Example:
 
@@ -99,6 +103,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     token_loss_beta: float = 0.995,
     token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
     token_deny_list: Sequence[int] = PUBLISHED_DENY_LIST,
+    importance: Mapping | None = None,
     drop_in_training: bool = False,
     drop_at_inference: bool = False,
     **kwargs,
@@ -123,13 +128,14 @@ class TokenDropEncoder(networks.BertEncoderV2):
     self._gather = position_gather.PositionGather(name="position_gather")
     self._restore = position_restore.PositionRestore(name="position_restore")
     self._set_untracked_scorer(
-      importance_scorer.ImportanceScorer(
+      importance_types.create(
+        importance_types.ImportanceConfig(**(importance or {})),
         vocab_size,
         init_value=token_loss_init_value,
         beta=token_loss_beta,
         allow_list=token_allow_list,
         deny_list=token_deny_list,
-        name="importance_scorer",
+        drop_type=drop_type,
       )
     )
     self._token_drop_config = {
@@ -143,13 +149,14 @@ class TokenDropEncoder(networks.BertEncoderV2):
       "token_loss_beta": token_loss_beta,
       "token_allow_list": tuple(token_allow_list),
       "token_deny_list": tuple(token_deny_list),
+      "importance": dict(importance or {}),
       "drop_in_training": drop_in_training,
       "drop_at_inference": drop_at_inference,
     }
 
   @tf.__internal__.tracking.no_automatic_dependency_tracking
   def _set_untracked_scorer(self, scorer) -> None:
-    """Keeps the table out of the encoder's weights and checkpoints."""
+    """Keeps what is learnt out of the encoder's weights and checkpoints."""
     scorer.build()
     self._importance_scorer = scorer
 
@@ -161,7 +168,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     return children
 
   @property
-  def importance_scorer(self) -> importance_scorer.ImportanceScorer:
+  def importance_scorer(self) -> token_scorer.TokenScorer:
     """The scorer. Save it beside the encoder; update it once per step."""
     return self._importance_scorer
 
@@ -229,32 +236,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
     outputs = self._outputs(run, embeddings)
     if pretraining or self._drop_at_inference:
       # Keras' functional models need the same outputs in training as without.
-      outputs |= self._dropping_outputs(run)
+      outputs |= run.what_stayed()
     return outputs
-
-  def token_scores(
-    self,
-    ids: tf.Tensor,
-    states: tf.Tensor,
-    mask: tf.Tensor | None,
-    keep: int,
-    layer: int,
-  ) -> tf.Tensor:
-    """Scores the tokens that are there when a layer is about to drop some.
-
-    Args:
-      ids: int [B, N]; -1 is a dense input, which has no id and always stays.
-      states: [B, N, D], the states that enter the layer.
-      mask: [B, N], 0 at padding; `None` means no padding.
-      keep: K, how many are going to stay.
-      layer: 0-based, the layer that drops.
-
-    Returns:
-      float32 [B, N]; the highest stay.
-    """
-    del states, mask, keep, layer  # the published scores know ids alone
-    scores = self._importance_scorer(tf.maximum(ids, 0))
-    return tf.where(ids < 0, importance_scorer.ALWAYS_KEPT, scores)
 
   def _drops(self, training: bool | None) -> bool:
     """Whether a call drops that is not a pretraining call."""
@@ -324,14 +307,6 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if self._config["return_word_embeddings"]:
       outputs["word_embeddings"] = embeddings
     return outputs
-
-  @staticmethod
-  def _dropping_outputs(run) -> dict:
-    outputs = {
-      "kept_positions": run.kept_positions,
-      "computed_share": run.computed_share,
-    }
-    return {name: each for name, each in outputs.items() if each is not None}
 
   def get_config(self):
     return super().get_config() | self._token_drop_config

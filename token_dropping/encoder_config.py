@@ -19,6 +19,7 @@ from official.nlp.modeling import networks
 from token_dropping import activations  # noqa: F401  registers gelu_exact
 from token_dropping import drop_plan
 from token_dropping import encoder
+from token_dropping import importance_types
 from token_dropping import vocabulary
 from token_dropping.drops import drop_types
 
@@ -72,6 +73,7 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
       of `vocab_file`, or of BERT's published vocabulary.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
     vocab_file: path of the `vocab.txt` that the records were made with.
+    importance: how the tokens that stay are chosen.
     drop_at_inference: also drop in evaluation. Not for fine-tuning.
   """
 
@@ -86,6 +88,9 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   token_allow_list: tuple[int, ...] | None = None
   token_deny_list: tuple[int, ...] | None = None
   vocab_file: str = ""
+  importance: importance_types.ImportanceConfig = dataclasses.field(
+    default_factory=importance_types.ImportanceConfig
+  )
   drop_at_inference: bool = False
 
 
@@ -158,6 +163,7 @@ def build_encoder(
     token_loss_beta=config.token_loss_beta,
     token_allow_list=allow_list,
     token_deny_list=deny_list,
+    importance=config.importance.as_dict(),
     drop_in_training=drop_in_training,
     drop_at_inference=config.drop_at_inference,
   )

@@ -17,6 +17,11 @@ class LayerRun(abc.ABC):
   how all of them return. The class methods say where and how many, without a
   pass.
 
+  Class attributes:
+    default_importance: str, `importance.type` unless a config says it.
+    chooses_by_layer: bool, whether every layer chooses its tokens, which needs
+      scores that differ from layer to layer.
+
   Args:
     encoder: a `TokenDropEncoder`.
     embeddings: [B, S, D].
@@ -35,6 +40,9 @@ class LayerRun(abc.ABC):
       layer so far.
     attention_scores: list of the layers' attention scores, if asked for.
   """
+
+  default_importance = "mlm_loss"
+  chooses_by_layer = False
 
   def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
     self._encoder = encoder
@@ -110,6 +118,14 @@ class LayerRun(abc.ABC):
       self._states = self._encoder._restore(self._states, states, read)
     self._finish_layer()
 
+  def what_stayed(self) -> dict[str, tf.Tensor]:
+    """Returns `kept_positions` and `computed_share`, as far as there are."""
+    found = {
+      "kept_positions": self.kept_positions,
+      "computed_share": self.computed_share,
+    }
+    return {name: each for name, each in found.items() if each is not None}
+
   def _next_layer(self) -> None:
     """Runs a layer on the tokens that are there."""
     self._states = self._layer(self._states, None, self._mask)
@@ -117,9 +133,12 @@ class LayerRun(abc.ABC):
 
   def _select(self, keep: int) -> tf.Tensor:
     """Returns the positions of the most important tokens, int32 [B, K]."""
-    layer = len(self.encoder_outputs)
-    scores = self._encoder.token_scores(
-      self.ids, self._states, self._mask, keep, layer=layer
+    scores = self._encoder.importance_scorer(
+      self.ids,
+      self._states,
+      mask=self._mask,
+      keep=keep,
+      layer=len(self.encoder_outputs),
     )
     return self._encoder._selector(scores, keep=keep, mask=self._mask)
 

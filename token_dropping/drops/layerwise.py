@@ -18,6 +18,9 @@ class LayerwiseRun(layer_run.LayerRun):
   The first and the last layer are whole unless a config says otherwise.
   """
 
+  default_importance = "random"
+  chooses_by_layer = True
+
   def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
     super().__init__(encoder, embeddings, mask)
     self._keep = None  # how many, from the first dropping layer on

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping import encoder as encoder_lib
+from token_dropping.layers import token_scorer
 
 B, S, P, D, V, L = 2, 12, 3, 8, 40, 5
 SIZES = {
@@ -27,15 +28,13 @@ COEFFICIENTS = _RANDOM.normal(size=[B, P, D]).astype("float32")
 SCORES = _RANDOM.permuted([[range(S)] * B] * L, axis=2).astype("float32")
 
 
-class ScoredEncoder(encoder_lib.TokenDropEncoder):
-  """Its tokens have the scores `SCORES[layer]`, so every layer has its own."""
+class _LayerScorer(token_scorer.TokenScorer):
+  """Scores tokens by `SCORES[layer]`, so every layer has its own scores."""
 
-  def token_scores(self, ids, states, mask, keep, layer):
-    scores = tf.constant(SCORES[layer])
-    if ids.shape[1] == S:
-      return scores
-    # Of a later stage: ids are made to be those positions, see `batch`.
-    return tf.gather(scores, ids - 5, batch_dims=1)
+  def _score(self, ids, states, mask, keep, layer):
+    # The ids of `batch` say where the tokens are.
+    places = tf.minimum(ids - 5, S - 1)
+    return tf.gather(tf.constant(SCORES[layer]), places, batch_dims=1)
 
 
 def batch(padding: int = 3, pretraining: bool = True) -> dict:
@@ -52,13 +51,14 @@ def batch(padding: int = 3, pretraining: bool = True) -> dict:
   return inputs
 
 
-def make_encoder(drop_type: str, **kwargs) -> ScoredEncoder:
+def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   """Returns an encoder with weights that drops in layers 1 and 2 (of 5)."""
   places = {"drop_layer": 1, "restore_layer": 3}
   if "stages" in kwargs:
     del places["drop_layer"]
   arguments = SIZES | SPECIAL | places | kwargs
-  encoder = ScoredEncoder(drop_type=drop_type, **arguments)
+  encoder = encoder_lib.TokenDropEncoder(drop_type=drop_type, **arguments)
+  encoder._set_untracked_scorer(_LayerScorer(V))
   encoder(batch(pretraining=False))
   return encoder
 
