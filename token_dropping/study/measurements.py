@@ -65,9 +65,9 @@ def measure(run: runs.Run, cores: int) -> dict:
     "seed": run.seed,
     "train_steps": last,
     "curve": curve(trained, evaluated, _training_macs(run.params)),
-    "step_seconds": _median_step(trained[train_clock.WALL]),
-    "step_cpu_seconds": _median_step(trained[train_clock.CPU]),
-    "train_loss": _last_mean(trained[LOSS], evaluated[LOSS]),
+    "step_seconds": median_step(trained[train_clock.WALL]),
+    "step_cpu_seconds": median_step(trained[train_clock.CPU]),
+    "train_loss": last_mean(trained[LOSS], evaluated[LOSS]),
     "kept_share": statistics.fmean(trained["kept_share"].values()),
     **_important_tokens(run),
     "machine": machine,
@@ -110,7 +110,7 @@ def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
   return lambda step: cost.training_macs(shape, schedule, step, batch_size)
 
 
-def _median_step(seconds: dict[int, float]) -> float:
+def median_step(seconds: dict[int, float]) -> float:
   """Returns the median over loops of the time of a step."""
   steps = sorted(seconds)
   pairs = zip([0, *steps], steps, strict=False)
@@ -120,9 +120,7 @@ def _median_step(seconds: dict[int, float]) -> float:
   )
 
 
-def _last_mean(
-  losses: dict[int, float], evaluations: dict[int, float]
-) -> float:
+def last_mean(losses: dict[int, float], evaluations: dict[int, float]) -> float:
   """Returns the mean training loss since the last evaluation but one."""
   start = sorted([0, *evaluations])[-2]
   return statistics.fmean(v for step, v in losses.items() if step > start)

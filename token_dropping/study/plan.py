@@ -112,7 +112,7 @@ def read(path: str) -> Plan:
   Raises:
     UserError: an unknown key, a value of another type, an unknown variant.
   """
-  tree = plain_yaml.read_yaml(path)
+  tree = plain_yaml.read_yaml(path, "--plan")
   name = os.path.splitext(os.path.basename(path))[0]
   folder = os.path.dirname(path)
   known = {field.name for field in dataclasses.fields(Plan)} - {"name"}

@@ -18,7 +18,7 @@ from token_dropping import train
 from token_dropping.study import plan as plans
 
 # Where a config names files: folders differ between machines.
-_PATHS = ("input_path", "vocab_file")
+_PATHS = ("input_path", "table_file", "vocab_file")
 
 
 @dataclasses.dataclass(frozen=True)

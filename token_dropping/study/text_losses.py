@@ -40,9 +40,9 @@ def measure(params: cfg.ExperimentConfig) -> dict:
   if vocab_size > MAX_VOCAB:
     tokens = np.zeros([vocab_size], np.int64)
     for ids in _training_ids(params.task.train_data):
-      tokens += np.bincount(ids.reshape(-1), minlength=vocab_size)
+      tokens += np.bincount(ids[:, 1:].reshape(-1), minlength=vocab_size)
     unigram, bigram_loss = _unigram(tokens), None
-    note = f"no pairs are counted above {MAX_VOCAB} tokens of vocabulary"
+    note = f"no pairs are counted above {MAX_VOCAB} tokens"
   else:
     pairs = np.zeros([vocab_size**2], np.int64)
     for ids in _training_ids(params.task.train_data):
