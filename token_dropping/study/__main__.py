@@ -10,14 +10,13 @@ and multiply-adds. The same command goes on after a kill. docs/quality.md says
 how to read the report.
 """
 
+import importlib
 import os
+import types
 
 from absl import flags
 
 from token_dropping import errors
-from token_dropping.study import plan as plans
-from token_dropping.study import runs
-from token_dropping.study import session
 
 _FLAGS = (
   ("plan", "Path of the plan, a YAML file. Required."),
@@ -53,6 +52,21 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
+def _load_session() -> types.ModuleType:
+  """Imports TensorFlow and the rest, once the flags are known to be there.
+
+  Raises:
+    UserError: a package of the extra is not installed.
+  """
+  try:
+    return importlib.import_module("token_dropping.study.session")
+  except ImportError as error:
+    raise errors.UserError(
+      "the report needs matplotlib: pip install 'token-dropping[study]'. "
+      f"Received: {error}"
+    ) from error
+
+
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
   if argv[1:]:
@@ -61,12 +75,14 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   for name in ("plan", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  folders = runs.Folders(
-    data=values.data_dir or os.path.join(values.output_dir, "data"),
-    output=values.output_dir,
-    results=values.results_dir or os.path.join(values.output_dir, "results"),
+  study = _load_session().open_study(
+    values.plan,
+    data_dir=values.data_dir or os.path.join(values.output_dir, "data"),
+    output_dir=values.output_dir,
+    results_dir=values.results_dir
+    or os.path.join(values.output_dir, "results"),
+    jobs_at_once=values.jobs,
   )
-  study = session.Session(plans.read(values.plan), folders, values.jobs)
   if not values.report_only:
     study.run()
   print(study.report())

@@ -20,6 +20,25 @@ _FLAG = "--results_dir"
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
 
 
+def open_study(
+  plan: str, data_dir: str, output_dir: str, results_dir: str, jobs_at_once: int
+) -> "Session":
+  """Reads a plan and what there is of its results.
+
+  Args:
+    plan: path of the YAML file.
+    data_dir: folder that the plan's data lie in.
+    output_dir: of the runs and the report.
+    results_dir: of the results.
+    jobs_at_once: how many runs at once.
+
+  Raises:
+    UserError: as `Session`.
+  """
+  folders = runs.Folders(data_dir, output_dir, results_dir)
+  return Session(plans.read(plan), folders, jobs_at_once)
+
+
 class Session:
   """A study, as far as it has come.
 
