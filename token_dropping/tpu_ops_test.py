@@ -53,7 +53,12 @@ def _step(name: str):
   """Returns a step of one replica, with nothing around it, compiled."""
   changes = {
     "train in slices": {"gradient_accumulation_steps": 2},
-    "train by a schedule": {"keep_schedule": SCHEDULE},
+    "train by a schedule": {
+      "keep_schedule": SCHEDULE | {"full_interval": 3},
+      "semantic_consistency": {"interval": 2, "detach": True},
+      "learning_rate_by_layer_tokens": True,
+    },
+    "evaluate twice": {"dropped_validation": True},
   }
   run = replica_testing.Run(
     tf.distribute.get_strategy(), {"task": changes.get(name, {})}
@@ -66,7 +71,7 @@ def _step(name: str):
   def evaluate(batch):
     return run.task.validation_step(batch, run.model, metrics)
 
-  step = evaluate if name == "evaluate" else train
+  step = evaluate if name.startswith("evaluate") else train
   return tf.function(step, jit_compile=True)
 
 
@@ -89,7 +94,13 @@ def _kind(op: str) -> str | None:
   return None
 
 
-STEPS = ["train", "train in slices", "train by a schedule", "evaluate"]
+STEPS = [
+  "train",
+  "train in slices",
+  "train by a schedule",
+  "evaluate",
+  "evaluate twice",
+]
 
 
 @pytest.fixture(scope="module", params=STEPS)
