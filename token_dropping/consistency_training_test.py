@@ -20,8 +20,11 @@ def _run(replicas=1, encoder=None, runtime=None, **task):
   """Returns a tiny run in which every second step compares."""
   changes = {"semantic_consistency": {"interval": 2}} | task
   changes["model"] = {"encoder": {"any": encoder or {}}}
+  strategy = tf.distribute.get_strategy()
+  if replicas > 1:
+    strategy = testing.mirrored(replicas)
   return replica_testing.Run(
-    testing.mirrored(replicas),
+    strategy,
     {
       "task": changes,
       "runtime": runtime or {},
