@@ -9,6 +9,7 @@ so ratios of forward passes are ratios of training steps.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from token_dropping import drop_plan
 from token_dropping import keep_schedule
@@ -113,20 +114,44 @@ def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Multiply-adds of head and layers, but for the last layer."""
-  length = shape.seq_length
+  sizes = _layer_sizes(plan, shape.seq_length)
+  return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
+
+
+def _layer_sizes(plan: drop_plan.DropPlan, length: int) -> Iterator[tuple]:
+  """Yields queries and keys of each layer, but for the last."""
   counts = plan.keep_counts(length)
   kept_from = {
     stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
   }
   num_keys = drop_types.get(plan.drop_type).num_keys
-  total, there = shape.head_macs(), length
-  for layer in range(shape.num_layers - 1):
+  there = length
+  for layer in range(plan.num_layers - 1):
     if layer == plan.restore_layer:
       there = length
     queries = kept_from.get(layer, there)
-    total += shape.layer_macs(queries, num_keys(length, there, queries))
+    yield queries, num_keys(length, there, queries)
     there = queries
-  return total
+
+
+def layer_tokens(kind: step_schedule.StepKind, seq_length: int) -> int:
+  """Tokens that the layers of a network compute in a step, for one sequence.
+
+  Args:
+    kind: what the step drops; one that has a full pass too computes them all.
+    seq_length: int, S.
+
+  Returns:
+    int, the sum over layers; the last layer has all S.
+
+  Example:
+
+  >>> plan = drop_plan.DropPlan.create(12)  # 5 layers, 6 of half, 1
+  >>> layer_tokens(step_schedule.StepKind(plan), seq_length=512)
+  4608
+  """
+  plan = keep_schedule.full_plan(kind.plan) if kind.compared else kind.plan
+  return seq_length + sum(q for q, _ in _layer_sizes(plan, seq_length))
 
 
 def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:

@@ -11,7 +11,7 @@ from official.core import config_definitions as cfg
 from token_dropping import cost
 from token_dropping import encoder_config
 from token_dropping import finetune_config
-from token_dropping import masked_lm
+from token_dropping import pretrain_config
 from token_dropping import sentence_task
 from token_dropping import span_task
 from token_dropping import trainer as trainer_lib
@@ -113,7 +113,7 @@ def _token_drop_macs(
   if finetune_config.is_finetuning(task):
     plan = encoder_config.get_drop_plan(task.model.encoder.any)
     return cost.finetuning_macs(shape, plan)
-  schedule = masked_lm.schedule_of(task)
+  schedule = pretrain_config.schedule_of(task)
   return cost.mean_macs(shape, schedule, params.trainer.train_steps)
 
 

@@ -121,8 +121,9 @@ class Trainer(base_trainer.Trainer):
         metrics=self.train_metrics,
       )
       self._train_loss.update_state(logs[self.task.loss])
-      # Model Garden's tasks return no norm.
-      values = [logs[self.task.loss], logs.get("gradient_norm", 0.0)]
+      # Model Garden's tasks return the loss alone.
+      names = ("objective", "gradient_norm")
+      values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
       self.guard.check(values, before)
       self.global_step.assign_add(1)
 

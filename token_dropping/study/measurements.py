@@ -14,6 +14,7 @@ from token_dropping import errors
 from token_dropping import importance_report
 from token_dropping import machines
 from token_dropping import masked_lm
+from token_dropping import pretrain_config
 from token_dropping import run_dir
 from token_dropping import summary_files
 from token_dropping import train_clock
@@ -105,7 +106,7 @@ def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
   """Returns a function from step to multiply-adds of the training up to it."""
   task = params.task
   shape = cost.BertShape.from_config(task.model.encoder.get(), task.train_data)
-  schedule = masked_lm.schedule_of(task)
+  schedule = pretrain_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
   return lambda step: cost.training_macs(shape, schedule, step, batch_size)
 
