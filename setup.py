@@ -73,6 +73,7 @@ setuptools.setup(
     "data": DATA,
     "quickstart": QUICKSTART,
     "huggingface": HUGGINGFACE,
+    "study": [MATPLOTLIB],
     "benchmarks": [MATPLOTLIB, "torch>=2.7", TRANSFORMERS],
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,

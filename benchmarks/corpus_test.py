@@ -30,7 +30,8 @@ def test_a_corpus_that_is_there_is_not_fetched(tmp_path):
 
 def test_unknown_corpus_is_refused(tmp_path):
   with pytest.raises(
-    errors.UserError, match="must be one of sotu, linux-doc. Received: 'x'"
+    errors.UserError,
+    match="must be one of sotu, linux-doc, debian-descriptions. Received: 'x'",
   ):
     corpus.fetch("x", str(tmp_path))
 

@@ -3,25 +3,17 @@
 
 import dataclasses
 import datetime
-import importlib.metadata
-import importlib.util
 import json
-import os
 import pathlib
-import platform
-import re
-import subprocess
-
-import tensorflow as tf
 
 from benchmarks import step_case
 from benchmarks import step_jobs
 from benchmarks import timing
 from token_dropping import errors
+from token_dropping import machines
 
 FILE = "step_time.json"
-_ROOT = pathlib.Path(__file__).parents[1]
-_PACKAGES = ("tensorflow", "tf-models-official", "torch", "transformers")
+PACKAGES = ("tensorflow", "tf-models-official", "torch", "transformers")
 
 
 class Results:
@@ -57,7 +49,8 @@ class Results:
     if self.machine not in ({}, machine):
       raise errors.UserError(
         "--output_dir must be new or hold measurements of this machine with "
-        f"these versions. Received: {self._path}, of {describe(self.machine)}"
+        f"these versions. Received: {self._path}, of "
+        f"{machines.describe(self.machine)}"
       )
     self.machine = machine
 
@@ -75,7 +68,7 @@ class Results:
       "case": dataclasses.asdict(job.case),
       "contenders": list(job.contenders),
       "rounds": job.rounds,
-      "commit": _commit(),
+      "commit": machines.commit(),
       "date": datetime.date.today().isoformat(),
       "command": command,
       "result": result,
@@ -139,63 +132,6 @@ def alone_case(case: step_case.Case, contender: str) -> step_case.Case:
   if contender == step_case.TORCH:
     case = dataclasses.replace(case, xla=False)
   return case
-
-
-def this_machine() -> dict:
-  """Returns what distinguishes this machine and its software."""
-  accelerators = tf.config.list_physical_devices("GPU")
-  versions = {
-    name: importlib.metadata.version(name)
-    for name in _PACKAGES
-    if importlib.util.find_spec(
-      "official" if name == "tf-models-official" else name
-    )
-  }
-  memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-  return {
-    "processor": _processor(),
-    "cores": len(os.sched_getaffinity(0)),
-    "memory_gib": round(memory / 2**30, 1),
-    "gpus": [
-      tf.config.experimental.get_device_details(each).get("device_name", "GPU")
-      for each in accelerators
-    ],
-    "python": platform.python_version(),
-    "versions": versions,
-  }
-
-
-def describe(machine: dict) -> str:
-  """Returns a machine in words."""
-  versions = (f"{name} {v}" for name, v in machine["versions"].items())
-  return ", ".join(
-    [
-      f"{machine['processor']}, {machine['cores']} cores",
-      f"{machine['memory_gib']} GiB",
-      *machine["gpus"],
-      f"Python {machine['python']}",
-      *versions,
-    ]
-  )
-
-
-def _processor() -> str:
-  found = re.search(
-    r"^model name\s*: (.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M
-  )
-  name = found.group(1) if found else "processor"
-  return f"{platform.machine()} {name}"
-
-
-def _commit() -> str:
-  """Returns the commit of this code, `-dirty` if files differ from it."""
-  done = subprocess.run(
-    ["git", "describe", "--always", "--dirty", "--exclude=*"],
-    cwd=_ROOT,
-    capture_output=True,
-    text=True,
-  )
-  return done.stdout.strip() or "unknown"
 
 
 def _key(kind: str, case: step_case.Case, contenders: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from benchmarks import published_encoder
 from benchmarks import step_case
 from token_dropping import encoder_config
 from token_dropping import masked_lm
+from token_dropping import optimizers
 from token_dropping import pretrain_losses
 from token_dropping import step_random
 from token_dropping import trainer as trainer_lib
@@ -53,9 +54,7 @@ class Step:
     with strategy.scope():
       task, self.model = _BUILDERS[contender](case, params)
       self.model(self.model.inputs)  # makes the weights of the head
-      optimizer = masked_lm.TokenDropMaskedLMTask.create_optimizer(
-        params.trainer.optimizer_config
-      )
+      optimizer = optimizers.create_optimizer(params.trainer.optimizer_config)
       metrics = task.build_metrics(training=True)
     step_random.follow_step(self.model, optimizer.iterations, params.task.seed)
 

@@ -45,7 +45,7 @@ def _checked_mapping(
   for key, value in overrides.items():
     dotted = path + " ".join(str(key).split())
     if key not in known:
-      near = _nearest(str(key), known, path)
+      near = nearest(str(key), known, path)
       raise errors.UserError(
         f"{source} must use keys of the experiment{near}. "
         f"Received: {dotted}={errors.shorten(value)}"
@@ -71,7 +71,7 @@ def _check_choice(value, choices: set, source: str, path: str) -> None:
   if isinstance(value, str) and value not in choices:
     raise errors.UserError(
       f"{source}: {path} must be one of {', '.join(sorted(choices))}"
-      f"{_nearest(str(value), choices)}. Received: {errors.shorten(value)}"
+      f"{nearest(str(value), choices)}. Received: {errors.shorten(value)}"
     )
 
 
@@ -166,7 +166,12 @@ def _describe(hint) -> str:
   return " or ".join(dict.fromkeys(described))
 
 
-def _nearest(name: str, known, path: str = "") -> str:
+def nearest(name: str, known, path: str = "") -> str:
+  """Returns what an error says about the nearest valid name, or nothing.
+
+  >>> nearest("sede", {"seed", "steps"})
+  '; the nearest is seed'
+  """
   lower = {key.lower(): key for key in sorted(known)}
   close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
   return f"; the nearest is {path}{lower[close[0]]}" if close else ""

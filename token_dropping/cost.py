@@ -9,11 +9,14 @@ so ratios of forward passes are ratios of training steps.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from token_dropping import drop_plan
 from token_dropping import keep_schedule
+from token_dropping import step_schedule
 from token_dropping.drops import drop_types
+
+PASSES = 3  # of a step, in forward passes: one forward, a backward is two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,24 @@ class BertShape:
   vocab_size: int
   seq_length: int
   predictions: int
+
+  @classmethod
+  def from_config(cls, encoder, data) -> "BertShape":
+    """Returns the sizes that an encoder's config and that of its data set.
+
+    Args:
+      encoder: Model Garden's BERT fields.
+      data: has `seq_length`; without `max_predictions_per_seq` there is no
+        masked-LM head.
+    """
+    return cls(
+      num_layers=encoder.num_layers,
+      hidden_size=encoder.hidden_size,
+      intermediate_size=encoder.intermediate_size,
+      vocab_size=encoder.vocab_size,
+      seq_length=data.seq_length,
+      predictions=getattr(data, "max_predictions_per_seq", 0),
+    )
 
   def layer_macs(self, queries: int, keys: int) -> int:
     """Multiply-adds of one layer for one sequence."""
@@ -93,35 +114,99 @@ def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Multiply-adds of head and layers, but for the last layer."""
-  length = shape.seq_length
+  sizes = _layer_sizes(plan, shape.seq_length)
+  return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
+
+
+def _layer_sizes(plan: drop_plan.DropPlan, length: int) -> Iterator[tuple]:
+  """Yields queries and keys of each layer, but for the last."""
   counts = plan.keep_counts(length)
   kept_from = {
     stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
   }
   num_keys = drop_types.get(plan.drop_type).num_keys
-  total, there = shape.head_macs(), length
-  for layer in range(shape.num_layers - 1):
+  there = length
+  for layer in range(plan.num_layers - 1):
     if layer == plan.restore_layer:
       there = length
     queries = kept_from.get(layer, there)
-    total += shape.layer_macs(queries, num_keys(length, there, queries))
+    yield queries, num_keys(length, there, queries)
     there = queries
-  return total
 
 
-def schedule_macs(
-  shape: BertShape, phases: Sequence[keep_schedule.Phase], train_steps: int
-) -> float:
-  """Multiply-adds of a pretraining pass for one sequence, mean over training.
+def layer_tokens(kind: step_schedule.StepKind, seq_length: int) -> int:
+  """Tokens that the layers of a network compute in a step, for one sequence.
+
+  Args:
+    kind: what the step drops; one that has a full pass too computes them all.
+    seq_length: int, S.
+
+  Returns:
+    int, the sum over layers; the last layer has all S.
+
+  Example:
+
+  >>> plan = drop_plan.DropPlan.create(12)  # 5 layers, 6 of half, 1
+  >>> layer_tokens(step_schedule.StepKind(plan), seq_length=512)
+  4608
+  """
+  plan = keep_schedule.full_plan(kind.plan) if kind.compared else kind.plan
+  return seq_length + sum(q for q, _ in _layer_sizes(plan, seq_length))
+
+
+def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
+  """Multiply-adds of a pretraining step's forward passes, for one sequence.
 
   Args:
     shape: the network and its input.
-    phases: of the keep-ratio schedule.
+    kind: what the step drops, and whether it has a second, full pass.
+  """
+  total = token_drop_macs(shape, kind.plan)
+  if kind.compared:
+    total += token_drop_macs(shape, keep_schedule.full_plan(kind.plan))
+  return total
+
+
+def training_macs(
+  shape: BertShape,
+  schedule: step_schedule.StepSchedule,
+  steps: int,
+  batch_size: int = 1,
+) -> int:
+  """Multiply-adds of pretraining up to a step, backward passes included.
+
+  Args:
+    shape: the network and its input.
+    schedule: what each step computes.
+    steps: int, number of steps done.
+    batch_size: int, sequences of a step.
+
+  Returns:
+    int, exact; 0 before the first step.
+
+  Example:
+
+  >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
+  >>> plan = drop_plan.DropPlan.create(12)
+  >>> schedule = step_schedule.StepSchedule((keep_schedule.Phase(0, plan),))
+  >>> round(training_macs(base, schedule, steps=1000, batch_size=256) / 1e15, 1)
+  26.8
+  """
+  passes = sum(
+    count * step_macs(shape, kind)
+    for kind, count in schedule.counts(steps).items()
+  )
+  return PASSES * batch_size * passes
+
+
+def mean_macs(
+  shape: BertShape, schedule: step_schedule.StepSchedule, train_steps: int
+) -> float:
+  """Multiply-adds of a step's forward passes for one sequence, on average.
+
+  Args:
+    shape: the network and its input.
+    schedule: what each step computes.
     train_steps: int, length of training.
   """
-  ends = [*(phase.first_step for phase in phases[1:]), train_steps]
-  total = 0
-  for phase, end in zip(phases, ends, strict=True):
-    steps = max(0, min(end, train_steps) - phase.first_step)
-    total += steps * token_drop_macs(shape, phase.plan)
-  return total / train_steps
+  return training_macs(shape, schedule, train_steps) / (PASSES * train_steps)

@@ -5,6 +5,8 @@ import pytest
 
 from token_dropping import cost
 from token_dropping import drop_plan
+from token_dropping import keep_schedule
+from token_dropping import step_schedule
 
 BASE = cost.BertShape(
   num_layers=12,
@@ -87,3 +89,18 @@ def test_keeping_all_saves_only_in_the_last_layer():
   plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
   saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
   assert cost.token_drop_macs(BASE, plan) == cost.bert_macs(BASE) - saved
+
+
+def test_training_adds_up_its_steps():
+  half = drop_plan.DropPlan.create(12)
+  full = keep_schedule.full_plan(half)
+  phases = (keep_schedule.Phase(0, half), keep_schedule.Phase(7, full))
+  schedule = step_schedule.StepSchedule(phases, 3, consistency_interval=2)
+  a, b = (cost.token_drop_macs(BASE, plan) for plan in (half, full))
+  # Step 2 and 4 compare a dropped with a full pass, 3 and 6 are full, so are
+  # those from 8 on.
+  steps = [a, a + b, b, a + b, a, b, a, b, b]
+  for done in range(len(steps) + 1):
+    expected = 3 * 32 * sum(steps[:done])
+    assert cost.training_macs(BASE, schedule, done, batch_size=32) == expected
+  assert cost.mean_macs(BASE, schedule, 9) == sum(steps) / 9

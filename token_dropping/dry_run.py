@@ -11,7 +11,7 @@ from official.core import config_definitions as cfg
 from token_dropping import cost
 from token_dropping import encoder_config
 from token_dropping import finetune_config
-from token_dropping import keep_schedule
+from token_dropping import pretrain_config
 from token_dropping import sentence_task
 from token_dropping import span_task
 from token_dropping import trainer as trainer_lib
@@ -94,14 +94,7 @@ def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
   """Returns the multiply-adds of a forward pass, dense and as configured."""
   task = params.task
   config, data = task.model.encoder.get(), task.train_data
-  shape = cost.BertShape(
-    num_layers=config.num_layers,
-    hidden_size=config.hidden_size,
-    intermediate_size=config.intermediate_size,
-    vocab_size=config.vocab_size,
-    seq_length=data.seq_length,
-    predictions=getattr(data, "max_predictions_per_seq", 0),
-  )
+  shape = cost.BertShape.from_config(config, data)
   dense = cost.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
   if isinstance(config, encoder_config.TokenDropEncoderConfig):
@@ -117,11 +110,11 @@ def _token_drop_macs(
   params: cfg.ExperimentConfig, shape: cost.BertShape
 ) -> float:
   task = params.task
-  plan = encoder_config.get_drop_plan(task.model.encoder.any)
   if finetune_config.is_finetuning(task):
+    plan = encoder_config.get_drop_plan(task.model.encoder.any)
     return cost.finetuning_macs(shape, plan)
-  phases = keep_schedule.phases(task.keep_schedule, plan)
-  return cost.schedule_macs(shape, phases, params.trainer.train_steps)
+  schedule = pretrain_config.schedule_of(task)
+  return cost.mean_macs(shape, schedule, params.trainer.train_steps)
 
 
 def _memory_lines() -> list[str]:

@@ -173,17 +173,23 @@ class TokenDropEncoder(networks.BertEncoderV2):
     return self._importance_scorer
 
   @contextlib.contextmanager
-  def following(self, plan: drop_plan.DropPlan) -> Iterator[None]:
+  def following(
+    self, plan: drop_plan.DropPlan, at_inference: bool | None = None
+  ) -> Iterator[None]:
     """Makes the calls that are traced inside follow another plan.
 
     Args:
       plan: of the same number of layers.
+      at_inference: if given, instead of `drop_at_inference`.
     """
-    own, self._plan = self._plan, plan
+    own = self._plan, self._drop_at_inference
+    self._plan = plan
+    if at_inference is not None:
+      self._drop_at_inference = at_inference
     try:
       yield
     finally:
-      self._plan = own
+      self._plan, self._drop_at_inference = own
 
   @property
   def drop_plan(self) -> drop_plan.DropPlan:

@@ -7,6 +7,7 @@ from official.core import config_definitions as cfg
 from token_dropping import errors
 from token_dropping import finetune_checks
 from token_dropping import finetune_config
+from token_dropping import layer_token_rate
 from token_dropping import pretrain_checks
 
 STRATEGIES = (
@@ -35,9 +36,24 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
     finetune_checks.check(params)
   else:
     pretrain_checks.check(params.task)
+    _check_rate(params)
   replicas = _known_replicas(params.runtime)
   if replicas is not None:
     check_replicas(params, replicas)
+
+
+def _check_rate(params: cfg.ExperimentConfig) -> None:
+  name = "learning_rate_by_layer_tokens"
+  if not getattr(params.task, name, False):
+    return
+  try:
+    layer_token_rate.check(
+      params.trainer.optimizer_config,
+      params.task.keep_schedule.changes,
+      f"task.{name}",
+    )
+  except ValueError as error:
+    raise errors.UserError(str(error)) from error
 
 
 def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:

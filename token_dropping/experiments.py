@@ -17,7 +17,8 @@ from official.nlp.configs import pretraining_experiments  # noqa: F401  register
 
 from token_dropping import encoder_config
 from token_dropping import finetune_experiments
-from token_dropping import masked_lm
+from token_dropping import masked_lm  # noqa: F401  registers
+from token_dropping import pretrain_config
 from token_dropping import pretrain_data
 
 PRETRAINING_NAMES = (
@@ -37,7 +38,7 @@ def bert_token_drop() -> cfg.ExperimentConfig:
   """BERT-base pretraining with token dropping, no next-sentence loss."""
   return cfg.ExperimentConfig(
     runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=masked_lm.TokenDropMaskedLMConfig(
+    task=pretrain_config.TokenDropMaskedLMConfig(
       model=bert.PretrainerConfig(
         encoder=encoders.EncoderConfig(
           type="any", any=encoder_config.TokenDropEncoderConfig()

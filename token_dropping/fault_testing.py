@@ -17,10 +17,16 @@ import yaml
 from token_dropping import masked_lm
 from token_dropping import testing
 from token_dropping import train
+from token_dropping import train_clock
 
 STEPS = 24
 RECORDS = 40  # of batches of 4: an epoch is 10 steps
-TIMINGS = ("tokens_per_second", "steps_per_second")
+TIMINGS = (
+  "tokens_per_second",
+  "steps_per_second",
+  train_clock.WALL,
+  train_clock.CPU,
+)
 
 
 def write_run(folder: pathlib.Path, **overrides) -> None:
@@ -150,12 +156,13 @@ def kill_at(process: subprocess.Popen, step: int, delay: float = 0.0) -> int:
 
 
 def variables(prefix) -> dict[str, np.ndarray]:
-  """Returns everything in a checkpoint, by name."""
+  """Returns everything in a checkpoint but the seconds it took, by name."""
   reader = tf.train.load_checkpoint(str(prefix))
   return {
     name: reader.get_tensor(name)
     for name in reader.get_variable_to_shape_map()
     if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    and not name.startswith("train_clock/")
   }
 
 

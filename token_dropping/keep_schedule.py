@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many tokens stay in the course of training.
-
-Every phase of training has static shapes of its own. There are a handful, and
-each is compiled once, as a branch of the step.
-"""
+"""How many tokens stay in the course of training."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
 
-import tensorflow as tf
 from official.modeling.hyperparams import base_config
 
 from token_dropping import drop_plan
@@ -42,6 +35,8 @@ class KeepScheduleConfig(base_config.Config):
     num_ratios: of a linear schedule, at least 2.
     steps: of `steps`, by step.
     full_last_steps: share of training, at its end, in which nothing is dropped.
+    full_interval: every so many steps is one in which nothing is dropped; 0
+      means none.
     train_steps: how long training is; 0 means `trainer.train_steps`.
   """
 
@@ -50,11 +45,12 @@ class KeepScheduleConfig(base_config.Config):
   num_ratios: int = 4
   steps: list[KeepStep] = dataclasses.field(default_factory=list)
   full_last_steps: float = 0.0
+  full_interval: int = 0
   train_steps: int = 0
 
   @property
   def changes(self) -> bool:
-    """Whether the ratios are not those of the encoder all the time."""
+    """Whether the ratios depend on how much of the training is done."""
     return self.type != "constant" or self.full_last_steps > 0
 
 
@@ -104,7 +100,7 @@ def phases(
   if config.full_last_steps:
     first = round(config.train_steps * (1 - config.full_last_steps))
     found = [each for each in found if each.first_step < first]
-    found.append(Phase(first, plan.with_ratios([1.0] * len(plan.stages))))
+    found.append(Phase(first, full_plan(plan)))
   return tuple(
     each
     for index, each in enumerate(found)
@@ -112,39 +108,21 @@ def phases(
   )
 
 
+def full_plan(plan: drop_plan.DropPlan) -> drop_plan.DropPlan:
+  """Returns the plan with all tokens kept."""
+  return plan.with_ratios([1.0] * len(plan.stages))
+
+
 def _linear(config: KeepScheduleConfig, plan: drop_plan.DropPlan):
   last, count = config.final_keep_ratio, config.num_ratios
   for index in range(1, count):
     done = index / (count - 1)
     ratios = [
-      stage.keep_ratio + (last - stage.keep_ratio) * done
-      for stage in plan.stages
+      stage.keep_ratio * (1 - done) + last * done for stage in plan.stages
     ]
     yield Phase(
       round(config.train_steps * index / count), plan.with_ratios(ratios)
     )
-
-
-def run_phase(parts: tuple[Phase, ...], step: tf.Tensor, run: Callable):
-  """Runs what belongs to a step; each plan is one branch of the graph.
-
-  Args:
-    parts: of `phases`.
-    step: int scalar, number of training steps done.
-    run: takes a plan; returns tensors whose shapes do not depend on it.
-
-  Returns:
-    What `run` returned for the plan of the step.
-  """
-  plans = list(dict.fromkeys(each.plan for each in parts))
-  if len(plans) == 1:
-    return run(plans[0])
-  starts = tf.constant([each.first_step for each in parts], tf.int64)
-  phase = tf.reduce_sum(tf.cast(tf.cast(step, tf.int64) >= starts, tf.int32))
-  branches = tf.constant([plans.index(each.plan) for each in parts])
-  # Not `branches[phase - 1]`: XLA compiles a slice anew for every place.
-  branch = tf.gather(branches, phase - 1)
-  return tf.switch_case(branch, [functools.partial(run, p) for p in plans])
 
 
 def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
@@ -158,6 +136,17 @@ def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
   )
   share = config.full_last_steps
   _require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
+  interval = config.full_interval
+  _require(
+    interval == 0 or interval >= 2,
+    "full_interval must be 0 or at least 2",
+    interval,
+  )
+  _require(
+    plan.stages or not interval,
+    "full_interval must be 0 unless the encoder drops tokens",
+    interval,
+  )
   if not config.changes:
     return
   _require(

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the keep-ratio schedule: phases by hand, the branch of a step."""
+"""Tests of the keep-ratio schedule: phases by hand, every refusal."""
 
 import pytest
-import tensorflow as tf
 
 from token_dropping import drop_plan
 from token_dropping import keep_schedule
@@ -77,33 +76,6 @@ def test_equal_neighbours_are_one_phase():
   assert _counts(type="steps", steps=steps) == [(0, (32,))]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_every_step_runs_the_plan_of_its_phase(compiled):
-  steps = [{"step": s, "keep_ratios": (r,)} for s, r in ((2, 1.0), (5, 0.5))]
-  parts = keep_schedule.phases(_config(type="steps", steps=steps), PLAN)
-  traced = []
-
-  def run(plan):
-    traced.append(plan)
-    return tf.constant(plan.keep_counts(64)[0])
-
-  @tf.function(jit_compile=compiled)
-  def follow(step):
-    return keep_schedule.run_phase(parts, step, run)
-
-  found = [int(follow(tf.constant(step, tf.int64))) for step in range(8)]
-  assert found == [32, 32, 64, 64, 64, 32, 32, 32]
-  assert len(traced) == 2  # the third phase has the shapes of the first
-
-
-def test_one_phase_is_no_branch():
-  parts = keep_schedule.phases(_config(), PLAN)
-  graph = tf.function(
-    lambda step: keep_schedule.run_phase(parts, step, lambda _: step + 1)
-  ).get_concrete_function(tf.TensorSpec([], tf.int64))
-  assert "Case" not in {op.type for op in graph.graph.get_operations()}
-
-
 @pytest.mark.parametrize(
   ("fields", "message"),
   [
@@ -114,6 +86,14 @@ def test_one_phase_is_no_branch():
     (
       {"full_last_steps": 1.0},
       "full_last_steps must be in [0, 1). Received: 1.0",
+    ),
+    (
+      {"full_interval": 1},
+      "full_interval must be 0 or at least 2. Received: 1",
+    ),
+    (
+      {"full_interval": -4},
+      "full_interval must be 0 or at least 2. Received: -4",
     ),
     (
       {"full_last_steps": 0.1, "train_steps": 0},
@@ -173,3 +153,27 @@ def test_schedules_need_ratios_and_layers(plan):
     "type must be constant, and full_last_steps 0, unless the encoder has keep "
     "ratios and layers that they are for. Received: linear, 0.0"
   )
+
+
+def test_full_passes_need_something_that_is_dropped():
+  plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+  with pytest.raises(ValueError) as caught:
+    keep_schedule.phases(_config(full_interval=4), plan)
+  assert str(caught.value) == (
+    "full_interval must be 0 unless the encoder drops tokens. Received: 4"
+  )
+
+
+def test_linear_schedule_grows_as_random_ltd_does():
+  """MSLG: in equal steps of length, each as long, up to the whole sequence.
+
+  Yao et al., arXiv 2211.11586, where DeepSpeed's settings are a first length,
+  the length's step and the training steps until it is full.
+  """
+  start, length, growth = 16, 64, 4
+  plan = drop_plan.DropPlan.create(12, token_keep_ratio=start / length)
+  ratios = (length - start) // growth + 1
+  found = _counts(plan, type="linear", num_ratios=ratios, train_steps=1300)
+  assert found == [
+    (100 * index, (start + growth * index,)) for index in range(ratios)
+  ]

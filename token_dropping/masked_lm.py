@@ -6,7 +6,7 @@ losses that it computes anyway teach the importance scorer which tokens are hard
 (Hou et al., ACL 2022, section 3.2).
 """
 
-import dataclasses
+import functools
 
 import tensorflow as tf
 import tf_keras
@@ -17,47 +17,24 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping import checkpoints
-from token_dropping import keep_schedule as schedules
+from token_dropping import dropped_validation
+from token_dropping import keep_schedule
+from token_dropping import layer_token_rate
 from token_dropping import micro_batches
 from token_dropping import optimizers
+from token_dropping import pretrain_config
 from token_dropping import pretrain_data
 from token_dropping import pretrain_losses
+from token_dropping import pretrain_metrics
 from token_dropping import pretrainer
 from token_dropping import record_skipper
+from token_dropping import semantic_consistency
+from token_dropping import step_gradients
+from token_dropping import step_schedule
 from token_dropping import value_checks
 
 
-@dataclasses.dataclass
-class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
-  """Model Garden's masked-LM task config.
-
-  Attributes:
-    scale_loss: divide by the weights of the *global* batch, so that the number
-      of replicas changes nothing. `False` is Model Garden's sum over replicas.
-    gradient_accumulation_steps: into how many slices each replica's batch is
-      cut. They are computed one after the other and make one optimizer step, so
-      that a large batch fits a small device.
-    seed: of initial weights and dropout. Another one, another run.
-    deterministic: use TensorFlow's deterministic operations alone, slower on
-      accelerators: the same command gives the same bits on the same machine.
-    on_bad_numbers: `stop` ends the run at a loss or a gradient that is NaN or
-      Inf; `skip` leaves such a step out and counts it.
-    max_skipped_steps: how many steps of a run may be left out.
-    keep_schedule: how many tokens stay in the course of training.
-  """
-
-  scale_loss: bool = True
-  gradient_accumulation_steps: int = 1
-  seed: int = 0
-  deterministic: bool = False
-  on_bad_numbers: str = "stop"
-  max_skipped_steps: int = 10
-  keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
-    default_factory=schedules.KeepScheduleConfig
-  )
-
-
-@task_factory.register_task_cls(TokenDropMaskedLMConfig)
+@task_factory.register_task_cls(pretrain_config.TokenDropMaskedLMConfig)
 class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
 
@@ -74,10 +51,26 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     super().__init__(*args, **kwargs)
     self.skippers = {}
 
-  @classmethod
-  def create_optimizer(cls, optimizer_config, runtime_config=None):
-    """Builds the optimizer; it clips the gradients of the global batch."""
-    return optimizers.create_optimizer(optimizer_config, runtime_config)
+  def create_optimizer(self, optimizer_config, runtime_config=None):
+    """Builds the optimizer; it clips the gradients of the global batch.
+
+    Not a class method, as Model Garden's is: the rate may follow the schedule.
+    """
+    return optimizers.create_optimizer(
+      optimizer_config, runtime_config, self._wrap_rate
+    )
+
+  def _wrap_rate(self, rate):
+    """Returns a learning rate as the task wants it."""
+    task = self.task_config
+    if not task.learning_rate_by_layer_tokens:
+      return rate
+    return layer_token_rate.LayerTokenRate(
+      rate,
+      pretrain_config.schedule_of(task),
+      task.keep_schedule.train_steps,
+      task.train_data.seq_length,
+    )
 
   def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
     """Builds the encoder with its masked-LM and sentence heads."""
@@ -126,12 +119,19 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     return skipper
 
   def build_metrics(self, training: bool | None = None) -> list:
-    """Model Garden's metrics; also kept tokens and skipped records."""
+    """Model Garden's metrics; also those of the options that are used."""
     metrics = super().build_metrics(training=training)
     data = self.task_config.validation_data
     if training:
       data = self.task_config.train_data
       metrics.append(tf_keras.metrics.Mean(name="kept_share"))
+      if self.task_config.semantic_consistency.interval:
+        metrics += [
+          pretrain_metrics.OccasionalMean(name=name)
+          for name in semantic_consistency.METRICS
+        ]
+    elif self.task_config.dropped_validation:
+      metrics += dropped_validation.make_metrics()
     if pretrain_data.skips_bad_records(data):
       metrics.append(tf_keras.metrics.Sum(name=value_checks.SKIPPED))
     return metrics
@@ -154,11 +154,21 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     """Returns the mean loss of this replica's batch and records its parts."""
     token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)
     parts = pretrain_losses.mean_losses(labels, model_outputs, token_losses)
-    _update_means(metrics, parts, labels)
+    weights = pretrain_losses.loss_counts(labels)
+    pretrain_metrics.update_means(metrics, parts, weights)
     return tf.add_n([*parts.values(), *(aux_losses or [])])
+
+  def validation_step(self, inputs, model, metrics) -> dict:
+    """Evaluates whole sequences and, where asked for, dropped ones."""
+    if self.task_config.dropped_validation:
+      dropped_validation.update(inputs, model, metrics)
+    return super().validation_step(inputs, model, metrics)
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
     """Runs forward and backward passes, then moves weights and importance.
+
+    Where a step has a second, full pass, loss, metrics and importance are still
+    those of the first, which drops.
 
     Args:
       inputs: dictionary of tensors, one replica's batch.
@@ -168,56 +178,81 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
     Returns:
       `loss`, a scalar, the mean loss of the global batch, or without
-      `scale_loss` that of this replica's batch; `gradient_norm`, a scalar, of
-      this replica's share of the gradients, before they are clipped.
+      `scale_loss` that of this replica's batch; `objective`, what the step
+      minimises, another one where it has two passes; `gradient_norm`, a scalar,
+      of this replica's share of the gradients, before they are clipped.
     """
     slices = self.task_config.gradient_accumulation_steps
-    counts = pretrain_losses.loss_counts(inputs)
+    counts = self._counts(inputs)
     shares = slices
     if self.task_config.scale_loss:
       counts = _global_sum(counts)
       shares *= tf.distribute.get_strategy().num_replicas_in_sync
 
-    def forward_and_backward(batch):
+    def forward_and_backward(kind, batch):
       with tf.GradientTape() as tape:
-        outputs = model(batch, training=True)
-        token_losses = pretrain_losses.masked_lm_losses(
-          batch, outputs
-        )  # [B, P]
-        parts = pretrain_losses.mean_losses(
-          batch, outputs, token_losses, counts
-        )
-        loss = tf.add_n(list(parts.values()))
-        objective = tf.add_n([loss, *(each / shares for each in model.losses)])
-        objective = _scaled(optimizer, objective)
+        passes = _run_passes(kind, model, batch)
+        token_losses = pretrain_losses.masked_lm_losses(batch, passes[0])
+        loss, total = self._losses(batch, passes, token_losses, counts)
+        objective = tf.add_n([total, *(each / shares for each in model.losses)])
+        objective = step_gradients.scaled(optimizer, objective)
       gradients = tape.gradient(objective, model.trainable_variables)
-      self._record(metrics, batch, outputs, token_losses)
-      return (loss, _dense(gradients)), token_losses
+      self._record(metrics, batch, passes, token_losses)
+      gradients = step_gradients.dense(gradients)
+      return ((loss, total), gradients), token_losses  # [B, P]
 
-    def follow(plan):
-      with model.encoder_network.following(plan):
-        return micro_batches.accumulate(forward_and_backward, inputs, slices)
+    def run(kind):
+      step = functools.partial(forward_and_backward, kind)
+      return micro_batches.accumulate(step, inputs, slices)
 
-    phases = schedules.phases(
-      self.task_config.keep_schedule, model.encoder_network.drop_plan
+    schedule = pretrain_config.schedule_of(self.task_config)
+    (losses, gradients), token_losses = schedule.run(
+      step_gradients.steps_done(optimizer), run
     )
-    (loss, gradients), token_losses = schedules.run_phase(
-      phases, _steps_done(optimizer), follow
-    )
-    _apply(optimizer, gradients, model.trainable_variables)
+    step_gradients.apply(optimizer, gradients, model.trainable_variables)
     model.encoder_network.importance_scorer.update(
       inputs["masked_lm_ids"], token_losses, inputs["masked_lm_weights"]
     )
+    if self.task_config.scale_loss:
+      losses = _global_sum(losses)
     return {
-      self.loss: _global_sum(loss) if self.task_config.scale_loss else loss,
-      "gradient_norm": _norm(optimizer, gradients),
+      self.loss: losses[0],
+      "objective": losses[1],
+      "gradient_norm": step_gradients.norm(optimizer, gradients),
     }
 
-  def _record(self, metrics, batch, outputs, token_losses) -> None:
+  def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
+    """Returns over how many labels or records each loss is a mean."""
+    if self.task_config.semantic_consistency.interval:
+      return semantic_consistency.counts(batch)
+    return pretrain_losses.loss_counts(batch)
+
+  def _losses(self, batch, passes, token_losses, counts) -> tuple:
+    """Returns the loss of the first pass, and what the step minimises."""
+    outputs, *full = passes
+    parts = pretrain_losses.mean_losses(batch, outputs, token_losses, counts)
+    loss = tf.add_n(list(parts.values()))
+    if not full:
+      return loss, loss
+    config = self.task_config.semantic_consistency
+    added = semantic_consistency.terms(
+      batch, outputs, *full, config.detach, counts
+    )
+    return loss, semantic_consistency.objective(config, loss, added)
+
+  def _record(self, metrics, batch, passes, token_losses) -> None:
     """Feeds a batch to the metrics of training."""
-    parts = pretrain_losses.mean_losses(batch, outputs, token_losses)
-    kept_share = {"kept_share": _kept_share(batch, outputs)}
-    _update_means(metrics, parts | kept_share, batch)
+    outputs, *full = passes
+    means = pretrain_losses.mean_losses(batch, outputs, token_losses)
+    means["kept_share"] = _kept_share(batch, outputs)
+    weights = self._counts(batch)
+    weights["kept_share"] = tf.reduce_sum(
+      tf.cast(batch["input_mask"], tf.float32)
+    )
+    if full:
+      means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
+      weights["full_lm_example_loss"] = weights["lm_example_loss"]
+    pretrain_metrics.update_means(metrics, means, weights)
     self.process_metrics(metrics, batch, outputs)
 
 
@@ -228,56 +263,22 @@ def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
   model(dict.fromkeys([*names, "masked_lm_positions"], one))
 
 
+def _run_passes(kind: step_schedule.StepKind, model, batch: dict) -> list[dict]:
+  """Returns what the model returns for each pass of a step."""
+  plans = [kind.plan]
+  if kind.compared:
+    plans.append(keep_schedule.full_plan(kind.plan))
+  outputs = []
+  for plan in plans:
+    with model.encoder_network.following(plan):
+      outputs.append(model(batch, training=True))
+  return outputs
+
+
 def _global_sum(values):
   """Sums a structure of tensors over replicas."""
   replica = tf.distribute.get_replica_context()
   return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
-
-
-def _scaled(optimizer, objective: tf.Tensor) -> tf.Tensor:
-  """Multiplies by the loss scale, where float16 needs one."""
-  if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-    return optimizer.get_scaled_loss(objective)
-  return objective
-
-
-def _steps_done(optimizer) -> tf.Variable:
-  with tf.init_scope():  # as optimizers do: reading it may make it
-    return optimizer.iterations
-
-
-def _dense(gradients: list) -> dict[int, tf.Tensor]:
-  """Returns the gradients that there are, by their place.
-
-  Without a sentence head nothing reads the pooler: it has none. Those of
-  embeddings become dense, since the head's share of them is, and TPUs add no
-  others.
-  """
-  return {
-    index: tf.convert_to_tensor(gradient)
-    for index, gradient in enumerate(gradients)
-    if gradient is not None
-  }
-
-
-def _norm(optimizer, gradients: dict[int, tf.Tensor]) -> tf.Tensor:
-  """Returns the norm of all gradients together.
-
-  With a loss scale it is 0: Keras leaves out a step whose gradients overflow,
-  and lowers the scale.
-  """
-  if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-    return tf.constant(0.0)
-  return tf.linalg.global_norm(list(gradients.values()))
-
-
-def _apply(optimizer, gradients: dict[int, tf.Tensor], variables) -> None:
-  """Moves the variables that have a gradient, by their place."""
-  values = list(gradients.values())
-  if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-    values = optimizer.get_unscaled_gradients(values)
-  moved = [variables[index] for index in gradients]
-  optimizer.apply_gradients(list(zip(values, moved, strict=True)))
 
 
 def _kept_share(inputs: dict, outputs: dict) -> tf.Tensor:
@@ -287,21 +288,3 @@ def _kept_share(inputs: dict, outputs: dict) -> tf.Tensor:
   mask = tf.cast(inputs["input_mask"], tf.float32)
   computed = outputs["computed_share"] * mask
   return tf.math.divide_no_nan(tf.reduce_sum(computed), tf.reduce_sum(mask))
-
-
-def _update_means(
-  metrics: list, values: dict[str, tf.Tensor], labels: dict
-) -> None:
-  """Feeds a batch's means to the metrics of the same name.
-
-  Each counts by what it is a mean of, so that the mean over uneven batches,
-  slices or replicas is still the mean over all labels.
-  """
-  weights = pretrain_losses.loss_counts(labels) | {
-    "kept_share": tf.reduce_sum(tf.cast(labels["input_mask"], tf.float32))
-  }
-  for metric in metrics:
-    if metric.name in values:
-      metric.update_state(
-        values[metric.name], sample_weight=weights[metric.name]
-      )

@@ -7,6 +7,7 @@ scale is used. Here the sum is clipped.
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
@@ -18,12 +19,14 @@ from official.modeling import performance
 def create_optimizer(
   config: optimization.OptimizationConfig,
   runtime: cfg.RuntimeConfig | None = None,
+  wrap_rate: Callable = lambda rate: rate,
 ) -> tf_keras.optimizers.legacy.Optimizer:
   """Builds the optimizer of a config.
 
   Args:
     config: optimizer, learning rate, warm-up, moving average.
     runtime: says whether the loss is scaled, for float16.
+    wrap_rate: takes the learning rate that was built; returns the one to use.
 
   Returns:
     The optimizer. It sums gradients over replicas, then clips them, where
@@ -37,7 +40,7 @@ def create_optimizer(
     transformers = [functools.partial(clip_by_global_norm, norm=norm)]
   factory = optimization.OptimizerFactory(config)
   optimizer = factory.build_optimizer(
-    factory.build_learning_rate(), gradient_transformers=transformers
+    wrap_rate(factory.build_learning_rate()), gradient_transformers=transformers
   )
   if runtime is None:
     return optimizer

@@ -28,11 +28,12 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_yaml(path: str) -> dict:
+def read_yaml(path: str, flag: str = "--config_file") -> dict:
   """Reads a YAML or JSON file of overrides.
 
   Args:
     path: on any filesystem that TensorFlow knows.
+    flag: that named it, for errors.
 
   Returns:
     The nested dictionary; empty for an empty file.
@@ -45,7 +46,7 @@ def read_yaml(path: str) -> dict:
       text = file.read()
   except (tf.errors.OpError, UnicodeDecodeError) as error:
     raise errors.UserError(
-      f"--config_file must be a readable YAML file. Received: {path!r}"
+      f"{flag} must be a readable YAML file. Received: {path!r}"
     ) from error
   return load_yaml(text, source=path)
 

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is the task of a pretraining config consistent?"""
 
+import contextlib
+from collections.abc import Iterator
+
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_checks
 from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import keep_schedule
-from token_dropping import masked_lm
 from token_dropping import number_guard
+from token_dropping import pretrain_config
 from token_dropping import pretrain_data
+from token_dropping import semantic_consistency
 from token_dropping.data import dynamic_masking
 
 _DATA = ("train_data", "validation_data")
@@ -30,15 +34,16 @@ def check(task: cfg.TaskConfig) -> None:
     if isinstance(data, pretrain_data.PretrainDataConfig):
       _check_masking(data, f"task.{name}")
       _check_skipping(data, f"task.{name}")
-  if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
+  if isinstance(task, pretrain_config.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
     _check_schedule(task)
+    _check_validation(task)
     _check_slices(task)
     _check_faults(task)
   _check_heads(task)
 
 
-def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+def _check_faults(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
   _check_choice(
     task.on_bad_numbers, number_guard.POLICIES, "task.on_bad_numbers"
   )
@@ -47,12 +52,32 @@ def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
     errors.require(value >= 0, f"task.{name} must be at least 0", value)
 
 
-def _check_schedule(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+def _check_schedule(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
   plan = encoder_config.get_drop_plan(task.model.encoder.any)
-  try:
+  with _fields_of("task.keep_schedule"):
     keep_schedule.phases(task.keep_schedule, plan)
+  with _fields_of("task.semantic_consistency"):
+    semantic_consistency.check(
+      task.semantic_consistency, pretrain_config.schedule_of(task)
+    )
+
+
+@contextlib.contextmanager
+def _fields_of(path: str) -> Iterator[None]:
+  """Puts a dotted path before the field that a `ValueError` begins with."""
+  try:
+    yield
   except ValueError as error:
-    raise errors.UserError(f"task.keep_schedule.{error}") from error
+    raise errors.UserError(f"{path}.{error}") from error
+
+
+def _check_validation(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
+  errors.require(
+    not (task.dropped_validation and task.model.encoder.any.drop_at_inference),
+    "task.dropped_validation must be false with "
+    "task.model.encoder.any.drop_at_inference, which drops in every evaluation",
+    "true",
+  )
 
 
 def find_doubts(task: cfg.TaskConfig) -> list[str]:
@@ -90,7 +115,7 @@ def _check_data(data: cfg.DataConfig, path: str) -> None:
   )
 
 
-def _check_slices(task: masked_lm.TokenDropMaskedLMConfig) -> None:
+def _check_slices(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
   """Checks that batches can be cut into equal slices."""
   path, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
   errors.require(slices >= 1, f"task.{path} must be at least 1", slices)
@@ -205,7 +230,7 @@ def _check_heads(task) -> None:
         "in task.model.cls_heads",
         f"heads {names}",
       )
-  if isinstance(task, masked_lm.TokenDropMaskedLMConfig):
+  if isinstance(task, pretrain_config.TokenDropMaskedLMConfig):
     for index, head in enumerate(task.model.cls_heads):
       errors.require(
         head.cls_token_idx == 0,

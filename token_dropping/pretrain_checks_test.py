@@ -206,3 +206,59 @@ def test_records_that_others_read_are_not_skipped(data, reader):
     f"{data}.on_bad_records must be stop with {data}.tfds_name and with "
     f"{data}.enable_tf_data_service. Received: 'skip'"
   )
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {"task.keep_schedule.full_interval": 1},
+      "task.keep_schedule.full_interval must be 0 or at least 2. Received: 1",
+    ),
+    (
+      {"task.semantic_consistency.interval": -10},
+      "task.semantic_consistency.interval must be at least 0. Received: -10",
+    ),
+    (
+      {
+        "task.semantic_consistency.interval": 10,
+        "task.keep_schedule.full_interval": 5,
+      },
+      "task.semantic_consistency.interval must not be a multiple of "
+      "task.keep_schedule.full_interval (5): those steps drop nothing. "
+      "Received: 10",
+    ),
+    (
+      {
+        "task.dropped_validation": True,
+        f"{ENCODER}.drop_at_inference": True,
+      },
+      "task.dropped_validation must be false with "
+      f"{ENCODER}.drop_at_inference, which drops in every evaluation. "
+      "Received: true",
+    ),
+    (
+      {"task.learning_rate_by_layer_tokens": True},
+      "task.learning_rate_by_layer_tokens must be false unless "
+      "task.keep_schedule changes the number of tokens in the course of "
+      "training. Received: true",
+    ),
+  ],
+)
+def test_options_of_training_that_cannot_be(changes, message):
+  assert experiment_checks_testing.refused(changes) == message
+
+
+def test_options_of_training_go_together():
+  experiment_checks.check_experiment(
+    experiment_checks_testing.params(
+      {
+        "task.semantic_consistency.interval": 10,
+        "task.keep_schedule.full_interval": 4,
+        "task.keep_schedule.type": "linear",
+        "task.keep_schedule.train_steps": 100,
+        "task.learning_rate_by_layer_tokens": True,
+        "task.dropped_validation": True,
+      }
+    )
+  )

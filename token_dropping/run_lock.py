@@ -5,11 +5,41 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 from token_dropping import errors
 
 FILE = "run.lock"
+
+
+def wait_until_free(model_dir: str, seconds: float) -> bool:
+  """Waits for a process that ends, such as one that was told to stop.
+
+  Args:
+    model_dir: folder of a run; it may not exist yet.
+    seconds: how long to wait at most.
+
+  Returns:
+    Whether the folder is free.
+  """
+  end = time.monotonic() + seconds
+  while _is_held(os.path.join(model_dir, FILE)):
+    if time.monotonic() > end:
+      return False
+    time.sleep(0.2)
+  return True
+
+
+def _is_held(path: str) -> bool:
+  try:
+    with open(path, encoding="utf-8") as file:
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except FileNotFoundError:
+    return False
+  except BlockingIOError:
+    return True
+  return False
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The summary at the end of a run."""
 
+from token_dropping import dropped_validation
 from token_dropping import importance_report
 from token_dropping import progress
 from token_dropping import shown_outputs
@@ -35,6 +36,8 @@ def format_summary(
           f"{outputs['masked_lm_accuracy']:.3f}{note}",
         )
       )
+  if dropped_validation.LOSS in reporter.eval_outputs:
+    lines.append(_line("dropped loss", _dropped_scores(reporter.eval_outputs)))
   if unigram_loss is not None and reporter.eval_outputs:
     note = "  (best guess without context)"
     lines.append(_line("unigram loss", f"{unigram_loss:.3f}{note}"))
@@ -44,6 +47,13 @@ def format_summary(
   if checkpoint:
     lines.append(_line("checkpoint", checkpoint))
   return "\n".join(lines)
+
+
+def _dropped_scores(outputs: dict) -> str:
+  return (
+    f"{outputs[dropped_validation.LOSS]:.3f}  masked-LM accuracy "
+    f"{outputs[dropped_validation.ACCURACY]:.3f}  (validation, with dropping)"
+  )
 
 
 def _skipped_records(reporter: progress.ProgressReporter) -> str:

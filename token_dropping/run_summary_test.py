@@ -37,6 +37,21 @@ def test_only_what_was_seen_is_shown():
   assert text == "Nothing to train: the run is at step 40."
 
 
+def test_dropped_validation_stands_beside_that_of_whole_sequences():
+  outputs = _reporter().eval_outputs | {
+    "dropped_lm_example_loss": 6.25,
+    "dropped_masked_lm_accuracy": 0.25,
+  }
+  text = run_summary.format_summary(
+    _reporter(eval_outputs=outputs), 1600, None, None
+  )
+  assert text.splitlines()[-2:] == [
+    "  validation loss  6.750  masked-LM accuracy 0.125  (whole sequences)",
+    "  dropped loss     6.250  masked-LM accuracy 0.250  "
+    "(validation, with dropping)",
+  ]
+
+
 def test_skipped_records_are_counted():
   outputs = _reporter().train_outputs
   reporter = _reporter(

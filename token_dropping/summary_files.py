@@ -2,6 +2,7 @@
 """TensorBoard's files of a run that goes on from an earlier step."""
 
 import os
+import sys
 
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
@@ -31,6 +32,27 @@ def drop_after(folder: str, step: int) -> int:
       tf.io.gfile.rename(temporary, path, overwrite=True)
     removed += dropped
   return removed
+
+
+def read_scalars(folder: str) -> dict[str, dict[int, float]]:
+  """Reads the curves of a run.
+
+  Args:
+    folder: with the event files, on any filesystem that TensorFlow knows.
+
+  Returns:
+    By tag, the value at each step; of several the last one written.
+  """
+  curves = {}
+  pattern = os.path.join(folder, "events.out.tfevents.*")
+  for path in sorted(tf.io.gfile.glob(pattern)):
+    for record in _split(path, sys.maxsize)[0]:
+      event = event_pb2.Event.FromString(record)
+      for value in event.summary.value:
+        if value.metadata.plugin_data.plugin_name == "scalars":
+          number = float(tf.make_ndarray(value.tensor))
+          curves.setdefault(value.tag, {})[event.step] = number
+  return curves
 
 
 def _split(path: str, step: int) -> tuple[list[bytes], int, bool]:

@@ -7,7 +7,6 @@ written last: a sweep that was cut off goes on where it was.
 """
 
 import dataclasses
-import json
 import statistics
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping import errors
 from token_dropping import finetune_config
+from token_dropping import result_file
 from token_dropping import run_scores
 from token_dropping import trainer as trainer_lib
 
@@ -214,42 +214,23 @@ def _variant(params, rate: float, seed: int) -> cfg.ExperimentConfig:
 def _read_result(folder: str, params: cfg.ExperimentConfig) -> dict | None:
   """Returns the result of a setting that is complete."""
   path = tf.io.gfile.join(folder, RESULT)
-  if not tf.io.gfile.exists(path):
-    return None
-  with tf.io.gfile.GFile(path) as file:
-    found = json.load(file)
-  errors.require(
-    found.pop("experiment") == _identity(params),
-    "--model_dir must be new or hold a sweep of the same experiment",
-    f"{folder!r}, of another task or trainer config",
-  )
-  return found
+  return result_file.read(path, _identity(params), "--model_dir")
 
 
 def _write_result(folder: str, params: cfg.ExperimentConfig) -> dict:
   result = run_scores.read_best(params, folder)
-  _write_json(
-    tf.io.gfile.join(folder, RESULT), {"experiment": _identity(params)} | result
-  )
+  path = tf.io.gfile.join(folder, RESULT)
+  result_file.write(path, _identity(params), result)
   return result
 
 
 def _identity(params: cfg.ExperimentConfig) -> dict:
-  """Returns what decides about a result, as it comes back from JSON."""
-  whole = {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
-  return json.loads(json.dumps(whole))
+  """Returns what decides about a result."""
+  return {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
 
 
 def _write_report(report: dict, output_dir: str) -> None:
-  _write_json(tf.io.gfile.join(output_dir, f"{SUMMARY}.json"), report)
-  with tf.io.gfile.GFile(
-    tf.io.gfile.join(output_dir, f"{SUMMARY}.md"), "w"
-  ) as file:
+  path = tf.io.gfile.join(output_dir, SUMMARY)
+  result_file.write_json(f"{path}.json", report)
+  with tf.io.gfile.GFile(f"{path}.md", "w") as file:
     file.write(format_report(report) + "\n")
-
-
-def _write_json(path: str, content: dict) -> None:
-  """Writes a file that is whole or not there."""
-  with tf.io.gfile.GFile(f"{path}.part", "w") as file:
-    file.write(json.dumps(content, indent=2) + "\n")
-  tf.io.gfile.rename(f"{path}.part", path, overwrite=True)

@@ -118,7 +118,7 @@ def test_a_half_finished_sweep_goes_on(folder, capsys):
 
 
 def test_a_sweep_of_another_experiment_is_refused(folder):
-  with pytest.raises(errors.UserError, match="a sweep of the same experiment"):
+  with pytest.raises(errors.UserError, match="results of the same experiment"):
     _launch(folder, "task.warmup_share=0.5")
 
 

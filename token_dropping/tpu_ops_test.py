@@ -57,7 +57,12 @@ def _step(name: str):
   """Returns a step of one replica, with nothing around it, compiled."""
   changes = {
     "train in slices": {"gradient_accumulation_steps": 2},
-    "train by a schedule": {"keep_schedule": SCHEDULE},
+    "train by a schedule": {
+      "keep_schedule": SCHEDULE | {"full_interval": 3},
+      "semantic_consistency": {"interval": 2, "detach": True},
+      "learning_rate_by_layer_tokens": True,
+    },
+    "evaluate twice": {"dropped_validation": True},
     "train with context": _drop("context"),
     "train layerwise": _drop("layerwise"),
     "train pooled": _drop("pool"),
@@ -73,7 +78,7 @@ def _step(name: str):
   def evaluate(batch):
     return run.task.validation_step(batch, run.model, metrics)
 
-  step = evaluate if name == "evaluate" else train
+  step = evaluate if name.startswith("evaluate") else train
   return tf.function(step, jit_compile=True)
 
 
@@ -100,8 +105,16 @@ def _kind(op: str) -> str | None:
   return None
 
 
-STEPS = ["train", "train in slices", "train by a schedule", "evaluate"]
-STEPS += ["train with context", "train layerwise", "train pooled"]
+STEPS = [
+  "train",
+  "train in slices",
+  "train by a schedule",
+  "train with context",
+  "train layerwise",
+  "train pooled",
+  "evaluate",
+  "evaluate twice",
+]
 
 
 @pytest.fixture(scope="module", params=STEPS)

@@ -208,6 +208,7 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
       model_dir,
       train_actions=[
         trainer.skip_counter.on_train,
+        trainer.clock.on_train,
         reporter.on_train,
         lambda _: trainer.guard.look(
           lambda: tf.train.latest_checkpoint(model_dir),

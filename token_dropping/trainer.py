@@ -16,6 +16,7 @@ from token_dropping import number_guard
 from token_dropping import skip_counter
 from token_dropping import step_random
 from token_dropping import stop_request
+from token_dropping import train_clock
 from token_dropping import workers
 
 
@@ -51,6 +52,7 @@ class Trainer(base_trainer.Trainer):
       getattr(task, "max_skipped_steps", 0),
     )
     self.skip_counter = skip_counter.SkipCounter(self.task)
+    self.clock = train_clock.TrainClock(self.global_step)
     self._checkpoint = _Checkpoint(
       global_step=self.global_step,
       model=self.model,
@@ -58,6 +60,7 @@ class Trainer(base_trainer.Trainer):
       skipped_steps=self.guard.bad_steps,
       skipped_records=self.skip_counter.trained,
       loop_metrics=self._loop_metrics(),
+      train_clock=self.clock,
       **getattr(self.model, "checkpoint_items", {}),
     )
     # Makes the counter. Workers must make their variables in the same order,
@@ -71,11 +74,11 @@ class Trainer(base_trainer.Trainer):
     return [*getattr(self, "_train_metrics", []), self._train_loss]
 
   def create_train_loop_fn(self):
-    """Orbit's loop; where the host runs it, a stop request ends it early."""
+    """Orbit's loop, timed; a stop request ends it where the host runs it."""
     options = self._train_options
     if not options.use_tf_while_loop or not host_runs_loop(self.strategy):
-      return super().create_train_loop_fn()
-    return tf.function(self._train_loop)
+      return self.clock.timed(super().create_train_loop_fn())
+    return self.clock.timed(tf.function(self._train_loop))
 
   def _train_loop(self, iterator, num_steps: tf.Tensor) -> None:
     for _ in tf.range(num_steps):
@@ -118,8 +121,9 @@ class Trainer(base_trainer.Trainer):
         metrics=self.train_metrics,
       )
       self._train_loss.update_state(logs[self.task.loss])
-      # Model Garden's tasks return no norm.
-      values = [logs[self.task.loss], logs.get("gradient_norm", 0.0)]
+      # Model Garden's tasks return the loss alone.
+      names = ("objective", "gradient_norm")
+      values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
       self.guard.check(values, before)
       self.global_step.assign_add(1)
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains variants side by side and reports what each saves and costs.
+
+    python -m token_dropping.study --plan=studies/quick.yaml \\
+      --data_dir=runs/quickstart --output_dir=runs/quick
+
+A plan names variants of an experiment and seeds. All are trained on the same
+data for the same steps; the report shows validation loss against steps, seconds
+and multiply-adds. The same command goes on after a kill. docs/quality.md says
+how to read the report.
+"""
+
+import importlib
+import os
+import types
+
+from absl import flags
+
+from token_dropping import errors
+
+_FLAGS = (
+  ("plan", "Path of the plan, a YAML file. Required."),
+  ("output_dir", "Folder of the runs and the report. Required."),
+  ("data_dir", "Folder that the plan's data lie in. Default: OUTPUT_DIR/data."),
+  (
+    "results_dir",
+    "Folder of the results, a small file a run, from which a study goes on, on "
+    "another machine too. Default: OUTPUT_DIR/results.",
+  ),
+)
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the command's flags.
+
+  Args:
+    values: where; default the program's own flags.
+  """
+  for name, text in _FLAGS:
+    flags.DEFINE_string(name, "", text, flag_values=values)
+  flags.DEFINE_integer(
+    "jobs",
+    1,
+    "How many runs at once, each on an equal share of the cores.",
+    flag_values=values,
+  )
+  flags.DEFINE_bool(
+    "report_only",
+    False,
+    "Train nothing; report the results that there are.",
+    flag_values=values,
+  )
+
+
+def _load_session() -> types.ModuleType:
+  """Imports TensorFlow and the rest, once the flags are known to be there.
+
+  Raises:
+    UserError: a package of the extra is not installed.
+  """
+  try:
+    return importlib.import_module("token_dropping.study.session")
+  except ImportError as error:
+    raise errors.UserError(
+      "the report needs matplotlib: pip install 'token-dropping[study]'. "
+      f"Received: {error}"
+    ) from error
+
+
+def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
+  """Runs the command."""
+  if argv[1:]:
+    raise errors.UserError(
+      f"arguments must be flags, --name=value. Received: {argv[1]!r}"
+    )
+  for name in ("plan", "output_dir"):
+    errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
+  study = _load_session().open_study(
+    values.plan,
+    data_dir=values.data_dir or os.path.join(values.output_dir, "data"),
+    output_dir=values.output_dir,
+    results_dir=values.results_dir
+    or os.path.join(values.output_dir, "results"),
+    jobs_at_once=values.jobs,
+  )
+  if not values.report_only:
+    study.run()
+  print(study.report())
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main)

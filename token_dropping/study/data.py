@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of a study, made once where its plan says how."""
+
+import os
+import subprocess
+import sys
+
+from token_dropping import errors
+from token_dropping.study import plan as plans
+
+
+def prepare(plan: plans.Plan, data_dir: str) -> None:
+  """Makes the records of a plan that says how; they may be there already.
+
+  Args:
+    plan: the plan.
+    data_dir: folder that its data lie in.
+
+  Raises:
+    UserError: they cannot be made.
+  """
+  if plan.data is None or plan.data.prepare is None:
+    return
+  command = [sys.executable, "-m", "token_dropping.data.prepare"]
+  command += settings_flags(plan.data.prepare, ("input",), data_dir)
+  command.append(f"--output_dir={os.path.join(data_dir, plan.data.folder)}")
+  done = subprocess.run(command, capture_output=True, text=True)
+  lines = [line for line in done.stderr.splitlines() if line.strip()]
+  errors.require(
+    done.returncode == 0,
+    "data.prepare must be settings of token_dropping.data.prepare that work",
+    lines[-1] if lines else f"exit code {done.returncode}",
+  )
+
+
+def settings_flags(
+  settings: dict, files: tuple[str, ...], data_dir: str
+) -> list[str]:
+  """Returns settings as flags.
+
+  Args:
+    settings: by name.
+    files: names of those that are paths below `data_dir`, with commas between
+      several; what has a colon, such as `gensim:enwiki` or `gs://`, is not.
+    data_dir: the folder.
+
+  >>> settings_flags({"input": "a.txt", "seed": 1}, ("input",), "data")
+  ['--input=data/a.txt', '--seed=1']
+  """
+  return [
+    f"--{name}={_below(data_dir, value) if name in files else value}"
+    for name, value in settings.items()
+  ]
+
+
+def _below(folder: str, paths: str) -> str:
+  return ",".join(
+    path if ":" in path else os.path.join(folder, path)
+    for path in paths.split(",")
+  )

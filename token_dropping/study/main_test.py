@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the command: a study that is killed goes on and ends the same."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from absl import flags
+
+from token_dropping import errors
+from token_dropping import summary_files
+from token_dropping import testing
+from token_dropping.study import __main__ as command
+from token_dropping.study import plan as plans
+from token_dropping.study import runs
+from token_dropping.study import study_testing
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _run(**values) -> None:
+  parsed = flags.FlagValues()
+  command.define_flags(parsed)
+  parsed([" ", *(f"--{name}={value}" for name, value in values.items())])
+  command.main(["study"], parsed)
+
+
+def _start(**values) -> subprocess.Popen:
+  return subprocess.Popen(
+    [
+      sys.executable,
+      "-m",
+      "token_dropping.study",
+      *(f"--{name}={value}" for name, value in values.items()),
+    ],
+    cwd=ROOT,
+    env=os.environ | {"PYTHONPATH": str(ROOT)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
+
+
+def _kill_in_the_first_run(process: subprocess.Popen, log: pathlib.Path):
+  """Kills a study while its first run evaluates, half-way."""
+  while process.poll() is None:
+    if log.exists() and "step      10/" in log.read_text():
+      process.send_signal(signal.SIGKILL)
+    time.sleep(0.02)
+  assert process.returncode == -signal.SIGKILL, process.stdout.read()
+
+
+def _uninterrupted(folder: pathlib.Path, path: str) -> dict[str, dict]:
+  """Trains every run of a plan in this process; returns losses by step."""
+  found = {}
+  for run in runs.expand(plans.read(path), study_testing.folders(folder)):
+    testing.launch_argv(list(run.command[3:]))
+    scalars = summary_files.read_scalars(f"{run.model_dir}/validation")
+    found[run.variant] = scalars["lm_example_loss"]
+  return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A study that was killed in its first run and went on."""
+  path = tmp_path_factory.mktemp("study")
+  plan = study_testing.write_plan(path)
+  values = {"plan": plan, "output_dir": path / "out"}
+  log = path / "out/runs/dense_seed_1/log.txt"
+  _kill_in_the_first_run(_start(**values), log)
+  assert not list((path / "out" / "results").glob("*seed*"))
+  _run(**values)
+  return path
+
+
+def _results(folder: pathlib.Path) -> list[dict]:
+  return json.loads((folder / "out" / "study.json").read_text())["runs"]
+
+
+def test_a_killed_study_ends_as_one_that_was_not(folder):
+  log = (folder / "out/runs/dense_seed_1/log.txt").read_text()
+  assert "stopped by SIGTERM at step 10, which is saved" in log
+  assert "Trained 10 steps, to step 20" in log
+  expected = _uninterrupted(folder / "again", str(folder / "tiny.yaml"))
+  for result in _results(folder):
+    losses = {point["step"]: point["loss"] for point in result["curve"]}
+    assert losses == expected[result["variant"]]
+
+
+def test_time_and_work_add_up_over_a_restart(folder):
+  dense, dropped = _results(folder)
+  for result in (dense, dropped):
+    first, last = result["curve"]
+    assert (first["step"], last["step"]) == (10, study_testing.STEPS)
+    assert 0 < first["cpu_seconds"] < last["cpu_seconds"]
+    assert 0 < first["seconds"] < last["seconds"]
+    assert last["multiply_adds"] == 2 * first["multiply_adds"]
+  assert (
+    dropped["curve"][1]["multiply_adds"] < dense["curve"][1]["multiply_adds"]
+  )
+  assert (dense["kept_share"], dropped["kept_share"]) == (1.0, 0.5)
+
+
+def test_what_is_complete_is_left_alone(folder, capsys):
+  before = {
+    path: path.stat().st_mtime_ns
+    for path in (folder / "out" / "results").iterdir()
+  }
+  assert len(before) == 3
+  _run(plan=folder / "tiny.yaml", output_dir=folder / "out")
+  out = capsys.readouterr().out
+  assert "2 runs, 0 of them to do" in out
+  assert "| mlm_loss | 1 | 20 |" in out
+  assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_results_are_all_that_another_machine_needs(folder, tmp_path, capsys):
+  _run(
+    plan=folder / "tiny.yaml",
+    output_dir=tmp_path / "elsewhere",
+    results_dir=folder / "out" / "results",
+  )
+  assert "2 runs, 0 of them to do" in capsys.readouterr().out
+  whole = (folder / "out" / "study.json").read_text()
+  assert (tmp_path / "elsewhere" / "study.json").read_text() == whole
+
+
+def test_report_only(folder, tmp_path, capsys):
+  _run(plan=folder / "tiny.yaml", output_dir=tmp_path, report_only=True)
+  assert "0 of 2 runs." in capsys.readouterr().out
+  assert not (tmp_path / "runs").exists()
+
+
+def test_results_of_another_plan_are_refused(folder, tmp_path):
+  changes = {"variants": {"dense": {study_testing.KEEP_RATIO: 0.9}}}
+  plan = study_testing.write_plan(tmp_path, **changes)
+  with pytest.raises(errors.UserError) as caught:
+    _run(plan=plan, output_dir=folder / "out")
+  assert "--results_dir must be new or hold results of the same" in str(
+    caught.value
+  )
+  assert "token_keep_ratio is 1.0 there and 0.9 here" in str(caught.value)
+
+
+def test_a_part_of_another_run_is_refused(folder, tmp_path):
+  part = tmp_path / "runs/dense_seed_1"
+  part.mkdir(parents=True)
+  (part / "run.json").write_text('{"experiment": {"name": "other"}}')
+  with pytest.raises(errors.UserError, match="--output_dir must be new or"):
+    _run(plan=folder / "tiny.yaml", output_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("values", "message"),
+  [
+    ({"output_dir": "x"}, "--plan must be set. Received: nothing"),
+    ({"plan": "x"}, "--output_dir must be set. Received: nothing"),
+    (
+      {"plan": "none.yaml", "output_dir": "x"},
+      "--plan must be a readable YAML file. Received: 'none.yaml'",
+    ),
+  ],
+)
+def test_wrong_flags(values, message):
+  with pytest.raises(errors.UserError) as caught:
+    _run(**values)
+  assert str(caught.value) == message
+
+
+def test_missing_package_is_named(monkeypatch):
+  name = "token_dropping.study.session"
+  monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+  with pytest.raises(errors.UserError) as caught:
+    _run(plan="x", output_dir="x")
+  assert str(caught.value) == (
+    "the report needs matplotlib: pip install 'token-dropping[study]'. "
+    f"Received: import of {name} halted; None in sys.modules"
+  )
+
+
+def test_arguments_are_refused():
+  parsed = flags.FlagValues()
+  command.define_flags(parsed)
+  parsed([" "])
+  with pytest.raises(errors.UserError, match="must be flags, --name=value"):
+    command.main(["study", "plan.yaml"], parsed)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a finished run has shown."""
+
+import datetime
+import os
+import statistics
+from collections.abc import Callable
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from token_dropping import cost
+from token_dropping import errors
+from token_dropping import importance_report
+from token_dropping import machines
+from token_dropping import masked_lm
+from token_dropping import pretrain_config
+from token_dropping import run_dir
+from token_dropping import summary_files
+from token_dropping import train_clock
+from token_dropping.study import runs
+
+PACKAGES = ("tensorflow", "tf-models-official")
+LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
+DROPPED_LOSS = "dropped_lm_example_loss"
+SHOWN_TOKENS = 20
+
+_EVALUATION = {LOSS: "loss", ACCURACY: "accuracy", DROPPED_LOSS: "dropped_loss"}
+_CLOCK = {train_clock.WALL: "seconds", train_clock.CPU: "cpu_seconds"}
+Scalars = dict[str, dict[int, float]]
+
+
+def measure(run: runs.Run, cores: int) -> dict:
+  """Reads what a run left in its folder.
+
+  Args:
+    run: a run that is complete.
+    cores: that it could use.
+
+  Returns:
+    `variant`, `seed`; `train_steps`; `curve`, a list with what each evaluation
+    found (`step`, `loss`, `accuracy`, if there is one `dropped_loss`) and what
+    the training to there had taken (`seconds`, `cpu_seconds`,
+    `multiply_adds`); `step_seconds` and `step_cpu_seconds`, medians;
+    `train_loss`, mean over the steps between the last two evaluations;
+    `kept_share`, mean over the run; `most_important` and `least_important`
+    tokens; `machine`, `commit`, `date`.
+
+  Raises:
+    UserError: summaries or checkpoint are missing.
+  """
+  trained, evaluated = (
+    summary_files.read_scalars(os.path.join(run.model_dir, name))
+    for name in ("train", run.params.trainer.validation_summary_subdir)
+  )
+  last = run.params.trainer.train_steps
+  for curves, tag in ((evaluated, LOSS), (trained, train_clock.CPU)):
+    errors.require(
+      last in curves.get(tag, {}),
+      f"the summaries of {run.model_dir} must have {tag} at step {last}",
+      sorted(curves.get(tag, {}))[-1:] or "none",
+    )
+  machine = machines.this_machine(PACKAGES) | {"cores": cores}
+  return {
+    "variant": run.variant,
+    "seed": run.seed,
+    "train_steps": last,
+    "curve": curve(trained, evaluated, _training_macs(run.params)),
+    "step_seconds": median_step(trained[train_clock.WALL]),
+    "step_cpu_seconds": median_step(trained[train_clock.CPU]),
+    "train_loss": last_mean(trained[LOSS], evaluated[LOSS]),
+    "kept_share": statistics.fmean(trained["kept_share"].values()),
+    **_important_tokens(run),
+    "machine": machine,
+    "commit": machines.commit(),
+    "date": datetime.date.today().isoformat(),
+  }
+
+
+def curve(
+  trained: Scalars, evaluated: Scalars, macs: Callable[[int], int]
+) -> list[dict]:
+  """Returns a point for each evaluation.
+
+  Args:
+    trained: scalars of training.
+    evaluated: scalars of evaluation.
+    macs: multiply-adds of training up to a step.
+  """
+  return [
+    {
+      "step": step,
+      **{
+        name: evaluated[tag][step]
+        for tag, name in _EVALUATION.items()
+        if step in evaluated.get(tag, {})
+      },
+      **{name: trained[tag][step] for tag, name in _CLOCK.items()},
+      "multiply_adds": macs(step),
+    }
+    for step in sorted(evaluated[LOSS])
+  ]
+
+
+def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
+  """Returns a function from step to multiply-adds of the training up to it."""
+  task = params.task
+  shape = cost.BertShape.from_config(task.model.encoder.get(), task.train_data)
+  schedule = pretrain_config.schedule_of(task)
+  batch_size = task.train_data.global_batch_size
+  return lambda step: cost.training_macs(shape, schedule, step, batch_size)
+
+
+def median_step(seconds: dict[int, float]) -> float:
+  """Returns the median over loops of the time of a step."""
+  steps = sorted(seconds)
+  pairs = zip([0, *steps], steps, strict=False)
+  return statistics.median(
+    (seconds[end] - seconds.get(start, 0.0)) / (end - start)
+    for start, end in pairs
+  )
+
+
+def last_mean(losses: dict[int, float], evaluations: dict[int, float]) -> float:
+  """Returns the mean training loss since the last evaluation but one."""
+  start = sorted([0, *evaluations])[-2]
+  return statistics.fmean(v for step, v in losses.items() if step > start)
+
+
+def _important_tokens(run: runs.Run) -> dict:
+  """Returns both ends of what the last checkpoint thinks of tokens."""
+  model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
+  saved = tf.train.Checkpoint(**model.checkpoint_items)
+  saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()
+  most, least = importance_report.ranked_tokens(
+    model.encoder_network.importance_scorer,
+    os.path.join(run.model_dir, run_dir.VOCABULARY),
+    SHOWN_TOKENS,
+  )
+  return {"most_important": most, "least_important": least}

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of plans: what they mean, and what is refused."""
+
+import pytest
+import yaml
+
+from token_dropping import errors
+from token_dropping.study import plan as plans
+
+TREE = {
+  "experiment": "bert/token_drop",
+  "seeds": [1, 2],
+  "dense": "dense",
+  "variants": {"dense": {"task.seed": 3}, "other": None},
+}
+
+
+def _read(folder, **changes) -> plans.Plan:
+  path = folder / "some.yaml"
+  path.write_text(yaml.safe_dump(TREE | changes))
+  return plans.read(str(path))
+
+
+def test_plan(tmp_path):
+  plan = _read(
+    tmp_path,
+    config_files=["a.yaml", "../b.yaml"],
+    overrides={"trainer": {"train_steps": 5}, "trainer.max_to_keep": 1},
+    data={"prepare": {"input": "text/*.txt"}},
+    downstream={"data": {"task": "classification"}},
+  )
+  assert plan.name == "some"
+  assert plan.variants == {
+    "dense": plans.Variant("dense", {"task": {"seed": 3}}, (1, 2)),
+    "other": plans.Variant("other", {}, (1, 2)),
+  }
+  assert plan.config_files == (
+    str(tmp_path / "a.yaml"),
+    str(tmp_path.parent / "b.yaml"),
+  )
+  assert plan.overrides == {"trainer": {"train_steps": 5, "max_to_keep": 1}}
+  assert plan.data == plans.DataSource("records", {"input": "text/*.txt"})
+  assert plan.downstream == plans.Downstream({"task": "classification"})
+
+
+def test_a_variant_may_have_fewer_seeds(tmp_path):
+  plan = _read(tmp_path, variants={"dense": {"seeds": [2]}})
+  assert plan.variants["dense"] == plans.Variant("dense", {}, (2,))
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {"sedes": [1]},
+      "must use keys of a plan; the nearest is seeds. Received: sedes",
+    ),
+    (
+      {"data": {"folders": "x"}},
+      "a plan; the nearest is data.folder. Received: data.folders",
+    ),
+    (
+      {"data": {"prepare": {"vocab": 9}}},
+      "the nearest is data.prepare.vocab_size. Received: data.prepare.vocab",
+    ),
+    (
+      {"data": {"prepare": {"output_dir": "x"}}},
+      "must use keys of a plan. Received: data.prepare.output_dir",
+    ),
+    ({"data": [1]}, "data must be a mapping. Received: [1]"),
+    ({"data": {"folder": 1}}, "data.folder must be a string. Received: 1"),
+    (
+      {"downstream": {"data": {}, "config": "x"}},
+      "the nearest is downstream.config_files. Received: downstream.config",
+    ),
+    (
+      {"downstream": {"data": {"tsak": "x"}}},
+      "the nearest is downstream.data.task. Received: downstream.data.tsak",
+    ),
+    ({"experiment": None}, "experiment must be a string. Received: None"),
+    (
+      {"dense": "dens"},
+      "dense must be one of the variants; the nearest is dense. "
+      "Received: 'dens'",
+    ),
+    ({"variants": {}}, "variants must be a mapping of variants. Received: {}"),
+    (
+      {"variants": {"dense": [1]}},
+      "variants.dense must be a mapping of overrides. Received: [1]",
+    ),
+    (
+      {"variants": {"a/b": {}}},
+      "a name in variants must consist of letters, digits, _ . -. "
+      "Received: 'a/b'",
+    ),
+    (
+      {"variants": {"dense": {"seeds": [3]}}},
+      "variants.dense.seeds must be some of the plan's seeds [1, 2]. "
+      "Received: [3]",
+    ),
+    (
+      {"seeds": [1, 1]},
+      "seeds must be a list of different whole numbers, at least 0. "
+      "Received: [1, 1]",
+    ),
+    ({"seeds": [True]}, "at least 0. Received: [True]"),
+    ({"seeds": 1}, "seeds must be a list of different whole numbers"),
+    (
+      {"config_files": "x"},
+      "config_files must be a list of paths, from the plan's folder. "
+      "Received: 'x'",
+    ),
+  ],
+)
+def test_wrong_plans(tmp_path, changes, message):
+  with pytest.raises(errors.UserError) as caught:
+    _read(tmp_path, **changes)
+  assert str(caught.value).startswith(str(tmp_path / "some.yaml"))
+  assert message in str(caught.value)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The curves of a study as a picture that a page can hold."""
+
+import collections
+import io
+import statistics
+
+import matplotlib
+from matplotlib import figure
+
+AXES = {
+  "step": ("steps", 1.0),
+  "cpu_seconds": ("CPU seconds of training", 1.0),
+  "multiply_adds": ("multiply-adds, T", 1e-12),
+}
+_COLORS = matplotlib.colormaps["tab10"].colors
+_DASHES = ("-", "--", ":", "-.")
+
+
+def draw(results: list[dict], order: list[str], text: dict) -> str:
+  """Draws loss and accuracy against steps, CPU seconds and multiply-adds.
+
+  A line is the mean over seeds, the band around it goes from the least to the
+  greatest. The middle row shows the last half of the losses.
+
+  Args:
+    results: what `measurements.measure` returned.
+    order: names of the variants.
+    text: what `text_losses.measure` returned.
+
+  Returns:
+    An `<svg>` element.
+  """
+  by_variant = collections.defaultdict(list)
+  for result in results:
+    by_variant[result["variant"]].append(result["curve"])
+  picture = figure.Figure((15, 13), layout="constrained")
+  panels = picture.subplots(3, len(AXES), sharey="row", squeeze=False)
+  for index, name in enumerate(order):
+    for column, axis in enumerate(AXES):
+      for row, value in enumerate(("loss", "loss", "accuracy")):
+        panel, curves = panels[row][column], by_variant.get(name)
+        if curves:
+          _line(panel, curves, axis, value, name, index)
+  _label(panels, text)
+  _zoom(panels[1], results)
+  picture.legend(
+    *panels[0][0].get_legend_handles_labels(),
+    loc="outside lower center",
+    ncols=6,
+  )
+  return _svg(picture)
+
+
+def _line(panel, curves: list, axis: str, value: str, name: str, index) -> None:
+  scale = AXES[axis][1]
+  color = _COLORS[index % len(_COLORS)]
+  style = _DASHES[index // len(_COLORS) % len(_DASHES)]
+  points = list(zip(*curves, strict=False))  # of all seeds, by evaluation
+  x = [scale * statistics.fmean(p[axis] for p in point) for point in points]
+  y = [[p[value] for p in point] for point in points]
+  means = [statistics.fmean(each) for each in y]
+  panel.plot(x, means, style, color=color, label=name, linewidth=1.3)
+  if len(curves) > 1:
+    low, high = [min(each) for each in y], [max(each) for each in y]
+    panel.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+
+
+def _label(panels, text: dict) -> None:
+  for row, name in zip(
+    panels,
+    ("validation loss, nats", "the same, last half", "accuracy"),
+    strict=True,
+  ):
+    row[0].set_ylabel(name)
+    for panel, (axis, _) in zip(row, AXES.values(), strict=True):
+      panel.set_xlabel(axis)
+      panel.grid(alpha=0.3)
+  for row in panels[:2]:
+    for panel in row:
+      for key, style in (("unigram_loss", ":"), ("bigram_loss", "--")):
+        if text.get(key) is not None:
+          name = key.replace("_", " ")
+          panel.axhline(text[key], color="black", linestyle=style, label=name)
+
+
+def _zoom(row, results: list[dict]) -> None:
+  """Shows the losses from the middle of the training on."""
+  ends = [result["curve"][-1]["loss"] for result in results]
+  halves = [result["curve"][len(result["curve"]) // 2] for result in results]
+  if results:
+    low, high = min(ends), max(point["loss"] for point in halves)
+    margin = 0.05 * (high - low) + 1e-3
+    row[0].set_ylim(low - margin, high + margin)
+
+
+def _svg(picture: figure.Figure) -> str:
+  file = io.StringIO()
+  # Text stays text, and the same results give the same bytes.
+  options = {"svg.fonttype": "none", "svg.hashsalt": "study"}
+  with matplotlib.rc_context(options):
+    picture.savefig(file, format="svg", metadata={"Date": None})
+  whole = file.getvalue()
+  return whole[whole.index("<svg") :]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a study: JSON, Markdown and a page."""
+
+import os
+
+from token_dropping import machines
+from token_dropping import result_file
+from token_dropping.study import comparison
+from token_dropping.study import page
+from token_dropping.study import plan as plans
+from token_dropping.study import plots
+from token_dropping.study import tables
+
+
+def write(
+  plan: plans.Plan, results: list[dict], text: dict, folder: str
+) -> str:
+  """Writes `study.json`, `study.md` and `study.html`.
+
+  Args:
+    plan: the plan.
+    results: of the runs that are complete, in the plan's order.
+    text: what `text_losses.measure` returned; empty: not measured yet.
+    folder: where to write.
+
+  Returns:
+    The content of `study.md`.
+  """
+  os.makedirs(folder, exist_ok=True)
+  order = list(plan.variants)
+  rows = comparison.compare(results, plan.dense, order)
+  path = os.path.join(folder, "study")
+  content = {"plan": plan.name, "dense": plan.dense, "text": text}
+  content |= {"variants": rows, "runs": results}
+  result_file.write_json(f"{path}.json", content)
+  found = [tables.main_table(rows), tables.time_table(rows)]
+  notes = _notes(plan, results, text)
+  whole = "\n\n".join([*map(tables.markdown, found), *notes])
+  with open(f"{path}.md", "w", encoding="utf-8") as file:
+    file.write(whole + "\n")
+  picture = plots.draw(results, order, text)
+  dropped = tables.dropped_table(results, order)
+  title = f"Study {plan.name}"
+  with open(f"{path}.html", "w", encoding="utf-8") as file:
+    file.write(page.render(title, notes, found, picture, dropped))
+  return whole
+
+
+def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
+  """Returns what a reader must know about the figures."""
+  planned = sum(len(variant.seeds) for variant in plan.variants.values())
+  notes = [
+    f"{len(results)} of {planned} runs. Loss and accuracy are of whole "
+    "sequences; ± is the standard deviation over seeds. To equal loss: what "
+    f"a variant takes over what `{plan.dense}` of the same seed takes, to the "
+    f"loss that `{plan.dense}` ends with, or, where the variant does not reach "
+    "it, to the variant's. Plots are against CPU seconds of the training "
+    "process, without start-up, compiling and evaluation; seconds are the wall "
+    "clock's."
+  ]
+  if text:
+    pairs = text["bigram_loss"]
+    notes.append(
+      f"Unigram loss {text['unigram_loss']:.3f}, bigram loss "
+      f"{'not known' if pairs is None else format(pairs, '.3f')} "
+      f"({text['note']})."
+    )
+  return notes + [f"{line}." for line in provenance(results)]
+
+
+def provenance(results: list[dict]) -> list[str]:
+  """Returns the machines, commits and days that results come from."""
+  found = {
+    f"{machines.describe(result['machine'])}, commit {result['commit']}, "
+    f"{result['date']}"
+    for result in results
+  }
+  return sorted(found)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runs of a plan: their configs, commands and what decides about them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import types
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+
+from token_dropping import dataset_card
+from token_dropping import errors
+from token_dropping import train
+from token_dropping.study import plan as plans
+
+# Where a config names files: folders differ between machines.
+_PATHS = ("input_path", "table_file", "vocab_file")
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+  """Where a study reads and writes.
+
+  Attributes:
+    data: what the plan's data lie below.
+    output: of the report and, in `runs`, of the runs.
+    results: of what was measured, a small file a run.
+  """
+
+  data: str
+  output: str
+  results: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One training.
+
+  Attributes:
+    variant: its name.
+    seed: int.
+    folder: of everything that it writes but its result.
+    params: its config.
+    identity: what decides about its result, of JSON values.
+    command: that trains it.
+  """
+
+  variant: str
+  seed: int
+  folder: str
+  params: cfg.ExperimentConfig
+  identity: dict
+  command: tuple[str, ...]
+
+  @property
+  def name(self) -> str:
+    """Of its folder and of its result."""
+    return f"{self.variant}_seed_{self.seed}"
+
+  @property
+  def model_dir(self) -> str:
+    """Folder of the pretraining."""
+    return os.path.join(self.folder, "model")
+
+
+def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
+  """Returns the runs in their order: seed by seed, the variants as planned.
+
+  Args:
+    plan: the plan.
+    folders: where to read and write.
+
+  Raises:
+    UserError: a variant that `token_dropping.train` would refuse.
+  """
+  fingerprints = {}
+  return [
+    _run(plan, variant, seed, folders, fingerprints)
+    for seed in plan.seeds
+    for variant in plan.variants.values()
+    if seed in variant.seeds
+  ]
+
+
+def _run(
+  plan: plans.Plan,
+  variant: plans.Variant,
+  seed: int,
+  folders: Folders,
+  fingerprints: dict,
+) -> Run:
+  values = _flags(plan, variant, seed, folders)
+  try:
+    params = train.prepare(values)
+  except errors.UserError as error:
+    raise errors.UserError(f"variants.{variant.name}: {error}") from error
+  folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
+  paths = str(
+    [params.task.train_data.input_path, params.task.validation_data.input_path]
+  )
+  if paths not in fingerprints:
+    fingerprints[paths] = fingerprint(params)
+  return Run(
+    variant.name,
+    seed,
+    folder,
+    params,
+    _identity(plan.experiment, params) | {"data": fingerprints[paths]},
+    command(values, os.path.join(folder, "model")),
+  )
+
+
+def _flags(plan, variant, seed, folders: Folders) -> types.SimpleNamespace:
+  overrides = plans.merge(plan.overrides, variant.overrides)
+  if plan.data is not None:
+    folder = os.path.join(folders.data, plan.data.folder)
+    paths = {
+      f"task.{name}_data.input_path": os.path.join(folder, f"{name}-*")
+      for name in ("train", "validation")
+    }
+    overrides = plans.merge(plans.nest(paths), overrides)
+  seeds = {"task.seed": seed, "task.train_data.seed": seed}
+  overrides = plans.merge(overrides, plans.nest(seeds))
+  return types.SimpleNamespace(
+    experiment=plan.experiment,
+    config_file=list(plan.config_files),
+    params_override=json.dumps(overrides),
+    pretrained="",
+    tpu=None,
+    tf_data_service="",
+  )
+
+
+def command(values: types.SimpleNamespace, model_dir: str) -> tuple[str, ...]:
+  """Returns the command that trains and evaluates.
+
+  Args:
+    values: flags of `token_dropping.train`.
+    model_dir: folder of the run.
+  """
+  pretrained = [f"--pretrained={values.pretrained}"] * bool(values.pretrained)
+  return (
+    sys.executable,
+    "-m",
+    "token_dropping.train",
+    f"--experiment={values.experiment}",
+    *pretrained,
+    *(f"--config_file={path}" for path in values.config_file),
+    f"--params_override={values.params_override}",
+    f"--model_dir={model_dir}",
+    "--mode=train_and_eval",
+  )
+
+
+def _identity(experiment: str, params: cfg.ExperimentConfig) -> dict:
+  """Returns name and settings; those that are the experiment's are left out.
+
+  So a setting that is new in this package, and not used, changes nothing.
+  """
+  default = exp_factory.get_exp_config(experiment).as_dict()
+  return {"name": experiment, "config": _changed(default, params.as_dict())}
+
+
+def _changed(default, value, path: str = "") -> dict:
+  """Returns the leaves that differ from a default, by dotted path."""
+  if isinstance(default, dict) and isinstance(value, dict):
+    found = {}
+    for key, each in value.items():
+      dotted = f"{path}.{key}" if path else key
+      found |= _changed(default.get(key), each, dotted)
+    return found
+  if isinstance(value, tuple):
+    value = list(value)
+  if isinstance(default, tuple):
+    default = list(default)
+  if value == default:
+    return {}
+  if path.rsplit(".", 1)[-1] in _PATHS and isinstance(value, str):
+    value = os.path.basename(value)
+  return {path: value}
+
+
+def fingerprint(params: cfg.ExperimentConfig) -> str:
+  """Returns what tells the records of a run from others.
+
+  Of prepared records what `dataset.json` says, of others their sizes.
+  """
+  task, content = params.task, []
+  for data in (task.train_data, task.validation_data):
+    card = dataset_card.read_card(data)
+    content.append(_sizes(data) if card is None else card.get("files"))
+  return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _sizes(data: cfg.DataConfig) -> list:
+  paths = data.input_path
+  patterns = paths.split(",") if isinstance(paths, str) else list(paths)
+  return [
+    [os.path.basename(path), tf.io.gfile.stat(path).length]
+    for path in sorted(tf.io.gfile.glob(patterns))
+  ]

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the runs of a plan."""
+
+import json
+import pathlib
+
+import pytest
+
+from token_dropping import errors
+from token_dropping import result_file
+from token_dropping.study import plan as plans
+from token_dropping.study import runs
+from token_dropping.study import study_testing
+
+STUDIES = pathlib.Path(__file__).parents[2] / "studies"
+
+
+def _expand(folder, **changes) -> list[runs.Run]:
+  path = study_testing.write_plan(folder, **changes)
+  return runs.expand(plans.read(path), study_testing.folders(folder))
+
+
+def test_seed_by_seed_in_the_order_of_the_plan(tmp_path):
+  variants = {
+    "dense": {study_testing.KEEP_RATIO: 1.0},
+    "other": {},
+    "few": {"seeds": [2]},
+  }
+  found = _expand(tmp_path, seeds=[2, 1], variants=variants)
+  assert [run.name for run in found] == [
+    "dense_seed_2",
+    "other_seed_2",
+    "few_seed_2",
+    "dense_seed_1",
+    "other_seed_1",
+  ]
+  assert found[0].params.task.seed == found[0].params.task.train_data.seed == 2
+  assert found[0].params.task.model.encoder.any.token_keep_ratio == 1.0
+  assert found[0].model_dir == str(tmp_path / "out/runs/dense_seed_2/model")
+
+
+def test_identity_is_what_differs_from_the_experiment(tmp_path):
+  one, _ = _expand(tmp_path)
+  config = one.identity["config"]
+  assert config["task.train_data.input_path"] == "train-*"
+  assert config[study_testing.KEEP_RATIO] == 1.0
+  assert "task.train_data.cycle_length" not in config
+  assert json.loads(json.dumps(one.identity)) == one.identity
+
+
+def test_identity_knows_records_not_folders(tmp_path):
+  for name in ("one", "two"):
+    (tmp_path / name).mkdir()
+  one, two = (_expand(tmp_path / name)[0] for name in ("one", "two"))
+  assert one.identity == two.identity
+  with open(tmp_path / "two" / "train-0", "ab") as file:
+    file.write(b"more")
+  path = str(tmp_path / "two" / "tiny.yaml")
+  more, _ = runs.expand(
+    plans.read(path), study_testing.folders(tmp_path / "two")
+  )
+  assert result_file.first_difference(one.identity, more.identity).startswith(
+    "data is "
+  )
+
+
+def test_data_of_a_plan(tmp_path):
+  run, _ = _expand(
+    tmp_path,
+    overrides=study_testing.OVERRIDES,
+    data={"folder": "records"},
+  )
+  expected = str(tmp_path / "data/records/train-*")
+  assert run.params.task.train_data.input_path == expected
+
+
+@pytest.mark.parametrize(
+  ("override", "message"),
+  [
+    (
+      {"task.sede": 1},
+      "variants.other: --params_override must use keys of the experiment; the "
+      "nearest is task.seed. Received: task.sede=1",
+    ),
+    (
+      {study_testing.KEEP_RATIO: 2.0},
+      "variants.other: task.model.encoder.any.token_keep_ratio must be in (0, "
+      "1]. Received: 2.0",
+    ),
+  ],
+)
+def test_a_wrong_variant_is_named(tmp_path, override, message):
+  with pytest.raises(errors.UserError) as caught:
+    _expand(tmp_path, variants={"dense": {}, "other": override})
+  assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["quick", "quality"])
+def test_plans_of_the_project(tmp_path, name):
+  plan = plans.read(str(STUDIES / f"{name}.yaml"))
+  found = runs.expand(plan, study_testing.folders(tmp_path))
+  assert found[0].variant == plan.dense
+  for run in found:
+    trainer = run.params.trainer
+    # A run that goes on has lost no evaluation.
+    assert trainer.validation_interval == trainer.checkpoint_interval
+    assert trainer.train_steps % trainer.validation_interval == 0

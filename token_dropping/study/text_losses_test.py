@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of losses without a network, counted by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from token_dropping import experiments
+from token_dropping import testing
+from token_dropping.study import text_losses
+
+V = testing.VOCAB_SIZE
+
+
+def _record(ids: list[int], place: int, token: int) -> dict:
+  """Returns a record in which `token` is masked at a place."""
+  seen = [*ids]
+  seen[place] = 4
+  return {
+    "input_word_ids": seen,
+    "input_mask": [1] * len(ids),
+    "input_type_ids": [0] * len(ids),
+    "masked_lm_positions": [place, 0, 0],
+    "masked_lm_ids": [token, 0, 0],
+    "masked_lm_weights": [1.0, 0.0, 0.0],
+  }
+
+
+@pytest.fixture
+def params(tmp_path):
+  """An experiment whose training text is 5 6 5 6 ... and, once, 5 7."""
+  ids = [5, 6] * (testing.SEQ_LENGTH // 2)
+  other = [*ids[:-1], 7]
+  training = [_record(ids, 3, 6), _record(other, 15, 7)]
+  validation = [_record(ids, 1, 6)] * 8
+  config = experiments.bert_token_drop()
+  paths = {
+    "train_data": testing.write_records(tmp_path / "train", training),
+    "validation_data": testing.write_records(tmp_path / "eval", validation),
+  }
+  config.override(
+    testing.merged(
+      testing.TINY, {"task": {k: {"input_path": p} for k, p in paths.items()}}
+    )
+  )
+  return config
+
+
+def test_losses_of_counts(params):
+  # In 30 pairs the second is 6 fifteen minus one times; 5 is 16 times on the
+  # left, 14 + 1 times before a 6 and once before the 7.
+  found = text_losses.measure(params)
+  after = 30 + V
+  one = (15 + 1) / after
+  assert found["unigram_loss"] == pytest.approx(-math.log(one))
+  two = (15 + text_losses.PRIOR * one) / (16 + text_losses.PRIOR)
+  assert found["bigram_loss"] == pytest.approx(-math.log(two))
+
+
+def test_a_large_vocabulary_has_no_pairs(params, monkeypatch):
+  both = text_losses.measure(params)
+  monkeypatch.setattr(text_losses, "MAX_VOCAB", V - 1)
+  found = text_losses.measure(params)
+  assert found["bigram_loss"] is None
+  assert found["note"] == f"no pairs are counted above {V - 1} tokens"
+  assert found["unigram_loss"] == pytest.approx(both["unigram_loss"])
+
+
+def test_masks_are_taken_back():
+  batch = {
+    "input_word_ids": np.array([[9, 4, 9]]),
+    "masked_lm_positions": np.array([[1, 0]]),
+    "masked_lm_ids": np.array([[7, 0]]),
+    "masked_lm_weights": np.array([[1.0, 0.0]]),
+  }
+  assert text_losses.unmasked(batch).tolist() == [[9, 7, 9]]
+  assert batch["input_word_ids"].tolist() == [[9, 4, 9]]

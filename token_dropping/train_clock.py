@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a run has trained, over all its processes."""
+
+import time
+from collections.abc import Callable
+
+import orbit
+import tensorflow as tf
+
+WALL, CPU = "train_seconds", "train_cpu_seconds"
+
+
+class TrainClock(tf.Module):
+  """Adds up the seconds of training steps; they are saved with the checkpoint.
+
+  Evaluation, saving and start-up do not count. Neither does the first step of
+  each process, which compiles and waits for the first records; it is given the
+  mean time of the others. CPU seconds are those of all threads of this process:
+  where a run has a core of its own they hardly depend on what else the machine
+  does.
+
+  Args:
+    global_step: the trainer's step counter.
+    wall: returns seconds; for tests.
+    cpu: returns CPU seconds of this process; for tests.
+  """
+
+  def __init__(
+    self,
+    global_step: tf.Variable,
+    wall: Callable[[], float] = time.monotonic,
+    cpu: Callable[[], float] = time.process_time,
+  ):
+    super().__init__(name="train_clock")
+    self._global_step = global_step
+    self._clocks = {WALL: wall, CPU: cpu}
+    self.timed_steps = _counter("timed_steps", tf.int64)
+    self.seconds = {name: _counter(name, tf.float64) for name in self._clocks}
+    self._started = False
+
+  def timed(self, loop: Callable) -> Callable:
+    """Returns a loop of steps that does the same and is timed.
+
+    Args:
+      loop: takes an iterator and a number of steps, scalar int32; may stop
+        early.
+    """
+
+    def run(iterator, num_steps: tf.Tensor) -> None:
+      if not self._started:
+        self._started = True
+        before = int(self._global_step.numpy())
+        loop(iterator, tf.constant(1))
+        num_steps -= int(self._global_step.numpy()) - before
+      if num_steps > 0:
+        self._time(loop, iterator, num_steps)
+
+    return run
+
+  def _time(self, loop: Callable, iterator, num_steps: tf.Tensor) -> None:
+    first = int(self._global_step.numpy())
+    starts = {name: clock() for name, clock in self._clocks.items()}
+    loop(iterator, num_steps)
+    # Reading the step waits for the last one.
+    self.timed_steps.assign_add(int(self._global_step.numpy()) - first)
+    for name, clock in self._clocks.items():
+      self.seconds[name].assign_add(clock() - starts[name])
+
+  def on_train(self, outputs: dict) -> None:
+    """An Orbit action: adds the seconds of the whole run so far."""
+    steps = int(orbit.utils.get_value(self._global_step))
+    timed = max(int(self.timed_steps.numpy()), 1)
+    for name, seconds in self.seconds.items():
+      outputs[name] = float(seconds.numpy()) * steps / timed
+
+
+def _counter(name: str, dtype: tf.DType) -> tf.Variable:
+  return tf.Variable(
+    0,
+    dtype=dtype,
+    trainable=False,
+    name=name,
+    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+  )
