@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from token_dropping import fault_testing
 from token_dropping import keep_schedule
 from token_dropping import replica_testing
 from token_dropping import semantic_consistency
@@ -158,3 +159,20 @@ def test_float16_scales_the_whole_objective(whole):
     tf_keras.mixed_precision.set_global_policy(policy)
   assert isinstance(run.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
   np.testing.assert_allclose(losses, whole[0], atol=1e-3)
+
+
+def test_run_with_all_options_shows_them(tmp_path, capsys):
+  task = {
+    "semantic_consistency": {"interval": 3},
+    "keep_schedule": {"type": "linear", "num_ratios": 2, "full_interval": 4},
+    "learning_rate_by_layer_tokens": True,
+    "dropped_validation": True,
+  }
+  steps = {"train_steps": 6, "validation_interval": 6}
+  fault_testing.write_run(tmp_path, task=task, trainer=steps)
+  fault_testing.launch(tmp_path, tmp_path / "run")
+  assert "\n  dropped loss     " in capsys.readouterr().out
+  evaluated = fault_testing.curves(tmp_path / "run" / "validation")
+  assert {"dropped_lm_example_loss", "lm_example_loss"} <= evaluated.keys()
+  trained = fault_testing.curves(tmp_path / "run" / "train")
+  assert {"learning_rate", *semantic_consistency.METRICS} <= trained.keys()

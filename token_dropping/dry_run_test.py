@@ -6,6 +6,9 @@ import os
 import pytest
 import yaml
 
+from token_dropping import cost
+from token_dropping import drop_plan
+from token_dropping import keep_schedule
 from token_dropping import testing
 
 
@@ -30,6 +33,31 @@ def test_reports_parameters_cost_and_memory(tmp_path, capsys):
   assert lines[3].endswith(" of BERT")
   peak = float(lines[4].split()[2])
   assert 0.1 < peak < 24
+
+
+def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
+  trained = _dry_run(
+    tmp_path,
+    capsys,
+    task={"semantic_consistency": {"interval": 2}},
+    trainer={"train_steps": 5},
+  )
+  shape = cost.BertShape(
+    num_layers=3,
+    hidden_size=8,
+    intermediate_size=16,
+    vocab_size=testing.VOCAB_SIZE,
+    seq_length=testing.SEQ_LENGTH,
+    predictions=testing.PREDICTIONS,
+  )
+  half = drop_plan.DropPlan.create(3)
+  dropped, full = (
+    cost.token_drop_macs(shape, plan)
+    for plan in (half, keep_schedule.full_plan(half))
+  )
+  # Two of five steps have a full pass too.
+  share = (dropped + 2 / 5 * full) / cost.bert_macs(shape)
+  assert trained.splitlines()[3].endswith(f", {share:.3f} of BERT")
 
 
 def test_writes_nothing(tmp_path, capsys):

@@ -11,10 +11,10 @@ class OccasionalMean(tf_keras.metrics.Mean):
   Example:
 
   >>> mean = OccasionalMean(name="kl")
-  >>> mean.result().numpy()
+  >>> float(mean.result())
   nan
   >>> _ = mean.update_state(2.0, sample_weight=8)
-  >>> mean.result().numpy()
+  >>> float(mean.result())
   2.0
   """
 
