@@ -8,13 +8,19 @@ from token_dropping import vocabulary
 from token_dropping.layers import importance_scorer
 
 
-def learnt_scores(scorer: importance_scorer.ImportanceScorer) -> np.ndarray:
-  """Returns the table with NaN where nothing was learnt: pinned or unseen ids.
+def learnt_scores(
+  scorer: importance_scorer.ImportanceScorer, table: np.ndarray | None = None
+) -> np.ndarray:
+  """Returns a table with NaN where nothing was learnt: pinned or unseen ids.
+
+  Args:
+    scorer: the scorer.
+    table: [V], one that it had earlier; default the one that it has.
 
   Returns:
     float array [V].
   """
-  table = scorer.table.numpy().astype(float)
+  table = (scorer.table.numpy() if table is None else table).astype(float)
   untouched = table == np.float32(scorer.init_value)
   untouched[list(scorer.allow_list + scorer.deny_list)] = True
   return np.where(untouched, np.nan, table)
