@@ -44,6 +44,8 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
       Inf; `skip` leaves such a step out and counts it.
     max_skipped_steps: how many steps of a run may be left out.
     keep_schedule: how many tokens stay in the course of training.
+    dropping_pictures: show in TensorBoard, at every evaluation, what is dropped
+      of the first validation records.
   """
 
   scale_loss: bool = True
@@ -55,6 +57,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
     default_factory=schedules.KeepScheduleConfig
   )
+  dropping_pictures: bool = True
 
 
 @task_factory.register_task_cls(TokenDropMaskedLMConfig)

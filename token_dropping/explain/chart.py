@@ -49,7 +49,8 @@ def loss_bars(title: str, means: Sequence[token_losses.LossMean]) -> str:
   ]
   top = max(b.value + (0 if np.isnan(b.margin) else b.margin) for b in bars)
   ticks = [(tick, f"{tick:g}") for tick in _round_ticks(top)]
-  return _figure(title, _bars(bars, ticks, "masked-LM loss, nats"))
+  axis = "masked-LM loss, nats: mean and 95% interval of the mean"
+  return _figure(title, _bars(bars, ticks, axis))
 
 
 def history_lines(
@@ -64,7 +65,12 @@ def history_lines(
     history: at least one step.
     words: scores of some tokens by step; drawn as lines with their names.
   """
-  return _figure(title, _History(history, words).svg())
+  note = (
+    "<p>Line: median of the ids that were ever predicted. Bands: half and nine "
+    "tenths of them. Dashed: tokens of this text, in the checkpoints that are "
+    "left.</p>"
+  )
+  return _figure(title, _History(history, words).svg() + note)
 
 
 class _Bar:
@@ -107,7 +113,8 @@ def _bar(bar: _Bar, top: float, scale: float) -> str:
     )
   value = f"{bar.text} · {bar.note}"
   marks.append(_text(end + 8, middle + 4, value, "value", "start"))
-  return f"<g><title>{_escape(bar.label)}: {_escape(value)}</title>{''.join(marks)}</g>"
+  title = f"{_escape(bar.label)}: {_escape(value)}"
+  return f"<g><title>{title}</title>{''.join(marks)}</g>"
 
 
 def _rows(bars: list[_Bar], axis: str) -> str:
@@ -155,9 +162,7 @@ class _History:
     right, marks = _WIDTH - _RIGHT, []
     for value in _ticks(self._low, self._high):
       y = self._y(value)
-      marks.append(
-        f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-      )
+      marks.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>')
       marks.append(_text(_LEFT - 8, y + 4, f"{value:g}", "tick", "end"))
     for value in _ticks(0, self._last):
       marks.append(
@@ -202,12 +207,10 @@ class _History:
     for number, (word, scores) in enumerate(self._words.items()):
       points = [(self._x(s), self._y(v)) for s, v in sorted(scores.items())]
       dash = _DASHES[number % len(_DASHES)]
-      dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in points
-      )
+      dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in points]
       marks.append(
-        f'<g class="word"><title>{_escape(word)}</title>'
-        f'<path class="line" stroke-dasharray="{dash}" d="{_path(points)}"/>{dots}</g>'
+        f'<g class="token"><title>{_escape(word)}</title><path class="line" '
+        f'stroke-dasharray="{dash}" d="{_path(points)}"/>{"".join(dots)}</g>'
       )
       ends.append((points[-1][1], word))
     for (_, word), y in zip(
@@ -225,8 +228,8 @@ class _History:
     )
     heads = "".join(f"<th scope=col>{s:.0%}" for s in table_history.SHARES)
     return (
-      "<table><caption>importance, nats, of this share of the learnt ids or less"
-      f"</caption><tr><th scope=col>step{heads}{rows}</table>"
+      "<table><caption>importance, nats, which this share of the learnt ids "
+      f"is below</caption><tr><th scope=col>step{heads}{rows}</table>"
     )
 
 

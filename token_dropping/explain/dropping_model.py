@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's pretraining model, and what it drops at the step of its checkpoint."""
+"""A run's pretraining model, and what it drops at its step."""
 
 import os
 

@@ -115,12 +115,12 @@ def describe(plan: drop_plan.DropPlan) -> str:
   Example:
 
   >>> describe(drop_plan.DropPlan.create(12))
-  '50 % of the tokens from layer 5, all again from layer 11'
+  '50% of the tokens from layer 5, all again from layer 11'
   """
   parts = []
   for stage in plan.stages:
     if stage.keep_k is None:
-      parts.append(f"{100 * stage.keep_ratio:.3g} % of the tokens")
+      parts.append(f"{100 * stage.keep_ratio:.3g}% of the tokens")
     else:
       parts.append(f"{stage.keep_k} tokens of a sequence")
     parts[-1] += f" from layer {stage.layer}"

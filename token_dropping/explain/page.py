@@ -15,8 +15,8 @@ from token_dropping.layers import importance_scorer
 
 _SHOWN_WORDS = 3  # most and least important words in the history
 _NO_HISTORY = (
-  "<p class=note>No history: the run has no importance table, or has written no "
-  "summary or checkpoint of it yet.</p>"
+  "<p class=note>No history: the run has no importance table, or has written "
+  "no summary or checkpoint of it yet.</p>"
 )
 
 
@@ -103,9 +103,9 @@ def _text(findings: findings_lib.Findings) -> str:
     '<span><span class="t special" style="--c:1">[SEP]</span> special token'
     "</span></div>"
     f"<fieldset><legend>Background</legend>{choices}</fieldset>"
-    "<p class=note>Point at a piece of a word for its importance, or use Tab and "
-    "the arrow keys. Nothing is masked here; in training a masked token always "
-    "stays, in place of the least important one that is kept.</p>"
+    "<p class=note>Point at a piece of a word for its importance, or use Tab "
+    "and the arrow keys. Nothing is masked here; in training a masked token "
+    "always stays, in place of the least important one that is kept.</p>"
     f"<div id=text>{shown}</div>"
   )
 
@@ -183,7 +183,7 @@ def _charts(findings: findings_lib.Findings) -> str:
     ),
     chart.share_bars("Kept share by part of the sentence", findings.by_part),
     chart.loss_bars(
-      "Loss of kept and of dropped tokens, mean and its 95 % interval",
+      "Loss of kept and of dropped tokens",
       findings.compared,
     ),
   ]
@@ -191,7 +191,7 @@ def _charts(findings: findings_lib.Findings) -> str:
   if len(history.steps):
     figures.append(
       chart.history_lines(
-        "Importance over training: median, half and nine tenths of the ids",
+        "Importance over training",
         history,
         _histories_of_words(findings),
       )
@@ -199,10 +199,10 @@ def _charts(findings: findings_lib.Findings) -> str:
   missing = "" if len(history.steps) else _NO_HISTORY
   return (
     f"<h2>Figures</h2><div class=charts>{''.join(figures)}</div>{missing}"
-    "<p class=note>Every token that is not special is masked once, a seventh of "
-    "them at a time, and predicted by the whole network on the whole sequence, as "
-    "in evaluation. Sentences end at . ! ? and with their sequence; their parts "
-    "are thirds.</p>"
+    "<p class=note>Every token that is not special is masked once, a seventh "
+    "of them at a time, and predicted by the whole network on the whole "
+    "sequence, as in evaluation. Sentences end at . ! ? and with their "
+    "sequence; their parts are thirds.</p>"
   )
 
 

@@ -49,7 +49,8 @@ legend { float: left; color: var(--quiet); padding: 0; margin-right: 1.1rem; }
 .t.special { font: .74em/1 ui-monospace, "DejaVu Sans Mono", monospace;
   border: 1px solid var(--edge); padding: .12em .3em; vertical-align: .1em; }
 .t + .t:not(.special) { border-left: 1px dotted transparent; }
-.word:hover .t + .t, .word:focus-within .t + .t { border-left-color: var(--quiet); }
+.word:hover .t + .t, .word:focus-within .t + .t {
+  border-left-color: var(--quiet); }
 .t:focus-visible { outline: 2px solid var(--focus); outline-offset: 1px; }
 .shade-importance .t { background: rgb(var(--heat) / calc(var(--i) * .42)); }
 .shade-loss .t { background: rgb(var(--heat) / calc(var(--l) * .42)); }
@@ -61,14 +62,14 @@ legend { float: left; color: var(--quiet); padding: 0; margin-right: 1.1rem; }
   white-space: pre-line; box-shadow: 0 3px 14px rgb(0 0 0 / .3);
 }
 #tip[hidden] { display: none; }
-.charts { display: grid; gap: 1rem; margin-top: 1rem;
+.charts { display: grid; gap: 1rem; margin-top: 1rem; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 figure { margin: 0; padding: 1rem 1.1rem; background: var(--card);
   border: 1px solid var(--edge); border-radius: 8px; }
 figcaption { font-weight: 600; margin-bottom: .7rem; }
 svg { display: block; width: 100%; height: auto; }
-svg text { font: 12.5px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
-  fill: var(--ink); }
+svg text { fill: var(--ink);
+  font: 12.5px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 svg .tick, svg .axis { fill: var(--quiet); }
 .grid { stroke: var(--edge); } .interval { stroke: var(--ink); fill: none;
   stroke-width: 1.6; }
@@ -76,7 +77,8 @@ svg .tick, svg .axis { fill: var(--quiet); }
 .band { fill: var(--band); } .band.outer { opacity: .16; }
 .band.inner { opacity: .3; } .line { fill: none; stroke-width: 1.6; }
 .line.median { stroke: var(--band); stroke-width: 2.4; }
-.word .line { stroke: var(--dropped); } .word circle { fill: var(--dropped); }
+.token .line { stroke: var(--dropped); } .token circle { fill: var(--dropped); }
+figure p { color: var(--quiet); font-size: .85rem; margin: .4rem 0 0; }
 details { font-size: .85rem; margin-top: .5rem; color: var(--quiet); }
 summary { cursor: pointer; } table { border-collapse: collapse; }
 caption { text-align: left; } td, th { padding: .1rem .9rem .1rem 0;

@@ -2,7 +2,6 @@
 """Findings as text for a terminal."""
 
 import dataclasses
-import itertools
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +9,18 @@ import numpy as np
 
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import kept_share
+from token_dropping.explain import marked_text
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.explain import table_history
 from token_dropping.explain import token_losses
 
 WIDTH = 80
-_KEPT, _DROPPED, _SPECIAL = "1", "2", "36"  # ANSI: bold, faint, cyan
+# ANSI: bold, faint, cyan.
+_COLOURS = {
+  marked_text.KEPT: "1",
+  marked_text.DROPPED: "2",
+  marked_text.SPECIAL: "36",
+}
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR = 24
 
@@ -51,41 +56,23 @@ class TerminalText:
     self, sequence: sequences_lib.TextSequence, computed: np.ndarray
   ) -> str:
     """Returns a sequence as lines; a token is kept that is ever computed."""
-    words = []
-    for index, piece in enumerate(sequence.pieces):
-      if not words or sequence.spaced[index]:
-        words.append([])
-      style = _SPECIAL if sequence.special[index] else _KEPT
-      style = style if computed[index] > 0 else _DROPPED
-      words[-1].append((style, piece))
-    return "\n".join(self._line(line) for line in _lines(words))
-
-  def _line(self, words: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """Joins words; neighbours of one style are marked together."""
-    pieces = []
-    for word in words:
-      if pieces:  # a space belongs to what is on both sides of it
-        same = pieces[-1][0] == word[0][0]
-        pieces.append((pieces[-1][0] if same else "", " "))
-      pieces += word
-    return "".join(
-      self._marked("".join(piece for _, piece in run), style)
-      for style, run in itertools.groupby(pieces, lambda each: each[0])
+    words = marked_text.words(sequence, computed)
+    return "\n".join(
+      marked_text.join(line, self._marked) for line in _lines(words)
     )
 
   def _marked(self, text: str, style: str) -> str:
     if self.coloured:
-      return f"\x1b[{style}m{text}\x1b[0m" if style else text
-    return f"~{text}~" if style == _DROPPED else text
+      colour = _COLOURS.get(style)
+      return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+    return f"~{text}~" if style == marked_text.DROPPED else text
 
   def _legend(self) -> str:
-    return (
-      f"The text: {self._marked('kept', _KEPT)}, "
-      f"{self._marked('dropped', _DROPPED)}"
-    )
+    kept = self._marked("kept", marked_text.KEPT)
+    return f"The text: {kept}, {self._marked('dropped', marked_text.DROPPED)}"
 
 
-def _lines(words: list[list[tuple]]) -> Iterator[list]:
+def _lines(words: list[marked_text.Word]) -> Iterator[list]:
   """Yields lines of words; tildes are not counted."""
   line, length = [], 0
   for word in words:
@@ -111,8 +98,8 @@ def shares(title: str, groups: Sequence[kept_share.Group]) -> str:
 
 
 def losses(means: Sequence[token_losses.LossMean]) -> str:
-  """Returns mean losses with the 95 % intervals of the means."""
-  lines = ["Masked-LM loss on whole sequences, nats, mean and 95 % interval"]
+  """Returns mean losses with the 95% intervals of the means."""
+  lines = ["Masked-LM loss on whole sequences, nats, mean and 95% interval"]
   width = max(len(mean.label) for mean in means)
   for mean in means:
     margin = "" if np.isnan(mean.margin) else f" ± {mean.margin:.3f}"
@@ -131,7 +118,7 @@ def history(found: table_history.TableHistory) -> str:
   places = np.unique(
     np.linspace(0, len(found.steps) - 1, 6).round().astype(int)
   )
-  lines = ["Importance over training, nats: 5 %, median and 95 % of the ids"]
+  lines = ["Importance over training, nats: 5%, median and 95% of the ids"]
   for place in places:
     low, _, middle, _, high = found.quantiles[place]
     step = f"{found.steps[place]:,}"

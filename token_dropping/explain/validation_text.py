@@ -55,6 +55,11 @@ def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
     cycle_length=1,
     deterministic=True,
   )
+  errors.require(
+    data.input_path and data.input_path != "dummy",
+    "task.validation_data.input_path must name records",
+    repr(data.input_path),
+  )
   try:
     batches = pretrain_data.PretrainDataLoader(config).load()
     return next(batches.take(1).as_numpy_iterator())
