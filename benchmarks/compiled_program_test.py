@@ -19,6 +19,7 @@ from token_dropping import encoder_config
 from token_dropping import experiments  # noqa: F401  registers
 from token_dropping import keep_schedule
 from token_dropping import masked_lm
+from token_dropping.drops import drop_types
 
 BATCH = 2
 SHAPE = cost.BertShape(
@@ -52,8 +53,14 @@ def _task(schedule: dict | None = None, **encoder):
 
 
 @functools.cache
-def _program_of(ratio: float) -> compiled_program.CompiledProgram:
-  return _program(_task(token_keep_ratio=ratio))
+def _program_of(
+  ratio: float, drop_type: str
+) -> compiled_program.CompiledProgram:
+  return _program(_task(token_keep_ratio=ratio, **_drop(drop_type)))
+
+
+def _drop(drop_type: str) -> dict:
+  return {"drop": {"type": drop_type}, "restore_layer": 3, "drop_layer": 1}
 
 
 def _program(task) -> compiled_program.CompiledProgram:
@@ -99,10 +106,14 @@ def test_cost_model_counts_what_xla_does(encoder):
   assert _program(task).macs() == pytest.approx(_step_macs(task), rel=0.02)
 
 
-@pytest.mark.parametrize("ratio", [0.5, 1.0])
-def test_cost_model_of_ratios(ratio):
-  expected = _step_macs(_task(token_keep_ratio=ratio))
-  assert _program_of(ratio).macs() == pytest.approx(expected, rel=0.02)
+@pytest.mark.parametrize(
+  ("ratio", "drop_type"),
+  [(1.0, "skip"), *((0.5, each) for each in drop_types.TYPES)],
+)
+def test_cost_model_of_ratios_and_types(ratio, drop_type):
+  task = _task(token_keep_ratio=ratio, **_drop(drop_type))
+  found = _program_of(ratio, drop_type).macs()
+  assert found == pytest.approx(_step_macs(task), rel=0.02)
 
 
 def test_a_schedule_compiles_each_of_its_shapes_once():
@@ -117,13 +128,12 @@ def test_a_schedule_compiles_each_of_its_shapes_once():
 
 
 def test_one_shape_is_no_branch():
-  assert _program_of(0.5).branches() == 0
+  assert _program_of(0.5, "skip").branches() == 0
 
 
-def test_temporaries_shrink_with_the_tokens():
+@pytest.mark.parametrize("drop_type", drop_types.TYPES)
+def test_temporaries_shrink_with_the_tokens(drop_type):
   """What is left is the head, whose logits are most of so small a step."""
-  dropping, dense = (
-    _program_of(ratio).temporary_bytes() for ratio in (0.5, 1.0)
-  )
+  dense = _program_of(1.0, "skip").temporary_bytes()
   assert dense > 1e6
-  assert dropping < 0.8 * dense
+  assert _program_of(0.5, drop_type).temporary_bytes() < 0.8 * dense

@@ -20,7 +20,7 @@ from benchmarks import step_case
 from token_dropping import encoder_config
 from token_dropping import masked_lm
 from token_dropping import pretrain_losses
-from token_dropping import step_dropout
+from token_dropping import step_random
 from token_dropping import trainer as trainer_lib
 from token_dropping.huggingface import weights
 
@@ -57,7 +57,7 @@ class Step:
         params.trainer.optimizer_config
       )
       metrics = task.build_metrics(training=True)
-    step_dropout.follow_step(self.model, optimizer.iterations, params.task.seed)
+    step_random.follow_step(self.model, optimizer.iterations, params.task.seed)
 
     def step(batch):
       return task.train_step(batch, self.model, optimizer, metrics)[task.loss]

@@ -51,8 +51,9 @@ def restore(items: dict, prefix: str, source: str) -> None:
 def initialize_from(model: tf_keras.Model, path: str) -> None:
   """Restores the encoder, and whatever else the checkpoint holds.
 
-  The encoder must be restored completely. Heads and importance table that the
-  checkpoint lacks, such as a plain BERT's, keep their initial values.
+  The encoder must be restored completely. Heads and importance that the
+  checkpoint lacks, such as a plain BERT's or a run's with importance of another
+  type, keep their initial values.
 
   Args:
     model: the model to fill; has `inputs` and `checkpoint_items`.
@@ -66,7 +67,8 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
   model(model.inputs)  # makes the weights of the heads
   items = model.checkpoint_items
   held = _HeldWeights(prefix, source)
-  absent = sorted(items.keys() - held.names - {"encoder"})
+  others = items.keys() - {"encoder"}
+  absent = sorted(n for n in others if not held.has_any(n, items[n]))
   restore({k: v for k, v in items.items() if k not in absent}, prefix, source)
   logging.info("Initialized from %s; absent there: %s", prefix, absent)
 
@@ -118,11 +120,7 @@ def read_step(prefix: str, source: str) -> int:
 
 
 class _HeldWeights:
-  """The weights in a checkpoint, by their place in its object graph.
-
-  Attributes:
-    names: set of str, the names of the items in the checkpoint.
-  """
+  """The weights in a checkpoint, by their place in its object graph."""
 
   def __init__(self, prefix: str, source: str):
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
@@ -134,7 +132,14 @@ class _HeldWeights:
     self._prefix = prefix
     self._nodes = graph.nodes
     self._shapes = reader.get_variable_to_shape_map()
-    self.names = set(self._children(0))
+
+  def has_any(self, name: str, item) -> bool:
+    """Says whether the checkpoint holds a weight of an item under its name."""
+    root = tuple(name.split("/"))
+    there = self._weights(self._find(root))
+    return any(
+      self._find((*root, *path)) in there for path in _own_weights(item)
+    )
 
   def check(self, name: str, item, source: str) -> None:
     """Compares one item with what the checkpoint holds under its name."""

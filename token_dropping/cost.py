@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from token_dropping import drop_plan
 from token_dropping import keep_schedule
+from token_dropping.drops import drop_types
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +98,13 @@ def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   kept_from = {
     stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
   }
+  num_keys = drop_types.get(plan.drop_type).num_keys
   total, there = shape.head_macs(), length
   for layer in range(shape.num_layers - 1):
     if layer == plan.restore_layer:
       there = length
     queries = kept_from.get(layer, there)
-    total += shape.layer_macs(queries, there)
+    total += shape.layer_macs(queries, num_keys(length, there, queries))
     there = queries
   return total
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the cost model: a hand-computed network and the published sizes."""
 
+import pytest
+
 from token_dropping import cost
 from token_dropping import drop_plan
 
@@ -46,6 +48,32 @@ def test_two_layers_by_hand():
   # in fine-tuning layer 1 has all queries
   expected = (50 + 20 + 100) + (100 + 20 + 200) + 24
   assert cost.finetuning_macs(shape, plan) == expected
+
+
+@pytest.mark.parametrize(
+  ("drop_type", "middle"),
+  [
+    ("skip", (50 + 20 + 100) + (50 + 10 + 50)),  # 5 queries, 10 and 5 keys
+    ("context", 2 * (50 + 20 + 100)),
+    ("layerwise", 2 * (50 + 10 + 50)),
+    ("pool", (50 + 20 + 100) + (50 + 10 + 50)),
+  ],
+)
+def test_types_by_hand(drop_type, middle):
+  shape = cost.BertShape(
+    num_layers=4,
+    hidden_size=1,
+    intermediate_size=4,
+    vocab_size=7,
+    seq_length=10,
+    predictions=3,
+  )
+  plan = drop_plan.DropPlan.create(
+    4, token_keep_ratio=0.5, drop_layer=1, drop_type=drop_type
+  )
+  first, last, head = 100 + 20 + 200, 40 + 20 + 80, 24
+  expected = first + middle + last + head
+  assert cost.token_drop_macs(shape, plan) == expected
 
 
 def test_keeping_all_saves_only_in_the_last_layer():

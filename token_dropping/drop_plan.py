@@ -4,6 +4,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from token_dropping.drops import drop_types
+
 DEFAULT_KEEP_RATIO = 0.5
 
 
@@ -23,34 +25,20 @@ class Stage:
   keep_ratio: float | None = DEFAULT_KEEP_RATIO
   keep_k: int | None = None
 
-  def keep_count(self, seq_length: int) -> int:
-    """Number of positions K that stay of a sequence of `seq_length`.
-
-    Raises:
-      ValueError: `token_keep_k` is larger than `seq_length`.
-    """
-    if self.keep_k is None:
-      return max(1, round(self.keep_ratio * seq_length))
-    if self.keep_k > seq_length:
-      raise ValueError(
-        "token_keep_k must be at most the sequence length "
-        f"({seq_length}). Received: {self.keep_k}"
-      )
-    return self.keep_k
-
 
 @dataclasses.dataclass(frozen=True)
 class DropPlan:
   """The stages in which tokens are dropped, and where all of them return.
 
   Layers before the first stage see all tokens, and so do those from
-  `restore_layer` on. A dropped token waits with the state that it had when it
-  left (Hou et al., section 3.1; there is one stage there).
+  `restore_layer` on. What happens to a dropped token is the type's affair
+  (`drops/`).
 
   Attributes:
     num_layers: int, L.
     stages: by layer, each keeping fewer tokens than the one before; none: BERT.
     restore_layer: int, 0-based, above the layers of all stages.
+    drop_type: str, one of `drop_types.TYPES`.
 
   Example:
 
@@ -62,6 +50,7 @@ class DropPlan:
   num_layers: int
   stages: tuple[Stage, ...]
   restore_layer: int
+  drop_type: str = drop_types.DEFAULT
 
   @classmethod
   def create(
@@ -72,17 +61,20 @@ class DropPlan:
     drop_layer: int | None = None,
     restore_layer: int | None = None,
     stages: Sequence[Mapping] = (),
+    drop_type: str = drop_types.DEFAULT,
   ) -> "DropPlan":
-    """Fills in the published defaults and checks the result.
+    """Fills in the type's defaults and checks the result.
 
     Args:
       num_layers: int, L.
       token_keep_ratio: float in (0, 1]; defaults to 0.5.
       token_keep_k: int, an absolute count instead of a ratio.
-      drop_layer: int; defaults to `L // 2 - 1`.
+      drop_layer: int; defaults to `L // 2 - 1`, and to 1 where every layer
+        makes its own choice.
       restore_layer: int; defaults to `L - 1`, the last layer.
       stages: instead of the three that describe a single one: mappings with
         `layer` and `keep_ratio`.
+      drop_type: what happens to the others.
 
     Returns:
       A `DropPlan`.
@@ -90,19 +82,24 @@ class DropPlan:
     Raises:
       ValueError: fields that exclude each other, or a value outside its range.
     """
+    kind = drop_types.get(drop_type)
     if stages:
       _check_alone(token_keep_ratio, token_keep_k, drop_layer)
       found = tuple(Stage(each["layer"], each["keep_ratio"]) for each in stages)
     else:
       ratio = _checked_ratio(token_keep_ratio, token_keep_k)
       if ratio == 1.0 and drop_layer is None and restore_layer is None:
-        return cls(num_layers, (), num_layers - 1)
-      drop = num_layers // 2 - 1 if drop_layer is None else drop_layer
+        return cls(num_layers, (), num_layers - 1, drop_type)
+      drop = drop_layer
+      if drop is None:
+        drop = kind.default_drop_layer(num_layers)
       found = (Stage(drop, ratio, token_keep_k),)
     restore = num_layers - 1 if restore_layer is None else restore_layer
-    _check_layers(num_layers, found, restore, "stages" if stages else None)
+    name = "stages" if stages else None
+    _check_layers(num_layers, found, restore, name)
     _check_ratios(found)
-    return cls(num_layers, found, restore)
+    _check_kept(drop_type, found, name)
+    return cls(num_layers, found, restore, drop_type)
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
     """Numbers of positions that stay of a sequence, by stage.
@@ -110,7 +107,18 @@ class DropPlan:
     Raises:
       ValueError: `token_keep_k` is larger than `seq_length`.
     """
-    return tuple(stage.keep_count(seq_length) for stage in self.stages)
+    return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
+
+  def _keep_count(self, stage: Stage, seq_length: int) -> int:
+    if stage.keep_k is None:
+      kind = drop_types.get(self.drop_type)
+      return kind.keep_count(stage.keep_ratio, seq_length)
+    if stage.keep_k > seq_length:
+      raise ValueError(
+        "token_keep_k must be at most the sequence length "
+        f"({seq_length}). Received: {stage.keep_k}"
+      )
+    return stage.keep_k
 
   @property
   def drops(self) -> bool:
@@ -118,7 +126,13 @@ class DropPlan:
     return any(stage.keep_ratio != 1.0 for stage in self.stages)
 
   def with_ratios(self, ratios: Sequence[float]) -> "DropPlan":
-    """Returns the plan with other keep ratios, one a stage."""
+    """Returns the plan with other keep ratios, one a stage.
+
+    Raises:
+      ValueError: the type cannot keep such a share.
+    """
+    for ratio in ratios:
+      drop_types.get(self.drop_type).check_kept(ratio, None, "keep_ratios")
     stages = tuple(
       dataclasses.replace(stage, keep_ratio=ratio, keep_k=None)
       for stage, ratio in zip(self.stages, ratios, strict=True)
@@ -201,3 +215,10 @@ def _check_ratios(stages: tuple[Stage, ...]) -> None:
       )
   if stages[0].keep_ratio is not None:
     check_ratio(stages[0].keep_ratio, "stages[0].keep_ratio")
+
+
+def _check_kept(drop_type: str, stages: tuple[Stage, ...], name) -> None:
+  kind = drop_types.get(drop_type)
+  for index, stage in enumerate(stages):
+    field = f"{name}[{index}].keep_ratio" if name else "token_keep_ratio"
+    kind.check_kept(stage.keep_ratio, stage.keep_k, field)

@@ -15,10 +15,11 @@ from official.modeling import activations
 from official.nlp.modeling import networks
 
 from token_dropping import drop_plan
-from token_dropping import layer_run
-from token_dropping.layers import importance_scorer
+from token_dropping import importance_types
+from token_dropping.drops import drop_types
 from token_dropping.layers import position_gather
 from token_dropping.layers import position_restore
+from token_dropping.layers import token_scorer
 from token_dropping.layers import token_selector
 
 # [UNK] [CLS] [SEP] [MASK] and [PAD] of BERT's published 30,522-line vocabulary.
@@ -51,15 +52,21 @@ class TokenDropEncoder(networks.BertEncoderV2):
       middle layers; 1.0 is BERT. Defaults to 0.5 unless `token_keep_k` is set.
     token_keep_k: int, the same as an absolute count.
     drop_layer: int, the layer in which only kept tokens are queries while all
-      are keys and values. Defaults to `num_layers // 2 - 1`.
+      are keys and values. Defaults to `num_layers // 2 - 1`; to 1 for
+      `layerwise`.
     restore_layer: int, the first layer that sees all tokens again. Defaults to
       the last.
     stages: several places to drop at, instead of the three arguments above it:
       mappings with `layer` and `keep_ratio` (of the whole sequence), by layer.
+    drop_type: what happens to the tokens that do not stay, one of `skip`,
+      `context`, `layerwise` and `pool` (see `drops/`).
     token_loss_init_value: float, initial importance.
     token_loss_beta: float, moving-average weight of the old importance.
     token_allow_list: ids that are always kept.
     token_deny_list: ids that are dropped first.
+    importance: which tokens stay: fields of `importance_types.ImportanceConfig`
+      by name. Defaults to the published moving average of the loss; to
+      `random` for `layerwise`.
     drop_in_training: bool, drop in every call with `training=True`, not only
       in pretraining calls: for fine-tuning.
     drop_at_inference: bool, drop in every call.
@@ -68,7 +75,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
   Raises:
     ValueError: a value outside its range (see `DropPlan` and
-      `ImportanceScorer`).
+      `importance_types`).
 
   Example:
 
@@ -91,10 +98,12 @@ class TokenDropEncoder(networks.BertEncoderV2):
     drop_layer: int | None = None,
     restore_layer: int | None = None,
     stages: Sequence[Mapping] = (),
+    drop_type: str = drop_types.DEFAULT,
     token_loss_init_value: float = 10.0,
     token_loss_beta: float = 0.995,
     token_allow_list: Sequence[int] = PUBLISHED_ALLOW_LIST,
     token_deny_list: Sequence[int] = PUBLISHED_DENY_LIST,
+    importance: Mapping | None = None,
     drop_in_training: bool = False,
     drop_at_inference: bool = False,
     **kwargs,
@@ -106,6 +115,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       drop_layer,
       restore_layer,
       stages,
+      drop_type,
     )
     # The same function as Model Garden's default, but one with a name, which
     # `get_config` can write down.
@@ -118,13 +128,14 @@ class TokenDropEncoder(networks.BertEncoderV2):
     self._gather = position_gather.PositionGather(name="position_gather")
     self._restore = position_restore.PositionRestore(name="position_restore")
     self._set_untracked_scorer(
-      importance_scorer.ImportanceScorer(
+      importance_types.create(
+        importance_types.ImportanceConfig(**(importance or {})),
         vocab_size,
         init_value=token_loss_init_value,
         beta=token_loss_beta,
         allow_list=token_allow_list,
         deny_list=token_deny_list,
-        name="importance_scorer",
+        drop_type=drop_type,
       )
     )
     self._token_drop_config = {
@@ -133,17 +144,19 @@ class TokenDropEncoder(networks.BertEncoderV2):
       "drop_layer": drop_layer,
       "restore_layer": restore_layer,
       "stages": [dict(stage) for stage in stages],
+      "drop_type": drop_type,
       "token_loss_init_value": token_loss_init_value,
       "token_loss_beta": token_loss_beta,
       "token_allow_list": tuple(token_allow_list),
       "token_deny_list": tuple(token_deny_list),
+      "importance": dict(importance or {}),
       "drop_in_training": drop_in_training,
       "drop_at_inference": drop_at_inference,
     }
 
   @tf.__internal__.tracking.no_automatic_dependency_tracking
   def _set_untracked_scorer(self, scorer) -> None:
-    """Keeps the table out of the encoder's weights and checkpoints."""
+    """Keeps what is learnt out of the encoder's weights and checkpoints."""
     scorer.build()
     self._importance_scorer = scorer
 
@@ -155,7 +168,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     return children
 
   @property
-  def importance_scorer(self) -> importance_scorer.ImportanceScorer:
+  def importance_scorer(self) -> token_scorer.TokenScorer:
     """The scorer. Save it beside the encoder; update it once per step."""
     return self._importance_scorer
 
@@ -189,9 +202,12 @@ class TokenDropEncoder(networks.BertEncoderV2):
     Returns:
       The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
       `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
-      (the states of dropped tokens wait unchanged). A call that drops adds
-      `kept_positions`, int32 [B, K], ascending, unless only `drop_in_training`
-      makes it drop.
+      (the states of dropped tokens wait unchanged). Unless only
+      `drop_in_training` makes it drop, a call that drops adds `computed_share`,
+      float32 [B, S], in which share of the layers from the first dropping one
+      to `restore_layer` each token was computed; where tokens are chosen
+      `token_scores`, float32 [B, S], by which the first dropping layer did; and
+      for `skip` and `context` `kept_positions`, int32 [B, K], ascending.
 
     Raises:
       ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
@@ -204,9 +220,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     pretraining = bool(training) and "masked_lm_positions" in inputs
     embeddings, mask = self._embed(inputs)
-    run = layer_run.LayerRun(self, embeddings, mask)
+    run = drop_types.get(self._plan.drop_type)(self, embeddings, mask)
     if pretraining or self._drops(training):
-      run.scores = self._scores(inputs)
+      run.ids = self._token_ids(inputs)
       counts = self._keep_counts(embeddings)
       for stage, keep in zip(self._plan.stages, counts, strict=True):
         run.layers_before(stage.layer)
@@ -218,10 +234,11 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if pretraining:
       read = self._read_positions(inputs["masked_lm_positions"], embeddings)
     run.last_layer(read)
-    kept = run.kept_positions
-    if not (pretraining or self._drop_at_inference):
-      kept = None  # Keras' functional models need the same outputs in training
-    return self._outputs(run, embeddings, kept)
+    outputs = self._outputs(run, embeddings)
+    if pretraining or self._drop_at_inference:
+      # Keras' functional models need the same outputs in training as without.
+      outputs |= run.what_stayed()
+    return outputs
 
   def _drops(self, training: bool | None) -> bool:
     """Whether a call drops that is not a pretraining call."""
@@ -261,15 +278,13 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     return self._plan.keep_counts(length)
 
-  def _scores(self, inputs: dict) -> tf.Tensor:
-    """Returns the importance of every position, [B, S]."""
-    scores = self._importance_scorer(inputs["input_word_ids"])
+  def _token_ids(self, inputs: dict) -> tf.Tensor:
+    """Returns the ids of all positions, [B, S]; dense inputs have id -1."""
+    ids = inputs["input_word_ids"]
     dense = inputs.get("dense_mask")
     if dense is None:
-      return scores
-    # They have no id, hence no loss: keep them.
-    kept = tf.fill(tf.shape(dense), importance_scorer.ALWAYS_KEPT)
-    return tf.concat([scores, kept], axis=1)
+      return ids
+    return tf.concat([ids, tf.fill(tf.shape(dense), tf.cast(-1, ids.dtype))], 1)
 
   def _read_positions(
     self, masked_lm_positions: tf.Tensor, embeddings: tf.Tensor
@@ -281,15 +296,13 @@ class TokenDropEncoder(networks.BertEncoderV2):
       return None
     return tf.sort(positions, axis=-1)
 
-  def _outputs(self, run: layer_run.LayerRun, embeddings, kept) -> dict:
+  def _outputs(self, run, embeddings: tf.Tensor) -> dict:
     sequence = run.encoder_outputs[-1]
     outputs = {
       "sequence_output": sequence,
       "pooled_output": self._pooler_layer(sequence[:, 0, :]),
       "encoder_outputs": run.encoder_outputs,
     }
-    if kept is not None:
-      outputs["kept_positions"] = kept
     if self._config["return_attention_scores"]:
       outputs["attention_scores"] = run.attention_scores
     if self._config["return_word_embeddings"]:

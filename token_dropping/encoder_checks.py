@@ -5,7 +5,11 @@ from official.core import config_definitions as cfg
 
 from token_dropping import encoder_config
 from token_dropping import errors
+from token_dropping import importance_table
+from token_dropping import importance_types
+from token_dropping import vocabulary
 from token_dropping.layers import importance_scorer
+from token_dropping.layers import token_scorer
 
 ENCODER_SIZES = (
   "vocab_size",
@@ -46,8 +50,10 @@ def check(task: cfg.TaskConfig) -> None:
     plan = encoder_config.get_drop_plan(config)
     plan.keep_counts(task.train_data.seq_length)
     lists = encoder_config.get_id_lists(config)
-    importance_scorer.check_id_lists(config.vocab_size, *lists)
+    token_scorer.check_id_lists(config.vocab_size, *lists)
     importance_scorer.check_beta(config.token_loss_beta)
+    importance_types.check(config.importance, config.drop.type)
+    _check_table(config)
   except ValueError as error:
     raise errors.UserError(f"{path}: {error}") from error
   for name in ("train_data", "validation_data"):
@@ -58,3 +64,17 @@ def check(task: cfg.TaskConfig) -> None:
       f"({config.max_position_embeddings})",
       length,
     )
+
+
+def _check_table(config: encoder_config.TokenDropEncoderConfig) -> None:
+  """Compares a table of importance, if any, with type and vocabulary."""
+  path = config.importance.table_file
+  if not path:
+    return
+  table = importance_table.ImportanceTable.read(path)
+  kind = importance_types.resolve(config.importance.type, config.drop.type)
+  table.check_kind(kind, path)
+  table.padded_scores(config.vocab_size, path)
+  if config.vocab_file:
+    words = vocabulary.Vocabulary.from_file(config.vocab_file)
+    table.check_vocabulary(words, path)

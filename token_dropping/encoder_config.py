@@ -19,7 +19,9 @@ from official.nlp.modeling import networks
 from token_dropping import activations  # noqa: F401  registers gelu_exact
 from token_dropping import drop_plan
 from token_dropping import encoder
+from token_dropping import importance_types
 from token_dropping import vocabulary
+from token_dropping.drops import drop_types
 
 
 @dataclasses.dataclass
@@ -36,6 +38,20 @@ class StageConfig(base_config.Config):
 
 
 @dataclasses.dataclass
+class DropConfig(base_config.Config):
+  """What happens to the tokens that do not stay.
+
+  Attributes:
+    type: `skip`, they wait until `restore_layer` (the published method);
+      `context`, they wait, and stay keys and values of the others; `layerwise`,
+      each layer makes its own choice (random-LTD); `pool`, neighbours are
+      averaged instead (Funnel-Transformer).
+  """
+
+  type: str = drop_types.DEFAULT
+
+
+@dataclasses.dataclass
 class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   """Model Garden's BERT fields and those of token dropping.
 
@@ -44,18 +60,20 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
       `None` means 0.5, unless `token_keep_k` is set.
     token_keep_k: the same as an absolute count.
     drop_layer: layer in which only kept tokens are queries. `None` means
-      `num_layers // 2 - 1`.
+      `num_layers // 2 - 1`; 1 where every layer makes its own choice.
     restore_layer: first layer that sees all tokens again. `None` means the
       last.
     stages: several layers to drop at, by layer, each keeping at most what the
       one before keeps. Instead of `token_keep_ratio`, `token_keep_k` and
       `drop_layer`, which describe a single one.
+    drop: what happens to the tokens that do not stay.
     token_loss_init_value: initial importance, in nats.
     token_loss_beta: moving-average weight of the old importance.
     token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
       of `vocab_file`, or of BERT's published vocabulary.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
     vocab_file: path of the `vocab.txt` that the records were made with.
+    importance: how the tokens that stay are chosen.
     drop_at_inference: also drop in evaluation. Not for fine-tuning.
   """
 
@@ -64,11 +82,15 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   drop_layer: int | None = None
   restore_layer: int | None = None
   stages: list[StageConfig] = dataclasses.field(default_factory=list)
+  drop: DropConfig = dataclasses.field(default_factory=DropConfig)
   token_loss_init_value: float = 10.0
   token_loss_beta: float = 0.995
   token_allow_list: tuple[int, ...] | None = None
   token_deny_list: tuple[int, ...] | None = None
   vocab_file: str = ""
+  importance: importance_types.ImportanceConfig = dataclasses.field(
+    default_factory=importance_types.ImportanceConfig
+  )
   drop_at_inference: bool = False
 
 
@@ -81,6 +103,7 @@ def get_drop_plan(config: TokenDropEncoderConfig) -> drop_plan.DropPlan:
     config.drop_layer,
     config.restore_layer,
     [stage.as_dict() for stage in config.stages],
+    config.drop.type,
   )
 
 
@@ -135,10 +158,12 @@ def build_encoder(
     drop_layer=config.drop_layer,
     restore_layer=config.restore_layer,
     stages=[stage.as_dict() for stage in config.stages],
+    drop_type=config.drop.type,
     token_loss_init_value=config.token_loss_init_value,
     token_loss_beta=config.token_loss_beta,
     token_allow_list=allow_list,
     token_deny_list=deny_list,
+    importance=config.importance.as_dict(),
     drop_in_training=drop_in_training,
     drop_at_inference=config.drop_at_inference,
   )

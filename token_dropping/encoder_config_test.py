@@ -54,6 +54,8 @@ OTHER_FIELDS = {  # of more than one value, or without meaning here
   "token_keep_ratio",
   "token_keep_k",
   "stages",
+  "drop",
+  "importance",
   "vocab_file",
   "return_all_encoder_outputs",
 }
@@ -194,6 +196,15 @@ def test_kept_share_reaches_the_encoder(field):
   assert {name: built[name] for name in both} == both
 
 
+def test_importance_reaches_the_encoder():
+  fields = {"type": "mlm_loss_noise", "temperature": 0.25}
+  built = encoder_config.build_encoder(_config(importance=fields))
+  assert built.importance_scorer.temperature == 0.25
+  assert built.get_config()["importance"].items() >= fields.items()
+  copy = encoder.TokenDropEncoder.from_config(built.get_config())
+  assert copy.importance_scorer.get_config()["temperature"] == 0.25
+
+
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 def test_activation_reaches_the_encoder(activation):
   config = _config(hidden_activation=activation)
@@ -215,3 +226,14 @@ def test_ids_of_the_vocabulary_reach_the_encoder(tmp_path):
   built = encoder_config.build_encoder(config).get_config()
   assert built["token_allow_list"] == (3, 7, 0, 5)
   assert built["token_deny_list"] == (2,)
+
+
+def test_drop_type_reaches_the_encoder():
+  config = _config(num_layers=4, drop={"type": "layerwise"})
+  built = encoder_config.build_encoder(config)
+  assert built.get_config()["drop_type"] == "layerwise"
+  assert built.drop_plan == encoder_config.get_drop_plan(config)
+  assert built.drop_plan.drop_type == "layerwise"
+  assert type(built.importance_scorer).__name__ == "RandomScorer"
+  copy = encoder.TokenDropEncoder.from_config(built.get_config())
+  assert copy.drop_plan == built.drop_plan

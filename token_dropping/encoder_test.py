@@ -256,7 +256,8 @@ def test_drop_in_training_drops_there_and_only_there():
   everywhere.set_weights(encoder.get_weights())
   dropped = everywhere(_batch())
   ours = encoder(_batch(), training=True)
-  assert dropped.keys() - ours.keys() == {"kept_positions"}
+  added = {"kept_positions", "computed_share"}
+  assert dropped.keys() - ours.keys() == added
   _assert_same([ours["sequence_output"]], [dropped["sequence_output"]], 1e-6)
   whole = encoder(_batch(), training=False)["sequence_output"]
   assert not np.allclose(ours["sequence_output"], whole, atol=1e-3)

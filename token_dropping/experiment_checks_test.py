@@ -397,3 +397,28 @@ def test_gradients_are_clipped_in_one_way(name):
     {f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0}
   )
   experiment_checks.check_experiment(params)
+
+
+def test_drop_type_must_be_one():
+  assert experiment_checks_testing.refused(
+    {f"{ENCODER}.drop.type": "skim"}
+  ) == (
+    f"{ENCODER}: drop.type must be one of skip, context, layerwise, pool. "
+    "Received: 'skim'"
+  )
+
+
+def test_a_schedule_must_pool_whole_groups():
+  changes = {
+    f"{ENCODER}.drop.type": "pool",
+    "task.keep_schedule.type": "linear",
+    "task.keep_schedule.num_ratios": 3,
+    "task.keep_schedule.train_steps": 9,
+  }
+  assert experiment_checks_testing.refused(changes) == (
+    "task.keep_schedule.keep_ratios must be 1, 1/2, 1/4, 1/8 ... where "
+    "drop.type is pool. Received: 0.75"
+  )
+  changes["task.keep_schedule.num_ratios"] = 2
+  params = experiment_checks_testing.params(changes)
+  experiment_checks.check_experiment(params)

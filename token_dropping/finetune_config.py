@@ -16,6 +16,7 @@ from official.core import config_definitions as cfg
 from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import finetune_task
+from token_dropping import importance_types
 from token_dropping import sentence_task
 from token_dropping import span_task
 from token_dropping import trained_run
@@ -32,6 +33,7 @@ _WHOLE_SEQUENCE = {
   "drop_layer": None,
   "restore_layer": None,
   "stages": [],
+  "drop": encoder_config.DropConfig().as_dict(),
   "drop_at_inference": False,
 }
 
@@ -52,11 +54,13 @@ def use_pretrained(params: cfg.ExperimentConfig, model_dir: str) -> None:
     UserError: no run there, or one that cannot be used.
   """
   run = trained_run.TrainedRun.read(model_dir, source=PRETRAINED)
-  fields = run.encoder.as_dict() | _WHOLE_SEQUENCE
-  fields["vocab_file"] = os.path.join(model_dir, trained_run.VOCAB)
-  params.task.model.encoder.any = encoder_config.TokenDropEncoderConfig(
-    **fields
+  encoder = encoder_config.TokenDropEncoderConfig(**run.encoder.as_dict())
+  encoder.importance.type = importance_types.resolve(
+    encoder.importance.type, encoder.drop.type
   )
+  encoder.override(_WHOLE_SEQUENCE)
+  encoder.vocab_file = os.path.join(model_dir, trained_run.VOCAB)
+  params.task.model.encoder.any = encoder
   params.task.init_checkpoint = run.checkpoint
 
 
@@ -74,6 +78,7 @@ def fill_in(params: cfg.ExperimentConfig) -> None:
   given = (encoder.token_keep_ratio, encoder.token_keep_k, *encoder.stages)
   if given == (None, None):
     encoder.token_keep_ratio = 1.0
+    encoder.importance = importance_types.ImportanceConfig()  # not asked
   task = params.task
   errors.require(
     bool(task.data_dir),

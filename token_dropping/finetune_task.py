@@ -40,9 +40,9 @@ class FinetuneConfig(hyperparams.Config):
 class FinetuneTask:
   """Mixed into Model Garden's tasks: encoder, initialization, seed.
 
-  Training drops tokens where the config says so; then the importance table of
-  the pretraining run is part of the model. Evaluation and whatever is exported
-  compute the whole sequence.
+  Training drops tokens where the config says so; then the importance that the
+  pretraining run has learnt is part of the model. Evaluation and whatever is
+  exported compute the whole sequence.
   """
 
   @classmethod
@@ -71,7 +71,8 @@ class FinetuneTask:
     prefix = checkpoints.find(self.task_config.init_checkpoint, source)
     names = ("encoder", "importance")
     items = model.checkpoint_items
-    items = {name: items[name] for name in names if name in items}
+    # Some types of importance have nothing to restore.
+    items = {n: items[n] for n in names if n in items and items[n].weights}
     checkpoints.restore(items, prefix, source)
 
 

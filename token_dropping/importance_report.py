@@ -1,35 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The importance table for people: TensorBoard histogram and ranked tokens."""
+"""Importance for people: TensorBoard histogram and ranked tokens.
+
+Scores that do not depend on the id alone have neither.
+"""
 
 import numpy as np
 import tensorflow as tf
 
 from token_dropping import vocabulary
-from token_dropping.layers import importance_scorer
-
-
-def learnt_scores(
-  scorer: importance_scorer.ImportanceScorer, table: np.ndarray | None = None
-) -> np.ndarray:
-  """Returns a table with NaN where nothing was learnt: pinned or unseen ids.
-
-  Args:
-    scorer: the scorer.
-    table: [V], one that it had earlier; default the one that it has.
-
-  Returns:
-    float array [V].
-  """
-  table = (scorer.table.numpy() if table is None else table).astype(float)
-  untouched = table == np.float32(scorer.init_value)
-  untouched[list(scorer.allow_list + scorer.deny_list)] = True
-  return np.where(untouched, np.nan, table)
+from token_dropping.layers import token_scorer
 
 
 def ranked_tokens(
-  scorer: importance_scorer.ImportanceScorer, vocab_file: str, count: int = 10
+  scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
 ) -> tuple[list[str], list[str]]:
-  """Returns the most and the least important tokens that were ever predicted.
+  """Returns the most and the least important tokens that have a score.
 
   Args:
     scorer: the scorer.
@@ -37,9 +22,12 @@ def ranked_tokens(
     count: int, how many of each.
 
   Returns:
-    Two lists of str: most important first, least important first.
+    Two lists of str: most important first, least important first. They are
+    empty where scores do not depend on the id alone.
   """
-  scores = learnt_scores(scorer)
+  scores = scorer.scores_by_id()
+  if scores is None:
+    return [], []
   seen = np.flatnonzero(~np.isnan(scores))
   order = seen[np.argsort(scores[seen], kind="stable")]
   names = None
@@ -50,7 +38,7 @@ def ranked_tokens(
 
 
 class ImportanceHistogram:
-  """An Orbit action that writes the learnt scores to TensorBoard.
+  """An Orbit action that writes the scores by id to TensorBoard.
 
   Args:
     scorer: the scorer.
@@ -61,7 +49,7 @@ class ImportanceHistogram:
 
   def __init__(
     self,
-    scorer: importance_scorer.ImportanceScorer,
+    scorer: token_scorer.TokenScorer,
     global_step,
     summary_dir: str,
     interval: int,
@@ -77,7 +65,9 @@ class ImportanceHistogram:
     step = int(self._global_step.numpy())
     if step % self._interval:
       return
-    scores = learnt_scores(self._scorer)
+    scores = self._scorer.scores_by_id()
+    if scores is None:
+      return
     with self._writer.as_default():
       tf.summary.histogram("importance", scores[~np.isnan(scores)], step=step)
     self._writer.flush()

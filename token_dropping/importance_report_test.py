@@ -21,7 +21,7 @@ def scorer():
 
 
 def test_pinned_and_unseen_ids_are_not_learnt(scorer):
-  scores = importance_report.learnt_scores(scorer)
+  scores = scorer.scores_by_id()
   np.testing.assert_array_equal(scores, [np.nan] * 5 + [1, 2, 9, np.nan])
 
 

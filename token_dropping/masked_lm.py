@@ -284,12 +284,12 @@ def _apply(optimizer, gradients: dict[int, tf.Tensor], variables) -> None:
 
 
 def _kept_share(inputs: dict, outputs: dict) -> tf.Tensor:
-  """Returns the share of real tokens that stayed in the middle layers."""
-  if "kept_positions" not in outputs:
+  """Returns the share of real tokens computed in the middle layers, a mean."""
+  if "computed_share" not in outputs:
     return tf.constant(1.0)
   mask = tf.cast(inputs["input_mask"], tf.float32)
-  kept = tf.gather(mask, outputs["kept_positions"], batch_dims=1)
-  return tf.math.divide_no_nan(tf.reduce_sum(kept), tf.reduce_sum(mask))
+  computed = outputs["computed_share"] * mask
+  return tf.math.divide_no_nan(tf.reduce_sum(computed), tf.reduce_sum(mask))
 
 
 def _update_means(

@@ -50,7 +50,7 @@ def _check_faults(task: masked_lm.TokenDropMaskedLMConfig) -> None:
 def _check_schedule(task: masked_lm.TokenDropMaskedLMConfig) -> None:
   plan = encoder_config.get_drop_plan(task.model.encoder.any)
   try:
-    keep_schedule.check(task.keep_schedule, plan)
+    keep_schedule.phases(task.keep_schedule, plan)
   except ValueError as error:
     raise errors.UserError(f"task.keep_schedule.{error}") from error
 

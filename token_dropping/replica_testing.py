@@ -95,8 +95,8 @@ class Run:
     return self.strategy.reduce("MEAN", losses, axis=None)
 
   def tables(self) -> list[np.ndarray]:
-    """Returns the importance table of each local replica."""
-    table = self.model.encoder_network.importance_scorer.table
+    """Returns what importance has learnt on each local replica."""
+    (table,) = self.model.encoder_network.importance_scorer.weights
     copies = self.strategy.experimental_local_results(table)
     return [copy.numpy() for copy in copies]
 

@@ -16,22 +16,28 @@ from official.core import train_utils
 from token_dropping import dataset_card
 from token_dropping import errors
 from token_dropping import finetune_config
+from token_dropping import importance_types
 from token_dropping import plain_yaml
 from token_dropping import tokenizer_config
 from token_dropping import vocabulary
+from token_dropping.drops import drop_types
 
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
-# Fields of the model config that leave its weights alone; a run may go on with
-# another value.
+# Fields of the model config that leave alone what it learns; a run may go on
+# with another value.
 FREE_FIELDS = frozenset(
   {
     "attention_dropout_rate",
+    "drop",
     "drop_at_inference",
     "drop_layer",
     "dropout_rate",
+    "random_ratio",
     "restore_layer",
     "stages",
+    "table_file",
+    "temperature",
     "token_allow_list",
     "token_deny_list",
     "token_keep_k",
@@ -41,6 +47,7 @@ FREE_FIELDS = frozenset(
     "vocab_file",
   }
 )
+_IMPORTANCE_TYPE = "encoder.any.importance.type"
 
 
 def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
@@ -57,8 +64,8 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   if not tf.io.gfile.exists(path):
     return
   task = plain_yaml.read_yaml(path).get("task")
-  there = _flat(task.get("model", {}) if isinstance(task, dict) else {})
-  here = _flat(params.task.model.as_dict())
+  there = _leaves(task.get("model", {}) if isinstance(task, dict) else {})
+  here = _leaves(params.task.model.as_dict())
   for field in sorted(there.keys() | here.keys()):
     old, new = there.get(field), here.get(field)
     if old != new and FREE_FIELDS.isdisjoint(field.split(".")):
@@ -124,6 +131,20 @@ def _write_tokenizer(
 def _write_labels(labels: Iterable[str], model_dir: str) -> None:
   with tf.io.gfile.GFile(os.path.join(model_dir, LABELS), "w") as file:
     file.write("".join(f"{label}\n" for label in labels))
+
+
+def _leaves(model: dict) -> dict:
+  """Returns the fields of a model config by dotted path.
+
+  An unset type of importance, or one of a run before there were several, is
+  what it stands for.
+  """
+  leaves = _flat(model)
+  if leaves.get("encoder.type") == "any":
+    kind = leaves.get(_IMPORTANCE_TYPE)
+    drop_type = leaves.get("encoder.any.drop.type", drop_types.DEFAULT)
+    leaves[_IMPORTANCE_TYPE] = importance_types.resolve(kind, drop_type)
+  return leaves
 
 
 def _flat(tree, prefix: str = "") -> dict:

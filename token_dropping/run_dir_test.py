@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the folder of a run."""
 
+import json
+
 import pytest
+import yaml
 from official.core import exp_factory
 from official.core import train_utils
 
@@ -118,6 +121,8 @@ def test_new_head_is_refused(tmp_path):
     {"drop_layer": 1},
     {"dropout_rate": 0.5},
     {"restore_layer": 1},
+    {"importance": {"temperature": 0.5}},
+    {"importance": {"random_ratio": 0.5}},
     {"token_allow_list": [7]},
     {"token_allow_list": None},
     {"token_deny_list": [5, 6]},
@@ -137,7 +142,30 @@ def test_fields_that_leave_the_weights_alone_may_change(tmp_path, free):
 
 
 def test_every_free_field_is_a_field():
-  assert set(_params().task.model.encoder.any.as_dict()) >= run_dir.FREE_FIELDS
+  fields = _params().task.model.encoder.any.as_dict()
+  assert {*fields, *fields["importance"]} >= run_dir.FREE_FIELDS
+
+
+def test_other_importance_is_refused(tmp_path):
+  run_dir.make_run_dir(_params(), str(tmp_path))
+  run_dir.check_run_dir(_params({"importance": {"type": "mlm_loss"}}), tmp_path)
+  params = _params({"importance": {"type": "frequency"}})
+  assert _refused(params, tmp_path) == (
+    f"{_rule(tmp_path)}encoder.any.importance.type=mlm_loss. "
+    "Received: frequency"
+  )
+
+
+def test_run_from_before_there_were_types_goes_on(tmp_path):
+  tree = _params().as_dict()
+  del tree["task"]["model"]["encoder"]["any"]["importance"]
+  (tmp_path / "params.yaml").write_text(yaml.safe_dump(_plain(tree)))
+  run_dir.check_run_dir(_params(), str(tmp_path))
+
+
+def _plain(tree):
+  """Returns a config's dictionary as safe YAML, tuples as lists."""
+  return json.loads(json.dumps(tree))
 
 
 def test_tuples_that_model_garden_writes_read_back(tmp_path):

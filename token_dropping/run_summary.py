@@ -5,7 +5,7 @@ from token_dropping import importance_report
 from token_dropping import progress
 from token_dropping import shown_outputs
 from token_dropping import value_checks
-from token_dropping.layers import importance_scorer
+from token_dropping.layers import token_scorer
 
 
 def format_summary(
@@ -92,16 +92,19 @@ def format_finetuning(
 
 
 def format_importance(
-  scorer: importance_scorer.ImportanceScorer, vocab_file: str
-) -> str:
-  """Returns the summary's lines on the most and least important tokens."""
+  scorer: token_scorer.TokenScorer, vocab_file: str
+) -> list[str]:
+  """Returns the summary's lines on the most and least important tokens.
+
+  None where scores do not depend on the id alone.
+  """
+  if scorer.scores_by_id() is None:
+    return []
   most, least = importance_report.ranked_tokens(scorer, vocab_file)
-  return "\n".join(
-    [
-      _line("most important", " ".join(most)),
-      _line("least important", " ".join(least)),
-    ]
-  )
+  return [
+    _line("most important", " ".join(most)),
+    _line("least important", " ".join(least)),
+  ]
 
 
 def _headline(reporter: progress.ProgressReporter, step: int) -> str:

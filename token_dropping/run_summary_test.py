@@ -73,7 +73,7 @@ def test_fine_tuning_summary():
 def test_importance_lines():
   scorer = importance_scorer.ImportanceScorer(9, beta=0.0)
   scorer.update([[5, 6]], [[1.0, 2.0]], [[1.0, 1.0]])
-  assert run_summary.format_importance(scorer, "").splitlines() == [
+  assert run_summary.format_importance(scorer, "") == [
     "  most important   id 6 id 5",
     "  least important  id 5 id 6",
   ]

@@ -10,7 +10,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
+from token_dropping import importance_table
+from token_dropping import importance_types
 from token_dropping import replica_testing
+from token_dropping.layers import frozen_scorer
+from token_dropping.layers import step_seed
 
 # Kinds of ops that are not in https://cloud.google.com/tpu/docs/tensorflow-ops
 # (the available graph operators), and those that are in XLA's table but whose
@@ -54,6 +58,9 @@ def _step(name: str):
   changes = {
     "train in slices": {"gradient_accumulation_steps": 2},
     "train by a schedule": {"keep_schedule": SCHEDULE},
+    "train with context": _drop("context"),
+    "train layerwise": _drop("layerwise"),
+    "train pooled": _drop("pool"),
   }
   run = replica_testing.Run(
     tf.distribute.get_strategy(), {"task": changes.get(name, {})}
@@ -68,6 +75,10 @@ def _step(name: str):
 
   step = evaluate if name == "evaluate" else train
   return tf.function(step, jit_compile=True)
+
+
+def _drop(drop_type: str) -> dict:
+  return {"model": {"encoder": {"any": {"drop": {"type": drop_type}}}}}
 
 
 def _nodes(function) -> list:
@@ -90,6 +101,7 @@ def _kind(op: str) -> str | None:
 
 
 STEPS = ["train", "train in slices", "train by a schedule", "evaluate"]
+STEPS += ["train with context", "train layerwise", "train pooled"]
 
 
 @pytest.fixture(scope="module", params=STEPS)
@@ -98,17 +110,30 @@ def step(request):
   return _step(request.param)
 
 
+def _ops(function) -> set[str]:
+  return {node.op for node in _nodes(function)}
+
+
+def _forbidden(function) -> dict[str, str]:
+  """Returns the ops that TPUs do not run, and why."""
+  found = {op: _kind(op) for op in _ops(function)}
+  return {op: kind for op, kind in found.items() if kind}
+
+
 def test_steps_hold_only_ops_that_tpus_run(step):
-  nodes = _nodes(step.get_concrete_function(_batch()))
-  found = {node.op: _kind(node.op) for node in nodes}
-  assert {op: kind for op, kind in found.items() if kind} == {}
-  assert len(found) > 30
+  traced = step.get_concrete_function(_batch())
+  assert _forbidden(traced) == {}
+  assert len(_ops(traced)) > 30
 
 
 def test_steps_compile_and_xla_has_all_their_ops(step):
   assert np.isfinite(step(_batch())["loss"])
-  ops = {node.op for node in _nodes(step.get_concrete_function(_batch()))}
-  assert {op for op in ops - STRUCTURE if not _has_xla_kernel(op)} == set()
+  assert _without_kernel(step.get_concrete_function(_batch())) == set()
+
+
+def _without_kernel(function) -> set[str]:
+  """Returns the ops that XLA cannot compile."""
+  return {op for op in _ops(function) - STRUCTURE if not _has_xla_kernel(op)}
 
 
 def _has_xla_kernel(op: str) -> bool:
@@ -118,16 +143,19 @@ def _has_xla_kernel(op: str) -> bool:
 
 
 def test_all_shapes_are_static(step):
-  operations = step.get_concrete_function(_batch()).graph.get_operations()
-  unknown = [
+  assert _unknown_shapes(step.get_concrete_function(_batch())) == []
+
+
+def _unknown_shapes(function) -> list[str]:
+  """Returns the tensors whose shape is not known before a run."""
+  return [
     f"{tensor.name} {tensor.shape}"
-    for operation in operations
+    for operation in function.graph.get_operations()
     for tensor in operation.outputs
     if not tensor.shape.is_fully_defined()
     and tensor.dtype not in (tf.resource, tf.variant)
     and operation.type not in FOLDED
   ]
-  assert unknown == []
 
 
 def _dynamic(function, *args) -> list[str]:
@@ -139,6 +167,40 @@ def _dynamic(function, *args) -> list[str]:
 def test_shapes_are_static_in_loops_and_branches_too(step):
   step(_batch())  # makes the variables
   assert _dynamic(step, _batch()) == []
+
+
+@pytest.mark.parametrize("follows_step", [True, False])
+def test_every_type_of_importance_would_run(follows_step):
+  scorers = [_scorer(kind) for kind in importance_types.TYPES]
+  for scorer in scorers:
+    scorer.build()
+    if follows_step:
+      scorer.seeds = step_seed.StepSeed(tf.Variable(3, dtype=tf.int64), seed=1)
+
+  @tf.function(jit_compile=True)
+  def score(ids, states, mask):
+    scores = []
+    for scorer in scorers:
+      scores.append(scorer(ids, states, mask=mask, keep=4, layer=1))
+      scorer.update(ids, states[..., 0], tf.cast(mask, tf.float32))
+    return scores
+
+  ids = tf.constant([[2, 5, 6, 7, 8, 9, 3, 0]])
+  batch = ids, tf.ones([1, 8, 4], tf.bfloat16), tf.cast(ids > 0, tf.int32)
+  assert np.isfinite(score(*batch)).all()
+  traced = score.get_concrete_function(*batch)
+  assert _forbidden(traced) == {}
+  assert _without_kernel(traced) == set()
+  assert _unknown_shapes(traced) == []
+  assert _dynamic(score, *batch) == []
+
+
+def _scorer(kind: str):
+  """Returns the scorer of a type, of ten ids."""
+  if kind in importance_table.KINDS:
+    return frozen_scorer.FrozenScorer(10, scores=[1.0] * 10, deny_list=[0])
+  config = importance_types.ImportanceConfig(type=kind)
+  return importance_types.create(config, 10, 10.0, 0.9, [1, 2, 3, 4], [0])
 
 
 def test_the_search_finds_dynamic_shapes():

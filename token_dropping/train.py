@@ -279,12 +279,11 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   unigram_loss = dataset_card.unigram_loss(params.task.validation_data)
   print(run_summary.format_summary(reporter, step, checkpoint, unigram_loss))
   if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
-    print(
-      run_summary.format_importance(
-        trainer.model.encoder_network.importance_scorer,
-        params.task.model.encoder.any.vocab_file,
-      )
-    )
+    for line in run_summary.format_importance(
+      trainer.model.encoder_network.importance_scorer,
+      params.task.model.encoder.any.vocab_file,
+    ):
+      print(line)
 
 
 def _check_flags(values, argv: list[str]) -> None:

@@ -14,7 +14,7 @@ from token_dropping import best_checkpoint
 from token_dropping import experiment_checks
 from token_dropping import number_guard
 from token_dropping import skip_counter
-from token_dropping import step_dropout
+from token_dropping import step_random
 from token_dropping import stop_request
 from token_dropping import workers
 
@@ -64,7 +64,7 @@ class Trainer(base_trainer.Trainer):
     # and on restoring the chief would make this one earlier than the others.
     self._checkpoint.save_counter.assign(0)
     if getattr(task, "seed", None) is not None:
-      step_dropout.follow_step(self.model, self.global_step, task.seed)
+      step_random.follow_step(self.model, self.global_step, task.seed)
 
   def _loop_metrics(self) -> list:
     """Returns what is averaged over a loop of training steps."""

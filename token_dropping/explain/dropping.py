@@ -19,9 +19,11 @@ class Dropping:
   """What happened to the tokens of one sequence of length n.
 
   Attributes:
-    scores: [n] float, importance; that of always-kept ids is 1e4.
+    scores: [n] float, importance, by which the first dropping layer chose; that
+      of always-kept ids is 1e4. NaN where nothing was chosen.
     computed: [n] float, share of the middle layers that computed the token: 1
-      is kept, 0 is dropped, between them it left at a later stage.
+      is kept, 0 is dropped. Between them it left at a later stage, or layers
+      chose differently, or it was pooled with others.
   """
 
   scores: np.ndarray
@@ -46,8 +48,9 @@ def look(
   found = {}
   for rows, inputs in batches(sequences):
     length = inputs["input_word_ids"].shape[1]
-    scores = encoder.importance_scorer(inputs["input_word_ids"]).numpy()
-    computed = _computed(encoder, _shortened(plan, length), inputs)
+    scores, computed = _pretraining_call(
+      encoder, _shortened(plan, length), inputs
+    )
     for row, score, share in zip(rows, scores, computed, strict=True):
       found[row] = Dropping(score, share)
   return [found[row] for row in range(len(sequences))]
@@ -75,22 +78,18 @@ def batches(
       )
 
 
-def _computed(encoder, plan: drop_plan.DropPlan, inputs: dict) -> np.ndarray:
-  """Returns the share of the middle layers that each token is in, [B, n]."""
+def _pretraining_call(
+  encoder, plan: drop_plan.DropPlan, inputs: dict
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns scores and shares of the middle layers, [B, n] each."""
   batch, length = inputs["input_word_ids"].shape
   inputs = inputs | {"masked_lm_positions": tf.zeros([batch, 1], tf.int32)}
-  ends = [*(stage.layer for stage in plan.stages[1:]), plan.restore_layer]
-  layers = np.zeros([batch, length])
-  for index, (stage, end) in enumerate(zip(plan.stages, ends, strict=True)):
-    begun = dataclasses.replace(plan, stages=plan.stages[: index + 1])
-    with encoder.following(begun):
-      kept = encoder(inputs, training=True).get("kept_positions")
-    if kept is None:  # as many stay as there are
-      layers += end - stage.layer
-    else:
-      rows = np.arange(batch)[:, np.newaxis]
-      layers[rows, kept.numpy()] += end - stage.layer
-  return layers / (plan.restore_layer - plan.stages[0].layer)
+  with encoder.following(plan):
+    outputs = encoder(inputs, training=True)
+  return (
+    np.asarray(outputs.get("token_scores", np.full([batch, length], np.nan))),
+    np.asarray(outputs.get("computed_share", np.ones([batch, length]))),
+  )
 
 
 def _shortened(plan: drop_plan.DropPlan, length: int) -> drop_plan.DropPlan:

@@ -3,6 +3,7 @@
 
 import os
 
+import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 
@@ -11,6 +12,7 @@ from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import keep_schedule
 from token_dropping import pretrainer
+from token_dropping import step_random
 from token_dropping import trained_run
 
 
@@ -40,6 +42,8 @@ def check(run: trained_run.TrainedRun) -> None:
 def build(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
   """Builds the model of training, without dropout, with trained weights.
 
+  Where importance is random, it is that of the step of the checkpoint.
+
   Args:
     run: one that `check` allows.
 
@@ -58,6 +62,9 @@ def build(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
   )
   model(model.inputs)  # makes the weights
   run.restore(model.checkpoint_items)
+  step_random.follow_step(
+    model, tf.Variable(run.step, dtype=tf.int64), run.task.get("seed", 0)
+  )
   return model
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from token_dropping import drop_plan
+from token_dropping import importance_types
 from token_dropping import trained_run
 from token_dropping import vocabulary
 from token_dropping.explain import dropping
@@ -26,6 +27,7 @@ class Findings:
     model_dir: folder of the run.
     step: int, of its checkpoint.
     plan: what is dropped in that step.
+    importance: the type of the scores.
     source: the text and where it comes from.
     droppings: what happens to each sequence.
     losses: [n] float each, masked-LM loss in nats, NaN at special tokens.
@@ -39,6 +41,7 @@ class Findings:
   model_dir: str
   step: int
   plan: drop_plan.DropPlan
+  importance: str
   source: source_text.SourceText
   droppings: list[dropping.Dropping]
   losses: list[np.ndarray]
@@ -62,7 +65,8 @@ class Findings:
     """Returns what was looked at: names and values, for people."""
     return [
       ("run", f"{self.model_dir}, step {self.step:,}"),
-      ("dropping", describe(self.plan)),
+      ("dropping", f"{self.plan.drop_type}: {describe(self.plan)}"),
+      ("importance", self.importance),
       ("text", self._text()),
       ("kept here", f"{self.kept_share:.1%} of the tokens"),
     ]
@@ -98,6 +102,9 @@ def collect(
     model_dir=run.model_dir,
     step=run.step,
     plan=plan,
+    importance=importance_types.resolve(
+      run.encoder.importance.type, plan.drop_type
+    ),
     source=source,
     droppings=droppings,
     losses=losses,
@@ -110,7 +117,7 @@ def collect(
 
 
 def describe(plan: drop_plan.DropPlan) -> str:
-  """Returns a plan in words; layers are counted from 0.
+  """Returns where a plan keeps how much; layers are counted from 0.
 
   Example:
 

@@ -17,7 +17,7 @@ Word = list[tuple[str, str]]
 def words(
   sequence: sequences_lib.TextSequence, computed: np.ndarray
 ) -> list[Word]:
-  """Returns the words of a sequence; what is computed at all is kept.
+  """Returns the words; kept is what half of the middle layers computed.
 
   Args:
     sequence: of n tokens.
@@ -28,7 +28,7 @@ def words(
     if not found or sequence.spaced[index]:
       found.append([])
     style = SPECIAL if sequence.special[index] else KEPT
-    found[-1].append((style if computed[index] > 0 else DROPPED, piece))
+    found[-1].append((style if computed[index] >= 0.5 else DROPPED, piece))
   return found
 
 

@@ -11,12 +11,13 @@ from token_dropping import errors
 from token_dropping.explain import chart
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import page_style
-from token_dropping.layers import importance_scorer
+from token_dropping.layers import token_scorer
 
 _SHOWN_WORDS = 3  # most and least important words in the history
+_WITHOUT_UNIT = ("random", "mlm_loss_random", "hidden_norm")
 _NO_HISTORY = (
-  "<p class=note>No history: the run has no importance table, or has written "
-  "no summary or checkpoint of it yet.</p>"
+  "<p class=note>No history of the importance: its scores do not depend on "
+  "the id alone, or the run has written no summary of them yet.</p>"
 )
 
 
@@ -149,20 +150,22 @@ def _tip(findings, index: int, place: int) -> str:
   )
   lines = [
     f"{findings.vocab.tokens[sequence.ids[place]]} · {fate}",
-    f"importance {_score(dropping.scores[place])}",
   ]
+  score = dropping.scores[place]
+  if not np.isnan(score):
+    lines.append(f"importance {_score(score, findings.importance)}")
   loss = findings.losses[index][place]
   if not np.isnan(loss):
     lines.append(f"masked-LM loss {loss:.2f} nats")
   return "\n".join(lines)
 
 
-def _score(score: float) -> str:
-  if score >= importance_scorer.ALWAYS_KEPT:
+def _score(score: float, importance: str) -> str:
+  if score >= token_scorer.ALWAYS_KEPT:
     return "pinned: always kept"
-  if score <= importance_scorer.ALWAYS_DROPPED:
+  if score <= token_scorer.ALWAYS_DROPPED:
     return "pinned: dropped first"
-  return f"{score:.3f} nats"
+  return f"{score:.3f}{'' if importance in _WITHOUT_UNIT else ' nats'}"
 
 
 def _relative(values: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ def findings():
     model_dir="runs/<a>",
     step=1200,
     plan=drop_plan.DropPlan.create(6),
+    importance="mlm_loss",
     source=source_text.SourceText("--text", [row], False),
     droppings=[dropping.Dropping(SCORES, COMPUTED)],
     losses=losses,
@@ -55,7 +56,7 @@ def test_the_page_names_run_plan_and_text(findings):
   shown = page.render(findings)
   for part in (
     "<dd>runs/&lt;a&gt;, step 1,200",
-    "<dd>50% of the tokens from layer 2, all again from layer 5",
+    "<dd>skip: 50% of the tokens from layer 2, all again from layer 5",
     "<dd>4 tokens in 1 sequence of --text",
     "<dd>58.3% of the tokens",
   ):
@@ -75,7 +76,7 @@ def test_text_cannot_become_markup(findings):
 def test_without_history_a_line_says_why(findings):
   empty = table_history.TableHistory(np.zeros(0, int), np.zeros([0, 5]), {})
   shown = page.render(dataclasses.replace(findings, history=empty))
-  assert "No history: the run has no importance table" in shown
+  assert "No history of the importance" in shown
   assert "Importance over training" not in shown
 
 

@@ -16,27 +16,29 @@ _SIZE, _DPI = (11.0, 3.2), 90  # inches, pixels an inch
 def draw(
   by_frequency: Sequence[kept_share.Group],
   by_part: Sequence[kept_share.Group],
-  scores: np.ndarray,
+  scores: np.ndarray | None,
 ) -> np.ndarray:
   """Returns the pixels of three charts, the same for the same figures.
 
   Args:
     by_frequency: kept shares.
     by_part: kept shares.
-    scores: float array, the learnt scores; the third chart is their histogram.
+    scores: [V], by id, NaN where there is none; `None` leaves out the third
+      chart, their histogram.
 
   Returns:
     [height, width, 3] uint8.
   """
   drawing = figure.Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
   canvas = backend_agg.FigureCanvasAgg(drawing)
-  frequency, part, histogram = drawing.subplots(1, 3)
+  frequency, part, *rest = drawing.subplots(1, 2 if scores is None else 3)
   _shares(frequency, "by occurrences in the shown text", by_frequency)
   _shares(part, "by part of the sentence", by_part)
-  histogram.set_title("importance of the ids", fontsize=10)
-  histogram.hist(scores, bins=40, color=_KEPT)
-  histogram.set_xlabel("nats")
-  histogram.set_ylabel("ids")
+  for histogram in rest:
+    histogram.set_title("importance of the ids", fontsize=10)
+    histogram.hist(scores[~np.isnan(scores)], bins=40, color=_KEPT)
+    histogram.set_xlabel("nats")
+    histogram.set_ylabel("ids")
   canvas.draw()
   return np.array(canvas.buffer_rgba())[..., :3]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The importance table over training, from what the run has written anyway.
+"""Importance by id over training, from what the run has written anyway.
 
 The distribution comes from TensorBoard's histograms, which are there for every
 summary; single tokens from the checkpoints that were not removed. Neither grows
@@ -13,14 +13,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from token_dropping import importance_report
-from token_dropping.layers import importance_scorer
+from token_dropping.layers import token_scorer
 
 MAX_POINTS = 120
 MAX_CHECKPOINTS = 20
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAG = "importance"
-_TABLE = "importance/table/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +27,9 @@ class TableHistory:
 
   Attributes:
     steps: [T] int, of the distribution, ascending.
-    quantiles: [T, 5] float, the shares `SHARES` of the learnt scores are below.
-    tables: learnt scores [V] by the step of their checkpoint, NaN where nothing
-      is learnt.
+    quantiles: [T, 5] float, the shares `SHARES` of the scores are below.
+    tables: scores by id, [V], by the step of their checkpoint; NaN for ids
+      pinned or never predicted.
   """
 
   steps: np.ndarray
@@ -39,21 +37,22 @@ class TableHistory:
   tables: dict[int, np.ndarray]
 
 
-def read(
-  model_dir: str, scorer: importance_scorer.ImportanceScorer
-) -> TableHistory:
-  """Reads what a run folder has of its table.
+def read(model_dir: str, scorer: token_scorer.TokenScorer) -> TableHistory:
+  """Reads what a run folder has of its scores by id.
 
   Args:
     model_dir: folder of the run.
-    scorer: of the run, which tells pinned and initial scores.
+    scorer: of the run.
+
+  Returns:
+    The history; empty where scores do not depend on the id alone.
   """
   tables = _tables(model_dir, scorer)
   points = _histogram_quantiles(os.path.join(model_dir, "train"))
   for step, table in tables.items():
-    learnt = table[~np.isnan(table)]
-    if len(learnt):
-      points[step] = np.quantile(learnt, SHARES)
+    known = table[~np.isnan(table)]
+    if len(known):
+      points[step] = np.quantile(known, SHARES)
   steps = _thinned(sorted(points))
   return TableHistory(
     np.array(steps, int),
@@ -62,18 +61,24 @@ def read(
   )
 
 
-def _tables(model_dir: str, scorer) -> dict[int, np.ndarray]:
+def _tables(
+  model_dir: str, scorer: token_scorer.TokenScorer
+) -> dict[int, np.ndarray]:
+  """Returns the scores by id in the last checkpoints, by step."""
   state = tf.train.get_checkpoint_state(model_dir)
   paths = state.all_model_checkpoint_paths if state else []
-  found = {}
+  earlier = type(scorer).from_config(scorer.get_config())
+  earlier.build()
+  checkpoint, found = tf.train.Checkpoint(importance=earlier), {}
   for path in list(paths)[-MAX_CHECKPOINTS:]:
     step = path.rsplit("-", 1)[-1]
     try:
-      table = tf.train.load_variable(path, _TABLE)
-    except (tf.errors.OpError, RuntimeError, ValueError):
+      checkpoint.read(path).expect_partial()
+    except (tf.errors.OpError, ValueError):
       continue  # an older file was removed, or was never complete
-    if step.isdecimal():
-      found[int(step)] = importance_report.learnt_scores(scorer, table)
+    scores = earlier.scores_by_id()
+    if step.isdecimal() and scores is not None:
+      found[int(step)] = scores
   return found
 
 

@@ -55,7 +55,7 @@ class TerminalText:
   def sequence(
     self, sequence: sequences_lib.TextSequence, computed: np.ndarray
   ) -> str:
-    """Returns a sequence as lines; a token is kept that is ever computed."""
+    """Returns a sequence as lines of at most `WIDTH` characters of text."""
     words = marked_text.words(sequence, computed)
     return "\n".join(
       marked_text.join(line, self._marked) for line in _lines(words)
@@ -114,7 +114,7 @@ def losses(means: Sequence[token_losses.LossMean]) -> str:
 def history(found: table_history.TableHistory) -> str:
   """Returns the spread of the learnt scores at a few steps."""
   if not len(found.steps):
-    return "Importance over training: the run has no table, or no summaries yet"
+    return "Importance over training: no scores by id, or no summaries yet"
   places = np.unique(
     np.linspace(0, len(found.steps) - 1, 6).round().astype(int)
   )

@@ -64,7 +64,7 @@ def test_few_tokens_are_said_to_be_few():
 def test_no_history_is_said():
   empty = table_history.TableHistory(np.zeros(0, int), np.zeros([0, 5]), {})
   assert terminal.history(empty) == (
-    "Importance over training: the run has no table, or no summaries yet"
+    "Importance over training: no scores by id, or no summaries yet"
   )
 
 

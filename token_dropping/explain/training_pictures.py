@@ -11,7 +11,6 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import errors
-from token_dropping import importance_report
 from token_dropping import keep_schedule
 from token_dropping import masked_lm
 from token_dropping import vocabulary
@@ -127,11 +126,10 @@ class DroppingPictures:
   def _picture(self, computed: list[np.ndarray]) -> np.ndarray:
     from token_dropping.explain import picture  # needs matplotlib
 
-    scores = importance_report.learnt_scores(self._encoder.importance_scorer)
     pixels = picture.draw(
       kept_share.by_frequency(self._sequences, computed),
       kept_share.by_part(self._sequences, computed),
-      scores[~np.isnan(scores)],
+      self._encoder.importance_scorer.scores_by_id(),
     )
     return pixels[np.newaxis]
 

@@ -57,14 +57,26 @@ def format_card(facts: Facts) -> str:
   return "\n\n".join(parts) + "\n"
 
 
+_DROPPED = {
+  "skip": "the dropped tokens skipped the middle layers\n"
+  "([Hou et al., ACL 2022](https://arxiv.org/abs/2203.13240))",
+  "context": "the middle layers computed the kept tokens alone,\n"
+  "which saw the others as they were",
+  "layerwise": "each of the middle layers computed tokens of its own choice\n"
+  "([random-LTD](https://arxiv.org/abs/2211.11586))",
+  "pool": "the middle layers computed means of neighbours\n"
+  "([Funnel-Transformer](https://arxiv.org/abs/2006.03236))",
+}
+
+
 def _introduction(run: trained_run.TrainedRun) -> str:
   text = "An ordinary BERT: `transformers` loads it without other code."
-  if _plan(run) is None:
+  plan = _plan(run)
+  if plan is None:
     return text
   return (
-    f"{text}\nIt was trained with token dropping ([Hou et al., ACL 2022]"
-    "(https://arxiv.org/abs/2203.13240)):\ntokens that are easy to predict "
-    "skipped the middle layers. In use, all tokens go\nthrough all layers."
+    f"{text}\nIt was trained with token dropping: {_DROPPED[plan.drop_type]}.\n"
+    "In use, all tokens go through all layers."
   )
 
 
@@ -123,8 +135,7 @@ def _plan(run: trained_run.TrainedRun):
 
 
 def _kept(stage: drop_plan.Stage) -> str:
-  kept = f"{stage.keep_k}" if stage.keep_k else f"{stage.keep_ratio:.0%}"
-  return f"{kept}, the most important,"
+  return f"{stage.keep_k}" if stage.keep_k else f"{stage.keep_ratio:.0%}"
 
 
 def _optimizer(config: dict) -> list[tuple[str, str]]:

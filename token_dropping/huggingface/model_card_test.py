@@ -39,7 +39,7 @@ def test_rows(facts):
     "| predictions | at most 3 a sequence |",
     "| optimizer | adamw |",
     "| rate | polynomial, from 0.0001 |",
-    "| kept tokens | 50%, the most important, from layer 0 |",
+    "| kept tokens | 50% from layer 0 |",
     "| all tokens | from layer 2 |",
     "## Validation at step 7",
     "| `lm_example_loss` | 2.5000 |",
@@ -62,8 +62,24 @@ def test_dense_run_does_not_speak_of_dropping(facts, changes):
   assert "kept tokens" not in card
 
 
+@pytest.mark.parametrize(
+  ("drop_type", "text"),
+  [
+    ("skip", "skipped the middle layers"),
+    ("context", "saw the others as they were"),
+    ("layerwise", "tokens of its own choice"),
+    ("pool", "means of neighbours"),
+  ],
+)
+def test_what_was_dropped(facts, drop_type, text):
+  encoder = facts.run.encoder.replace(num_layers=4, drop={"type": drop_type})
+  run = dataclasses.replace(facts.run, encoder=encoder)
+  card = model_card.format_card(dataclasses.replace(facts, run=run))
+  assert text in card
+
+
 def test_count_of_kept_tokens(facts):
   encoder = facts.run.encoder.replace(token_keep_k=9)
   run = dataclasses.replace(facts.run, encoder=encoder)
   card = model_card.format_card(dataclasses.replace(facts, run=run))
-  assert "| kept tokens | 9, the most important, from layer 0 |" in card
+  assert "| kept tokens | 9 from layer 0 |" in card

@@ -11,13 +11,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-# Far above and below any cross-entropy, so that pinned ids sort first and last.
-ALWAYS_KEPT = 1e4
-ALWAYS_DROPPED = -1e4
+from token_dropping.layers import token_scorer
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class ImportanceScorer(tf_keras.layers.Layer):
+class ImportanceScorer(token_scorer.TokenScorer):
   """Scores token ids by an exponential moving average of their loss.
 
   The layer holds one non-trainable float32 weight `table`, [V]. Reading it is a
@@ -56,22 +54,13 @@ class ImportanceScorer(tf_keras.layers.Layer):
     deny_list: Sequence[int] = (),
     **kwargs,
   ):
-    # Mixed precision must not round the moving average: always float32.
-    super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+    super().__init__(vocab_size, allow_list, deny_list, **kwargs)
     check_beta(beta)
-    check_id_lists(vocab_size, allow_list, deny_list)
-    self.vocab_size = vocab_size
     self.init_value = init_value
     self.beta = beta
-    self.allow_list = tuple(allow_list)
-    self.deny_list = tuple(deny_list)
 
   def build(self, input_shape=None):
-    initial = np.full([self.vocab_size], self.init_value, np.float32)
-    initial[list(self.allow_list)] = ALWAYS_KEPT
-    initial[list(self.deny_list)] = ALWAYS_DROPPED
-    self._pinned = np.zeros([self.vocab_size], bool)
-    self._pinned[list(self.allow_list + self.deny_list)] = True
+    initial = np.where(self._pins == 0.0, self.init_value, self._pins)
     # Every replica assigns the same all-reduced value to its own copy, which is
     # what aggregation NONE means; it needs no merge call, so XLA compiles it.
     self.table = self.add_weight(
@@ -84,16 +73,8 @@ class ImportanceScorer(tf_keras.layers.Layer):
     )
     super().build(input_shape)
 
-  def call(self, ids: tf.Tensor) -> tf.Tensor:
-    """Looks scores up.
-
-    Args:
-      ids: int tensor [B, S].
-
-    Returns:
-      float32 tensor [B, S], in nats.
-    """
-    return tf.gather(self.table, ids)
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    return token_scorer.lookup(self.table, ids)
 
   def update(self, ids, losses, weights) -> None:
     """Makes one moving-average step; call it once per training step.
@@ -110,25 +91,26 @@ class ImportanceScorer(tf_keras.layers.Layer):
     losses = tf.reshape(tf.cast(losses, tf.float32), [-1])
     # Not a product alone: 0 * inf of an unused slot would be NaN.
     weighted = tf.where(weights > 0, losses * weights, 0.0)
-    sums = tf.math.unsorted_segment_sum(weighted, ids, self.vocab_size)
-    counts = tf.math.unsorted_segment_sum(weights, ids, self.vocab_size)
-    sums, counts = tf.distribute.get_replica_context().all_reduce(
-      tf.distribute.ReduceOp.SUM, [sums, counts]
+    sums, counts = token_scorer.global_sums(
+      ids, [weighted, weights], self.vocab_size
     )
     old = tf.convert_to_tensor(self.table)
     mean = tf.math.divide_no_nan(sums, counts)
     moved = self.beta * old + (1.0 - self.beta) * mean
     # A loss that is not finite would stay in the average for ever.
-    changes = (counts > 0) & ~self._pinned & tf.math.is_finite(moved)
+    changes = (counts > 0) & (self._pins == 0.0) & tf.math.is_finite(moved)
     self.table.assign(tf.where(changes, moved, old))
+
+  def scores_by_id(self) -> np.ndarray:
+    """Returns the table with NaN for ids that are pinned or never predicted."""
+    table = self.table.numpy()
+    seen = table != np.float32(self.init_value)
+    return self._without_pinned(np.where(seen, table, np.nan))
 
   def get_config(self):
     return super().get_config() | {
-      "vocab_size": self.vocab_size,
       "init_value": self.init_value,
       "beta": self.beta,
-      "allow_list": self.allow_list,
-      "deny_list": self.deny_list,
     }
 
 
@@ -136,29 +118,3 @@ def check_beta(beta: float) -> None:
   """Refuses a beta outside [0, 1) with a `ValueError`."""
   if not 0 <= beta < 1:
     raise ValueError(f"token_loss_beta must be in [0, 1). Received: {beta}")
-
-
-def check_id_lists(
-  vocab_size: int, allow_list: Sequence[int], deny_list: Sequence[int]
-) -> None:
-  """Refuses ids outside the vocabulary and ids in both lists.
-
-  Raises:
-    ValueError: with the rule and the ids received.
-  """
-  for name, ids in (
-    ("token_allow_list", allow_list),
-    ("token_deny_list", deny_list),
-  ):
-    outside = [i for i in ids if not 0 <= i < vocab_size]
-    if outside:
-      raise ValueError(
-        f"{name} must hold ids in [0, {vocab_size}), the vocabulary. "
-        f"Received: {outside}"
-      )
-  both = sorted(set(allow_list) & set(deny_list))
-  if both:
-    raise ValueError(
-      "token_allow_list and token_deny_list must not share ids. "
-      f"Received: {both} in both"
-    )

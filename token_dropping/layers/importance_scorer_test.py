@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from token_dropping import testing
 from token_dropping.layers import importance_scorer
+from token_dropping.layers import token_scorer
 
-ALWAYS_DROPPED = importance_scorer.ALWAYS_DROPPED
-ALWAYS_KEPT = importance_scorer.ALWAYS_KEPT
+ALWAYS_DROPPED = token_scorer.ALWAYS_DROPPED
+ALWAYS_KEPT = token_scorer.ALWAYS_KEPT
 
 
 def _scorer(**kwargs):
