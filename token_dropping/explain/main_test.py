@@ -49,7 +49,7 @@ def test_text_is_printed_and_the_page_written(made, tmp_path, capsys):
   printed = capsys.readouterr().out
   # 8 tokens, 4 stay: the special ones and the two most important.
   assert "\n[CLS] Word9 word8 ~word7 word1 word2 word3~ [SEP]\n" in printed
-  assert "  once  33.3%" in printed
+  assert "  once   33.3%" in printed
   assert "(too few to say more)" in printed
   assert printed.endswith(f"page  {page}\n")
   assert "word9 · kept\nimportance 0.900 nats\nmasked-LM loss" in (

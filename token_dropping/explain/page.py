@@ -118,12 +118,10 @@ def _sequence(findings: findings_lib.Findings, index: int) -> str:
   words = []
   for place in range(len(sequence)):
     token = _token(findings, index, place, heat[place], loss[place])
-    if not words or sequence.spaced[place] or sequence.special[place]:
-      words.append([" " if words and sequence.spaced[place] else "", ""])
-    words[-1][1] += token
-  text = "".join(
-    f"{space}<span class=word>{tokens}</span>" for space, tokens in words
-  )
+    if not words or sequence.spaced[place]:
+      words.append("")
+    words[-1] += token
+  text = " ".join(f"<span class=word>{word}</span>" for word in words)
   return f"<p class=sequence>{text}</p>"
 
 

@@ -82,12 +82,15 @@ def from_ids(
   tokens = [vocab.tokens[i] for i in ids]
   special = np.array([t in vocabulary.SPECIAL_TOKENS for t in tokens], bool)
   spaced = [
-    index > 0
-    and not token.startswith(_CONTINUATION)
-    and token not in _NONE_BEFORE
-    and tokens[index - 1] not in _NONE_AFTER
+    bool(special[index - 1] or special[index])
+    or not (
+      token.startswith(_CONTINUATION)
+      or token in _NONE_BEFORE
+      or tokens[index - 1] in _NONE_AFTER
+    )
     for index, token in enumerate(tokens)
   ]
+  spaced[0] = False
   return TextSequence(
     np.asarray(ids, np.int32),
     np.asarray(type_ids, np.int32),

@@ -47,6 +47,12 @@ def test_text_without_tokens_has_no_sequence(tokenizer):
   assert sequences.from_text(" \n", tokenizer, 8) == []
 
 
+def test_special_tokens_stand_alone():
+  ids = np.array([2, 6, 1, 8, 3])
+  found = sequences.from_ids(ids, np.zeros(5), VOCAB)
+  assert found.spaced == (False, True, True, True, True)
+
+
 def test_marks_of_records_are_joined():
   ids = np.array([2, 7, 8, 7, 3])
   found = sequences.from_ids(ids, np.zeros(5), VOCAB)
