@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping import errors
-from token_dropping.explain import chart
+from token_dropping.explain import bar_chart
 from token_dropping.explain import findings as findings_lib
+from token_dropping.explain import history_chart
 from token_dropping.explain import page_style
 from token_dropping.layers import token_scorer
 
@@ -178,12 +179,14 @@ def _relative(values: np.ndarray) -> np.ndarray:
 
 def _charts(findings: findings_lib.Findings) -> str:
   figures = [
-    chart.share_bars(
+    bar_chart.share_bars(
       "Kept share by how often the token occurs in this text",
       findings.by_frequency,
     ),
-    chart.share_bars("Kept share by part of the sentence", findings.by_part),
-    chart.loss_bars(
+    bar_chart.share_bars(
+      "Kept share by part of the sentence", findings.by_part
+    ),
+    bar_chart.loss_bars(
       "Loss of kept and of dropped tokens",
       findings.compared,
     ),
@@ -191,7 +194,7 @@ def _charts(findings: findings_lib.Findings) -> str:
   history = findings.history
   if len(history.steps):
     figures.append(
-      chart.history_lines(
+      history_chart.lines(
         "Importance over training",
         history,
         _histories_of_words(findings),
