@@ -211,8 +211,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
       (the states of dropped tokens wait unchanged). Unless only
       `drop_in_training` makes it drop, a call that drops adds `computed_share`,
       float32 [B, S], in which share of the layers from the first dropping one
-      to `restore_layer` each token was computed; and for `skip` and `context`
-      `kept_positions`, int32 [B, K], ascending.
+      to `restore_layer` each token was computed; where tokens are chosen
+      `token_scores`, float32 [B, S], by which the first dropping layer did; and
+      for `skip` and `context` `kept_positions`, int32 [B, K], ascending.
 
     Raises:
       ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the

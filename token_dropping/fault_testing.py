@@ -46,6 +46,7 @@ def write_config(folder: pathlib.Path, **overrides) -> None:
   tree = {
     "task": {
       "deterministic": True,
+      "dropping_pictures": True,
       "train_data": {"input_path": str(folder / "train-*"), "seed": 1},
       "validation_data": {"input_path": str(folder / "validation")},
       "model": {"encoder": {"any": rates | {"vocab_file": vocab_file}}},

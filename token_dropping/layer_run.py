@@ -36,6 +36,8 @@ class LayerRun(abc.ABC):
     computed_share: float32 [B, S], after `restore`: in which share of the
       layers since the first dropping one each token was computed; `None` if
       nothing was dropped.
+    token_scores: float32 [B, S], by which the first dropping layer chose;
+      `None` if none has chosen.
     encoder_outputs: list of [B, S, D], the states of all tokens after each
       layer so far.
     attention_scores: list of the layers' attention scores, if asked for.
@@ -51,6 +53,7 @@ class LayerRun(abc.ABC):
     self.ids = None
     self.kept_positions = None
     self.computed_share = None
+    self.token_scores = None
     self.encoder_outputs = []
     self.attention_scores = []
 
@@ -119,10 +122,11 @@ class LayerRun(abc.ABC):
     self._finish_layer()
 
   def what_stayed(self) -> dict[str, tf.Tensor]:
-    """Returns `kept_positions` and `computed_share`, as far as there are."""
+    """Returns the three attributes of what stayed, as far as there are."""
     found = {
       "kept_positions": self.kept_positions,
       "computed_share": self.computed_share,
+      "token_scores": self.token_scores,
     }
     return {name: each for name, each in found.items() if each is not None}
 
@@ -140,6 +144,8 @@ class LayerRun(abc.ABC):
       keep=keep,
       layer=len(self.encoder_outputs),
     )
+    if self.token_scores is None:
+      self.token_scores = scores
     return self._encoder._selector(scores, keep=keep, mask=self._mask)
 
   def _finish_layer(self) -> None:

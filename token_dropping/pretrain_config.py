@@ -32,6 +32,8 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     learning_rate_by_layer_tokens: advance the learning rate with the tokens
       that the layers have computed instead of with the steps.
     dropped_validation: also evaluate with dropping, on the same batches.
+    dropping_pictures: show in TensorBoard, at every evaluation, what is dropped
+      of the first validation records.
   """
 
   scale_loss: bool = True
@@ -48,6 +50,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   )
   learning_rate_by_layer_tokens: bool = False
   dropped_validation: bool = False
+  dropping_pictures: bool = True
 
 
 def schedule_of(task: TokenDropMaskedLMConfig) -> step_schedule.StepSchedule:

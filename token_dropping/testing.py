@@ -18,6 +18,7 @@ SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
 TINY = {
   "runtime": {"distribution_strategy": "one_device", "enable_xla": False},
   "task": {
+    "dropping_pictures": False,
     "model": {
       "encoder": {
         "type": "any",

@@ -51,6 +51,7 @@ from token_dropping import step_files
 from token_dropping import sweep
 from token_dropping import trainer as trainer_lib
 from token_dropping import workers
+from token_dropping.explain import training_pictures
 
 MODES = (
   "train",
@@ -218,7 +219,11 @@ def _run(params, mode: str, model_dir: str, strategy) -> None:
         ),
         *_histograms(params, trainer, model_dir),
       ],
-      eval_actions=[trainer.skip_counter.on_eval, reporter.on_eval],
+      eval_actions=[
+        trainer.skip_counter.on_eval,
+        reporter.on_eval,
+        *training_pictures.of(params, trainer, model_dir),
+      ],
       trainer=trainer,
       controller_cls=functools.partial(
         controller.Controller, model_dir=model_dir

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shows which words of a text a pretraining run drops.
+
+    python -m token_dropping.explain --model_dir=runs/base \\
+      --text='The committee met on Tuesday.' --output=page.html
+
+prints the text and figures on it, and writes them as a page that needs nothing
+but a browser. docs/explain.md says what is shown.
+"""
+
+import io
+import os
+import sys
+
+from absl import flags
+
+from token_dropping import errors
+from token_dropping import trained_run
+from token_dropping.explain import dropping_model
+from token_dropping.explain import findings as findings_lib
+from token_dropping.explain import page
+from token_dropping.explain import source_text
+from token_dropping.explain import terminal
+
+MAX_SEQUENCES = 1000
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the command's flags.
+
+  Args:
+    values: where; default the program's own flags.
+  """
+  for name, default, text in (
+    ("model_dir", "", "Folder of the run."),
+    ("checkpoint", trained_run.LATEST, "latest, best or a step."),
+    ("text", None, "What to show; default the run's validation records."),
+    ("input", None, "A text file, instead of --text."),
+    ("output", "explain.html", "The page to write."),
+  ):
+    flags.DEFINE_string(name, default, text, flag_values=values)
+  flags.DEFINE_integer(
+    "max_sequences",
+    16,
+    "Use no more than so many sequences of the run's length.",
+    flag_values=values,
+  )
+
+
+def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
+  """Prints the findings and writes the page."""
+  _check_flags(argv, values)
+  run = trained_run.TrainedRun.read(values.model_dir, values.checkpoint)
+  dropping_model.check(run)
+  findings = findings_lib.collect(run, _source(run, values))
+  if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
+    sys.stdout.reconfigure(errors="backslashreplace")
+  coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+  for paragraph in terminal.TerminalText(coloured).show(findings):
+    print(f"{paragraph}\n")
+  page.write(findings, values.output)
+  print(f"page  {values.output}")
+
+
+def _source(run: trained_run.TrainedRun, values) -> source_text.SourceText:
+  if values.text is not None:
+    return source_text.from_string(
+      run, values.text, "--text", values.max_sequences
+    )
+  if values.input is not None:
+    return source_text.from_file(run, values.input, values.max_sequences)
+  return source_text.from_validation(run, values.max_sequences)
+
+
+def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
+  errors.require(
+    not argv[1:], "arguments must be flags, --name=value", repr(argv[1:])
+  )
+  for name in ("model_dir", "output"):
+    errors.require(values[name].value, f"--{name} must be set", "nothing")
+  errors.require(
+    values.text is None or values.input is None,
+    "--text and --input must not both be set",
+    f"--text={errors.shorten(values.text)}, --input={values.input!r}",
+  )
+  errors.require(
+    1 <= values.max_sequences <= MAX_SEQUENCES,
+    f"--max_sequences must be in [1, {MAX_SEQUENCES}]",
+    values.max_sequences,
+  )
+  page.check_output(values.output)
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the page, as a file and in a browser."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from token_dropping import drop_plan
+from token_dropping import errors
+from token_dropping import vocabulary
+from token_dropping.explain import browser_testing
+from token_dropping.explain import dropping
+from token_dropping.explain import findings as findings_lib
+from token_dropping.explain import kept_share
+from token_dropping.explain import page
+from token_dropping.explain import sequences
+from token_dropping.explain import source_text
+from token_dropping.explain import table_history
+from token_dropping.explain import token_losses
+
+VOCAB = vocabulary.Vocabulary(
+  (*vocabulary.SPECIAL_TOKENS, "un", "##able", "<b>", "the")
+)
+SCORES = np.array([1e4, 2.5, 9.25, 7.0, 1.0, 1e4])
+COMPUTED = np.array([1, 0, 1, 0.5, 0, 1])
+
+
+@pytest.fixture(scope="module")
+def findings():
+  """Of `[CLS] unable <b> the [SEP]`."""
+  row = sequences.from_ids(np.array([2, 5, 6, 7, 8, 3]), np.zeros(6), VOCAB)
+  losses = [np.array([np.nan, 3.0, 8.0, 7.0, 0.5, np.nan])]
+  return findings_lib.Findings(
+    model_dir="runs/<a>",
+    step=1200,
+    plan=drop_plan.DropPlan.create(6),
+    importance="mlm_loss",
+    source=source_text.SourceText("--text", [row], False),
+    droppings=[dropping.Dropping(SCORES, COMPUTED)],
+    losses=losses,
+    by_frequency=kept_share.by_frequency([row], [COMPUTED]),
+    by_part=kept_share.by_part([row], [COMPUTED]),
+    compared=token_losses.compare(losses, [COMPUTED]),
+    history=table_history.TableHistory(
+      np.array([600, 1200]),
+      np.array([[1.0, 2, 3, 4, 5], [2, 3, 4, 5, 6]]),
+      {1200: np.array([np.nan] * 5 + [2.5, 9.25, 7.0, 1.0])},
+    ),
+    vocab=VOCAB,
+  )
+
+
+def test_the_page_names_run_plan_and_text(findings):
+  shown = page.render(findings)
+  for part in (
+    "<dd>runs/&lt;a&gt;, step 1,200",
+    "<dd>skip: 50% of the tokens from layer 2, all again from layer 5",
+    "<dd>4 tokens in 1 sequence of --text",
+    "<dd>58.3% of the tokens",
+  ):
+    assert part in shown
+
+
+def test_the_page_refers_to_nothing_outside(findings):
+  shown = page.render(findings)
+  assert not re.search(r"https?:|url\(|@import|\ssrc=", shown)
+  assert re.findall(r'href="([^"]*)"', shown) == ["data:,"]
+
+
+def test_text_cannot_become_markup(findings):
+  assert "<b>" not in page.render(findings)
+
+
+def test_without_history_a_line_says_why(findings):
+  empty = table_history.TableHistory(np.zeros(0, int), np.zeros([0, 5]), {})
+  shown = page.render(dataclasses.replace(findings, history=empty))
+  assert "No history of the importance" in shown
+  assert "Importance over training" not in shown
+
+
+def test_unwritable_page_is_refused(findings, tmp_path):
+  path = str(tmp_path / "none" / "page.html")
+  with pytest.raises(errors.UserError, match="--output must be writable"):
+    page.write(findings, path)
+
+
+# What a reader sees, and what happens when they point and press keys.
+_LOOK = """
+const text = document.getElementById("text");
+const tip = document.getElementById("tip");
+const tokens = [...text.querySelectorAll(".t")];
+const seen = token => { const style = getComputedStyle(token);
+  return {text: token.textContent, kind: token.className, color: style.color,
+          weight: style.fontWeight, tip: token.dataset.tip,
+          label: token.getAttribute("aria-label")}; };
+const found = {
+  ready: document.documentElement.dataset.ready,
+  card: getComputedStyle(text.firstElementChild).backgroundColor,
+  tokens: tokens.map(seen),
+  words: [...text.querySelectorAll(".word")].map(w => w.textContent),
+  charts: [...document.querySelectorAll("svg")].map(
+    svg => svg.getBoundingClientRect().height > 50)};
+tokens[2].dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
+found.pointed = tip.hidden ? null : tip.textContent;
+text.dispatchEvent(new PointerEvent("pointerleave"));
+found.left = tip.hidden;
+found.stops = tokens.filter(token => token.tabIndex === 0).length;
+tokens[0].focus();
+for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"])
+  document.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", {key, bubbles: true}));
+found.focused = document.activeElement.textContent;
+found.focusTip = tip.hidden ? null : tip.textContent;
+const shade = document.querySelector("input[value=importance]");
+const background = () => getComputedStyle(tokens[2]).backgroundColor;
+found.plain = background();
+shade.click();
+found.shaded = background();
+return found;
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(findings, tmp_path_factory):
+  """What a browser makes of the page."""
+  folder = tmp_path_factory.mktemp("browser")
+  return browser_testing.evaluate(page.render(findings), _LOOK, folder)
+
+
+def _contrast(color: str, background: str) -> float:
+  """The contrast of two colours as WCAG 2.2 defines it, 1 to 21."""
+  lights = sorted([_luminance(color), _luminance(background)])
+  return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def _luminance(color: str) -> float:
+  numbers = [float(n) for n in re.findall(r"[\d.]+", color.split("srgb")[-1])]
+  scale = 1 if "srgb" in color else 255
+  parts = np.array(numbers[:3]) / scale
+  linear = np.where(
+    parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4
+  )
+  return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_browser_runs_the_page_without_a_problem(seen):
+  assert seen["problems"] == []
+  assert seen["requests"] == []
+  assert seen["found"]["ready"] == "yes"
+  assert seen["found"]["charts"] == [True] * 4
+
+
+def test_browser_shows_kept_dark_and_dropped_pale(seen):
+  tokens, card = seen["found"]["tokens"], seen["found"]["card"]
+  contrast = [_contrast(token["color"], card) for token in tokens]
+  _, dropped, kept, partly, *_ = contrast
+  assert kept > 15
+  assert 4.5 <= dropped < 6  # WCAG's least for text
+  assert dropped < partly < kept
+  assert int(tokens[2]["weight"]) > int(tokens[1]["weight"])
+  assert [token["kind"] for token in tokens] == [
+    "t kept special",
+    "t dropped",
+    "t kept",
+    "t part",
+    "t dropped",
+    "t kept special",
+  ]
+
+
+def test_browser_joins_the_pieces_of_words(seen):
+  words = ["[CLS]", "unable", "<b>", "the", "[SEP]"]
+  assert seen["found"]["words"] == words
+
+
+def test_browser_shows_importance_under_pointer_and_focus(seen):
+  found = seen["found"]
+  assert found["pointed"] == (
+    "##able · kept\nimportance 9.250 nats\nmasked-LM loss 8.00 nats"
+  )
+  assert found["left"]
+  assert found["stops"] == 1  # the arrow keys do the rest
+  assert found["focused"] == "un"
+  assert found["focusTip"].startswith("un · dropped\nimportance 2.500 nats")
+  tips = [token["tip"] for token in found["tokens"]]
+  assert tips[0] == "[CLS] · kept\nimportance pinned: always kept"
+  assert tips[3].startswith("<b> · in 50% of the middle layers")
+  assert all(each["label"].endswith(each["tip"]) for each in found["tokens"])
+
+
+def test_browser_shades_by_importance(seen):
+  assert seen["found"]["plain"] == "rgba(0, 0, 0, 0)"
+  assert seen["found"]["shaded"] != seen["found"]["plain"]
+
+
+def test_missing_browser_is_a_failure_where_it_is_required(monkeypatch):
+  monkeypatch.setenv("PATH", "")
+  monkeypatch.setenv(browser_testing.REQUIRED, "1")
+  with pytest.raises(pytest.fail.Exception, match="none of chromium"):
+    browser_testing.find_browser()
+  monkeypatch.delenv(browser_testing.REQUIRED)
+  with pytest.raises(pytest.skip.Exception, match="apt install chromium"):
+    browser_testing.find_browser()

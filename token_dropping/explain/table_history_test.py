@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the table over training."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from token_dropping import run_testing
+from token_dropping.explain import table_history
+from token_dropping.explain import testing
+
+
+@pytest.fixture
+def made(tmp_path):
+  model = testing.make_run(tmp_path / "run")
+  return tmp_path / "run", model.encoder_network.importance_scorer
+
+
+def _write(folder, steps) -> None:
+  writer = tf.summary.create_file_writer(str(folder / "train"))
+  with writer.as_default():
+    for step in steps:
+      values = np.linspace(0, step, 101)
+      tf.summary.histogram("importance", values, step=step, buckets=50)
+      tf.summary.scalar("other", 1.0, step=step)
+  writer.close()
+
+
+def test_histograms_and_checkpoints_are_one_history(made):
+  folder, scorer = made
+  _write(folder, [2, 5])
+  found = table_history.read(str(folder), scorer)
+  assert found.steps.tolist() == [2, 5, run_testing.STEP]
+  np.testing.assert_allclose(
+    found.quantiles[1], [0.25, 1.25, 2.5, 3.75, 4.75], atol=0.06
+  )
+  learnt = np.arange(testing.WORDS) / 10
+  expected = np.quantile(learnt, table_history.SHARES)
+  np.testing.assert_allclose(found.quantiles[2], expected, rtol=1e-6)
+  table = found.tables[run_testing.STEP]
+  assert np.isnan(table[:5]).all()
+  np.testing.assert_allclose(table[5:], learnt, rtol=1e-6)
+
+
+def test_many_steps_are_thinned(made):
+  folder, scorer = made
+  _write(folder, range(10, 10 + 3 * table_history.MAX_POINTS))
+  steps = table_history.read(str(folder), scorer).steps
+  assert len(steps) == table_history.MAX_POINTS
+  assert steps[0] == run_testing.STEP
+  assert steps[-1] == 9 + 3 * table_history.MAX_POINTS
+
+
+def test_a_file_that_breaks_off_gives_what_it_has(made):
+  folder, scorer = made
+  _write(folder, [2, 5])
+  (path,) = (folder / "train").glob("events*")
+  path.write_bytes(path.read_bytes()[:-9])
+  steps = table_history.read(str(folder), scorer).steps
+  assert steps.tolist() == [2, 5, run_testing.STEP]
+
+
+def test_a_folder_with_nothing_has_no_history(made, tmp_path):
+  found = table_history.read(str(tmp_path / "empty"), made[1])
+  assert not len(found.steps) and found.quantiles.shape == (0, 5)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of what training shows of its dropping."""
+
+import importlib.util
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from token_dropping import experiments
+from token_dropping import keep_schedule
+from token_dropping import masked_lm
+from token_dropping import testing as small
+from token_dropping.explain import training_pictures
+
+
+@pytest.fixture
+def params(tmp_path):
+  """A tiny experiment with four validation records."""
+  params = experiments.bert_token_drop()
+  params.override(small.TINY)
+  records = [small.random_features(seed) for seed in range(4)]
+  params.task.validation_data.input_path = small.write_records(
+    tmp_path / "records", records
+  )
+  params.task.model.encoder.any.vocab_file = small.write_vocabulary(
+    tmp_path / "vocab.txt"
+  )
+  params.task.dropping_pictures = True
+  return params
+
+
+def _actions(params, folder) -> list:
+  task = masked_lm.TokenDropMaskedLMTask(params.task)
+  trainer = types.SimpleNamespace(
+    task=task,
+    model=task.build_model(),
+    global_step=tf.Variable(6, dtype=tf.int64),
+    strategy=tf.distribute.get_strategy(),
+  )
+  return training_pictures.of(params, trainer, str(folder))
+
+
+def _written(folder) -> dict[str, tuple[int, np.ndarray]]:
+  found = {}
+  for path in sorted((folder / "validation").glob("events*")):
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+      event = tf.compat.v1.Event.FromString(record)
+      for value in event.summary.value:
+        found[value.tag] = event.step, tf.make_ndarray(value.tensor)
+  return found
+
+
+def test_text_and_picture_are_written_the_same_every_time(params, tmp_path):
+  for name in ("one", "two"):
+    (action,) = _actions(params, tmp_path / name)
+    action({})
+  one, two = _written(tmp_path / "one"), _written(tmp_path / "two")
+  assert set(one) == {training_pictures.TEXT, training_pictures.PICTURE}
+  for tag, (step, value) in one.items():
+    assert step == 6
+    np.testing.assert_array_equal(value, two[tag][1])
+  text = one[training_pictures.TEXT][1].item().decode()
+  first, *sequences = text.split("\n\n")
+  assert first == "Kept words are **bold**."
+  assert len(sequences) == 4
+  # Nothing is learnt yet: of equal scores the earlier half stays.
+  assert [part.count("word") for part in sequences[0].split("**")] == [0, 8, 8]
+  _, _, pixels = one[training_pictures.PICTURE][1]
+  image = tf.io.decode_png(pixels).numpy()
+  assert image.shape[-1] == 3 and len(np.unique(image)) > 10
+
+
+def test_without_matplotlib_there_is_text_and_a_note(
+  params, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+  (action,) = _actions(params, tmp_path)
+  action({})
+  action({})
+  assert capsys.readouterr().err == (
+    "note: without matplotlib, TensorBoard gets no kept shares\n"
+  )
+  assert set(_written(tmp_path)) == {training_pictures.TEXT}
+
+
+def test_records_that_cannot_be_read_are_noted(params, tmp_path, capsys):
+  params.task.validation_data.input_path = "dummy"
+  (action,) = _actions(params, tmp_path)
+  action({})
+  action({})
+  assert capsys.readouterr().err == (
+    "note: nothing dropped is shown: task.validation_data.input_path must name "
+    "records. Received: 'dummy'\n"
+  )
+  assert _written(tmp_path) == {}
+
+
+def test_nothing_is_shown_where_nothing_is_dropped(params, tmp_path):
+  params.task.model.encoder.any.token_keep_ratio = 1.0
+  assert _actions(params, tmp_path) == []
+
+
+def test_a_field_turns_them_off(params, tmp_path):
+  params.task.dropping_pictures = False
+  assert _actions(params, tmp_path) == []
+
+
+def test_a_schedule_is_followed(params, tmp_path):
+  params.task.keep_schedule = keep_schedule.KeepScheduleConfig(
+    type="steps",
+    steps=[keep_schedule.KeepStep(step=5, keep_ratios=(0.25,))],
+    train_steps=10,
+  )
+  (action,) = _actions(params, tmp_path)
+  action({})
+  text = _written(tmp_path)[training_pictures.TEXT][1].item().decode()
+  kept = text.split("\n\n")[1].split("**")[1]
+  assert kept.count("word") == 4
