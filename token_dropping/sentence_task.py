@@ -14,11 +14,12 @@ import tf_keras
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.modeling import tf_utils
-from official.nlp.data import data_loader_factory
 from official.nlp.data import sentence_prediction_dataloader as dataloader
 from official.nlp.modeling import models
 from official.nlp.tasks import sentence_prediction
 
+from token_dropping import checkpoints
+from token_dropping import finetune_data
 from token_dropping import finetune_task
 from token_dropping import sentence_scores
 
@@ -38,11 +39,6 @@ class SentenceDataConfig(dataloader.SentencePredictionDataConfig):
 
   input_path: str | tuple[str, ...] = ""
   text_fields: tuple[str, ...] | None = None
-
-
-data_loader_factory.register_data_loader_cls(SentenceDataConfig)(
-  dataloader.SentencePredictionDataLoader
-)
 
 
 @dataclasses.dataclass
@@ -91,14 +87,12 @@ class SentenceTask(
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches: features, and labels with the number of their file."""
     paths = [params.input_path] if params.is_training else _paths(params)
+    step = checkpoints.latest_step(self.logging_dir)
     parts = []
     for index, path in enumerate(paths):
-      data = params.replace(input_path=path)
-      parts.append(
-        super()
-        .build_inputs(data, input_context)
-        .map(functools.partial(_split, index=index))
-      )
+      reader = finetune_data.SentenceReader(params.replace(input_path=path))
+      batches = reader.load(input_context, step)
+      parts.append(batches.map(functools.partial(_split, index=index)))
     return functools.reduce(tf.data.Dataset.concatenate, parts)
 
   def build_losses(self, labels, model_outputs, aux_losses=None) -> tf.Tensor:
