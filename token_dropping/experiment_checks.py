@@ -5,6 +5,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import errors
+from token_dropping import experiments
 from token_dropping import finetune_checks
 from token_dropping import finetune_config
 from token_dropping import pretrain_checks
@@ -137,6 +138,14 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     "trainer.validation_steps must be at least 1, or -1 for all data",
     steps,
   )
+  for name, off in experiments.REPLACED.items():
+    value = getattr(trainer, name)
+    errors.require(
+      value == off,
+      f"trainer.{name} must be {str(off).lower()}: the launcher does this in "
+      "its own way, see docs/reliability.md",
+      str(value).lower(),
+    )
 
 
 def _check_clipping(optimizer) -> None:

@@ -397,3 +397,17 @@ def test_gradients_are_clipped_in_one_way(name):
     {f"{path}.{name}": 1.0, f"{path}.gradient_clip_norm": 0.0}
   )
   experiment_checks.check_experiment(params)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "off", "shown"),
+  [
+    ("preemption_on_demand_checkpoint", True, "false", "true"),
+    ("recovery_max_trials", 0, "-1", "0"),
+  ],
+)
+def test_what_the_launcher_does_itself_is_refused(field, value, off, shown):
+  assert experiment_checks_testing.refused({f"trainer.{field}": value}) == (
+    f"trainer.{field} must be {off}: the launcher does this in its own way, "
+    f"see docs/reliability.md. Received: {shown}"
+  )
