@@ -36,6 +36,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
     finetune_checks.check(params)
   else:
     pretrain_checks.check(params.task)
+    pretrain_checks.check_best(params)
   replicas = _known_replicas(params.runtime)
   if replicas is not None:
     check_replicas(params, replicas)

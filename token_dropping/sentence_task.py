@@ -23,7 +23,7 @@ from token_dropping import finetune_data
 from token_dropping import finetune_task
 from token_dropping import sentence_scores
 
-ACCURACY = "cls_accuracy"
+ACCURACY, VALIDATION_LOSS = "cls_accuracy", "validation_loss"
 FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
 
 
@@ -106,18 +106,24 @@ class SentenceTask(
     return tf_utils.safe_mean(tf.add_n([losses, *(aux_losses or [])]))
 
   def build_metrics(self, training: bool | None = None) -> list:
-    """Returns the accuracy, in training; validation is scored at its end."""
-    if not training or self.task_config.model.num_classes == 1:
+    """Returns the accuracy, in training; in validation, the mean loss.
+
+    Validation is scored at its end.
+    """
+    if not training:
+      return [tf_keras.metrics.Mean(name=VALIDATION_LOSS)]
+    if self.task_config.model.num_classes == 1:
       return []
     return [tf_keras.metrics.SparseCategoricalAccuracy(name=ACCURACY)]
 
   def validation_step(self, inputs, model, metrics=None) -> dict:
-    """Returns loss, outputs and labels of a batch."""
-    del metrics
+    """Returns outputs and labels of a batch; counts its loss by examples."""
     features, labels = inputs
     outputs = self.inference_step(features, model)
+    loss = self.build_losses(labels, outputs, model.losses)
+    for metric in metrics or []:
+      metric.update_state(loss, sample_weight=tf.shape(outputs)[0])
     return {
-      self.loss: self.build_losses(labels, outputs, model.losses),
       "outputs": tf.cast(outputs, tf.float32),
       "labels": labels[self.label_field],
       "parts": labels["part"],
