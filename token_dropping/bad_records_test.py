@@ -216,8 +216,28 @@ def test_records_from_elsewhere_are_not_looked_for():
   _explain(params)
 
 
-def test_fine_tuning_has_no_such_records():
-  _explain(exp_factory.get_exp_config("bert/token_drop_glue"))
+def _finetuning(folder):
+  params = exp_factory.get_exp_config("bert/token_drop_glue")
+  params.task.train_data.input_path = f"{folder}/train-1"
+  params.task.validation_data.input_path = (
+    f"{folder}/train-0",
+    f"{folder}/validation",
+  )
+  return params
+
+
+def test_records_of_fine_tuning_have_other_features(folder):
+  _write(folder / "train-1", STATIC["position"][0])
+  _explain(_finetuning(folder))
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_truncated_file_of_fine_tuning(folder, data):
+  path = _path(folder, data)
+  path.write_bytes(path.read_bytes()[:-3])
+  message = _found(_finetuning(folder))
+  assert message.startswith(f"task.{data}.input_path must match TFRecord files")
+  assert f"Received: {path}, record 3: " in message
 
 
 # What is skipped.

@@ -13,7 +13,6 @@ import re
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 from official.modeling.hyperparams import params_dict
 
 from token_dropping import config_overrides
@@ -70,7 +69,7 @@ def parse(flags) -> cfg.ExperimentConfig:
 def _registered(experiment: str) -> cfg.ExperimentConfig:
   """Returns an experiment's defaults; Model Garden builds them slowly."""
   try:
-    return exp_factory.get_exp_config(experiment)
+    return experiments.get(experiment)
   except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
     raise errors.UserError(
       f"--experiment must be one of {', '.join(experiments.NAMES)}. "

@@ -94,13 +94,9 @@ def _glob(pattern: str) -> list[str]:
 
 
 def _check_matched(folder: str, present: set[str], pattern: str) -> None:
-  path = os.path.join(folder, dataset_format.CARD)
-  if not tf.io.gfile.exists(path):
+  card = dataset_folder.find_card(folder)
+  if card is None:
     return
-  card = dataset_folder.read_json(path)
-  if card.get("format_version", 1) == 1:
-    return
-  dataset_folder.check_card(card, path)
   wanted = {
     name: entry
     for name, entry in card["files"].items()

@@ -54,6 +54,25 @@ def write_card(folder: pathlib.Path, card: dict) -> None:
   (folder / dataset_format.CARD).write_text(json.dumps(card), "utf-8")
 
 
+def write_counts(
+  folder: pathlib.Path, records: Mapping[pathlib.Path, int]
+) -> None:
+  """Writes the `dataset.json` of files that have so many records each."""
+  parts = {
+    split: sum(n for file, n in records.items() if file.name.startswith(split))
+    for split in dataset_folder.SPLITS
+  }
+  card = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    **{split: {"records": count} for split, count in parts.items()},
+    "files": {
+      file.name: describe(file) | {"records": count}
+      for file, count in records.items()
+    },
+  }
+  write_card(folder, card)
+
+
 def describe(path: pathlib.Path) -> dict:
   """Returns what `dataset.json` says of a file, but for its records."""
   content = path.read_bytes()

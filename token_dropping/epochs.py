@@ -15,6 +15,7 @@ from official.core import input_reader
 
 from token_dropping import errors
 from token_dropping import file_contents
+from token_dropping import record_counts
 
 # Files read at a time where `cycle_length` is unset. Not the number of cores,
 # as tf.data would have it: the order must not depend on the machine.
@@ -71,7 +72,8 @@ def read_epochs(
     `ReadRecord`s of scalars.
 
   Raises:
-    UserError: `first_step` is above 0 and the files hold no records.
+    UserError: `first_step` is above 0, and the files hold no records or one is
+      not what the `dataset.json` beside it says.
   """
   first_epoch, skipped = 0, 0
   numbers = tf.data.Dataset.range(1)
@@ -196,7 +198,8 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
     return 0, 0
   left = step * records_per_step(data, input_context)
   if contents is None:
-    counts = _count_records(data)
+    files = input_reader.match_files(data.input_path)
+    counts = record_counts.count_records(files, data.file_type)
   else:
     counts = [content.records + content.faults for content in contents]
   errors.require(
@@ -211,19 +214,6 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
       return epoch, left
     left -= records
     epoch += 1
-
-
-def _count_records(data: cfg.DataConfig) -> list[int]:
-  """Counts the records of each file, by reading them."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
-  files = input_reader.match_files(data.input_path)
-  counts = tf.data.Dataset.from_tensor_slices(files).map(
-    lambda file: read(file).reduce(
-      tf.constant(0, tf.int64), lambda n, _: n + 1
-    ),
-    num_parallel_calls=tf.data.AUTOTUNE,
-  )
-  return [int(count) for count in counts]
 
 
 def _records_of_epoch(

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from official.nlp.data import pretrain_dataloader
 
+from token_dropping import dataset_testing
 from token_dropping import epochs
 from token_dropping import errors
 from token_dropping import file_contents
@@ -25,16 +26,23 @@ def folder(tmp_path):
   return tmp_path
 
 
-def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
-  """Returns the first (epoch, record) pairs."""
+def _dataset(folder, context=None, step=0, **fields) -> tf.data.Dataset:
   defaults = {"input_path": f"{folder}/records-*", "is_training": True}
   defaults |= {"global_batch_size": 4, "shuffle_buffer_size": 3}
   data = pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
-  dataset = epochs.read_epochs(data, context, step)
+  return epochs.read_epochs(data, context, step)
+
+
+def _pairs(dataset, count) -> list[tuple]:
+  """Returns the first (epoch, record) pairs."""
   return [
     (int(epoch), int(record))
     for epoch, _, record in itertools.islice(dataset.as_numpy_iterator(), count)
   ]
+
+
+def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
+  return _pairs(_dataset(folder, context, step, **fields), count)
 
 
 def _of_epoch(pairs: list[tuple], number: int) -> list[int]:
@@ -86,6 +94,20 @@ def test_a_later_step_reads_what_it_would_have_read(folder, fields, step):
   whole = _read(folder, 5 * RECORDS, **fields)
   rest = _read(folder, 5 * RECORDS - 4 * step, step=step, **fields)
   assert rest == whole[4 * step :]
+
+
+@pytest.mark.parametrize("fields", [{}, {"seed": 3, "cycle_length": 2}])
+def test_a_later_step_beside_a_card_reads_no_file_to_count(folder, fields):
+  whole = _read(folder, 3 * RECORDS, **fields)
+  paths = sorted(folder.glob("records-*"))
+  dataset_testing.write_counts(folder, dict.fromkeys(paths, IN_EACH))
+  contents = {path: path.read_bytes() for path in paths}
+  for path, content in contents.items():
+    path.write_bytes(bytes(len(content)))  # no TFRecords
+  dataset = _dataset(folder, step=4, **fields)
+  for path, content in contents.items():
+    path.write_bytes(content)
+  assert _pairs(dataset, 3 * RECORDS - 16) == whole[16:]
 
 
 @pytest.mark.parametrize("pipelines", [2, 5])

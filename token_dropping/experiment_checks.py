@@ -5,6 +5,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping import errors
+from token_dropping import experiments
 from token_dropping import finetune_checks
 from token_dropping import finetune_config
 from token_dropping import layer_token_rate
@@ -37,6 +38,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   else:
     pretrain_checks.check(params.task)
     _check_rate(params)
+    pretrain_checks.check_best(params)
   replicas = _known_replicas(params.runtime)
   if replicas is not None:
     check_replicas(params, replicas)
@@ -153,6 +155,14 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     "trainer.validation_steps must be at least 1, or -1 for all data",
     steps,
   )
+  for name, off in experiments.REPLACED.items():
+    value = getattr(trainer, name)
+    errors.require(
+      value == off,
+      f"trainer.{name} must be {str(off).lower()}: the launcher does this in "
+      "its own way, see docs/reliability.md",
+      str(value).lower(),
+    )
 
 
 def _check_clipping(optimizer) -> None:

@@ -422,3 +422,17 @@ def test_a_schedule_must_pool_whole_groups():
   changes["task.keep_schedule.num_ratios"] = 2
   params = experiment_checks_testing.params(changes)
   experiment_checks.check_experiment(params)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "off", "shown"),
+  [
+    ("preemption_on_demand_checkpoint", True, "false", "true"),
+    ("recovery_max_trials", 0, "-1", "0"),
+  ],
+)
+def test_what_the_launcher_does_itself_is_refused(field, value, off, shown):
+  assert experiment_checks_testing.refused({f"trainer.{field}": value}) == (
+    f"trainer.{field} must be {off}: the launcher does this in its own way, "
+    f"see docs/reliability.md. Received: {shown}"
+  )

@@ -2,11 +2,11 @@
 """The tiny experiment with changes, and how it is refused, for tests."""
 
 import pytest
-from official.core import exp_factory
 
 from token_dropping import config_overrides
 from token_dropping import errors
 from token_dropping import experiment_checks
+from token_dropping import experiments
 from token_dropping import testing
 
 
@@ -18,7 +18,7 @@ def _tree(dotted: str, value) -> dict:
 
 def params(changes: dict | None = None, name: str = "bert/token_drop"):
   """Returns the tiny experiment with some fields, by dotted path, changed."""
-  config = exp_factory.get_exp_config(name)
+  config = experiments.get(name)
   trees = [_tree(path, value) for path, value in (changes or {}).items()]
   tiny = testing.TINY
   if name == "bert/pretraining":

@@ -28,6 +28,10 @@ PRETRAINING_NAMES = (
 )
 FINETUNING_NAMES = finetune_experiments.NAMES
 NAMES = (*PRETRAINING_NAMES, *FINETUNING_NAMES)
+# Fields of Model Garden's trainer whose work the launcher does otherwise, with
+# the values that switch it off: saving on SIGTERM (stop_request.py) and going
+# back to a checkpoint after a loss that blew up (number_guard.py).
+REPLACED = {"preemption_on_demand_checkpoint": False, "recovery_max_trials": -1}
 TRAIN_STEPS = 1_000_000
 WARMUP_STEPS = 10_000
 
@@ -55,6 +59,26 @@ def bert_token_drop() -> cfg.ExperimentConfig:
       "task.validation_data.is_training != None",
     ],
   )
+
+
+def get(name: str) -> cfg.ExperimentConfig:
+  """Returns the defaults of an experiment for this project's launcher.
+
+  Args:
+    name: one of `NAMES`.
+
+  Raises:
+    LookupError: no experiment has this name.
+
+  Example:
+
+  >>> get("bert/pretraining").trainer.preemption_on_demand_checkpoint
+  False
+  """
+  params = exp_factory.get_exp_config(name)
+  for field, value in REPLACED.items():
+    setattr(params.trainer, field, value)
+  return params
 
 
 def _data(is_training: bool) -> pretrain_data.PretrainDataConfig:

@@ -63,11 +63,7 @@ def _check_numbers(task) -> None:
     "task.warmup_share must be in [0, 1]",
     task.warmup_share,
   )
-  errors.require(
-    task.seed is None or task.seed >= 0,
-    "task.seed must be at least 0",
-    task.seed,
-  )
+  errors.require(task.seed >= 0, "task.seed must be at least 0", task.seed)
   errors.require(
     task.validation_data.global_batch_size >= 1,
     "task.validation_data.global_batch_size must be at least 1",

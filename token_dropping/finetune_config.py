@@ -94,7 +94,7 @@ def fill_in(params: cfg.ExperimentConfig) -> None:
     encoder.vocab_file = os.path.join(task.data_dir, trained_run.VOCAB)
   _check_vocabulary(encoder.vocab_file, card, task.data_dir)
   _set(task, "task", "metrics", tuple(card["metrics"]))
-  if task.seed is not None and task.train_data.seed is None:
+  if task.train_data.seed is None:
     task.train_data.seed = task.seed
   _fill_in_steps(params, card["splits"]["train"]["records"])
   if not params.trainer.best_checkpoint_eval_metric:

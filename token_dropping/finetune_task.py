@@ -23,8 +23,8 @@ class FinetuneConfig(hyperparams.Config):
     epochs: passes over the training data, unless `trainer.train_steps` is set.
     warmup_share: part of the steps in which the learning rate rises, unless the
       schedule's `warmup_steps` is set.
-    seed: of new weights, dropout and the order of the data; `None`: another one
-      in every run.
+    seed: of new weights, dropout and the order of the data.
+    deterministic: as in pretraining.
     labels: names of the classes, from `data_dir`.
     metrics: names of the scores, from `data_dir`.
   """
@@ -32,7 +32,8 @@ class FinetuneConfig(hyperparams.Config):
   data_dir: str = ""
   epochs: float = 3.0
   warmup_share: float = 0.1
-  seed: int | None = None
+  seed: int = 0
+  deterministic: bool = False
   labels: tuple[str, ...] = ()
   metrics: tuple[str, ...] = ()
 
@@ -52,8 +53,7 @@ class FinetuneTask:
 
   def build_encoder(self) -> encoder_lib.TokenDropEncoder:
     """Builds the encoder of the pretraining run, with random weights."""
-    if self.task_config.seed is not None:
-      tf_keras.utils.set_random_seed(self.task_config.seed)
+    tf_keras.utils.set_random_seed(self.task_config.seed)
     return encoder_config.build_encoder(
       self.task_config.model.encoder.get(), drop_in_training=True
     )

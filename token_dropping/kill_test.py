@@ -79,6 +79,22 @@ def test_sigterm_ends_the_step_of_a_long_loop(tmp_path):
 
 
 @pytest.mark.slow
+def test_killed_run_of_float16_goes_on_with_its_loss_scale(tmp_path):
+  half = {"mixed_precision_dtype": "float16"}
+  fault_testing.write_run(tmp_path, trainer=LOOPS, runtime=half)
+  _finish(tmp_path, tmp_path / "whole")
+  found = fault_testing.variables(
+    tf.train.latest_checkpoint(str(tmp_path / "whole"))
+  )
+  assert any("loss_scale" in name for name in found)
+  run = tmp_path / "run"
+  process = fault_testing.start(tmp_path, run)
+  assert fault_testing.kill_at(process, 14) == -signal.SIGKILL
+  _finish(tmp_path, run)
+  fault_testing.assert_same_runs(tmp_path / "whole", run)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(20))
 def test_killed_at_a_random_moment(folder, tmp_path, number):
   rng = random.Random(number)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A long run needs no more memory and no more time a step than a short one."""
 
+import os
 import re
 import statistics
 import threading
@@ -20,18 +21,25 @@ SECONDS = 0.05  # between two looks at the memory
 MOST_BYTES_PER_STEP = 8 * 1024
 # Not a bound on speed: twice the time would be a list that is walked through.
 MOST_SLOWER = 1.5
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _watch(process, samples: list[tuple[float, int]]) -> None:
-  """Notes the time and the memory of a process in use, in bytes."""
+def _watch(process, samples: list[tuple[float, int, float]]) -> None:
+  """Notes the time, and bytes and seconds of CPU that a process has used.
+
+  Seconds of CPU, since others may work on this machine.
+  """
   while process.poll() is None:
     try:
       with open(f"/proc/{process.pid}/status") as file:
         found = re.search(r"^VmRSS:\s+(\d+) kB", file.read(), re.M)
+      with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
     except OSError:  # it has just ended
       return
     if found:
-      samples.append((time.time(), int(found[1]) * 1024))
+      used = (int(fields[11]) + int(fields[12])) / TICKS  # user and system
+      samples.append((time.time(), int(found[1]) * 1024, used))
     time.sleep(SECONDS)
 
 
@@ -65,14 +73,14 @@ def test_memory_and_step_time_stay(tmp_path):
 
   steps, times = zip(*_loop_ends(tmp_path / "run"), strict=True)
   assert steps[-1] == STEPS
-  seen, resident = zip(*samples, strict=True)
+  seen, resident, used = zip(*samples, strict=True)
   memory = np.interp(times, seen, resident)
   half = len(steps) // 2
   slope = np.polyfit(steps[half:], memory[half:], 1)[0]
-  durations = np.diff(times) / LOOP
+  durations = np.diff(np.interp(times, seen, used)) / LOOP
   quarter = len(durations) // 4
-  early = statistics.median(durations[quarter : 2 * quarter])
-  late = statistics.median(durations[-quarter:])
-  print(f"{slope:.0f} bytes a step, {late / early:.2f} of the early time")
+  early = statistics.mean(durations[quarter : 2 * quarter])
+  late = statistics.mean(durations[-quarter:])
+  print(f"{slope:.0f} bytes a step, {late / early:.2f} of the early CPU time")
   assert slope < MOST_BYTES_PER_STEP
   assert late < MOST_SLOWER * early

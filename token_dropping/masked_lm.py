@@ -150,6 +150,14 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     if value_checks.SKIPPED in found:
       found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
 
+  def validation_step(self, inputs, model, metrics) -> dict:
+    """Feeds a batch to the metrics of validation; returns nothing else.
+
+    Not the loss: the trainer would average it over batches, whatever they hold.
+    """
+    super().validation_step(inputs, model, metrics)
+    return {}
+
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
     token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)

@@ -223,11 +223,15 @@ def test_validation_loss_is_that_of_bert_on_whole_sequences():
   for each in (model, dense):
     each(batch_of_one)
   dense.set_weights(model.get_weights())
-  ours = task.validation_step(batch, model, task.build_metrics())
+  metrics = task.build_metrics()
+  task.validation_step(batch, model, metrics)
   theirs = model_garden.MaskedLMTask.validation_step(
     dense_task, batch, dense, dense_task.build_metrics()
   )
-  np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-6)
+  found = {metric.name: metric.result() for metric in metrics}
+  np.testing.assert_allclose(
+    found["lm_example_loss"], theirs["loss"], rtol=1e-6
+  )
 
 
 def test_kept_share_counts_real_tokens():
@@ -246,10 +250,14 @@ def test_loss_metric_weighs_batches_by_their_predictions():
   task = _task()
   model, metrics = task.build_model(), task.build_metrics()
   full, short = _batch(4), _batch(1, first=9)
-  losses = [
-    task.validation_step(batch, model, metrics)["loss"]
-    for batch in (full, short)
-  ]
+  losses = []
+  for batch in (full, short):
+    alone = task.build_metrics()
+    for each in (alone, metrics):
+      assert task.validation_step(batch, model, each) == {}
+    losses.append(
+      next(m.result() for m in alone if m.name == "lm_example_loss")
+    )
   metric = next(m for m in metrics if m.name == "lm_example_loss")
   np.testing.assert_allclose(
     metric.result(), (losses[0] * 8 + losses[1] * 2) / 10, rtol=1e-6

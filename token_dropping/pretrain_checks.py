@@ -2,7 +2,7 @@
 """Is the task of a pretraining config consistent?"""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from official.core import config_definitions as cfg
 
@@ -41,6 +41,25 @@ def check(task: cfg.TaskConfig) -> None:
     _check_slices(task)
     _check_faults(task)
   _check_heads(task)
+
+
+def check_best(params: cfg.ExperimentConfig) -> None:
+  """Checks that what decides on the best checkpoint is evaluated.
+
+  Args:
+    params: a pretraining experiment.
+
+  Raises:
+    UserError: evaluations have no output of that name.
+  """
+  names = ["lm_example_loss", "masked_lm_accuracy"]
+  if params.task.train_data.use_next_sentence_label:
+    names += ["next_sentence_loss", "next_sentence_accuracy"]
+  if not isinstance(params.task, pretrain_config.TokenDropMaskedLMConfig):
+    names.append("validation_loss")  # Model Garden's task
+  metric = params.trainer.best_checkpoint_eval_metric
+  if metric:
+    _check_choice(metric, names, "trainer.best_checkpoint_eval_metric")
 
 
 def _check_faults(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
@@ -174,7 +193,7 @@ def _check_skipping(data: pretrain_data.PretrainDataConfig, path: str) -> None:
   )
 
 
-def _check_choice(value: str, choices: tuple[str, ...], path: str) -> None:
+def _check_choice(value: str, choices: Sequence[str], path: str) -> None:
   rule = f"{path} must be one of {', '.join(choices)}"
   errors.require(value in choices, rule, repr(value))
 

@@ -262,3 +262,25 @@ def test_options_of_training_go_together():
       }
     )
   )
+
+
+BEST = "trainer.best_checkpoint_eval_metric"
+
+
+def test_the_best_checkpoint_is_by_what_is_evaluated():
+  assert experiment_checks_testing.refused({BEST: "validation_loss"}) == (
+    f"{BEST} must be one of lm_example_loss, masked_lm_accuracy. Received: "
+    "'validation_loss'"
+  )
+  sentences = {
+    "task.train_data.use_next_sentence_label": True,
+    "task.model.cls_heads": [HEAD],
+  }
+  for changes, name in (
+    ({BEST: "lm_example_loss"}, "bert/token_drop"),
+    (sentences | {BEST: "next_sentence_loss"}, "bert/token_drop"),
+    ({BEST: "validation_loss"}, "bert/pretraining"),
+  ):
+    experiment_checks.check_experiment(
+      experiment_checks_testing.params(changes, name)
+    )

@@ -14,15 +14,16 @@ import tf_keras
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.modeling import tf_utils
-from official.nlp.data import data_loader_factory
 from official.nlp.data import sentence_prediction_dataloader as dataloader
 from official.nlp.modeling import models
 from official.nlp.tasks import sentence_prediction
 
+from token_dropping import checkpoints
+from token_dropping import finetune_data
 from token_dropping import finetune_task
 from token_dropping import sentence_scores
 
-ACCURACY = "cls_accuracy"
+ACCURACY, VALIDATION_LOSS = "cls_accuracy", "validation_loss"
 FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
 
 
@@ -38,11 +39,6 @@ class SentenceDataConfig(dataloader.SentencePredictionDataConfig):
 
   input_path: str | tuple[str, ...] = ""
   text_fields: tuple[str, ...] | None = None
-
-
-data_loader_factory.register_data_loader_cls(SentenceDataConfig)(
-  dataloader.SentencePredictionDataLoader
-)
 
 
 @dataclasses.dataclass
@@ -91,14 +87,12 @@ class SentenceTask(
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches: features, and labels with the number of their file."""
     paths = [params.input_path] if params.is_training else _paths(params)
+    step = checkpoints.latest_step(self.logging_dir)
     parts = []
     for index, path in enumerate(paths):
-      data = params.replace(input_path=path)
-      parts.append(
-        super()
-        .build_inputs(data, input_context)
-        .map(functools.partial(_split, index=index))
-      )
+      reader = finetune_data.SentenceReader(params.replace(input_path=path))
+      batches = reader.load(input_context, step)
+      parts.append(batches.map(functools.partial(_split, index=index)))
     return functools.reduce(tf.data.Dataset.concatenate, parts)
 
   def build_losses(self, labels, model_outputs, aux_losses=None) -> tf.Tensor:
@@ -112,18 +106,24 @@ class SentenceTask(
     return tf_utils.safe_mean(tf.add_n([losses, *(aux_losses or [])]))
 
   def build_metrics(self, training: bool | None = None) -> list:
-    """Returns the accuracy, in training; validation is scored at its end."""
-    if not training or self.task_config.model.num_classes == 1:
+    """Returns the accuracy, in training; in validation, the mean loss.
+
+    Validation is scored at its end.
+    """
+    if not training:
+      return [tf_keras.metrics.Mean(name=VALIDATION_LOSS)]
+    if self.task_config.model.num_classes == 1:
       return []
     return [tf_keras.metrics.SparseCategoricalAccuracy(name=ACCURACY)]
 
   def validation_step(self, inputs, model, metrics=None) -> dict:
-    """Returns loss, outputs and labels of a batch."""
-    del metrics
+    """Returns outputs and labels of a batch; counts its loss by examples."""
     features, labels = inputs
     outputs = self.inference_step(features, model)
+    loss = self.build_losses(labels, outputs, model.losses)
+    for metric in metrics or []:
+      metric.update_state(loss, sample_weight=tf.shape(outputs)[0])
     return {
-      self.loss: self.build_losses(labels, outputs, model.losses),
       "outputs": tf.cast(outputs, tf.float32),
       "labels": labels[self.label_field],
       "parts": labels["part"],

@@ -137,3 +137,18 @@ def test_parts_are_scored_on_their_own(folder):
     state = task.aggregate_logs(state, batch)
   scores = task.reduce_aggregated_logs(state)
   assert scores == {"accuracy_matched": 1.0, "accuracy_mismatched": 0.5}
+
+
+def test_validation_loss_is_a_mean_over_examples(folder):
+  task = _task(folder)
+  model = task.build_model()
+  losses = []
+  for size in (4, 10):  # 4, 4 and 2, or all at once
+    data = _data(folder).replace(global_batch_size=size)
+    (metric,) = task.build_metrics(training=False)
+    for batch in task.build_inputs(data):
+      logs = task.validation_step(batch, model, [metric])
+      assert task.loss not in logs  # of which there would be a mean of means
+    assert metric.name == sentence_task.VALIDATION_LOSS
+    losses.append(metric.result())
+  np.testing.assert_allclose(*losses, rtol=1e-6)

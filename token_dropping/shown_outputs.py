@@ -40,7 +40,7 @@ def of(task: cfg.TaskConfig) -> ShownOutputs:
     return ShownOutputs(train, scores)
   if task.model.num_classes > 1:
     train["accuracy"] = sentence_task.ACCURACY
-  return ShownOutputs(train, {"loss": "validation_loss"} | scores)
+  return ShownOutputs(train, {"loss": sentence_task.VALIDATION_LOSS} | scores)
 
 
 def format_outputs(names: Mapping[str, str], outputs: Mapping) -> str:

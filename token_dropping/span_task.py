@@ -13,11 +13,12 @@ import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
 from official.core import task_factory
-from official.nlp.data import data_loader_factory
 from official.nlp.data import question_answering_dataloader as dataloader
 from official.nlp.modeling import models
 from official.nlp.tasks import question_answering
 
+from token_dropping import checkpoints
+from token_dropping import finetune_data
 from token_dropping import finetune_task
 from token_dropping.data import span_answers
 
@@ -73,7 +74,8 @@ class SpanTask(
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches of features and labels."""
-    return data_loader_factory.get_data_loader(params).load(input_context)
+    step = checkpoints.latest_step(self.logging_dir)
+    return finetune_data.SpanReader(params).load(input_context, step)
 
   def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
     """Returns the scores of all answers, in per cent."""

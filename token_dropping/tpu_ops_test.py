@@ -76,7 +76,8 @@ def _step(name: str):
     return run.task.train_step(batch, run.model, run.optimizer, run.metrics)
 
   def evaluate(batch):
-    return run.task.validation_step(batch, run.model, metrics)
+    run.task.validation_step(batch, run.model, metrics)
+    return {"loss": metrics[-1].result()}
 
   step = evaluate if name.startswith("evaluate") else train
   return tf.function(step, jit_compile=True)

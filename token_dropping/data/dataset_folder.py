@@ -79,6 +79,30 @@ def load_card(folder: str) -> dict:
   return card
 
 
+def find_card(folder: str) -> dict | None:
+  """Reads a `dataset.json` that may be there, and checks its own figures.
+
+  Args:
+    folder: of records.
+
+  Returns:
+    Its content; `None` where there is none, or one of format version 1, which
+    has no counts.
+
+  Raises:
+    UserError: not JSON, of a version that is not known, or it disagrees with
+      itself.
+  """
+  path = os.path.join(folder, dataset_format.CARD)
+  if not tf.io.gfile.exists(path):
+    return None
+  card = read_json(path)
+  if card.get("format_version", 1) == 1:
+    return None
+  check_card(card, path)
+  return card
+
+
 def read_json(path: str) -> dict:
   """Returns the content of a `dataset.json`; raises `UserError`."""
   try:
