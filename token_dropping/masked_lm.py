@@ -150,14 +150,6 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     if value_checks.SKIPPED in found:
       found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
 
-  def validation_step(self, inputs, model, metrics) -> dict:
-    """Feeds a batch to the metrics of validation; returns nothing else.
-
-    Not the loss: the trainer would average it over batches, whatever they hold.
-    """
-    super().validation_step(inputs, model, metrics)
-    return {}
-
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
     token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)
@@ -167,10 +159,16 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     return tf.add_n([*parts.values(), *(aux_losses or [])])
 
   def validation_step(self, inputs, model, metrics) -> dict:
-    """Evaluates whole sequences and, where asked for, dropped ones."""
+    """Evaluates whole sequences and, where asked for, dropped ones.
+
+    Returns:
+      Nothing: the trainer would average a loss over batches, whatever they
+      hold. The metrics have it.
+    """
     if self.task_config.dropped_validation:
       dropped_validation.update(inputs, model, metrics)
-    return super().validation_step(inputs, model, metrics)
+    super().validation_step(inputs, model, metrics)
+    return {}
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
     """Runs forward and backward passes, then moves weights and importance.
