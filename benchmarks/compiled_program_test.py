@@ -132,12 +132,8 @@ def _assert_counts(task, kinds: int) -> None:
   )
 
 
-def test_full_passes_are_a_branch_of_their_own():
-  _assert_counts(_task({"full_interval": 4}), kinds=2)
-
-
-def test_a_consistency_step_is_a_dropped_and_a_full_pass():
-  _assert_counts(_task(interval=10), kinds=2)
+def test_full_passes_and_consistency_steps_are_branches_of_their_own():
+  _assert_counts(_task({"full_interval": 4}, interval=10), kinds=3)
 
 
 def test_one_shape_is_no_branch():

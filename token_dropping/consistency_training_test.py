@@ -149,6 +149,7 @@ def test_run_that_goes_on_equals_one_that_was_not_stopped(whole, tmp_path):
     np.testing.assert_array_equal(one, another)
 
 
+@pytest.mark.slow
 def test_float16_scales_the_whole_objective(whole):
   policy = tf_keras.mixed_precision.global_policy()
   tf_keras.mixed_precision.set_global_policy("mixed_float16")

@@ -12,7 +12,9 @@ from token_dropping import replica_testing
 
 def _task(dropout: float = 0.5, **task) -> masked_lm.TokenDropMaskedLMTask:
   rates = {"dropout_rate": dropout, "attention_dropout_rate": dropout}
-  changes = {"model": {"encoder": {"any": rates}}} | task
+  # Small weights would make the two losses as good as equal.
+  encoder = rates | {"initializer_range": 0.5}
+  changes = {"model": {"encoder": {"any": encoder}}} | task
   params = replica_testing.make_params({"task": changes})
   return masked_lm.TokenDropMaskedLMTask(params.task)
 
@@ -59,7 +61,7 @@ def test_dropped_pass_is_that_of_training_without_dropout(both):
     expected = np.average(values, weights=batch["masked_lm_weights"])
     np.testing.assert_allclose(scores[name], expected, rtol=1e-5)
   whole = scores["lm_example_loss"]
-  assert abs(scores["dropped_lm_example_loss"] - whole) > 1e-4
+  assert abs(scores["dropped_lm_example_loss"] - whole) > 0.01
 
 
 def test_whole_sequences_are_evaluated_as_without_it(both):
