@@ -10,7 +10,7 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --page: #fdfcf9; --card: #ffffff; --edge: #e2ded4; --quiet: #5f6168;
-  --ink: #101218; --pale: #757678; --kept: #0b62a8; --dropped: #b75a00;
+  --ink: #101218; --pale: #6f7074; --kept: #0b62a8; --dropped: #b75a00;
   --band: #0b62a8; --focus: #0b62a8; --heat: 11 98 168;
 }
 @media (prefers-color-scheme: dark) {

@@ -7,6 +7,7 @@ import pytest
 from token_dropping import tokenizer as tokenizer_lib
 from token_dropping import tokenizer_config
 from token_dropping import vocabulary
+from token_dropping.data import located_tokens
 from token_dropping.explain import sequences
 
 VOCAB = vocabulary.Vocabulary(
@@ -38,9 +39,12 @@ def test_long_text_is_cut_into_sequences(tokenizer):
   ]
 
 
-def test_pieces_of_the_same_characters_are_those_of_the_vocabulary(tokenizer):
-  (found,) = sequences.from_text("oﬃce", tokenizer, 8)
-  assert found.pieces[2] == "ice"
+def test_pieces_of_the_same_characters_are_those_of_the_vocabulary():
+  both = np.array([0, 0], np.int32), np.array([4, 4], np.int32)
+  located = located_tokens.LocatedTokens(np.array([9, 10], np.int32), *both)
+  found = sequences._Written("oﬃce", located, VOCAB).cut(0, 4)
+  assert found.pieces == ("[CLS]", "oﬃce", "ice", "[SEP]")
+  assert found.spaced == (False, True, False, True)
 
 
 def test_text_without_tokens_has_no_sequence(tokenizer):

@@ -141,6 +141,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
       initial_indent=f"{name:<{width}}",
       subsequent_indent=" " * width,
       break_long_words=False,
+      break_on_hyphens=False,
     )
     for name, value in rows
   )

@@ -73,7 +73,7 @@ def _losses(
   model, inputs: dict, groups: list[np.ndarray], mask_id: int
 ) -> np.ndarray:
   """Returns the losses [B, P] of the positions that are masked together."""
-  slots = max(1, *map(len, groups)) if len(groups) > 1 else len(groups[0])
+  slots = max(map(len, groups))
   if not slots:
     return np.zeros([len(groups), 0])
   positions = np.zeros([len(groups), slots], np.int32)

@@ -20,6 +20,7 @@ def vocab(tmp_path):
 def _data(path) -> pretrain_data.PretrainDataConfig:
   return pretrain_data.PretrainDataConfig(
     input_path=str(path),
+    use_v2_feature_names=True,
     seq_length=testing.SEQ_LENGTH,
     max_predictions_per_seq=testing.PREDICTIONS,
   )
