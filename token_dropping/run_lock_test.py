@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the lock of a run folder."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -57,3 +59,15 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
 def test_other_filesystems_are_not_locked():
   with run_lock.held("gs://bucket/run"), run_lock.held("gs://bucket/run"):
     pass
+
+
+def test_waiting_for_a_run_that_ends(tmp_path):
+  folder = str(tmp_path)
+  assert run_lock.wait_until_free(str(tmp_path / "none"), seconds=0)
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(run_lock.held(folder))
+    assert not run_lock.wait_until_free(folder, seconds=0)
+    timer = threading.Timer(0.3, stack.close)
+    timer.start()
+    assert run_lock.wait_until_free(folder, seconds=60)
+    timer.join()

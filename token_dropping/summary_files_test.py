@@ -47,3 +47,20 @@ def test_an_incomplete_last_event_goes(folder):
 
 def test_no_folder_is_fine(tmp_path):
   assert summary_files.drop_after(str(tmp_path / "none"), 3) == 0
+
+
+def test_curves_come_back(folder):
+  curves = summary_files.read_scalars(str(folder))
+  assert list(curves) == ["loss"]
+  assert sorted(curves["loss"]) == [1, 2, 3, 4, 5]
+
+
+def test_of_several_values_of_a_step_the_last_counts(tmp_path):
+  for value in (1.0, 2.0):
+    writer = tf.summary.create_file_writer(
+      str(tmp_path), filename_suffix=f".{value}"
+    )
+    with writer.as_default():
+      tf.summary.scalar("loss", value, step=3)
+    writer.close()
+  assert summary_files.read_scalars(str(tmp_path)) == {"loss": {3: 2.0}}

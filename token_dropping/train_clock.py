@@ -38,21 +38,21 @@ class TrainClock(tf.Module):
     self.seconds = {name: _counter(name, tf.float64) for name in self._clocks}
     self._started = False
 
-  def timed(self, loop: Callable) -> Callable:
+  def timed(self, loop: Callable, stops: Callable[[], bool]) -> Callable:
     """Returns a loop of steps that does the same and is timed.
 
     Args:
       loop: takes an iterator and a number of steps, scalar int32; may stop
         early.
+      stops: whether it was asked to.
     """
 
     def run(iterator, num_steps: tf.Tensor) -> None:
       if not self._started:
         self._started = True
-        before = int(self._global_step.numpy())
         loop(iterator, tf.constant(1))
-        num_steps -= int(self._global_step.numpy()) - before
-      if num_steps > 0:
+        num_steps -= 1
+      if num_steps > 0 and not stops():
         self._time(loop, iterator, num_steps)
 
     return run

@@ -16,7 +16,7 @@ class _Process:
       step, wall=lambda: self.now, cpu=lambda: 1.5 * self.now
     )
     self.stops_in = None
-    self.train = self.clock.timed(self._loop)
+    self.train = self.clock.timed(self._loop, self._stops)
 
   def _loop(self, iterator, num_steps):
     assert iterator == "iterator"
@@ -24,8 +24,11 @@ class _Process:
       self.now += 100.0 if self.first else 2.0
       self.first = False
       self.step.assign_add(1)
-      if int(self.step.numpy()) == self.stops_in:
+      if self._stops():
         return
+
+  def _stops(self) -> bool:
+    return int(self.step.numpy()) == self.stops_in
 
   def outputs(self) -> dict:
     found = {}
@@ -52,6 +55,13 @@ def test_time_between_loops_does_not_count(step):
   process.now += 1000.0  # an evaluation
   process.train("iterator", tf.constant(2))
   assert process.outputs() == {"train_seconds": 8, "train_cpu_seconds": 12}
+
+
+def test_a_loop_that_stops_in_its_first_step(step):
+  process = _Process(step)
+  process.stops_in = 1
+  process.train("iterator", tf.constant(5))
+  assert step.numpy() == 1
 
 
 def test_a_loop_that_stops_early(step):

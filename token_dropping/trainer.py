@@ -77,8 +77,10 @@ class Trainer(base_trainer.Trainer):
     """Orbit's loop, timed; a stop request ends it where the host runs it."""
     options = self._train_options
     if not options.use_tf_while_loop or not host_runs_loop(self.strategy):
-      return self.clock.timed(super().create_train_loop_fn())
-    return self.clock.timed(tf.function(self._train_loop))
+      # It takes no notice of a stop request.
+      return self.clock.timed(super().create_train_loop_fn(), lambda: False)
+    loop = tf.function(self._train_loop)
+    return self.clock.timed(loop, lambda: bool(self.stop.flag))
 
   def _train_loop(self, iterator, num_steps: tf.Tensor) -> None:
     for _ in tf.range(num_steps):

@@ -105,7 +105,9 @@ def _evaluated(
   for batch in batches.take(params.trainer.validation_steps):
     batch = {name: value.numpy() for name, value in batch.items()}
     ids = unmasked(batch)
-    rows, slots = np.nonzero(batch["masked_lm_weights"] > 0)
+    # The first position has no left neighbour; prepared records do not mask it.
+    counts = batch["masked_lm_weights"] > 0
+    rows, slots = np.nonzero(counts & (batch["masked_lm_positions"] > 0))
     places = batch["masked_lm_positions"][rows, slots]
     yield ids[rows, places - 1], ids[rows, places]
 
