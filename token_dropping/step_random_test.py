@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from token_dropping import step_dropout
+from token_dropping import step_random
 
 
 def _model() -> tf_keras.Model:
@@ -17,7 +17,7 @@ def _model() -> tf_keras.Model:
 def _masks(step: int, seed: int = 1) -> list[np.ndarray]:
   model = _model()
   variable = tf.Variable(step, dtype=tf.int64)
-  assert step_dropout.follow_step(model, variable, seed) == 2
+  assert step_random.follow_step(model, variable, seed) == 2
   return [out.numpy() for out in model(tf.ones([4, 64]), training=True)]
 
 

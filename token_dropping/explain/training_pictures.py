@@ -13,6 +13,7 @@ from official.core import config_definitions as cfg
 from token_dropping import errors
 from token_dropping import keep_schedule
 from token_dropping import masked_lm
+from token_dropping import pretrain_config
 from token_dropping import vocabulary
 from token_dropping import workers
 from token_dropping.explain import dropping
@@ -62,7 +63,7 @@ class DroppingPictures:
 
   def __init__(
     self,
-    task: masked_lm.TokenDropMaskedLMConfig,
+    task: pretrain_config.TokenDropMaskedLMConfig,
     trainer,
     phases: tuple[keep_schedule.Phase, ...],
     summary_dir: str,
