@@ -85,7 +85,9 @@ def test_type_trains_from_yaml(folder, capsys, kind):
   assert ("importance" in curves) == has_table
 
 
-@pytest.mark.parametrize("kind", ["random", "mlm_loss_noise"])
+@pytest.mark.parametrize(
+  "kind", ["random", pytest.param("mlm_loss_noise", marks=pytest.mark.slow)]
+)
 def test_random_scores_go_on_as_they_were(folder, kind):
   _configure(folder, kind, steps=4)
   whole = _train(folder, folder / "whole")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of dropout that follows the step."""
+"""Tests of dropout and importance that follow the step."""
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping import encoder as encoder_lib
 from token_dropping import step_random
 
 
@@ -36,3 +37,22 @@ def test_the_rate_is_kept_and_the_rest_scaled():
   first, _ = _masks(3)
   assert set(np.unique(first)) == {0.0, 2.0}
   assert 0.35 < first.mean() / 2 < 0.65
+
+
+def test_importance_follows_the_step():
+  encoder = encoder_lib.TokenDropEncoder(
+    vocab_size=9,
+    num_layers=2,
+    hidden_size=4,
+    num_attention_heads=1,
+    inner_dim=4,
+    token_allow_list=[],
+    importance={"type": "random"},
+  )
+  step = tf.Variable(3, dtype=tf.int64)
+  step_random.follow_step(encoder, step, seed=1)
+  ids = tf.fill([1, 50], 5)
+  first, again = (encoder.importance_scorer(ids) for _ in range(2))
+  np.testing.assert_array_equal(first, again)
+  step.assign_add(1)
+  assert (encoder.importance_scorer(ids) != first).numpy().all()
