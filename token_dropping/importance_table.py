@@ -3,12 +3,13 @@
 
 `.json` is a JSON object, `.npz` NumPy's archive; both hold `format_version`,
 `kind`, `vocab_crc32`, `scores` [V] and `counts` [V], how much text each score
-is drawn from.
+is drawn from. The score of an id that no text had is NaN, `null` in JSON.
 """
 
 import dataclasses
 import io
 import json
+import math
 import os
 import uuid
 import zipfile
@@ -35,7 +36,7 @@ class ImportanceTable:
   Attributes:
     kind: one of `KINDS`.
     vocab_crc32: of the vocabulary, see `fingerprint`.
-    scores: float32 [V], finite.
+    scores: float32 [V]; NaN for ids that were never seen.
     counts: int64 [V], tokens or records behind each score; 0: never seen.
   """
 
@@ -52,9 +53,7 @@ class ImportanceTable:
     scores: np.ndarray,
     counts: np.ndarray,
   ) -> "ImportanceTable":
-    """Makes a table whose unseen ids get the highest score of all.
-
-    So they stay until they were seen, as with the published moving average.
+    """Makes a table in which ids without a count have no score.
 
     Args:
       kind: one of `KINDS`.
@@ -62,9 +61,8 @@ class ImportanceTable:
       scores: float [V]; any value where `counts` is 0.
       counts: int [V], at least one above 0.
     """
-    seen = counts > 0
-    filled = np.where(seen, scores, scores[seen].max())
-    return cls(kind, fingerprint(words), filled.astype(np.float32), counts)
+    known = np.where(counts > 0, scores, np.nan).astype(np.float32)
+    return cls(kind, fingerprint(words), known, counts)
 
   @classmethod
   def read(cls, path: str) -> "ImportanceTable":
@@ -99,8 +97,8 @@ class ImportanceTable:
       raise ValueError(f"format_version {version}")
     if scores.ndim != 1 or counts.shape != scores.shape:
       raise ValueError(f"{scores.shape} scores and {counts.shape} counts")
-    if not np.isfinite(scores).all():
-      raise ValueError("scores that are not finite")
+    if np.isinf(scores).any() or np.isnan(scores).all():
+      raise ValueError("scores that are infinite, or none")
     kind, crc32 = str(content["kind"]), str(content["vocab_crc32"])
     return cls(kind, crc32, scores, counts)
 
@@ -168,7 +166,7 @@ class ImportanceTable:
       path: of the file, for messages.
 
     Returns:
-      float32 [vocab_size].
+      float32 [vocab_size], NaN for those more.
 
     Raises:
       UserError: the table has more tokens than the encoder.
@@ -180,7 +178,7 @@ class ImportanceTable:
       f"{path!r} with {len(self.scores)}",
     )
     padding = vocab_size - len(self.scores)
-    return np.pad(self.scores, [0, padding])
+    return np.pad(self.scores, [0, padding], constant_values=np.nan)
 
 
 def fingerprint(words: vocabulary.Vocabulary) -> str:
@@ -207,11 +205,10 @@ def _parse(content: bytes, path: str) -> dict:
 
 def _serialize(content: dict, path: str) -> bytes:
   if path.endswith(".json"):
-    lists = {
-      name: value.tolist() if isinstance(value, np.ndarray) else value
-      for name, value in content.items()
-    }
-    return (json.dumps(lists) + "\n").encode()
+    numbers = content["scores"].tolist()
+    scores = [None if math.isnan(n) else n for n in numbers]
+    lists = {"scores": scores, "counts": content["counts"].tolist()}
+    return (json.dumps(content | lists, allow_nan=False) + "\n").encode()
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **content)
   return buffer.getvalue()

@@ -21,8 +21,8 @@ def _table() -> importance_table.ImportanceTable:
   )
 
 
-def test_unseen_ids_get_the_highest_score():
-  np.testing.assert_array_equal(_table().scores, [0.5, 1.5, 1.5])
+def test_unseen_ids_have_no_score():
+  np.testing.assert_array_equal(_table().scores, [0.5, np.nan, 1.5])
 
 
 @pytest.mark.parametrize("name", ["table.npz", "table.json"])
@@ -34,7 +34,7 @@ def test_table_reads_back(tmp_path, name):
   np.testing.assert_array_equal(found.scores, _table().scores)
   np.testing.assert_array_equal(found.counts, [4, 0, 2])
   assert [each.name for each in tmp_path.iterdir()] == [name]
-  np.testing.assert_array_equal(found.padded_scores(5, path)[3:], [0.0, 0.0])
+  np.testing.assert_array_equal(found.padded_scores(5, path)[3:], [np.nan] * 2)
 
 
 def _refused(path) -> str:
@@ -69,7 +69,8 @@ def test_unwritable_file_is_refused(tmp_path):
     ({"format_version": 2}, "ValueError: format_version 2"),
     ({"scores": None}, "ValueError: () scores and (3,) counts"),
     ({"scores": [1.0]}, "ValueError: (1,) scores and (3,) counts"),
-    ({"scores": [1.0, 2.0, float("nan")]}, "scores that are not finite"),
+    ({"scores": [1.0, 2.0, float("inf")]}, "that are infinite, or none"),
+    ({"scores": [None] * 3}, "scores that are infinite, or none"),
     ({"scores": "x"}, "could not convert"),
   ],
 )

@@ -167,6 +167,12 @@ def test_frequency_is_surprisal(make_scorer):
   assert np.isnan(np.delete(by_id, 5)).all()
 
 
+def test_weights_that_are_not_finite_are_not_counted(make_scorer):
+  scorer = make_scorer("frequency")
+  scorer.update([5, 5, 6], [1.0, 1.0, 1.0], [np.nan, 1.0, 2.0])
+  np.testing.assert_array_equal(scorer.counts, [0, 0, 0, 0, 0, 0, 2, 0])
+
+
 def test_hidden_norm_is_the_length_of_the_state(make_scorer):
   states = tf.constant([[[3.0, 4.0], [0.0, -2.0]]], tf.bfloat16)
   scores = make_scorer("hidden_norm")(tf.constant([[5, 6]]), states)

@@ -20,7 +20,7 @@ class NumberGuard:
   loss of the next step.
 
   Args:
-    model: the model.
+    model: the model; importance among its `checkpoint_items` is watched too.
     optimizer: of the model.
     metrics: Keras metrics of training.
     global_step: the trainer's step counter.
@@ -119,7 +119,7 @@ class NumberGuard:
     """Returns the name of a variable that is not finite."""
     variables = [
       variable
-      for variable in [*self._model.variables, *self._slots()]
+      for variable in [*self._weights(), *self._slots()]
       if variable.dtype.is_floating
     ]
     finite = _are_finite([tf.convert_to_tensor(v) for v in variables])
@@ -132,7 +132,13 @@ class NumberGuard:
     if not self._skips:
       return []
     metrics = [v for metric in self._metrics for v in metric.variables]
-    return [*self._model.variables, *self._slots(), *metrics]
+    return [*self._weights(), *self._slots(), *metrics]
+
+  def _weights(self) -> list[tf.Variable]:
+    """Returns the variables of the model, and of importance beside it."""
+    items = getattr(self._model, "checkpoint_items", {})
+    importance = items["importance"].variables if "importance" in items else []
+    return [*self._model.variables, *importance]
 
   def _slots(self) -> list[tf.Variable]:
     """Returns the optimizer's variables but for its steps, which go on."""

@@ -101,7 +101,8 @@ def _train(trainer, steps: int) -> None:
 def _copies(trainer) -> list[list[np.ndarray]]:
   """Returns weights, importance and optimizer of each replica."""
   local = trainer.strategy.experimental_local_results
-  variables = [*trainer.model.variables, *trainer.guard._slots()]
+  importance = trainer.model.encoder_network.importance_scorer.variables
+  variables = [*trainer.model.variables, *importance, *trainer.guard._slots()]
   values = [[copy.numpy() for copy in local(v)] for v in variables]
   return [list(copy) for copy in zip(*values, strict=True)]
 
@@ -110,9 +111,17 @@ def _equal(some: list, others: list) -> list[bool]:
   return [np.array_equal(a, b) for a, b in zip(some, others, strict=True)]
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_a_skipped_step_changes_no_replica(replicas):
-  trainer = _make(replicas, on_bad_numbers="skip", max_skipped_steps=0)
+@pytest.mark.parametrize(
+  ("replicas", "kind"), [(1, "frequency"), (2, "mlm_loss")]
+)
+def test_a_skipped_step_changes_no_replica(replicas, kind):
+  encoder = {"any": {"importance": {"type": kind}}}
+  trainer = _make(
+    replicas,
+    on_bad_numbers="skip",
+    max_skipped_steps=0,
+    model={"encoder": encoder},
+  )
   _train(trainer, BAD - 1)
   before = _copies(trainer)
   assert len(before) == replicas

@@ -63,8 +63,9 @@ class FrequencyScorer(token_scorer.TokenScorer):
     ids = tf.reshape(ids, [-1])
     weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
     (counts,) = token_scorer.global_sums(ids, [weights], self.vocab_size)
-    # Not `assign_add`: it cannot be called on every replica.
-    self.counts.assign(tf.convert_to_tensor(self.counts) + counts)
+    old = tf.convert_to_tensor(self.counts)
+    # A weight that is not finite would stay in the count for ever.
+    self.counts.assign(tf.where(tf.math.is_finite(counts), old + counts, old))
 
   def scores_by_id(self) -> np.ndarray:
     """Returns the surprisals with NaN for ids pinned or never predicted."""

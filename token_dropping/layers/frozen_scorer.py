@@ -23,13 +23,14 @@ class FrozenScorer(token_scorer.TokenScorer):
 
   Args:
     vocab_size: int, V.
-    scores: V floats.
+    scores: V floats; NaN: unknown, which counts as the highest of the others,
+      so that unseen ids stay.
     allow_list: ids that are always kept.
     deny_list: ids that are dropped first.
     **kwargs: of `tf_keras.layers.Layer`.
 
   Raises:
-    ValueError: another number of scores, or one that is not finite.
+    ValueError: another number of scores, an infinite one, or none known.
 
   Example:
 
@@ -53,14 +54,19 @@ class FrozenScorer(token_scorer.TokenScorer):
         f"the scores must be as many as the vocabulary, {vocab_size}. "
         f"Received: {len(self._scores)}"
       )
-    if not np.isfinite(self._scores).all():
-      raise ValueError("the scores must be finite. Received: NaN or Inf")
+    if np.isinf(self._scores).any() or np.isnan(self._scores).all():
+      raise ValueError(
+        "the scores must be finite, or NaN where unknown. Received: Inf, or "
+        "nothing but NaN"
+      )
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
-    return token_scorer.lookup(tf.constant(self._scores), ids)
+    highest = np.nanmax(self._scores)
+    filled = np.where(np.isnan(self._scores), highest, self._scores)
+    return token_scorer.lookup(tf.constant(filled), ids)
 
   def scores_by_id(self) -> np.ndarray:
-    """Returns the table with NaN for pinned ids."""
+    """Returns the table with NaN for ids that are pinned or unknown."""
     return self._without_pinned(self._scores)
 
   def get_config(self):

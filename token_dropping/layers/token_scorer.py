@@ -92,6 +92,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
       losses: float tensor [B, P], their cross-entropy in nats.
       weights: float tensor [B, P]; slots with weight 0 change nothing.
     """
+    del ids, losses, weights  # AutoGraph needs a statement
 
   def scores_by_id(self) -> np.ndarray | None:
     """Returns the scores for people, by id.
