@@ -104,6 +104,21 @@ def test_two_stages(drop_type):
 
 
 @every_type
+def test_following_a_schedule(drop_type):
+  encoder = testing.make_encoder(drop_type, token_keep_ratio=0.5)
+  fewer = testing.make_encoder(drop_type, token_keep_ratio=0.25)
+  fewer.set_weights(encoder.get_weights())
+  with encoder.following(encoder.drop_plan.with_ratios([0.25])):
+    found = encoder(testing.batch(), training=True)
+  wanted = fewer(testing.batch(), training=True)
+  testing.assert_same(
+    [found["pooled_output"], found["computed_share"]],
+    [wanted["pooled_output"], wanted["computed_share"]],
+    1e-6,
+  )
+
+
+@every_type
 def test_mixed_precision(drop_type):
   """The embeddings, which enter the dropping layer, are of the short type."""
   tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
