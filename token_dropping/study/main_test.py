@@ -52,7 +52,8 @@ def _kill_in_the_first_run(process: subprocess.Popen, log: pathlib.Path):
     if log.exists() and "step      10/" in log.read_text():
       process.send_signal(signal.SIGKILL)
     time.sleep(0.02)
-  assert process.returncode == -signal.SIGKILL, process.stdout.read()
+  out, _ = process.communicate()
+  assert process.returncode == -signal.SIGKILL, out
 
 
 def _uninterrupted(folder: pathlib.Path, path: str) -> dict[str, dict]:

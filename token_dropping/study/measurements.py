@@ -132,9 +132,10 @@ def _important_tokens(run: runs.Run) -> dict:
   model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
   saved = tf.train.Checkpoint(**model.checkpoint_items)
   saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()
+  vocab_file = os.path.join(run.model_dir, run_dir.VOCABULARY)
   most, least = importance_report.ranked_tokens(
     model.encoder_network.importance_scorer,
-    os.path.join(run.model_dir, run_dir.VOCABULARY),
+    vocab_file if os.path.exists(vocab_file) else "",
     SHOWN_TOKENS,
   )
   return {"most_important": most, "least_important": least}

@@ -84,8 +84,8 @@ def test_data_of_a_plan(tmp_path):
     ),
     (
       {study_testing.KEEP_RATIO: 2.0},
-      "variants.other: task.model.encoder.any.token_keep_ratio must be in (0, "
-      "1]. Received: 2.0",
+      "variants.other: task.model.encoder.any: token_keep_ratio must be in "
+      "(0, 1]. Received: 2.0",
     ),
   ],
 )

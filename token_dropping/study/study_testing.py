@@ -46,7 +46,7 @@ def write_plan(folder: pathlib.Path, **changes) -> str:
     "variants": {"dense": {KEEP_RATIO: 1.0}, "mlm_loss": {}},
   }
   path = folder / "tiny.yaml"
-  path.write_text(yaml.safe_dump(tree | changes))
+  path.write_text(yaml.safe_dump(tree | changes, sort_keys=False))
   return str(path)
 
 
