@@ -75,6 +75,17 @@ def test_whole_sequences_are_evaluated_as_without_it(both):
     np.testing.assert_allclose(scores[name], value, rtol=1e-6)
 
 
+def test_dropping_in_every_evaluation_gives_the_same_numbers(both):
+  scores, weights = both
+  everywhere = {"model": {"encoder": {"any": {"drop_at_inference": True}}}}
+  params = _task().task_config.replace(**everywhere)
+  task = masked_lm.TokenDropMaskedLMTask(params)
+  model = task.build_model()
+  model.set_weights(weights)
+  for name, value in _evaluate(task, model).items():
+    np.testing.assert_allclose(scores[f"dropped_{name}"], value, rtol=1e-6)
+
+
 def test_training_has_no_such_metrics():
   metrics = _task(dropped_validation=True).build_metrics(training=True)
   assert not any(metric.name.startswith("dropped") for metric in metrics)

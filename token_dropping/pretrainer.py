@@ -17,6 +17,13 @@ class TokenDropPretrainer(models.BertPretrainerV2):
     **kwargs: of `BertPretrainerV2`.
   """
 
+  def __init__(self, encoder_network, **kwargs):
+    # The call that makes the weights has inputs of no length to keep a share of.
+    with encoder_network.following(
+      encoder_network.drop_plan, at_inference=False
+    ):
+      super().__init__(encoder_network=encoder_network, **kwargs)
+
   @property
   def checkpoint_items(self) -> dict:
     """What to checkpoint beside the model, by name."""
