@@ -18,7 +18,7 @@ class TokenDropPretrainer(models.BertPretrainerV2):
   """
 
   def __init__(self, encoder_network, **kwargs):
-    # The call that makes the weights has inputs of no length to keep a share of.
+    # The call that makes the weights has inputs of unknown length.
     with encoder_network.following(
       encoder_network.drop_plan, at_inference=False
     ):
