@@ -256,7 +256,7 @@ def test_drop_in_training_drops_there_and_only_there():
   everywhere.set_weights(encoder.get_weights())
   dropped = everywhere(_batch())
   ours = encoder(_batch(), training=True)
-  added = {"kept_positions", "computed_share"}
+  added = {"kept_positions", "computed_share", "token_scores"}
   assert dropped.keys() - ours.keys() == added
   _assert_same([ours["sequence_output"]], [dropped["sequence_output"]], 1e-6)
   whole = encoder(_batch(), training=False)["sequence_output"]

@@ -25,12 +25,13 @@ def read(
   Args:
     data: config of the validation records.
     vocab: of the run.
-    count: int, how many at most. Four times as many records are looked at.
+    count: int, how many at most. Four times as many records are looked at;
+      those with ids or positions that cannot be are passed over.
 
   Raises:
     UserError: the records cannot be read.
   """
-  batch = _first_batch(data, count * _COPIES)
+  batch = _good(_first_batch(data, count * _COPIES), len(vocab))
   originals = _originals(batch)
   found = {}
   for ids, types, mask in zip(
@@ -68,6 +69,19 @@ def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
       "task.validation_data.input_path must be readable records. Received: "
       f"{errors.shorten(data.input_path)} ({errors.first_line(error)})"
     ) from error
+
+
+def _good(batch: dict, vocab_size: int) -> dict:
+  """Returns the rows without ids and positions outside their range."""
+  length = batch["input_word_ids"].shape[1]
+  good = True
+  for name, end in (
+    ("input_word_ids", vocab_size),
+    ("masked_lm_ids", vocab_size),
+    ("masked_lm_positions", length),
+  ):
+    good &= ((batch[name] >= 0) & (batch[name] < end)).all(axis=1)
+  return {name: values[good] for name, values in batch.items()}
 
 
 def _originals(batch: dict) -> np.ndarray:

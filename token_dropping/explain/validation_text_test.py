@@ -21,6 +21,7 @@ def _data(path) -> pretrain_data.PretrainDataConfig:
   return pretrain_data.PretrainDataConfig(
     input_path=str(path),
     use_v2_feature_names=True,
+    use_next_sentence_label=False,
     seq_length=testing.SEQ_LENGTH,
     max_predictions_per_seq=testing.PREDICTIONS,
   )
@@ -52,6 +53,25 @@ def test_no_more_than_asked_for(tmp_path, vocab):
   first = np.array(records[0]["input_word_ids"])
   first[records[0]["masked_lm_positions"][:2]] = records[0]["masked_lm_ids"][:2]
   assert found[0].ids.tolist() == first.tolist()
+
+
+@pytest.mark.parametrize(
+  ("feature", "value"),
+  [
+    ("input_word_ids", -1),
+    ("input_word_ids", testing.VOCAB_SIZE),
+    ("masked_lm_ids", testing.VOCAB_SIZE),
+    ("masked_lm_positions", testing.SEQ_LENGTH),
+  ],
+)
+def test_bad_records_are_passed_over(tmp_path, vocab, feature, value):
+  bad, good = (testing.random_features(seed) for seed in (1, 2))
+  bad[feature] = [value, *bad[feature][1:]]
+  path = testing.write_records(tmp_path / "records", [bad, good])
+  alone = testing.write_records(tmp_path / "alone", [good])
+  (found,) = validation_text.read(_data(path), vocab, 5)
+  (expected,) = validation_text.read(_data(alone), vocab, 5)
+  assert found.ids.tolist() == expected.ids.tolist()
 
 
 @pytest.mark.parametrize(

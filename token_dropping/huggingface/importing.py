@@ -5,7 +5,6 @@ import os
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 from official.core import train_utils
 from official.modeling import tf_utils
 from official.nlp.modeling import models
@@ -123,7 +122,7 @@ def _params(
   config: encoder_config.TokenDropEncoderConfig, model_dir: str
 ) -> cfg.ExperimentConfig:
   """Returns a pretraining experiment that begins with the imported weights."""
-  params = exp_factory.get_exp_config(experiments.NAMES[0])
+  params = experiments.get(experiments.NAMES[0])
   task = params.task
   vocab_file = os.path.join(model_dir, tokenizer_files.VOCABULARY)
   task.init_checkpoint = model_dir
