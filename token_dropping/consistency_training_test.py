@@ -124,6 +124,7 @@ def test_keeping_all_tokens_is_the_plain_step():
   assert runs[1].scores()["kl_last"] == 0
 
 
+@pytest.mark.slow
 def test_replicas_and_slices_learn_what_the_whole_batch_does(whole):
   run = _run(replicas=2, gradient_accumulation_steps=2)
   _assert_same(run.train(_batches(run)), whole[0])
