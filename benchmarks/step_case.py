@@ -83,7 +83,7 @@ class Case:
     return (
       f"{self.network}, S = {self.seq_length}, B = {self.batch_size}, "
       f"keep {self.keep_ratio:g}, XLA {'on' if self.xla else 'off'}, "
-      f"{self.dtype}"
+      f"{self.dtype}, dropout {self.dropout:g}"
     )
 
   def encoder(self) -> encoder_config.TokenDropEncoderConfig:

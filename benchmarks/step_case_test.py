@@ -16,7 +16,9 @@ def test_published_sizes():
   assert round(base.macs("dense") / 1e9, 1) == 50.1
   assert round(base.mac_ratio("published"), 3) == 0.755
   assert round(base.mac_ratio("ours"), 3) == 0.697
-  assert str(base) == ("12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32")
+  assert str(base) == (
+    "12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32, dropout 0.1"
+  )
 
 
 def test_multiply_adds_by_hand():

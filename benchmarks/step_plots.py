@@ -22,8 +22,8 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   """Draws step time over dense BERT against the share of kept tokens.
 
   One picture for each numeric type with and without XLA, in it a panel for
-  each network, sequence length and batch size. Lines are measured, dashed ones
-  the cost model's.
+  each network, sequence length, batch size and dropout. Lines are measured,
+  dashed ones the cost model's.
 
   Args:
     results: the measurements.
@@ -35,7 +35,8 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   groups = collections.defaultdict(lambda: collections.defaultdict(list))
   for case in results.cases():
     if results.times(case):
-      panel = (case.network, case.seq_length, case.batch_size)
+      dropout = f"{case.dropout:g}"
+      panel = (case.network, case.seq_length, case.batch_size, dropout)
       groups[case.dtype, case.xla][panel].append(case)
   names = []
   for (dtype, xla), panels in sorted(groups.items()):
@@ -54,7 +55,7 @@ def _picture(results: step_results.Results, panels: dict) -> figure.Figure:
   picture = figure.Figure((4 * columns, 3.5 * rows), layout="constrained")
   axes = picture.subplots(rows, columns, squeeze=False).flat
   for panel, (title, cases) in zip(axes, panels.items(), strict=False):
-    panel.set_title("{}, S = {}, B = {}".format(*title))
+    panel.set_title("{}, S = {}, B = {}, dropout {}".format(*title))
     panel.set_xlabel("share of kept tokens")
     panel.set_ylabel("step time / dense BERT")
     _lines(panel, results, sorted(cases, key=lambda case: case.keep_ratio))

@@ -16,7 +16,7 @@ NAMES = {
   step_case.OURS: "this project",
   step_case.TORCH: "Hugging Face, PyTorch",
 }
-_CASE_COLUMNS = ("L x D", "S", "B", "keep", "XLA", "type")
+_CASE_COLUMNS = ("L x D", "S", "B", "keep", "XLA", "type", "dropout")
 _TIME_NOTES = (
   "Medians of interleaved steps; *spread* is their interquartile range over "
   "the median; *multiply-adds* are those of the cost model over dense BERT's, "
@@ -52,7 +52,7 @@ def format_report(
     "# Time and memory of a training step",
     _introduction(results, max_spread),
     "## Targets",
-    "12 layers, S = 512, half of the tokens kept, float32, XLA.",
+    "12 layers, S = 512, half of the tokens kept, float32, XLA, dropout 0.1.",
     step_targets.table(results, max_spread),
     "## Time",
     _TIME_NOTES,
@@ -106,9 +106,8 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
     times = results.times(case)
     if not times:
       rows.append([*_case_cells(case), *[""] * 6, "does not fit in memory"])
-    noise = timing.noise(list(times.values()), max_spread)
+    dense = times.get(step_case.DENSE)
     for name, summary in times.items():
-      dense = times[step_case.DENSE].median
       rows.append(
         [
           *_case_cells(case),
@@ -116,9 +115,9 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
           _number(summary.median),
           "" if summary.spread is None else f"{summary.spread:.3f}",
           f"{case.batch_size * case.seq_length / summary.median:,.0f}",
-          f"{summary.median / dense:.3f}",
+          f"{summary.median / dense.median:.3f}",
           f"{case.mac_ratio(name):.3f}",
-          noise,
+          timing.noise([summary, dense], max_spread),
         ]
       )
   return _table(header, rows)
@@ -189,6 +188,7 @@ def _case_cells(case: step_case.Case) -> list[str]:
     f"{case.keep_ratio:g}",
     "on" if case.xla else "off",
     case.dtype,
+    f"{case.dropout:g}",
   ]
 
 

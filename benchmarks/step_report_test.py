@@ -35,7 +35,7 @@ def _row(report: str, *cells: str) -> str:
 
 def test_report(results):
   report = step_report.format_report(results, 0.1, ["a.png"])
-  case = "| 12 x 768 | 512 | 2 | 0.5 | on | float32"
+  case = "| 12 x 768 | 512 | 2 | 0.5 | on | float32 | 0.1"
   ours = "this project"
   assert _row(report, ours, "0.625") == (
     f"{case} | {ours} | 2.50 | 0.000 | 410 | 0.625 | 0.697 |  |"
@@ -65,6 +65,15 @@ def test_nothing_measured_alone_is_said(tmp_path):
   step_testing.add_times(results, BASE, dense=[4.0] * 4)
   report = step_report.format_report(results, 0.1, [])
   assert report.count("Not measured.") == 2
+
+
+def test_a_noisy_contender_makes_its_own_row_doubtful(results):
+  step_testing.add_times(
+    results, LARGE, dense=[4.0] * 4, ours=[2.5] * 4, published=[1, 2, 3, 4]
+  )
+  report = step_report.format_report(results, 0.1, [])
+  rows = [line for line in report.splitlines() if "| 2048 |" in line]
+  assert ["too noisy" in row for row in rows] == [False, True, False]
 
 
 def test_noise_is_listed_by_case(results):
