@@ -35,8 +35,8 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   groups = collections.defaultdict(lambda: collections.defaultdict(list))
   for case in results.cases():
     if results.times(case):
-      dropout = f"{case.dropout:g}"
-      panel = (case.network, case.seq_length, case.batch_size, dropout)
+      sizes = case.seq_length, case.batch_size
+      panel = (case.network, *sizes, f"{case.dropout:g}")
       groups[case.dtype, case.xla][panel].append(case)
   names = []
   for (dtype, xla), panels in sorted(groups.items()):
