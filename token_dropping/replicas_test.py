@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """N replicas train as one does on the whole batch."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
 
@@ -58,18 +56,12 @@ def test_training_moves_what_is_compared(single):
   assert np.ptp(tables[0][5:]) > 0.01
 
 
-@pytest.mark.slow
 def test_two_workers_learn_what_one_does(single, tmp_path):
-  addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
   command = [sys.executable, "-m", "token_dropping.replica_testing", tmp_path]
-  workers = []
-  for index in range(2):
-    config = {
-      "cluster": {"worker": addresses},
-      "task": {"type": "worker", "index": index},
-    }
-    environment = os.environ | {"TF_CONFIG": json.dumps(config)}
-    workers.append(subprocess.Popen(command, env=environment))
+  workers = [
+    subprocess.Popen(command, env=os.environ | variables)
+    for variables in testing.cluster_variables(2)
+  ]
   try:
     assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
   finally:
@@ -79,14 +71,6 @@ def test_two_workers_learn_what_one_does(single, tmp_path):
     found = np.load(tmp_path / f"worker{index}.npz")
     _assert_same(found["losses"], single[0])
     _assert_same(found["table"], single[1][0])
-
-
-def _free_ports(count: int) -> list[int]:
-  sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-  ports = [each.getsockname()[1] for each in sockets]
-  for each in sockets:
-    each.close()
-  return ports
 
 
 # Gradient accumulation.

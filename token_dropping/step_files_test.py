@@ -10,6 +10,7 @@ from token_dropping import step_files
 from token_dropping import testing
 
 FILES, RECORDS = 3, 5  # and in each file records that name it
+LOOKED_AT = (1, 2, 8, 9, 15, 20)  # epochs end in steps 8 and 15
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def test_files_are_those_of_the_batches(params, tmp_path, policy):
   batches = pretrain_data.PretrainDataLoader(params.task.train_data).load()
   found = []
   for step, batch in enumerate(batches.take(20), start=1):  # 2.7 epochs
+    if step not in LOOKED_AT:
+      continue
     numbers = sorted({int(row[0]) for row in batch["input_type_ids"]})
     expected = [str(tmp_path / f"train-{number}") for number in numbers]
     assert _find(params, step) == expected

@@ -3,6 +3,7 @@
 
 import functools
 import json
+import socket
 
 import gin
 import numpy as np
@@ -138,6 +139,20 @@ def mirrored(count: int) -> tf.distribute.Strategy:
     _collective_key_base = 1_000_000 * count  # TensorFlow's, for tests
 
   return Strategy(devices)
+
+
+def cluster_variables(count: int) -> list[dict[str, str]]:
+  """Returns the environment variables of each of several workers."""
+  sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+  addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+  for each in sockets:
+    each.close()
+  tasks = [{"type": "worker", "index": index} for index in range(count)]
+  cluster = {"worker": addresses}
+  return [
+    {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
+    for task in tasks
+  ]
 
 
 def launch(**values) -> None:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of several workers that train one run, are killed and go on."""
 
-import json
 import signal
-import socket
 
 import numpy as np
 import pytest
@@ -64,26 +62,12 @@ def folder(tmp_path):
   return tmp_path
 
 
-def _free_ports(count: int) -> list[int]:
-  sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-  ports = [each.getsockname()[1] for each in sockets]
-  for each in sockets:
-    each.close()
-  return ports
-
-
 def _start(folder, model_dir) -> list:
   """Starts two workers."""
-  addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-  started = []
-  for index in range(2):
-    config = {
-      "cluster": {"worker": addresses},
-      "task": {"type": "worker", "index": index},
-    }
-    variables = {"TF_CONFIG": json.dumps(config)}
-    started.append(fault_testing.start(folder, model_dir, variables=variables))
-  return started
+  return [
+    fault_testing.start(folder, model_dir, variables=variables)
+    for variables in testing.cluster_variables(2)
+  ]
 
 
 def _finish(folder, model_dir) -> list[tuple[int, str]]:
