@@ -93,15 +93,19 @@ def test_short_times_keep_their_digits(tmp_path):
   assert "| 0.0123 |" in report
 
 
-def test_a_picture_for_every_type_with_and_without_xla(results, tmp_path):
-  for change in ({"xla": False}, {"dtype": "bfloat16"}, {"keep_ratio": 0.25}):
+def test_a_picture_for_what_was_measured_at_two_places(results, tmp_path):
+  for change in (
+    {"xla": False},
+    {"dtype": "bfloat16"},
+    {"dtype": "bfloat16", "keep_ratio": 0.25},
+    {"seq_length": 1024, "batch_size": 1},
+  ):
     case = dataclasses.replace(BASE, **change)
     step_testing.add_times(results, case, dense=[4.0], ours=[3.0])
   names = step_plots.draw(results, str(tmp_path))
   assert names == [
-    "step_time_bfloat16_xla.png",
-    "step_time_float32_no_xla.png",
-    "step_time_float32_xla.png",
+    "step_time_bfloat16_xla_keep_ratio.png",
+    "step_time_float32_xla_seq_length.png",
   ]
   for name in names:
     assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
@@ -111,8 +115,9 @@ def test_a_picture_for_every_type_with_and_without_xla(results, tmp_path):
 def test_lines_are_the_ratios(results):
   quarter = dataclasses.replace(BASE, keep_ratio=0.25)
   step_testing.add_times(results, quarter, dense=[4.0], ours=[1.0])
-  panels = {("12 x 768", 512, 2, "0.1"): [BASE, quarter]}
-  (axes,) = step_plots._picture(results, panels).axes
+  axis = step_plots._AXES[0]
+  panels = step_plots._panels(axis, [BASE, quarter])
+  (axes,) = step_plots._picture(results, axis, panels).axes
   lines = {line.get_label(): line for line in axes.lines}
   ours = lines["this project"]
   assert list(ours.get_xdata()) == [0.25, 0.5]

@@ -51,8 +51,6 @@ def test_from_flags_to_report(tmp_path, capsys, monkeypatch):
   assert sorted(path.name for path in tmp_path.iterdir()) == [
     "step_time.json",
     "step_time.md",
-    "step_time_float32_xla.png",
-    "step_time_float32_xla.svg",
   ]
   out = capsys.readouterr().out
   assert out.startswith("| target | D |")
