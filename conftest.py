@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test set-up: several logical CPU devices, made before TensorFlow starts."""
 
+import os
+
+# Tests compile more than they compute: XLA makes its machine code as it comes.
+# What it fuses, counts and rounds is decided before.
+os.environ["XLA_FLAGS"] = " ".join(
+  [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
+)
+
 import tensorflow as tf
 
 REPLICAS = 4

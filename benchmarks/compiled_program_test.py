@@ -68,6 +68,7 @@ def _program(task) -> compiled_program.CompiledProgram:
   """Compiles a training step, optimizer and metrics included."""
   model = task.build_model()
   optimizer = tf_keras.optimizers.legacy.SGD(0.1)
+  optimizer.iterations.assign(0)  # makes it: XLA must not
   metrics = task.build_metrics(training=True)
 
   @tf.function(jit_compile=True)
@@ -84,7 +85,6 @@ def _program(task) -> compiled_program.CompiledProgram:
     "masked_lm_ids": positions,
     "masked_lm_weights": tf.cast(positions, tf.float32),
   }
-  step(batch)  # makes the optimizer's variables
   return compiled_program.CompiledProgram(step, batch)
 
 
