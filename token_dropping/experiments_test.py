@@ -5,7 +5,6 @@ import pathlib
 import types
 
 import pytest
-import yaml
 from official.core import exp_factory
 from official.modeling import optimization
 
@@ -15,6 +14,7 @@ from token_dropping import drop_plan
 from token_dropping import encoder_config
 from token_dropping import experiment_checks
 from token_dropping import experiments
+from token_dropping import importance_types
 from token_dropping import plain_yaml
 from token_dropping import vocabulary
 from token_dropping.data import glue_tasks
@@ -24,7 +24,10 @@ PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
 QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
 FINETUNE = sorted((FOLDER / "finetune").glob("*.yaml"))
 PUBLISHED = [path for path in FINETUNE if path.stem != "movie_reviews"]
-BASE = FOLDER / "pretrain" / "bert_base.yaml"
+BASE, BASE_PUBLISHED, BASE_DENSE = (
+  FOLDER / "pretrain" / f"bert_base{suffix}.yaml"
+  for suffix in ("", "_published", "_dense")
+)
 
 
 def _parse(*files, experiment="bert/token_drop", override=""):
@@ -185,24 +188,31 @@ def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
   assert lists == ((4092, 4093, 4094, 4095), (4091,))
 
 
-def test_bert_base_file_repeats_the_registered_defaults():
+def test_published_file_repeats_the_registered_defaults():
   registered = _parse()
-  params = _parse(BASE)
-  assert params.trainer.optimizer_config == registered.trainer.optimizer_config
+  params = _parse(BASE, BASE_PUBLISHED)
+  encoders = [
+    each.task.model.encoder.any.as_dict() for each in (params, registered)
+  ]
   plans = [
     encoder_config.get_drop_plan(each.task.model.encoder.any)
     for each in (params, registered)
   ]
   assert plans[0] == plans[1]
-  defaults = _leaves(registered.as_dict())
-  differing = {
-    path
-    for path, value in _leaves(yaml.safe_load(BASE.read_text())).items()
-    if defaults[path] != value
+  assert _differing(*encoders) == {
+    "token_keep_ratio",  # the default is unset, which means 0.5
+    "drop_layer",
+    "restore_layer",
+    "importance.type",  # likewise: that of the drop type
   }
+
+
+def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
+  params, registered = _parse(BASE).as_dict(), _parse().as_dict()
   encoder = "task.model.encoder.any"
-  assert differing == {
-    f"{encoder}.token_keep_ratio",  # the default is unset, which means 0.5
+  assert _differing(params, registered) == {
+    f"{encoder}.drop.type",
+    f"{encoder}.token_keep_ratio",
     f"{encoder}.drop_layer",
     f"{encoder}.restore_layer",
     "trainer.checkpoint_interval",
@@ -211,9 +221,24 @@ def test_bert_base_file_repeats_the_registered_defaults():
   }
 
 
+def test_bert_base_file_drops_in_every_layer_but_the_first_and_the_last():
+  encoder = _parse(BASE).task.model.encoder.any
+  plan = encoder_config.get_drop_plan(encoder)
+  assert plan == drop_plan.DropPlan(
+    12, (drop_plan.Stage(1, 0.5),), 11, "layerwise"
+  )
+  chosen = importance_types.resolve(encoder.importance.type, plan.drop_type)
+  assert chosen == "random"
+
+
+def _differing(one: dict, two: dict) -> set[str]:
+  """Returns the dotted paths of the leaves that differ."""
+  one, two = _leaves(one), _leaves(two)
+  return {path for path in one.keys() | two if one.get(path) != two.get(path)}
+
+
 def test_dense_baseline_drops_nothing_and_changes_nothing_else():
-  dense = FOLDER / "pretrain" / "bert_base_dense.yaml"
-  one, two = _parse(BASE), _parse(BASE, dense)
+  one, two = _parse(BASE), _parse(BASE, BASE_DENSE)
   plan = encoder_config.get_drop_plan(two.task.model.encoder.any)
   assert not plan.drops
   two.task.model.encoder.any.token_keep_ratio = 0.5
