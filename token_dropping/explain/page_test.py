@@ -112,6 +112,9 @@ for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"])
   document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", {key, bubbles: true}));
 found.focused = document.activeElement.textContent;
+if (!document.hasFocus())  // a window in the background gets no such events
+  document.activeElement.dispatchEvent(
+    new FocusEvent("focusin", {bubbles: true}));
 found.focusTip = tip.hidden ? null : tip.textContent;
 const shade = document.querySelector("input[value=importance]");
 const background = () => getComputedStyle(tokens[2]).backgroundColor;
