@@ -14,6 +14,10 @@ Needs `npm` for the first, `apt-get` for the others, and `dpkg-deb` for the
 second.
 
     python -m benchmarks.corpus --output_dir=text   # all three
+
+Packages of Debian change with its releases. Records are the same again with
+the version that made them, which snapshot.debian.org keeps:
+`--linux_doc=linux-doc-6.1=6.1.176-1`.
 """
 
 import html.parser
@@ -35,12 +39,13 @@ PROSE_TAGS = frozenset({"p", "dd"})  # lists of running text hold <p>, menus not
 MIN_WORDS = 5
 
 
-def fetch(name: str, folder: str) -> str:
+def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
   """Fetches a corpus, unless `folder` holds it already.
 
   Args:
     name: `sotu`, `linux-doc` or `debian-descriptions`.
     folder: where to keep it.
+    linux_doc: Debian's package, as in `apt-get download`.
 
   Returns:
     Path of the text file.
@@ -55,8 +60,9 @@ def fetch(name: str, folder: str) -> str:
   path = os.path.join(folder, f"{name}.txt")
   if not os.path.exists(path):
     os.makedirs(folder, exist_ok=True)
+    options = {"package": linux_doc} if name == "linux-doc" else {}
     with tempfile.TemporaryDirectory() as scratch:
-      _write(READERS[name](pathlib.Path(scratch)), path)
+      _write(READERS[name](pathlib.Path(scratch), **options), path)
   return path
 
 
@@ -109,11 +115,13 @@ def _sotu(scratch: pathlib.Path) -> Iterator[list[str]]:
         yield [line for line in text.splitlines() if line.strip()]
 
 
-def _linux_doc(scratch: pathlib.Path) -> Iterator[list[str]]:
-  depends = _run(["apt-cache", "depends", LINUX_DOC_PACKAGE], scratch)
-  package = depends.split("Depends:")[1].split()[0]
+def _linux_doc(scratch: pathlib.Path, package: str) -> Iterator[list[str]]:
+  if package == LINUX_DOC_PACKAGE:  # stands for the one of Debian's kernel
+    depends = _run(["apt-cache", "depends", package], scratch)
+    package = depends.split("Depends:")[1].split()[0]
   _run(["apt-get", "download", package], scratch)
   (archive,) = scratch.glob("*.deb")
+  print(archive.name)
   _run(["dpkg-deb", "-x", archive.name, "pages"], scratch)
   for page in sorted((scratch / "pages").rglob("*.html")):
     if "translations" in page.parts:  # into Chinese, Italian and others
@@ -195,10 +203,13 @@ def _run(command: list[str], folder: pathlib.Path) -> str:
 def _main(argv: list[str]) -> None:
   del argv
   for name in READERS:
-    print(fetch(name, flags.FLAGS.output_dir))
+    print(fetch(name, flags.FLAGS.output_dir, flags.FLAGS.linux_doc))
 
 
 if __name__ == "__main__":
   flags.DEFINE_string("output_dir", None, "Folder for the text files.")
+  flags.DEFINE_string(
+    "linux_doc", LINUX_DOC_PACKAGE, "Debian's package, `=VERSION` for one."
+  )
   flags.mark_flag_as_required("output_dir")
   errors.run_command(_main)

@@ -39,3 +39,31 @@ def test_unknown_corpus_is_refused(tmp_path):
 def test_failing_command_is_one_line(tmp_path):
   with pytest.raises(errors.UserError, match="needs `false` to work. Received"):
     corpus._run(["false"], tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("package", "downloaded"),
+  [("linux-doc", "linux-doc-6.1"), ("linux-doc-6.1=6.1.9-1",) * 2],
+)
+def test_pages_of_a_package_and_of_one_version(
+  tmp_path, monkeypatch, capsys, package, downloaded
+):
+  commands = []
+
+  def run(command, folder):
+    commands.append(command)
+    if command[0] == "apt-get":
+      (folder / "linux-doc-6.1_6.1.9-1_all.deb").touch()
+    if command[0] == "dpkg-deb":
+      for page in ("pages/html/a.html", "pages/translations/it_IT/b.html"):
+        path = folder / page
+        path.parent.mkdir(parents=True)
+        path.write_text("<p>Running text of five words.</p>")
+    return "linux-doc\n  Depends: linux-doc-6.1\n"
+
+  monkeypatch.setattr(corpus, "_run", run)
+  path = corpus.fetch("linux-doc", str(tmp_path), package)
+  with open(path, encoding="utf-8") as file:
+    assert file.read() == "Running text of five words.\n\n"
+  assert ["apt-get", "download", downloaded] in commands
+  assert capsys.readouterr().out == "linux-doc-6.1_6.1.9-1_all.deb\n"

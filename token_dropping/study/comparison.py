@@ -6,13 +6,15 @@ loss that dense ends with, it took, say, 500 s of dense's 650 s: a share of
 0.77.
 Where it does not, dense passed the variant's final loss somewhere on its way:
 the share is what the variant took altogether over what dense took to there.
-Between evaluations curves are straight lines.
+Between evaluations curves are straight lines. Times are compared where both ran
+on the same kind of machine: a study may go on elsewhere.
 """
 
 import collections
 import statistics
 
 AXES = ("step", "seconds", "cpu_seconds", "multiply_adds")
+TIMES = ("seconds", "cpu_seconds")
 
 
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
@@ -72,7 +74,8 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
     where it is not known: `loss`, `accuracy`, `dropped_loss`, `train_loss`,
     `kept_share`, `step_cpu_seconds`, `downstream`; over dense `step_ratio` and
     `shares`, by axis; `to_dense_loss` and `dense_to_loss`, by axis: where the
-    variant reaches dense's final loss, and dense the variant's.
+    variant reaches dense's final loss, and dense the variant's. Over dense,
+    times of different machines are not known.
   """
   by_variant = collections.defaultdict(list)
   for result in results:
@@ -86,7 +89,16 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
 def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
   ends = [result["curve"][-1] for result in results]
   pairs = [(r, baseline[r["seed"]]) for r in results if r["seed"] in baseline]
-  curves = [(one["curve"], other["curve"]) for one, other in pairs]
+  timed = all(same_machine(one, other) for one, other in pairs)
+
+  def over_dense(figure) -> dict[str, tuple | None]:
+    return {
+      axis: spread([figure(a["curve"], b["curve"], axis) for a, b in pairs])
+      if timed or axis not in TIMES
+      else None
+      for axis in AXES
+    }
+
   return {
     "variant": name,
     "seeds": [result["seed"] for result in results],
@@ -100,21 +112,31 @@ def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
       for key in ("train_loss", "kept_share", "step_cpu_seconds", "downstream")
     },
     "step_ratio": spread(
-      [a["step_cpu_seconds"] / b["step_cpu_seconds"] for a, b in pairs]
+      [
+        a["step_cpu_seconds"] / b["step_cpu_seconds"] if timed else None
+        for a, b in pairs
+      ]
     ),
-    "shares": {
-      axis: spread([share_of_dense(a, b, axis) for a, b in curves])
-      for axis in AXES
-    },
-    "to_dense_loss": {
-      axis: spread([reach(a, b[-1]["loss"], axis) for a, b in curves])
-      for axis in AXES
-    },
-    "dense_to_loss": {
-      axis: spread([reach(b, a[-1]["loss"], axis) for a, b in curves])
-      for axis in AXES
-    },
+    "shares": over_dense(share_of_dense),
+    "to_dense_loss": over_dense(
+      lambda curve, dense, axis: reach(curve, dense[-1]["loss"], axis)
+    ),
+    "dense_to_loss": over_dense(
+      lambda curve, dense, axis: reach(dense, curve[-1]["loss"], axis)
+    ),
   }
+
+
+def same_machine(one: dict, other: dict) -> bool:
+  """Whether the times of two results may be compared.
+
+  Args:
+    one: what `measurements.measure` returned.
+    other: the same.
+  """
+  first, second = one["machine"], other["machine"]
+  # Its size says little, and differs by what a system keeps for itself.
+  return first | {"memory_gib": 0} == second | {"memory_gib": 0}
 
 
 def spread(values: list) -> tuple[float, float | None] | None:

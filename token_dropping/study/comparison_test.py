@@ -29,6 +29,7 @@ def _result(variant, seed, losses, seconds_per_step=1.0) -> dict:
     "step_cpu_seconds": seconds_per_step,
     "train_loss": losses[-1],
     "kept_share": 0.5,
+    "machine": {"processor": "x", "cores": 1, "memory_gib": 23.5},
   }
 
 
@@ -83,3 +84,24 @@ def test_without_dense_there_are_losses_alone():
   (row,) = comparison.compare(results, "dense", ["dense", "other"])
   assert row["loss"] == (3.0, None)
   assert row["step_ratio"] is None and row["shares"]["step"] is None
+
+
+def test_times_of_different_machines_are_not_compared():
+  dense = _result("dense", 1, DENSE)
+  other = _result("other", 1, [6.0, 4.5, 3.5], 0.5)
+  other["machine"] = {"processor": "y", "cores": 1, "memory_gib": 23.5}
+  _, row = comparison.compare([dense, other], "dense", ["dense", "other"])
+  assert row["step_ratio"] is None
+  assert row["shares"]["cpu_seconds"] is None
+  assert row["shares"]["seconds"] is None
+  assert row["dense_to_loss"]["cpu_seconds"] is None
+  assert row["shares"]["multiply_adds"] == (1.2, None)
+  assert row["cpu_seconds"] == (15.0, None)  # its own is known
+
+
+def test_memory_makes_no_other_machine():
+  one, other = _result("dense", 1, DENSE), _result("other", 1, DENSE)
+  other["machine"] = one["machine"] | {"memory_gib": 23.4}
+  assert comparison.same_machine(one, other)
+  other["machine"] = one["machine"] | {"cores": 2}
+  assert not comparison.same_machine(one, other)

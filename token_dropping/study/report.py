@@ -56,7 +56,7 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
     f"loss that `{plan.dense}` ends with, or, where the variant does not reach "
     "it, to the variant's. Plots are against CPU seconds of the training "
     "process, without start-up, compiling and evaluation; seconds are the wall "
-    "clock's."
+    "clock's. Times of runs on different machines are not compared."
   ]
   if text:
     pairs = text["bigram_loss"]
