@@ -16,8 +16,9 @@ from token_dropping import encoder_config
 from token_dropping import experiments
 
 DENSE, PUBLISHED, OURS, TORCH = "dense", "published", "ours", "torch"
-CONTENDERS = (DENSE, PUBLISHED, OURS, TORCH)
-DROPPING = (PUBLISHED, OURS)
+LAYERWISE = "layerwise"  # ours too, with each middle layer's own tokens
+DROPPING = (PUBLISHED, OURS, LAYERWISE)
+CONTENDERS = (DENSE, *DROPPING, TORCH)
 DTYPES = ("float32", "bfloat16")
 
 HEAD_WIDTH = 64  # of every published BERT
@@ -46,6 +47,8 @@ class Case:
   >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
   >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
   (76, 256, 0.697)
+  >>> round(case.mac_ratio(LAYERWISE), 3)
+  0.52
   """
 
   width: int
@@ -86,9 +89,15 @@ class Case:
       f"{self.dtype}, dropout {self.dropout:g}"
     )
 
-  def encoder(self) -> encoder_config.TokenDropEncoderConfig:
-    """Returns the fields of our encoder."""
-    return encoder_config.TokenDropEncoderConfig(
+  def encoder(
+    self, contender: str = OURS
+  ) -> encoder_config.TokenDropEncoderConfig:
+    """Returns the fields of our encoder.
+
+    Args:
+      contender: `ours`, whose network the others have too, or `layerwise`.
+    """
+    config = encoder_config.TokenDropEncoderConfig(
       vocab_size=self.vocab_size,
       hidden_size=self.width,
       num_layers=self.num_layers,
@@ -99,11 +108,18 @@ class Case:
       attention_dropout_rate=self.dropout,
       token_keep_ratio=self.keep_ratio,
     )
+    if contender == LAYERWISE:
+      config.drop.type = LAYERWISE
+    return config
 
-  def experiment(self) -> cfg.ExperimentConfig:
-    """Returns our pretraining experiment with this network and input."""
+  def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
+    """Returns our pretraining experiment with this network and input.
+
+    Args:
+      contender: as in `encoder`.
+    """
     params = exp_factory.get_exp_config(experiments.PRETRAINING_NAMES[0])
-    params.task.model.encoder.any = self.encoder()
+    params.task.model.encoder.any = self.encoder(contender)
     params.task.train_data.seq_length = self.seq_length
     params.task.train_data.max_predictions_per_seq = self.predictions
     params.task.train_data.global_batch_size = self.batch_size
@@ -130,12 +146,11 @@ class Case:
     )
     if contender in (DENSE, TORCH):
       return cost.bert_macs(shape)
-    plan = encoder_config.get_drop_plan(self.encoder())
-    if contender == OURS:
-      return cost.token_drop_macs(shape, plan)
-    # As a pass of fine-tuning, the published one computes its last layer
-    # everywhere.
-    return cost.finetuning_macs(shape, plan)
+    plan = encoder_config.get_drop_plan(self.encoder(contender))
+    if contender == PUBLISHED:
+      # As in a pass of fine-tuning, its last layer is computed everywhere.
+      return cost.finetuning_macs(shape, plan)
+    return cost.token_drop_macs(shape, plan)
 
   def mac_ratio(self, contender: str) -> float:
     """Returns a contender's multiply-adds over those of dense BERT."""

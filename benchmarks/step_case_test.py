@@ -16,6 +16,7 @@ def test_published_sizes():
   assert round(base.macs("dense") / 1e9, 1) == 50.1
   assert round(base.mac_ratio("published"), 3) == 0.755
   assert round(base.mac_ratio("ours"), 3) == 0.697
+  assert round(base.mac_ratio("layerwise"), 3) == 0.520
   assert str(base) == (
     "12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32, dropout 0.1"
   )
@@ -36,6 +37,10 @@ def test_multiply_adds_by_hand():
   dropping = layer(16, 16) + layer(8, 16) + layer(8, 8) + head(2)
   assert case.macs("published") == dropping + layer(16, 16)
   assert case.macs("ours") == dropping + layer(1 + 2, 16)
+  # Layers 1 and 2 take 8 of the tokens each, which see one another.
+  assert case.macs("layerwise") == (
+    layer(16, 16) + 2 * layer(8, 8) + layer(1 + 2, 16) + head(2)
+  )
 
 
 def test_keeping_all():

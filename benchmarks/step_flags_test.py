@@ -106,7 +106,7 @@ def test_wrong_case(argv, message):
   [
     (
       "dense,jax",
-      "--contenders must be some of dense, published, ours, torch. "
+      "--contenders must be some of dense, published, ours, layerwise, torch. "
       "Received: dense,jax",
     ),
     (

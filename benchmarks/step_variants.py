@@ -31,7 +31,7 @@ class Step:
 
   Args:
     case: what is measured.
-    contender: `dense`, `published` or `ours`.
+    contender: `dense`, `published`, `ours` or `layerwise`.
     strategy: of the device.
 
   Example:
@@ -48,7 +48,7 @@ class Step:
     contender: str,
     strategy: tf.distribute.Strategy,
   ):
-    params = case.experiment()
+    params = case.experiment(contender)
     tf_keras.utils.set_random_seed(params.task.seed)
     self._strategy = strategy
     with strategy.scope():
@@ -130,9 +130,14 @@ def _published(case: step_case.Case, params: cfg.ExperimentConfig):
   return BaselineTask(params.task), model
 
 
-def _ours(case: step_case.Case, params: cfg.ExperimentConfig):
+def _layerwise(case: step_case.Case, params: cfg.ExperimentConfig):
+  del case  # chooses at random: no table
   task = masked_lm.TokenDropMaskedLMTask(params.task)
-  model = task.build_model()
+  return task, task.build_model()
+
+
+def _ours(case: step_case.Case, params: cfg.ExperimentConfig):
+  task, model = _layerwise(case, params)
   model.encoder_network.importance_scorer.set_weights([case.importance()])
   return task, model
 
@@ -141,6 +146,7 @@ _BUILDERS = {
   step_case.DENSE: _dense,
   step_case.PUBLISHED: _published,
   step_case.OURS: _ours,
+  step_case.LAYERWISE: _layerwise,
 }
 
 
