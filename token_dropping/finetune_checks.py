@@ -4,6 +4,7 @@
 from official.core import config_definitions as cfg
 
 from token_dropping import encoder_checks
+from token_dropping import encoder_config
 from token_dropping import errors
 from token_dropping import finetune_config
 from token_dropping import sentence_task
@@ -47,14 +48,20 @@ def check(params: cfg.ExperimentConfig) -> None:
 def find_doubts(task: cfg.TaskConfig) -> list[str]:
   """Returns one line for each setting that is allowed but looks wrong."""
   encoder = task.model.encoder.any
-  for name in ("drop_layer", "restore_layer"):
-    value = getattr(encoder, name)
-    if value is not None and encoder.token_keep_ratio == 1.0:
-      return [
-        f"task.model.encoder.any.{name} should be set with token_keep_ratio or "
-        f"token_keep_k: nothing drops. Received: {value}"
-      ]
-  return []
+  if encoder.token_keep_ratio != 1.0:
+    return []
+  # What describes dropping, and what it is where nobody set it.
+  unset = {
+    "drop_layer": (encoder.drop_layer, None),
+    "restore_layer": (encoder.restore_layer, None),
+    "drop.type": (encoder.drop.type, encoder_config.DropConfig.type),
+  }
+  return [
+    f"task.model.encoder.any.{name} should be set with token_keep_ratio or "
+    f"token_keep_k: nothing drops. Received: {value}"
+    for name, (value, default) in unset.items()
+    if value != default
+  ]
 
 
 def _check_numbers(task) -> None:

@@ -162,7 +162,21 @@ def test_no_data(folder):
     finetuning_testing.parse(GLUE, folder / "run", "''")
 
 
-def test_a_layer_without_dropping_is_doubted(folder):
-  params = _parse(folder, f"{ENCODER}.drop_layer=0")
+@pytest.mark.parametrize(
+  ("name", "value"),
+  [("drop_layer", 0), ("restore_layer", 2), ("drop.type", "layerwise")],
+)
+def test_what_describes_dropping_is_doubted_without(folder, name, value):
+  params = _parse(folder, f"{ENCODER}.{name}={value}")
   (doubt,) = experiment_checks.find_doubts(params)
-  assert f"{ENCODER}.drop_layer should be set with token_keep_ratio" in doubt
+  assert doubt == (
+    f"{ENCODER}.{name} should be set with token_keep_ratio or token_keep_k: "
+    f"nothing drops. Received: {value}"
+  )
+
+
+def test_how_tokens_are_dropped_is_not_doubted_where_they_are(folder):
+  params = _parse(
+    folder, f"{ENCODER}.drop.type=context", f"{ENCODER}.token_keep_ratio=0.5"
+  )
+  assert experiment_checks.find_doubts(params) == []
