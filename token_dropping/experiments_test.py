@@ -14,7 +14,6 @@ from token_dropping import drop_plan
 from token_dropping import encoder_config
 from token_dropping import experiment_checks
 from token_dropping import experiments
-from token_dropping import importance_types
 from token_dropping import plain_yaml
 from token_dropping import vocabulary
 from token_dropping.data import glue_tasks
@@ -211,7 +210,7 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   params, registered = _parse(BASE).as_dict(), _parse().as_dict()
   encoder = "task.model.encoder.any"
   assert _differing(params, registered) == {
-    f"{encoder}.drop.type",
+    f"{encoder}.importance.type",
     f"{encoder}.token_keep_ratio",
     f"{encoder}.drop_layer",
     f"{encoder}.restore_layer",
@@ -221,14 +220,13 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   }
 
 
-def test_bert_base_file_drops_in_every_layer_but_the_first_and_the_last():
+def test_bert_base_file_chooses_at_random_in_the_published_places():
   encoder = _parse(BASE).task.model.encoder.any
-  plan = encoder_config.get_drop_plan(encoder)
-  assert plan == drop_plan.DropPlan(
-    12, (drop_plan.Stage(1, 0.5),), 11, "layerwise"
+  assert encoder.importance.type == "random"
+  published = _parse(BASE, BASE_PUBLISHED).task.model.encoder.any
+  assert encoder_config.get_drop_plan(encoder) == (
+    encoder_config.get_drop_plan(published)
   )
-  chosen = importance_types.resolve(encoder.importance.type, plan.drop_type)
-  assert chosen == "random"
 
 
 def _differing(one: dict, two: dict) -> set[str]:
