@@ -30,6 +30,8 @@ def test_published_plan():
   dense = cost.bert_macs(BASE)
   assert round((dropped + last_layer_saves) / dense, 3) == 0.755
   assert round(dropped / dense, 3) == 0.697
+  early = drop_plan.DropPlan.create(12, drop_layer=1)
+  assert round(cost.token_drop_macs(BASE, early) / dense, 3) == 0.528
   for drop_type, ratio in (
     ("context", 0.737),
     ("layerwise", 0.520),
