@@ -45,7 +45,8 @@ def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
   Args:
     name: `sotu`, `linux-doc` or `debian-descriptions`.
     folder: where to keep it.
-    linux_doc: Debian's package, as in `apt-get download`.
+    linux_doc: Debian's package, as in `apt-get download`; of a text that is
+      there, the version is not looked at.
 
   Returns:
     Path of the text file.
