@@ -2,12 +2,15 @@
 """Tests of a case: sizes, multiply-adds by hand, and its batch."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
+import yaml
 
 from benchmarks import step_case
 from benchmarks import step_testing
+from token_dropping import encoder_config
 
 
 def test_published_sizes():
@@ -16,10 +19,19 @@ def test_published_sizes():
   assert round(base.macs("dense") / 1e9, 1) == 50.1
   assert round(base.mac_ratio("published"), 3) == 0.755
   assert round(base.mac_ratio("ours"), 3) == 0.697
+  assert round(base.mac_ratio("recommended"), 3) == 0.528
   assert round(base.mac_ratio("layerwise"), 3) == 0.520
   assert str(base) == (
     "12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32, dropout 0.1"
   )
+
+
+def test_the_recommended_is_what_bert_base_yaml_has():
+  path = pathlib.Path(__file__).parents[1] / "experiments/pretrain/bert_base.yaml"
+  tree = yaml.safe_load(path.read_text("utf-8"))
+  filed = encoder_config.TokenDropEncoderConfig()
+  filed.override(tree["task"]["model"]["encoder"]["any"])
+  assert step_testing.BASE.encoder("recommended") == filed
 
 
 def test_multiply_adds_by_hand():

@@ -106,8 +106,8 @@ def test_wrong_case(argv, message):
   [
     (
       "dense,jax",
-      "--contenders must be some of dense, published, ours, layerwise, torch. "
-      "Received: dense,jax",
+      "--contenders must be some of dense, published, ours, recommended, "
+      "layerwise, torch. Received: dense,jax",
     ),
     (
       "ours",

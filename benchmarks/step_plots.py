@@ -16,6 +16,7 @@ _COLORS = {
   step_case.DENSE: "tab:gray",
   step_case.PUBLISHED: "tab:orange",
   step_case.OURS: "tab:blue",
+  step_case.RECOMMENDED: "tab:purple",
   step_case.LAYERWISE: "tab:green",
   step_case.TORCH: "tab:red",
 }

@@ -14,6 +14,7 @@ NAMES = {
   step_case.DENSE: "BERT (Model Garden)",
   step_case.PUBLISHED: "published token dropping",
   step_case.OURS: "this project",
+  step_case.RECOMMENDED: "this project, as recommended",
   step_case.LAYERWISE: "this project, layer-wise",
   step_case.TORCH: "Hugging Face, PyTorch",
 }

@@ -31,7 +31,7 @@ class Step:
 
   Args:
     case: what is measured.
-    contender: `dense`, `published`, `ours` or `layerwise`.
+    contender: one of `CONTENDERS` but `torch`.
     strategy: of the device.
 
   Example:
@@ -130,14 +130,14 @@ def _published(case: step_case.Case, params: cfg.ExperimentConfig):
   return BaselineTask(params.task), model
 
 
-def _layerwise(case: step_case.Case, params: cfg.ExperimentConfig):
+def _random(case: step_case.Case, params: cfg.ExperimentConfig):
   del case  # chooses at random: no table
   task = masked_lm.TokenDropMaskedLMTask(params.task)
   return task, task.build_model()
 
 
 def _ours(case: step_case.Case, params: cfg.ExperimentConfig):
-  task, model = _layerwise(case, params)
+  task, model = _random(case, params)
   model.encoder_network.importance_scorer.set_weights([case.importance()])
   return task, model
 
@@ -146,7 +146,8 @@ _BUILDERS = {
   step_case.DENSE: _dense,
   step_case.PUBLISHED: _published,
   step_case.OURS: _ours,
-  step_case.LAYERWISE: _layerwise,
+  step_case.RECOMMENDED: _random,
+  step_case.LAYERWISE: _random,
 }
 
 
