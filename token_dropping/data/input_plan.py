@@ -127,7 +127,7 @@ def _kind(path: str) -> tuple[str, bool]:
 
 
 def _match(pattern: str) -> dict[str, int]:
-  if pattern == wikipedia.EMBEDDED:
+  if pattern == prepare_settings.EMBEDDED:
     pattern = wikipedia.embedded_dump()
   found: dict[str, int] = {}
   try:

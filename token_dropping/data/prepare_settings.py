@@ -5,8 +5,8 @@ import dataclasses
 
 from token_dropping import errors
 from token_dropping import tokenizer_config
-from token_dropping.data import wikipedia
 
+EMBEDDED = "gensim:enwiki"  # the dump in gensim's package
 PACKINGS = ("full", "documents", "best-fit", "pairs")
 MASKINGS = ("static", "dynamic")
 CHOICES = {"packing": PACKINGS, "masking": MASKINGS}
@@ -25,7 +25,7 @@ class PrepareSettings:
   """
 
   input: str = _setting(
-    wikipedia.EMBEDDED,
+    EMBEDDED,
     "Comma-separated paths or globs, local or gs:// or s3://: text (a sentence "
     "a line, a blank line between documents), JSON lines (.jsonl), Wikipedia "
     "dumps (.xml), each plain or .gz, .bz2 or .zst; gensim:enwiki is the small "

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 from token_dropping import errors
 from token_dropping.data import decompression
 from token_dropping.data import files
+from token_dropping.data import prepare_settings
 from token_dropping.data import prose
 
-EMBEDDED = "gensim:enwiki"
 _EMBEDDED_FILE = (
   "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 )
@@ -36,7 +36,7 @@ def embedded_dump() -> str:
   path = str(package / "test" / "test_data" / _EMBEDDED_FILE)
   if not files.exists(path):
     raise errors.UserError(
-      f"input {EMBEDDED!r} needs gensim with its test data ({_INSTALL}). "
+      f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data ({_INSTALL}). "
       f"Received: no file {_EMBEDDED_FILE}"
     )
   return path
