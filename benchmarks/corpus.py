@@ -183,10 +183,14 @@ READERS = {
 
 
 def _write(documents: Iterable[list[str]], path: str) -> None:
-  with open(f"{path}.part", "w", encoding="utf-8") as file:
-    for document in documents:
-      file.write("\n".join(document) + "\n\n")
-  os.replace(f"{path}.part", path)
+  part = pathlib.Path(f"{path}.part")
+  try:
+    with part.open("w", encoding="utf-8") as file:
+      for document in documents:
+        file.write("\n".join(document) + "\n\n")
+    part.replace(path)
+  finally:
+    part.unlink(missing_ok=True)
 
 
 def _run(command: list[str], folder: pathlib.Path) -> str:

@@ -36,6 +36,17 @@ def test_unknown_corpus_is_refused(tmp_path):
     corpus.fetch("x", str(tmp_path))
 
 
+def test_a_failed_fetch_leaves_nothing(tmp_path, monkeypatch):
+  def fail(scratch):
+    yield ["A document."]
+    corpus._run(["false"], scratch)
+
+  monkeypatch.setitem(corpus.READERS, "sotu", fail)
+  with pytest.raises(errors.UserError):
+    corpus.fetch("sotu", str(tmp_path))
+  assert not list(tmp_path.iterdir())
+
+
 def test_failing_command_is_one_line(tmp_path):
   with pytest.raises(errors.UserError, match="needs `false` to work. Received"):
     corpus._run(["false"], tmp_path)

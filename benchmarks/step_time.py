@@ -12,9 +12,9 @@ its own and, with XLA, where its time goes. Every measurement is written to
 `step_time.json` at once and not repeated: an interrupted run goes on.
 `step_time.md` and the plots are made from that file.
 
-Runs on the first GPU if TensorFlow sees one, on a TPU with `--tpu`; there
-PyTorch is left out. Neither has been tried. BERT-base at S = 512 takes about
-ten minutes a case on two cores. Needs the extra `benchmarks`.
+Runs on the first GPU if TensorFlow sees one, on a TPU with `--tpu`, which has
+not been tried; there PyTorch is left out. BERT-base at S = 512 takes about ten
+minutes a case on two cores. Needs the extra `benchmarks`.
 """
 
 import importlib.util

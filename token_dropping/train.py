@@ -311,6 +311,19 @@ def _check_files(
   run_dir.check_run_dir(params, model_dir)
   if finetune_config.is_finetuning(params.task):
     return  # `finetune_config.fill_in` has checked them
+  check_records(params, mode)
+
+
+def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
+  """Checks the records that pretraining in a mode reads.
+
+  Args:
+    params: of a pretraining experiment.
+    mode: one of `MODES`.
+
+  Raises:
+    UserError: as `record_checks.check_records`.
+  """
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     dataset_card.check_files(data)

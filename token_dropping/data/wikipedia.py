@@ -36,8 +36,8 @@ def embedded_dump() -> str:
   path = str(package / "test" / "test_data" / _EMBEDDED_FILE)
   if not files.exists(path):
     raise errors.UserError(
-      f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data ({_INSTALL}). "
-      f"Received: no file {_EMBEDDED_FILE}"
+      f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data "
+      f"({_INSTALL}). Received: no file {_EMBEDDED_FILE}"
     )
   return path
 

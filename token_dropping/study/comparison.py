@@ -6,15 +6,28 @@ loss that dense ends with, it took, say, 500 s of dense's 650 s: a share of
 0.77.
 Where it does not, dense passed the variant's final loss somewhere on its way:
 the share is what the variant took altogether over what dense took to there.
-Between evaluations curves are straight lines. Times are compared where both ran
-on the same kind of machine: a study may go on elsewhere.
+Between evaluations curves are straight lines. `time` is what training took: CPU
+seconds of its process, which hardly depend on what else the machine does, or
+the wall clock's `seconds` where a GPU computed. Times are compared where both
+ran on the same kind of machine: a study may go on elsewhere.
 """
 
 import collections
 import statistics
 
-AXES = ("step", "seconds", "cpu_seconds", "multiply_adds")
-TIMES = ("seconds", "cpu_seconds")
+AXES = ("step", "time", "seconds", "multiply_adds")
+TIMES = ("time", "seconds")
+
+
+def with_time(result: dict) -> dict:
+  """Returns a result whose curve has `time`, and with `step_time`.
+
+  Args:
+    result: what `measurements.measure` returned.
+  """
+  clock = "seconds" if result["machine"]["gpus"] else "cpu_seconds"
+  curve = [point | {"time": point[clock]} for point in result["curve"]]
+  return result | {"curve": curve, "step_time": result[f"step_{clock}"]}
 
 
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
@@ -64,7 +77,7 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
   """Returns a row for each variant that has results.
 
   Args:
-    results: what `measurements.measure` returned.
+    results: what `with_time` returned.
     dense: name of the variant to compare with.
     order: names of the variants.
 
@@ -72,7 +85,7 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
     For each variant `variant`, `seeds`, `train_steps`, and as pairs of mean and
     spread (the standard deviation over seeds; `None` for one seed) or `None`
     where it is not known: `loss`, `accuracy`, `dropped_loss`, `train_loss`,
-    `kept_share`, `step_cpu_seconds`, `downstream`; over dense `step_ratio` and
+    `kept_share`, `step_time`, `downstream`; over dense `step_ratio` and
     `shares`, by axis; `to_dense_loss` and `dense_to_loss`, by axis: where the
     variant reaches dense's final loss, and dense the variant's. Over dense,
     times of different machines are not known.
@@ -109,13 +122,10 @@ def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
     },
     **{
       key: spread([result.get(key) for result in results])
-      for key in ("train_loss", "kept_share", "step_cpu_seconds", "downstream")
+      for key in ("train_loss", "kept_share", "step_time", "downstream")
     },
     "step_ratio": spread(
-      [
-        a["step_cpu_seconds"] / b["step_cpu_seconds"] if timed else None
-        for a, b in pairs
-      ]
+      [a["step_time"] / b["step_time"] if timed else None for a, b in pairs]
     ),
     "shares": over_dense(share_of_dense),
     "to_dense_loss": over_dense(

@@ -149,6 +149,24 @@ def test_results_of_another_plan_are_refused(folder, tmp_path):
   assert "token_keep_ratio is 1.0 there and 0.9 here" in str(caught.value)
 
 
+def test_records_that_do_not_fit_are_refused_before_anything_is_written(
+  folder, tmp_path
+):
+  changes = {"variants": {"dense": {"task.train_data.seq_length": 15}}}
+  plan = study_testing.write_plan(tmp_path, **changes)
+  with pytest.raises(errors.UserError) as caught:
+    _run(plan=plan, output_dir=tmp_path / "out")
+  assert str(caught.value).startswith("variants.dense: ")
+  assert "input_word_ids" in str(caught.value)
+  assert not (tmp_path / "out").exists()
+
+
+def test_neither_beam_nor_gensim_is_needed():
+  code = "import sys; sys.modules |= {'apache_beam': None, 'gensim': None}\n"
+  code += "import token_dropping.study.session"
+  subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_a_part_of_another_run_is_refused(folder, tmp_path):
   part = tmp_path / "runs/dense_seed_1"
   part.mkdir(parents=True)

@@ -10,7 +10,7 @@ from matplotlib import figure
 
 AXES = {
   "step": ("steps", 1.0),
-  "cpu_seconds": ("CPU seconds of training", 1.0),
+  "time": ("seconds of training", 1.0),
   "multiply_adds": ("multiply-adds, T", 1e-12),
 }
 _COLORS = matplotlib.colormaps["tab10"].colors
@@ -18,13 +18,13 @@ _DASHES = ("-", "--", ":", "-.")
 
 
 def draw(results: list[dict], order: list[str], text: dict) -> str:
-  """Draws loss and accuracy against steps, CPU seconds and multiply-adds.
+  """Draws loss and accuracy against steps, time and multiply-adds.
 
   A line is the mean over seeds, the band around it goes from the least to the
   greatest. The middle row shows the last half of the losses.
 
   Args:
-    results: what `measurements.measure` returned.
+    results: what `comparison.with_time` returned.
     order: names of the variants.
     text: what `text_losses.measure` returned.
 

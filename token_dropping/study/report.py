@@ -28,7 +28,8 @@ def write(
   """
   os.makedirs(folder, exist_ok=True)
   order = list(plan.variants)
-  rows = comparison.compare(results, plan.dense, order)
+  timed = list(map(comparison.with_time, results))
+  rows = comparison.compare(timed, plan.dense, order)
   path = os.path.join(folder, "study")
   content = {"plan": plan.name, "dense": plan.dense, "text": text}
   content |= {"variants": rows, "runs": results}
@@ -38,7 +39,7 @@ def write(
   whole = "\n\n".join([*map(tables.markdown, found), *notes])
   with open(f"{path}.md", "w", encoding="utf-8") as file:
     file.write(whole + "\n")
-  picture = plots.draw(results, order, text)
+  picture = plots.draw(timed, order, text)
   dropped = tables.dropped_table(results, order)
   title = f"Study {plan.name}"
   with open(f"{path}.html", "w", encoding="utf-8") as file:
@@ -54,9 +55,10 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
     "sequences; ± is the standard deviation over seeds. To equal loss: what "
     f"a variant takes over what `{plan.dense}` of the same seed takes, to the "
     f"loss that `{plan.dense}` ends with, or, where the variant does not reach "
-    "it, to the variant's. Plots are against CPU seconds of the training "
-    "process, without start-up, compiling and evaluation; seconds are the wall "
-    "clock's. Times of runs on different machines are not compared."
+    "it, to the variant's. Time is that of training, without start-up, "
+    "compiling and evaluation: CPU seconds of its process, or, where a GPU "
+    "computed, the wall clock's. Seconds are always the wall clock's. Times of "
+    "runs on different machines are not compared."
   ]
   if text:
     pairs = text["bigram_loss"]

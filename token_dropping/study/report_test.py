@@ -69,7 +69,7 @@ def test_page_needs_no_other_file(folder):
     for n in names
   ), names
   assert not re.search(r"\b(src|href)=\"(?!#)", page)
-  for text in ("unigram loss", "bigram loss", "CPU seconds of training"):
+  for text in ("unigram loss", "bigram loss", "seconds of training"):
     assert text in page
   assert "rare &lt;b&gt;" in page and "<code>dense</code>" in page
 

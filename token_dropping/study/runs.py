@@ -17,6 +17,7 @@ from token_dropping import errors
 from token_dropping import train
 from token_dropping.study import plan as plans
 
+_MODE = "train_and_eval"
 # Where a config names files: folders differ between machines.
 _PATHS = ("input_path", "table_file", "vocab_file")
 
@@ -86,6 +87,21 @@ def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
   ]
 
 
+def check_records(run: Run) -> None:
+  """Checks the records of a run, which `expand` does not open.
+
+  Args:
+    run: the run.
+
+  Raises:
+    UserError: they do not fit its config.
+  """
+  try:
+    train.check_records(run.params, _MODE)
+  except errors.UserError as error:
+    raise errors.UserError(f"variants.{run.variant}: {error}") from error
+
+
 def _run(
   plan: plans.Plan,
   variant: plans.Variant,
@@ -152,7 +168,7 @@ def command(values: types.SimpleNamespace, model_dir: str) -> tuple[str, ...]:
     *(f"--config_file={path}" for path in values.config_file),
     f"--params_override={values.params_override}",
     f"--model_dir={model_dir}",
-    "--mode=train_and_eval",
+    f"--mode={_MODE}",
   )
 
 

@@ -80,7 +80,7 @@ def result(variant: str, seed: int, losses: list[float]) -> dict:
     "kept_share": 0.5,
     "most_important": ["rare", "<b>"],
     "least_important": ["the", ","],
-    "machine": machines.this_machine(("tensorflow",)),
+    "machine": machines.this_machine(("tensorflow",)) | {"gpus": []},
     "commit": "abc1234",
     "date": "2026-11-24",
   }

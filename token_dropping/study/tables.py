@@ -12,7 +12,7 @@ def main_table(rows: list[dict]) -> Table:
     rows: what `comparison.compare` returned.
   """
   head = ["variant", "seeds", "steps", "loss", "accuracy", "dropped loss"]
-  head += ["kept", "step / dense", "to equal loss: steps", "CPU seconds"]
+  head += ["kept", "step / dense", "to equal loss: steps", "time"]
   head += ["seconds", "multiply-adds", "downstream"]
   return [head, *(_main_row(row) for row in rows)]
 
@@ -29,7 +29,7 @@ def _main_row(row: dict) -> list[str]:
     number(row["kept_share"], 2),
     number(row["step_ratio"], 3),
     number(shares["step"], 3),
-    number(shares["cpu_seconds"], 3),
+    number(shares["time"], 3),
     number(shares["seconds"], 3),
     number(shares["multiply_adds"], 3),
     number(row["downstream"], 4),
@@ -42,24 +42,24 @@ def time_table(rows: list[dict]) -> Table:
   Args:
     rows: what `comparison.compare` returned.
   """
-  head = ["variant", "CPU s", "s", "ms / step", "T multiply-adds"]
-  head += ["dense's loss after: steps", "CPU s", "T multiply-adds"]
-  head += ["dense has its loss after: steps", "CPU s", "T multiply-adds"]
+  head = ["variant", "time, s", "s", "ms / step", "T multiply-adds"]
+  head += ["dense's loss after: steps", "s", "T multiply-adds"]
+  head += ["dense has its loss after: steps", "s", "T multiply-adds"]
   return [head, *(_time_row(row) for row in rows)]
 
 
 def _time_row(row: dict) -> list[str]:
   cells = [
     row["variant"],
-    number(row["cpu_seconds"], 0),
+    number(row["time"], 0),
     number(row["seconds"], 0),
-    number(row["step_cpu_seconds"], 1, 1e3),
+    number(row["step_time"], 1, 1e3),
     number(row["multiply_adds"], 2, 1e-12),
   ]
   for key in ("to_dense_loss", "dense_to_loss"):
     cells += [
       number(row[key]["step"], 0),
-      number(row[key]["cpu_seconds"], 0),
+      number(row[key]["time"], 0),
       number(row[key]["multiply_adds"], 2, 1e-12),
     ]
   return cells
