@@ -11,6 +11,7 @@ from official.core import train_utils
 from official.modeling import performance
 
 from token_dropping import best_checkpoint
+from token_dropping import errors
 from token_dropping import experiment_checks
 from token_dropping import number_guard
 from token_dropping import skip_counter
@@ -154,12 +155,36 @@ def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
   return kinds <= {"CPU", "GPU"} and workers.is_alone(strategy)
 
 
+def check_devices(runtime: cfg.RuntimeConfig) -> None:
+  """Checks that this machine has what the config asks for.
+
+  Args:
+    runtime: how to run.
+
+  Raises:
+    UserError: it has fewer GPUs.
+  """
+  gpus = len(tf.config.list_physical_devices("GPU"))
+  errors.require(
+    runtime.num_gpus <= gpus,
+    f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds",
+    runtime.num_gpus,
+  )
+
+
 def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   """Returns the `tf.distribute` strategy that the config names.
 
   A mirrored strategy of one device is made a one-device strategy: the same
   numbers without the mirroring.
+
+  Args:
+    runtime: how to run.
+
+  Raises:
+    UserError: as `check_devices`.
   """
+  check_devices(runtime)
   if runtime.mixed_precision_dtype:
     performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
   name = runtime.distribution_strategy

@@ -20,6 +20,18 @@ def test_one_device_needs_no_mirroring(name):
   assert trainer.compiles_step(strategy)
 
 
+def test_gpus_must_exist():
+  gpus = len(tf.config.list_physical_devices("GPU"))
+  with pytest.raises(errors.UserError) as caught:
+    trainer.make_strategy(
+      cfg.RuntimeConfig(distribution_strategy="mirrored", num_gpus=gpus + 1)
+    )
+  assert str(caught.value) == (
+    f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds. "
+    f"Received: {gpus + 1}"
+  )
+
+
 def test_several_cpu_replicas_are_not_compiled():
   assert not trainer.compiles_step(testing.mirrored(2))
 

@@ -161,6 +161,20 @@ def test_records_that_do_not_fit_are_refused_before_anything_is_written(
   assert not (tmp_path / "out").exists()
 
 
+def test_devices_are_needed_to_train_and_not_to_report(tmp_path, capsys):
+  overrides = testing.merged(
+    study_testing.OVERRIDES, {"runtime": {"num_gpus": 99}}
+  )
+  plan = study_testing.write_plan(tmp_path, overrides=overrides)
+  with pytest.raises(errors.UserError) as caught:
+    _run(plan=plan, output_dir=tmp_path / "out")
+  message = str(caught.value)
+  assert message.startswith("variants.dense: runtime.num_gpus must be at most")
+  assert not (tmp_path / "out").exists()
+  _run(plan=plan, output_dir=tmp_path / "out", report_only=True)
+  assert "0 of 2 runs." in capsys.readouterr().out
+
+
 def test_neither_beam_nor_gensim_is_needed():
   code = "import sys; sys.modules |= {'apache_beam': None, 'gensim': None}\n"
   code += "import token_dropping.study.session"

@@ -15,6 +15,7 @@ from official.core import exp_factory
 from token_dropping import dataset_card
 from token_dropping import errors
 from token_dropping import train
+from token_dropping import trainer
 from token_dropping.study import plan as plans
 
 _MODE = "train_and_eval"
@@ -87,16 +88,17 @@ def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
   ]
 
 
-def check_records(run: Run) -> None:
-  """Checks the records of a run, which `expand` does not open.
+def check(run: Run) -> None:
+  """Checks what only training needs: devices, and records that fit.
 
   Args:
     run: the run.
 
   Raises:
-    UserError: they do not fit its config.
+    UserError: there are none, or they do not fit its config.
   """
   try:
+    trainer.check_devices(run.params.runtime)
     train.check_records(run.params, _MODE)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{run.variant}: {error}") from error

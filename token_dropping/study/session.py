@@ -70,12 +70,12 @@ class Session:
     """Trains what is missing.
 
     Raises:
-      UserError: records that do not fit, or a run failed.
+      UserError: as `runs.check`, or a run failed.
       StoppedError: after SIGTERM.
     """
     for run in self._runs:  # before anything is written
       if run.name not in self._results:
-        runs.check_records(run)
+        runs.check(run)
     os.makedirs(self._folders.results, exist_ok=True)
     planned = [self._job(run) for run in self._runs]
     missing = [job for job in planned if job.stages]
