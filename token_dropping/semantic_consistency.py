@@ -88,7 +88,8 @@ def divergence(
   """Returns how far dropped states are from full ones, each a softmax over D.
 
   It is the Kullback-Leibler divergence KL(full || dropped): the full pass is
-  the target that the dropped one is to cover, as a teacher is in distillation.
+  the target that the dropped one is to cover, as a teacher is in distillation
+  and in the authors' code.
 
   Args:
     dropped: [B, D].
