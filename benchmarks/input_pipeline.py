@@ -37,7 +37,6 @@ from token_dropping import trainer as trainer_lib
 from token_dropping.data import dynamic_masking
 from token_dropping.data import prepare
 from token_dropping.data import prepare_settings
-from token_dropping.data import wikipedia
 
 SIZES = ((512, 76), (128, 20))  # sequence length, predictions
 BATCH = 32
@@ -212,7 +211,7 @@ def _machine() -> str:
 def define_flags() -> None:
   """Defines what to read and how often."""
   flags.DEFINE_string(
-    "input", wikipedia.EMBEDDED, "As for token_dropping.data.prepare."
+    "input", prepare_settings.EMBEDDED, "As for token_dropping.data.prepare."
   )
   flags.DEFINE_integer("repeats", 7, "Turns of each pipeline.", lower_bound=1)
   flags.DEFINE_bool("step", False, "Also time training steps of BERT-base.")

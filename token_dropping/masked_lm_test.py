@@ -93,7 +93,9 @@ def test_step_compiled_with_xla_equals_the_eager_step():
     np.testing.assert_allclose(eager, xla, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("next_sentence", [False, True])
+@pytest.mark.parametrize(
+  "next_sentence", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
   heads = [HEAD.as_dict()] if next_sentence else []
   results = []
@@ -128,7 +130,10 @@ SCHEDULE = {
 }
 
 
-@pytest.mark.parametrize(("replicas", "compiled"), [(1, True), (2, False)])
+@pytest.mark.parametrize(
+  ("replicas", "compiled"),
+  [(1, True), pytest.param(2, False, marks=pytest.mark.slow)],
+)
 def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas, compiled):
   """Each of three steps equals one of a task that always keeps its share."""
   strategy = testing.mirrored(replicas)

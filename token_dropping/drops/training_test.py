@@ -61,6 +61,7 @@ def test_trains_to_an_ordinary_bert(drop_type, launched):
   status.expect_partial().assert_existing_objects_matched()
 
 
+@pytest.mark.slow
 def test_layers_make_the_same_choices_in_a_run_that_goes_on(launched):
   whole = launched("layerwise")
   cut = whole.parent / "cut"
