@@ -38,7 +38,7 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 	  --config_file=experiments/quickstart/wikipedia.yaml \
 	  --model_dir=$(RUN)/model --mode=train_and_eval
 
-# Each process needs about 3 GB; a file's tests share what they make.
+# Each process needs 3 to 7 GB; a file's tests share what they make.
 test: $(STAMPS)/test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
