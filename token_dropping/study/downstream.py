@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fine-tuning that follows every run of a plan that has one."""
+"""The fine-tunings that follow every run of a plan that has them.
+
+A score depends on the seed of its fine-tuning, and some fine-tunings never
+leave chance: with several the median counts, as RoBERTa reports it (Liu et al.
+2019, section 5.1).
+"""
 
 import dataclasses
 import json
 import os
+import statistics
 import sys
 import types
 
@@ -55,21 +61,19 @@ def identity(part: plans.Downstream) -> dict:
     part: of the plan.
   """
   files = [plain_yaml.read_yaml(path) for path in part.config_files]
-  own = dataclasses.asdict(part)
-  return own | {"config_files": files}
+  return dataclasses.asdict(part) | {"config_files": files}
 
 
 def commands(
   part: plans.Downstream, run: runs.Run, data_dir: str
 ) -> tuple[tuple[str, ...], ...]:
-  """Returns what prepares the data for a run and fine-tunes it.
+  """Returns what prepares the data for a run and fine-tunes it with each seed.
 
   Args:
     part: of the plan.
     run: its pretraining is complete when they are run.
     data_dir: folder that the data lie in.
   """
-  values = _flags(part, run)
   python = (sys.executable, "-m")
   prepare = (
     *python,
@@ -78,29 +82,44 @@ def commands(
     f"--pretrained={run.model_dir}",
     f"--output_dir={_folder(run, 'data')}",
   )
-  return prepare, runs.command(values, _folder(run, "model"))
+  trainings = [
+    runs.command(_flags(part, run, seed), _model_dir(run, seed))
+    for seed in _seeds(part, run)
+  ]
+  return prepare, *trainings
 
 
 def measure(part: plans.Downstream, run: runs.Run) -> dict:
-  """Returns what the best checkpoint scores on the validation data.
+  """Returns what the best checkpoints score on the validation data.
 
   Args:
     part: of the plan.
-    run: whose fine-tuning is complete.
+    run: whose fine-tunings are complete.
 
   Returns:
-    `downstream`, the leading score; `downstream_scores`, all by name.
+    `downstream`, the median over seeds of the leading score;
+    `downstream_scores`, for each fine-tuning its `seed` and scores by name.
   """
-  params = train.prepare(_flags(part, run))
-  scores = run_scores.read_best(params, _folder(run, "model"))["scores"]
+  found = []
+  for seed in _seeds(part, run):
+    params = train.prepare(_flags(part, run, seed))
+    best = run_scores.read_best(params, _model_dir(run, seed))
+    found.append((seed, best["scores"]))
+  leading = [next(iter(scores.values())) for _, scores in found]
   return {
-    "downstream": next(iter(scores.values())),
-    "downstream_scores": scores,
+    "downstream": statistics.median(leading),
+    "downstream_scores": [{"seed": seed, **each} for seed, each in found],
   }
 
 
-def _flags(part: plans.Downstream, run: runs.Run) -> types.SimpleNamespace:
-  own = {"task.data_dir": _folder(run, "data"), "task.seed": run.seed}
+def _seeds(part: plans.Downstream, run: runs.Run) -> tuple[int, ...]:
+  return (run.seed,) if part.seeds is None else part.seeds
+
+
+def _flags(
+  part: plans.Downstream, run: runs.Run, seed: int
+) -> types.SimpleNamespace:
+  own = {"task.data_dir": _folder(run, "data"), "task.seed": seed}
   overrides = plans.merge(part.overrides, plans.nest(own))
   return types.SimpleNamespace(
     experiment=part.experiment,
@@ -110,6 +129,10 @@ def _flags(part: plans.Downstream, run: runs.Run) -> types.SimpleNamespace:
     tpu=None,
     tf_data_service="",
   )
+
+
+def _model_dir(run: runs.Run, seed: int) -> str:
+  return _folder(run, f"model_seed_{seed}")
 
 
 def _folder(run: runs.Run, name: str) -> str:

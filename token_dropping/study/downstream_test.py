@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the fine-tuning after each run: refusals and commands."""
 
+import dataclasses
+import json
+import types
+
 import pytest
 
 from token_dropping import errors
@@ -62,7 +66,38 @@ def test_commands(tmp_path):
     "--config_file=some.yaml",
   )
   assert '"seed": 1' in train[6]
-  assert train[7] == f"--model_dir={run.folder}/downstream/model"
+  assert train[7] == f"--model_dir={run.folder}/downstream/model_seed_1"
+
+
+def test_a_fine_tuning_for_each_seed(tmp_path):
+  path = study_testing.write_plan(tmp_path)
+  run, _ = runs.expand(plans.read(path), study_testing.folders(tmp_path))
+  part = plans.Downstream(DATA, seeds=(5, 7))
+  _, *trainings = downstream.commands(part, run, "files")
+  for seed, train in zip((5, 7), trainings, strict=True):
+    assert f'"seed": {seed}' in train[-3]
+    assert train[-2].endswith(f"/downstream/model_seed_{seed}")
+
+
+def test_the_median_counts(tmp_path, monkeypatch):
+  path = study_testing.write_plan(tmp_path)
+  run, _ = runs.expand(plans.read(path), study_testing.folders(tmp_path))
+  scores = {1: 0.7, 2: 0.5, 3: 0.6}
+
+  def read_best(params, model_dir):
+    assert model_dir.endswith(f"model_seed_{params.task.seed}")
+    return {"scores": {"accuracy": scores[params.task.seed]}}
+
+  monkeypatch.setattr(downstream.train, "prepare", _params)
+  monkeypatch.setattr(downstream.run_scores, "read_best", read_best)
+  found = downstream.measure(plans.Downstream(DATA, seeds=(1, 2, 3)), run)
+  assert found["downstream"] == 0.6
+  assert found["downstream_scores"][1] == {"seed": 2, "accuracy": 0.5}
+
+
+def _params(flags) -> types.SimpleNamespace:
+  task = json.loads(flags.params_override)["task"]
+  return types.SimpleNamespace(task=types.SimpleNamespace(**task))
 
 
 def test_a_score_knows_its_settings_not_their_files(tmp_path):
@@ -71,3 +106,5 @@ def test_a_score_knows_its_settings_not_their_files(tmp_path):
   found = downstream.identity(part)
   assert found["config_files"] == [{"task": {"epochs": 2.0}}]
   assert found["data"] == DATA
+  several = dataclasses.replace(part, seeds=(1, 2))
+  assert downstream.identity(several) == found | {"seeds": (1, 2)}

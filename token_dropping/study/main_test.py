@@ -14,6 +14,7 @@ import pytest
 from absl import flags
 
 from token_dropping import errors
+from token_dropping import finetuning_testing
 from token_dropping import summary_files
 from token_dropping import testing
 from token_dropping.study import __main__ as command
@@ -173,6 +174,47 @@ def test_devices_are_needed_to_train_and_not_to_report(tmp_path, capsys):
   assert not (tmp_path / "out").exists()
   _run(plan=plan, output_dir=tmp_path / "out", report_only=True)
   assert "0 of 2 runs." in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_run_is_fine_tuned_with_every_seed(tmp_path, capsys):
+  vocabulary = testing.write_vocabulary(tmp_path / "vocab.txt")
+  dense = {
+    study_testing.KEEP_RATIO: 1.0,
+    "task.model.encoder.any.vocab_file": vocabulary,
+  }
+  tables = [tmp_path / "texts.tsv", tmp_path / "held_out.tsv"]
+  for rows, table in zip((24, 10), tables, strict=True):
+    finetuning_testing.write_table(table, rows)
+  plan = study_testing.write_plan(
+    tmp_path,
+    variants={"dense": dense},
+    downstream={
+      "data": {
+        "task": "classification",
+        "train_file": "texts.tsv",
+        "validation_file": "held_out.tsv",
+        "seq_length": testing.SEQ_LENGTH,
+      },
+      "overrides": {"task.epochs": 2.0},
+      "seeds": [1, 2],
+    },
+  )
+  values = {"plan": plan, "data_dir": tmp_path, "output_dir": tmp_path / "out"}
+  _run(**values)
+  (result,) = _results(tmp_path)
+  models = tmp_path / "out/runs/dense_seed_1/downstream"
+  scores = [
+    json.loads((models / f"model_seed_{seed}/best/info.json").read_text())
+    for seed in (1, 2)
+  ]
+  found = result["downstream_scores"]
+  assert [score["seed"] for score in found] == [1, 2]
+  accuracies = [score["accuracy"] for score in scores]
+  assert [score["accuracy"] for score in found] == accuracies
+  assert result["downstream"] == sum(accuracies) / 2
+  _run(**values)
+  assert "1 runs, 0 of them to do" in capsys.readouterr().out
 
 
 def test_neither_beam_nor_gensim_is_needed():

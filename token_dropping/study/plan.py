@@ -68,12 +68,15 @@ class Downstream:
     experiment: of fine-tuning.
     config_files: YAML of the fine-tuning, beside the plan.
     overrides: nested, on those.
+    seeds: of the fine-tunings, whose median is the score; `None`: one, with the
+      seed of the run.
   """
 
   data: dict
   experiment: str = "bert/token_drop_glue"
   config_files: tuple[str, ...] = ()
   overrides: dict = dataclasses.field(default_factory=dict)
+  seeds: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,11 +239,15 @@ def _downstream(tree: dict, path: str, folder: str) -> Downstream | None:
   known = _settings_of(finetune_settings.FinetuneSettings)
   _check_keys(data, known, path, "downstream.data.")
   experiment = part.get("experiment", Downstream.experiment)
+  seeds = None
+  if "seeds" in part:
+    seeds = _seeds(part["seeds"], f"{path}: downstream.seeds")
   return Downstream(
     data=data,
     experiment=experiment,
     config_files=_config_files(part, path, folder),
     overrides=nest(_mapping(part, "overrides", path)),
+    seeds=seeds,
   )
 
 

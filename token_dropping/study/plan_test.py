@@ -27,7 +27,7 @@ def test_plan(tmp_path):
     config_files=["a.yaml", "../b.yaml"],
     overrides={"trainer": {"train_steps": 5}, "trainer.max_to_keep": 1},
     data={"prepare": {"input": "text/*.txt"}},
-    downstream={"data": {"task": "classification"}},
+    downstream={"data": {"task": "classification"}, "seeds": [4]},
   )
   assert plan.name == "some"
   assert plan.variants == {
@@ -40,7 +40,9 @@ def test_plan(tmp_path):
   )
   assert plan.overrides == {"trainer": {"train_steps": 5, "max_to_keep": 1}}
   assert plan.data == plans.DataSource("records", {"input": "text/*.txt"})
-  assert plan.downstream == plans.Downstream({"task": "classification"})
+  assert plan.downstream == plans.Downstream(
+    {"task": "classification"}, seeds=(4,)
+  )
 
 
 def test_a_variant_may_have_fewer_seeds(tmp_path):
@@ -76,6 +78,10 @@ def test_a_variant_may_have_fewer_seeds(tmp_path):
     (
       {"downstream": {"data": {"tsak": "x"}}},
       "the nearest is downstream.data.task. Received: downstream.data.tsak",
+    ),
+    (
+      {"downstream": {"data": {}, "seeds": [1, 1]}},
+      "downstream.seeds must be a list of different whole numbers",
     ),
     ({"experiment": None}, "experiment must be a string. Received: None"),
     (
