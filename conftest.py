@@ -20,3 +20,21 @@ tf.config.set_logical_device_configuration(
   tf.config.list_physical_devices("CPU")[0],
   [tf.config.LogicalDeviceConfiguration() for _ in range(REPLICAS)],
 )
+
+
+_apply_debug_options = tf.data.Dataset._apply_debug_options
+
+
+def _without_autotuning(dataset):
+  """Called by TensorFlow of every dataset before its iterator is made.
+
+  The thread that tunes an iterator can miss that it is to end, and sleeps on for up
+  to a minute, for as long as it has last slept. Whoever deletes the iterator waits:
+  here the garbage collector, in whichever test it runs.
+  """
+  options = tf.data.Options()
+  options.autotune.enabled = False
+  return _apply_debug_options(dataset).with_options(options)
+
+
+tf.data.Dataset._apply_debug_options = _without_autotuning
