@@ -28,9 +28,9 @@ _apply_debug_options = tf.data.Dataset._apply_debug_options
 def _without_autotuning(dataset):
   """Called by TensorFlow of every dataset before its iterator is made.
 
-  The thread that tunes an iterator can miss that it is to end, and sleeps on for up
-  to a minute, for as long as it has last slept. Whoever deletes the iterator waits:
-  here the garbage collector, in whichever test it runs.
+  The thread that tunes an iterator can miss that it is to end and sleep on,
+  for up to a minute. Whoever deletes the iterator waits for it: here the garbage
+  collector, in whichever test it runs.
   """
   options = tf.data.Options()
   options.autotune.enabled = False

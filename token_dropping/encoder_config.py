@@ -71,6 +71,9 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
     token_loss_beta: moving-average weight of the old importance.
     token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
       of `vocab_file`, or of BERT's published vocabulary.
+    always_keep_cls: whether `[CLS]` is one of them where `token_allow_list` is
+      `None`. False drops it as other tokens are, so that the middle layers
+      cannot rely on it.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
     vocab_file: path of the `vocab.txt` that the records were made with.
     importance: how the tokens that stay are chosen.
@@ -86,6 +89,7 @@ class TokenDropEncoderConfig(encoders.BertEncoderConfig):
   token_loss_init_value: float = 10.0
   token_loss_beta: float = 0.995
   token_allow_list: tuple[int, ...] | None = None
+  always_keep_cls: bool = True
   token_deny_list: tuple[int, ...] | None = None
   vocab_file: str = ""
   importance: importance_types.ImportanceConfig = dataclasses.field(
@@ -117,9 +121,11 @@ def get_id_lists(
 
   Raises:
     UserError: `vocab_file` is unreadable or misses a special token.
-    ValueError: `vocab_file` has more tokens than `vocab_size`.
+    ValueError: `vocab_file` has more tokens than `vocab_size`, or the list says
+      already whether `[CLS]` is kept.
   """
-  allow, deny = encoder.PUBLISHED_ALLOW_LIST, encoder.PUBLISHED_DENY_LIST
+  published = encoder.PUBLISHED_DENY_LIST + encoder.PUBLISHED_ALLOW_LIST
+  ids = dict(zip(vocabulary.SPECIAL_TOKENS, published, strict=True))
   if config.vocab_file:
     words = vocabulary.Vocabulary.from_file(config.vocab_file)
     if len(words) > config.vocab_size:
@@ -128,9 +134,16 @@ def get_id_lists(
         f"{config.vocab_file}. Received: {config.vocab_size}"
       )
     ids = words.special_ids
-    deny = (ids.pop(vocabulary.PAD),)
-    allow = tuple(ids.values())
+  deny = (ids.pop(vocabulary.PAD),)
+  if not config.always_keep_cls:
+    del ids[vocabulary.CLS]
+  allow = tuple(ids.values())
   if config.token_allow_list is not None:
+    if not config.always_keep_cls:
+      raise ValueError(
+        "always_keep_cls must be true with token_allow_list, which says what "
+        "is kept. Received: false"
+      )
     allow = tuple(config.token_allow_list)
   if config.token_deny_list is not None:
     deny = tuple(config.token_deny_list)

@@ -49,6 +49,7 @@ NAMES = {
   "embedding_size": "embedding_width",
 }
 OTHER_FIELDS = {  # of more than one value, or without meaning here
+  "always_keep_cls",
   "hidden_activation",
   "initializer_range",
   "token_keep_ratio",
@@ -88,6 +89,25 @@ def test_explicit_ids_win_over_the_vocabulary(tmp_path):
   assert encoder_config.get_id_lists(allow) == ((6,), (2,))
   deny = _config(vocab_file=path, token_allow_list=None, token_deny_list=[1, 4])
   assert encoder_config.get_id_lists(deny) == ((3, 7, 0, 5), (1, 4))
+
+
+def test_cls_may_be_dropped_as_others_are(tmp_path):
+  config = _config(
+    token_allow_list=None, token_deny_list=None, always_keep_cls=False
+  )
+  assert encoder_config.get_id_lists(config)[0] == (100, 102, 103)
+  config.vocab_file = _vocab_file(tmp_path)
+  assert encoder_config.get_id_lists(config) == ((3, 0, 5), (2,))
+
+
+def test_a_list_says_whether_cls_is_kept():
+  config = _config(token_allow_list=[6], always_keep_cls=False)
+  with pytest.raises(ValueError) as caught:
+    encoder_config.get_id_lists(config)
+  assert str(caught.value) == (
+    "always_keep_cls must be true with token_allow_list, which says what is "
+    "kept. Received: false"
+  )
 
 
 def test_lists_may_be_empty(tmp_path):

@@ -28,6 +28,7 @@ VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 # with another value.
 FREE_FIELDS = frozenset(
   {
+    "always_keep_cls",
     "attention_dropout_rate",
     "drop",
     "drop_at_inference",

@@ -95,7 +95,9 @@ def test_a_wrong_variant_is_named(tmp_path, override, message):
   assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("name", ["quick", "quality", "quality_long", "quality_post_norm"])
+@pytest.mark.parametrize(
+  "name", ["quick", "quality", "quality_long", "quality_post_norm"]
+)
 def test_plans_of_the_project(tmp_path, name):
   plan = plans.read(str(STUDIES / f"{name}.yaml"))
   found = runs.expand(plan, study_testing.folders(tmp_path))
