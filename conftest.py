@@ -29,8 +29,8 @@ def _without_autotuning(dataset):
   """Called by TensorFlow of every dataset before its iterator is made.
 
   The thread that tunes an iterator can miss that it is to end and sleep on,
-  for up to a minute. Whoever deletes the iterator waits for it: here the garbage
-  collector, in whichever test it runs.
+  for up to a minute. Whoever deletes the iterator waits for it: here the
+  garbage collector, in whichever test it runs.
   """
   options = tf.data.Options()
   options.autotune.enabled = False
