@@ -210,6 +210,8 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   params, registered = _parse(BASE).as_dict(), _parse().as_dict()
   encoder = "task.model.encoder.any"
   assert _differing(params, registered) == {
+    f"{encoder}.norm_first",
+    f"{encoder}.always_keep_cls",
     f"{encoder}.importance.type",
     f"{encoder}.token_keep_ratio",
     f"{encoder}.drop_layer",
@@ -225,6 +227,8 @@ def test_bert_base_file_chooses_once_at_random_for_all_middle_layers():
   assert encoder.importance.type == "random"
   plan = encoder_config.get_drop_plan(encoder)
   assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(1, 0.5),), 11)
+  allow, _ = encoder_config.get_id_lists(encoder)
+  assert allow == (100, 102, 103)  # [UNK] [SEP] [MASK]
 
 
 def _differing(one: dict, two: dict) -> set[str]:
