@@ -13,16 +13,16 @@ import tf_keras
 from official.core import exp_factory
 
 from benchmarks import compiled_program
-from token_dropping import config_overrides
-from token_dropping import cost
-from token_dropping import encoder_config
-from token_dropping import experiments  # noqa: F401  registers
-from token_dropping import masked_lm
-from token_dropping import pretrain_config
-from token_dropping.drops import drop_types
+from token_dropping.common import config_overrides
+from token_dropping.dropping.drops import drop_types
+from token_dropping.models import encoder_config
+from token_dropping.models import multiply_adds
+from token_dropping.tasks import experiments  # noqa: F401  registers
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_config
 
 BATCH = 2
-SHAPE = cost.BertShape(
+SHAPE = multiply_adds.BertShape(
   num_layers=4,
   hidden_size=64,
   intermediate_size=256,
@@ -91,7 +91,9 @@ def _program(task) -> compiled_program.CompiledProgram:
 def _step_macs(task) -> float:
   """Returns what the cost model says of a step: a backward pass is two."""
   plan = encoder_config.get_drop_plan(task.task_config.model.encoder.any)
-  return cost.PASSES * BATCH * cost.token_drop_macs(SHAPE, plan)
+  return (
+    multiply_adds.PASSES * BATCH * multiply_adds.token_drop_macs(SHAPE, plan)
+  )
 
 
 @pytest.mark.parametrize(
@@ -126,9 +128,9 @@ def _assert_counts(task, kinds: int) -> None:
   found = pretrain_config.schedule_of(task.task_config).kinds
   program = _program(task)
   assert program.branches() == len(found) == kinds
-  expected = sum(cost.step_macs(SHAPE, kind) for kind in found)
+  expected = sum(multiply_adds.step_macs(SHAPE, kind) for kind in found)
   assert program.macs() == pytest.approx(
-    cost.PASSES * BATCH * expected, rel=0.02
+    multiply_adds.PASSES * BATCH * expected, rel=0.02
   )
 
 

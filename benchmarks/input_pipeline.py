@@ -30,13 +30,13 @@ from official.core import exp_factory
 from official.nlp.data import data_loader_factory
 from official.nlp.data import pretrain_dataloader
 
-from token_dropping import errors
-from token_dropping import experiments
-from token_dropping import pretrain_data
-from token_dropping import trainer as trainer_lib
-from token_dropping.data import dynamic_masking
+from token_dropping.common import errors
 from token_dropping.data import prepare
-from token_dropping.data import prepare_settings
+from token_dropping.data.batches import dynamic_masking
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.tasks import experiments
+from token_dropping.training import trainer as trainer_lib
 
 SIZES = ((512, 76), (128, 20))  # sequence length, predictions
 BATCH = 32

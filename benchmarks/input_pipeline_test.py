@@ -2,7 +2,7 @@
 """Tests for input_pipeline: that it still runs."""
 
 from benchmarks import input_pipeline
-from token_dropping.data import prepare_settings
+from token_dropping.data.pretraining import prepare_settings
 
 
 def test_every_pipeline_reads_what_is_prepared(tmp_path, monkeypatch):

@@ -21,14 +21,14 @@ from sklearn import linear_model
 from sklearn import metrics
 
 from benchmarks import movie_reviews
-from token_dropping import errors
-from token_dropping import run_scores
-from token_dropping import sentence_predictions
 from token_dropping import train
-from token_dropping import trained_run
+from token_dropping.common import errors
 from token_dropping.data import finetune
-from token_dropping.data import finetune_settings
-from token_dropping.data import text_tables
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.data.finetuning import text_tables
+from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import run_scores
+from token_dropping.training import trained_run
 
 CONFIG = "experiments/finetune/movie_reviews.yaml"
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)

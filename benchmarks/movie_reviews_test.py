@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from benchmarks import movie_reviews
-from token_dropping import errors
+from token_dropping.common import errors
 
 TABLE = """id,sentiment,text
 1,2.5,"A ""fine"", long film."

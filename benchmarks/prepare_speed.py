@@ -25,7 +25,7 @@ import time
 from absl import flags
 
 from benchmarks import corpus
-from token_dropping import errors
+from token_dropping.common import errors
 
 MB = 1_000_000
 

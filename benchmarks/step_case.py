@@ -10,10 +10,10 @@ import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping import cost
-from token_dropping import encoder
-from token_dropping import encoder_config
-from token_dropping import experiments
+from token_dropping.models import encoder
+from token_dropping.models import encoder_config
+from token_dropping.models import multiply_adds
+from token_dropping.tasks import experiments
 
 DENSE, PUBLISHED, OURS, TORCH = "dense", "published", "ours", "torch"
 # Ours too: as bert_base.yaml has it, and with each middle layer's own tokens.
@@ -140,7 +140,7 @@ class Case:
     predictions = self.predictions
     if contender == TORCH:  # its head is on every position
       predictions = self.seq_length
-    shape = cost.BertShape(
+    shape = multiply_adds.BertShape(
       num_layers=self.num_layers,
       hidden_size=self.width,
       intermediate_size=4 * self.width,
@@ -149,12 +149,12 @@ class Case:
       predictions=predictions,
     )
     if contender in (DENSE, TORCH):
-      return cost.bert_macs(shape)
+      return multiply_adds.bert_macs(shape)
     plan = encoder_config.get_drop_plan(self.encoder(contender))
     if contender == PUBLISHED:
       # As in a pass of fine-tuning, its last layer is computed everywhere.
-      return cost.finetuning_macs(shape, plan)
-    return cost.token_drop_macs(shape, plan)
+      return multiply_adds.finetuning_macs(shape, plan)
+    return multiply_adds.token_drop_macs(shape, plan)
 
   def mac_ratio(self, contender: str) -> float:
     """Returns a contender's multiply-adds over those of dense BERT."""

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from benchmarks import step_case
-from benchmarks import step_testing
-from token_dropping import encoder_config
+from tests import step_testing
+from token_dropping.models import encoder_config
 
 
 def test_published_sizes():

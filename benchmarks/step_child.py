@@ -21,7 +21,7 @@ from benchmarks import step_memory
 from benchmarks import step_profile
 from benchmarks import step_variants
 from benchmarks import timing
-from token_dropping import trainer as trainer_lib
+from token_dropping.training import trainer as trainer_lib
 
 
 def main(folder: str) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import step_case
-from token_dropping import errors
+from token_dropping.common import errors
 
 _SWITCH = {"on": True, "off": False}
 

@@ -8,7 +8,7 @@ from absl import flags
 
 from benchmarks import step_case
 from benchmarks import step_flags
-from token_dropping import errors
+from token_dropping.common import errors
 
 
 def _parse(*argv: str) -> flags.FlagValues:

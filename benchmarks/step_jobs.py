@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 from benchmarks import step_case
-from token_dropping import errors
+from token_dropping.common import errors
 
 TIMES, ALONE = "times", "alone"  # kinds of jobs
 

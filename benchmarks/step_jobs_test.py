@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from benchmarks import step_jobs
-from benchmarks import step_testing
-from token_dropping import errors
+from tests import step_testing
+from token_dropping.common import errors
 
 
 def test_success_passes_whatever_it_prints():

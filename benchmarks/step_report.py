@@ -8,7 +8,7 @@ from benchmarks import step_profile
 from benchmarks import step_results
 from benchmarks import step_targets
 from benchmarks import timing
-from token_dropping import machines
+from token_dropping.common import provenance
 
 NAMES = {
   step_case.DENSE: "BERT (Model Garden)",
@@ -86,7 +86,7 @@ def _introduction(results: step_results.Results, max_spread: float) -> str:
 
   commands = "\n".join(f"    {line}" for line in results.facts("command"))
   return (
-    f"{machines.describe(results.machine)}.\n\n"
+    f"{provenance.describe(results.machine)}.\n\n"
     f"Commit {listed('commit')}, {listed('date')}. Times whose spread is over "
     f"{max_spread:g} are not believed.\n\n{commands}"
   )

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import step_jobs
 from benchmarks import step_plots
 from benchmarks import step_report
-from benchmarks import step_testing
+from tests import step_testing
 
 BASE = step_testing.BASE
 LARGE = dataclasses.replace(BASE, seq_length=2048)

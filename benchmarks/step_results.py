@@ -9,8 +9,8 @@ import pathlib
 from benchmarks import step_case
 from benchmarks import step_jobs
 from benchmarks import timing
-from token_dropping import errors
-from token_dropping import machines
+from token_dropping.common import errors
+from token_dropping.common import provenance
 
 FILE = "step_time.json"
 PACKAGES = ("tensorflow", "tf-models-official", "torch", "transformers")
@@ -50,7 +50,7 @@ class Results:
       raise errors.UserError(
         "--output_dir must be new or hold measurements of this machine with "
         f"these versions. Received: {self._path}, of "
-        f"{machines.describe(self.machine)}"
+        f"{provenance.describe(self.machine)}"
       )
     self.machine = machine
 
@@ -68,7 +68,7 @@ class Results:
       "case": dataclasses.asdict(job.case),
       "contenders": list(job.contenders),
       "rounds": job.rounds,
-      "commit": machines.commit(),
+      "commit": provenance.commit(),
       "date": datetime.date.today().isoformat(),
       "command": command,
       "result": result,

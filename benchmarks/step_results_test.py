@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks import step_jobs
 from benchmarks import step_results
-from benchmarks import step_testing
 from benchmarks import timing
-from token_dropping import errors
-from token_dropping import machines
+from tests import step_testing
+from token_dropping.common import errors
+from token_dropping.common import provenance
 
 CASE = step_testing.TINY
 
@@ -115,7 +115,7 @@ def test_another_file_is_refused(tmp_path, content, message):
 
 
 def test_this_machine_is_the_same_after_json():
-  machine = machines.this_machine(step_results.PACKAGES)
+  machine = provenance.this_machine(step_results.PACKAGES)
   assert json.loads(json.dumps(machine)) == machine
   assert machine["cores"] >= 1 and machine["memory_gib"] > 0
   assert machine["versions"]["tensorflow"].startswith("2.")

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from benchmarks import step_targets
-from benchmarks import step_testing
+from tests import step_testing
 
 BASE = step_testing.BASE
 NARROW = dataclasses.replace(BASE, width=256)

@@ -30,8 +30,8 @@ from benchmarks import step_jobs
 from benchmarks import step_report
 from benchmarks import step_results
 from benchmarks import step_targets
-from token_dropping import errors
-from token_dropping import machines
+from token_dropping.common import errors
+from token_dropping.common import provenance
 
 REPORT = "step_time.md"
 
@@ -51,7 +51,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   )
   results = step_results.Results(values.output_dir)
   if not values.report_only:
-    results.continue_on(machines.this_machine(step_results.PACKAGES))
+    results.continue_on(provenance.this_machine(step_results.PACKAGES))
     command = shlex.join(
       ["python", "-m", "benchmarks.step_time", *sys.argv[1:]]
     )

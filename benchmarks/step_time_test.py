@@ -10,9 +10,9 @@ from absl import flags
 from benchmarks import step_flags
 from benchmarks import step_jobs
 from benchmarks import step_results
-from benchmarks import step_testing
 from benchmarks import step_time
-from token_dropping import errors
+from tests import step_testing
+from token_dropping.common import errors
 
 SIZES = (
   "--widths=8",

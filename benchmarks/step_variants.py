@@ -17,13 +17,13 @@ from official.nlp.tasks import masked_lm as model_garden
 
 from benchmarks import published_encoder
 from benchmarks import step_case
-from token_dropping import encoder_config
-from token_dropping import masked_lm
-from token_dropping import optimizers
-from token_dropping import pretrain_losses
-from token_dropping import step_random
-from token_dropping import trainer as trainer_lib
 from token_dropping.huggingface import weights
+from token_dropping.models import encoder_config
+from token_dropping.tasks import optimizers
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.training import step_random
+from token_dropping.training import trainer as trainer_lib
 
 
 class Step:

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import step_case
-from benchmarks import step_testing
 from benchmarks import step_variants
 from benchmarks import torch_bert
+from tests import step_testing
 
 WHOLE = dataclasses.replace(step_testing.TINY, keep_ratio=1.0)
 

@@ -14,15 +14,15 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import tokenizer_config
-from token_dropping import trained_run
+from token_dropping.common import errors
+from token_dropping.data.text import tokenizer_config
 from token_dropping.serving import head as head_lib
 from token_dropping.serving import heads
 from token_dropping.serving import latency
 from token_dropping.serving import saved_model
 from token_dropping.serving import signatures
 from token_dropping.serving import warmup
+from token_dropping.training import trained_run
 
 OUTPUTS = (head_lib.LOGITS, head_lib.SOFTMAX)
 

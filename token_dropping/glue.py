@@ -18,18 +18,18 @@ import tensorflow as tf
 from absl import flags
 from official.core import config_definitions as cfg
 
-from token_dropping import errors
-from token_dropping import experiments
-from token_dropping import glue_submission
-from token_dropping import run_scores
-from token_dropping import sentence_predictions
-from token_dropping import sweep
 from token_dropping import train
-from token_dropping import trained_run
-from token_dropping import trainer as trainer_lib
+from token_dropping.common import errors
 from token_dropping.data import finetune
-from token_dropping.data import finetune_settings
-from token_dropping.data import glue_tasks
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.data.finetuning import glue_tasks
+from token_dropping.tasks import experiments
+from token_dropping.tasks.sentences import glue_submission
+from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import run_scores
+from token_dropping.training import sweep
+from token_dropping.training import trained_run
+from token_dropping.training import trainer as trainer_lib
 
 EXPERIMENT = experiments.FINETUNING_NAMES[0]
 DIAGNOSTIC, ITS_MODEL = "ax", "mnli"

@@ -27,31 +27,31 @@ from official.core import config_definitions as cfg
 from official.core import train_lib
 from official.core import train_utils
 
-from token_dropping import bad_records
-from token_dropping import checkpoints
-from token_dropping import config
-from token_dropping import continuation
-from token_dropping import controller
-from token_dropping import dataset_card
-from token_dropping import dry_run
-from token_dropping import errors
-from token_dropping import experiment_checks
-from token_dropping import finetune_config
-from token_dropping import folder_faults
-from token_dropping import importance_report
-from token_dropping import masked_lm
-from token_dropping import progress
-from token_dropping import record_checks
-from token_dropping import run_dir
-from token_dropping import run_lock
-from token_dropping import run_scores
-from token_dropping import run_summary
-from token_dropping import shown_outputs
-from token_dropping import step_files
-from token_dropping import sweep
-from token_dropping import trainer as trainer_lib
-from token_dropping import workers
+from token_dropping.common import errors
+from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import record_checks
+from token_dropping.data.batches import step_files
+from token_dropping.dropping.importance import importance_report
 from token_dropping.explain import training_pictures
+from token_dropping.models import checkpoints
+from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.training import bad_records
+from token_dropping.training import config
+from token_dropping.training import continuation
+from token_dropping.training import controller
+from token_dropping.training import dry_run
+from token_dropping.training import experiment_checks
+from token_dropping.training import folder_faults
+from token_dropping.training import progress
+from token_dropping.training import run_dir
+from token_dropping.training import run_lock
+from token_dropping.training import run_scores
+from token_dropping.training import run_summary
+from token_dropping.training import shown_outputs
+from token_dropping.training import sweep
+from token_dropping.training import trainer as trainer_lib
+from token_dropping.training import workers
 
 MODES = (
   "train",

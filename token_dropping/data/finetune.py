@@ -16,22 +16,22 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from token_dropping import errors
-from token_dropping.data import column_files
-from token_dropping.data import finetune_folder
-from token_dropping.data import finetune_settings
-from token_dropping.data import finetune_tokenizer
-from token_dropping.data import glue_files
-from token_dropping.data import glue_tasks
-from token_dropping.data import glue_tfds
-from token_dropping.data import sentence_data
-from token_dropping.data import sentence_records
+from token_dropping.common import errors
 from token_dropping.data import settings_flags
-from token_dropping.data import squad
-from token_dropping.data import squad_records
-from token_dropping.data import text_tables
-from token_dropping.data import tfds_examples
-from token_dropping.data.finetune_settings import FinetuneSettings
+from token_dropping.data.finetuning import column_files
+from token_dropping.data.finetuning import finetune_folder
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.data.finetuning import finetune_tokenizer
+from token_dropping.data.finetuning import glue_files
+from token_dropping.data.finetuning import glue_tasks
+from token_dropping.data.finetuning import glue_tfds
+from token_dropping.data.finetuning import sentence_data
+from token_dropping.data.finetuning import sentence_records
+from token_dropping.data.finetuning import squad
+from token_dropping.data.finetuning import squad_records
+from token_dropping.data.finetuning import text_tables
+from token_dropping.data.finetuning import tfds_examples
+from token_dropping.data.finetuning.finetune_settings import FinetuneSettings
 
 _FILES = ("train_file", "validation_file", "test_file")
 _SHOWN = 5  # labels in a summary

@@ -7,13 +7,13 @@ import pytest
 import tensorflow_datasets as tfds
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import tokenizer_config
+from tests import finetune_testing
+from token_dropping.common import errors
 from token_dropping.data import finetune
-from token_dropping.data import finetune_folder
-from token_dropping.data import finetune_testing
-from token_dropping.data import finetune_tokenizer
 from token_dropping.data import records
+from token_dropping.data.finetuning import finetune_folder
+from token_dropping.data.finetuning import finetune_tokenizer
+from token_dropping.data.text import tokenizer_config
 
 ROWS = ["text\tlabel", "the cat\tgood", "A DOG.\tbad"]
 

@@ -8,11 +8,11 @@ import sys
 import pytest
 from absl import flags
 
-from token_dropping import dataset_testing
-from token_dropping import errors
-from token_dropping import testing
-from token_dropping.data import dataset_folder
+from tests import dataset_testing
+from tests import testing
+from token_dropping.common import errors
 from token_dropping.data import inspect
+from token_dropping.data.pretraining import dataset_folder
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TOKENS += [f"é{i}" for i in range(testing.VOCAB_SIZE - len(TOKENS))]

@@ -26,24 +26,24 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import vocabulary
-from token_dropping.data import beam_tasks
-from token_dropping.data import dataset_format
-from token_dropping.data import dataset_statistics
-from token_dropping.data import documents
-from token_dropping.data import files
-from token_dropping.data import input_plan
-from token_dropping.data import output_folder
-from token_dropping.data import prepare_settings
+from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data import settings_flags
-from token_dropping.data import shards
-from token_dropping.data import split
-from token_dropping.data import text_pieces
-from token_dropping.data import tfds_text
-from token_dropping.data import word_counts
-from token_dropping.data import wordpiece
-from token_dropping.data.prepare_settings import PrepareSettings
+from token_dropping.data.pretraining import beam_tasks
+from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.pretraining import dataset_statistics
+from token_dropping.data.pretraining import output_folder
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining import shards
+from token_dropping.data.pretraining import split
+from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining import word_counts
+from token_dropping.data.pretraining.corpus import documents
+from token_dropping.data.pretraining.corpus import input_plan
+from token_dropping.data.pretraining.corpus import tfds_text
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
+from token_dropping.data.text import vocabulary
+from token_dropping.data.text import wordpiece
 
 VOCABULARY = "vocab.txt"
 

@@ -13,14 +13,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import zstandard
 
-from token_dropping import errors
-from token_dropping.data import input_plan
-from token_dropping.data import line_reader
+from tests import prepare_testing
+from token_dropping.common import errors
 from token_dropping.data import prepare
-from token_dropping.data import prepare_settings
-from token_dropping.data import prepare_testing
-from token_dropping.data import text_pieces
-from token_dropping.data import tfds_text
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining.corpus import input_plan
+from token_dropping.data.pretraining.corpus import line_reader
+from token_dropping.data.pretraining.corpus import tfds_text
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from official.nlp.data import pretrain_dataloader
 
-from token_dropping import vocabulary
+from tests import prepare_testing
 from token_dropping.data import prepare
-from token_dropping.data import prepare_settings
-from token_dropping.data import prepare_testing
-from token_dropping.data import split
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining import split
+from token_dropping.data.text import vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import json
 import pytest
 from apache_beam.io import filesystem
 
+from tests import prepare_testing
 from token_dropping.data import prepare
-from token_dropping.data import prepare_testing
 
 SCHEME = "teststore"
 BUCKET = f"{SCHEME}://bucket"

@@ -7,12 +7,12 @@ import zlib
 import pytest
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import vocabulary
+from tests import prepare_testing
+from token_dropping.common import errors
 from token_dropping.data import prepare
-from token_dropping.data import prepare_settings
-from token_dropping.data import prepare_testing
 from token_dropping.data import records
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.text import vocabulary
 
 
 @pytest.fixture(scope="module")

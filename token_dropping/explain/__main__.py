@@ -14,13 +14,13 @@ import sys
 
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import trained_run
+from token_dropping.common import errors
 from token_dropping.explain import dropping_model
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import page
 from token_dropping.explain import source_text
 from token_dropping.explain import terminal
+from token_dropping.training import trained_run
 
 MAX_SEQUENCES = 1000
 

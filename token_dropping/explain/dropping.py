@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from token_dropping import drop_plan
-from token_dropping import encoder as encoder_lib
+from token_dropping.dropping import drop_plan
 from token_dropping.explain import sequences as sequences_lib
+from token_dropping.models import encoder as encoder_lib
 
 BATCH = 8  # sequences at a time, which bounds memory
 

@@ -7,13 +7,13 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 
-from token_dropping import drop_plan
-from token_dropping import encoder_config
-from token_dropping import errors
-from token_dropping import keep_schedule
-from token_dropping import pretrainer
-from token_dropping import step_random
-from token_dropping import trained_run
+from token_dropping.common import errors
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+from token_dropping.models import encoder_config
+from token_dropping.models import pretrainer
+from token_dropping.training import step_random
+from token_dropping.training import trained_run
 
 
 def check(run: trained_run.TrainedRun) -> None:

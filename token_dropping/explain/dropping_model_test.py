@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping import drop_plan
-from token_dropping import keep_schedule
-from token_dropping import trained_run
+from tests import explain_testing
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping_model
-from token_dropping.explain import testing
+from token_dropping.training import trained_run
 
 
 def test_weights_and_table_are_those_of_the_run(tmp_path):
-  trained = testing.make_run(tmp_path / "run")
+  trained = explain_testing.make_run(tmp_path / "run")
   run = trained_run.TrainedRun.read(str(tmp_path / "run"))
   dropping_model.check(run)
   model = dropping_model.build(run)
@@ -53,8 +53,8 @@ def test_the_plan_is_that_of_the_step_or_the_last_that_drops(step, ratio):
 
 
 def test_stages_of_params_are_read(tmp_path):
-  testing.make_run(tmp_path / "run")
-  testing.edit(
+  explain_testing.make_run(tmp_path / "run")
+  explain_testing.edit(
     tmp_path / "run",
     *("task", "model", "encoder", "any", "stages"),
     value=[{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}],

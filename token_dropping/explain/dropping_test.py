@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from token_dropping import drop_plan
-from token_dropping import encoder as encoder_lib
+from token_dropping.dropping import drop_plan
 from token_dropping.explain import dropping
 from token_dropping.explain import sequences
+from token_dropping.models import encoder as encoder_lib
 
 VOCAB_SIZE = 20
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from token_dropping import drop_plan
-from token_dropping import importance_types
-from token_dropping import trained_run
-from token_dropping import vocabulary
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping.importance import importance_types
 from token_dropping.explain import dropping
 from token_dropping.explain import dropping_model
 from token_dropping.explain import kept_share
@@ -17,6 +16,7 @@ from token_dropping.explain import sequences as sequences_lib
 from token_dropping.explain import source_text
 from token_dropping.explain import table_history
 from token_dropping.explain import token_losses
+from token_dropping.training import trained_run
 
 
 @dataclasses.dataclass(frozen=True)

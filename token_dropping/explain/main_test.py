@@ -9,16 +9,16 @@ import sys
 import pytest
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import run_testing
+from tests import explain_testing
+from tests import run_testing
+from token_dropping.common import errors
 from token_dropping.explain import __main__ as command
-from token_dropping.explain import testing
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
   folder = tmp_path_factory.mktemp("explain") / "run"
-  testing.make_run(folder)
+  explain_testing.make_run(folder)
   return folder
 
 
@@ -108,7 +108,7 @@ def test_file_that_is_not_text_is_refused(made, tmp_path):
 
 
 def test_records_out_of_reach_name_the_flags(run):
-  testing.edit(
+  explain_testing.edit(
     run, "task", "validation_data", "input_path", value="gone/validation-*"
   )
   assert _refused(model_dir=run).startswith(
@@ -136,7 +136,7 @@ def test_fine_tuned_run_is_refused(tmp_path):
 
 def test_run_that_drops_nothing_is_refused(run):
   encoder = ("task", "model", "encoder", "any")
-  testing.edit(run, *encoder, "token_keep_ratio", value=1.0)
+  explain_testing.edit(run, *encoder, "token_keep_ratio", value=1.0)
   assert _refused(model_dir=run, text="word1") == (
     "--model_dir must hold a run that drops tokens "
     "(task.model.encoder.any.token_keep_ratio below 1). Received: "

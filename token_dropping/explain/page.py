@@ -7,12 +7,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from token_dropping import errors
+from token_dropping.common import errors
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.explain import bar_chart
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import history_chart
 from token_dropping.explain import page_style
-from token_dropping.layers import token_scorer
 
 _SHOWN_WORDS = 3  # most and least important words in the history
 _WITHOUT_UNIT = ("random", "mlm_loss_random", "hidden_norm")

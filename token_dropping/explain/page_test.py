@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from token_dropping import drop_plan
-from token_dropping import errors
-from token_dropping import vocabulary
-from token_dropping.explain import browser_testing
+from tests import browser_testing
+from token_dropping.common import errors
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping import drop_plan
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import kept_share

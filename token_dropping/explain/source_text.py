@@ -6,12 +6,12 @@ import os
 
 import tensorflow as tf
 
-from token_dropping import errors
-from token_dropping import pretrain_data
-from token_dropping import tokenizer as tokenizer_lib
-from token_dropping import trained_run
+from token_dropping.common import errors
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.explain import validation_text
+from token_dropping.training import trained_run
 
 # A file is read no further than this for every token that is shown; English
 # has 4 to 5 bytes a token.

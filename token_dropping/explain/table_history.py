@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from token_dropping.layers import token_scorer
+from token_dropping.dropping.importance import token_scorer
 
 MAX_POINTS = 120
 MAX_CHECKPOINTS = 20

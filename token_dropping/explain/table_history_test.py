@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping import run_testing
+from tests import explain_testing
+from tests import run_testing
 from token_dropping.explain import table_history
-from token_dropping.explain import testing
 
 
 @pytest.fixture
 def made(tmp_path):
-  model = testing.make_run(tmp_path / "run")
+  model = explain_testing.make_run(tmp_path / "run")
   return tmp_path / "run", model.encoder_network.importance_scorer
 
 
@@ -34,7 +34,7 @@ def test_histograms_and_checkpoints_are_one_history(made):
   np.testing.assert_allclose(
     found.quantiles[1], [0.25, 1.25, 2.5, 3.75, 4.75], atol=0.06
   )
-  learnt = np.arange(testing.WORDS) / 10
+  learnt = np.arange(explain_testing.WORDS) / 10
   expected = np.quantile(learnt, table_history.SHARES)
   np.testing.assert_allclose(found.quantiles[2], expected, rtol=1e-6)
   table = found.tables[run_testing.STEP]

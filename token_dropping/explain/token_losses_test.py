@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping import trained_run
+from tests import explain_testing
 from token_dropping.explain import dropping_model
 from token_dropping.explain import sequences
-from token_dropping.explain import testing
 from token_dropping.explain import token_losses
+from token_dropping.training import trained_run
 
 MASK = 4
 
@@ -17,7 +17,7 @@ MASK = 4
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
   folder = tmp_path_factory.mktemp("losses") / "run"
-  testing.make_run(folder)
+  explain_testing.make_run(folder)
   return trained_run.TrainedRun.read(str(folder))
 
 

@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping import errors
-from token_dropping import keep_schedule
-from token_dropping import masked_lm
-from token_dropping import pretrain_config
-from token_dropping import vocabulary
-from token_dropping import workers
+from token_dropping.common import errors
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.explain import dropping_model
 from token_dropping.explain import kept_share
 from token_dropping.explain import marked_text
 from token_dropping.explain import validation_text
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.training import workers
 
 SEQUENCES = 8
 TEXT, PICTURE = "dropping/text", "dropping/kept_share"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping import experiments
-from token_dropping import keep_schedule
-from token_dropping import masked_lm
-from token_dropping import testing as small
+from tests import testing as small
+from token_dropping.dropping import keep_schedule
 from token_dropping.explain import training_pictures
+from token_dropping.tasks import experiments
+from token_dropping.tasks.masked_lm import masked_lm
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from token_dropping import errors
-from token_dropping import pretrain_data
-from token_dropping import testing
-from token_dropping import vocabulary
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.text import vocabulary
 from token_dropping.explain import validation_text
 
 

@@ -15,8 +15,8 @@ import types
 
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import trained_run
+from token_dropping.common import errors
+from token_dropping.training import trained_run
 
 _FLAGS = {"export": ("model_dir", "checkpoint"), "import": ("input",)}
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from token_dropping import encoder_config
 from token_dropping.huggingface import bert_config
+from token_dropping.models import encoder_config
 
 CONFIG = encoder_config.TokenDropEncoderConfig(
   vocab_size=50,

@@ -5,18 +5,18 @@ import os
 
 import tensorflow as tf
 
-from token_dropping import errors
-from token_dropping import plain_yaml
-from token_dropping import trained_run
-from token_dropping import vocabulary
+from token_dropping.common import errors
+from token_dropping.common import json_file
+from token_dropping.common import new_folder
+from token_dropping.common import plain_yaml
+from token_dropping.data.text import vocabulary
 from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import json_file
 from token_dropping.huggingface import model_card
-from token_dropping.huggingface import new_folder
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import validation_metrics
 from token_dropping.huggingface import weights
+from token_dropping.training import trained_run
 
 _MODELS = {
   # Kind: what builds its model, class of `transformers`.

@@ -11,12 +11,12 @@ import pytest
 import transformers
 import yaml
 
-from token_dropping import errors
-from token_dropping import run_testing
-from token_dropping import tokenizer_config
+from tests import huggingface_testing
+from tests import run_testing
+from token_dropping.common import errors
+from token_dropping.data.text import tokenizer_config
 from token_dropping.huggingface import exporting
 from token_dropping.huggingface import importing
-from token_dropping.huggingface import testing
 
 LOADERS = {
   "masked_lm": transformers.AutoModelForMaskedLM,
@@ -49,7 +49,7 @@ def exports(tmp_path_factory):
 @pytest.fixture(scope="module")
 def both(exports):
   """Returns, by kind, the outputs of `transformers` and of Keras."""
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
 
   def compute(kind):
     model, folder = exports[kind]
@@ -58,39 +58,43 @@ def both(exports):
     )
     assert not info["missing_keys"]
     assert set(info["unexpected_keys"]) <= POOLER
-    outputs = testing.torch_outputs(there.eval(), inputs)
+    outputs = huggingface_testing.torch_outputs(there.eval(), inputs)
     if kind == "masked_lm":
-      return outputs, testing.masked_lm_logits(model, inputs)
-    return outputs, model(testing.keras_inputs(inputs))
+      return outputs, huggingface_testing.masked_lm_logits(model, inputs)
+    return outputs, model(huggingface_testing.keras_inputs(inputs))
 
   return compute
 
 
 def test_masked_lm_logits_agree(both):
   there, here = both("masked_lm")
-  np.testing.assert_allclose(there.logits, here, atol=testing.TOLERANCE)
+  np.testing.assert_allclose(
+    there.logits, here, atol=huggingface_testing.TOLERANCE
+  )
 
 
 def test_class_logits_agree(both):
   there, here = both("classification")
-  np.testing.assert_allclose(there.logits, here, atol=testing.TOLERANCE)
+  np.testing.assert_allclose(
+    there.logits, here, atol=huggingface_testing.TOLERANCE
+  )
 
 
 def test_span_logits_agree(both):
   there, (starts, ends) = both("span")
   for other, own in ((there.start_logits, starts), (there.end_logits, ends)):
-    np.testing.assert_allclose(other, own, atol=testing.TOLERANCE)
+    np.testing.assert_allclose(other, own, atol=huggingface_testing.TOLERANCE)
 
 
 def test_pooler_is_there_for_who_wants_it(exports):
   model, folder = exports["masked_lm"]
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
   encoder = model.encoder_network
   np.testing.assert_allclose(
-    testing.torch_outputs(there, inputs).pooler_output,
-    encoder(testing.keras_inputs(inputs))["pooled_output"],
-    atol=testing.TOLERANCE,
+    huggingface_testing.torch_outputs(there, inputs).pooler_output,
+    encoder(huggingface_testing.keras_inputs(inputs))["pooled_output"],
+    atol=huggingface_testing.TOLERANCE,
   )
 
 

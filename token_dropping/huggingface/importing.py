@@ -9,16 +9,16 @@ from official.core import train_utils
 from official.modeling import tf_utils
 from official.nlp.modeling import models
 
-from token_dropping import encoder_config
-from token_dropping import errors
-from token_dropping import experiments
-from token_dropping import vocabulary
+from token_dropping.common import errors
+from token_dropping.common import json_file
+from token_dropping.common import new_folder
+from token_dropping.data.text import vocabulary
 from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import json_file
-from token_dropping.huggingface import new_folder
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
+from token_dropping.models import encoder_config
+from token_dropping.tasks import experiments
 
 _HEAD, _POOLER = "cls.predictions.", "bert.pooler."
 

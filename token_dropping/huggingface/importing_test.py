@@ -11,11 +11,11 @@ import torch
 import transformers
 from safetensors import numpy as safetensors
 
-from token_dropping import errors
-from token_dropping import testing as token_testing
-from token_dropping import trained_run
+from tests import huggingface_testing
+from tests import testing as token_testing
+from token_dropping.common import errors
 from token_dropping.huggingface import importing
-from token_dropping.huggingface import testing
+from token_dropping.training import trained_run
 
 
 def _import(source, folder) -> tuple[trained_run.TrainedRun, list[str]]:
@@ -25,16 +25,16 @@ def _import(source, folder) -> tuple[trained_run.TrainedRun, list[str]]:
 
 def test_masked_lm_logits_agree(tmp_path):
   """With the exact GELU, which Model Garden does not have by itself."""
-  there = testing.save_bert(
+  there = huggingface_testing.save_bert(
     tmp_path / "in", "BertForMaskedLM", hidden_act="gelu"
   )
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines[1:] == ["It has no pooler: a new one was made."]
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
   np.testing.assert_allclose(
-    testing.masked_lm_logits(run.build_masked_lm(), inputs),
-    testing.torch_outputs(there, inputs).logits,
-    atol=testing.TOLERANCE,
+    huggingface_testing.masked_lm_logits(run.build_masked_lm(), inputs),
+    huggingface_testing.torch_outputs(there, inputs).logits,
+    atol=huggingface_testing.TOLERANCE,
   )
 
 
@@ -47,7 +47,7 @@ def test_first_published_form(tmp_path):
 
   Its embeddings have six rows more than the vocabulary has tokens.
   """
-  there = testing.save_bert(
+  there = huggingface_testing.save_bert(
     tmp_path / "in", "BertForPreTraining", vocab_size=56
   )
   path = tmp_path / "in/model.safetensors"
@@ -64,26 +64,28 @@ def test_first_published_form(tmp_path):
     f"Imported {tmp_path / 'in'} to {tmp_path / 'out'}: 2 layers, hidden size "
     "8, 50 tokens."
   ]
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
   np.testing.assert_allclose(
-    testing.masked_lm_logits(run.build_masked_lm(), inputs),
-    testing.torch_outputs(there, inputs).prediction_logits,
-    atol=testing.TOLERANCE,
+    huggingface_testing.masked_lm_logits(run.build_masked_lm(), inputs),
+    huggingface_testing.torch_outputs(there, inputs).prediction_logits,
+    atol=huggingface_testing.TOLERANCE,
   )
 
 
 def test_encoder_alone(tmp_path):
   """A `BertModel`'s names have no `bert.`; no head is made up."""
-  there = testing.save_bert(tmp_path / "in", "BertModel")
+  there = huggingface_testing.save_bert(tmp_path / "in", "BertModel")
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines[1:] == [
     "It has no masked-LM head: training begins with a new one."
   ]
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
   np.testing.assert_allclose(
-    run.build_encoder()(testing.keras_inputs(inputs))["pooled_output"],
-    testing.torch_outputs(there, inputs).pooler_output,
-    atol=testing.TOLERANCE,
+    run.build_encoder()(huggingface_testing.keras_inputs(inputs))[
+      "pooled_output"
+    ],
+    huggingface_testing.torch_outputs(there, inputs).pooler_output,
+    atol=huggingface_testing.TOLERANCE,
   )
   assert not _checkpoint(tmp_path / "out", "masked_lm/")
 
@@ -97,7 +99,7 @@ def _checkpoint(folder, prefix: str) -> dict[str, np.ndarray]:
 
 def test_tokenizer_of_either_form(tmp_path):
   """Newer versions of `transformers` save no `vocab.txt`."""
-  testing.save_bert(tmp_path / "in", "BertForMaskedLM")
+  huggingface_testing.save_bert(tmp_path / "in", "BertForMaskedLM")
   tokenizer = transformers.BertTokenizer.from_pretrained(
     tmp_path / "in", do_lower_case=False, strip_accents=True
   )
@@ -112,7 +114,7 @@ def test_tokenizer_of_either_form(tmp_path):
 
 
 def test_pretraining_goes_on_with_token_dropping(tmp_path, capsys):
-  testing.save_bert(tmp_path / "in", "BertForMaskedLM")
+  huggingface_testing.save_bert(tmp_path / "in", "BertForMaskedLM")
   _import(tmp_path / "in", tmp_path / "out")
   features = [token_testing.random_features(seed) for seed in range(4)]
   records = token_testing.write_records(tmp_path / "records", features)
@@ -142,7 +144,7 @@ def test_pretraining_goes_on_with_token_dropping(tmp_path, capsys):
 
 @pytest.fixture
 def folder(tmp_path):
-  testing.save_bert(tmp_path / "in", "BertForPreTraining")
+  huggingface_testing.save_bert(tmp_path / "in", "BertForPreTraining")
   return tmp_path / "in"
 
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import run_testing
+from tests import run_testing
+from token_dropping.common import errors
 from token_dropping.huggingface import __main__ as command
 
 

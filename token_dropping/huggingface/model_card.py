@@ -3,9 +3,9 @@
 
 import dataclasses
 
-from token_dropping import drop_plan
-from token_dropping import encoder_config
-from token_dropping import trained_run
+from token_dropping.dropping import drop_plan
+from token_dropping.models import encoder_config
+from token_dropping.training import trained_run
 
 _TASKS = {
   # Kind: pipeline of the hub, class to load, what it is.

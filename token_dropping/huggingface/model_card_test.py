@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 import yaml
 
-from token_dropping import run_testing
-from token_dropping import trained_run
+from tests import run_testing
 from token_dropping.huggingface import model_card
+from token_dropping.training import trained_run
 
 
 @pytest.fixture(scope="module")

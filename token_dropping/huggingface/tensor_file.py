@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 from safetensors import numpy as safetensors_numpy
 
-from token_dropping import errors
+from token_dropping.common import errors
 
 TENSORS = "model.safetensors"
 _OLD = "pytorch_model.bin"

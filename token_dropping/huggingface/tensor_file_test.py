@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.huggingface import tensor_file
 
 ONES = np.ones(2, np.float32)

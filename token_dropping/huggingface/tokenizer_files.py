@@ -15,10 +15,10 @@ from tokenizers import normalizers
 from tokenizers import pre_tokenizers
 from tokenizers import processors
 
-from token_dropping import errors
-from token_dropping import tokenizer_config
-from token_dropping import vocabulary
-from token_dropping.huggingface import json_file
+from token_dropping.common import errors
+from token_dropping.common import json_file
+from token_dropping.data.text import tokenizer_config
+from token_dropping.data.text import vocabulary
 
 VOCABULARY = "vocab.txt"
 _WHOLE = "tokenizer.json"

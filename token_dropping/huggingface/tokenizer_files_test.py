@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 import transformers
 
-from token_dropping import errors
-from token_dropping import tokenizer
-from token_dropping import tokenizer_config
-from token_dropping import tokenizer_testing
-from token_dropping import vocabulary
+from tests import tokenizer_testing
+from token_dropping.common import errors
+from token_dropping.data.text import tokenizer
+from token_dropping.data.text import tokenizer_config
+from token_dropping.data.text import vocabulary
 from token_dropping.huggingface import tokenizer_files
 
 SMALL = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "##b"))

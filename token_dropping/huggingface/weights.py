@@ -17,7 +17,7 @@ from official.nlp.modeling import layers
 from official.nlp.modeling import models
 from official.nlp.modeling import networks
 
-from token_dropping import errors
+from token_dropping.common import errors
 
 _SPAN_DENSE = "predictions/transform/logits"
 _SHOWN = 3

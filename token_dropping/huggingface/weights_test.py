@@ -7,22 +7,24 @@ import tf_keras
 from official.nlp.modeling import models
 from safetensors import numpy as safetensors
 
-from token_dropping import encoder_config
-from token_dropping import errors
+from tests import huggingface_testing
+from token_dropping.common import errors
 from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import testing
 from token_dropping.huggingface import weights
+from token_dropping.models import encoder_config
 
 CLASSES = 3
 
 
 def _encoder():
-  fields = testing.bert_config(num_hidden_layers=1).to_dict()
+  fields = huggingface_testing.bert_config(num_hidden_layers=1).to_dict()
   return encoder_config.build_bert(bert_config.from_json(fields, "here"))
 
 
 def _saved(folder, model_class, **changes):
-  there = testing.save_bert(folder, model_class, num_hidden_layers=1, **changes)
+  there = huggingface_testing.save_bert(
+    folder, model_class, num_hidden_layers=1, **changes
+  )
   return there, safetensors.load_file(folder / "model.safetensors")
 
 
@@ -45,11 +47,11 @@ def test_classifier(tmp_path, use_encoder_pooler):
     _encoder(), CLASSES, use_encoder_pooler=use_encoder_pooler
   )
   weights.assign(weights.of_model(model), tensors, "here")
-  inputs = testing.random_inputs()
+  inputs = huggingface_testing.random_inputs()
   np.testing.assert_allclose(
-    model(testing.keras_inputs(inputs)),
-    testing.torch_outputs(there, inputs).logits,
-    atol=testing.TOLERANCE,
+    model(huggingface_testing.keras_inputs(inputs)),
+    huggingface_testing.torch_outputs(there, inputs).logits,
+    atol=huggingface_testing.TOLERANCE,
   )
   _check_round_trip(model, tensors)
 
@@ -60,14 +62,14 @@ def test_span_labeler(tmp_path):
   wanted = weights.of_model(model)
   wanted = {name: wanted[name] for name in tensors}  # without the pooler
   weights.assign(wanted, tensors, "here")
-  inputs = testing.random_inputs()
-  outputs = testing.torch_outputs(there, inputs)
-  starts, ends = model(testing.keras_inputs(inputs))
+  inputs = huggingface_testing.random_inputs()
+  outputs = huggingface_testing.torch_outputs(there, inputs)
+  starts, ends = model(huggingface_testing.keras_inputs(inputs))
   for here, other in (
     (starts, outputs.start_logits),
     (ends, outputs.end_logits),
   ):
-    np.testing.assert_allclose(here, other, atol=testing.TOLERANCE)
+    np.testing.assert_allclose(here, other, atol=huggingface_testing.TOLERANCE)
   _check_round_trip(model, tensors)
 
 

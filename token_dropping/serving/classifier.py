@@ -3,7 +3,7 @@
 
 import tensorflow as tf
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.serving import head
 
 

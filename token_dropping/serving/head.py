@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from token_dropping import errors
-from token_dropping import tokenizer as tokenizer_lib
-from token_dropping import trained_run
+from token_dropping.common import errors
+from token_dropping.data.text import tokenizer as tokenizer_lib
+from token_dropping.training import trained_run
 
 LOGITS, SOFTMAX = "logits", "softmax"
 TOKEN_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")

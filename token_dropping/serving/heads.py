@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kinds of models that can be exported, by name."""
 
-from token_dropping import errors
-from token_dropping import trained_run
+from token_dropping.common import errors
 from token_dropping.serving import classifier
 from token_dropping.serving import encoder
 from token_dropping.serving import head
 from token_dropping.serving import masked_lm
 from token_dropping.serving import span_labeler
+from token_dropping.training import trained_run
 
 ENCODER = "encoder"
 HEADS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.serving import warmup
 
 EXTRA = "assets.extra"

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from token_dropping import tokenizer as tokenizer_lib
-from token_dropping import trained_run
+from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.serving import head as head_lib
 from token_dropping.serving import request_checks
+from token_dropping.training import trained_run
 
 SERVE, SERVE_EXAMPLES = "serve", "serve_examples"
 SERVE_TEXT, SERVE_TEXT_EXAMPLES = "serve_text", "serve_text_examples"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping import errors
-from token_dropping import run_testing
-from token_dropping import testing
-from token_dropping import trained_run
+from tests import run_testing
+from tests import testing
+from token_dropping.common import errors
 from token_dropping.serving import heads
 from token_dropping.serving import signatures
+from token_dropping.training import trained_run
 
 KINDS = ("masked_lm", "classification", "span")
 

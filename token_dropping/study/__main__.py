@@ -16,7 +16,7 @@ import types
 
 from absl import flags
 
-from token_dropping import errors
+from token_dropping.common import errors
 
 _FLAGS = (
   ("plan", "Path of the plan, a YAML file. Required."),

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.study import plan as plans
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.study import data
 from token_dropping.study import plan as plans
 

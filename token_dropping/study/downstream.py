@@ -15,16 +15,16 @@ import types
 
 from official.core import exp_factory
 
-from token_dropping import config_overrides
-from token_dropping import errors
-from token_dropping import experiments
-from token_dropping import plain_yaml
-from token_dropping import run_scores
 from token_dropping import train
-from token_dropping.data import finetune_settings
+from token_dropping.common import config_overrides
+from token_dropping.common import errors
+from token_dropping.common import plain_yaml
+from token_dropping.data.finetuning import finetune_settings
 from token_dropping.study import data
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
+from token_dropping.tasks import experiments
+from token_dropping.training import run_scores
 
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 

@@ -7,11 +7,11 @@ import types
 
 import pytest
 
-from token_dropping import errors
+from tests import study_testing
+from token_dropping.common import errors
 from token_dropping.study import downstream
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
-from token_dropping.study import study_testing
 
 DATA = {
   "task": "classification",

@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from token_dropping import controller
-from token_dropping import errors
+from token_dropping.common import errors
+from token_dropping.training import controller
 
 LOG = "log.txt"
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.study import jobs
 
 CORES = sorted(os.sched_getaffinity(0))

@@ -13,14 +13,14 @@ import time
 import pytest
 from absl import flags
 
-from token_dropping import errors
-from token_dropping import finetuning_testing
-from token_dropping import summary_files
-from token_dropping import testing
+from tests import finetuning_testing
+from tests import study_testing
+from tests import testing
+from token_dropping.common import errors
 from token_dropping.study import __main__ as command
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
-from token_dropping.study import study_testing
+from token_dropping.training import summary_files
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -9,16 +9,16 @@ from collections.abc import Callable
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping import cost
-from token_dropping import errors
-from token_dropping import importance_report
-from token_dropping import machines
-from token_dropping import masked_lm
-from token_dropping import pretrain_config
-from token_dropping import run_dir
-from token_dropping import summary_files
-from token_dropping import train_clock
+from token_dropping.common import errors
+from token_dropping.common import provenance
+from token_dropping.dropping.importance import importance_report
+from token_dropping.models import multiply_adds
 from token_dropping.study import runs
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.training import run_dir
+from token_dropping.training import summary_files
+from token_dropping.training import train_clock
 
 PACKAGES = ("tensorflow", "tf-models-official")
 LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
@@ -60,7 +60,7 @@ def measure(run: runs.Run, cores: int) -> dict:
       f"the summaries of {run.model_dir} must have {tag} at step {last}",
       sorted(curves.get(tag, {}))[-1:] or "none",
     )
-  machine = machines.this_machine(PACKAGES) | {"cores": cores}
+  machine = provenance.this_machine(PACKAGES) | {"cores": cores}
   return {
     "variant": run.variant,
     "seed": run.seed,
@@ -72,7 +72,7 @@ def measure(run: runs.Run, cores: int) -> dict:
     "kept_share": statistics.fmean(trained["kept_share"].values()),
     **_important_tokens(run),
     "machine": machine,
-    "commit": machines.commit(),
+    "commit": provenance.commit(),
     "date": datetime.date.today().isoformat(),
   }
 
@@ -105,10 +105,14 @@ def curve(
 def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
   """Returns a function from step to multiply-adds of the training up to it."""
   task = params.task
-  shape = cost.BertShape.from_config(task.model.encoder.get(), task.train_data)
+  shape = multiply_adds.BertShape.from_config(
+    task.model.encoder.get(), task.train_data
+  )
   schedule = pretrain_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
-  return lambda step: cost.training_macs(shape, schedule, step, batch_size)
+  return lambda step: multiply_adds.training_macs(
+    shape, schedule, step, batch_size
+  )
 
 
 def median_step(seconds: dict[int, float]) -> float:

@@ -18,11 +18,11 @@ import os
 import re
 from collections.abc import Mapping
 
-from token_dropping import config_overrides
-from token_dropping import errors
-from token_dropping import plain_yaml
-from token_dropping.data import finetune_settings
-from token_dropping.data import prepare_settings
+from token_dropping.common import config_overrides
+from token_dropping.common import errors
+from token_dropping.common import plain_yaml
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.data.pretraining import prepare_settings
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 # Settings of the data commands that the study sets itself.

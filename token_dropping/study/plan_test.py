@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from token_dropping import errors
+from token_dropping.common import errors
 from token_dropping.study import plan as plans
 
 TREE = {

@@ -3,8 +3,8 @@
 
 import os
 
-from token_dropping import machines
-from token_dropping import result_file
+from token_dropping.common import provenance
+from token_dropping.common import result_file
 from token_dropping.study import comparison
 from token_dropping.study import page
 from token_dropping.study import plan as plans
@@ -67,13 +67,13 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
       f"{'not known' if pairs is None else format(pairs, '.3f')} "
       f"({text['note']})."
     )
-  return notes + [f"{line}." for line in provenance(results)]
+  return notes + [f"{line}." for line in origins(results)]
 
 
-def provenance(results: list[dict]) -> list[str]:
+def origins(results: list[dict]) -> list[str]:
   """Returns the machines, commits and days that results come from."""
   found = {
-    f"{machines.describe(result['machine'])}, commit {result['commit']}, "
+    f"{provenance.describe(result['machine'])}, commit {result['commit']}, "
     f"{result['date']}"
     for result in results
   }

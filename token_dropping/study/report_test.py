@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from tests import study_testing
 from token_dropping.study import plan as plans
 from token_dropping.study import report
-from token_dropping.study import study_testing
 
 TEXT = {"unigram_loss": 6.2, "bigram_loss": 4.4, "note": "a = 10"}
 PLAN = plans.Plan(

@@ -12,11 +12,11 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping import dataset_card
-from token_dropping import errors
 from token_dropping import train
-from token_dropping import trainer
+from token_dropping.common import errors
+from token_dropping.data.batches import dataset_card
 from token_dropping.study import plan as plans
+from token_dropping.training import trainer
 
 _MODE = "train_and_eval"
 # Where a config names files: folders differ between machines.

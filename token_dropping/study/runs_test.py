@@ -6,11 +6,11 @@ import pathlib
 
 import pytest
 
-from token_dropping import errors
-from token_dropping import result_file
+from tests import study_testing
+from token_dropping.common import errors
+from token_dropping.common import result_file
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
-from token_dropping.study import study_testing
 
 STUDIES = pathlib.Path(__file__).parents[2] / "studies"
 

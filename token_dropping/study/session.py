@@ -4,9 +4,8 @@
 import os
 import time
 
-from token_dropping import errors
-from token_dropping import result_file
-from token_dropping import run_lock
+from token_dropping.common import errors
+from token_dropping.common import result_file
 from token_dropping.study import data
 from token_dropping.study import downstream
 from token_dropping.study import jobs
@@ -15,6 +14,7 @@ from token_dropping.study import plan as plans
 from token_dropping.study import report
 from token_dropping.study import runs
 from token_dropping.study import text_losses
+from token_dropping.training import run_lock
 
 _FLAG = "--results_dir"
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save

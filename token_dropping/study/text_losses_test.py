@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from token_dropping import experiments
-from token_dropping import testing
+from tests import testing
 from token_dropping.study import text_losses
+from token_dropping.tasks import experiments
 
 V = testing.VOCAB_SIZE
 

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training with semantic consistency: when, what, and the same everywhere."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from tests import fault_testing
+from tests import replica_testing
+from tests import testing
+from token_dropping.dropping import keep_schedule
+from token_dropping.tasks.masked_lm import semantic_consistency
+
+# Adam turns rounding errors of gradients that should be 0 into steps.
+STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
+STEPS = 4
+
+
+def _run(replicas=1, encoder=None, runtime=None, **task):
+  """Returns a tiny run in which every second step compares."""
+  changes = {"semantic_consistency": {"interval": 2}} | task
+  changes["model"] = {"encoder": {"any": encoder or {}}}
+  strategy = tf.distribute.get_strategy()
+  if replicas > 1:
+    strategy = testing.mirrored(replicas)
+  return replica_testing.Run(
+    strategy,
+    {
+      "task": changes,
+      "runtime": runtime or {},
+      "trainer": {"optimizer_config": STEADY},
+    },
+  )
+
+
+def _batches(run) -> list:
+  size = STEPS * replica_testing.BATCH
+  records = replica_testing.make_records(size, padding_every=8)
+  return list(replica_testing.distribute(run.strategy, records))
+
+
+def _learnt(run) -> list:
+  weights = run.model.get_weights()
+  return [*run.scores().values(), run.tables()[0], *weights]
+
+
+def _assert_same(found: list, expected: list) -> None:
+  for one, other in zip(found, expected, strict=True):
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def whole():
+  """Losses, scores and weights of a run on one replica."""
+  run = _run()
+  return run.train(_batches(run)), _learnt(run)
+
+
+def _batch() -> dict:
+  records = replica_testing.make_records(4)
+  return {name: tf.constant(array) for name, array in records.items()}
+
+
+def _step(run, batch) -> dict:
+  logs = run.task.train_step(batch, run.model, run.optimizer, run.metrics)
+  return {name: float(value) for name, value in logs.items()}
+
+
+def test_every_second_step_adds_the_terms_of_a_full_pass():
+  run, batch = _run(), _batch()
+  encoder, model = run.model.encoder_network, run.model
+  for number in (1, 2, 3, 4):
+    dropped = model(batch, training=True)
+    with encoder.following(keep_schedule.full_plan(encoder.drop_plan)):
+      full = model(batch, training=True)
+    added = semantic_consistency.terms(batch, dropped, full, detach=False)
+    logs = _step(run, batch)
+    expected = logs["loss"]
+    if number % 2 == 0:
+      expected = 0.5 * expected + 0.5 * added["full_lm_example_loss"]
+      expected += 0.05 * (added["kl_before_last"] + added["kl_last"])
+      assert float(added["kl_last"]) > 0
+    np.testing.assert_allclose(logs["objective"], expected, rtol=1e-5)
+    scores = run.scores()
+    assert np.isnan(scores["kl_last"]) == (number == 1)
+    if number == 2:  # the only one so far
+      for name, value in added.items():
+        np.testing.assert_allclose(scores[name], value, rtol=1e-5)
+
+
+def test_weights_move_by_the_total_and_importance_by_the_dropped_pass():
+  """One of two steps alone: the other runs are plain ones of one pass each."""
+  weights = {"dropped_weight": 1.0, "full_weight": 0.0}
+  weights |= {"kl_before_last_weight": 0.0, "kl_last_weight": 0.0}
+  plain = _run(semantic_consistency={"interval": 0})
+  only_dropped = _run(semantic_consistency={"interval": 1} | weights)
+  batch = _batch()
+  losses = [_step(run, batch)["loss"] for run in (plain, only_dropped)]
+  assert losses[0] == losses[1]
+  _assert_same(only_dropped.model.get_weights(), plain.model.get_weights())
+  swapped = weights | {"dropped_weight": 0.0, "full_weight": 1.0}
+  only_full = _run(semantic_consistency={"interval": 1} | swapped)
+  bert = _run(
+    encoder={"token_keep_ratio": 1.0}, semantic_consistency={"interval": 0}
+  )
+  for run in (only_full, bert):
+    _step(run, batch)
+  _assert_same(only_full.model.get_weights(), bert.model.get_weights())
+  for run in (only_dropped, only_full):  # whatever was minimised
+    np.testing.assert_array_equal(run.tables()[0], plain.tables()[0])
+  assert np.ptp(bert.tables()[0] - plain.tables()[0]) > 0
+
+
+def test_keeping_all_tokens_is_the_plain_step():
+  keep_all = {"token_keep_k": testing.SEQ_LENGTH}
+  runs = [
+    _run(encoder=keep_all, semantic_consistency={"interval": interval})
+    for interval in (0, 1)
+  ]
+  for run in runs:
+    _step(run, _batch())
+  _assert_same(runs[1].model.get_weights(), runs[0].model.get_weights())
+  assert runs[1].scores()["kl_last"] == 0
+
+
+@pytest.mark.slow
+def test_replicas_and_slices_learn_what_the_whole_batch_does(whole):
+  run = _run(replicas=2, gradient_accumulation_steps=2)
+  _assert_same(run.train(_batches(run)), whole[0])
+  _assert_same(_learnt(run), whole[1])
+
+
+def test_run_that_goes_on_equals_one_that_was_not_stopped(whole, tmp_path):
+  """The kind of a step follows from the optimizer's counter alone."""
+  run = _run()
+  batches = _batches(run)
+  losses = run.train(batches[:1])
+  items = {"model": run.model, "optimizer": run.optimizer}
+  path = tf.train.Checkpoint(**items, **run.model.checkpoint_items).save(
+    tmp_path / "ckpt"
+  )
+  other = _run()
+  items = {"model": other.model, "optimizer": other.optimizer}
+  tf.train.Checkpoint(**items, **other.model.checkpoint_items).restore(path)
+  assert losses + other.train(batches[1:]) == whole[0]
+  weights = [other.tables()[0], *other.model.get_weights()]
+  expected = whole[1][-len(weights) :]  # without scores, which begin anew
+  for one, another in zip(weights, expected, strict=True):
+    np.testing.assert_array_equal(one, another)
+
+
+@pytest.mark.slow
+def test_float16_scales_the_whole_objective(whole):
+  policy = tf_keras.mixed_precision.global_policy()
+  tf_keras.mixed_precision.set_global_policy("mixed_float16")
+  try:
+    run = _run(runtime={"mixed_precision_dtype": "float16"})
+    losses = run.train(_batches(run))
+  finally:
+    tf_keras.mixed_precision.set_global_policy(policy)
+  assert isinstance(run.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+  np.testing.assert_allclose(losses, whole[0], atol=1e-3)
+
+
+def test_run_with_all_options_shows_them(tmp_path, capsys):
+  task = {
+    "semantic_consistency": {"interval": 3},
+    "keep_schedule": {"type": "linear", "num_ratios": 2, "full_interval": 4},
+    "learning_rate_by_layer_tokens": True,
+    "dropped_validation": True,
+  }
+  steps = {"train_steps": 6, "validation_interval": 6}
+  fault_testing.write_run(tmp_path, task=task, trainer=steps)
+  fault_testing.launch(tmp_path, tmp_path / "run")
+  assert "\n  dropped loss     " in capsys.readouterr().out
+  evaluated = fault_testing.curves(tmp_path / "run" / "validation")
+  assert {"dropped_lm_example_loss", "lm_example_loss"} <= evaluated.keys()
+  trained = fault_testing.curves(tmp_path / "run" / "train")
+  assert {"learning_rate", *semantic_consistency.METRICS} <= trained.keys()

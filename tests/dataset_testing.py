@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small datasets for tests: records and the `dataset.json` that fits them."""
+
+import json
+import pathlib
+import zlib
+from collections.abc import Mapping, Sequence
+
+from tests import testing
+from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.pretraining import dataset_format
+
+
+def write_dataset(
+  folder: pathlib.Path,
+  tokens: Sequence[str],
+  shards: Mapping[str, list[dict]],
+  **fields,
+) -> dict:
+  """Writes records, `vocab.txt` and `dataset.json`.
+
+  Args:
+    folder: where; must exist.
+    tokens: of the vocabulary.
+    shards: features of the records, by the name of their file.
+    **fields: of `dataset.json`, for others than here.
+
+  Returns:
+    The content of `dataset.json`.
+  """
+  for name, features in shards.items():
+    testing.write_records(folder / name, features)
+  text = "".join(f"{token}\n" for token in tokens)
+  (folder / "vocab.txt").write_text(text, "utf-8")
+  files = {"vocab.txt": describe(folder / "vocab.txt")}
+  for name, features in shards.items():
+    files[name] = describe(folder / name) | {"records": len(features)}
+  card = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    "settings": {"packing": "full", "seq_length": testing.SEQ_LENGTH},
+    "masking": "static",
+    "vocab_size": len(tokens),
+    **{split: _part(split, shards) for split in dataset_folder.SPLITS},
+    "text": {},
+    "files": files,
+  }
+  card |= fields
+  write_card(folder, card)
+  return card
+
+
+def write_card(folder: pathlib.Path, card: dict) -> None:
+  """Writes `dataset.json`."""
+  (folder / dataset_format.CARD).write_text(json.dumps(card), "utf-8")
+
+
+def write_counts(
+  folder: pathlib.Path, records: Mapping[pathlib.Path, int]
+) -> None:
+  """Writes the `dataset.json` of files that have so many records each."""
+  parts = {
+    split: sum(n for file, n in records.items() if file.name.startswith(split))
+    for split in dataset_folder.SPLITS
+  }
+  card = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    **{split: {"records": count} for split, count in parts.items()},
+    "files": {
+      file.name: describe(file) | {"records": count}
+      for file, count in records.items()
+    },
+  }
+  write_card(folder, card)
+
+
+def describe(path: pathlib.Path) -> dict:
+  """Returns what `dataset.json` says of a file, but for its records."""
+  content = path.read_bytes()
+  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
+
+
+def _part(split: str, shards: Mapping[str, list[dict]]) -> dict:
+  records = sum(len(v) for k, v in shards.items() if k.startswith(split))
+  return {
+    "documents": 1,
+    "sequences": records,
+    "records": records,
+    "tokens": records * testing.SEQ_LENGTH,
+    "unknown_share": 0.0125,
+    "dropped_tokens": 0,
+    "truncated_tokens": 7,
+    "padding_share": 0.25,
+    "masked_tokens": records * (testing.PREDICTIONS - 1),
+    "unigram_loss": 3.0,
+  }

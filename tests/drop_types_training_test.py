@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every drop type trains from YAML alone, goes on, and trains on replicas."""
+
+import functools
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.nlp.configs import encoders
+
+from tests import fault_testing
+from tests import replica_testing
+from tests import testing
+
+SHORT = {
+  "train_steps": 2,
+  "steps_per_loop": 1,
+  "summary_interval": 1,
+  "checkpoint_interval": 1,
+}
+SIZES = {
+  "vocab_size": testing.VOCAB_SIZE,
+  "hidden_size": 8,
+  "num_layers": 4,
+  "num_attention_heads": 2,
+  "intermediate_size": 16,
+  "max_position_embeddings": testing.SEQ_LENGTH,
+}
+
+
+def _task(drop_type: str) -> dict:
+  """Returns changes to the tiny task; in its middle there are two layers."""
+  fields = {"num_layers": 4, "drop": {"type": drop_type}}
+  return {"model": {"encoder": {"any": fields}}}
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+  """Returns what gives the folder of a drop type's run, launched once."""
+
+  @functools.cache
+  def launch(drop_type: str) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp(drop_type)
+    fault_testing.write_run(folder, task=_task(drop_type), trainer=SHORT)
+    fault_testing.launch(folder, folder / "run", mode="train")
+    return folder / "run"
+
+  return launch
+
+
+@pytest.mark.parametrize("drop_type", ["context", "layerwise", "pool"])
+def test_trains_to_an_ordinary_bert(drop_type, launched):
+  config = encoders.EncoderConfig({"type": "bert_v2", "bert_v2": SIZES})
+  bert = encoders.build_encoder(config)
+  bert(bert.inputs)
+  path = tf.train.latest_checkpoint(str(launched(drop_type)))
+  assert path.endswith("ckpt-2")
+  status = tf.train.Checkpoint(encoder=bert).restore(path)
+  status.expect_partial().assert_existing_objects_matched()
+
+
+@pytest.mark.slow
+def test_layers_make_the_same_choices_in_a_run_that_goes_on(launched):
+  whole = launched("layerwise")
+  cut = whole.parent / "cut"
+  cut.mkdir()
+  for path in [whole / "params.yaml", *whole.glob("ckpt-1.*")]:
+    shutil.copy(path, cut)
+  tf.compat.v1.train.update_checkpoint_state(str(cut), "ckpt-1")
+  fault_testing.launch(whole.parent, cut, mode="train")
+  found, expected = (
+    fault_testing.variables(run / "ckpt-2") for run in (cut, whole)
+  )
+  assert found.keys() == expected.keys()
+  for name, value in expected.items():
+    np.testing.assert_array_equal(found[name], value)
+
+
+def _train(replicas: int) -> list:
+  strategy = testing.mirrored(replicas)
+  run = replica_testing.Run(strategy, {"task": _task("pool")})
+  records = replica_testing.make_records(24, padding_every=8)
+  losses = run.train(replica_testing.distribute(strategy, records))
+  assert run.scores()["kept_share"] == pytest.approx(0.5)
+  return [losses, run.tables()[0], *run.scores().values()]
+
+
+def test_two_replicas_train_as_one():
+  for two, one in zip(_train(2), _train(1), strict=True):
+    np.testing.assert_allclose(two, one, atol=1e-5)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny pretraining run for tests that stop, kill and continue it."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+import yaml
+
+from tests import testing
+from token_dropping import train
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.training import train_clock
+
+STEPS = 24
+RECORDS = 40  # of batches of 4: an epoch is 10 steps
+TIMINGS = (
+  "tokens_per_second",
+  "steps_per_second",
+  train_clock.WALL,
+  train_clock.CPU,
+)
+
+
+def write_run(folder: pathlib.Path, **overrides) -> None:
+  """Writes three files of records, a vocabulary and `tiny.yaml`."""
+  records = [testing.random_features(seed) for seed in range(RECORDS)]
+  for file in range(3):
+    testing.write_records(folder / f"train-{file}", records[file::3])
+  validation = [testing.random_features(seed) for seed in range(50, 58)]
+  testing.write_records(folder / "validation", validation)
+  write_config(folder, **overrides)
+
+
+def write_config(folder: pathlib.Path, **overrides) -> None:
+  """Writes `tiny.yaml`: dropout, several loops, evaluations, checkpoints."""
+  vocab_file = testing.write_vocabulary(folder / "vocab.txt")
+  rates = {"dropout_rate": 0.1, "attention_dropout_rate": 0.1}
+  tree = {
+    "task": {
+      "deterministic": True,
+      "dropping_pictures": True,
+      "train_data": {"input_path": str(folder / "train-*"), "seed": 1},
+      "validation_data": {"input_path": str(folder / "validation")},
+      "model": {"encoder": {"any": rates | {"vocab_file": vocab_file}}},
+    },
+    "trainer": {
+      "train_steps": STEPS,
+      "steps_per_loop": 2,
+      "summary_interval": 2,
+      "checkpoint_interval": 4,
+      "validation_interval": 6,
+      "max_to_keep": 3,
+      "best_checkpoint_export_subdir": "best",
+      "best_checkpoint_eval_metric": "lm_example_loss",
+      "best_checkpoint_metric_comp": "lower",
+      "optimizer_config": {
+        "learning_rate": {"polynomial": {"initial_learning_rate": 0.01}}
+      },
+    },
+  }
+  config = testing.merged(testing.TINY, tree, overrides)
+  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+
+
+def flags(folder: pathlib.Path, model_dir, mode="train_and_eval") -> dict:
+  """Returns the launcher's flags."""
+  return {
+    "experiment": "bert/token_drop",
+    "config_file": str(folder / "tiny.yaml"),
+    "model_dir": str(model_dir),
+    "mode": mode,
+  }
+
+
+def launch(folder: pathlib.Path, model_dir, **values) -> None:
+  """Runs the launcher in this process."""
+  testing.launch(**(flags(folder, model_dir) | values))
+
+
+def start(
+  folder: pathlib.Path,
+  model_dir,
+  terminated_in: int | None = None,
+  variables: Mapping[str, str] | None = None,
+) -> subprocess.Popen:
+  """Starts the launcher as a process of its own.
+
+  Args:
+    folder: of `write_run`.
+    model_dir: of the run.
+    terminated_in: step, counted from 0, in which the process gets SIGTERM.
+    variables: of the environment.
+  """
+  argv = [f"--{name}={v}" for name, v in flags(folder, model_dir).items()]
+  root = pathlib.Path(__file__).parents[1]
+  environment = {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+  module = "token_dropping.train"
+  if terminated_in is not None:
+    module = "tests.fault_testing"
+    environment["TERMINATED_IN"] = str(terminated_in)
+  return subprocess.Popen(
+    [sys.executable, "-m", module, *argv],
+    cwd=root,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    env=os.environ | environment | dict(variables or {}),
+  )
+
+
+def _send_sigterm_in(step: int) -> None:
+  """Makes a training step send SIGTERM, and take a second more."""
+  plain = masked_lm.TokenDropMaskedLMTask.train_step
+
+  def send(iterations: tf.Tensor) -> None:
+    if int(iterations) == step:
+      os.kill(os.getpid(), signal.SIGTERM)
+      time.sleep(1.0)
+
+  def train_step(self, inputs, model, optimizer, metrics):
+    tf.py_function(send, [optimizer.iterations], [])
+    return plain(self, inputs, model, optimizer, metrics)
+
+  masked_lm.TokenDropMaskedLMTask.train_step = train_step
+
+
+def signal_at(
+  process: subprocess.Popen, step: int, delay: float, number
+) -> int:
+  """Sends a signal `delay` seconds after a step was reported.
+
+  Returns:
+    The exit code, negative where a signal ended the process.
+  """
+  for line in process.stdout:
+    reported = re.match(r"step +([\d,]+)/", line)
+    if reported and int(reported.group(1).replace(",", "")) >= step:
+      break
+  time.sleep(delay)
+  if process.poll() is None:
+    process.send_signal(number)
+  process.communicate()
+  return process.returncode
+
+
+def kill_at(process: subprocess.Popen, step: int, delay: float = 0.0) -> int:
+  """Kills a process after a step was reported; returns the exit code."""
+  return signal_at(process, step, delay, signal.SIGKILL)
+
+
+def variables(prefix) -> dict[str, np.ndarray]:
+  """Returns everything in a checkpoint but the seconds it took, by name."""
+  reader = tf.train.load_checkpoint(str(prefix))
+  return {
+    name: reader.get_tensor(name)
+    for name in reader.get_variable_to_shape_map()
+    if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    and not name.startswith("train_clock/")
+  }
+
+
+def curves(folder: pathlib.Path) -> dict[str, list]:
+  """Returns (step, bytes of the value) of every summary but timings, by tag."""
+  found = {}
+  for path in sorted(folder.glob("events*")):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      for value in event.summary.value:
+        if value.tag not in TIMINGS:
+          point = (event.step, value.tensor.SerializeToString())
+          found.setdefault(value.tag, []).append(point)
+  return found
+
+
+def assert_same_runs(one: pathlib.Path, two: pathlib.Path) -> None:
+  """Compares checkpoints, best checkpoint and curves, bit for bit."""
+  for part in ("", "best"):
+    first, second = (
+      tf.train.latest_checkpoint(str(run / part)) for run in (one, two)
+    )
+    assert os.path.basename(first) == os.path.basename(second)
+    first, second = variables(first), variables(second)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+      assert value.tobytes() == second[name].tobytes(), name
+  for part in ("train", "validation"):
+    assert curves(one / part) == curves(two / part)
+    assert curves(one / part)
+  notes = [(run / "best" / "info.json").read_text() for run in (one, two)]
+  assert notes[0] == notes[1]
+
+
+if __name__ == "__main__":
+  _send_sigterm_in(int(os.environ["TERMINATED_IN"]))
+  train.main_program()

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of whole runs that meet a fault, in this process."""
+
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import fault_testing
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.training import run_lock
+
+FAST = {"task": {"deterministic": False}, "trainer": {"train_steps": 8}}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  """A folder with `run`, of eight steps."""
+  folder = tmp_path_factory.mktemp("finished")
+  fault_testing.write_run(folder, **FAST)
+  fault_testing.launch(folder, folder / "run")
+  return folder
+
+
+@pytest.fixture
+def trained(finished, tmp_path):
+  """A copy of it whose config asks for twelve steps."""
+  shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+  fault_testing.write_config(tmp_path, **_until(12))
+  return tmp_path
+
+
+def _until(steps: int, **task) -> dict:
+  return testing.merged(
+    FAST, {"task": task}, {"trainer": {"train_steps": steps}}
+  )
+
+
+def _stopped(folder, **values) -> str:
+  """Returns the one line with which a run ends."""
+  with pytest.raises(errors.UserError) as caught:
+    fault_testing.launch(folder, folder / "run", **values)
+  assert "\n" not in str(caught.value)
+  return str(caught.value)
+
+
+def _checkpoints(folder) -> list[str]:
+  state = tf.train.get_checkpoint_state(str(folder / "run"))
+  return [pathlib.Path(p).name for p in state.all_model_checkpoint_paths]
+
+
+# Checkpoints.
+
+
+def test_max_to_keep_and_the_best_apart(finished):
+  assert _checkpoints(finished) == ["ckpt-4", "ckpt-8"]
+  best = pathlib.Path(tf.train.latest_checkpoint(str(finished / "run/best")))
+  assert best.name in ("best_ckpt-6", "best_ckpt-8")
+  # Its number is the step; the note beside it is of the same.
+  step = fault_testing.variables(best)["global_step/.ATTRIBUTES/VARIABLE_VALUE"]
+  assert best.name == f"best_ckpt-{step}"
+  note = (finished / "run/best/info.json").read_text()
+  assert f'"best_ckpt_global_step": {float(step)}' in note
+
+
+def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
+  trained, capsys
+):
+  path = trained / "run" / "ckpt-8.data-00000-of-00001"
+  path.write_bytes(path.read_bytes()[:-9])
+  fault_testing.launch(trained, trained / "run")
+  printed = capsys.readouterr()
+  assert f"warning: checkpoint {trained}/run/ckpt-8 is damaged: " in printed.err
+  assert "Trained 8 steps, to step 12" in printed.out
+  assert _checkpoints(trained) == ["ckpt-4", "ckpt-8", "ckpt-12"]
+
+
+def test_two_runs_in_one_folder(trained):
+  before = sorted((trained / "run").rglob("*"))
+  with run_lock.held(str(trained / "run")):
+    message = _stopped(trained)
+  assert message.startswith(
+    "--model_dir must be a folder in which no other run "
+  )
+  assert sorted((trained / "run").rglob("*")) == before
+
+
+# Numbers.
+
+
+def _spoil(monkeypatch, steps: range) -> None:
+  """Makes the loss NaN in some steps, which makes every gradient NaN."""
+  plain = pretrain_losses.masked_lm_losses
+
+  def losses(labels, outputs):
+    iterations = _spoil.step
+    inside = (iterations >= steps.start) & (iterations < steps.stop)
+    return plain(labels, outputs) * tf.where(inside, np.nan, 1.0)
+
+  monkeypatch.setattr(pretrain_losses, "masked_lm_losses", losses)
+  created = tf.summary.experimental.set_step
+
+  def set_step(step):
+    _spoil.step = step
+    created(step)
+
+  monkeypatch.setattr(tf.summary.experimental, "set_step", set_step)
+
+
+def _without_files(message: str, folder) -> str:
+  """Returns a message with FILES for those that a step read."""
+  found = re.search(r"(?<=which read )\S+(, \S+)*?(?=\. |\))", message)
+  assert found, message
+  assert set(found[0].split(", ")) <= set(map(str, folder.glob("train-*")))
+  return message.replace(found[0], "FILES")
+
+
+def test_bad_numbers_stop_the_run_with_step_and_checkpoint(
+  trained, monkeypatch
+):
+  _spoil(monkeypatch, range(10, 11))
+  assert _without_files(_stopped(trained), trained) == (
+    "task.on_bad_numbers=stop: loss and gradients must be finite; they were "
+    "not at step 11, which read FILES. The last good checkpoint is "
+    f"{trained}/run/ckpt-8. Received: 2 such steps of this loop"
+  )
+  assert _checkpoints(trained) == ["ckpt-4", "ckpt-8"]
+
+
+def test_bad_numbers_are_skipped_and_counted(trained, monkeypatch):
+  fault_testing.write_config(trained, **_until(12, on_bad_numbers="skip"))
+  _spoil(monkeypatch, range(9, 11))
+  fault_testing.launch(trained, trained / "run")
+  found = fault_testing.variables(trained / "run" / "ckpt-12")
+  for name, value in found.items():
+    if value.dtype.kind == "f":
+      assert np.isfinite(value).all(), name
+  assert found["skipped_steps/.ATTRIBUTES/VARIABLE_VALUE"] == 2
+
+
+def test_a_skipped_step_changes_nothing_but_its_number(trained, monkeypatch):
+  fault_testing.write_config(trained, **_until(10, on_bad_numbers="skip"))
+  before = fault_testing.variables(trained / "run" / "ckpt-8")
+  _spoil(monkeypatch, range(8, 10))
+  fault_testing.launch(trained, trained / "run", mode="train")
+  after = fault_testing.variables(trained / "run" / "ckpt-10")
+  changed = {n for n in before if before[n].tobytes() != after[n].tobytes()}
+  suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+  assert {name.removesuffix(suffix) for name in changed} == {
+    "global_step",
+    "optimizer/iter",
+    "save_counter",
+    "skipped_steps",
+  }
+
+
+def test_skipped_steps_are_bounded(trained, monkeypatch):
+  fields = {"on_bad_numbers": "skip", "max_skipped_steps": 1}
+  fault_testing.write_config(trained, **_until(12, **fields))
+  _spoil(monkeypatch, range(8, 12))
+  assert _without_files(_stopped(trained), trained) == (
+    "task.max_skipped_steps must be at least the steps whose loss or "
+    "gradients were not finite (2 in this run, the first of this process at "
+    "step 9, which read FILES); the last good checkpoint is "
+    f"{trained}/run/ckpt-8. Received: 1"
+  )
+
+
+# Data that breaks while it is read: behind what is checked before the run.
+
+
+def _write_late(folder, index: int = 30, **changes) -> str:
+  """Writes 40 records, one of them changed; returns the path."""
+  records = [testing.random_features(seed) for seed in range(40)]
+  records[index] |= changes
+  return testing.write_records(folder / "train-0", records)
+
+
+@pytest.fixture
+def single(tmp_path):
+  """A config whose training data is one file, to be written."""
+  fault_testing.write_run(tmp_path, **FAST)
+  for file in (1, 2):
+    (tmp_path / f"train-{file}").unlink()
+  fault_testing.write_config(tmp_path, **_until(12))
+  return tmp_path
+
+
+def test_bad_record_names_file_and_record(single):
+  path = _write_late(single, masked_lm_ids=[2**32 + 7, 7, 0])
+  assert _stopped(single, mode="train") == (
+    "masked_lm_ids must be in [0, vocab_size) (50); is the encoder's "
+    "vocab_size that of the records? Received: 4294967303 in "
+    f"{path}, record 30"
+  )
+
+
+def test_bad_record_of_validation_names_file_and_record(trained):
+  path = _write_late(trained, masked_lm_positions=[1, 16, 0])
+  paths = {"validation_data": {"input_path": path}}
+  all_of_it = {"trainer": {"validation_steps": 10}}
+  changes = testing.merged(_until(12, **paths), all_of_it)
+  fault_testing.write_config(trained, **changes)
+  assert _stopped(trained, mode="eval") == (
+    "masked_lm_positions must be in [0, seq_length) (16). Received: 16 in "
+    f"{path}, record 30"
+  )
+
+
+def test_truncated_file_names_file_and_record(single):
+  path = pathlib.Path(_write_late(single))
+  path.write_bytes(path.read_bytes()[:-5])
+  message = _stopped(single, mode="train")
+  assert f"Received: {path}, record 39: " in message
+
+
+def test_file_that_was_truncated_meanwhile_names_file_and_record(trained):
+  path = pathlib.Path(_write_late(trained))
+  path.write_bytes(path.read_bytes()[:-5])
+  message = _stopped(trained, mode="train")
+  assert f"Received: {path}, record 39: " in message
+
+
+def test_corrupt_record_names_file_and_record(single):
+  path = pathlib.Path(_write_late(single))
+  content = bytearray(path.read_bytes())
+  content[len(content) * 305 // 400] ^= 1  # inside of record 30 of 40
+  path.write_bytes(content)
+  message = _stopped(single, mode="train")
+  assert message.startswith(
+    "task.train_data.input_path must match TFRecord files that can be read to "
+    f"their end. Received: {path}, record 30: "
+  )
+
+
+def test_a_file_that_vanishes_is_named(trained, monkeypatch):
+  look = masked_lm.TokenDropMaskedLMTask.build_inputs
+
+  def build(*args, **kwargs):
+    dataset = look(*args, **kwargs)
+    (trained / "train-1").unlink(missing_ok=True)
+    return dataset
+
+  monkeypatch.setattr(masked_lm.TokenDropMaskedLMTask, "build_inputs", build)
+  names = {"input_path": [f"{trained}/train-{n}" for n in range(3)]}
+  fault_testing.write_config(trained, **_until(12, train_data=names))
+  assert f"Received: {trained}/train-1, record 0: " in _stopped(trained)
+
+
+def test_an_empty_file_among_others_is_passed_over(single, capsys):
+  _write_late(single)
+  testing.write_records(single / "train-1", [])
+  fault_testing.launch(single, single / "run", mode="train")
+  assert "Trained 12 steps" in capsys.readouterr().out

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the command: tables from data and from models, and refusals."""
+
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from absl import flags
+
+from tests import dataset_testing
+from tests import finetuning_testing
+from tests import run_testing
+from tests import testing
+from token_dropping import importance as command
+from token_dropping.common import errors
+from token_dropping.data import records
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping.importance import importance_table
+from token_dropping.tasks.importance_tables import information
+from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.training import trained_run
+
+V = testing.VOCAB_SIZE
+TOKENS = [*vocabulary.SPECIAL_TOKENS, *(f"word{i}" for i in range(V - 5))]
+SETTINGS = {
+  "seq_length": testing.SEQ_LENGTH,
+  "max_predictions_per_seq": testing.PREDICTIONS,
+  "masking_rate": 0.15,
+}
+
+
+def _run(*argv) -> None:
+  values = flags.FlagValues()
+  command.define_flags(values)
+  command.main(values(["command", *argv]), values)
+
+
+def _refused(*argv) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    _run(*argv)
+  return str(caught.value)
+
+
+def _write_data(folder: pathlib.Path, tokens=TOKENS, **fields) -> str:
+  """Writes a dataset of two training files with masks; returns its path."""
+  folder.mkdir()
+  features = [testing.random_features(seed) for seed in range(10)]
+  shards = {
+    "train-00000-of-00002.tfrecord": features[:6],
+    "train-00001-of-00002.tfrecord": features[6:],
+    "validation-00000-of-00001.tfrecord": [testing.random_features(99)],
+  }
+  fields = {"settings": SETTINGS} | fields
+  dataset_testing.write_dataset(folder, tokens, shards, **fields)
+  return str(folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+  """A folder with `run`, a masked LM, and `data`, which fits it."""
+  folder = tmp_path_factory.mktemp("importance")
+  run_testing.make_run(folder / "run")
+  _write_data(folder / "data")
+  return folder
+
+
+def _from_model(folder, output, *argv, **changes) -> list[str]:
+  values = {"model": folder / "run", "data": folder / "data"} | changes
+  named = [f"--{name}={value}" for name, value in values.items()]
+  return ["from_model", *named, f"--output={output}", *argv]
+
+
+# From a model.
+
+
+def _losses(folder) -> tuple[np.ndarray, np.ndarray]:
+  """Returns ids and losses of the predictions of the training records."""
+  run = trained_run.TrainedRun.read(str(folder / "run"))
+  model = run.build_masked_lm()
+  batch = {}
+  for name in testing.random_features(0):
+    rows = [testing.random_features(seed)[name] for seed in range(10)]
+    kind = np.float32 if name == "masked_lm_weights" else np.int32
+    batch[name] = np.array(rows, kind)
+  losses = pretrain_losses.masked_lm_losses(batch, model(batch, training=False))
+  used = batch["masked_lm_weights"] > 0
+  return batch["masked_lm_ids"][used], losses.numpy()[used]
+
+
+def test_table_of_a_model_holds_mean_losses(shared, tmp_path):
+  path = tmp_path / "table.npz"
+  _run(*_from_model(shared, path, "--batch_size=4"))
+  table = importance_table.ImportanceTable.read(str(path))
+  ids, losses = _losses(shared)
+  counts = np.bincount(ids, minlength=V)
+  np.testing.assert_array_equal(table.counts, counts)
+  means = np.bincount(ids, losses, V)[counts > 0] / counts[counts > 0]
+  np.testing.assert_allclose(table.scores[counts > 0], means, rtol=1e-4)
+  assert np.isnan(table.scores[counts == 0]).all()
+  assert table.kind == "pretrained_mlm"
+
+
+def test_reading_may_end_early(shared, tmp_path):
+  path = tmp_path / "table.npz"
+  _run(*_from_model(shared, path, "--max_records=5", "--batch_size=3"))
+  table = importance_table.ImportanceTable.read(str(path))
+  assert table.counts.sum() == 5 * (testing.PREDICTIONS - 1)
+
+
+def test_command_says_what_it_wrote(shared, tmp_path, capsys):
+  path = tmp_path / "table.json"
+  _run(*_from_model(shared, path))
+  out = capsys.readouterr().out.splitlines()
+  seen = len(set(_losses(shared)[0]))
+  assert out[0] == (
+    f"Wrote {path}: pretrained_mlm of 50 ids, {seen} of them seen, 20 times."
+  )
+  assert out[1].startswith("  most important   word")
+  assert out[2].startswith("  least important  word")
+
+
+def test_dynamic_records_are_masked_in_the_pipeline(shared, tmp_path):
+  folder = tmp_path / "data"
+  folder.mkdir()
+  dataset_testing.write_dataset(
+    folder,
+    TOKENS,
+    {
+      "train-0": [testing.dynamic_features(seed) for seed in range(4)],
+      "validation-0": [testing.dynamic_features(9)],
+    },
+    masking="dynamic",
+    settings=SETTINGS,
+  )
+  path = tmp_path / "table.npz"
+  _run(*_from_model(shared, path, data=folder))
+  table = importance_table.ImportanceTable.read(str(path))
+  assert 4 <= table.counts.sum() <= 4 * testing.PREDICTIONS
+
+
+def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
+  exporting = pytest.importorskip("token_dropping.huggingface.exporting")
+  exporting.export_run(str(shared / "run"), str(tmp_path / "hf"), "latest")
+  for name, model in (("ours", shared / "run"), ("theirs", tmp_path / "hf")):
+    _run(*_from_model(shared, tmp_path / f"{name}.npz", model=model))
+  ours, theirs = (
+    importance_table.ImportanceTable.read(str(tmp_path / f"{name}.npz"))
+    for name in ("ours", "theirs")
+  )
+  np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4)
+
+
+def test_other_vocabulary_is_refused(shared, tmp_path):
+  data = _write_data(tmp_path / "data", [*TOKENS[:-1], "other"])
+  message = _refused(*_from_model(shared, tmp_path / "t.npz", data=data))
+  assert message == (
+    "--data must be made with the vocabulary of --model. Received: "
+    f"{data!r} with 50 tokens, {str(shared / 'run')!r} with 50"
+  )
+
+
+def test_too_long_sequences_are_refused(shared, tmp_path):
+  settings = SETTINGS | {"seq_length": 32}
+  data = _write_data(tmp_path / "data", settings=settings)
+  assert _refused(*_from_model(shared, tmp_path / "t.npz", data=data)) == (
+    "seq_length of --data must be at most max_position_embeddings of --model, "
+    "16. Received: 32"
+  )
+
+
+def test_card_that_does_not_say_is_refused(shared, tmp_path):
+  data = _write_data(tmp_path / "data", settings={"seq_length": 16})
+  assert _refused(*_from_model(shared, tmp_path / "t.npz", data=data)) == (
+    "settings of dataset.json must have max_predictions_per_seq. "
+    f"Received: {data!r} without it"
+  )
+
+
+def test_folder_that_is_no_model_is_refused(shared, tmp_path):
+  argv = _from_model(shared, tmp_path / "t.npz", model=tmp_path)
+  assert _refused(*argv) == (
+    f"--model must hold params.yaml. Received: {str(tmp_path)!r} without it"
+  )
+
+
+def test_checkpoint_of_hugging_face_is_refused(shared, tmp_path):
+  (tmp_path / "config.json").write_text("{}")
+  argv = _from_model(shared, tmp_path / "t.npz", model=tmp_path, checkpoint=3)
+  assert _refused(*argv) == (
+    "--checkpoint must be unset for a folder of Hugging Face. Received: '3'"
+  )
+
+
+# From data.
+
+
+def test_table_of_documents(shared, tmp_path):
+  path = tmp_path / "table.npz"
+  _run("from_data", f"--data={shared / 'data'}", f"--output={path}")
+  table = importance_table.ImportanceTable.read(str(path))
+  counted = information.DocumentInformation(V)
+  for seed in range(10):
+    features = testing.random_features(seed)
+    ids = np.array(features["input_word_ids"])
+    # The last slot has no weight.
+    ids[features["masked_lm_positions"][:-1]] = features["masked_lm_ids"][:-1]
+    counted.add(ids)
+  seen = counted.counts > 0
+  np.testing.assert_array_equal(table.counts, counted.counts)
+  np.testing.assert_allclose(table.scores[seen], counted.scores()[seen], 1e-6)
+  assert table.kind == "mutual_information"
+  words = vocabulary.Vocabulary.from_file(str(shared / "data" / "vocab.txt"))
+  table.check_vocabulary(words, str(path))
+
+
+def test_special_tokens_are_no_text(tmp_path):
+  folder = tmp_path / "data"
+  folder.mkdir()
+  features = testing.dynamic_features(0)
+  shards = {"train-0": [features], "validation-0": [features]}
+  dataset_testing.write_dataset(folder, TOKENS, shards, masking="dynamic")
+  path = tmp_path / "table.npz"
+  _run("from_data", f"--data={folder}", f"--output={path}")
+  table = importance_table.ImportanceTable.read(str(path))
+  # Without [CLS], [SEP] and [PAD].
+  assert table.counts.sum() == testing.SEQ_LENGTH - 3
+  assert not table.counts[[0, 2, 3, 4]].any()
+
+
+def test_table_of_labels(shared, tmp_path):
+  data = finetuning_testing.prepare_classes(tmp_path / "data", shared / "run")
+  path = tmp_path / "table.json"
+  _run("from_data", f"--data={data}", f"--output={path}")
+  table = importance_table.ImportanceTable.read(str(path))
+  counted = information.LabelInformation(V, 2)
+  for record in records.read_records(f"{data}/train.tfrecord"):
+    ids = record["input_ids"]
+    counted.add(ids[ids > 4], record["label_ids"][0])
+  seen = table.counts > 0
+  np.testing.assert_array_equal(table.counts, counted.counts)
+  np.testing.assert_allclose(table.scores[seen], counted.scores()[seen], 1e-6)
+  # Words 0 to 4 are those of one label, 20 to 24 of the other.
+  assert seen.sum() == 10 and (table.scores[seen] > 0.05).all()
+
+
+def test_spans_are_refused(shared, tmp_path):
+  data = finetuning_testing.prepare_spans(tmp_path / "data", shared / "run")
+  message = _refused("from_data", f"--data={data}", f"--output={data}.npz")
+  assert message == (
+    "--data must be data of a classification to train on, or of "
+    f"token_dropping.data.prepare. Received: {data!r} of squad_v2.0 (span)"
+  )
+
+
+def test_damaged_data_are_refused(shared, tmp_path):
+  data = tmp_path / "data"
+  shutil.copytree(shared / "data", data)
+  (data / "train-00000-of-00002.tfrecord").unlink()
+  message = _refused("from_data", f"--data={data}", f"--output={data}.npz")
+  assert message.startswith("every file that dataset.json lists must be in ")
+
+
+# Flags.
+
+
+def test_missing_flags_are_refused(tmp_path):
+  assert _refused("from_data") == "--data must be set. Received: nothing"
+  assert _refused("from_model") == "--model must be set. Received: nothing"
+  message = _refused("from_data", f"--data={tmp_path}")
+  assert message == "--output must be set. Received: nothing"
+
+
+@pytest.mark.parametrize(
+  ("argv", "received"), [([], "nothing"), (["make"], "make")]
+)
+def test_other_arguments_are_refused(argv, received):
+  assert _refused(*argv) == (
+    "arguments must be from_model or from_data, and flags (--name=value). "
+    f"Received: {received}"
+  )
+
+
+def test_flags_of_the_other_command_are_refused():
+  message = _refused(
+    "from_data", "--data=d", "--output=t.npz", "--batch_size=3"
+  )
+  assert message == "--batch_size must be unset for from_data. Received: 3"
+
+
+def test_output_must_be_new_and_of_a_kind(tmp_path):
+  path = tmp_path / "table.npz"
+  path.touch()
+  message = _refused("from_data", "--data=d", f"--output={path}")
+  assert message == f"--output must not exist. Received: {str(path)!r}"
+  message = _refused("from_data", "--data=d", "--output=table")
+  assert message == "--output must end in .npz or .json. Received: 'table'"

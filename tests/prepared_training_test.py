@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of training on what `prepare` makes, whole and damaged."""
+
+import json
+import shutil
+
+import pytest
+import tensorflow as tf
+import yaml
+from official.core import exp_factory
+from official.core import task_factory
+from official.core import train_lib
+from official.nlp import tasks
+from official.nlp.configs import pretraining_experiments
+
+from tests import dataset_testing
+from tests import prepare_testing
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.data import inspect
+from token_dropping.data import prepare
+from token_dropping.data.batches import dataset_card
+
+REGISTERED = tasks, pretraining_experiments  # Model Garden's own
+HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+SIZES = {
+  "vocab_size": 100,
+  "hidden_size": 8,
+  "num_layers": 3,
+  "num_attention_heads": 2,
+  "intermediate_size": 16,
+  "max_position_embeddings": prepare_testing.LENGTH,
+}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+  """Returns a function that prepares a dataset, or finds it ready."""
+  root = tmp_path_factory.mktemp("datasets")
+  tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+  vocab_file = root / "vocab.txt"
+  vocab_file.write_text("\n".join([*tokens, *prepare_testing.WORDS]))
+  (root / "text.txt").write_text(prepare_testing.make_text(12))
+
+  def prepared(packing, masking):
+    folder = root / f"{packing}-{masking}"
+    settings = prepare_testing.settings(
+      root / "text.txt",
+      folder,
+      packing=packing,
+      masking=masking,
+      vocab_file=str(vocab_file),
+    )
+    prepare.prepare(settings, num_workers=1)
+    return folder
+
+  return prepared
+
+
+def _data(folder, packing, **fields) -> dict:
+  common = {
+    "global_batch_size": 4,
+    "seq_length": prepare_testing.LENGTH,
+    "max_predictions_per_seq": prepare_testing.SLOTS,
+    "use_next_sentence_label": packing == "pairs",
+    "use_v2_feature_names": True,
+  }
+  return {
+    f"{split}_data": {
+      "input_path": f"{folder}/{split}-*",
+      **common,
+      **fields,
+    }
+    for split in ("train", "validation")
+  }
+
+
+def _heads(packing) -> list[dict]:
+  return [HEAD] if packing == "pairs" else []
+
+
+@pytest.mark.parametrize("packing", ["full", "pairs"])
+def test_model_gardens_own_task_trains_on_static_records(
+  make, tmp_path, packing
+):
+  params = exp_factory.get_exp_config("bert/pretraining")
+  task = {
+    **_data(make(packing, "static"), packing),
+    "model": {"cls_heads": _heads(packing), "encoder": {"bert": SIZES}},
+  }
+  trainer = testing.TINY["trainer"]
+  params.override({"task": task, "trainer": trainer})
+  decay = params.trainer.optimizer_config.learning_rate.polynomial
+  decay.decay_steps = 2
+  _, logs = train_lib.run_experiment(
+    distribution_strategy=tf.distribute.OneDeviceStrategy("cpu"),
+    task=task_factory.get_task(params.task),
+    mode="train_and_eval",
+    params=params,
+    model_dir=str(tmp_path),
+    run_post_eval=True,
+  )
+  assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-2")
+  assert 0 < logs["lm_example_loss"] < 10
+  assert ("next_sentence_accuracy" in logs) == (packing == "pairs")
+
+
+def _launch(data: dict, folder, packing="full", **runtime) -> None:
+  encoder = {"any": SIZES | {"token_allow_list": None, "token_deny_list": None}}
+  model = {"encoder": encoder, "cls_heads": _heads(packing)}
+  config = testing.merged(
+    testing.TINY,
+    {"task": {**data, "model": model}, "runtime": runtime},
+    {"trainer": {"validation_steps": 1}},
+  )
+  path = folder / "tiny.yaml"
+  path.write_text(yaml.safe_dump(config))
+  testing.launch(
+    experiment="bert/token_drop",
+    config_file=str(path),
+    model_dir=str(folder / "run"),
+    mode="train_and_eval",
+  )
+
+
+@pytest.mark.parametrize(
+  ("packing", "unit", "enable_xla"),
+  [("full", "span", True), ("pairs", "whole_word", False)],
+)
+def test_dynamic_records_train(
+  make, tmp_path, capsys, packing, unit, enable_xla
+):
+  fields = {"masking": "dynamic", "masking_unit": unit}
+  data = _data(make(packing, "dynamic"), packing, **fields)
+  _launch(data, tmp_path, packing, enable_xla=enable_xla)
+  out = capsys.readouterr().out
+  assert "Trained 2 steps, to step 2" in out
+  assert "best guess without context" in out
+  assert ("next_sentence_accuracy" in _tags(tmp_path)) == (packing == "pairs")
+
+
+def _tags(folder) -> set[str]:
+  """Returns the names of what a run has told TensorBoard."""
+  return {
+    value.tag
+    for path in (folder / "run" / "train").glob("events*")
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  }
+
+
+# Damage.
+
+
+@pytest.fixture
+def damaged(make, tmp_path):
+  """A copy of a dataset, and its first file of training records."""
+  folder = tmp_path / "data"
+  shutil.copytree(make("full", "static"), folder)
+  return folder, min(folder.glob("train-*"))
+
+
+def _refusals(folder, tmp_path) -> tuple[str, str]:
+  """Returns the lines of inspection and of training."""
+  with pytest.raises(errors.UserError) as inspecting:
+    list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
+  with pytest.raises(errors.UserError) as training:
+    _launch(_data(folder, "full"), tmp_path)
+  messages = str(inspecting.value), str(training.value)
+  assert "\n" not in "".join(messages)
+  return messages
+
+
+def test_truncated_shard(damaged, tmp_path):
+  folder, path = damaged
+  size = path.stat().st_size
+  path.write_bytes(path.read_bytes()[:-9])
+  line = (
+    f"{path} must have {size} bytes, as dataset.json says. "
+    f"Received: {size - 9} bytes"
+  )
+  assert _refusals(folder, tmp_path) == (line, line)
+  assert not (tmp_path / "run").exists()
+
+
+def test_bad_bytes(damaged, tmp_path):
+  folder, path = damaged
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 255
+  path.write_bytes(content)
+  inspecting, training = _refusals(folder, tmp_path)
+  assert inspecting.startswith(f"{path} must have the CRC-32 ")
+  assert training.startswith(
+    "task.train_data.input_path must match TFRecord files that can be read to "
+    f"their end. Received: {path}, record "
+  )
+
+
+def test_counts_that_disagree(damaged, tmp_path):
+  folder, path = damaged
+  card = json.loads((folder / "dataset.json").read_text())
+  total = card["train"]["records"]
+  card["files"][path.name]["records"] += 1
+  dataset_testing.write_card(folder, card)
+  line = (
+    f"train.records in {folder}/dataset.json must be the sum over its train- "
+    f"files, {total + 1}. Received: {total}"
+  )
+  assert _refusals(folder, tmp_path) == (line, line)
+
+
+def test_id_beyond_the_vocabulary(damaged, tmp_path):
+  folder, path = damaged
+  record = prepare_testing.read(folder, "train")[0]
+  record["input_word_ids"][3] = 100
+  testing.write_records(path, [record])
+  card = json.loads((folder / "dataset.json").read_text())
+  card["train"]["records"] -= card["files"][path.name]["records"] - 1
+  card["files"][path.name] = dataset_testing.describe(path) | {"records": 1}
+  dataset_testing.write_card(folder, card)
+  inspecting, training = _refusals(folder, tmp_path)
+  assert inspecting == (
+    "input_word_ids must be in [0, vocab_size) (16). "
+    f"Received: 100 in {path.name}, record 0"
+  )
+  assert training == (
+    "input_word_ids must be in [0, vocab_size) (100); is the encoder's "
+    f"vocab_size that of the records? Received: 100 in {path}, record 0"
+  )
+
+
+def test_a_whole_dataset_is_not_refused(make):
+  folder = make("full", "static")
+  list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
+  params = exp_factory.get_exp_config("bert/pretraining")
+  params.task.train_data.input_path = f"{folder}/train-*"
+  dataset_card.check_files(params.task.train_data)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny pretraining run under any strategy, in this process or in workers."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import exp_factory
+
+from tests import testing
+from token_dropping.common import config_overrides
+from token_dropping.tasks import experiments  # noqa: F401  registers
+from token_dropping.tasks.masked_lm import masked_lm
+
+BATCH, STEPS = 8, 20
+SHORT = 5  # records of the last batch
+
+
+def make_params(changes: dict | None = None):
+  """Returns the tiny experiment: AdamW whose clipping is always at work."""
+  params = exp_factory.get_exp_config("bert/token_drop")
+  clipped = {
+    "trainer": {
+      "optimizer_config": {
+        "optimizer": {"adamw": {"gradient_clip_norm": 0.1}},
+        "learning_rate": {
+          "polynomial": {"initial_learning_rate": 1e-3, "decay_steps": 1000}
+        },
+      }
+    }
+  }
+  overrides = testing.merged(testing.TINY, clipped, changes or {})
+  config_overrides.apply_overrides(params, overrides, source="test")
+  return params
+
+
+def make_records(count: int, padding_every: int = 0) -> dict:
+  """Returns records as arrays [count, ...].
+
+  Args:
+    count: how many.
+    padding_every: of each so many records, the last quarter is padding alone.
+  """
+  records = [testing.random_features(seed) for seed in range(count)]
+  arrays = {
+    name: np.stack([np.asarray(record[name]) for record in records])
+    for name in records[0]
+  }
+  arrays = {
+    name: array.astype(np.float32 if name == "masked_lm_weights" else np.int32)
+    for name, array in arrays.items()
+  }
+  if padding_every:
+    rows = np.arange(count) % padding_every >= padding_every * 3 // 4
+    for array in arrays.values():
+      array[rows] = 0
+  return arrays
+
+
+class Run:
+  """A model that trains.
+
+  Args:
+    strategy: where.
+    changes: to the tiny experiment.
+  """
+
+  def __init__(self, strategy, changes: dict | None = None):
+    params = make_params(changes)
+    self.strategy = strategy
+    with strategy.scope():
+      tf_keras.utils.set_random_seed(1)
+      self.task = masked_lm.TokenDropMaskedLMTask(params.task)
+      self.model = self.task.build_model()
+      self.optimizer = self.task.create_optimizer(
+        params.trainer.optimizer_config, params.runtime
+      )
+      self.metrics = self.task.build_metrics(training=True)
+
+  def train(self, batches) -> list[float]:
+    """Trains on distributed batches; returns the loss of each step."""
+    step = tf.function(self._step)
+    return [float(step(batch)) for batch in batches]
+
+  def _step(self, batch):
+    def step(inputs):
+      return self.task.train_step(
+        inputs, self.model, self.optimizer, self.metrics
+      )["loss"]
+
+    losses = self.strategy.run(step, args=(batch,))
+    return self.strategy.reduce("MEAN", losses, axis=None)
+
+  def tables(self) -> list[np.ndarray]:
+    """Returns what importance has learnt on each local replica."""
+    (table,) = self.model.encoder_network.importance_scorer.weights
+    copies = self.strategy.experimental_local_results(table)
+    return [copy.numpy() for copy in copies]
+
+  def scores(self) -> dict[str, float]:
+    """Returns the metrics."""
+    return {metric.name: float(metric.result()) for metric in self.metrics}
+
+
+def distribute(strategy, records: dict, batch_size: int = BATCH):
+  """Returns the batches of some records; each is split among the replicas."""
+  dataset = tf.data.Dataset.from_tensor_slices(records).batch(batch_size)
+  options = tf.data.Options()
+  options.experimental_distribute.auto_shard_policy = (
+    tf.data.experimental.AutoShardPolicy.DATA
+  )
+  return strategy.experimental_distribute_dataset(dataset.with_options(options))
+
+
+def all_records() -> dict:
+  """Returns records for `STEPS` batches, the last one short.
+
+  In every full batch the last quarter of the records is padding alone, in every
+  fourth one the last half: all that the last of four replicas, or of two, gets.
+  """
+  count = (STEPS - 1) * BATCH + SHORT
+  arrays = make_records(count, padding_every=BATCH)
+  batch, row = np.divmod(np.arange(count), BATCH)
+  for array in arrays.values():
+    array[(batch % 4 == 3) & (row >= BATCH // 2)] = 0
+  return arrays
+
+
+def main() -> None:
+  """One worker of several, as `TF_CONFIG` says; writes what it has learnt."""
+  strategy = tf.distribute.MultiWorkerMirroredStrategy()
+  run = Run(strategy)
+  losses = run.train(distribute(strategy, all_records()))
+  index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+  np.savez(
+    os.path.join(sys.argv[1], f"worker{index}.npz"),
+    losses=losses,
+    table=run.tables()[0],
+  )
+
+
+if __name__ == "__main__":
+  main()

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""N replicas train as one does on the whole batch."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests import replica_testing
+from tests import testing
+
+TOLERANCE = 1e-5
+# Adam turns rounding errors of gradients that should be 0 (those of the key
+# biases, for one) into steps; a larger epsilon does not.
+STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
+
+
+@pytest.fixture(scope="module")
+def single():
+  """A run on one replica: losses, table, metrics."""
+  return _train(1)
+
+
+def _train(replicas: int):
+  strategy = testing.mirrored(replicas)
+  run = replica_testing.Run(strategy)
+  records = replica_testing.all_records()
+  losses = run.train(replica_testing.distribute(strategy, records))
+  return losses, run.tables(), run.scores()
+
+
+def _assert_same(found, expected) -> None:
+  np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+  "replicas", [2, pytest.param(4, marks=pytest.mark.slow)]
+)
+def test_replicas_learn_what_one_does(single, replicas):
+  losses, tables, scores = _train(replicas)
+  assert len(losses) == replica_testing.STEPS
+  _assert_same(losses, single[0])
+  assert len(tables) == replicas
+  for table in tables:
+    np.testing.assert_array_equal(table, tables[0])
+  _assert_same(tables[0], single[1][0])
+  for name, value in single[2].items():
+    np.testing.assert_allclose(scores[name], value, atol=TOLERANCE)
+
+
+def test_training_moves_what_is_compared(single):
+  losses, tables, _ = single
+  assert np.mean(losses[-5:]) < np.mean(losses[:5])
+  assert np.ptp(tables[0][5:]) > 0.01
+
+
+def test_two_workers_learn_what_one_does(single, tmp_path):
+  command = [sys.executable, "-m", "tests.replica_testing", tmp_path]
+  workers = [
+    subprocess.Popen(command, env=os.environ | variables)
+    for variables in testing.cluster_variables(2)
+  ]
+  try:
+    assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
+  finally:
+    for worker in workers:
+      worker.kill()
+  for index in range(2):
+    found = np.load(tmp_path / f"worker{index}.npz")
+    _assert_same(found["losses"], single[0])
+    _assert_same(found["table"], single[1][0])
+
+
+# Gradient accumulation.
+
+
+def _train_in_slices(replicas: int, slices: int) -> list:
+  run = replica_testing.Run(
+    testing.mirrored(replicas),
+    {
+      "task": {"gradient_accumulation_steps": slices},
+      "trainer": {"optimizer_config": STEADY},
+    },
+  )
+  records = replica_testing.make_records(24, padding_every=8)
+  losses = run.train(replica_testing.distribute(run.strategy, records))
+  steps = run.optimizer.iterations.numpy()
+  scores = run.scores().values()
+  return [losses, steps, run.tables()[0], *scores, *run.model.get_weights()]
+
+
+@pytest.fixture(scope="module")
+def whole():
+  """What one replica learns from the whole batches."""
+  return _train_in_slices(replicas=1, slices=1)
+
+
+@pytest.mark.parametrize(
+  ("replicas", "slices"), [pytest.param(1, 4, marks=pytest.mark.slow), (2, 2)]
+)
+def test_slices_train_as_the_whole_batch(whole, replicas, slices):
+  found = _train_in_slices(replicas, slices)
+  for several, one in zip(found, whole, strict=True):
+    _assert_same(several, one)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run folders for tests, as training leaves them, but with random weights."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+import yaml
+from official.nlp.configs import encoders
+from official.nlp.modeling import models
+
+from tests import testing
+from token_dropping.data.text import tokenizer_config
+from token_dropping.tasks import experiments
+from token_dropping.tasks.masked_lm import masked_lm
+
+STEP = 7
+
+
+def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
+  """Makes a run folder.
+
+  Args:
+    folder: to be made.
+    kind: `masked_lm`, `classification` (two classes) or `span`.
+
+  Returns:
+    The model whose weights the checkpoint holds.
+  """
+  folder.mkdir(parents=True)
+  testing.write_vocabulary(folder / "vocab.txt")
+  tokenizer_config.TokenizerConfig().write(str(folder))
+  params = experiments.bert_token_drop()
+  params.override(testing.TINY)
+  task = params.task.as_dict()
+  model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()
+  if kind != "masked_lm":
+    task, model = _fine_tuned(kind, params.task.model.encoder)
+  model(model.inputs)  # makes the weights
+  rng = np.random.default_rng(1)
+  for weight in model.weights:
+    weight.assign(rng.normal(0.0, 0.3, weight.shape))
+  (folder / "params.yaml").write_text(
+    yaml.dump({"task": task, "trainer": params.trainer.as_dict()})
+  )
+  save_checkpoint(folder, model)
+  return model
+
+
+def save_checkpoint(folder: pathlib.Path, model: tf_keras.Model) -> None:
+  """Writes a checkpoint of the objects that the trainer writes."""
+  checkpoint = tf.train.Checkpoint(
+    model=model,
+    global_step=tf.Variable(STEP, dtype=tf.int64),
+    **model.checkpoint_items,
+  )
+  manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
+  manager.save(STEP)
+
+
+def _fine_tuned(
+  kind: str, config: encoders.EncoderConfig
+) -> tuple[dict, tf_keras.Model]:
+  """Returns the task config and the model of a fine-tuned run."""
+  encoder = encoders.build_encoder(config)
+  encoder(encoder.inputs)
+  task = {"model": {"encoder": config.as_dict()}}
+  if kind == "classification":
+    task["model"] |= {"num_classes": 2, "use_encoder_pooler": True}
+    return task, models.BertClassifier(encoder, num_classes=2)
+  task |= {"n_best_size": 20, "max_answer_length": 30}
+  return task, models.BertSpanLabeler(encoder)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny plan with records, and made-up results, for tests."""
+
+import pathlib
+
+import yaml
+
+from tests import testing
+from token_dropping.common import provenance
+from token_dropping.study import runs
+
+STEPS = 20
+OVERRIDES = testing.merged(
+  testing.TINY,
+  {
+    "task": {"deterministic": True},
+    "trainer": {
+      "train_steps": STEPS,
+      "steps_per_loop": 5,
+      "summary_interval": 5,
+      "validation_interval": 10,
+      "checkpoint_interval": 10,
+      "max_to_keep": 1,
+    },
+  },
+)
+KEEP_RATIO = "task.model.encoder.any.token_keep_ratio"
+
+
+def write_plan(folder: pathlib.Path, **changes) -> str:
+  """Writes records and `tiny.yaml` of two variants; returns its path."""
+  records = [testing.random_features(seed) for seed in range(40)]
+  for file in range(2):
+    testing.write_records(folder / f"train-{file}", records[file::2])
+  validation = [testing.random_features(seed) for seed in range(50, 58)]
+  testing.write_records(folder / "validation", validation)
+  paths = {
+    "task.train_data.input_path": str(folder / "train-*"),
+    "task.validation_data.input_path": str(folder / "validation"),
+  }
+  tree = {
+    "experiment": "bert/token_drop",
+    "seeds": [1],
+    "dense": "dense",
+    "overrides": OVERRIDES | paths,
+    "variants": {"dense": {KEEP_RATIO: 1.0}, "mlm_loss": {}},
+  }
+  path = folder / "tiny.yaml"
+  path.write_text(yaml.safe_dump(tree | changes, sort_keys=False))
+  return str(path)
+
+
+def folders(folder: pathlib.Path) -> runs.Folders:
+  """Returns folders below one."""
+  return runs.Folders(
+    *(str(folder / name) for name in ("data", "out", "results"))
+  )
+
+
+def result(variant: str, seed: int, losses: list[float]) -> dict:
+  """Returns what `measurements.measure` returns, with these losses."""
+  return {
+    "variant": variant,
+    "seed": seed,
+    "train_steps": 10 * len(losses),
+    "curve": [
+      {
+        "step": 10 * index,
+        "loss": loss,
+        "accuracy": 1 - loss / 10,
+        "seconds": 20.0 * index,
+        "cpu_seconds": 10.0 * index,
+        "multiply_adds": 10**12 * index,
+      }
+      for index, loss in enumerate(losses, 1)
+    ],
+    "step_seconds": 2.0,
+    "step_cpu_seconds": 1.0,
+    "train_loss": losses[-1],
+    "kept_share": 0.5,
+    "most_important": ["rare", "<b>"],
+    "least_important": ["the", ","],
+    "machine": provenance.this_machine(("tensorflow",)) | {"gpus": []},
+    "commit": "abc1234",
+    "date": "2026-11-24",
+  }

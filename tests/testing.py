@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several tests share: tiny records, a tiny experiment, the launcher."""
+
+import functools
+import json
+import socket
+
+import gin
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+
+from token_dropping import train
+from token_dropping.data.text import vocabulary
+
+SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
+
+TINY = {
+  "runtime": {"distribution_strategy": "one_device", "enable_xla": False},
+  "task": {
+    "dropping_pictures": False,
+    "model": {
+      "encoder": {
+        "type": "any",
+        "any": {
+          "vocab_size": VOCAB_SIZE,
+          "hidden_size": 8,
+          "num_layers": 3,
+          "num_attention_heads": 2,
+          "intermediate_size": 16,
+          "max_position_embeddings": SEQ_LENGTH,
+          "dropout_rate": 0.0,
+          "attention_dropout_rate": 0.0,
+          "token_allow_list": [1, 2, 3, 4],
+          "token_deny_list": [0],
+        },
+      }
+    },
+  }
+  | {
+    name: {
+      "global_batch_size": 4,
+      "seq_length": SEQ_LENGTH,
+      "max_predictions_per_seq": PREDICTIONS,
+    }
+    for name in ("train_data", "validation_data")
+  },
+  "trainer": {
+    "train_steps": 2,
+    "steps_per_loop": 1,
+    "summary_interval": 1,
+    "checkpoint_interval": 1,
+    "validation_interval": 2,
+    "validation_steps": 2,
+    "optimizer_config": {"warmup": {"polynomial": {"warmup_steps": 1}}},
+  },
+}
+
+
+def merged(*trees: dict) -> dict:
+  """Returns nested dictionaries merged, the later ones winning."""
+  result = {}
+  for tree in trees:
+    for key, value in tree.items():
+      both = isinstance(value, dict) and isinstance(result.get(key), dict)
+      result[key] = merged(result[key], value) if both else value
+  return result
+
+
+def random_features(seed: int, next_sentence: bool = False) -> dict:
+  """Returns one record's features, v2 names, its last slot unused."""
+  rng = np.random.default_rng(seed)
+  positions = sorted(rng.choice(SEQ_LENGTH, PREDICTIONS - 1, replace=False))
+  features = {
+    "input_word_ids": rng.integers(5, VOCAB_SIZE, SEQ_LENGTH),
+    "input_mask": np.ones(SEQ_LENGTH, int),
+    "input_type_ids": np.zeros(SEQ_LENGTH, int),
+    "masked_lm_positions": [*positions, 0],
+    "masked_lm_ids": [*rng.integers(5, VOCAB_SIZE, PREDICTIONS - 1), 0],
+    "masked_lm_weights": [1.0] * (PREDICTIONS - 1) + [0.0],
+  }
+  if next_sentence:
+    features["next_sentence_labels"] = [seed % 2]
+  return features
+
+
+def dynamic_features(seed: int, next_sentence: bool = False) -> dict:
+  """Returns one record's features without masks, its last position padding."""
+  rng = np.random.default_rng(seed)
+  ids = rng.integers(5, VOCAB_SIZE, SEQ_LENGTH)
+  starts = rng.integers(0, 2, SEQ_LENGTH)
+  ids[[0, -2, -1]], starts[[0, -2, -1]] = (2, 3, 0), 0  # [CLS] [SEP] [PAD]
+  features = {"input_word_ids": ids, "word_starts": starts}
+  if next_sentence:
+    features["input_type_ids"] = (np.arange(SEQ_LENGTH) > 7) & (ids > 0)
+    features["next_sentence_labels"] = [seed % 2]
+  return features
+
+
+def write_vocabulary(path) -> str:
+  """Writes a vocabulary of `VOCAB_SIZE` tokens; returns the path."""
+  words = [f"word{i}" for i in range(VOCAB_SIZE - 5)]
+  path.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, *words]))
+  return str(path)
+
+
+def write_json(path, content) -> str:
+  """Writes a JSON file; returns the path."""
+  path.write_text(json.dumps(content), "utf-8")
+  return str(path)
+
+
+def write_records(path, features: list[dict]) -> str:
+  """Writes records, one dictionary of features each; returns the path."""
+  with tf.io.TFRecordWriter(str(path)) as writer:
+    for record in features:
+      example = tf.train.Example()
+      for name, values in record.items():
+        feature = example.features.feature[name]
+        if name == "masked_lm_weights":
+          feature.float_list.value.extend(values)
+        else:
+          feature.int64_list.value.extend(int(v) for v in values)
+      writer.write(example.SerializeToString())
+  return str(path)
+
+
+@functools.cache
+def mirrored(count: int) -> tf.distribute.Strategy:
+  """Returns the strategy of `count` CPU replicas.
+
+  One object a number and process: the collectives of a second one would clash
+  with it. Different numbers get keys of their own.
+  """
+  devices = tf.config.list_logical_devices("CPU")[:count]
+
+  class Strategy(tf.distribute.MirroredStrategy):
+    _collective_key_base = 1_000_000 * count  # TensorFlow's, for tests
+
+  return Strategy(devices)
+
+
+def cluster_variables(count: int) -> list[dict[str, str]]:
+  """Returns the environment variables of each of several workers."""
+  sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+  addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+  for each in sockets:
+    each.close()
+  tasks = [{"type": "worker", "index": index} for index in range(count)]
+  cluster = {"worker": addresses}
+  return [
+    {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
+    for task in tasks
+  ]
+
+
+def launch(**values) -> None:
+  """Runs the launcher in this process with flags given as keywords."""
+  argv = []
+  for name, value in values.items():
+    for item in value if isinstance(value, list) else [value]:
+      argv.append(f"--{name}={item}")
+  launch_argv(argv)
+
+
+def launch_argv(argv: list[str]) -> None:
+  """Runs the launcher in this process with a command line."""
+  if "experiment" not in flags.FLAGS:
+    train.define_flags()
+  gin.clear_config()  # a launcher locks it, once a process
+  with flagsaver.flagsaver():
+    train.main(flags.FLAGS(["train", *argv]))

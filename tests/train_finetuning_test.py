@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the launcher with fine-tuning: whole runs, and what they leave."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from tests import finetune_testing
+from tests import finetuning_testing
+from tests import run_testing
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import trained_run
+
+ONE_DEVICE = "runtime.distribution_strategy=one_device"
+RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
+
+# Long enough for a network of width 8 to learn: 400 steps, scored twice.
+CLASSIFIER = (
+  "task.train_data.global_batch_size=6,task.epochs=100.0,task.seed=1",
+  "task.model.encoder.any.token_keep_ratio=0.75",
+  f"{RATE}=0.01,trainer.validation_interval=200",
+  "trainer.checkpoint_interval=200,trainer.steps_per_loop=100",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A pretraining run, `pretrained`, and a folder for everything else."""
+  path = tmp_path_factory.mktemp("runs")
+  run_testing.make_run(path / "pretrained")
+  return path
+
+
+def _launch(folder, name, data, *overrides, experiment, **values) -> None:
+  override = [f"task.data_dir={data}", ONE_DEVICE, *overrides]
+  defaults = {
+    "experiment": experiment,
+    "pretrained": folder / "pretrained",
+    "params_override": ",".join(override),
+    "model_dir": folder / name,
+    "mode": "train_and_eval",
+  }
+  testing.launch(**(defaults | values))
+
+
+@pytest.fixture(scope="module")
+def classifier(folder):
+  """A classifier that has learnt its task, dropping tokens in training."""
+  data = finetuning_testing.prepare_classes(
+    folder / "classes", folder / "pretrained"
+  )
+  _launch(
+    folder,
+    "classifier",
+    data,
+    *CLASSIFIER,
+    experiment=finetuning_testing.GLUE,
+  )
+  return folder / "classifier"
+
+
+def test_classifier_learns_and_keeps_its_best_checkpoint(classifier):
+  info = json.loads((classifier / "best" / "info.json").read_text())
+  assert info["accuracy"] >= 0.9  # words tell the class
+
+
+def test_classifier_folder_is_whole(classifier, folder):
+  names = {"params.yaml", "vocab.txt", "tokenizer_config.json", "labels.txt"}
+  assert names < {path.name for path in classifier.iterdir()}
+  assert (classifier / "labels.txt").read_text() == "bad\ngood\n"
+  words = (folder / "pretrained" / "vocab.txt").read_bytes()
+  assert (classifier / "vocab.txt").read_bytes() == words
+
+
+def test_predictions_are_those_that_were_scored(classifier, folder):
+  run = trained_run.TrainedRun.read(str(classifier), trained_run.BEST)
+  assert run.kind == trained_run.CLASSIFICATION
+  found = sentence_predictions.predict(
+    run, str(folder / "classes"), "validation", batch_size=3
+  )
+  assert found.ids.tolist() == list(range(10))
+  assert found.labels.tolist() == [0, 1] * 5
+  right = np.argmax(found.outputs, axis=-1) == found.labels
+  info = json.loads((classifier / "best" / "info.json").read_text())
+  assert np.mean(right) == pytest.approx(info["accuracy"])
+
+
+def test_a_complete_run_is_evaluated_again(classifier, folder, capsys):
+  _launch(
+    folder,
+    "classifier",
+    folder / "classes",
+    *CLASSIFIER,
+    experiment=finetuning_testing.GLUE,
+  )
+  out = capsys.readouterr().out
+  assert "Nothing to train: the run is at step 400." in out
+  assert (
+    "\n  validation       loss " in out and "\n  best             acc" in out
+  )
+
+
+def test_another_number_of_classes_is_another_model(classifier, folder):
+  table = finetuning_testing.write_table(folder / "three.tsv", 6, ["a", "b"])
+  with open(table, "a") as file:
+    file.write("word1\tc\n")
+  data = finetuning_testing.prepare(
+    folder / "three",
+    folder / "pretrained",
+    task="classification",
+    train_file=table,
+    validation_file=table,
+  )
+  with pytest.raises(errors.UserError, match="task.model.num_classes=2. Rec"):
+    _launch(folder, "classifier", data, experiment=finetuning_testing.GLUE)
+
+
+def test_answers_of_squad(folder, capsys):
+  data = finetuning_testing.prepare_spans(
+    folder / "spans", folder / "pretrained"
+  )
+  _launch(
+    folder,
+    "spans_run",
+    data,
+    "task.train_data.global_batch_size=2,task.epochs=200.0,task.seed=1",
+    f"{RATE}=0.01,trainer.validation_interval=200",
+    "trainer.checkpoint_interval=200,trainer.steps_per_loop=100",
+    experiment=finetuning_testing.SQUAD,
+  )
+  out = capsys.readouterr().out
+  assert "start accuracy" in out and "evaluation: f1 " in out
+  run = trained_run.TrainedRun.read(str(folder / "spans_run"), trained_run.BEST)
+  assert run.kind == trained_run.SPAN
+  run.build_span_labeler()  # restores every weight
+  info = json.loads((folder / "spans_run" / "best" / "info.json").read_text())
+  assert info["f1"] >= 50.0  # at least one of two questions
+
+
+@pytest.mark.parametrize(
+  ("experiment", "words"),
+  [
+    (finetuning_testing.GLUE, ["loss 0.", "parameters "]),
+    (finetuning_testing.SQUAD, ["of BERT", "parameters "]),
+  ],
+)
+def test_dry_run(folder, capsys, experiment, words):
+  make = finetuning_testing.prepare_spans
+  if experiment == finetuning_testing.GLUE:
+    make = finetuning_testing.prepare_classes
+  data = make(folder / f"dry_{experiment[-4:]}", folder / "pretrained")
+  _launch(
+    folder,
+    "nothing",
+    data,
+    "task.model.encoder.any.token_keep_ratio=0.5",
+    experiment=experiment,
+    dry_run=True,
+  )
+  out = capsys.readouterr().out
+  assert all(word in out for word in words)
+  assert not (folder / "nothing").exists()
+
+
+def test_sweeps_are_for_fine_tuning():
+  with pytest.raises(errors.UserError, match="--sweep must be used with a fin"):
+    testing.launch(
+      experiment="bert/token_drop", sweep=True, model_dir="nowhere"
+    )
+
+
+@pytest.mark.parametrize(
+  ("name", "sizes", "experiment", "score"),
+  [
+    ("glue/stsb", {}, finetuning_testing.GLUE, "pearson"),
+    (
+      "squad/v2.0",
+      {"query_length": 2, "doc_stride": 2},
+      finetuning_testing.SQUAD,
+      "exact_match",
+    ),
+  ],
+)
+def test_mock_data_of_tensorflow_datasets_train(
+  folder, capsys, name, sizes, experiment, score
+):
+  """Mock sentences are letters, so that all are unknown: it only runs."""
+  rows = finetune_testing.mock_squad if name.startswith("squad") else None
+  run = name.replace("/", "_")
+  with tfds.testing.mock_data(num_examples=4, as_dataset_fn=rows):
+    data = finetuning_testing.prepare(
+      folder / f"{run}_data", folder / "pretrained", tfds_name=name, **sizes
+    )
+  _launch(
+    folder,
+    run,
+    data,
+    "trainer.train_steps=1,task.train_data.global_batch_size=2",
+    experiment=experiment,
+  )
+  assert score in capsys.readouterr().out

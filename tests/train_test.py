@@ -1,0 +1,498 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the launcher: whole runs, and every misuse in one line."""
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+import yaml
+from official.nlp.configs import encoders
+
+from tests import dataset_testing
+from tests import testing
+from token_dropping.common import errors
+
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TOKENS += [f"word{i}" for i in range(testing.VOCAB_SIZE - len(TOKENS))]
+
+
+def _fill(folder) -> None:
+  """Writes records, a vocabulary and a config, `tiny.yaml`."""
+  for name, seeds in (("train", range(16)), ("validation", range(16, 24))):
+    features = [testing.random_features(seed) for seed in seeds]
+    testing.write_records(folder / f"{name}.tfrecord", features)
+  (folder / "vocab.txt").write_text("\n".join(TOKENS))
+  _write_config(folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+  _fill(tmp_path)
+  return tmp_path
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+  """A folder with a whole run of two steps, and what the run printed."""
+  folder = tmp_path_factory.mktemp("first")
+  _fill(folder)
+  printed = io.StringIO()
+  with contextlib.redirect_stdout(printed):
+    _launch(folder)
+  return folder, printed.getvalue()
+
+
+@pytest.fixture
+def trained(first_run, tmp_path):
+  """A copy of that folder, to go on with."""
+  shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
+  _write_config(tmp_path)
+  return tmp_path
+
+
+def _write_config(folder, **overrides) -> None:
+  paths = {
+    "task": {
+      "train_data": {"input_path": str(folder / "train*"), "seed": 1},
+      "validation_data": {"input_path": str(folder / "validation*")},
+      "model": {"encoder": {"any": {"vocab_file": str(folder / "vocab.txt")}}},
+    }
+  }
+  config = testing.merged(testing.TINY, paths, overrides)
+  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+
+
+def _launch(folder, **values) -> None:
+  defaults = {
+    "experiment": "bert/token_drop",
+    "config_file": str(folder / "tiny.yaml"),
+    "model_dir": str(folder / "run"),
+    "mode": "train_and_eval",
+  }
+  testing.launch(**(defaults | values))
+
+
+def _variables(folder) -> dict[str, np.ndarray]:
+  reader = tf.train.load_checkpoint(str(folder / "run"))
+  return {
+    name: reader.get_tensor(name)
+    for name in reader.get_variable_to_shape_map()
+    if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+  }
+
+
+def _scalars(folder) -> dict[str, list]:
+  found = {}
+  for path in sorted((folder / "run" / "train").glob("events*")):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      for value in event.summary.value:
+        found.setdefault(value.tag, []).append(event.step)
+  return found
+
+
+def test_train_and_evaluate(first_run):
+  folder, printed = first_run
+  out = printed.splitlines()
+  assert out[0].startswith("step       1/2  loss ")
+  assert out[2].startswith("step       2  evaluation: loss ")
+  assert out[3].startswith("Trained 2 steps, to step 2, in 0 min ")
+  assert out[4].startswith("  training loss ")
+  assert out[5].startswith("  validation loss ")
+  assert out[6].split() == ["checkpoint", str(folder / "run" / "ckpt-2")]
+  assert "word" in out[7] and "word" in out[8]
+  assert (folder / "run" / "params.yaml").exists()
+
+
+def test_tensorboard_has_scalars_and_histogram(first_run):
+  found = _scalars(first_run[0])
+  for tag in (
+    "lm_example_loss",
+    "masked_lm_accuracy",
+    "tokens_per_second",
+    "kept_share",
+    "importance",
+  ):
+    assert found[tag] == [1, 2], tag
+
+
+def test_checkpoint_holds_importance_beside_an_ordinary_bert(first_run):
+  suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+  names = {name.removesuffix(suffix) for name in _variables(first_run[0])}
+  assert "importance/table" in names
+  # The name that conversion scripts for BERT look for.
+  layer = "encoder/_transformer_layers/0"
+  assert f"{layer}/_attention_layer/_query_dense/kernel" in names
+  assert "masked_lm/output_bias.Sbias" in names
+
+
+def test_checkpoint_restores_into_bert_v2(first_run):
+  folder, _ = first_run
+  sizes = {
+    "vocab_size": testing.VOCAB_SIZE,
+    "hidden_size": 8,
+    "num_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": testing.SEQ_LENGTH,
+  }
+  config = encoders.EncoderConfig({"type": "bert_v2", "bert_v2": sizes})
+  bert = encoders.build_encoder(config)
+  bert(bert.inputs)
+  path = tf.train.latest_checkpoint(str(folder / "run"))
+  status = tf.train.Checkpoint(encoder=bert).restore(path)
+  status.expect_partial().assert_existing_objects_matched()
+  kernel = "encoder/_pooler_layer/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+  np.testing.assert_array_equal(
+    bert.pooler_layer.kernel, _variables(folder)[kernel]
+  )
+
+
+def test_warmup_as_long_as_training_is_a_warning(folder, capsys):
+  decay = "trainer.optimizer_config.learning_rate.polynomial.decay_steps=1"
+  _launch(folder, mode="train", params_override=decay)
+  assert capsys.readouterr().err.splitlines()[0] == (
+    "warning: trainer.optimizer_config: warmup_steps should be below "
+    "decay_steps (1), or the learning rate stays at its end. Received: 1"
+  )
+
+
+def test_restart_continues_with_the_same_numbers(trained):
+  first = _variables(trained)
+  _launch(trained, mode="train")  # complete: restores, trains nothing
+  again = _variables(trained)
+  assert first.keys() == again.keys()
+  for name in first:
+    np.testing.assert_array_equal(first[name], again[name])
+
+
+def test_run_in_two_parts_equals_a_run_in_one(folder):
+  """One batch, so that the order of the records plays no part."""
+  testing.write_records(
+    folder / "train.tfrecord", [testing.random_features(s) for s in range(4)]
+  )
+  decay = {"learning_rate": {"polynomial": {"decay_steps": 4}}}
+  results = []
+  for name, parts in (("one", [4]), ("two", [2, 4])):
+    for steps in parts:
+      _write_config(
+        folder,
+        trainer={"train_steps": steps, "optimizer_config": decay},
+        task={"train_data": {"shuffle_buffer_size": 1}},
+      )
+      tf_keras.utils.set_random_seed(1)
+      _launch(folder, mode="train", model_dir=str(folder / "run"))
+    results.append(_variables(folder))
+    os.rename(folder / "run", folder / name)
+  for name in results[0]:
+    if "save_counter" not in name and "train_clock" not in name:
+      np.testing.assert_allclose(
+        results[0][name], results[1][name], rtol=1e-5, atol=1e-6, err_msg=name
+      )
+
+
+def test_complete_run_is_evaluated_and_says_so(trained, capsys):
+  _launch(trained)
+  out = capsys.readouterr().out
+  assert "Nothing to train: the run is at step 2." in out
+  assert "validation loss" in out
+
+
+def test_eval_reads_the_checkpoint(first_run, trained, capsys):
+  _launch(trained, mode="eval")
+  printed = first_run[1].splitlines()
+  line = next(line for line in printed if line.startswith("  validation"))
+  assert line in capsys.readouterr().out.splitlines()
+
+
+def test_baseline_runs_from_the_same_launcher(folder, capsys):
+  config = yaml.safe_load((folder / "tiny.yaml").read_text())
+  sizes = config["task"]["model"]["encoder"]["any"]
+  for name in list(sizes):
+    if name.startswith("token_") or name == "vocab_file":
+      del sizes[name]
+  del config["task"]["dropping_pictures"]
+  config["task"]["model"] = {
+    "cls_heads": [],
+    "encoder": {"type": "bert", "bert": sizes},
+  }
+  for data in ("train_data", "validation_data"):
+    config["task"][data] |= {
+      "use_next_sentence_label": False,
+      "use_v2_feature_names": True,
+    }
+  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+  _launch(folder, experiment="bert/pretraining")
+  assert "validation loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  "experiment", ["bert/token_drop", "token_drop_bert/pretraining"]
+)
+def test_model_gardens_yaml_runs_under_both_names(folder, experiment, capsys):
+  (folder / "model_garden.yaml").write_text(
+    """
+task:
+  model:
+    encoder:
+      type: any
+      any:
+        token_allow_list: !!python/tuple
+        - 1  # [UNK]
+        - 2  # [CLS]
+        - 3  # [SEP]
+        - 4  # [MASK]
+        token_deny_list: !!python/tuple
+        - 0  # [PAD]
+        token_loss_init_value: 10.0
+        token_loss_beta: 0.995
+        token_keep_k: 6
+"""
+  )
+  files = [str(folder / "tiny.yaml"), str(folder / "model_garden.yaml")]
+  _launch(folder, experiment=experiment, config_file=files, mode="train")
+  assert "Trained 2 steps" in capsys.readouterr().out
+
+
+def test_next_sentence_head(folder, capsys):
+  for name, seeds in (("train", range(16)), ("validation", range(8))):
+    features = [testing.random_features(s, next_sentence=True) for s in seeds]
+    testing.write_records(folder / f"{name}.tfrecord", features)
+  head = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+  label = {"use_next_sentence_label": True}
+  task = {
+    "model": {"cls_heads": [head]},
+    "train_data": label,
+    "validation_data": label,
+  }
+  _write_config(folder, task=task)
+  _launch(folder)
+  assert "next_sentence_accuracy" in _scalars(folder)
+
+
+def _write_dynamic_records(folder) -> None:
+  """Replaces the records by ones without masks, and marks them as prepared."""
+  for name, seeds in (("train", range(16)), ("validation", range(16, 24))):
+    features = [testing.dynamic_features(s) for s in seeds]
+    testing.write_records(folder / f"{name}.tfrecord", features)
+  (folder / "dataset.json").write_text("{}")
+
+
+DYNAMIC = {"masking": "dynamic", "masking_rate": 0.3}
+
+
+def test_dynamic_masking(folder, capsys):
+  _write_dynamic_records(folder)
+  schedule = {"final_masking_rate": 0.1}
+  task = {"train_data": DYNAMIC | schedule, "validation_data": DYNAMIC}
+  _write_config(folder, task=task)
+  _launch(folder)
+  assert "Trained 2 steps, to step 2" in capsys.readouterr().out
+  saved = yaml.safe_load((folder / "run" / "params.yaml").read_text())
+  data = saved["task"]["train_data"]
+  assert data["vocab_file"] == str(folder / "vocab.txt")
+  assert data["masking_rate_steps"] == 2
+  _launch(folder, params_override="trainer.train_steps=4", mode="train")
+  assert "to step 4" in capsys.readouterr().out
+
+
+def test_dynamic_records_must_be_masked(folder):
+  _write_dynamic_records(folder)
+  with pytest.raises(errors.UserError) as caught:
+    _launch(folder)
+  assert str(caught.value) == (
+    "task.train_data.masking must be dynamic for these records "
+    f"({folder}/train.tfrecord, record 0). Received: 'static'"
+  )
+
+
+MISUSES = {
+  "unknown key": (
+    {"params_override": "task.train_data.input_data=x"},
+    "the nearest is task.train_data.input_path. "
+    "Received: task.train_data.input_data='x'",
+  ),
+  "no file": (
+    {"params_override": "task.train_data.input_path=/none/*"},
+    "task.train_data.input_path must match at least one file. "
+    "Received: '/none/*'",
+  ),
+  "sequence length": (
+    {"params_override": "task.train_data.seq_length=8"},
+    "task.train_data.seq_length must be that of the records, 16 ",
+  ),
+  "predictions": (
+    {"params_override": "task.validation_data.max_predictions_per_seq=2"},
+    "task.validation_data.max_predictions_per_seq must be that of the records",
+  ),
+  "record id": (
+    {
+      "params_override": "task.model.encoder.any.vocab_size=20,"
+      "task.model.encoder.any.vocab_file=''"
+    },
+    " must be in [0, vocab_size) (20); ",
+  ),
+  "keep count": (
+    {"params_override": "task.model.encoder.any.token_keep_k=17"},
+    "task.model.encoder.any: token_keep_k must be at most the sequence length "
+    "(16). Received: 17",
+  ),
+  "drop layer": (
+    {"params_override": "task.model.encoder.any.drop_layer=3"},
+    "task.model.encoder.any: drop_layer must be in [0, 1] for 3 layers",
+  ),
+  "ratio and count": (
+    {
+      "params_override": "task.model.encoder.any.token_keep_k=4,"
+      "task.model.encoder.any.token_keep_ratio=0.5"
+    },
+    "token_keep_ratio and token_keep_k must not both be set",
+  ),
+  "experiment": (
+    {"experiment": "bert/token_dropping"},
+    "--experiment must be one of bert/token_drop, ",
+  ),
+  "no experiment": ({"experiment": ""}, "--experiment must be set"),
+  "no model_dir": ({"model_dir": ""}, "--model_dir must be set"),
+  "mode": (
+    {"mode": "continuous_train_and_eval"},
+    "--mode must be one of train, eval, ",
+  ),
+  "gin": (
+    {"gin_params": "nothing.at.all = 3"},
+    "--gin_file and --gin_params must be valid gin. ",
+  ),
+}
+
+
+@pytest.mark.parametrize("kind", MISUSES)
+def test_misuse_is_one_line_and_writes_nothing(folder, kind):
+  values, message = MISUSES[kind]
+  with pytest.raises(errors.UserError) as caught:
+    _launch(folder, **values)
+  assert message in str(caught.value)
+  assert "\n" not in str(caught.value)
+  assert not (folder / "run").exists()
+
+
+def test_unwritable_model_dir(folder):
+  (folder / "file").write_text("")
+  with pytest.raises(
+    errors.UserError, match="--model_dir must be a writable folder. Received: "
+  ):
+    _launch(folder, model_dir=str(folder / "file" / "run"))
+
+
+def test_model_dir_of_another_model(trained):
+  with pytest.raises(
+    errors.UserError,
+    match="params.yaml has task.model.encoder.any.hidden_size=8. Received: 16",
+  ):
+    _launch(trained, params_override="task.model.encoder.any.hidden_size=16")
+
+
+def test_positional_argument_is_refused(folder):
+  with pytest.raises(
+    errors.UserError, match="must be flags, .*'train_steps=3'"
+  ):
+    testing.launch_argv(["train_steps=3"])
+
+
+def test_late_bad_id_stops_with_one_line(folder):
+  """Beyond the records that are looked at before the run."""
+  bad = testing.random_features(1)
+  bad["masked_lm_ids"][0] = 77
+  good = [testing.random_features(seed) for seed in range(16)]
+  testing.write_records(folder / "train.tfrecord", good + [bad] * 32)
+  _write_config(folder, trainer={"train_steps": 20})
+  with pytest.raises(errors.UserError) as caught:
+    _launch(folder, mode="train")
+  assert str(caught.value) == (
+    "masked_lm_ids must be in [0, vocab_size) (50); is the encoder's vocab_size"
+    f" that of the records? Received: 77 in {folder}/train.tfrecord, record 16"
+  )
+
+
+def test_command_exits_non_zero_without_a_trace(folder):
+  process = subprocess.run(
+    [
+      sys.executable,
+      "-m",
+      "token_dropping.train",
+      "--experiment=bert/token_drop",
+      f"--model_dir={folder}/run",
+      "--mode=train",
+    ],
+    capture_output=True,
+    text=True,
+    cwd=pathlib.Path(__file__).parent.parent,
+  )
+  assert process.returncode == errors.EXIT_CODE
+  assert "Traceback" not in process.stderr
+  assert process.stderr.splitlines()[-1].startswith(
+    "error: task.train_data.input_path must name TFRecord files, for example"
+  )
+
+
+SHARDS = {
+  "train-00000-of-00002.tfrecord": range(8),
+  "train-00001-of-00002.tfrecord": range(8, 16),
+  "validation-00000-of-00001.tfrecord": range(16, 24),
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+  """A folder with a prepared dataset and a config for it."""
+  shards = {
+    name: [testing.random_features(seed) for seed in seeds]
+    for name, seeds in SHARDS.items()
+  }
+  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
+  _write_config(tmp_path)
+  return tmp_path
+
+
+def test_prepared_dataset_is_trained_on(dataset, capsys):
+  _launch(dataset)
+  assert "Trained 2 steps" in capsys.readouterr().out
+  # Whoever has the run needs no dataset to make the same ids.
+  words = (dataset / "vocab.txt").read_bytes()
+  assert (dataset / "run" / "vocab.txt").read_bytes() == words
+  assert (dataset / "run" / "tokenizer_config.json").exists()
+
+
+@pytest.mark.parametrize(
+  "mode, name",
+  [
+    ("train", "train-00001-of-00002.tfrecord"),
+    ("train_and_eval", "validation-00000-of-00001.tfrecord"),
+  ],
+)
+def test_truncated_shard_of_a_dataset_is_refused(dataset, mode, name):
+  content = (dataset / name).read_bytes()
+  (dataset / name).write_bytes(content[:-20])
+  with pytest.raises(errors.UserError) as caught:
+    _launch(dataset, mode=mode)
+  assert str(caught.value) == (
+    f"{dataset}/{name} must have {len(content)} bytes, as dataset.json says. "
+    f"Received: {len(content) - 20} bytes"
+  )
+  assert not (dataset / "run").exists()
+
+
+def test_missing_shard_of_a_dataset_is_refused(dataset):
+  (dataset / "train-00001-of-00002.tfrecord").unlink()
+  with pytest.raises(errors.UserError) as caught:
+    _launch(dataset)
+  assert str(caught.value) == (
+    "every file that dataset.json lists must be in its folder. "
+    f"Received: {str(dataset)!r} without train-00001-of-00002.tfrecord"
+  )

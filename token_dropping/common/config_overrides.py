@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks overrides against a config's dataclasses, then applies them."""
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from official.core import config_definitions as cfg
+from official.modeling import hyperparams
+from official.modeling.hyperparams import oneof
+
+from token_dropping.common import errors
+
+
+def apply_overrides(
+  params: hyperparams.Config, overrides: Mapping[str, Any], source: str
+) -> None:
+  """Checks overrides, then applies them.
+
+  Args:
+    params: the config to change.
+    overrides: nested dictionary.
+    source: where they come from, for messages.
+
+  Raises:
+    UserError: an unknown key or a value of another type; with the dotted path.
+  """
+  checked = _checked_mapping(params, overrides, source, path="")
+  try:
+    params.override(checked, is_strict=True)
+  except (KeyError, TypeError, ValueError, AttributeError) as error:
+    reason = " ".join(str(error).split())
+    raise errors.UserError(f"{source}: {reason}") from error
+
+
+def _checked_mapping(
+  config: hyperparams.Config, overrides: Mapping, source: str, path: str
+) -> dict:
+  """Returns the overrides with every value checked and of the field's type."""
+  hints = _type_hints(type(config))
+  known = set(vars(config)) - set(config.RESERVED_ATTR)
+  checked = {}
+  for key, value in overrides.items():
+    dotted = path + " ".join(str(key).split())
+    if key not in known:
+      near = nearest(str(key), known, path)
+      raise errors.UserError(
+        f"{source} must use keys of the experiment{near}. "
+        f"Received: {dotted}={errors.shorten(value)}"
+      )
+    if isinstance(config, oneof.OneOfConfig) and key == "type":
+      _check_choice(value, known - {"type"}, source, dotted)
+    checked[key] = _checked_value(
+      getattr(config, key), hints.get(key, Any), value, source, dotted
+    )
+  return checked
+
+
+def _type_hints(config_class: type) -> dict:
+  hints = typing.get_type_hints(config_class)
+  if issubclass(config_class, cfg.DataConfig):
+    # Some of Model Garden's data configs narrow the type of `input_path` to
+    # one string. Its reader takes a list too.
+    hints["input_path"] = Sequence[str] | str
+  return hints
+
+
+def _check_choice(value, choices: set, source: str, path: str) -> None:
+  if isinstance(value, str) and value not in choices:
+    raise errors.UserError(
+      f"{source}: {path} must be one of {', '.join(sorted(choices))}"
+      f"{nearest(str(value), choices)}. Received: {errors.shorten(value)}"
+    )
+
+
+def _checked_value(current, hint, value, source: str, path: str):
+  if isinstance(value, Mapping):
+    config = current
+    if not isinstance(config, hyperparams.Config):
+      config = _config_class(hint, source, path, value)()
+      if type(config) is hyperparams.Config:  # free-form, such as a mixture
+        return dict(value)
+    return _checked_mapping(config, value, source, f"{path}.")
+  if isinstance(value, list | tuple) and _matches(type(value)(), hint):
+    return type(value)(
+      _checked_value(None, _item_hint(hint), item, source, f"{path}[{index}]")
+      for index, item in enumerate(value)
+    )
+  value = _number(value, hint)
+  if not _matches(value, hint):
+    raise _wrong_type(hint, source, path, value)
+  return value
+
+
+def _config_class(hint, source: str, path: str, value) -> type:
+  for option in (hint, *_options(hint)):
+    if isinstance(option, type) and issubclass(option, hyperparams.Config):
+      return option
+  raise _wrong_type(hint, source, path, value)
+
+
+def _wrong_type(hint, source: str, path: str, value) -> errors.UserError:
+  return errors.UserError(
+    f"{source}: {path} must be {_describe(hint)}. "
+    f"Received: {errors.shorten(value)}"
+  )
+
+
+def _options(hint) -> tuple:
+  """Returns the members of a union, or the hint alone."""
+  if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    return typing.get_args(hint)
+  return (hint,)
+
+
+def _item_hint(hint):
+  for option in _options(hint):
+    args = typing.get_args(option)
+    if args:
+      return args[0]
+  return Any
+
+
+def _number(value, hint):
+  """Turns 1e4 into 10000 for an int field, and 1 into 1.0 for a float field."""
+  options = _options(hint)
+  if isinstance(value, float) and float not in options and int in options:
+    return int(value) if value.is_integer() else value
+  if type(value) is int and float in options and int not in options:
+    return float(value)
+  return value
+
+
+def _matches(value, hint) -> bool:
+  return any(_matches_one(value, option) for option in _options(hint))
+
+
+def _matches_one(value, hint) -> bool:
+  if hint is Any:
+    return True
+  origin = typing.get_origin(hint) or hint
+  if isinstance(value, list | tuple):
+    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
+      return False
+    item = _item_hint(hint)
+    return origin is not str and all(_matches(v, item) for v in value)
+  if origin in (int, float):
+    return type(value) is origin
+  return isinstance(origin, type) and isinstance(value, origin)
+
+
+def _describe(hint) -> str:
+  names = {type(None): "null", str: "a string", bool: "true or false"}
+  names |= {int: "an integer", float: "a number"}
+  described = []
+  for option in _options(hint):
+    origin = typing.get_origin(option) or option
+    if option in names:
+      described.append(names[option])
+    elif isinstance(origin, type) and issubclass(origin, Sequence):
+      described.append("a list")
+    else:
+      described.append("a mapping")
+  return " or ".join(dict.fromkeys(described))
+
+
+def nearest(name: str, known, path: str = "") -> str:
+  """Returns what an error says about the nearest valid name, or nothing.
+
+  >>> nearest("sede", {"seed", "steps"})
+  '; the nearest is seed'
+  """
+  lower = {key.lower(): key for key in sorted(known)}
+  close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+  return f"; the nearest is {path}{lower[close[0]]}" if close else ""

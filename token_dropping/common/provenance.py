@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine, the software and the commit that a figure comes from."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+def this_machine(packages: Sequence[str]) -> dict:
+  """Returns what distinguishes this machine and its software.
+
+  Args:
+    packages: names whose versions count, where they are installed.
+  """
+  accelerators = tf.config.list_physical_devices("GPU")
+  versions = {
+    name: importlib.metadata.version(name)
+    for name in packages
+    if importlib.util.find_spec(
+      "official" if name == "tf-models-official" else name
+    )
+  }
+  memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+  return {
+    "processor": _processor(),
+    "cores": len(os.sched_getaffinity(0)),
+    "memory_gib": round(memory / 2**30, 1),
+    "gpus": [
+      tf.config.experimental.get_device_details(each).get("device_name", "GPU")
+      for each in accelerators
+    ],
+    "python": platform.python_version(),
+    "versions": versions,
+  }
+
+
+def describe(machine: dict) -> str:
+  """Returns a machine in words."""
+  versions = (f"{name} {v}" for name, v in machine["versions"].items())
+  return ", ".join(
+    [
+      f"{machine['processor']}, {machine['cores']} cores",
+      f"{machine['memory_gib']} GiB",
+      *machine["gpus"],
+      f"Python {machine['python']}",
+      *versions,
+    ]
+  )
+
+
+def _processor() -> str:
+  found = re.search(
+    r"^model name\s*: (.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M
+  )
+  name = found.group(1) if found else "processor"
+  return f"{platform.machine()} {name}"
+
+
+def commit() -> str:
+  """Returns the commit of this code, `-dirty` if files differ from it."""
+  done = subprocess.run(
+    ["git", "describe", "--always", "--dirty", "--exclude=*"],
+    cwd=_ROOT,
+    capture_output=True,
+    text=True,
+  )
+  return done.stdout.strip() or "unknown"

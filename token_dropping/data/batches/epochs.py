@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serialized records, each with its epoch and its place in the files.
+
+The order of training is a function of `seed` and epoch alone, so that a run
+that goes on reads what it would have read.
+"""
+
+import functools
+from typing import NamedTuple
+
+import tensorflow as tf
+from official.common import dataset_fn
+from official.core import config_definitions as cfg
+from official.core import input_reader
+
+from token_dropping.common import errors
+from token_dropping.data.batches import file_contents
+from token_dropping.data.batches import record_counts
+
+# Files read at a time where `cycle_length` is unset. Not the number of cores,
+# as tf.data would have it: the order must not depend on the machine.
+CYCLE_LENGTH = 16
+_EPOCHS_PER_SEED = 1_000_003
+_GRAPH_SEED = 1
+# More than a file has records.
+_RECORDS_PER_FILE = 1 << 40
+# Stands for what cannot be read.
+FAULT = b""
+
+
+class ReadRecord(NamedTuple):
+  """A record and where it comes from, or a batch of them.
+
+  Attributes:
+    epoch: int64.
+    place: int64, of which `file_and_index` makes file and index.
+    record: string, the serialized record.
+  """
+
+  epoch: tf.Tensor
+  place: tf.Tensor
+  record: tf.Tensor
+
+
+def file_and_index(place: int) -> tuple[int, int]:
+  """Returns the number of the file and of the record in it, from 0."""
+  return divmod(place, _RECORDS_PER_FILE)
+
+
+def read_epochs(
+  data: cfg.DataConfig,
+  input_context: tf.distribute.InputContext | None = None,
+  first_step: int = 0,
+  contents: list[file_contents.FileContent] | None = None,
+) -> tf.data.Dataset:
+  """Reads the files of a config, again and again in training.
+
+  Training reads the files in a new random order each time and shuffles the
+  records of each epoch among themselves. Of several input pipelines each reads
+  its share of the files, or of the records where the files are too few.
+
+  Args:
+    data: its `cache` keeps the serialized records in memory, and their order
+      before shuffling.
+    input_context: which part of the records to read; `None` means all.
+    first_step: training step before which the records that earlier steps read
+      are left out. Validation is one epoch, number 0, from its beginning.
+    contents: of the files, to skip faults: a file that breaks off ends there
+      with `FAULT` as a record. `None` makes a fault an error.
+
+  Returns:
+    `ReadRecord`s of scalars.
+
+  Raises:
+    UserError: `first_step` is above 0, and the files hold no records or one is
+      not what the `dataset.json` beside it says.
+  """
+  first_epoch, skipped = 0, 0
+  numbers = tf.data.Dataset.range(1)
+  if data.is_training:
+    first_epoch, skipped = _position(data, input_context, first_step, contents)
+    numbers = tf.data.Dataset.counter(first_epoch)
+  cached = None
+  if data.cache:
+    cached = _read(data, input_context, 0, contents).cache()
+
+  def read_epoch(number: tf.Tensor) -> tf.data.Dataset:
+    records = cached
+    if records is None:
+      records = _read(data, input_context, number, contents)
+    if data.is_training:
+      records = _shuffled(records, data.shuffle_buffer_size, data, number)
+      skip = tf.constant(skipped, tf.int64)
+      records = records.skip(tf.where(number == first_epoch, skip, 0))
+    return records.map(lambda place, one: ReadRecord(number, place, one))
+
+  return numbers.flat_map(read_epoch)
+
+
+def _read(
+  data: cfg.DataConfig, input_context, epoch, contents
+) -> tf.data.Dataset:
+  """Reads this pipeline's share of the records once, as (place, record)."""
+  files = _numbered_files(data, contents)
+  count = len(files)
+  shards, index = _share(data, input_context)
+  read_all = dataset_fn.pick_dataset_fn(data.file_type)
+  read = functools.partial(_read_file, read_all)
+  if count < max(2, shards):
+    return files.flat_map(read).shard(shards, index)
+  cycle_length = data.cycle_length or CYCLE_LENGTH
+  return (
+    _ordered(files, count, data, epoch)
+    .shard(shards, index)
+    .interleave(
+      read,
+      cycle_length=cycle_length,
+      block_length=data.block_length,
+      num_parallel_calls=cycle_length,
+      deterministic=data.deterministic,
+    )
+  )
+
+
+def _numbered_files(data: cfg.DataConfig, contents) -> tf.data.Dataset:
+  """Yields number, path, records to read (-1: all) and faults of each file."""
+  if contents is None:
+    files = input_reader.match_files(data.input_path)
+    contents = [file_contents.FileContent(file, -1) for file in files]
+  return tf.data.Dataset.from_tensor_slices(
+    (
+      tf.range(len(contents), dtype=tf.int64),
+      [content.file for content in contents],
+      tf.constant([content.records for content in contents], tf.int64),
+      tf.constant([content.faults for content in contents], tf.int64),
+    )
+  )
+
+
+def _read_file(read, number, file, records, faults) -> tf.data.Dataset:
+  ends = tf.data.Dataset.from_tensors(FAULT).take(faults)
+  start = number * _RECORDS_PER_FILE
+  return read(file).take(records).concatenate(ends).enumerate(start)
+
+
+def _share(data: cfg.DataConfig, input_context) -> tuple[int, int]:
+  """Returns the number of shares and the index of this pipeline's."""
+  # Workers of tf.data service shard and order the files themselves.
+  if input_context and data.sharding and not data.enable_tf_data_service:
+    return input_context.num_input_pipelines, input_context.input_pipeline_id
+  return 1, 0
+
+
+def _ordered(
+  items: tf.data.Dataset, count: int, data: cfg.DataConfig, epoch
+) -> tf.data.Dataset:
+  """Puts what stands for the files into the order of an epoch."""
+  if not data.is_training:
+    return items
+  return _shuffled(items, count, data, epoch)
+
+
+def _shuffled(
+  items: tf.data.Dataset, buffer_size: int, data: cfg.DataConfig, epoch
+) -> tf.data.Dataset:
+  """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was."""
+  if data.enable_tf_data_service:
+    return items.shuffle(buffer_size)  # every worker has an order of its own
+
+  def shuffle(number: tf.Tensor) -> tf.data.Dataset:
+    tf.random.set_seed(_GRAPH_SEED)  # of this function alone
+    seed = (data.seed or 0) * _EPOCHS_PER_SEED + number
+    return items.shuffle(buffer_size, seed, reshuffle_each_iteration=False)
+
+  return tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64)).flat_map(
+    shuffle
+  )
+
+
+# Where a step begins.
+
+
+def records_per_step(
+  data: cfg.DataConfig, input_context: tf.distribute.InputContext | None
+) -> int:
+  """Returns how many records a step takes from one input pipeline."""
+  if input_context is None:
+    return data.global_batch_size
+  size = input_context.get_per_replica_batch_size(data.global_batch_size)
+  replicas = input_context.num_replicas_in_sync
+  return size * max(1, replicas // input_context.num_input_pipelines)
+
+
+def _position(data: cfg.DataConfig, input_context, step: int, contents):
+  """Returns the epoch that a step begins in, and how many records in."""
+  # A tf.data service does not say what it has handed out.
+  if not step or data.enable_tf_data_service:
+    return 0, 0
+  left = step * records_per_step(data, input_context)
+  if contents is None:
+    files = input_reader.match_files(data.input_path)
+    counts = record_counts.count_records(files, data.file_type)
+  else:
+    counts = [content.records + content.faults for content in contents]
+  errors.require(
+    sum(counts) > 0,
+    "input_path must hold records",
+    f"{data.input_path!r}, whose files are empty",
+  )
+  epoch = 0
+  while True:
+    records = _records_of_epoch(data, input_context, counts, epoch)
+    if left < records:
+      return epoch, left
+    left -= records
+    epoch += 1
+
+
+def _records_of_epoch(
+  data: cfg.DataConfig, input_context, counts: list[int], epoch: int
+) -> int:
+  """Returns how many records this pipeline reads in an epoch."""
+  shards, index = _share(data, input_context)
+  if len(counts) < max(2, shards):
+    return max(0, -((index - sum(counts)) // shards))
+  # The files of a pipeline, and so their records, are others in each epoch.
+  numbers = tf.data.Dataset.range(len(counts))
+  order = _ordered(numbers, len(counts), data, 0 if data.cache else epoch)
+  return sum(counts[int(number)] for number in order.shard(shards, index))

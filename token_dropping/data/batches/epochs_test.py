@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of reading records epoch by epoch."""
+
+import itertools
+
+import pytest
+import tensorflow as tf
+from official.nlp.data import pretrain_dataloader
+
+from tests import dataset_testing
+from token_dropping.common import errors
+from token_dropping.data.batches import epochs
+from token_dropping.data.batches import file_contents
+
+FILES, IN_EACH = 4, 3
+RECORDS = FILES * IN_EACH
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Four files of three records, 0 to 11."""
+  for file in range(FILES):
+    with tf.io.TFRecordWriter(str(tmp_path / f"records-{file}")) as writer:
+      for index in range(IN_EACH):
+        writer.write(str(file * IN_EACH + index).encode())
+  return tmp_path
+
+
+def _dataset(folder, context=None, step=0, **fields) -> tf.data.Dataset:
+  defaults = {"input_path": f"{folder}/records-*", "is_training": True}
+  defaults |= {"global_batch_size": 4, "shuffle_buffer_size": 3}
+  data = pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
+  return epochs.read_epochs(data, context, step)
+
+
+def _pairs(dataset, count) -> list[tuple]:
+  """Returns the first (epoch, record) pairs."""
+  return [
+    (int(epoch), int(record))
+    for epoch, _, record in itertools.islice(dataset.as_numpy_iterator(), count)
+  ]
+
+
+def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
+  return _pairs(_dataset(folder, context, step, **fields), count)
+
+
+def _of_epoch(pairs: list[tuple], number: int) -> list[int]:
+  return [record for epoch, record in pairs if epoch == number]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("files", ["records-*", "records-2"])
+def test_training_reads_every_record_once_an_epoch(folder, files, cache):
+  expected = range(RECORDS) if "*" in files else range(6, 9)
+  pairs = _read(
+    folder, 3 * len(expected), input_path=f"{folder}/{files}", cache=cache
+  )
+  for number in range(3):
+    assert sorted(_of_epoch(pairs, number)) == list(expected)
+
+
+def test_cached_records_are_read_once(folder):
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=f"{folder}/records-*", is_training=True, cache=True
+  )
+  iterator = iter(epochs.read_epochs(data))
+  for _ in range(RECORDS + 1):  # a cache is complete when its end is read
+    next(iterator)
+  for file in range(FILES):
+    (folder / f"records-{file}").unlink()
+  assert int(next(iterator)[0]) == 1
+
+
+def test_validation_is_one_epoch_number_0(folder):
+  pairs = _read(folder, None, is_training=False, step=7)
+  assert sorted(pairs) == [(0, record) for record in range(RECORDS)]
+
+
+@pytest.mark.parametrize(
+  "fields",
+  [
+    {},
+    {"cache": True},
+    {"seed": 3, "cycle_length": 2, "block_length": 2},
+    {"input_path": "{}/records-2"},
+    {"shuffle_buffer_size": 100},
+  ],
+)
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_a_later_step_reads_what_it_would_have_read(folder, fields, step):
+  if "input_path" in fields:
+    fields = fields | {"input_path": fields["input_path"].format(folder)}
+  whole = _read(folder, 5 * RECORDS, **fields)
+  rest = _read(folder, 5 * RECORDS - 4 * step, step=step, **fields)
+  assert rest == whole[4 * step :]
+
+
+@pytest.mark.parametrize("fields", [{}, {"seed": 3, "cycle_length": 2}])
+def test_a_later_step_beside_a_card_reads_no_file_to_count(folder, fields):
+  whole = _read(folder, 3 * RECORDS, **fields)
+  paths = sorted(folder.glob("records-*"))
+  dataset_testing.write_counts(folder, dict.fromkeys(paths, IN_EACH))
+  contents = {path: path.read_bytes() for path in paths}
+  for path, content in contents.items():
+    path.write_bytes(bytes(len(content)))  # no TFRecords
+  dataset = _dataset(folder, step=4, **fields)
+  for path, content in contents.items():
+    path.write_bytes(content)
+  assert _pairs(dataset, 3 * RECORDS - 16) == whole[16:]
+
+
+@pytest.mark.parametrize("pipelines", [2, 5])
+def test_a_later_step_of_uneven_files_and_several_pipelines(folder, pipelines):
+  with tf.io.TFRecordWriter(str(folder / "records-1")) as writer:
+    for index in range(7):
+      writer.write(str(100 + index).encode())
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
+    fields = {"global_batch_size": 2 * pipelines}  # 2 records each a step
+    whole = _read(folder, 60, context, **fields)
+    for step in (1, 9):
+      rest = _read(folder, 60 - 2 * step, context, step=step, **fields)
+      assert rest == whole[2 * step :]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_global_seed_changes_nothing(folder, seed):
+  context = tf.distribute.InputContext(2, 1, 2)
+  expected = _read(folder, 4 * RECORDS, context)
+  tf.random.set_seed(seed)
+  assert _read(folder, 4 * RECORDS, context) == expected
+  rest = _read(folder, 4 * RECORDS - 10, context, step=5)
+  assert rest == expected[10:]
+
+
+def test_every_record_has_its_place(folder):
+  paths = [f"{folder}/records-{file}" for file in range(FILES)]
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=paths, is_training=True
+  )
+  records = epochs.read_epochs(data).take(2 * RECORDS).as_numpy_iterator()
+  for _, place, record in records:
+    assert epochs.file_and_index(int(place)) == divmod(int(record), IN_EACH)
+
+
+@pytest.mark.parametrize("pipelines", [1, 5])  # by file, by record
+def test_a_file_that_breaks_off_ends_with_a_fault(folder, pipelines):
+  path = folder / "records-2"
+  path.write_bytes(path.read_bytes()[:-1])
+  data = pretrain_dataloader.BertPretrainDataConfig(
+    input_path=f"{folder}/records-*",
+    is_training=True,
+    global_batch_size=2 * pipelines,
+    shuffle_buffer_size=3,
+  )
+  files = sorted(map(str, folder.glob("records-*")))
+  contents = file_contents.read_files(files, data)
+  found = []
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, pipelines)
+
+    def read(count, context=context, step=0):
+      records = epochs.read_epochs(data, context, step, contents)
+      return list(itertools.islice(records.as_numpy_iterator(), count))
+
+    whole = read(4 * RECORDS)
+    found += [one.record for one in whole if one.epoch == 0]
+    step = 9  # in the second epoch; 2 records a step
+    assert read(4 * RECORDS - 2 * step, step=step) == whole[2 * step :]
+  assert found.count(epochs.FAULT) == 1
+  intact = [int(record) for record in found if record != epochs.FAULT]
+  assert sorted(intact) == [*range(8), 9, 10, 11]
+
+
+def test_epochs_are_not_mixed(folder):
+  pairs = _read(folder, 3 * RECORDS, shuffle_buffer_size=100)
+  numbers = [number for number, _ in pairs]
+  assert numbers == [0] * RECORDS + [1] * RECORDS + [2] * RECORDS
+
+
+def test_records_are_shuffled_within_an_epoch(folder):
+  one = {"input_path": f"{folder}/records-2"}
+  orders = {
+    tuple(_of_epoch(_read(folder, 30, **one), number)) for number in range(10)
+  }
+  assert len(orders) > 1
+
+
+def test_nothing_to_go_on_with(tmp_path):
+  tf.io.TFRecordWriter(str(tmp_path / "records-0")).close()
+  with pytest.raises(
+    errors.UserError, match="input_path must hold records. Received: "
+  ):
+    _read(tmp_path, 1, step=1)
+
+
+def test_files_come_in_another_order_each_epoch(folder):
+  pairs = _read(folder, 5 * RECORDS, seed=1)
+  orders = {tuple(_of_epoch(pairs, number)) for number in range(5)}
+  assert len(orders) > 1
+  assert _read(folder, 5 * RECORDS, seed=1) == pairs
+  assert _read(folder, 5 * RECORDS, seed=2) != pairs
+
+
+@pytest.mark.parametrize("pipelines", [2, 3, 4, 5])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_pipelines_share_the_records_of_an_epoch(
+  folder, pipelines, is_training
+):
+  found = []
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, pipelines)
+    pairs = _read(folder, RECORDS, context, is_training=is_training)
+    found += _of_epoch(pairs, 0)
+  assert sorted(found) == list(range(RECORDS))
+
+
+def test_pipelines_that_do_not_share_read_everything(folder):
+  context = tf.distribute.InputContext(2, 1, 2)
+  pairs = _read(folder, RECORDS, context, sharding=False)
+  assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))
+
+
+def test_workers_of_the_data_service_read_everything(folder):
+  context = tf.distribute.InputContext(2, 1, 2)
+  pairs = _read(folder, RECORDS, context, enable_tf_data_service=True)
+  assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))

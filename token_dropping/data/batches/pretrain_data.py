@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model Garden's pretraining data, and the same masked in the input pipeline.
+
+task:
+  train_data: {input_path: data/train-*, masking: dynamic, masking_unit: span}
+"""
+
+import dataclasses
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import input_reader
+from official.nlp.data import data_loader
+from official.nlp.data import data_loader_factory
+from official.nlp.data import pretrain_dataloader
+
+from token_dropping.data.batches import dynamic_masking
+from token_dropping.data.batches import epochs
+from token_dropping.data.text import vocabulary
+
+MASKING = ("static", "dynamic")
+
+
+@dataclasses.dataclass
+class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
+  """Model Garden's BERT pretraining data, and how to mask it.
+
+  With `masking="static"` the masks are in the records and the other fields of
+  masking are not read.
+
+  Attributes:
+    masking: one of `MASKING`.
+    masking_rate: share of the tokens to predict, in (0, 1).
+    final_masking_rate: the rate goes linearly from `masking_rate` to this over
+      `masking_rate_steps` training steps and stays there. `None` means that it
+      does not change.
+    masking_rate_steps: 0 means `trainer.train_steps`.
+    masking_unit: what is masked as a whole, one of `dynamic_masking.UNITS`.
+    max_span_words: longest span.
+    mask_share: share of the chosen tokens that become `[MASK]`.
+    random_share: share of the chosen tokens that become a random token.
+    masking_seed: other masks for another seed.
+    vocab_file: path of the `vocab.txt` that the records were made with; unset,
+      the one beside prepared records.
+    on_bad_records: `stop` ends the run at a record that breaks a rule and at a
+      file that breaks off; `skip` reads padding instead and counts it.
+      Whatever `masking` is.
+    max_bad_records: how many of them a run, or an evaluation, may skip. One
+      that is read again in a later epoch counts again.
+  """
+
+  masking: str = "static"
+  masking_rate: float = 0.15
+  final_masking_rate: float | None = None
+  masking_rate_steps: int = 0
+  masking_unit: str = "token"
+  max_span_words: int = 3
+  mask_share: float = 0.8
+  random_share: float = 0.1
+  masking_seed: int = 0
+  vocab_file: str = ""
+  on_bad_records: str = "stop"
+  max_bad_records: int = 100
+
+
+V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
+
+
+def feature_names(data: cfg.DataConfig) -> dict[str, str]:
+  """Returns the features of static records: name in a batch, in a record."""
+  names = ["input_word_ids", "input_mask", "input_type_ids"]
+  names += ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
+  if data.use_next_sentence_label:
+    names.append("next_sentence_labels")
+  renamed = {} if data.use_v2_feature_names else V1_NAMES
+  return {name: renamed.get(name, name) for name in names}
+
+
+def narrowed(values: tf.Tensor) -> tf.Tensor:
+  """Casts int64 to int32, and keeps an id that is too large too large."""
+  if values.dtype != tf.int64:
+    return values
+  return tf.saturate_cast(values, tf.int32)
+
+
+def is_dynamic(data) -> bool:
+  """Whether a data config, of any class, asks for dynamic masking."""
+  return getattr(data, "masking", "static") == "dynamic"
+
+
+def skips_bad_records(data) -> bool:
+  """Whether a data config, of any class, asks to skip bad records."""
+  return getattr(data, "on_bad_records", "stop") == "skip"
+
+
+@data_loader_factory.register_data_loader_cls(PretrainDataConfig)
+class PretrainDataLoader(data_loader.DataLoader):
+  """Reads batches, masked before or here.
+
+  What a training step reads is a function of the config and the step: a run
+  that was stopped and goes on reads no record twice and leaves none out.
+  Records of TensorFlow Datasets and `dummy` ones are Model Garden's, which
+  begins anew with them.
+
+  Dynamic masks depend on seed, epoch and the record's content, so neither the
+  order of the records nor the number of readers changes them. Validation is
+  always masked as in epoch 0. A linear change of the rate depends on the step
+  too, which is the batch's index over the replicas that the reader feeds.
+
+  Args:
+    params: a `PretrainDataConfig`.
+  """
+
+  def __init__(self, params: PretrainDataConfig):
+    self._params = params
+
+  def load(
+    self,
+    input_context: tf.distribute.InputContext | None = None,
+    first_step: int = 0,
+    skipper=None,
+  ) -> tf.data.Dataset:
+    """Returns batches in Model Garden's format.
+
+    Args:
+      input_context: which part of the records to read; `None` means all.
+      first_step: step at which training starts or continues. Data and masking
+        rate go on from there.
+      skipper: a `record_skipper.RecordSkipper`, to read padding instead of bad
+        records. `None` makes them an error.
+    """
+    data = self._params
+    if data.tfds_name or data.input_path == "dummy":
+      return pretrain_dataloader.BertPretrainDataLoader(data).load(
+        input_context
+      )
+    parse = _StaticParser(data)
+    if is_dynamic(data):
+      parse = _DynamicParser(data, input_context, first_step)
+    contents = None
+    if skipper is not None:
+      contents = skipper.contents
+      parse = skipper.guarded(parse, parse.empty_record)
+    # The records are read and shuffled here, since Model Garden's reader cannot
+    # begin in the middle; it does what comes after. Its cache would keep masks.
+    reader = input_reader.InputReader(
+      params=data.replace(cache=False, shuffle_buffer_size=1),
+      transform_and_batch_fn=self._numbered_batches,
+      postprocess_fn=parse,
+    )
+    records = epochs.read_epochs(data, input_context, first_step, contents)
+    return reader.read(input_context, records)
+
+  def _numbered_batches(
+    self,
+    dataset: tf.data.Dataset,
+    input_context: tf.distribute.InputContext | None,
+  ) -> tf.data.Dataset:
+    size = self._params.global_batch_size
+    if input_context:
+      size = input_context.get_per_replica_batch_size(size)
+    return dataset.batch(size, self._params.drop_remainder).enumerate()
+
+
+class _StaticParser:
+  """Turns serialized records with masks into batches."""
+
+  def __init__(self, params: PretrainDataConfig):
+    self._names = feature_names(params)
+    self._features = _static_features(params)
+    self.empty_record = _empty_record(self._features)
+
+  def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
+    del index
+    example = tf.io.parse_example(records.record, self._features)
+    return {
+      name: narrowed(example[stored]) for name, stored in self._names.items()
+    }
+
+
+class _DynamicParser:
+  """Turns serialized records into masked batches."""
+
+  def __init__(self, params: PretrainDataConfig, input_context, first_step):
+    self._params = params
+    self._first_step = first_step
+    self._batches_per_step = 1
+    if input_context:
+      self._batches_per_step = max(
+        1,
+        input_context.num_replicas_in_sync // input_context.num_input_pipelines,
+      )
+    vocab = vocabulary.Vocabulary.from_file(params.vocab_file)
+    self._masker = dynamic_masking.DynamicMasker(
+      vocab,
+      params.max_predictions_per_seq,
+      unit=params.masking_unit,
+      max_span_words=params.max_span_words,
+      mask_share=params.mask_share,
+      random_share=params.random_share,
+      seed=params.masking_seed,
+    )
+    self._features = _dynamic_features(params)
+    padding = {"input_word_ids": vocab.special_ids[vocabulary.PAD]}
+    self.empty_record = _empty_record(self._features, padding)
+
+  def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
+    example = tf.io.parse_example(records.record, self._features)
+    batch = self._masker.mask(
+      narrowed(example["input_word_ids"]),
+      example["word_starts"],
+      rate=self._rate(self._first_step + index // self._batches_per_step),
+      epoch=records.epoch,
+      type_ids=example["input_type_ids"],
+    )
+    if "next_sentence_labels" in example:
+      labels = tf.cast(example["next_sentence_labels"], tf.int32)
+      batch["next_sentence_labels"] = labels
+    return batch
+
+  def _rate(self, step: tf.Tensor) -> tf.Tensor | float:
+    first, last = self._params.masking_rate, self._params.final_masking_rate
+    if last is None:
+      return first
+    done = tf.minimum(step / self._params.masking_rate_steps, 1.0)
+    return first + (last - first) * done
+
+
+def _static_features(params: PretrainDataConfig) -> dict:
+  """Returns what `tf.io.parse_example` reads."""
+  features = {}
+  for name, stored in feature_names(params).items():
+    length = params.seq_length
+    if name.startswith("masked_lm_"):
+      length = params.max_predictions_per_seq
+    if name == "next_sentence_labels":
+      length = 1
+    kind = tf.float32 if name == "masked_lm_weights" else tf.int64
+    features[stored] = tf.io.FixedLenFeature([length], kind)
+  return features
+
+
+def _dynamic_features(params: PretrainDataConfig) -> dict:
+  """Returns what `tf.io.parse_example` reads."""
+  length = params.seq_length
+  features = {
+    "input_word_ids": tf.io.FixedLenFeature([length], tf.int64),
+    "word_starts": tf.io.FixedLenFeature([length], tf.int64),
+    # Records of one segment need not hold it.
+    "input_type_ids": tf.io.FixedLenFeature([length], tf.int64, [0] * length),
+  }
+  if params.use_next_sentence_label:
+    features["next_sentence_labels"] = tf.io.FixedLenFeature([1], tf.int64)
+  return features
+
+
+def _empty_record(features: dict, values: dict | None = None) -> bytes:
+  """Returns a serialized record of zeros, or of other `values` by feature."""
+  example = tf.train.Example()
+  for name, feature in features.items():
+    filled = [(values or {}).get(name, 0)] * feature.shape[0]
+    stored = example.features.feature[name]
+    if feature.dtype == tf.float32:
+      stored.float_list.value.extend(filled)
+    else:
+      stored.int64_list.value.extend(filled)
+  return example.SerializeToString()

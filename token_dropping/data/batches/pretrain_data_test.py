@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the data of pretraining, masked before or in the input pipeline."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.nlp.data import data_loader_factory
+from official.nlp.data import pretrain_dataloader
+
+from tests import testing
+from token_dropping.data.batches import pretrain_data
+
+RECORDS = 24
+SIZES = {
+  "seq_length": testing.SEQ_LENGTH,
+  "max_predictions_per_seq": testing.PREDICTIONS,
+  "global_batch_size": 4,
+  "use_v2_feature_names": True,
+  "use_next_sentence_label": False,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Three files of records, and a vocabulary."""
+  records = [testing.dynamic_features(seed) for seed in range(RECORDS)]
+  for file in range(3):
+    testing.write_records(tmp_path / f"records-{file}", records[file::3])
+  testing.write_vocabulary(tmp_path / "vocab.txt")
+  return tmp_path
+
+
+def _config(folder, **fields) -> pretrain_data.PretrainDataConfig:
+  defaults = SIZES | {
+    "input_path": f"{folder}/records-*",
+    "masking": "dynamic",
+    "masking_rate": 0.3,
+    "vocab_file": f"{folder}/vocab.txt",
+  }
+  return pretrain_data.PretrainDataConfig(**(defaults | fields))
+
+
+def _load(config, batches=None, context=None, **kwargs) -> list[dict]:
+  loader = data_loader_factory.get_data_loader(config)
+  dataset = loader.load(context, **kwargs)
+  return list(itertools.islice(dataset.as_numpy_iterator(), batches))
+
+
+def _by_content(batches: list[dict]) -> dict:
+  """Returns each record's masked ids, by the ids before masking."""
+  found = {}
+  for batch in batches:
+    for row in range(len(batch["input_word_ids"])):
+      one = {name: values[row] for name, values in batch.items()}
+      ids = one["input_word_ids"].copy()
+      used = one["masked_lm_weights"] > 0
+      ids[one["masked_lm_positions"][used]] = one["masked_lm_ids"][used]
+      found[tuple(ids)] = tuple(one["input_word_ids"])
+  return found
+
+
+def _epoch(folder, context=None, number=0, **fields) -> dict:
+  """Returns the records of one training epoch."""
+  batches = RECORDS // fields.get("global_batch_size", 4)
+  # Without a buffer: no record of an epoch comes after the first of the next.
+  config = _config(folder, **({"shuffle_buffer_size": 1} | fields))
+  return _by_content(
+    _load(config, (number + 1) * batches, context)[number * batches :]
+  )
+
+
+# Static.
+
+
+def test_static_batches_are_model_gardens(tmp_path):
+  records = [testing.random_features(seed, True) for seed in range(8)]
+  path = testing.write_records(tmp_path / "records", records)
+  fields = SIZES | {"is_training": False, "use_next_sentence_label": True}
+  fields["input_path"] = path
+  garden = pretrain_dataloader.BertPretrainDataConfig(**fields)
+  ours = pretrain_data.PretrainDataConfig(**fields)
+  expected, found = _load(garden), _load(ours)
+  assert len(expected) == len(found) == 2
+  for one, two in zip(expected, found, strict=True):
+    assert one.keys() == two.keys()
+    for name, values in one.items():
+      np.testing.assert_array_equal(two[name], values)
+
+
+def test_static_is_the_default():
+  assert not pretrain_data.is_dynamic(pretrain_data.PretrainDataConfig())
+  model_gardens = pretrain_dataloader.BertPretrainDataConfig()
+  assert not pretrain_data.is_dynamic(model_gardens)
+
+
+# Dynamic.
+
+
+def test_batches_have_the_shapes_of_static_ones(folder):
+  config = _config(folder, drop_remainder=True)
+  dataset = data_loader_factory.get_data_loader(config).load()
+  sequence = tf.TensorSpec([4, testing.SEQ_LENGTH], tf.int32)
+  prediction = tf.TensorSpec([4, testing.PREDICTIONS], tf.int32)
+  assert dataset.element_spec == {
+    "input_word_ids": sequence,
+    "input_mask": sequence,
+    "input_type_ids": sequence,
+    "masked_lm_positions": prediction,
+    "masked_lm_ids": prediction,
+    "masked_lm_weights": tf.TensorSpec(prediction.shape, tf.float32),
+  }
+
+
+def test_pairs_keep_types_and_labels(tmp_path):
+  records = [testing.dynamic_features(seed, True) for seed in range(4)]
+  testing.write_records(tmp_path / "records-0", records)
+  testing.write_vocabulary(tmp_path / "vocab.txt")
+  config = _config(tmp_path, is_training=False, use_next_sentence_label=True)
+  (batch,) = _load(config)
+  types = np.array([record["input_type_ids"] for record in records])
+  np.testing.assert_array_equal(batch["input_type_ids"], types)
+  assert batch["next_sentence_labels"].tolist() == [[0], [1], [0], [1]]
+  assert batch["next_sentence_labels"].dtype == np.int32
+
+
+def test_validation_is_masked_alike_each_time(folder):
+  config = _config(folder, is_training=False)
+  one, two = _load(config), _load(config)
+  assert len(one) == RECORDS // 4
+  for first, second in zip(one, two, strict=True):
+    for name, values in first.items():
+      np.testing.assert_array_equal(second[name], values)
+
+
+def test_validation_masks_are_those_of_epoch_0(folder):
+  validation = _load(_config(folder, is_training=False), first_step=7)
+  assert _by_content(validation) == _epoch(folder)
+
+
+@pytest.mark.parametrize(
+  "fields",
+  [
+    {"seed": 1},
+    {"seed": 2},
+    {"global_batch_size": 6},
+    {"cycle_length": 1, "block_length": 3},
+    {"cache": True},
+    {"input_path": "{0}/records-2,{0}/records-0,{0}/records-1"},
+  ],
+)
+@pytest.mark.parametrize("unit", ["token", "span"])
+def test_order_and_batches_do_not_change_the_masks(folder, unit, fields):
+  path = fields.get("input_path", "{0}/records-*").format(folder)
+  fields = fields | {"input_path": path, "masking_unit": unit}
+  masked = _epoch(folder, **fields)
+  validation = _config(folder, is_training=False, masking_unit=unit)
+  assert len(masked) == RECORDS
+  assert masked == _by_content(_load(validation))
+
+
+@pytest.mark.parametrize("pipelines", [2, 3, 5])
+def test_number_of_readers_does_not_change_the_masks(folder, pipelines):
+  masked = {}
+  for index in range(pipelines):
+    context = tf.distribute.InputContext(pipelines, index, pipelines)
+    config = _config(folder, is_training=False, global_batch_size=pipelines)
+    masked |= _by_content(_load(config, context=context))
+  assert masked == _by_content(_load(_config(folder, is_training=False)))
+
+
+def test_shuffling_does_not_change_the_masks(folder):
+  batches = _load(_config(folder, shuffle_buffer_size=100), RECORDS // 4)
+  assert _by_content(batches) == _epoch(folder)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_epochs_differ(folder, cache):
+  epochs = [_epoch(folder, number=n, cache=cache) for n in range(3)]
+  for one, two in itertools.combinations(epochs, 2):
+    assert one.keys() == two.keys()
+    same = sum(one[key] == two[key] for key in one)
+    assert same < RECORDS / 4
+
+
+def test_seeds_differ(folder):
+  one, two = _epoch(folder), _epoch(folder, masking_seed=1)
+  assert sum(one[key] == two[key] for key in one) < RECORDS / 4
+
+
+def _write_static(folder) -> None:
+  records = [testing.random_features(seed) for seed in range(RECORDS)]
+  for file in range(3):
+    testing.write_records(folder / f"records-{file}", records[file::3])
+
+
+@pytest.mark.parametrize("masking", ["static", "dynamic"])
+@pytest.mark.parametrize("pipelines", [1, 2])
+def test_continued_run_reads_on(folder, masking, pipelines):
+  if masking == "static":
+    _write_static(folder)
+  config = _config(folder, masking=masking, seed=5)
+  context = tf.distribute.InputContext(pipelines, pipelines - 1, pipelines)
+  whole = _load(config, 20, context)
+  rest = _load(config, 9, context, first_step=11)
+  for one, two in zip(whole[11:], rest, strict=True):
+    for name, values in one.items():
+      np.testing.assert_array_equal(two[name], values)
+
+
+def test_huge_ids_stay_huge(tmp_path):
+  record = testing.random_features(0)
+  record["input_word_ids"] = record["input_word_ids"] + 2**32
+  testing.write_records(tmp_path / "records-0", [record])
+  config = _config(tmp_path, masking="static", global_batch_size=1)
+  (batch,) = _load(config, 1)
+  assert (batch["input_word_ids"] == np.iinfo(np.int32).max).all()
+
+
+def test_settings_reach_the_masks(folder):
+  fields = {"mask_share": 0.0, "random_share": 0.0}
+  assert all(key == ids for key, ids in _epoch(folder, **fields).items())
+
+
+# The rate over training.
+
+
+def _predictions(batches: list[dict]) -> list[float]:
+  return [float(batch["masked_lm_weights"].sum(1).max()) for batch in batches]
+
+
+SCHEDULE = {
+  "masking_rate": 0.75,
+  "final_masking_rate": 0.25,
+  "masking_rate_steps": 4,
+  "max_predictions_per_seq": 12,
+}
+
+
+@pytest.fixture
+def full_folder(tmp_path):
+  """Records of 12 tokens that may be masked."""
+  records = []
+  for seed in range(RECORDS):
+    record = testing.dynamic_features(seed)
+    record["input_word_ids"][1] = 3
+    records.append(record)
+  testing.write_records(tmp_path / "records-0", records)
+  testing.write_vocabulary(tmp_path / "vocab.txt")
+  return tmp_path
+
+
+def test_rate_changes_linearly_and_then_stays(full_folder):
+  batches = _load(_config(full_folder, **SCHEDULE), 7)
+  # 12 tokens at 0.75, 0.625, 0.5, 0.375, 0.25; 7.5 and 4.5 are rounded to even.
+  assert _predictions(batches) == [9, 8, 6, 4, 3, 3, 3]
+
+
+def test_continued_run_continues_the_rate(full_folder):
+  batches = _load(_config(full_folder, **SCHEDULE), 3, first_step=2)
+  assert _predictions(batches) == [6, 4, 3]
+
+
+def test_replicas_of_a_step_have_one_rate(full_folder):
+  context = tf.distribute.InputContext(2, 0, 4)  # two replicas a pipeline
+  batches = _load(_config(full_folder, **SCHEDULE), 6, context)
+  assert _predictions(batches) == [9, 9, 8, 8, 6, 6]
+  assert all(len(batch["input_word_ids"]) == 1 for batch in batches)

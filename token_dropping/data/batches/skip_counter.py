@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many bad records a run has skipped, and when they are too many."""
+
+import orbit
+import tensorflow as tf
+from official.core import base_task
+
+from token_dropping.common import errors
+from token_dropping.data.batches import value_checks
+
+
+class SkipCounter:
+  """Adds up the skipped records of training; bounds those of each evaluation.
+
+  `on_train` and `on_eval` are Orbit actions, to be called before a checkpoint
+  is saved.
+
+  Args:
+    task: the task, whose metrics count the records of a loop.
+
+  Attributes:
+    trained: variable, the skipped records of the run, over all its processes.
+  """
+
+  def __init__(self, task: base_task.Task):
+    self._task = task
+    self.trained = tf.Variable(
+      0,
+      dtype=tf.int64,
+      trainable=False,
+      name=value_checks.SKIPPED,
+      aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+  def on_train(self, outputs: dict) -> None:
+    """Counts a loop; the outputs then have the sum of the whole run.
+
+    Raises:
+      UserError: too many, with file and record of the first.
+    """
+    if value_checks.SKIPPED in outputs:
+      self.trained.assign_add(_skipped(outputs))
+      outputs[value_checks.SKIPPED] = float(self.trained.numpy())
+      self._check(int(self.trained.numpy()), "task.train_data")
+
+  def on_eval(self, outputs: dict) -> None:
+    """Counts an evaluation.
+
+    Raises:
+      UserError: too many, with file and record of the first.
+    """
+    if value_checks.SKIPPED in outputs:
+      self._check(_skipped(outputs), "task.validation_data")
+
+  def _check(self, count: int, path: str) -> None:
+    data = getattr(self._task.task_config, path.removeprefix("task."))
+    # Of several workers, the one that has met it knows which one it was.
+    first = self._task.skippers[path].first or "not met by this process"
+    errors.require(
+      count <= data.max_bad_records,
+      f"{path}.max_bad_records must be at least the bad records that were "
+      f"skipped ({count}; the first one: {first})",
+      data.max_bad_records,
+    )
+
+
+def _skipped(outputs: dict) -> int:
+  return int(orbit.utils.get_value(outputs[value_checks.SKIPPED]))

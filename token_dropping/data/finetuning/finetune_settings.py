@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of `finetune`: each default, rule and help text, once."""
+
+import dataclasses
+
+from token_dropping.common import errors
+from token_dropping.data.finetuning import glue_tasks
+
+SQUAD = {"squad_v1.1": "squad/v1.1", "squad_v2.0": "squad/v2.0"}
+CLASSIFICATION, REGRESSION = "classification", "regression"
+TASKS = (*glue_tasks.TASKS, *SQUAD, CLASSIFICATION, REGRESSION)
+TFDS_NAMES = {
+  **{f"glue/{name}": name for name in glue_tasks.TASKS},
+  **{tfds_name: name for name, tfds_name in SQUAD.items()},
+}
+CHOICES = {"task": TASKS}
+_FILES = ("train_file", "validation_file", "test_file")
+_COLUMNS = ("text_column", "second_text_column", "label_column", "labels")
+
+
+def _setting(default, text: str):
+  return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneSettings:
+  """What to prepare; each field is a flag of the same name.
+
+  Raises:
+    UserError: a value breaks its rule.
+  """
+
+  task: str | None = _setting(
+    None,
+    "A task of GLUE, squad_v1.1, squad_v2.0, or classification or regression "
+    "for a data set of your own. With --tfds_name it may be left out.",
+  )
+  tfds_name: str = _setting(
+    "", "Read this from TensorFlow Datasets: glue/cola, ..., squad/v2.0."
+  )
+  input_dir: str = _setting("", "Folder with the TSV files of a task of GLUE.")
+  train_file: str = _setting(
+    "",
+    "SQuAD's JSON, or a table (.csv, .tsv, .jsonl) to train on.",
+  )
+  validation_file: str = _setting("", "Likewise, to evaluate on.")
+  test_file: str = _setting(
+    "", "A table to predict; its label column may be missing."
+  )
+  text_column: str = _setting("text", "Column of a table with the text.")
+  second_text_column: str = _setting(
+    "", "Column with the second text, if examples are pairs."
+  )
+  label_column: str = _setting("label", "Column of a table with the label.")
+  labels: str = _setting(
+    "",
+    "Comma-separated labels in the order of their ids; none: those of "
+    "--train_file, sorted.",
+  )
+  output_dir: str = _setting("", "Folder for the data. Required.")
+  pretrained: str = _setting(
+    "",
+    "Folder of the pretraining run: its vocab.txt and tokenizer_config.json "
+    "are used.",
+  )
+  vocab_file: str = _setting("", "A vocab.txt, instead of --pretrained.")
+  do_lower_case: bool | None = _setting(
+    None, "With --vocab_file: fold case. Default true."
+  )
+  strip_accents: bool | None = _setting(
+    None, "With --vocab_file: strip accents. Default: as --do_lower_case."
+  )
+  seq_length: int | None = _setting(
+    None, "Tokens of a sequence. Default 128, for SQuAD 384."
+  )
+  doc_stride: int = _setting(
+    128, "SQuAD: tokens between the starts of two windows of a long context."
+  )
+  query_length: int = _setting(
+    64, "SQuAD: tokens of a question; what is longer is cut."
+  )
+  seed: int = _setting(12345, "Seed of the order of the training records.")
+
+  def __post_init__(self):
+    self._resolve_task()
+    self._check(bool(self.output_dir), "output_dir", "not be empty")
+    self._check_source()
+    self._check_tokenizer()
+    if self.seq_length is None:
+      object.__setattr__(self, "seq_length", 384 if self.is_squad else 128)
+    self._check_at_least("seq_length", 8)
+    self._check_at_least("doc_stride", 1)
+    self._check_at_least("query_length", 1)
+    self._check_at_least("seed", 0)
+    if self.is_squad:
+      self._check_windows()
+
+  @property
+  def is_squad(self) -> bool:
+    """Whether the task is to find an answer in a text."""
+    return self.task in SQUAD
+
+  @property
+  def is_glue(self) -> bool:
+    """Whether the task is one of GLUE."""
+    return self.task in glue_tasks.TASKS
+
+  def _resolve_task(self) -> None:
+    named = None
+    if self.tfds_name:
+      self._check(
+        self.tfds_name in TFDS_NAMES,
+        "tfds_name",
+        f"be one of {', '.join(TFDS_NAMES)}",
+      )
+      named = TFDS_NAMES[self.tfds_name]
+    self._check(
+      self.task is None or named is None or self.task == named,
+      "task",
+      f"be {named} with tfds_name {self.tfds_name}",
+    )
+    if self.task is None:
+      object.__setattr__(self, "task", named)
+    self._check(self.task in TASKS, "task", f"be one of {', '.join(TASKS)}")
+
+  def _check_source(self) -> None:
+    """Checks that one source is given, and only flags that it reads."""
+    if self.is_glue:
+      self._check_one_of("tfds_name", "input_dir")
+      self._check_unused(*_FILES, *_COLUMNS)
+    elif self.is_squad:
+      self._check_one_of("tfds_name", "train_file")
+      self._check_unused("input_dir", "test_file", *_COLUMNS)
+      self._check_pair("train_file", "validation_file")
+    else:
+      self._check_unused("input_dir")
+      for name in _FILES[:2] + _COLUMNS[0:3:2]:
+        self._check(bool(getattr(self, name)), name, "not be empty")
+    if self.task == REGRESSION:
+      self._check_unused("labels")
+
+  def _check_one_of(self, first: str, second: str) -> None:
+    given = [name for name in (first, second) if getattr(self, name)]
+    if len(given) != 1:
+      raise errors.UserError(
+        f"{self.task} must be read from exactly one of {first} and {second}. "
+        f"Received: {' and '.join(given) or 'neither'}"
+      )
+
+  def _check_pair(self, first: str, second: str) -> None:
+    rule = f"be given {'with' if getattr(self, first) else 'only with'} {first}"
+    both = bool(getattr(self, first)) == bool(getattr(self, second))
+    self._check(both, second, rule)
+
+  def _check_unused(self, *names: str) -> None:
+    defaults = {f.name: f.default for f in dataclasses.fields(self)}
+    for name in names:
+      same = getattr(self, name) == defaults[name]
+      self._check(same, name, f"not be set for {self.task}")
+
+  def _check_tokenizer(self) -> None:
+    given = [n for n in ("pretrained", "vocab_file") if getattr(self, n)]
+    if len(given) != 1:
+      raise errors.UserError(
+        "the tokenizer must come from exactly one of pretrained and "
+        f"vocab_file. Received: {' and '.join(given) or 'neither'}"
+      )
+    for name in ("do_lower_case", "strip_accents"):
+      unset = getattr(self, name) is None or not self.pretrained
+      rule = "not be set with pretrained, whose tokenizer_config.json says it"
+      self._check(unset, name, rule)
+
+  def _check_windows(self) -> None:
+    # Beside the question there are [CLS], [SEP] and [SEP].
+    room = self.seq_length - self.query_length - 3
+    self._check(
+      self.doc_stride <= room,
+      "doc_stride",
+      "be at most seq_length - query_length - 3, else windows leave out text "
+      f"({room})",
+    )
+
+  def _check(self, condition: bool, name: str, rule: str) -> None:
+    if not condition:
+      value = getattr(self, name)
+      raise errors.UserError(f"{name} must {rule}. Received: {value!r}")
+
+  def _check_at_least(self, name: str, least: int) -> None:
+    self._check(getattr(self, name) >= least, name, f"be at least {least}")

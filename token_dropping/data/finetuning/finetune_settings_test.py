@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for finetune_settings."""
+
+import pytest
+
+from token_dropping.common import errors
+from token_dropping.data.finetuning import finetune_settings
+
+BASE = {"output_dir": "out", "vocab_file": "vocab.txt"}
+GLUE = BASE | {"task": "cola", "input_dir": "CoLA"}
+SQUAD = BASE | {
+  "task": "squad_v2.0",
+  "train_file": "a.json",
+  "validation_file": "b.json",
+}
+TABLE = BASE | {
+  "task": "classification",
+  "train_file": "a.csv",
+  "validation_file": "b.csv",
+}
+
+
+def _settings(values, **changes):
+  return finetune_settings.FinetuneSettings(**(values | changes))
+
+
+@pytest.mark.parametrize(
+  ("values", "length"), [(GLUE, 128), (TABLE, 128), (SQUAD, 384)]
+)
+def test_length_goes_by_task(values, length):
+  assert _settings(values).seq_length == length
+  assert _settings(values, seq_length=256).seq_length == 256
+
+
+@pytest.mark.parametrize(
+  ("name", "task"), [("glue/stsb", "stsb"), ("squad/v1.1", "squad_v1.1")]
+)
+def test_task_follows_tfds_name(name, task):
+  assert _settings(BASE, tfds_name=name).task == task
+
+
+@pytest.mark.parametrize(
+  ("values", "changes", "message"),
+  [
+    (GLUE, {"task": "copa"}, "task must be one of cola, .* Received: 'copa'"),
+    (BASE, {}, "task must be one of cola, .* Received: None"),
+    (BASE, {"tfds_name": "imdb"}, "tfds_name must be one of .* 'imdb'"),
+    (
+      BASE,
+      {"tfds_name": "glue/rte", "task": "cola"},
+      "task must be rte with tfds_name glue/rte. Received: 'cola'",
+    ),
+    (GLUE, {"output_dir": ""}, "output_dir must not be empty. Received: ''"),
+    (
+      GLUE,
+      {"tfds_name": "glue/cola"},
+      "exactly one of tfds_name and input_dir. .* tfds_name and input_dir",
+    ),
+    (GLUE, {"input_dir": ""}, "exactly one of .* Received: neither"),
+    (SQUAD, {"train_file": ""}, "tfds_name and train_file. .* neither"),
+    (SQUAD, {"validation_file": ""}, "be given with train_file. Received: ''"),
+    (SQUAD, {"test_file": "c"}, "test_file must not be set for squad_v2.0"),
+    (SQUAD, {"input_dir": "c"}, "input_dir must not be set for squad_v2.0"),
+    (GLUE, {"train_file": "c"}, "train_file must not be set for cola"),
+    (GLUE, {"text_column": "c"}, "text_column must not be set for cola"),
+    (TABLE, {"input_dir": "c"}, "input_dir must not be set for classification"),
+    (TABLE, {"train_file": ""}, "train_file must not be empty"),
+    (TABLE, {"validation_file": ""}, "validation_file must not be empty"),
+    (TABLE, {"text_column": ""}, "text_column must not be empty"),
+    (TABLE, {"label_column": ""}, "label_column must not be empty"),
+    (
+      TABLE,
+      {"task": "regression", "labels": "a,b"},
+      "labels must not be set for regression. Received: 'a,b'",
+    ),
+    (GLUE, {"vocab_file": ""}, "one of pretrained and vocab_file. .* neither"),
+    (GLUE, {"pretrained": "m"}, "Received: pretrained and vocab_file"),
+    (
+      GLUE,
+      {"pretrained": "m", "vocab_file": "", "do_lower_case": False},
+      "do_lower_case must not be set with pretrained, .* Received: False",
+    ),
+    (
+      GLUE,
+      {"pretrained": "m", "vocab_file": "", "strip_accents": True},
+      "strip_accents must not be set with pretrained, .* Received: True",
+    ),
+    (GLUE, {"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
+    (GLUE, {"seed": -1}, "seed must be at least 0. Received: -1"),
+    (SQUAD, {"doc_stride": 0}, "doc_stride must be at least 1. Received: 0"),
+    (SQUAD, {"query_length": 0}, "query_length must be at least 1"),
+    (SQUAD, {"doc_stride": 318}, r"leave out text \(317\). Received: 318"),
+  ],
+)
+def test_bad_settings(values, changes, message):
+  with pytest.raises(errors.UserError, match=message) as caught:
+    _settings(values, **changes)
+  assert "\n" not in str(caught.value)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences -> records as Model Garden's sentence prediction reads them.
+
+Model Garden's `SentencePredictionDataLoader` renames `input_ids` and
+`segment_ids` to `input_word_ids` and `input_type_ids` while reading.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from token_dropping.data import records
+from token_dropping.data.finetuning import sentence_data
+from token_dropping.data.text import tokenizer as tokenizer_lib
+
+_BLOCK = 1024  # examples tokenized in one call
+
+
+def write(
+  path: str,
+  split: sentence_data.Split,
+  tokenizer: tokenizer_lib.Tokenizer,
+  seq_length: int,
+  regression: bool,
+  rng: np.random.Generator | None,
+) -> dict:
+  """Writes the records of a split.
+
+  Args:
+    path: of the file.
+    split: the examples.
+    tokenizer: makes the ids.
+    seq_length: int, S; longer texts are cut.
+    regression: bool, whether labels are numbers.
+    rng: shuffles the records; none: they stay in order.
+
+  Returns:
+    Counts for the card: `examples`; `records`, as many; `labelled`;
+    `truncated`, examples that were cut; `short_rows`, broken rows that were
+    left out.
+  """
+  order = np.arange(len(split.examples))
+  if rng is not None:
+    rng.shuffle(order)
+  truncated = 0
+
+  def blocks() -> Iterator[dict[str, np.ndarray]]:
+    nonlocal truncated
+    for start in range(0, len(order), _BLOCK):
+      numbers = order[start : start + _BLOCK]
+      examples = [split.examples[number] for number in numbers]
+      features, cut = _encode(examples, tokenizer, seq_length)
+      truncated += cut
+      yield features | _labels(examples, regression)
+
+  number = records.write_records(path, blocks())
+  return {
+    "examples": len(split.examples),
+    "records": number,
+    "labelled": split.labelled,
+    "truncated": truncated,
+    "short_rows": split.short_rows,
+  }
+
+
+def _encode(
+  examples: Sequence[sentence_data.Example],
+  tokenizer: tokenizer_lib.Tokenizer,
+  seq_length: int,
+) -> tuple[dict[str, np.ndarray], int]:
+  columns = zip(*(example.texts for example in examples), strict=True)
+  segments = [tf.constant(column) for column in columns]
+  inputs = tokenizer.encode(segments, seq_length)
+  lengths = sum(tokenizer.tokenize(s).row_lengths() for s in segments)
+  # [CLS], and a [SEP] after each text.
+  room = seq_length - 1 - len(segments)
+  features = {
+    "input_ids": inputs["input_word_ids"],
+    "input_mask": inputs["input_mask"],
+    "segment_ids": inputs["input_type_ids"],
+  }
+  features = {k: v.numpy().astype(np.int64) for k, v in features.items()}
+  return features, int(np.sum(lengths > room))
+
+
+def _labels(examples, regression: bool) -> dict[str, np.ndarray]:
+  kind = np.float32 if regression else np.int64
+  return {
+    "label_ids": np.array([[e.label] for e in examples], kind),
+    "example_id": np.array([[e.id] for e in examples], np.int64),
+  }

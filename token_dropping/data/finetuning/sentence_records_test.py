@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for sentence_records."""
+
+import numpy as np
+import pytest
+from official.nlp.data import sentence_prediction_dataloader
+
+from tests import finetune_testing
+from token_dropping.data import records
+from token_dropping.data.finetuning import sentence_data
+from token_dropping.data.finetuning import sentence_records
+
+EXAMPLES = [
+  sentence_data.Example(("The cat sat.", "dogs"), 1, 7),
+  sentence_data.Example(("the the the the", "ran on the mat"), 0, 8),
+]
+
+
+def _write(path, examples, regression=False, rng=None, seq_length=9):
+  split = sentence_data.Split(examples, labelled=True, short_rows=3)
+  tokenizer = finetune_testing.tokenizer()
+  return sentence_records.write(
+    str(path), split, tokenizer, seq_length, regression, rng
+  )
+
+
+def _load(path, **options):
+  config = sentence_prediction_dataloader.SentencePredictionDataConfig(
+    input_path=str(path),
+    global_batch_size=2,
+    is_training=False,
+    seq_length=9,
+    include_example_id=True,
+    **options,
+  )
+  loader = sentence_prediction_dataloader.SentencePredictionDataLoader(config)
+  return next(iter(loader.load()))
+
+
+def test_a_pair_by_hand(tmp_path):
+  _write(tmp_path / "a", EXAMPLES)
+  first, second = records.read_records(str(tmp_path / "a"))
+  expected = "[CLS] the cat sat . [SEP] dog ##s [SEP]"
+  assert first["input_ids"].tolist() == finetune_testing.ids(expected)
+  assert first["input_mask"].tolist() == [1] * 9
+  assert first["segment_ids"].tolist() == [0] * 6 + [1] * 3
+  assert first["label_ids"].tolist() == [1]
+  assert first["example_id"].tolist() == [7]
+  expected = "[CLS] the the the [SEP] ran on the [SEP]"
+  assert second["input_ids"].tolist() == finetune_testing.ids(expected)
+
+
+def test_one_text_is_padded(tmp_path):
+  _write(tmp_path / "a", [sentence_data.Example(("Cat?",), 0, 0)])
+  (record,) = records.read_records(str(tmp_path / "a"))
+  expected = finetune_testing.ids("[CLS] cat ? [SEP]") + [0] * 5
+  assert record["input_ids"].tolist() == expected
+  assert record["input_mask"].tolist() == [1] * 4 + [0] * 5
+  assert record["segment_ids"].tolist() == [0] * 9
+
+
+def test_counts(tmp_path):
+  assert _write(tmp_path / "a", EXAMPLES) == {
+    "examples": 2,
+    "records": 2,
+    "labelled": True,
+    "truncated": 1,
+    "short_rows": 3,
+  }
+
+
+@pytest.mark.parametrize(("words", "truncated"), [(7, 0), (8, 1)])
+def test_what_just_fits_is_not_truncated(tmp_path, words, truncated):
+  example = sentence_data.Example((" ".join(["the"] * words),), 0, 0)
+  assert _write(tmp_path / "a", [example])["truncated"] == truncated
+
+
+def test_model_garden_reads_classes(tmp_path):
+  _write(tmp_path / "a", EXAMPLES)
+  batch = _load(tmp_path / "a")
+  assert sorted(batch) == [
+    *("example_id", "input_mask", "input_type_ids"),
+    *("input_word_ids", "label_ids"),
+  ]
+  assert batch["label_ids"].numpy().tolist() == [1, 0]
+  assert batch["example_id"].numpy().tolist() == [7, 8]
+
+
+def test_model_garden_reads_numbers(tmp_path):
+  examples = [sentence_data.Example(("the",), label, 0) for label in (1.5, 3)]
+  _write(tmp_path / "a", examples, regression=True)
+  labels = _load(tmp_path / "a", label_type="float")["label_ids"].numpy()
+  assert labels.tolist() == [1.5, 3.0]
+
+
+def test_shuffling_changes_the_order_only(tmp_path):
+  examples = [sentence_data.Example(("the",), 0, i) for i in range(50)]
+  _write(tmp_path / "a", examples)
+  _write(tmp_path / "b", examples, rng=np.random.default_rng(0))
+  orders = [
+    [int(r["example_id"][0]) for r in records.read_records(str(tmp_path / n))]
+    for n in ("a", "b")
+  ]
+  assert orders[0] == list(range(50)) == sorted(orders[1])
+  assert orders[1] != orders[0]

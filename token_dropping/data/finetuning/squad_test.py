@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for squad."""
+
+import json
+
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tests import finetune_testing
+from token_dropping.common import errors
+from token_dropping.data.finetuning import squad
+from token_dropping.data.finetuning import tfds_examples
+
+QUESTIONS = [
+  finetune_testing.question("1", "who sat?", ("The cat", 0), ("cat", 4)),
+  finetune_testing.question("2", "who ran?"),
+]
+PARAGRAPH = squad.Paragraph(
+  "The cat sat.",
+  (
+    squad.Question(
+      "1", "who sat?", (squad.Answer("The cat", 0), squad.Answer("cat", 4))
+    ),
+    squad.Question("2", "who ran?", ()),
+  ),
+)
+
+
+def _read(path, impossible=True):
+  return squad.read_json(str(path), "train_file", impossible)
+
+
+def test_all_answers_are_read(tmp_path):
+  path = tmp_path / "a.json"
+  finetune_testing.write_squad(path, ("The cat sat.", QUESTIONS))
+  assert _read(path) == [PARAGRAPH]
+
+
+def test_plausible_answers_of_impossible_questions_are_none(tmp_path):
+  asked = QUESTIONS[0] | {"is_impossible": True}
+  path = tmp_path / "a.json"
+  finetune_testing.write_squad(path, ("The cat sat.", [asked]))
+  assert _read(path)[0].questions[0].answers == ()
+
+
+def test_squad_1_says_nothing_of_impossible_questions(tmp_path):
+  asked = {k: v for k, v in QUESTIONS[0].items() if k != "is_impossible"}
+  path = tmp_path / "a.json"
+  finetune_testing.write_squad(path, ("The cat sat.", [asked]))
+  assert _read(path, impossible=False)[0].questions == PARAGRAPH.questions[:1]
+
+
+def test_there_and_back(tmp_path):
+  path = tmp_path / "a.json"
+  path.write_text(json.dumps({"data": squad.to_articles([PARAGRAPH])}))
+  assert _read(path) == [PARAGRAPH]
+
+
+def _rows(impossible):
+  rows = {
+    "id": ["1", "3", "2"],
+    "title": [""] * 3,
+    "context": ["The cat sat.", "Paris", "The cat sat."],
+    "question": ["who sat?", "where?", "who ran?"],
+    "answers": {
+      "text": tf.ragged.constant([["The cat", "cat"], ["Paris"], []]),
+      "answer_start": tf.ragged.constant([[0, 4], [0], []], dtype=tf.int32),
+    },
+  }
+  if impossible:
+    rows["is_impossible"] = [False, False, True]
+  return rows
+
+
+def _mock_rows(self, **options):
+  data = tf.data.Dataset.from_tensor_slices(_rows(impossible=True))
+  return data.map(
+    lambda row: (
+      row
+      | {
+        "answers": {
+          k: v.to_tensor() if isinstance(v, tf.RaggedTensor) else v
+          for k, v in row["answers"].items()
+        }
+      }
+    )
+  )
+
+
+def test_tensorflow_datasets():
+  with tfds.testing.mock_data(as_dataset_fn=_mock_rows):
+    builder = tfds_examples.load_builder("squad/v2.0")
+    found = squad.read_tfds(builder, "train", impossible=True)
+  assert found[0] == PARAGRAPH  # its questions together again
+  assert [p.context for p in found] == ["The cat sat.", "Paris"]
+
+
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    ("{", "train_file must be JSON. Received: .*line 1"),
+    ("[]", "the form of SQuAD: .* Received"),
+    ("{}", "the form of SQuAD: .* 'data'"),
+    ('{"data": []}', "at least one question. Received"),
+    ('{"data": [{"paragraphs": [{"context": "a"}]}]}', "form .* 'qas'"),
+    ('{"data": [{"paragraphs": [{"context": 1, "qas": []}]}]}', "not a text"),
+    (
+      '{"data": [{"paragraphs": [{"context": "a", "qas": ["x"]}]}]}',
+      "form of SQuAD: .*AttributeError",
+    ),
+    (
+      '{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": "1", '
+      '"question": "", "answers": [{"text": "", "answer_start": "x"}]}]}]}]}',
+      "form of SQuAD: .*ValueError",
+    ),
+  ],
+)
+def test_bad_json(tmp_path, content, message):
+  (tmp_path / "a.json").write_text(content)
+  with pytest.raises(errors.UserError, match=message) as caught:
+    _read(tmp_path / "a.json")
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("context", "questions", "message"),
+  [
+    (" \n", QUESTIONS, "contexts must hold text. Received: an empty one"),
+    ("The cat", [QUESTIONS[0]] * 2, "must be unique. Received: '1' twice"),
+    ("The cat", QUESTIONS, "squad_v1.1 must have an answer .*'2' of"),
+  ],
+)
+def test_bad_questions(tmp_path, context, questions, message):
+  path = tmp_path / "a.json"
+  finetune_testing.write_squad(path, (context, questions))
+  with pytest.raises(errors.UserError, match=message):
+    _read(path, impossible=False)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of text, a row an example: CSV, TSV and JSON lines with named columns.
+
+`.csv` is read with quotes. `.tsv` is plain, as GLUE's files are: a quotation
+mark is a character like any other. `.jsonl` holds a JSON object a line.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+
+from token_dropping.common import errors
+
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+_FIELD_LIMIT = 1 << 20  # characters; Python's own limit is 131,072
+_PLAIN = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+  """A row of a table.
+
+  Attributes:
+    place: file and line, for messages.
+    values: str, of the wanted columns, in their order.
+  """
+
+  place: str
+  values: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """The wanted columns of a file.
+
+  Attributes:
+    rows: in the order of the file.
+    short_rows: int, rows that were left out because columns were missing.
+  """
+
+  rows: list[Row]
+  short_rows: int
+
+
+def read_bytes(path: str, name: str) -> bytes:
+  """Returns the content of a file, local or remote.
+
+  Args:
+    path: the file.
+    name: of the flag that gave it, for messages.
+
+  Raises:
+    UserError: unreadable.
+  """
+  try:
+    with tf.io.gfile.GFile(path, "rb") as file:
+      return file.read()
+  except tf.errors.OpError as error:
+    raise errors.UserError(
+      f"{name} must be a readable file. Received: {path!r}"
+    ) from error
+
+
+def read_text(path: str, name: str) -> str:
+  """Returns the text of a UTF-8 file, without a byte order mark.
+
+  Raises:
+    UserError: unreadable, or not UTF-8.
+  """
+  try:
+    return read_bytes(path, name).decode("utf-8-sig")
+  except UnicodeDecodeError as error:
+    raise errors.UserError(
+      f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
+      f"{error.start})"
+    ) from error
+
+
+def describe(path: str, name: str) -> dict:
+  """Returns name, size in bytes and CRC-32 of an input file, for the card."""
+  content = read_bytes(path, name)
+  return {
+    "name": path.rsplit("/", 1)[-1],
+    "bytes": len(content),
+    "crc32": f"{zlib.crc32(content):08x}",
+  }
+
+
+def column_names(path: str, name: str) -> list[str]:
+  """Returns the columns of a file, from its header or its first object.
+
+  Raises:
+    UserError: unreadable, empty, or of no known form.
+  """
+  _, fields = next(_lines(path, name, None), (0, None))
+  if fields is None:
+    raise _empty(path, name)
+  return list(fields)
+
+
+def read_table(
+  path: str,
+  name: str,
+  columns: Sequence[str],
+  header: Sequence[str] | None = None,
+  skip_short_rows: bool = False,
+) -> Table:
+  """Reads some columns of a file.
+
+  Args:
+    path: the file; its suffix says what it is.
+    name: of the flag that gave it, for messages.
+    columns: names of the wanted columns.
+    header: names of all columns, if the file does not begin with them.
+    skip_short_rows: bool, leave out rows that lack a wanted column; default:
+      they are an error.
+
+  Raises:
+    UserError: unreadable, of no known form, a column or a value is missing, or
+      there is no row.
+  """
+  rows: list[Row] = []
+  short = 0
+  for line, fields in _lines(path, name, header):
+    missing = [column for column in columns if column not in fields]
+    if missing:
+      raise errors.UserError(
+        f"{name} must have the columns {', '.join(columns)}. Received: {path!r}"
+        f" with {errors.shorten(', '.join(fields))}"
+      )
+    values = tuple(fields[column] for column in columns)
+    place = f"{path}, line {line}"
+    if line and None not in values:
+      rows.append(Row(place, values))
+    elif line and skip_short_rows:
+      short += 1
+    elif line:
+      column = columns[values.index(None)]
+      raise errors.UserError(
+        f"every row of {name} must have a text or number in the column "
+        f"{column}. Received: {place}, without one"
+      )
+  if not rows:
+    raise _empty(path, name)
+  return Table(rows, short)
+
+
+def _empty(path: str, name: str) -> errors.UserError:
+  return errors.UserError(
+    f"{name} must hold at least one row. Received: {path!r} without any"
+  )
+
+
+def _lines(
+  path: str, name: str, header: Sequence[str] | None
+) -> Iterator[tuple[int, dict[str, str | None]]]:
+  """Yields line numbers and fields; first the header's names, as line 0."""
+  text = read_text(path, name)
+  if path.endswith(".jsonl"):
+    yield from _json_lines(text, path, name)
+  elif path.endswith((".csv", ".tsv")):
+    yield from _separated_lines(text, path, name, header)
+  else:
+    raise errors.UserError(
+      f"{name} must end in {', '.join(SUFFIXES)}. Received: {path!r}"
+    )
+
+
+def _separated_lines(text, path, name, header):
+  style = {} if path.endswith(".csv") else _PLAIN
+  csv.field_size_limit(_FIELD_LIMIT)
+  reader = csv.reader(io.StringIO(text, newline=""), **style)
+  try:
+    names = next(reader, None) if header is None else list(header)
+    if names is None:
+      return
+    yield 0, dict.fromkeys(names)
+    for fields in reader:
+      if fields:  # a blank line is none
+        _check_width(fields, names, f"{path}, line {reader.line_num}", name)
+        padded = fields + [None] * (len(names) - len(fields))
+        yield reader.line_num, dict(zip(names, padded, strict=True))
+  except csv.Error as error:
+    raise errors.UserError(
+      f"{name} must be a table that Python's csv module reads. Received: "
+      f"{path!r} ({error} in line {reader.line_num})"
+    ) from error
+
+
+def _check_width(fields, names, place, name) -> None:
+  if len(fields) > len(names):
+    raise errors.UserError(
+      f"every row of {name} must have at most as many fields as there are "
+      f"columns ({len(names)}). Received: {len(fields)} in {place}"
+    )
+
+
+def _json_lines(text, path, name):
+  for number, line in enumerate(text.split("\n"), 1):
+    if not line.strip():
+      continue
+    try:
+      content = json.loads(line)
+    except ValueError as error:
+      raise errors.UserError(
+        f"every line of {name} must be a JSON object. Received: {path}, line "
+        f"{number} ({error})"
+      ) from error
+    if not isinstance(content, dict):
+      raise errors.UserError(
+        f"every line of {name} must be a JSON object. Received: {path}, line "
+        f"{number}, {errors.shorten(content)}"
+      )
+    yield number, {key: _as_text(value) for key, value in content.items()}
+
+
+def _as_text(value) -> str | None:
+  """Returns a JSON scalar as text; None for anything else."""
+  if isinstance(value, str):
+    return value
+  return json.dumps(value) if isinstance(value, bool | int | float) else None

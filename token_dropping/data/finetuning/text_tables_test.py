@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for text_tables."""
+
+import pytest
+
+from token_dropping.common import errors
+from token_dropping.data.finetuning import text_tables
+
+NAME = "train_file"
+
+
+def _write(tmp_path, name, text):
+  path = tmp_path / name
+  path.write_bytes(text.encode())
+  return str(path)
+
+
+def _values(path, *columns, **options):
+  table = text_tables.read_table(path, NAME, columns, **options)
+  return [row.values for row in table.rows]
+
+
+def test_csv_has_quotes(tmp_path):
+  text = 'id,text,label\r\n1,"a ""b"", c",x\r\n2,"two\nlines",y\r\n'
+  path = _write(tmp_path, "a.csv", text)
+  assert _values(path, "text", "label") == [
+    ('a "b", c', "x"),
+    ("two\nlines", "y"),
+  ]
+
+
+def test_tsv_has_none(tmp_path):
+  path = _write(tmp_path, "a.tsv", 'label\ttext\nx\t"a, b\ny\tc" d\n')
+  assert _values(path, "text", "label") == [('"a, b', "x"), ('c" d', "y")]
+
+
+def test_json_lines_hold_texts_and_numbers(tmp_path):
+  lines = '{"text": "a\\tb", "label": 1}\n\n{"label": 2.5, "text": "c"}\n'
+  path = _write(tmp_path, "a.jsonl", lines)
+  assert _values(path, "text", "label") == [("a\tb", "1"), ("c", "2.5")]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+  path = _write(tmp_path, "a.tsv", "\ufefftext\tlabel\na\tx\n")
+  assert _values(path, "text") == [("a",)]
+
+
+def test_unicode_line_separators_are_text(tmp_path):
+  path = _write(tmp_path, "a.tsv", "text\na\u2028b\u0085c\n")
+  assert _values(path, "text") == [("a\u2028b\u0085c",)]
+
+
+def test_names_may_be_given(tmp_path):
+  path = _write(tmp_path, "a.tsv", "a\tx\nb\ty\n")
+  assert _values(path, "label", header=("text", "label")) == [("x",), ("y",)]
+
+
+def test_places_are_lines_of_the_file(tmp_path):
+  path = _write(tmp_path, "a.csv", 'text\n"two\nlines"\n\nc\n')
+  rows = text_tables.read_table(path, NAME, ["text"]).rows
+  assert [row.place for row in rows] == [f"{path}, line 3", f"{path}, line 5"]
+
+
+def test_short_rows_are_skipped_on_request(tmp_path):
+  path = _write(tmp_path, "a.tsv", "text\tlabel\na\nb\ty\n")
+  table = text_tables.read_table(path, NAME, ("text", "label"), None, True)
+  assert [row.values for row in table.rows] == [("b", "y")]
+  assert table.short_rows == 1
+
+
+def test_long_fields_are_read(tmp_path):
+  long = "x" * 200_000
+  path = _write(tmp_path, "a.tsv", f"text\n{long}\n")
+  assert _values(path, "text") == [(long,)]
+
+
+def test_column_names(tmp_path):
+  path = _write(tmp_path, "a.csv", "text,label\n")
+  assert text_tables.column_names(path, NAME) == ["text", "label"]
+  path = _write(tmp_path, "a.jsonl", '{"text": "a"}\n')
+  assert text_tables.column_names(path, NAME) == ["text"]
+
+
+def test_description(tmp_path):
+  path = _write(tmp_path, "a.csv", "123456789")
+  expected = {"name": "a.csv", "bytes": 9, "crc32": "cbf43926"}
+  assert text_tables.describe(path, NAME) == expected
+
+
+@pytest.mark.parametrize(
+  ("name", "text", "message"),
+  [
+    ("a.txt", "text\na\n", "must end in .csv, .tsv, .jsonl. Received"),
+    ("a.csv", "", "must hold at least one row. Received"),
+    ("a.csv", "text,label\n", "must hold at least one row. Received"),
+    ("a.csv", "text,x\na,b\n", "have the columns text, label. .*'text, x'"),
+    ("a.tsv", "text\tlabel\na\n", "in the column label. Received: .*line 2"),
+    ("a.tsv", "text\tlabel\na\tb\tc\n", r"columns \(2\). Received: 3 in .*2"),
+    ("a.tsv", "text\tlabel\na\rb\tc\n", "in the column label. Received"),
+    (
+      "a.csv",
+      "text,label\n" + "x" * 1_100_000,
+      "csv module reads. Received: .*line",
+    ),
+    ("a.jsonl", '{"text": "a"', "must be a JSON object. Received: .*line 1"),
+    ("a.jsonl", "[1]\n", r"must be a JSON object. Received: .*line 1, \[1\]"),
+    ("a.jsonl", '{"text": "a"}\n', "have the columns text, label. Received"),
+    (
+      "a.jsonl",
+      '{"text": "a", "label": null}\n',
+      "text or number in the column label. Received: .*line 1",
+    ),
+  ],
+)
+def test_bad_tables(tmp_path, name, text, message):
+  path = _write(tmp_path, name, text)
+  with pytest.raises(errors.UserError, match=message) as caught:
+    text_tables.read_table(path, NAME, ("text", "label"))
+  assert "\n" not in str(caught.value)
+  assert NAME in str(caught.value)
+
+
+def test_columns_of_an_empty_file(tmp_path):
+  path = _write(tmp_path, "a.csv", "")
+  with pytest.raises(errors.UserError, match="at least one row. Received"):
+    text_tables.column_names(path, NAME)
+
+
+def test_missing_file(tmp_path):
+  with pytest.raises(errors.UserError, match="must be a readable file. Receiv"):
+    text_tables.read_table(str(tmp_path / "none.csv"), NAME, ("text",))
+
+
+def test_not_utf8(tmp_path):
+  (tmp_path / "a.csv").write_bytes(b"text\n\xff\n")
+  with pytest.raises(errors.UserError, match="UTF-8 text. .* at byte 5"):
+    text_tables.read_table(str(tmp_path / "a.csv"), NAME, ("text",))

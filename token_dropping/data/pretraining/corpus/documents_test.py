@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for documents."""
+
+import bz2
+import gzip
+import json
+
+import pytest
+import zstandard
+
+from token_dropping.common import errors
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining.corpus import documents
+from token_dropping.data.pretraining.corpus import input_plan
+from token_dropping.data.pretraining.corpus import line_reader
+from token_dropping.data.pretraining.corpus import text_care
+
+COMPRESS = {
+  "": bytes,
+  ".gz": gzip.compress,
+  ".bz2": bz2.compress,
+  ".zst": zstandard.ZstdCompressor().compress,
+}
+TEXT = "a one\n\n \n b\ttwo \r\nb three\n\n\nc four\n"
+DOCUMENTS = [["a one"], ["b two", "b three"], ["c four"]]
+
+
+def _settings(**values):
+  return prepare_settings.PrepareSettings(output_dir="out", **values)
+
+
+def _read(path, care=None, **values):
+  settings = _settings(**values)
+  sizes = input_plan.resolve_inputs(str(path))
+  care = care or text_care.TextCare()
+  return [
+    document
+    for task in input_plan.plan(sizes, settings)
+    for part in task
+    for document in documents.read_documents(part, settings, care)
+  ]
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_text(tmp_path, suffix):
+  path = tmp_path / f"text.txt{suffix}"
+  path.write_bytes(COMPRESS[suffix](TEXT.encode()))
+  assert _read(path) == DOCUMENTS
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".zst"])
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_damaged_files(tmp_path, suffix, damage):
+  content = COMPRESS[suffix](TEXT.encode() * 1000)
+  content = content[:-5] if damage == "cut" else b"no archive"
+  path = tmp_path / f"text.txt{suffix}"
+  path.write_bytes(content)
+  with pytest.raises(errors.UserError, match="must be a readable file") as info:
+    _read(path)
+  assert str(path) in str(info.value)
+  assert "\n" not in str(info.value)
+
+
+def test_several_zstandard_frames(tmp_path):
+  path = tmp_path / "text.zst"
+  frames = [COMPRESS[".zst"](part) for part in (b"a on", b"e\n\nb two")]
+  path.write_bytes(b"".join(frames))
+  assert _read(path) == [["a one"], ["b two"]]
+
+
+def test_document_per_file(tmp_path):
+  (tmp_path / "a.txt").write_text(TEXT)
+  (tmp_path / "b.txt").write_text("d five")
+  assert _read(tmp_path / "*.txt", document_per_file=True) == [
+    ["a one", "b two", "b three", "c four"],
+    ["d five"],
+  ]
+
+
+def test_document_per_line(tmp_path):
+  (tmp_path / "a.txt").write_text("One sentence. Two more.\n\nb two")
+  care = text_care.TextCare()
+  found = _read(tmp_path / "a.txt", care, document_per_line=True)
+  assert found == [["One sentence.", "Two more."], ["b two"]]
+  assert care.counts["empty_documents"] == 1
+
+
+def test_json_lines(tmp_path):
+  lines = [
+    json.dumps({"body": "One here. Two here.\nThree here."}),
+    "{not json",
+    json.dumps({"text": "other field"}),
+    json.dumps(["no object"]),
+    json.dumps({"body": 3}),
+    "",
+    json.dumps({"body": "a \ud800 surrogate"}),
+  ]
+  (tmp_path / "a.jsonl").write_text("\n".join(lines))
+  care = text_care.TextCare()
+  assert _read(tmp_path / "a.jsonl", care, text_field="body") == [
+    ["One here.", "Two here.", "Three here."],
+    ["a \ufffd surrogate"],
+  ]
+  assert care.counts["bad_json_lines"] == 1
+  assert care.counts["lines_without_text"] == 3
+
+
+def test_long_json_lines_are_counted(tmp_path, monkeypatch):
+  monkeypatch.setattr(documents, "MAX_JSON_LINE", 100)
+  long = json.dumps({"text": "word " * 50})
+  (tmp_path / "a.jsonl").write_text(f'{long}\n{{"text": "a one"}}\n')
+  care = text_care.TextCare()
+  assert _read(tmp_path / "a.jsonl", care) == [["a one"]]
+  assert care.counts["bad_json_lines"] == 1
+
+
+def test_text_field_that_no_line_has():
+  counts = {"documents": 0, "lines_without_text": 3}
+  with pytest.raises(errors.UserError, match=r"Received: 'text' \(3 lines"):
+    documents.check_found(counts, _settings())
+
+
+@pytest.mark.parametrize("per_line", [False, True])
+@pytest.mark.parametrize("target", range(1, 60, 3))
+def test_cuts_lose_and_double_nothing(tmp_path, monkeypatch, per_line, target):
+  monkeypatch.setattr(input_plan, "_RANGE_SHARE", target / 1_000_000)
+  path = tmp_path / "text.txt"
+  path.write_bytes(f"\n\n{TEXT}\n\n\nlast ä\n\n".encode())
+  values = {"piece_bytes": 1_000_000, "document_per_line": per_line}
+  care, whole_care = text_care.TextCare(), text_care.TextCare()
+  found = _read(path, care, **values)
+  monkeypatch.undo()
+  assert found == _read(path, whole_care, **values)
+  assert care.counts == whole_care.counts
+
+
+def test_a_long_line_is_read_in_parts(tmp_path, monkeypatch):
+  monkeypatch.setattr(line_reader, "MAX_LINE", 16)
+  words = [f"wörd{i}" for i in range(40)]
+  (tmp_path / "a.txt").write_text(" ".join(words) + "\n\nb two\n")
+  care = text_care.TextCare()
+  first, second = _read(tmp_path / "a.txt", care)
+  assert " ".join(first).split() == words
+  assert second == ["b two"]
+  assert care.counts["cut_lines"] == len(first) - 1
+  assert care.counts["invalid_utf8_lines"] == 0
+
+
+def test_a_long_word_is_cut_between_characters(tmp_path, monkeypatch):
+  monkeypatch.setattr(line_reader, "MAX_LINE", 8)
+  for word in ("ä" * 50, "x" + "€" * 50, "😀" * 20):
+    (tmp_path / "a.txt").write_text(f"{word} b")
+    care = text_care.TextCare()
+    (document,) = _read(tmp_path / "a.txt", care)
+    assert "".join(document).replace(" ", "") == f"{word}b"
+    assert care.counts["invalid_utf8_lines"] == 0
+
+
+def test_long_documents_are_cut(tmp_path):
+  (tmp_path / "a.txt").write_text("ten bytes!\n" * 1000)
+  care = text_care.TextCare()
+  found = _read(tmp_path / "a.txt", care, piece_bytes=1000)
+  assert sum(len(document) for document in found) == 1000
+  assert max(len(document) for document in found) <= 100
+  assert care.counts["cut_documents"] == len(found) - 1
+  assert care.counts["documents"] == len(found)
+
+
+def test_missing_file():
+  part = input_plan.Range("/none.txt", "text", 0, None, 1)
+  with pytest.raises(errors.UserError, match="must be a readable file"):
+    list(documents.read_documents(part, _settings(), text_care.TextCare()))

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which part of the input is read by which task.
+
+The plan depends on names and sizes of the files and on `piece_bytes`, never on
+the number of workers: that is why the dataset does not depend on it either.
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining.corpus import decompression
+from token_dropping.data.pretraining.corpus import tfds_text
+from token_dropping.data.pretraining.corpus import wikipedia
+
+# A range grows by the rest of its last document; with this share of a piece it
+# still makes one piece.
+_RANGE_SHARE = 0.75
+_COMPRESSION = 4  # text is about so much larger
+# Reading a dump again for each stripe costs a tenth of cleaning its articles.
+_MAX_STRIPES = 8
+_DUMP = re.compile(r"\.xml(-[^./]*)?$")
+_JSON = re.compile(r"\.jsonl?$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+  """A part of a file.
+
+  Attributes:
+    path: the file; for "tfds" the name of the data set and split.
+    kind: "text", "json", "dump" or "tfds".
+    start: int, byte position where the part begins, or number of the stripe.
+    end: int or None, where it ends (None: the end), or number of stripes.
+    weight: int, bytes to read, for progress.
+  """
+
+  path: str
+  kind: str
+  start: int
+  end: int | None
+  weight: int
+
+
+def resolve_inputs(patterns: str) -> dict[str, int]:
+  """Finds the input files.
+
+  Args:
+    patterns: comma-separated paths or globs, on any filesystem that Beam
+      knows; `gensim:enwiki` is the small Wikipedia dump in gensim's test data.
+
+  Returns:
+    Sizes by path: in the order of the patterns, sorted within one, each once.
+
+  Raises:
+    UserError: a pattern matches no file.
+  """
+  sizes: dict[str, int] = {}
+  for pattern in filter(None, (p.strip() for p in patterns.split(","))):
+    sizes |= _match(pattern)
+  if not sizes:
+    raise errors.UserError(
+      f"input must name at least one file. Received: {patterns!r}"
+    )
+  return sizes
+
+
+def plan(
+  sizes: dict[str, int], settings: prepare_settings.PrepareSettings
+) -> list[tuple[Range, ...]]:
+  """Divides the input among tasks.
+
+  Args:
+    sizes: of the input files in bytes, by path.
+    settings: `piece_bytes` and how documents are divided.
+
+  Returns:
+    For each task the ranges that it reads, in the order of the input; small
+    files share a task.
+  """
+  target = max(int(settings.piece_bytes * _RANGE_SHARE), 1)
+  tasks: list[tuple[Range, ...]] = []
+  shared: list[Range] = []
+  for part in _ranges(sizes, settings, target):
+    if sum(other.weight for other in (*shared, part)) > target and shared:
+      tasks.append(tuple(shared))
+      shared = []
+    shared.append(part)
+  return [*tasks, tuple(shared)]
+
+
+def _ranges(
+  sizes: dict[str, int], settings: prepare_settings.PrepareSettings, target: int
+) -> Iterator[Range]:
+  if settings.tfds_name:
+    number = tfds_text.number_of_stripes(settings.tfds_name, target)
+    for i in range(number):
+      yield Range(settings.tfds_name, "tfds", i, number, target)
+    return
+  for path, size in sizes.items():
+    kind, compressed = _kind(path)
+    weight = size * (_COMPRESSION if compressed else 1)
+    if kind == "dump":
+      stripes = min(max(-(-weight // target), 1), _MAX_STRIPES)
+      for i in range(stripes):
+        yield Range(path, kind, i, stripes, weight // stripes)
+    elif compressed or (kind == "text" and settings.document_per_file):
+      yield Range(path, kind, 0, None, weight)
+    else:
+      for start in range(0, max(size, 1), target):
+        end = start + target
+        last = end >= size
+        weight = min(target, size - start)
+        yield Range(path, kind, start, None if last else end, weight)
+
+
+def _kind(path: str) -> tuple[str, bool]:
+  suffixes = [s for s in decompression.SUFFIXES if path.endswith(s)]
+  name = path.removesuffix(suffixes[0]) if suffixes else path
+  if _DUMP.search(name):
+    return "dump", bool(suffixes)
+  return "json" if _JSON.search(name) else "text", bool(suffixes)
+
+
+def _match(pattern: str) -> dict[str, int]:
+  if pattern == prepare_settings.EMBEDDED:
+    pattern = wikipedia.embedded_dump()
+  found: dict[str, int] = {}
+  try:
+    size = files.size(pattern)  # a name may hold glob characters
+    found = {pattern: size} if size is not None else files.matches(pattern)
+    found = {p: s for p, s in found.items() if not os.path.isdir(p)}
+  except files.ERRORS:
+    found = {}
+  if not found:
+    raise errors.UserError(
+      f"input must match at least one file. Received: {pattern!r}"
+    )
+  return found

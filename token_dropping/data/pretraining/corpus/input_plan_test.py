@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for input_plan."""
+
+import pytest
+
+from token_dropping.common import errors
+from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining.corpus import input_plan
+from token_dropping.data.pretraining.corpus import wikipedia
+
+TARGET = 750
+
+
+def _plan(sizes, **values):
+  settings = prepare_settings.PrepareSettings(
+    output_dir="out", piece_bytes=1000, **values
+  )
+  return [
+    [(part.path, part.kind, part.start, part.end) for part in task]
+    for task in input_plan.plan(sizes, settings)
+  ]
+
+
+@pytest.fixture
+def folder(tmp_path):
+  (tmp_path / "b.txt").write_text("bb")
+  (tmp_path / "a.txt").write_text("a")
+  (tmp_path / "sub").mkdir()
+  return tmp_path
+
+
+def test_inputs_are_sorted_and_named_once(folder):
+  found = input_plan.resolve_inputs(f"{folder}/b.txt, {folder}/*,")
+  assert list(found.items()) == [(f"{folder}/b.txt", 2), (f"{folder}/a.txt", 1)]
+
+
+def test_a_name_with_glob_characters_is_a_name(tmp_path):
+  (tmp_path / "a[1].txt").write_text("text")
+  assert input_plan.resolve_inputs(f"{tmp_path}/a[1].txt")
+
+
+def test_embedded_input():
+  found = input_plan.resolve_inputs("gensim:enwiki")
+  assert list(found) == [wikipedia.embedded_dump()]
+  ((part,),) = _plan({next(iter(found)): 10})
+  assert part[1] == "dump"
+
+
+@pytest.mark.parametrize("pattern", ["none.txt", "none*", "sub"])
+def test_pattern_without_file(folder, pattern):
+  with pytest.raises(errors.UserError, match="match at least one file") as info:
+    input_plan.resolve_inputs(f"{folder}/a.txt,{folder}/{pattern}")
+  assert str(info.value).endswith(f"Received: '{folder}/{pattern}'")
+
+
+def test_only_commas():
+  with pytest.raises(errors.UserError, match="name at least one file"):
+    input_plan.resolve_inputs(" ,")
+
+
+def test_text_is_cut_in_ranges():
+  assert _plan({"a.txt": 2 * TARGET + 1}) == [
+    [("a.txt", "text", 0, TARGET)],
+    [("a.txt", "text", TARGET, 2 * TARGET)],
+    [("a.txt", "text", 2 * TARGET, None)],
+  ]
+
+
+@pytest.mark.parametrize("document_per_file", [False, True])
+def test_small_files_share_a_task(document_per_file):
+  sizes = {f"{i}.txt": TARGET // 3 for i in range(4)}
+  tasks = _plan(sizes, document_per_file=document_per_file)
+  assert [[part[0] for part in task] for task in tasks] == [
+    ["0.txt", "1.txt", "2.txt"],
+    ["3.txt"],
+  ]
+
+
+def test_compressed_files_stay_whole():
+  assert _plan({"a.jsonl.zst": 10_000}) == [[("a.jsonl.zst", "json", 0, None)]]
+
+
+@pytest.mark.parametrize(
+  "name", ["w.xml", "w.xml.bz2", "enwiki-articles1.xml-p1p41242.bz2"]
+)
+def test_dumps_are_read_in_stripes(name):
+  tasks = _plan({name: 10**9})
+  assert tasks == [[(name, "dump", i, 8)] for i in range(8)]
+
+
+def test_a_piece_is_one_task_of_the_quick_start():
+  settings = prepare_settings.PrepareSettings(output_dir="out")
+  sizes = input_plan.resolve_inputs(settings.input)
+  assert len(input_plan.plan(sizes, settings)) == 1

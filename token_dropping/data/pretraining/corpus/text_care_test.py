@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for text_care."""
+
+import pytest
+
+from token_dropping.data.pretraining.corpus import text_care
+
+
+@pytest.mark.parametrize(
+  ("line", "expected", "counted"),
+  [
+    (b"two  words\n", "two words", {}),
+    (b"a\tb\r\n", "a b", {"crlf_lines": 1}),
+    ("\ufeffa".encode(), "a", {"byte_order_marks": 1}),
+    (b"a\x00b\x7f \xc2\x80c", "ab c", {"control_characters": 3}),
+    (b"a \xff\xfe", "a \ufffd\ufffd", {"invalid_utf8_lines": 1}),
+    (b"a \xe2\x82", "a \ufffd", {"invalid_utf8_lines": 1}),
+    ("ä\u00a0b\u2028c".encode(), "ä b c", {}),
+  ],
+)
+def test_lines(line, expected, counted):
+  care = text_care.TextCare()
+  assert care.clean(care.decode(line)) == expected
+  assert {name: n for name, n in care.counts.items() if n} == counted
+
+
+@pytest.mark.parametrize(
+  ("document", "name"),
+  [
+    ([], "empty_documents"),
+    (["one"], "one_word_documents"),
+    (["one two"], "documents"),
+    (["one", "two"], "documents"),
+  ],
+)
+def test_documents(document, name):
+  care = text_care.TextCare()
+  assert care.accepts(document) == (name == "documents")
+  assert care.counts[name] == 1
+  assert care.counts.total() == 1
+
+
+def test_every_counter_is_listed():
+  assert set(text_care.TextCare().counts) == set(text_care.NAMES)
+  for name in text_care.NAMES:
+    assert f"`{name}`" in text_care.__doc__

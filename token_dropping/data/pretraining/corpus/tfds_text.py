@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts of a TensorFlow Datasets data set."""
+
+from collections.abc import Iterator
+
+from token_dropping.common import errors
+
+_BYTES_PER_EXAMPLE = 1000  # a guess where the data set does not know its size
+_MAX_STRIPES = 1000
+
+
+def number_of_examples(name: str) -> int | None:
+  """Returns how many examples a split has; None if the set does not know.
+
+  Args:
+    name: `name[/config][:split]`, split `train` by default.
+
+  Raises:
+    UserError: there is no such data set or split.
+  """
+  info = _split_info(name)
+  return info.num_examples if info else None
+
+
+def number_of_stripes(name: str, target: int) -> int:
+  """Returns into how many parts of about `target` bytes to divide a split."""
+  info = _split_info(name)
+  if info is None:
+    return 1
+  total = info.num_bytes or info.num_examples * _BYTES_PER_EXAMPLE
+  most = min(_MAX_STRIPES, max(info.num_examples, 1))
+  return min(max(-(-total // target), 1), most)
+
+
+def read_texts(
+  name: str, field: str, stripe: int, stripes: int
+) -> Iterator[bytes]:
+  """Yields the texts of one part of a split, in a fixed order.
+
+  Args:
+    name: `name[/config][:split]`.
+    field: the text feature.
+    stripe: int, which part.
+    stripes: int, number of parts.
+
+  Raises:
+    UserError: no such data set, split or field.
+  """
+  tfds = _import_tfds()
+  builder, split = _builder(name)
+  builder.download_and_prepare()
+  features = builder.info.features
+  if field not in features or not isinstance(
+    features[field], tfds.features.Text
+  ):
+    raise errors.UserError(
+      f"text_field must be a text feature of {name} ({', '.join(features)}). "
+      f"Received: {field!r}"
+    )
+  part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
+  data = builder.as_dataset(
+    split=part,
+    shuffle_files=False,
+    decoders=tfds.decode.PartialDecoding({field: True}),
+  )
+  for example in data.as_numpy_iterator():
+    yield example[field]
+
+
+def _split_info(name: str):
+  builder, split = _builder(name)
+  if not builder.info.splits:
+    builder.download_and_prepare()
+  if not builder.info.splits:
+    return None
+  try:
+    return builder.info.splits[split]
+  except (KeyError, ValueError) as error:
+    raise errors.UserError(
+      f"tfds_name must name a split ({', '.join(builder.info.splits)}). "
+      f"Received: {name!r}"
+    ) from error
+
+
+def _builder(name: str):
+  tfds = _import_tfds()
+  set_name, _, split = name.partition(":")
+  try:
+    return tfds.builder(set_name), split or "train"
+  except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    raise errors.UserError(
+      "tfds_name must be name[/config][:split] of a data set that TensorFlow "
+      f"Datasets knows. Received: {name!r}"
+    ) from error
+
+
+def _import_tfds():
+  # Takes seconds, and only this input needs it.
+  import tensorflow_datasets
+
+  return tensorflow_datasets

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that holds a dataset: is it ready, and how it is replaced.
+
+Rules, in this order: a finished dataset ends with `dataset.json`, which lists
+its files; files appear under their final names only when complete; nothing is
+deleted that an earlier run did not list. So that this also holds after a run
+was killed, the list is first written to `dataset.incomplete.json`.
+
+What a run makes on the way is in the work folder `.prepare`, which a later run
+with the same settings goes on with. It vanishes when the dataset is complete.
+"""
+
+import re
+from collections.abc import Mapping
+
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.data.pretraining import dataset_format
+
+_INCOMPLETE = "dataset.incomplete.json"
+_WORK = ".prepare"
+_SETTINGS = "settings.json"
+_PROBE = ".dataset_write_test"
+_GLOB = re.compile(r"[*?\[]")
+_OUR_NAMES = re.compile(
+  r"(?:train|validation)-\d+-of-\d+\.tfrecord|vocab\.txt|dataset\.json"
+)
+
+
+def find_ready(directory: str, settings: dict) -> dict | None:
+  """Returns the content of `dataset.json` if there is nothing left to do.
+
+  Args:
+    directory: the output folder; need not exist.
+    settings: what the dataset is to be made with.
+
+  Returns:
+    None unless a dataset of these settings is there with all its files.
+  """
+  dataset = _read_list(directory, dataset_format.CARD)
+  if dataset is None or dataset.get("settings") != settings:
+    return None
+  if dataset["format_version"] != dataset_format.FORMAT_VERSION:
+    return None
+  for name, file in dataset["files"].items():
+    if files.size(files.join(directory, name)) != file["bytes"]:
+      return None
+  _remove_helpers(directory)  # of a run that was killed at the very end
+  return dataset
+
+
+def check_replaceable(directory: str) -> None:
+  """Makes the folder and checks that a dataset may be written there.
+
+  Args:
+    directory: the output folder.
+
+  Raises:
+    UserError: not writable, its name is a glob, or it holds files that have
+      our names but that no run of ours has listed.
+  """
+  if _GLOB.search(directory):
+    raise errors.UserError(
+      f"output_dir must not contain *, ? or [. Received: {directory!r}"
+    )
+  probe = files.join(directory, _PROBE)
+  try:
+    files.make_folder(directory)
+    files.write(probe, b"")
+    files.remove(probe)
+    present = sorted(files.list_names(directory))
+  except files.ERRORS as error:
+    raise errors.UserError(
+      f"output_dir must be a writable folder. Received: {directory!r} "
+      f"({type(error).__name__})"
+    ) from error
+  ours = _listed(directory)
+  foreign = [n for n in present if _OUR_NAMES.fullmatch(n) and n not in ours]
+  if foreign:
+    raise errors.UserError(
+      "output_dir must not hold files that this command would replace but did "
+      f"not make. Received: {directory!r} with {foreign[0]}"
+    )
+
+
+def open_work(directory: str, settings: dict) -> str:
+  """Returns the work folder: that of a run that was killed, or a new one.
+
+  Args:
+    directory: a folder that `check_replaceable` has accepted.
+    settings: what the dataset is made with; a work folder of others is emptied.
+  """
+  work = files.join(directory, _WORK)
+  path = files.join(work, _SETTINGS)
+  content = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    "settings": settings,
+  }
+  if files.read_json(path) != content:
+    files.remove_folder(work)
+    files.make_folder(work)
+    files.write_json(path, content)
+  return work
+
+
+def remove_work(directory: str) -> None:
+  """Removes the work folder, of a run that cannot succeed."""
+  files.remove_folder(files.join(directory, _WORK))
+
+
+def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
+  """Replaces the dataset in a folder by one that is complete elsewhere.
+
+  If this is interrupted, calling it again with the same arguments ends it.
+
+  Args:
+    directory: a folder that `check_replaceable` has accepted.
+    sources: where each file is now, by its final name.
+    dataset: content of `dataset.json`.
+
+  Raises:
+    UserError: a file is neither at its source nor at its final place.
+  """
+  old = _listed(directory)
+  marker = {
+    "format_version": dataset_format.FORMAT_VERSION,
+    "files": sorted({dataset_format.CARD, *old, *sources}),
+  }
+  _place(directory, _INCOMPLETE, marker)
+  left = {name: path for name, path in sources.items() if files.exists(path)}
+  moved = set(sources) - set(left)
+  for name in (
+    dataset_format.CARD,
+    *sorted(old - moved),
+  ):  # the list goes first
+    files.remove(files.join(directory, name))
+  for name, path in left.items():
+    files.rename(path, files.join(directory, name))
+  _check_complete(directory, sorted(moved))
+  _place(directory, dataset_format.CARD, dataset)
+  _remove_helpers(directory)
+
+
+def _place(directory: str, name: str, content: dict) -> None:
+  """Writes a JSON file in the work folder, then moves it."""
+  work = files.join(directory, _WORK)
+  files.make_folder(work)
+  files.write_json(files.join(work, name), content)
+  files.rename(files.join(work, name), files.join(directory, name))
+
+
+def _check_complete(directory: str, names: list[str]) -> None:
+  missing = [n for n in names if not files.exists(files.join(directory, n))]
+  if missing:
+    raise errors.UserError(
+      "output_dir must keep its files while a dataset is made; call again. "
+      f"Received: {directory!r} without {missing[0]}"
+    )
+
+
+def _remove_helpers(directory: str) -> None:
+  remove_work(directory)
+  files.remove(files.join(directory, _INCOMPLETE))
+
+
+def _listed(directory: str) -> set[str]:
+  """Returns the names of all files that a run of ours made or was to make."""
+  names: set[str] = set()
+  for list_name in (dataset_format.CARD, _INCOMPLETE):
+    content = _read_list(directory, list_name)
+    if content is not None:
+      names |= {list_name, *content["files"]}
+  return {name for name in names if _OUR_NAMES.fullmatch(name)}
+
+
+def _read_list(directory: str, name: str) -> dict | None:
+  """Returns one of our two JSON files, None if it is not there or not ours."""
+  content = files.read_json(files.join(directory, name))
+  if content is None or "format_version" not in content:
+    return None
+  return content if isinstance(content.get("files"), dict | list) else None

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of `prepare`: each default, rule and help text, once."""
+
+import dataclasses
+
+from token_dropping.common import errors
+from token_dropping.data.text import tokenizer_config
+
+EMBEDDED = "gensim:enwiki"  # the dump in gensim's package
+PACKINGS = ("full", "documents", "best-fit", "pairs")
+MASKINGS = ("static", "dynamic")
+CHOICES = {"packing": PACKINGS, "masking": MASKINGS}
+
+
+def _setting(default, text: str):
+  return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareSettings:
+  """What to make; each field is a flag of the same name.
+
+  Raises:
+    UserError: a value breaks its rule.
+  """
+
+  input: str = _setting(
+    EMBEDDED,
+    "Comma-separated paths or globs, local or gs:// or s3://: text (a sentence "
+    "a line, a blank line between documents), JSON lines (.jsonl), Wikipedia "
+    "dumps (.xml), each plain or .gz, .bz2 or .zst; gensim:enwiki is the small "
+    "dump in gensim's test data.",
+  )
+  tfds_name: str = _setting(
+    "",
+    "name[/config][:split] of a TensorFlow Datasets set to read instead of "
+    "--input.",
+  )
+  text_field: str = _setting(
+    "text", "Where the text is in JSON lines and TensorFlow Datasets."
+  )
+  output_dir: str = _setting("", "Folder for the dataset. Required.")
+  document_per_file: bool = _setting(
+    False, "A text file is one document; blank lines mean nothing."
+  )
+  document_per_line: bool = _setting(
+    False, "A line of a text file is one document."
+  )
+  deduplicate: bool = _setting(
+    False, "Leave out documents that are exact copies of an earlier one."
+  )
+  vocab_file: str = _setting(
+    "", "A vocab.txt to use as it is; none: learn one from the training text."
+  )
+  vocab_size: int = _setting(30522, "Tokens of a vocabulary to learn.")
+  do_lower_case: bool = _setting(True, "Fold case.")
+  strip_accents: bool | None = _setting(
+    None, "Take accents off letters; unset: as do_lower_case."
+  )
+  packing: str = _setting(
+    "full",
+    "full: [CLS] text [SEP] without padding, across documents; documents: one "
+    "document a sequence; best-fit: several whole documents a sequence; pairs: "
+    "BERT's sentence pairs with next-sentence labels.",
+  )
+  seq_length: int = _setting(512, "Tokens of a sequence.")
+  masking: str = _setting(
+    "static",
+    "static: masks are in the records; dynamic: the input pipeline draws them.",
+  )
+  masking_rate: float = _setting(0.15, "Share of the tokens to predict.")
+  max_predictions_per_seq: int = _setting(76, "Most predictions a sequence.")
+  duplicates: int = _setting(
+    1, "Copies of each training sequence, masked differently."
+  )
+  validation_share: float = _setting(
+    0.05, "Share of the documents that validate."
+  )
+  piece_bytes: int = _setting(
+    10 << 20, "Text of a shard; the memory of a worker grows with it."
+  )
+  seed: int = _setting(12345, "Seed of split, packing, shuffling and masks.")
+
+  def __post_init__(self):
+    self._check(bool(self.input), "input", "not be empty")
+    self._check(bool(self.output_dir), "output_dir", "not be empty")
+    for name, values in CHOICES.items():
+      rule = f"be one of {', '.join(values)}"
+      self._check(getattr(self, name) in values, name, rule)
+    self._check(
+      not (self.document_per_line and self.document_per_file),
+      "document_per_line",
+      "not be set together with document_per_file",
+    )
+    self._check(bool(self.text_field), "text_field", "not be empty")
+    self._check_at_least("seq_length", 8)
+    self._check_at_least("max_predictions_per_seq", 1)
+    self._check(
+      self.max_predictions_per_seq <= self.seq_length,
+      "max_predictions_per_seq",
+      f"be at most seq_length ({self.seq_length})",
+    )
+    self._check_share("masking_rate")
+    self._check_share("validation_share")
+    self._check_at_least("vocab_size", 100)
+    self._check_at_least("duplicates", 1)
+    self._check(
+      self.duplicates == 1 or self.masking == "static",
+      "duplicates",
+      "be 1 with dynamic masking, which masks every pass anew",
+    )
+    self._check_at_least("piece_bytes", 1000)
+    self._check_at_least("seed", 0)
+
+  @property
+  def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
+    """How text is normalized."""
+    return tokenizer_config.TokenizerConfig(
+      self.do_lower_case, self.strip_accents
+    )
+
+  def _check(self, condition: bool, name: str, rule: str) -> None:
+    if not condition:
+      value = getattr(self, name)
+      raise errors.UserError(f"{name} must {rule}. Received: {value!r}")
+
+  def _check_at_least(self, name: str, least: int) -> None:
+    self._check(getattr(self, name) >= least, name, f"be at least {least}")
+
+  def _check_share(self, name: str) -> None:
+    self._check(0 < getattr(self, name) < 1, name, "be in (0, 1)")

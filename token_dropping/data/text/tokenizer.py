@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tokenizer: text -> ids, the same everywhere.
+
+Data preparation, fine-tuning and serving graphs use this one, so a model never
+meets ids that it was not trained with. The ids are those of BERT (Devlin et
+al., 2018, arXiv 1810.04805) as Hugging Face's `BertTokenizerFast` makes them;
+docs/data.md lists where BERT's implementations differ from each other.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from token_dropping.common import errors
+from token_dropping.data.text import text_normalizer
+from token_dropping.data.text import tokenizer_config
+from token_dropping.data.text import vocabulary
+
+
+class Tokenizer(tf.Module):
+  """Turns strings into ids: eagerly, in `tf.data` and in a SavedModel.
+
+  The vocabulary is a constant of the graph, so a SavedModel needs no file.
+  Text that looks like a special token, "[SEP]", is text: "[", "sep", "]".
+
+  Args:
+    vocab: the `Vocabulary`.
+    config: how text is normalized; as for the vocabulary.
+
+  Attributes:
+    vocab: the `Vocabulary`.
+    config: the `TokenizerConfig`.
+
+  Raises:
+    UserError: the vocabulary has special tokens only, or a NUL.
+
+  Example:
+
+  >>> pieces = ("un", "##able", "hello")
+  >>> vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
+  >>> tokenizer = Tokenizer(vocab, tokenizer_config.TokenizerConfig())
+  >>> tokenizer.tokenize(tf.constant(["Hello unable", ""])).to_list()
+  [[7, 5, 6], []]
+  >>> tokenizer.encode([tf.constant(["hello"])], 5)["input_word_ids"].numpy()
+  array([[2, 7, 3, 0, 0]], dtype=int32)
+  """
+
+  def __init__(
+    self,
+    vocab: vocabulary.Vocabulary,
+    config: tokenizer_config.TokenizerConfig,
+  ):
+    super().__init__(name="tokenizer")
+    self.vocab = vocab
+    self.config = config
+    try:
+      self._wordpiece = tf_text.FastWordpieceTokenizer(
+        list(vocab.tokens),
+        # At most 4 bytes a character.
+        max_bytes_per_word=4 * text_normalizer.MAX_WORD,
+        token_out_type=tf.int32,
+        unknown_token=vocabulary.UNK,
+      )
+    except RuntimeError as error:
+      raise _explain(vocab) from error
+
+  def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
+    """Returns the ids of strings, without special tokens.
+
+    Args:
+      strings: [n] string, UTF-8; bytes that are not are ignored.
+
+    Returns:
+      [n, tokens] int32.
+    """
+    return self._wordpiece.tokenize(
+      text_normalizer.normalize(strings, self.config)
+    )
+
+  def encode(
+    self, segments: Sequence[tf.Tensor], seq_length: int | None = None
+  ) -> dict[str, tf.Tensor]:
+    """Returns a model's inputs: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
+
+    Too long a pair loses tokens at the end of its longer segment, then of both
+    by turns, as with Hugging Face's `truncation=True`.
+
+    Args:
+      segments: one or two [n] string tensors.
+      seq_length: S; None (default): that of the longest of these inputs.
+
+    Returns:
+      `input_word_ids`, `input_mask` (1 except at padding) and `input_type_ids`
+      (1 from B on), each [n, S] int32.
+
+    Raises:
+      UserError: neither one nor two segments, or no room for a token in each.
+    """
+    least = 1 + 2 * len(segments)
+    if len(segments) not in (1, 2):
+      raise errors.UserError(
+        f"segments must be one or two. Received: {len(segments)}"
+      )
+    if seq_length is not None and seq_length < least:
+      raise errors.UserError(
+        f"seq_length must be at least {least} with {len(segments)} segments. "
+        f"Received: {seq_length}"
+      )
+    tokens = [self.tokenize(strings) for strings in segments]
+    if seq_length is not None:
+      tokens = trim(tokens, seq_length - 1 - len(segments))
+    special_ids = self.vocab.special_ids
+    word_ids, type_ids = tf_text.combine_segments(
+      tokens, special_ids[vocabulary.CLS], special_ids[vocabulary.SEP]
+    )
+    shape = [None, seq_length]
+    mask = tf.ones_like(word_ids)
+    return {
+      "input_word_ids": word_ids.to_tensor(
+        special_ids[vocabulary.PAD], shape=shape
+      ),
+      "input_mask": mask.to_tensor(shape=shape),
+      "input_type_ids": tf.cast(type_ids, tf.int32).to_tensor(shape=shape),
+    }
+
+
+def _explain(vocab: vocabulary.Vocabulary) -> errors.UserError:
+  for token in vocab.tokens:
+    if "\x00" in token:
+      return errors.UserError(
+        f"the vocabulary must not hold a NUL. Received: {token!r}"
+      )
+  return errors.UserError(
+    "the vocabulary must hold pieces of words besides the special tokens "
+    "(those learned occur twice in the training documents). Received: "
+    f"{len(vocab)} tokens"
+  )
+
+
+def trim(
+  segments: Sequence[tf.RaggedTensor], room: int
+) -> list[tf.RaggedTensor]:
+  """Cuts one segment, or the longer of two, at its end.
+
+  Args:
+    segments: one or two [n, tokens].
+    room: tokens that may stay in all. If both segments are longer than half of
+      it, each gets half; an odd token goes to the longer, or to the second.
+
+  Returns:
+    The segments, cut.
+
+  Example:
+
+  >>> one, two = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[4, 5]])
+  >>> [segment.to_list() for segment in trim([one, two], 3)]
+  [[[1, 2]], [[4]]]
+  """
+  if len(segments) == 1:
+    return [_first(segments[0], tf.fill([segments[0].nrows()], room))]
+  lengths = [segment.row_lengths() for segment in segments]
+  short = tf.minimum(tf.minimum(*lengths), room // 2)
+  long = room - short  # may be more than there is
+  swap = lengths[0] > lengths[1]
+  return [
+    _first(segments[0], tf.where(swap, long, short)),
+    _first(segments[1], tf.where(swap, short, long)),
+  ]
+
+
+def _first(tokens: tf.RaggedTensor, numbers: tf.Tensor) -> tf.RaggedTensor:
+  """Returns the first `numbers` [n] tokens of each row, or all."""
+  lengths = tokens.row_lengths()
+  limits = tf.repeat(tf.cast(numbers, lengths.dtype), lengths)
+  kept = tf.ragged.range(lengths).flat_values < limits
+  return tf.ragged.boolean_mask(tokens, tokens.with_flat_values(kept))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tokenizer does to letters, as a file beside its vocabulary.
+
+File and names are Hugging Face's, whose `BertTokenizerFast.from_pretrained`
+reads a folder with `vocab.txt` and this file.
+"""
+
+import dataclasses
+import json
+
+from token_dropping.common import errors
+
+FILE = "tokenizer_config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerConfig:
+  """How text is normalized before it is cut into pieces.
+
+  Attributes:
+    do_lower_case: bool, default true.
+    strip_accents: bool, or None (default) for the same as `do_lower_case`.
+
+  Raises:
+    UserError: a value is of another type.
+
+  Example:
+
+  >>> TokenizerConfig(do_lower_case=False).strips_accents
+  False
+  """
+
+  do_lower_case: bool = True
+  strip_accents: bool | None = None
+
+  def __post_init__(self):
+    _check(self.do_lower_case, "do_lower_case", "true or false", (bool,))
+    _check(
+      self.strip_accents,
+      "strip_accents",
+      "true, false or null",
+      (bool, type(None)),
+    )
+
+  @property
+  def strips_accents(self) -> bool:
+    """Whether accents are taken off letters."""
+    if self.strip_accents is None:
+      return self.do_lower_case
+    return self.strip_accents
+
+  @classmethod
+  def from_dict(cls, values: dict, source: str) -> "TokenizerConfig":
+    """Takes its two values out of a dictionary.
+
+    Args:
+      values: others than the two mean nothing; missing ones have defaults.
+      source: names the dictionary in errors.
+
+    Raises:
+      UserError: not a dictionary, or a value of another type.
+    """
+    _check(values, source, "a JSON object", (dict,))
+    names = [field.name for field in dataclasses.fields(cls)]
+    return cls(**{name: values[name] for name in names if name in values})
+
+  @classmethod
+  def from_folder(cls, folder: str) -> "TokenizerConfig":
+    """Reads `tokenizer_config.json`; other keys of Hugging Face mean nothing.
+
+    Args:
+      folder: on any filesystem that TensorFlow knows.
+
+    Returns:
+      The config, with defaults for what the file does not say.
+
+    Raises:
+      UserError: no such file, not a JSON object, or a value of another type.
+    """
+    import tensorflow as tf  # here: whoever counts words does without
+
+    path = tf.io.gfile.join(folder, FILE)
+    try:
+      with tf.io.gfile.GFile(path, "rb") as file:
+        values = json.loads(file.read())
+    except tf.errors.OpError as error:
+      raise errors.UserError(
+        f"{FILE} must be a readable file. Received: {path!r}"
+      ) from error
+    except ValueError as error:
+      raise errors.UserError(
+        f"{FILE} must be JSON. Received: {path!r} ({error})"
+      ) from error
+    return cls.from_dict(values, path)
+
+  def write(self, folder: str) -> None:
+    """Writes `tokenizer_config.json` to a folder that exists.
+
+    Args:
+      folder: on any filesystem that TensorFlow knows.
+    """
+    import tensorflow as tf
+
+    values = {**dataclasses.asdict(self), "tokenizer_class": "BertTokenizer"}
+    with tf.io.gfile.GFile(tf.io.gfile.join(folder, FILE), "w") as file:
+      file.write(json.dumps(values, indent=2) + "\n")
+
+
+def _check(value, name: str, rule: str, types: tuple[type, ...]) -> None:
+  if not isinstance(value, types):
+    raise errors.UserError(
+      f"{name} must be {rule}. Received: {errors.shorten(value)}"
+    )

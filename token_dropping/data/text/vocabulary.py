@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A WordPiece vocabulary file: one token a line, the id is the line number."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+
+from token_dropping.common import errors
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+  """Tokens in the order of their ids.
+
+  Attributes:
+    tokens: tuple of str, length V; `tokens[i]` is the text of id `i`.
+  """
+
+  tokens: tuple[str, ...]
+
+  def __len__(self) -> int:
+    return len(self.tokens)
+
+  def id(self, token: str) -> int:
+    """Returns the id of `token`; raises `ValueError` if it has none."""
+    return self.tokens.index(token)
+
+  @property
+  def special_ids(self) -> dict[str, int]:
+    """Ids of `[PAD] [UNK] [CLS] [SEP] [MASK]`, by token."""
+    return {token: self.id(token) for token in SPECIAL_TOKENS}
+
+  @classmethod
+  def from_file(cls, path: str) -> "Vocabulary":
+    """Reads a `vocab.txt`, local or on any filesystem TensorFlow knows.
+
+    Args:
+      path: the file, UTF-8, one token a line.
+
+    Returns:
+      The `Vocabulary`.
+
+    Raises:
+      UserError: no such file, not UTF-8, a token twice, or a special token
+        missing.
+    """
+    # Imported here: whoever counts words starts faster without TensorFlow.
+    import tensorflow as tf
+
+    try:
+      with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    except tf.errors.OpError as error:
+      raise errors.UserError(
+        f"vocab_file must be a readable file. Received: {path!r}"
+      ) from error
+    return cls.from_bytes(content, path)
+
+  @classmethod
+  def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
+    """Reads the content of a `vocab.txt`.
+
+    Args:
+      content: of the file.
+      path: of the file, for messages.
+
+    Returns:
+      The `Vocabulary`.
+
+    Raises:
+      UserError: as `from_file`, but for a missing file.
+    """
+    try:
+      text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+      raise errors.UserError(
+        f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "
+        f"at byte {error.start})"
+      ) from error
+    tokens = tuple(line.rstrip("\r") for line in text.split("\n"))
+    if tokens[-1] == "":
+      tokens = tokens[:-1]
+    return cls.from_tokens(tokens, path)
+
+  @classmethod
+  def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":
+    """Checks tokens that were read from `source`, a file, in order of ids.
+
+    Raises:
+      UserError: a token twice, or a special token missing.
+    """
+    tokens = tuple(tokens)
+    _check_tokens(tokens, source)
+    return cls(tokens)
+
+
+def _check_tokens(tokens: tuple[str, ...], path: str) -> None:
+  missing = [token for token in SPECIAL_TOKENS if token not in tokens]
+  if missing:
+    raise errors.UserError(
+      f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}. Received: {path!r} "
+      f"without {' '.join(missing)}"
+    )
+  token, count = collections.Counter(tokens).most_common(1)[0]
+  if count > 1:
+    raise errors.UserError(
+      f"vocab_file must hold every token once. Received: {path!r} with "
+      f"{token!r} {count} times"
+    )

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of reading a vocabulary file."""
+
+import pytest
+
+from token_dropping.common import errors
+from token_dropping.data.text import vocabulary
+
+TOKENS = ("the", "[MASK]", "[PAD]", "##s", "[SEP]", "[UNK]", "[CLS]")
+
+
+def _write(folder, content: bytes) -> str:
+  path = folder / "vocab.txt"
+  path.write_bytes(content)
+  return str(path)
+
+
+def _refused(path: str) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    vocabulary.Vocabulary.from_file(path)
+  return str(caught.value)
+
+
+def test_id_is_the_line_number(tmp_path):
+  path = _write(tmp_path, "\n".join(TOKENS).encode())
+  words = vocabulary.Vocabulary.from_file(path)
+  assert words.tokens == TOKENS
+  assert [words.id(token) for token in TOKENS] == list(range(7))
+  assert len(words) == 7
+
+
+def test_special_ids(tmp_path):
+  path = _write(tmp_path, "\n".join(TOKENS).encode())
+  words = vocabulary.Vocabulary.from_file(path)
+  assert words.special_ids == {
+    "[PAD]": 2,
+    "[UNK]": 5,
+    "[CLS]": 6,
+    "[SEP]": 4,
+    "[MASK]": 1,
+  }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_last_line_may_end(tmp_path, end):
+  path = _write(tmp_path, (end.join(TOKENS) + end).encode())
+  assert vocabulary.Vocabulary.from_file(path).tokens == TOKENS
+
+
+def test_windows_line_ends_are_no_part_of_tokens(tmp_path):
+  path = _write(tmp_path, "\r\n".join(TOKENS).encode())
+  assert vocabulary.Vocabulary.from_file(path).tokens == TOKENS
+
+
+@pytest.mark.parametrize("token", ["\u2028", "\x0b", "\x85", "é", " a", ""])
+def test_only_line_feeds_end_lines(tmp_path, token):
+  tokens = (token, *TOKENS)
+  path = _write(tmp_path, "\n".join(tokens).encode())
+  assert vocabulary.Vocabulary.from_file(path).tokens == tokens
+
+
+def test_token_of_no_line_has_no_id():
+  with pytest.raises(ValueError):
+    vocabulary.Vocabulary(TOKENS).id("of")
+
+
+def test_missing_file_is_refused(tmp_path):
+  path = str(tmp_path / "nothing.txt")
+  assert _refused(path) == (
+    f"vocab_file must be a readable file. Received: {path!r}"
+  )
+
+
+def test_folder_is_refused(tmp_path):
+  assert _refused(str(tmp_path)) == (
+    f"vocab_file must be a readable file. Received: {str(tmp_path)!r}"
+  )
+
+
+def test_other_encodings_are_refused(tmp_path):
+  path = _write(tmp_path, "ab\né\n".encode("latin-1"))
+  assert _refused(path) == (
+    f"vocab_file must be UTF-8 text. Received: {path!r} (invalid "
+    "continuation byte at byte 3)"
+  )
+
+
+@pytest.mark.parametrize(
+  ("content", "missing"),
+  [
+    (b"[PAD]\n[UNK]\n[SEP]\nthe\n", "[CLS] [MASK]"),
+    (b"[pad]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", "[PAD]"),
+    (b"", "[PAD] [UNK] [CLS] [SEP] [MASK]"),
+  ],
+)
+def test_special_tokens_are_needed(tmp_path, content, missing):
+  path = _write(tmp_path, content)
+  assert _refused(path) == (
+    "vocab_file must contain [PAD] [UNK] [CLS] [SEP] [MASK]. "
+    f"Received: {path!r} without {missing}"
+  )
+
+
+def test_repeated_token_is_refused(tmp_path):
+  path = _write(tmp_path, "\n".join([*TOKENS, "a", "the", "the"]).encode())
+  assert _refused(path) == (
+    f"vocab_file must hold every token once. Received: {path!r} with 'the' "
+    "3 times"
+  )

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where tokens leave the network, where they return, and how many stay."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from token_dropping.dropping.drops import drop_types
+
+DEFAULT_KEEP_RATIO = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+  """A layer from which on fewer tokens stay.
+
+  Attributes:
+    layer: int, 0-based. In it only kept tokens are queries, while all tokens of
+      the stage before are keys and values.
+    keep_ratio: float in (0, 1], share of the whole sequence that stays; `None`
+      if `keep_k` rules.
+    keep_k: int, number of positions that stay; `None` if `keep_ratio` rules.
+  """
+
+  layer: int
+  keep_ratio: float | None = DEFAULT_KEEP_RATIO
+  keep_k: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DropPlan:
+  """The stages in which tokens are dropped, and where all of them return.
+
+  Layers before the first stage see all tokens, and so do those from
+  `restore_layer` on. What happens to a dropped token is the type's affair
+  (`drops/`).
+
+  Attributes:
+    num_layers: int, L.
+    stages: by layer, each keeping fewer tokens than the one before; none: BERT.
+    restore_layer: int, 0-based, above the layers of all stages.
+    drop_type: str, one of `drop_types.TYPES`.
+
+  Example:
+
+  >>> plan = DropPlan.create(num_layers=12)
+  >>> plan.stages[0].layer, plan.restore_layer, plan.keep_counts(512)
+  (5, 11, (256,))
+  """
+
+  num_layers: int
+  stages: tuple[Stage, ...]
+  restore_layer: int
+  drop_type: str = drop_types.DEFAULT
+
+  @classmethod
+  def create(
+    cls,
+    num_layers: int,
+    token_keep_ratio: float | None = None,
+    token_keep_k: int | None = None,
+    drop_layer: int | None = None,
+    restore_layer: int | None = None,
+    stages: Sequence[Mapping] = (),
+    drop_type: str = drop_types.DEFAULT,
+  ) -> "DropPlan":
+    """Fills in the type's defaults and checks the result.
+
+    Args:
+      num_layers: int, L.
+      token_keep_ratio: float in (0, 1]; defaults to 0.5.
+      token_keep_k: int, an absolute count instead of a ratio.
+      drop_layer: int; defaults to `L // 2 - 1`, and to 1 where every layer
+        makes its own choice.
+      restore_layer: int; defaults to `L - 1`, the last layer.
+      stages: instead of the three that describe a single one: mappings with
+        `layer` and `keep_ratio`.
+      drop_type: what happens to the others.
+
+    Returns:
+      A `DropPlan`.
+
+    Raises:
+      ValueError: fields that exclude each other, or a value outside its range.
+    """
+    kind = drop_types.get(drop_type)
+    if stages:
+      _check_alone(token_keep_ratio, token_keep_k, drop_layer)
+      found = tuple(Stage(each["layer"], each["keep_ratio"]) for each in stages)
+    else:
+      ratio = _checked_ratio(token_keep_ratio, token_keep_k)
+      if ratio == 1.0 and drop_layer is None and restore_layer is None:
+        return cls(num_layers, (), num_layers - 1, drop_type)
+      drop = drop_layer
+      if drop is None:
+        drop = kind.default_drop_layer(num_layers)
+      found = (Stage(drop, ratio, token_keep_k),)
+    restore = num_layers - 1 if restore_layer is None else restore_layer
+    name = "stages" if stages else None
+    _check_layers(num_layers, found, restore, name)
+    _check_ratios(found)
+    _check_kept(drop_type, found, name)
+    return cls(num_layers, found, restore, drop_type)
+
+  def keep_counts(self, seq_length: int) -> tuple[int, ...]:
+    """Numbers of positions that stay of a sequence, by stage.
+
+    Raises:
+      ValueError: `token_keep_k` is larger than `seq_length`.
+    """
+    return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
+
+  def _keep_count(self, stage: Stage, seq_length: int) -> int:
+    if stage.keep_k is None:
+      kind = drop_types.get(self.drop_type)
+      return kind.keep_count(stage.keep_ratio, seq_length)
+    if stage.keep_k > seq_length:
+      raise ValueError(
+        "token_keep_k must be at most the sequence length "
+        f"({seq_length}). Received: {stage.keep_k}"
+      )
+    return stage.keep_k
+
+  @property
+  def drops(self) -> bool:
+    """Whether any token is dropped."""
+    return any(stage.keep_ratio != 1.0 for stage in self.stages)
+
+  def with_ratios(self, ratios: Sequence[float]) -> "DropPlan":
+    """Returns the plan with other keep ratios, one a stage.
+
+    Raises:
+      ValueError: the type cannot keep such a share.
+    """
+    for ratio in ratios:
+      drop_types.get(self.drop_type).check_kept(ratio, None, "keep_ratios")
+    stages = tuple(
+      dataclasses.replace(stage, keep_ratio=ratio, keep_k=None)
+      for stage, ratio in zip(self.stages, ratios, strict=True)
+    )
+    return dataclasses.replace(self, stages=stages)
+
+
+def _checked_ratio(ratio: float | None, count: int | None) -> float | None:
+  if ratio is not None and count is not None:
+    raise ValueError(
+      "token_keep_ratio and token_keep_k must not both be set. Received: "
+      f"token_keep_ratio={ratio}, token_keep_k={count}"
+    )
+  if count is not None:
+    if count < 1:
+      raise ValueError(f"token_keep_k must be at least 1. Received: {count}")
+    return None
+  if ratio is None:
+    return DEFAULT_KEEP_RATIO
+  check_ratio(ratio, "token_keep_ratio")
+  return float(ratio)
+
+
+def check_ratio(ratio: float, name: str) -> None:
+  """Refuses a keep ratio outside (0, 1] with a `ValueError`."""
+  if not 0 < ratio <= 1:
+    raise ValueError(f"{name} must be in (0, 1]. Received: {ratio}")
+
+
+def _check_alone(ratio, count, layer) -> None:
+  """Refuses the fields of a single stage beside a list of stages."""
+  for name, value in (
+    ("token_keep_ratio", ratio),
+    ("token_keep_k", count),
+    ("drop_layer", layer),
+  ):
+    if value is not None:
+      raise ValueError(
+        f"{name} must be unset where stages are given. Received: {value}"
+      )
+
+
+def _check_layers(
+  num_layers: int, stages: tuple[Stage, ...], restore: int, name: str | None
+) -> None:
+  if num_layers < 2:
+    raise ValueError(
+      "num_layers must be at least 2 to drop tokens between layers (or "
+      f"token_keep_ratio 1.0). Received: {num_layers}"
+    )
+  for index, stage in enumerate(stages):
+    field = f"{name}[{index}].layer" if name else "drop_layer"
+    if not 0 <= stage.layer < num_layers - 1:
+      raise ValueError(
+        f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers: "
+        f"the last layer sees all tokens. Received: {stage.layer}"
+      )
+    if index and stage.layer <= stages[index - 1].layer:
+      raise ValueError(
+        f"{field} must be above {name}[{index - 1}].layer "
+        f"({stages[index - 1].layer}). Received: {stage.layer}"
+      )
+  last = stages[-1].layer
+  if not last < restore < num_layers:
+    raise ValueError(
+      f"restore_layer must be in [{last + 1}, {num_layers - 1}], after "
+      f"{'the last stage' if name else 'drop_layer'} and inside the network. "
+      f"Received: {restore}"
+    )
+
+
+def _check_ratios(stages: tuple[Stage, ...]) -> None:
+  for index, stage in enumerate(stages[1:], start=1):
+    before = stages[index - 1].keep_ratio
+    check_ratio(stage.keep_ratio, f"stages[{index}].keep_ratio")
+    if stage.keep_ratio > before:
+      raise ValueError(
+        f"stages[{index}].keep_ratio must be at most stages[{index - 1}]."
+        f"keep_ratio ({before}). Received: {stage.keep_ratio}"
+      )
+  if stages[0].keep_ratio is not None:
+    check_ratio(stages[0].keep_ratio, "stages[0].keep_ratio")
+
+
+def _check_kept(drop_type: str, stages: tuple[Stage, ...], name) -> None:
+  kind = drop_types.get(drop_type)
+  for index, stage in enumerate(stages):
+    field = f"{name}[{index}].keep_ratio" if name else "token_keep_ratio"
+    kind.check_kept(stage.keep_ratio, stage.keep_k, field)

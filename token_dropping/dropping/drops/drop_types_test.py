@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every drop type."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import networks
+
+from tests import drops_testing
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping.drops import drop_types
+
+B, S, D, L = drops_testing.B, drops_testing.S, drops_testing.D, drops_testing.L
+every_type = pytest.mark.parametrize("drop_type", drop_types.TYPES)
+
+
+def _bert() -> networks.BertEncoderV2:
+  bert = networks.BertEncoderV2(**drops_testing.SIZES)
+  bert(drops_testing.batch(pretraining=False))
+  return bert
+
+
+@every_type
+def test_keeping_all_trains_as_bert(drop_type):
+  encoder = drops_testing.make_encoder(drop_type, token_keep_ratio=1.0)
+  bert = _bert()
+  bert.set_weights(encoder.get_weights())
+  ours = drops_testing.loss_and_gradients(encoder, drops_testing.batch())
+  inputs = drops_testing.batch(pretraining=False)
+  drops_testing.assert_same(
+    ours, drops_testing.loss_and_gradients(bert, inputs)
+  )
+
+
+@every_type
+def test_dropping_is_not_bert(drop_type):
+  encoder = drops_testing.make_encoder(drop_type)
+  outputs = encoder(drops_testing.batch(), training=True)
+  whole = encoder(drops_testing.batch(), training=False)
+  difference = outputs["pooled_output"] - whole["pooled_output"]
+  assert np.abs(difference).max() > 1e-3
+  assert [s.shape for s in outputs["encoder_outputs"]] == [[B, S, D]] * L
+
+
+@every_type
+def test_only_read_positions_of_the_last_layer_is_exact(drop_type):
+  """Drops in every call, so that only the last layer's queries differ."""
+  encoder = drops_testing.make_encoder(
+    drop_type, drop_at_inference=True, restore_layer=L - 1
+  )
+  restricted = drops_testing.loss_and_gradients(encoder, drops_testing.batch())
+  inputs = drops_testing.batch(pretraining=False)
+  drops_testing.assert_same(
+    restricted, drops_testing.loss_and_gradients(encoder, inputs)
+  )
+
+
+@every_type
+def test_padding_changes_nothing(drop_type):
+  encoder = drops_testing.make_encoder(drop_type, drop_at_inference=True)
+  inputs = drops_testing.batch(padding=5, pretraining=False)
+  padding = 1 - inputs["input_mask"]
+  others = dict(inputs)
+  others["input_word_ids"] = inputs["input_word_ids"] + 20 * padding
+  others["input_type_ids"] = (inputs["input_type_ids"] + padding) % 2
+  found, wanted = encoder(others), encoder(inputs)
+  real = tf.cast(inputs["input_mask"], tf.bool)
+  for name in ("encoder_outputs", "sequence_output"):
+    for a, b in zip(
+      tf.nest.flatten(found[name]), tf.nest.flatten(wanted[name]), strict=True
+    ):
+      drops_testing.assert_same([a[real]], [b[real]], 1e-6)
+  assert not np.allclose(
+    found["encoder_outputs"][0], wanted["encoder_outputs"][0]
+  )
+
+
+@every_type
+def test_batches_without_a_mask_have_no_padding(drop_type):
+  encoder = drops_testing.make_encoder(drop_type)
+  inputs = drops_testing.batch(padding=0)
+  masked = drops_testing.loss_and_gradients(encoder, inputs)
+  del inputs["input_mask"]
+  drops_testing.assert_same(
+    masked, drops_testing.loss_and_gradients(encoder, inputs), 1e-6
+  )
+
+
+@every_type
+def test_all_that_was_computed_gets_a_gradient(drop_type):
+  """From the loss to the states of every token that enters the first layer."""
+  encoder = drops_testing.make_encoder(drop_type)
+  with tf.GradientTape() as tape:
+    outputs = encoder(drops_testing.batch(padding=0), training=True)
+    loss = tf.reduce_sum(outputs["pooled_output"] ** 2)
+  gradient = tape.gradient(loss, outputs["encoder_outputs"][0])
+  assert (np.abs(gradient).max(axis=-1) > 1e-6).all()
+
+
+@every_type
+def test_two_stages(drop_type):
+  """Fewer tokens are computed in the later one; all are there in the end."""
+  stages = [{"layer": 0, "keep_ratio": 0.5}, {"layer": 2, "keep_ratio": 0.25}]
+  encoder = drops_testing.make_encoder(
+    drop_type, stages=stages, restore_layer=4
+  )
+  outputs = encoder(drops_testing.batch(padding=0), training=True)
+  share = outputs["computed_share"].numpy()  # two layers with 6, two with 3
+  expected = (6 + 6 + 3 + 3) / 4
+  np.testing.assert_allclose(share.sum(axis=1), [expected] * B, rtol=1e-6)
+
+
+@every_type
+def test_following_a_schedule(drop_type):
+  encoder = drops_testing.make_encoder(drop_type, token_keep_ratio=0.5)
+  fewer = drops_testing.make_encoder(drop_type, token_keep_ratio=0.25)
+  fewer.set_weights(encoder.get_weights())
+  with encoder.following(encoder.drop_plan.with_ratios([0.25])):
+    found = encoder(drops_testing.batch(), training=True)
+  wanted = fewer(drops_testing.batch(), training=True)
+  drops_testing.assert_same(
+    [found["pooled_output"], found["computed_share"]],
+    [wanted["pooled_output"], wanted["computed_share"]],
+    1e-6,
+  )
+
+
+@every_type
+def test_mixed_precision(drop_type):
+  """The embeddings, which enter the dropping layer, are of the short type."""
+  tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+  try:
+    encoder = drops_testing.make_encoder(drop_type, drop_layer=0)
+    outputs = encoder(drops_testing.batch(), training=True)
+  finally:
+    tf_keras.mixed_precision.set_global_policy("float32")
+  assert np.isfinite(tf.cast(outputs["sequence_output"], tf.float32)).all()
+  assert outputs["computed_share"].dtype == tf.float32
+
+
+@every_type
+def test_checkpoint_is_that_of_an_ordinary_bert(drop_type, tmp_path):
+  encoder, bert = drops_testing.make_encoder(drop_type), _bert()
+  path = tf.train.Checkpoint(encoder=encoder).save(tmp_path / "ours")
+  tf.train.Checkpoint(encoder=bert).restore(path).assert_consumed()
+  drops_testing.assert_same(bert.get_weights(), encoder.get_weights(), 0)
+
+
+def test_unknown_type_is_refused():
+  with pytest.raises(ValueError) as caught:
+    drop_plan.DropPlan.create(12, drop_type="skim")
+  assert str(caught.value) == (
+    "drop.type must be one of skip, context, layerwise, pool. Received: 'skim'"
+  )

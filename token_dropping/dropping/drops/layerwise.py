@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each middle layer keeps tokens of its own choice: random-LTD.
+
+Yao et al., "Random-LTD: Random and Layerwise Token Dropping Brings Efficient
+Training for Large-scale Transformers" (https://arxiv.org/abs/2211.11586),
+section 3. Shapes as in `layer_run`.
+"""
+
+import tensorflow as tf
+
+from token_dropping.dropping import layer_run
+
+
+class LayerwiseRun(layer_run.LayerRun):
+  """In a middle layer kept tokens are queries, keys and values.
+
+  What comes out is put back in place before the next layer makes its choice.
+  The first and the last layer are whole unless a config says otherwise.
+  """
+
+  default_importance = "random"
+  chooses_by_layer = True
+
+  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
+    super().__init__(encoder, embeddings, mask)
+    self._keep = None  # how many, from the first dropping layer on
+    self._computed = []  # [B, S] of 0 and 1, one for each layer that dropped
+
+  @classmethod
+  def default_drop_layer(cls, num_layers: int) -> int:
+    del num_layers
+    return 1
+
+  @classmethod
+  def num_keys(cls, length: int, before: int, queries: int) -> int:
+    del length, before
+    return queries
+
+  def dropping_layer(self, keep: int) -> None:
+    self._keep = keep
+    self._next_layer()
+
+  def restore(self) -> None:
+    self._keep = None
+    if self._computed:
+      self.computed_share = tf.add_n(self._computed) / len(self._computed)
+
+  def _next_layer(self) -> None:
+    if self._keep is None or self._keep == self._states.shape[1]:
+      return super()._next_layer()
+    positions = self._select(self._keep)
+    gather, restore = self._encoder._gather, self._encoder._restore
+    mask = None if self._mask is None else gather(self._mask, positions)
+    kept = self._layer(gather(self._states, positions), None, mask)
+    flags = self._column(self._states, 0.0), self._column(kept, 1.0)
+    self._computed.append(restore(*flags, positions)[..., 0])
+    self._states = restore(self._states, kept, positions)
+    self._finish_layer()

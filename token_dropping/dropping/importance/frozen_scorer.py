@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores that were made once, before training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import token_scorer
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class FrozenScorer(token_scorer.TokenScorer):
+  """Scores an id by a table that training does not change.
+
+  Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
+  https://arxiv.org/abs/2004.13542), estimate in advance how hard a word is, by
+  the loss of a separate masked LM or by mutual information;
+  `python -m token_dropping.importance` makes tables of both kinds.
+
+  The table is no weight: it is input of a run, as the records are.
+
+  Args:
+    vocab_size: int, V.
+    scores: V floats; NaN: unknown, which counts as the highest of the others,
+      so that unseen ids stay.
+    allow_list: ids that are always kept.
+    deny_list: ids that are dropped first.
+    **kwargs: of `tf_keras.layers.Layer`.
+
+  Raises:
+    ValueError: another number of scores, an infinite one, or none known.
+
+  Example:
+
+  >>> scorer = FrozenScorer(3, scores=[0.5, 2.5, 1.0], allow_list=[2])
+  >>> scorer(tf.constant([[0, 1, 2]])).numpy().tolist()
+  [[0.5, 2.5, 10000.0]]
+  """
+
+  def __init__(
+    self,
+    vocab_size: int,
+    scores: Sequence[float],
+    allow_list: Sequence[int] = (),
+    deny_list: Sequence[int] = (),
+    **kwargs,
+  ):
+    super().__init__(vocab_size, allow_list, deny_list, **kwargs)
+    self._scores = np.asarray(scores, np.float32)
+    if self._scores.shape != (vocab_size,):
+      raise ValueError(
+        f"the scores must be as many as the vocabulary, {vocab_size}. "
+        f"Received: {len(self._scores)}"
+      )
+    if np.isinf(self._scores).any() or np.isnan(self._scores).all():
+      raise ValueError(
+        "the scores must be finite, or NaN where unknown. Received: Inf, or "
+        "nothing but NaN"
+      )
+
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    highest = np.nanmax(self._scores)
+    filled = np.where(np.isnan(self._scores), highest, self._scores)
+    return token_scorer.lookup(tf.constant(filled), ids)
+
+  def scores_by_id(self) -> np.ndarray:
+    """Returns the table with NaN for ids that are pinned or unknown."""
+    return self._without_pinned(self._scores)
+
+  def get_config(self):
+    return super().get_config() | {"scores": self._scores.tolist()}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Importance for people: TensorBoard histogram and ranked tokens.
+
+Scores that do not depend on the id alone have neither.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping.importance import token_scorer
+
+
+def ranked_tokens(
+  scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
+) -> tuple[list[str], list[str]]:
+  """Returns the most and the least important tokens that have a score.
+
+  Args:
+    scorer: the scorer.
+    vocab_file: path of `vocab.txt`; where it is empty, ids stand for tokens.
+    count: int, how many of each.
+
+  Returns:
+    Two lists of str: most important first, least important first. They are
+    empty where scores do not depend on the id alone.
+  """
+  scores = scorer.scores_by_id()
+  if scores is None:
+    return [], []
+  seen = np.flatnonzero(~np.isnan(scores))
+  order = seen[np.argsort(scores[seen], kind="stable")]
+  names = None
+  if vocab_file:
+    names = vocabulary.Vocabulary.from_file(vocab_file).tokens
+  text = [names[i] if names and i < len(names) else f"id {i}" for i in order]
+  return text[::-1][:count], text[:count]
+
+
+class ImportanceHistogram:
+  """An Orbit action that writes the scores by id to TensorBoard.
+
+  Args:
+    scorer: the scorer.
+    global_step: the trainer's step counter.
+    summary_dir: folder of the training summaries.
+    interval: int, steps between histograms.
+  """
+
+  def __init__(
+    self,
+    scorer: token_scorer.TokenScorer,
+    global_step,
+    summary_dir: str,
+    interval: int,
+  ):
+    self._scorer = scorer
+    self._global_step = global_step
+    self._writer = tf.summary.create_file_writer(summary_dir)
+    self._interval = interval
+
+  def __call__(self, outputs: dict) -> None:
+    """Writes a histogram if one is due at this step."""
+    del outputs
+    step = int(self._global_step.numpy())
+    if step % self._interval:
+      return
+    scores = self._scorer.scores_by_id()
+    if scores is None:
+      return
+    with self._writer.as_default():
+      tf.summary.histogram("importance", scores[~np.isnan(scores)], step=step)
+    self._writer.flush()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the moving average, against hand-computed numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import testing
+from token_dropping.dropping.importance import importance_scorer
+from token_dropping.dropping.importance import token_scorer
+
+ALWAYS_DROPPED = token_scorer.ALWAYS_DROPPED
+ALWAYS_KEPT = token_scorer.ALWAYS_KEPT
+
+
+def _scorer(**kwargs):
+  defaults = {"vocab_size": 6, "init_value": 10.0, "beta": 0.5}
+  scorer = importance_scorer.ImportanceScorer(**(defaults | kwargs))
+  scorer.build()
+  return scorer
+
+
+def test_scores_start_at_the_initial_value():
+  scores = _scorer()(tf.constant([[0, 5], [3, 3]]))
+  np.testing.assert_array_equal(scores, [[10.0, 10.0], [10.0, 10.0]])
+
+
+def test_update_moves_toward_the_loss():
+  scorer = _scorer(beta=0.9)
+  scorer.update([[1]], [[2.0]], [[1.0]])
+  # 0.9 * 10 + 0.1 * 2
+  np.testing.assert_allclose(scorer.table, [10, 9.2, 10, 10, 10, 10], rtol=1e-6)
+
+
+def test_repeated_id_moves_once_toward_its_mean():
+  scorer = _scorer(beta=0.5)
+  scorer.update([[4, 4, 4]], [[2.0, 4.0, 100.0]], [[1.0, 1.0, 1.0]])
+  # mean 106 / 3; 0.5 * 10 + 0.5 * 35.333
+  np.testing.assert_allclose(scorer.table[4], 22.6666667, rtol=1e-6)
+
+
+def test_mean_is_weighted():
+  scorer = _scorer(beta=0.0)
+  scorer.update([[2, 2]], [[1.0, 5.0]], [[3.0, 1.0]])
+  np.testing.assert_allclose(scorer.table[2], 2.0, rtol=1e-6)
+
+
+def test_slots_of_weight_zero_change_nothing():
+  scorer = _scorer()
+  scorer.update([[1, 0]], [[2.0, np.inf]], [[1.0, 0.0]])
+  np.testing.assert_allclose(scorer.table, [10, 6, 10, 10, 10, 10])
+
+
+def test_pinned_ids_survive_3000_padded_updates():
+  scorer = _scorer(allow_list=[1, 2], deny_list=[0])
+
+  @tf.function
+  def pad():
+    for _ in tf.range(3000):
+      scorer.update([[0, 1, 3]], [[12.0, 12.0, 12.0]], [[1.0, 1.0, 1.0]])
+
+  pad()
+  np.testing.assert_allclose(
+    scorer.table, [ALWAYS_DROPPED, ALWAYS_KEPT, ALWAYS_KEPT, 12, 10, 10]
+  )
+
+
+def test_update_compiles_with_xla():
+  eager, compiled = _scorer(), _scorer()
+  batch = ([[1, 1, 4]], [[1.0, 2.0, 3.0]], [[1.0, 1.0, 0.0]])
+  eager.update(*batch)
+  tf.function(compiled.update, jit_compile=True)(*batch)
+  np.testing.assert_array_equal(eager.table, compiled.table)
+
+
+def test_replicas_hold_the_table_of_the_global_batch():
+  strategy = testing.mirrored(2)
+  with strategy.scope():
+    mirrored = _scorer()
+  single = _scorer()
+  ids = np.array([[1, 2], [1, 0]])
+  losses = np.array([[0.0, 4.0], [100.0, 7.0]], np.float32)
+  weights = np.array([[1.0, 1.0], [1.0, 0.0]], np.float32)
+  single.update(ids, losses, weights)
+
+  def rows(array):
+    return strategy.experimental_distribute_values_from_function(
+      lambda context: tf.constant(
+        array[context.replica_id_in_sync_group][tf.newaxis]
+      )
+    )
+
+  tf.function(lambda *batch: strategy.run(mirrored.update, args=batch))(
+    rows(ids), rows(losses), rows(weights)
+  )
+  copies = strategy.experimental_local_results(mirrored.table)
+  assert len(copies) == 2
+  for copy in copies:
+    np.testing.assert_allclose(copy, single.table, rtol=1e-6)
+  # mean of id 1 is 50 over both replicas: 0.5 * 10 + 0.5 * 50
+  np.testing.assert_allclose(single.table, [10, 30, 7, 10, 10, 10])
+
+
+def test_table_is_float32_under_mixed_precision():
+  scorer = _scorer(dtype="mixed_bfloat16")
+  assert scorer.table.dtype == tf.float32
+  assert scorer(tf.constant([[1]])).dtype == tf.float32
+
+
+def test_config_round_trip():
+  scorer = _scorer(allow_list=[1], deny_list=[0])
+  copy = importance_scorer.ImportanceScorer.from_config(scorer.get_config())
+  copy.build()
+  np.testing.assert_array_equal(scorer.table, copy.table)
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ({"beta": 1.0}, r"token_loss_beta must be in \[0, 1\). Received: 1.0"),
+    ({"beta": -0.1}, r"token_loss_beta must be in \[0, 1\). Received: -0.1"),
+    (
+      {"allow_list": [1, 6]},
+      r"token_allow_list must hold ids in \[0, 6\), the vocabulary. "
+      r"Received: \[6\]",
+    ),
+    (
+      {"deny_list": [-1]},
+      r"token_deny_list must hold ids in \[0, 6\), the vocabulary. "
+      r"Received: \[-1\]",
+    ),
+    (
+      {"allow_list": [1, 2], "deny_list": [2]},
+      r"must not share ids. Received: \[2\] in both",
+    ),
+  ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    _scorer(**arguments)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_not_finite_changes_nothing(loss):
+  scorer = importance_scorer.ImportanceScorer(vocab_size=8, beta=0.5)
+  scorer.update([3, 3, 4], [loss, 2.0, 4.0], [1.0, 1.0, 1.0])
+  assert scorer.table.numpy().tolist() == [10.0] * 4 + [7.0] + [10.0] * 3

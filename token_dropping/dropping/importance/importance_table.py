@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file with one score for each id of a vocabulary, made before training.
+
+`.json` is a JSON object, `.npz` NumPy's archive; both hold `format_version`,
+`kind`, `vocab_crc32`, `scores` [V] and `counts` [V], how much text each score
+is drawn from. The score of an id that no text had is NaN, `null` in JSON.
+"""
+
+import dataclasses
+import io
+import json
+import math
+import os
+import uuid
+import zipfile
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from token_dropping.common import errors
+from token_dropping.data.text import vocabulary
+
+KINDS = ("pretrained_mlm", "mutual_information")
+ENDINGS = (".npz", ".json")
+FORMAT_VERSION = 1
+_SHOWN = 10
+# What NumPy and JSON raise for files that are something else.
+_NOT_A_TABLE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportanceTable:
+  """Scores by id, and what they were made of.
+
+  Attributes:
+    kind: one of `KINDS`.
+    vocab_crc32: of the vocabulary, see `fingerprint`.
+    scores: float32 [V]; NaN for ids that were never seen.
+    counts: int64 [V], tokens or records behind each score; 0: never seen.
+  """
+
+  kind: str
+  vocab_crc32: str
+  scores: np.ndarray
+  counts: np.ndarray
+
+  @classmethod
+  def of_seen(
+    cls,
+    kind: str,
+    words: vocabulary.Vocabulary,
+    scores: np.ndarray,
+    counts: np.ndarray,
+  ) -> "ImportanceTable":
+    """Makes a table in which ids without a count have no score.
+
+    Args:
+      kind: one of `KINDS`.
+      words: the vocabulary.
+      scores: float [V]; any value where `counts` is 0.
+      counts: int [V], at least one above 0.
+    """
+    known = np.where(counts > 0, scores, np.nan).astype(np.float32)
+    return cls(kind, fingerprint(words), known, counts)
+
+  @classmethod
+  def read(cls, path: str) -> "ImportanceTable":
+    """Reads a table, local or on any filesystem TensorFlow knows.
+
+    Raises:
+      UserError: unreadable, or not such a file.
+    """
+    check_ending(path, "importance.table_file")
+    try:
+      with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    except tf.errors.OpError as error:
+      raise errors.UserError(
+        f"importance.table_file must be a readable file. Received: {path!r}"
+      ) from error
+    try:
+      return cls._from_content(_parse(content, path))
+    except _NOT_A_TABLE as error:
+      raise errors.UserError(
+        "importance.table_file must be a table of format_version "
+        f"{FORMAT_VERSION} that token_dropping.importance made. Received: "
+        f"{path!r} ({type(error).__name__}: {errors.first_line(error)})"
+      ) from error
+
+  @classmethod
+  def _from_content(cls, content: dict) -> "ImportanceTable":
+    version = int(content["format_version"])
+    scores = np.asarray(content["scores"], np.float32)
+    counts = np.asarray(content["counts"], np.int64)
+    if version != FORMAT_VERSION:
+      raise ValueError(f"format_version {version}")
+    if scores.ndim != 1 or counts.shape != scores.shape:
+      raise ValueError(f"{scores.shape} scores and {counts.shape} counts")
+    if np.isinf(scores).any() or np.isnan(scores).all():
+      raise ValueError("scores that are infinite, or none")
+    kind, crc32 = str(content["kind"]), str(content["vocab_crc32"])
+    return cls(kind, crc32, scores, counts)
+
+  def write(self, path: str) -> None:
+    """Writes the table; under its name it is whole.
+
+    Raises:
+      UserError: not writable.
+    """
+    check_ending(path, "--output")
+    content = dataclasses.asdict(self) | {"format_version": FORMAT_VERSION}
+    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+      with tf.io.gfile.GFile(temporary, "wb") as file:
+        file.write(_serialize(content, path))
+      tf.io.gfile.rename(temporary, path, overwrite=True)
+    except tf.errors.OpError as error:
+      raise errors.UserError(
+        f"--output must be a writable file. Received: {path!r}"
+      ) from error
+
+  def summary(self, words: vocabulary.Vocabulary, path: str) -> str:
+    """Returns some lines on the table for people.
+
+    Args:
+      words: the vocabulary.
+      path: of the file.
+    """
+    seen = np.flatnonzero(self.counts)
+    order = seen[np.argsort(self.scores[seen], kind="stable")]
+    ranked = [words.tokens[index] for index in order]
+    return "\n".join(
+      [
+        f"Wrote {path}: {self.kind} of {len(words):,} ids, {len(seen):,} of "
+        f"them seen, {self.counts.sum():,} times.",
+        f"  most important   {' '.join(ranked[::-1][:_SHOWN])}",
+        f"  least important  {' '.join(ranked[:_SHOWN])}",
+      ]
+    )
+
+  def check_kind(self, kind: str, path: str) -> None:
+    """Refuses a table of another kind than `importance.type` asks for."""
+    errors.require(
+      self.kind == kind,
+      f"importance.table_file must be of importance.type, {kind}",
+      f"{path!r} of kind {self.kind}",
+    )
+
+  def check_vocabulary(self, words: vocabulary.Vocabulary, path: str) -> None:
+    """Refuses a table of another vocabulary."""
+    errors.require(
+      self.vocab_crc32 == fingerprint(words),
+      "importance.table_file must be made with the vocabulary of the records",
+      f"{path!r} of {len(self.scores)} tokens, CRC-32 {self.vocab_crc32}, for "
+      f"{len(words)} tokens, CRC-32 {fingerprint(words)}",
+    )
+
+  def padded_scores(self, vocab_size: int, path: str) -> np.ndarray:
+    """Returns the scores of an encoder's ids.
+
+    An encoder may have more ids than the vocabulary; no text has those.
+
+    Args:
+      vocab_size: of the encoder.
+      path: of the file, for messages.
+
+    Returns:
+      float32 [vocab_size], NaN for those more.
+
+    Raises:
+      UserError: the table has more tokens than the encoder.
+    """
+    errors.require(
+      len(self.scores) <= vocab_size,
+      "importance.table_file must have at most vocab_size scores, "
+      f"{vocab_size}",
+      f"{path!r} with {len(self.scores)}",
+    )
+    padding = vocab_size - len(self.scores)
+    return np.pad(self.scores, [0, padding], constant_values=np.nan)
+
+
+def fingerprint(words: vocabulary.Vocabulary) -> str:
+  """Returns the CRC-32 of a vocabulary's tokens, 8 hexadecimal digits."""
+  text = "\n".join(words.tokens)
+  return f"{zlib.crc32(text.encode()):08x}"
+
+
+def check_ending(path: str, name: str) -> None:
+  """Refuses a file name that says neither JSON nor NumPy."""
+  errors.require(
+    os.path.splitext(path)[1] in ENDINGS,
+    f"{name} must end in {' or '.join(ENDINGS)}",
+    repr(path),
+  )
+
+
+def _parse(content: bytes, path: str) -> dict:
+  if path.endswith(".json"):
+    return json.loads(content)
+  with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    return dict(arrays)
+
+
+def _serialize(content: dict, path: str) -> bytes:
+  if path.endswith(".json"):
+    numbers = content["scores"].tolist()
+    scores = [None if math.isnan(n) else n for n in numbers]
+    lists = {"scores": scores, "counts": content["counts"].tolist()}
+    return (json.dumps(content | lists, allow_nan=False) + "\n").encode()
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, **content)
+  return buffer.getvalue()

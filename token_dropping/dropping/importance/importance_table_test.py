@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the files that hold tables of importance."""
+
+import json
+
+import numpy as np
+import pytest
+
+from token_dropping.common import errors
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping.importance import importance_table
+
+WORDS = vocabulary.Vocabulary(("a", "b", "c"))
+# CRC-32 of "a\nb\nc".
+CRC32 = "68ca8ea2"
+
+
+def _table() -> importance_table.ImportanceTable:
+  return importance_table.ImportanceTable.of_seen(
+    "pretrained_mlm", WORDS, np.array([0.5, np.nan, 1.5]), np.array([4, 0, 2])
+  )
+
+
+def test_unseen_ids_have_no_score():
+  np.testing.assert_array_equal(_table().scores, [0.5, np.nan, 1.5])
+
+
+@pytest.mark.parametrize("name", ["table.npz", "table.json"])
+def test_table_reads_back(tmp_path, name):
+  path = str(tmp_path / name)
+  _table().write(path)
+  found = importance_table.ImportanceTable.read(path)
+  assert (found.kind, found.vocab_crc32) == ("pretrained_mlm", CRC32)
+  np.testing.assert_array_equal(found.scores, _table().scores)
+  np.testing.assert_array_equal(found.counts, [4, 0, 2])
+  assert [each.name for each in tmp_path.iterdir()] == [name]
+  np.testing.assert_array_equal(found.padded_scores(5, path)[3:], [np.nan] * 2)
+
+
+def _refused(path) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    importance_table.ImportanceTable.read(str(path))
+  return str(caught.value)
+
+
+def test_missing_file_is_refused(tmp_path):
+  path = tmp_path / "none.npz"
+  assert _refused(path) == (
+    f"importance.table_file must be a readable file. Received: {str(path)!r}"
+  )
+
+
+def test_other_endings_are_refused(tmp_path):
+  rule = "must end in .npz or .json. Received: 'table.txt'"
+  assert _refused("table.txt") == f"importance.table_file {rule}"
+  with pytest.raises(errors.UserError, match=f"--output {rule}"):
+    _table().write("table.txt")
+
+
+def test_unwritable_file_is_refused(tmp_path):
+  path = tmp_path / "none" / "table.npz"
+  with pytest.raises(errors.UserError, match="--output must be a writable"):
+    _table().write(str(path))
+
+
+@pytest.mark.parametrize(
+  ("change", "problem"),
+  [
+    ({"format_version": 2}, "ValueError: format_version 2"),
+    ({"scores": None}, "ValueError: () scores and (3,) counts"),
+    ({"scores": [1.0]}, "ValueError: (1,) scores and (3,) counts"),
+    ({"scores": [1.0, 2.0, float("inf")]}, "that are infinite, or none"),
+    ({"scores": [None] * 3}, "scores that are infinite, or none"),
+    ({"scores": "x"}, "could not convert"),
+  ],
+)
+def test_other_content_is_refused(tmp_path, change, problem):
+  path = tmp_path / "table.json"
+  _table().write(str(path))
+  content = json.loads(path.read_text()) | change
+  path.write_text(json.dumps(content))
+  message = _refused(path)
+  assert message.startswith(
+    "importance.table_file must be a table of format_version 1 that "
+    f"token_dropping.importance made. Received: {str(path)!r} ("
+  )
+  assert problem in message
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.npz"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\x80\x04junk"])
+def test_junk_is_refused(tmp_path, name, content):
+  path = tmp_path / name
+  path.write_bytes(content)
+  message = _refused(path)
+  assert message.startswith("importance.table_file must be a table of ")
+  assert "\n" not in message

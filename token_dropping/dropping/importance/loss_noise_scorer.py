@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens stay by their loss and some luck: those near the border take turns."""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import importance_scorer
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class LossNoiseScorer(importance_scorer.ImportanceScorer):
+  """Scores a token by `loss + temperature * g`, `g` a Gumbel number.
+
+  `g = -ln(-ln(u))` with uniform `u`, new in each step. The K highest are then a
+  sample without replacement, in which a token is drawn with a probability
+  proportional to `exp(loss / temperature)` (Kool et al., "Stochastic Beams and
+  Where to Find Them", ICML 2019, https://arxiv.org/abs/1903.06059, section 2).
+
+  Args:
+    vocab_size: int, V.
+    temperature: float above 0, in nats.
+    **kwargs: of `ImportanceScorer`.
+
+  Raises:
+    ValueError: a temperature that is not above 0.
+
+  Example:
+
+  >>> scorer = LossNoiseScorer(vocab_size=8, temperature=0.001)
+  >>> [f"{score:.1f}" for score in scorer(tf.constant([[3]])).numpy()[0]]
+  ['10.0']
+  """
+
+  def __init__(self, vocab_size: int, temperature: float, **kwargs):
+    super().__init__(vocab_size, **kwargs)
+    check_temperature(temperature)
+    self.temperature = temperature
+
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    losses = super()._score(ids, states, mask, keep, layer)
+    uniform = self._uniform(tf.shape(ids), layer)
+    return losses - self.temperature * tf.math.log(-tf.math.log(uniform))
+
+  def get_config(self):
+    return super().get_config() | {"temperature": self.temperature}
+
+
+def check_temperature(temperature: float) -> None:
+  """Refuses a temperature that is not above 0 with a `ValueError`."""
+  if not temperature > 0:
+    raise ValueError(
+      f"importance.temperature must be above 0. Received: {temperature}"
+    )

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Most tokens stay by their loss, some at random."""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import importance_scorer
+
+_CHOSEN = 2.0  # above every random number
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class LossRandomScorer(importance_scorer.ImportanceScorer):
+  """Keeps `K - R` tokens by importance and `R` at random from the others.
+
+  `R = round(random_ratio * K)`, so that easy tokens are seen too, as Model
+  Garden's `SelectTopK` can (official/nlp/modeling/layers/routing.py, `top_k`
+  beside `random_k`). The scores are 2 for the tokens that importance chooses
+  and a uniform number in (0, 1) for the others, new in each step. Always-kept
+  ids are among the chosen; padding and ids that leave first are not.
+
+  Args:
+    vocab_size: int, V.
+    random_ratio: float in [0, 1], the random share of those that stay.
+    **kwargs: of `ImportanceScorer`.
+
+  Raises:
+    ValueError: a ratio outside [0, 1].
+
+  Example:
+
+  >>> scorer = LossRandomScorer(vocab_size=8, random_ratio=0.5, beta=0.0)
+  >>> scorer.update([3, 4, 5], [1.0, 9.0, 2.0], [1.0, 1.0, 1.0])
+  >>> scores = scorer(tf.constant([[3, 4, 5]]), keep=2)
+  >>> (scores == 2.0).numpy().tolist()
+  [[False, True, False]]
+  """
+
+  def __init__(self, vocab_size: int, random_ratio: float, **kwargs):
+    super().__init__(vocab_size, **kwargs)
+    check_random_ratio(random_ratio)
+    self.random_ratio = random_ratio
+
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    scores = super()._score(ids, states, mask, keep, layer)
+    scores = self._with_pins(ids, scores)
+    if mask is not None:
+      scores = tf.where(tf.cast(mask, tf.bool), scores, scores.dtype.min)
+    by_loss = keep - round(self.random_ratio * keep)
+    return tf.where(
+      _ranks(scores) < by_loss, _CHOSEN, self._uniform(tf.shape(ids), layer)
+    )
+
+  def get_config(self):
+    return super().get_config() | {"random_ratio": self.random_ratio}
+
+
+def check_random_ratio(ratio: float) -> None:
+  """Refuses a ratio outside [0, 1] with a `ValueError`."""
+  if not 0 <= ratio <= 1:
+    raise ValueError(
+      f"importance.random_ratio must be in [0, 1]. Received: {ratio}"
+    )
+
+
+def _ranks(scores: tf.Tensor) -> tf.Tensor:
+  """Returns 0 for the highest score of a row; equal ones in their order."""
+  order = tf.argsort(scores, direction="DESCENDING", stable=True)  # [B, N]
+  return tf.argsort(order)  # where each position is in that order

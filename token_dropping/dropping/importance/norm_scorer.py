@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a token's state is when it enters the layer that drops."""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import token_scorer
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class HiddenNormScorer(token_scorer.TokenScorer):
+  """Scores a token by the L2 norm of its state, `sqrt(sum(state ** 2))`.
+
+  The only score that knows the context and needs no statistics. Public
+  token-dropping projects use it where tokens are dropped in several stages.
+  After a layer normalization without learnt scale all norms are equal, so this
+  says little in a post-layer-norm network that has just begun to train.
+
+  Args:
+    vocab_size: int, V.
+    allow_list: ids that are always kept.
+    deny_list: ids that are dropped first.
+    **kwargs: of `tf_keras.layers.Layer`.
+
+  Example:
+
+  >>> states = tf.constant([[[3.0, 4.0], [0.0, 1.0]]])
+  >>> HiddenNormScorer(8)(tf.constant([[5, 6]]), states).numpy().tolist()
+  [[5.0, 1.0]]
+  """
+
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    return tf.norm(tf.cast(states, tf.float32), axis=-1)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens stay at random, as in random-LTD."""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import token_scorer
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class RandomScorer(token_scorer.TokenScorer):
+  """Scores every position by a uniform number in (0, 1), new in each step.
+
+  The K highest are a uniformly random subset: Yao et al., "Random-LTD"
+  (https://arxiv.org/abs/2211.11586), section 3, here with pinned ids. The
+  numbers are a function of seed, step, replica and layer.
+
+  Args:
+    vocab_size: int, V.
+    allow_list: ids that are always kept.
+    deny_list: ids that are dropped first.
+    **kwargs: of `tf_keras.layers.Layer`.
+
+  Example:
+
+  >>> scorer = RandomScorer(vocab_size=8, deny_list=[0])
+  >>> scores = scorer(tf.constant([[5, 0, 7]]))
+  >>> bool(scores[0, 0] > 0), float(scores[0, 1])
+  (True, -10000.0)
+  """
+
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    return self._uniform(tf.shape(ids), layer)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all scores of importance share: ids that always stay, or leave first.
+
+Glossary: B batch, N tokens that are there, K of them that stay, D hidden size,
+V vocabulary.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import step_seed
+
+# Far above and below any score, so that pinned ids sort first and last.
+ALWAYS_KEPT = 1e4
+ALWAYS_DROPPED = -1e4
+
+
+class TokenScorer(tf_keras.layers.Layer, abc.ABC):
+  """Scores the tokens that are there when a layer is about to drop some.
+
+  Args:
+    vocab_size: int, V.
+    allow_list: ids that are always kept.
+    deny_list: ids that are dropped first.
+    **kwargs: of `tf_keras.layers.Layer`.
+
+  Attributes:
+    seeds: a `StepSeed`, where random numbers come from.
+
+  Raises:
+    ValueError: an id outside the vocabulary or in both lists.
+  """
+
+  def __init__(
+    self,
+    vocab_size: int,
+    allow_list: Sequence[int] = (),
+    deny_list: Sequence[int] = (),
+    **kwargs,
+  ):
+    # Mixed precision must not round scores: always float32.
+    super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+    check_id_lists(vocab_size, allow_list, deny_list)
+    self.vocab_size = vocab_size
+    self.allow_list = tuple(allow_list)
+    self.deny_list = tuple(deny_list)
+    self._pins = np.zeros([vocab_size], np.float32)  # 0: the id has a score
+    self._pins[list(allow_list)] = ALWAYS_KEPT
+    self._pins[list(deny_list)] = ALWAYS_DROPPED
+    self.seeds = step_seed.StepSeed()
+
+  def build(self, input_shape=None):
+    """Makes the weights, which no input shapes."""
+    super().build(input_shape)
+
+  def call(
+    self,
+    ids: tf.Tensor,
+    states: tf.Tensor | None = None,
+    mask: tf.Tensor | None = None,
+    keep: int | None = None,
+    layer: int = 0,
+  ) -> tf.Tensor:
+    """Scores tokens.
+
+    Args:
+      ids: int [B, N]; -1 is a dense input, which has no id and always stays.
+      states: [B, N, D], those that enter the layer; read by `hidden_norm`.
+      mask: [B, N], 0 at padding; `None` means no padding.
+      keep: K, how many are going to stay; read by `mlm_loss_random`.
+      layer: 0-based, the layer that drops. Random scores differ by it.
+
+    Returns:
+      float32 [B, N]; the highest stay.
+    """
+    ids = tf.convert_to_tensor(ids)
+    return self._with_pins(ids, self._score(ids, states, mask, keep, layer))
+
+  @abc.abstractmethod
+  def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
+    """Returns the scores, [B, N]; those of pinned ids may be any."""
+
+  def update(self, ids, losses, weights) -> None:
+    """Learns from a training step; the scores of most types do not.
+
+    Args:
+      ids: int tensor [B, P], the predicted tokens.
+      losses: float tensor [B, P], their cross-entropy in nats.
+      weights: float tensor [B, P]; slots with weight 0 change nothing.
+    """
+    del ids, losses, weights  # AutoGraph needs a statement
+
+  def scores_by_id(self) -> np.ndarray | None:
+    """Returns the scores for people, by id.
+
+    Returns:
+      float [V], NaN where nothing is known; `None` if scores do not depend on
+      the id alone.
+    """
+    return None
+
+  def _with_pins(self, ids: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Returns the scores, those of pinned ids above and below all others."""
+    pins = lookup(tf.constant(self._pins), ids)
+    pins = tf.where(ids < 0, ALWAYS_KEPT, pins)
+    return tf.where(pins == 0.0, scores, pins)
+
+  def _without_pinned(self, scores: np.ndarray) -> np.ndarray:
+    """Returns scores [V] with NaN for pinned ids."""
+    return np.where(self._pins == 0.0, scores, np.nan)
+
+  def _uniform(self, shape: tf.Tensor, layer: int) -> tf.Tensor:
+    """Returns random numbers in (0, 1), those of step, replica and layer."""
+    # Dropout has the places from 0 on.
+    seed = self.seeds.at(-1 - layer)
+    least = np.finfo(np.float32).tiny
+    return tf.random.stateless_uniform(shape, seed, least, alg="philox")
+
+  def get_config(self):
+    return super().get_config() | {
+      "vocab_size": self.vocab_size,
+      "allow_list": self.allow_list,
+      "deny_list": self.deny_list,
+    }
+
+
+def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+  """Reads a table [V] at ids [B, N]; dense inputs, of id -1, get any value."""
+  return tf.gather(table, tf.maximum(ids, 0))
+
+
+def global_sums(
+  ids, values: Sequence[tf.Tensor], vocab_size: int
+) -> list[tf.Tensor]:
+  """Sums values by id over the *global* batch; the same on every replica.
+
+  Args:
+    ids: int [n].
+    values: float32 tensors [n].
+    vocab_size: V.
+
+  Returns:
+    float32 tensors [V], one for each of `values`.
+  """
+  sums = [tf.math.unsorted_segment_sum(v, ids, vocab_size) for v in values]
+  replica = tf.distribute.get_replica_context()
+  return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+
+
+def check_id_lists(
+  vocab_size: int, allow_list: Sequence[int], deny_list: Sequence[int]
+) -> None:
+  """Refuses ids outside the vocabulary and ids in both lists.
+
+  Raises:
+    ValueError: with the rule and the ids received.
+  """
+  for name, ids in (
+    ("token_allow_list", allow_list),
+    ("token_deny_list", deny_list),
+  ):
+    outside = [i for i in ids if not 0 <= i < vocab_size]
+    if outside:
+      raise ValueError(
+        f"{name} must hold ids in [0, {vocab_size}), the vocabulary. "
+        f"Received: {outside}"
+      )
+  both = sorted(set(allow_list) & set(deny_list))
+  if both:
+    raise ValueError(
+      "token_allow_list and token_deny_list must not share ids. "
+      f"Received: {both} in both"
+    )

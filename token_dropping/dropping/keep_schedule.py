@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many tokens stay in the course of training."""
+
+import dataclasses
+
+from official.modeling.hyperparams import base_config
+
+from token_dropping.dropping import drop_plan
+
+TYPES = ("constant", "linear", "steps")
+
+
+@dataclasses.dataclass
+class KeepStep(base_config.Config):
+  """From a step on, other ratios.
+
+  Attributes:
+    step: training step.
+    keep_ratios: one for each stage of the encoder.
+  """
+
+  step: int = 0
+  keep_ratios: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass
+class KeepScheduleConfig(base_config.Config):
+  """The keep ratios over training; they begin with those of the encoder.
+
+  Attributes:
+    type: `constant`; `linear`, in `num_ratios` equal parts of the training from
+      the encoder's ratios to `final_keep_ratio` (as the kept length of
+      random-LTD grows, Yao et al., arXiv 2211.11586); or `steps`.
+    final_keep_ratio: of all stages at the end of a linear schedule.
+    num_ratios: of a linear schedule, at least 2.
+    steps: of `steps`, by step.
+    full_last_steps: share of training, at its end, in which nothing is dropped.
+    full_interval: every so many steps is one in which nothing is dropped; 0
+      means none.
+    train_steps: how long training is; 0 means `trainer.train_steps`.
+  """
+
+  type: str = "constant"
+  final_keep_ratio: float = 1.0
+  num_ratios: int = 4
+  steps: list[KeepStep] = dataclasses.field(default_factory=list)
+  full_last_steps: float = 0.0
+  full_interval: int = 0
+  train_steps: int = 0
+
+  @property
+  def changes(self) -> bool:
+    """Whether the ratios depend on how much of the training is done."""
+    return self.type != "constant" or self.full_last_steps > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """A part of training.
+
+  Attributes:
+    first_step: int, the number of steps done before it.
+    plan: what is dropped in it.
+  """
+
+  first_step: int
+  plan: drop_plan.DropPlan
+
+
+def phases(
+  config: KeepScheduleConfig, plan: drop_plan.DropPlan
+) -> tuple[Phase, ...]:
+  """Returns the parts of training, by first step; neighbours differ.
+
+  Args:
+    config: the schedule.
+    plan: of the encoder, with which training begins.
+
+  Raises:
+    ValueError: a value outside its range, a schedule for a plan without ratios.
+
+  Example:
+
+  >>> plan = drop_plan.DropPlan.create(12)
+  >>> config = KeepScheduleConfig(
+  ...   type="linear", num_ratios=3, train_steps=90, full_last_steps=0.1)
+  >>> [(each.first_step, each.plan.keep_counts(512))
+  ...  for each in phases(config, plan)]
+  [(0, (256,)), (30, (384,)), (60, (512,))]
+  """
+  check(config, plan)
+  found = [Phase(0, plan)]
+  if config.type == "linear":
+    found += _linear(config, plan)
+  if config.type == "steps":
+    found += [
+      Phase(each.step, plan.with_ratios(each.keep_ratios))
+      for each in config.steps
+    ]
+  if config.full_last_steps:
+    first = round(config.train_steps * (1 - config.full_last_steps))
+    found = [each for each in found if each.first_step < first]
+    found.append(Phase(first, full_plan(plan)))
+  return tuple(
+    each
+    for index, each in enumerate(found)
+    if not index or each.plan != found[index - 1].plan
+  )
+
+
+def full_plan(plan: drop_plan.DropPlan) -> drop_plan.DropPlan:
+  """Returns the plan with all tokens kept."""
+  return plan.with_ratios([1.0] * len(plan.stages))
+
+
+def _linear(config: KeepScheduleConfig, plan: drop_plan.DropPlan):
+  last, count = config.final_keep_ratio, config.num_ratios
+  for index in range(1, count):
+    done = index / (count - 1)
+    ratios = [
+      stage.keep_ratio * (1 - done) + last * done for stage in plan.stages
+    ]
+    yield Phase(
+      round(config.train_steps * index / count), plan.with_ratios(ratios)
+    )
+
+
+def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
+  """Refuses what is out of range.
+
+  Raises:
+    ValueError: with the field, the rule and the value.
+  """
+  _require(
+    config.type in TYPES, f"type must be one of {', '.join(TYPES)}", config.type
+  )
+  share = config.full_last_steps
+  _require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
+  interval = config.full_interval
+  _require(
+    interval == 0 or interval >= 2,
+    "full_interval must be 0 or at least 2",
+    interval,
+  )
+  _require(
+    plan.stages or not interval,
+    "full_interval must be 0 unless the encoder drops tokens",
+    interval,
+  )
+  if not config.changes:
+    return
+  _require(
+    plan.stages and all(s.keep_ratio is not None for s in plan.stages),
+    "type must be constant, and full_last_steps 0, unless the encoder has keep "
+    "ratios and layers that they are for",
+    f"{config.type}, {share}",
+  )
+  steps = config.train_steps
+  _require(steps >= 1, "train_steps must be at least 1", steps)
+  drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
+  count = config.num_ratios
+  _require(count >= 2, "num_ratios must be at least 2", count)
+  if config.type == "steps":
+    _check_steps(config.steps, plan)
+
+
+def _check_steps(steps: list[KeepStep], plan: drop_plan.DropPlan) -> None:
+  _require(bool(steps), "steps must not be empty", "[]")
+  before, stages = 0, len(plan.stages)
+  for index, each in enumerate(steps):
+    name = f"steps[{index}]"
+    _require(
+      each.step > before, f"{name}.step must be above {before}", each.step
+    )
+    before, ratios = each.step, tuple(each.keep_ratios)
+    _require(
+      len(ratios) == stages,
+      f"{name}.keep_ratios must have one ratio for each of the {stages} stages",
+      list(ratios),
+    )
+    for ratio in ratios:
+      drop_plan.check_ratio(ratio, f"{name}.keep_ratios")
+    _require(
+      list(ratios) == sorted(ratios, reverse=True),
+      f"{name}.keep_ratios must not grow from stage to stage",
+      list(ratios),
+    )
+
+
+def _require(holds: bool, rule: str, value) -> None:
+  if not holds:
+    raise ValueError(f"{rule}. Received: {value}")

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the keep-ratio schedule: phases by hand, every refusal."""
+
+import pytest
+
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+
+PLAN = drop_plan.DropPlan.create(12)
+STAGES = drop_plan.DropPlan.create(
+  12,
+  stages=[{"layer": 3, "keep_ratio": 0.75}, {"layer": 6, "keep_ratio": 0.5}],
+)
+
+
+def _config(**fields) -> keep_schedule.KeepScheduleConfig:
+  return keep_schedule.KeepScheduleConfig(**({"train_steps": 100} | fields))
+
+
+def _counts(plan=PLAN, **fields) -> list[tuple]:
+  """Returns first step and kept positions of 64 of each phase."""
+  return [
+    (phase.first_step, phase.plan.keep_counts(64))
+    for phase in keep_schedule.phases(_config(**fields), plan)
+  ]
+
+
+def test_constant():
+  assert _counts() == [(0, (32,))]
+  counts = drop_plan.DropPlan.create(12, token_keep_k=9)
+  assert _counts(counts) == [(0, (9,))]
+
+
+def test_linear_is_equal_parts_from_the_own_ratios_to_the_last():
+  assert _counts(type="linear", num_ratios=5) == [
+    (0, (32,)),
+    (20, (40,)),
+    (40, (48,)),
+    (60, (56,)),
+    (80, (64,)),
+  ]
+  assert _counts(STAGES, type="linear", num_ratios=3) == [
+    (0, (48, 32)),
+    (33, (56, 48)),
+    (67, (64, 64)),
+  ]
+  assert _counts(type="linear", num_ratios=2, final_keep_ratio=0.25) == [
+    (0, (32,)),
+    (50, (16,)),
+  ]
+
+
+def test_steps():
+  steps = [
+    {"step": 10, "keep_ratios": (0.75, 0.25)},
+    {"step": 90, "keep_ratios": (1.0, 1.0)},
+  ]
+  assert _counts(STAGES, type="steps", steps=steps) == [
+    (0, (48, 32)),
+    (10, (48, 16)),
+    (90, (64, 64)),
+  ]
+
+
+def test_full_last_steps_cut_the_schedule():
+  assert _counts(full_last_steps=0.1) == [(0, (32,)), (90, (64,))]
+  assert _counts(type="linear", num_ratios=3, full_last_steps=0.5) == [
+    (0, (32,)),
+    (33, (48,)),
+    (50, (64,)),
+  ]
+
+
+def test_equal_neighbours_are_one_phase():
+  steps = [{"step": 10, "keep_ratios": (0.5,)}]
+  assert _counts(type="steps", steps=steps) == [(0, (32,))]
+
+
+@pytest.mark.parametrize(
+  ("fields", "message"),
+  [
+    (
+      {"type": "cosine"},
+      "type must be one of constant, linear, steps. Received: cosine",
+    ),
+    (
+      {"full_last_steps": 1.0},
+      "full_last_steps must be in [0, 1). Received: 1.0",
+    ),
+    (
+      {"full_interval": 1},
+      "full_interval must be 0 or at least 2. Received: 1",
+    ),
+    (
+      {"full_interval": -4},
+      "full_interval must be 0 or at least 2. Received: -4",
+    ),
+    (
+      {"full_last_steps": 0.1, "train_steps": 0},
+      "train_steps must be at least 1. Received: 0",
+    ),
+    (
+      {"type": "linear", "final_keep_ratio": 1.5},
+      "final_keep_ratio must be in (0, 1]. Received: 1.5",
+    ),
+    (
+      {"type": "linear", "num_ratios": 1},
+      "num_ratios must be at least 2. Received: 1",
+    ),
+    ({"type": "steps"}, "steps must not be empty. Received: []"),
+    (
+      {"type": "steps", "steps": [{"step": 0, "keep_ratios": (1.0,)}]},
+      "steps[0].step must be above 0. Received: 0",
+    ),
+    (
+      {"type": "steps", "steps": [{"step": 9, "keep_ratios": (1.0, 0.5)}]},
+      "steps[0].keep_ratios must have one ratio for each of the 1 stages. "
+      "Received: [1.0, 0.5]",
+    ),
+    (
+      {"type": "steps", "steps": [{"step": 9, "keep_ratios": (0.0,)}]},
+      "steps[0].keep_ratios must be in (0, 1]. Received: 0.0",
+    ),
+  ],
+)
+def test_wrong_values_are_refused(fields, message):
+  with pytest.raises(ValueError) as caught:
+    keep_schedule.phases(_config(**fields), PLAN)
+  assert str(caught.value) == message
+
+
+def test_ratios_must_not_grow_from_stage_to_stage():
+  steps = [{"step": 9, "keep_ratios": (0.5, 0.75)}]
+  with pytest.raises(ValueError) as caught:
+    keep_schedule.phases(_config(type="steps", steps=steps), STAGES)
+  assert str(caught.value) == (
+    "steps[0].keep_ratios must not grow from stage to stage. "
+    "Received: [0.5, 0.75]"
+  )
+
+
+@pytest.mark.parametrize(
+  "plan",
+  [
+    drop_plan.DropPlan.create(12, token_keep_k=9),
+    drop_plan.DropPlan.create(12, token_keep_ratio=1.0),
+  ],
+)
+def test_schedules_need_ratios_and_layers(plan):
+  with pytest.raises(ValueError) as caught:
+    keep_schedule.phases(_config(type="linear"), plan)
+  assert str(caught.value) == (
+    "type must be constant, and full_last_steps 0, unless the encoder has keep "
+    "ratios and layers that they are for. Received: linear, 0.0"
+  )
+
+
+def test_full_passes_need_something_that_is_dropped():
+  plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+  with pytest.raises(ValueError) as caught:
+    keep_schedule.phases(_config(full_interval=4), plan)
+  assert str(caught.value) == (
+    "full_interval must be 0 unless the encoder drops tokens. Received: 4"
+  )
+
+
+def test_linear_schedule_grows_as_random_ltd_does():
+  """MSLG: in equal steps of length, each as long, up to the whole sequence.
+
+  Yao et al., arXiv 2211.11586, where DeepSpeed's settings are a first length,
+  the length's step and the training steps until it is full.
+  """
+  start, length, growth = 16, 64, 4
+  plan = drop_plan.DropPlan.create(12, token_keep_ratio=start / length)
+  ratios = (length - start) // growth + 1
+  found = _counts(plan, type="linear", num_ratios=ratios, train_steps=1300)
+  assert found == [
+    (100 * index, (start + growth * index,)) for index in range(ratios)
+  ]

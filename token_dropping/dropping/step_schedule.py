@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each training step computes.
+
+The steps are of a handful of kinds. Each kind has static shapes, and is
+compiled once, as a branch of the step.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class StepKind:
+  """What a step computes.
+
+  Attributes:
+    plan: what its first pass drops.
+    compared: whether a second, full pass of the same batch follows, to be
+      compared with the first (see `semantic_consistency`).
+  """
+
+  plan: drop_plan.DropPlan
+  compared: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class StepSchedule:
+  """The kinds of the steps of a training; steps count from 1.
+
+  A step that drops nothing is not compared: both passes would be the same.
+
+  Attributes:
+    phases: of `keep_schedule.phases`.
+    full_interval: every step whose number is a multiple of it is a full pass; 0
+      means none.
+    consistency_interval: likewise, those of the others that are compared.
+
+  Example:
+
+  >>> plan = drop_plan.DropPlan.create(num_layers=12)
+  >>> schedule = StepSchedule(
+  ...   (keep_schedule.Phase(0, plan),), full_interval=4,
+  ...   consistency_interval=10)
+  >>> [(kind.plan.keep_counts(512), kind.compared, count)
+  ...  for kind, count in schedule.counts(100).items()]
+  [((256,), False, 70), ((512,), False, 25), ((256,), True, 5)]
+  """
+
+  phases: tuple[keep_schedule.Phase, ...]
+  full_interval: int = 0
+  consistency_interval: int = 0
+
+  @property
+  def kinds(self) -> tuple[StepKind, ...]:
+    """All kinds that there are, each once."""
+    return tuple(
+      dict.fromkeys(kind for phase in self.phases for kind in self._row(phase))
+    )
+
+  def counts(self, steps) -> dict:
+    """Returns how many of the first steps are of each kind.
+
+    Args:
+      steps: number of steps, an int or an int64 scalar tensor.
+
+    Returns:
+      Numbers of the same type by kind; their sum is `steps`.
+    """
+    found = dict.fromkeys(self.kinds, 0)
+    ends = [*(phase.first_step for phase in self.phases[1:]), None]
+    for phase, end in zip(self.phases, ends, strict=True):
+      last = _clip(steps, phase.first_step, end)
+      for kind, count in self._split(phase, last):
+        found[kind] += count
+    return found
+
+  def run(self, step: tf.Tensor, run: Callable):
+    """Runs what belongs to a step; each kind is one branch of the graph.
+
+    Args:
+      step: int scalar, number of training steps done.
+      run: takes a kind; returns tensors whose shapes do not depend on it.
+
+    Returns:
+      What `run` returned for the kind of the step.
+    """
+    kinds = self.kinds
+    if len(kinds) == 1:
+      return run(kinds[0])
+    step = tf.cast(step, tf.int64)
+    starts = tf.constant([each.first_step for each in self.phases], tf.int64)
+    phase = tf.reduce_sum(tf.cast(step >= starts, tf.int32)) - 1
+    table = tf.constant(
+      [kinds.index(kind) for phase in self.phases for kind in self._row(phase)]
+    )
+    # Not `table[...]`: XLA compiles a slice anew for every place.
+    branch = tf.gather(table, 3 * phase + self._column(step + 1))
+    return tf.switch_case(branch, [functools.partial(run, k) for k in kinds])
+
+  def _row(self, phase: keep_schedule.Phase) -> tuple[StepKind, ...]:
+    """Returns a phase's kinds: of most steps, of full ones, compared ones."""
+    plain = StepKind(phase.plan)
+    full = compared = plain
+    if self.full_interval:
+      full = StepKind(keep_schedule.full_plan(phase.plan))
+    if self.consistency_interval and phase.plan.drops:
+      compared = StepKind(phase.plan, compared=True)
+    return plain, full, compared
+
+  def _column(self, number: tf.Tensor) -> tf.Tensor:
+    """Returns the place in `_row` of the kind of a step, by its number."""
+    column = tf.constant(0)
+    for place, interval in (
+      (2, self.consistency_interval),
+      (1, self.full_interval),
+    ):
+      if interval:
+        column = tf.where(number % interval == 0, place, column)
+    return column
+
+  def _split(self, phase: keep_schedule.Phase, last) -> Iterator[tuple]:
+    """Yields kinds and their numbers from the phase's first step to `last`."""
+    first = phase.first_step
+
+    def multiples(interval: int):
+      return last // interval - first // interval if interval else 0
+
+    full = multiples(self.full_interval)
+    both = math.lcm(self.full_interval, self.consistency_interval)
+    compared = multiples(self.consistency_interval) - multiples(both)
+    counts = (last - first - full - compared, full, compared)
+    yield from zip(self._row(phase), counts, strict=True)
+
+
+def _clip(steps, first: int, end: int | None):
+  """Limits a number of steps, an int or a tensor, to [first, end]."""
+  if isinstance(steps, int):
+    return max(first, steps if end is None else min(steps, end))
+  steps = steps if end is None else tf.minimum(steps, tf.cast(end, steps.dtype))
+  return tf.maximum(steps, tf.cast(first, steps.dtype))

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Makes tables of importance, once, before training."""

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights from a checkpoint: of an earlier run, or of any BERT."""
+
+import collections
+
+import tensorflow as tf
+import tf_keras
+from absl import logging
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from token_dropping.common import errors
+
+SHOWN_WEIGHTS = 3
+# The reader's own for a key that is not there is a RuntimeError.
+_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
+
+
+def restore(items: dict, prefix: str, source: str) -> None:
+  """Fills every weight of `items` from a checkpoint, or none.
+
+  Model Garden's `expect_partial` leaves what it does not find at random values.
+  Here the checkpoint must hold, under each item's name, the weights of that
+  item: all of them, of the same shapes, and no others.
+
+  Args:
+    items: built Keras objects by their path in the checkpoint, such as
+      `{"encoder": encoder, "model/classifier": head}`.
+    prefix: of the checkpoint, such as `runs/base/ckpt-1000`.
+    source: the flag or config path that named it, for errors.
+
+  Raises:
+    UserError: no such checkpoint, or the first weights that differ.
+
+  Example:
+
+  >>> import tempfile
+  >>> trained, fresh = tf.Variable([1.0, 2.0]), tf.Variable([0.0, 0.0])
+  >>> checkpoint = tf.train.Checkpoint(bias=tf.train.Checkpoint(v=trained))
+  >>> prefix = checkpoint.save(tempfile.mkdtemp() + "/ckpt")
+  >>> restore({"bias": tf.train.Checkpoint(v=fresh)}, prefix, "--model_dir")
+  >>> fresh.numpy()
+  array([1., 2.], dtype=float32)
+  """
+  held = _HeldWeights(prefix, source)
+  for name, item in items.items():
+    held.check(name, item, source)
+  status = _at_their_paths(items).read(prefix)
+  status.expect_partial().assert_existing_objects_matched()
+
+
+def initialize_from(model: tf_keras.Model, path: str) -> None:
+  """Restores the encoder, and whatever else the checkpoint holds.
+
+  The encoder must be restored completely. Heads and importance that the
+  checkpoint lacks, such as a plain BERT's or a run's with importance of another
+  type, keep their initial values.
+
+  Args:
+    model: the model to fill; has `inputs` and `checkpoint_items`.
+    path: a checkpoint prefix, or a directory, which means its latest.
+
+  Raises:
+    UserError: no checkpoint at `path`, or one of other weights.
+  """
+  source = "task.init_checkpoint"
+  prefix = find(path, source)
+  model(model.inputs)  # makes the weights of the heads
+  items = model.checkpoint_items
+  held = _HeldWeights(prefix, source)
+  others = items.keys() - {"encoder"}
+  absent = sorted(n for n in others if not held.has_any(n, items[n]))
+  restore({k: v for k, v in items.items() if k not in absent}, prefix, source)
+  logging.info("Initialized from %s; absent there: %s", prefix, absent)
+
+
+def find(path: str, source: str) -> str:
+  """Returns the prefix of a checkpoint.
+
+  Args:
+    path: the prefix, or a directory, which means its latest.
+    source: the flag or config path that named it, for errors.
+
+  Raises:
+    UserError: a directory without checkpoint.
+  """
+  prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
+  if prefix is None:
+    raise _unreadable(path, source)
+  return prefix
+
+
+def latest_step(model_dir: str) -> int:
+  """Returns the step that a run continues from.
+
+  Args:
+    model_dir: folder of the run; empty for none.
+
+  Returns:
+    The step of its latest checkpoint, or 0 without one.
+  """
+  path = tf.train.latest_checkpoint(model_dir) if model_dir else None
+  return 0 if path is None else read_step(path, "--model_dir")
+
+
+def read_step(prefix: str, source: str) -> int:
+  """Returns the step at which a run wrote the checkpoint.
+
+  Args:
+    prefix: of the checkpoint.
+    source: the flag that named it, for errors.
+
+  Raises:
+    UserError: not a readable checkpoint of a run.
+  """
+  name = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
+  try:
+    return int(tf.train.load_variable(prefix, name))
+  except _READ_ERRORS as error:
+    raise _unreadable(prefix, source) from error
+
+
+class _HeldWeights:
+  """The weights in a checkpoint, by their place in its object graph."""
+
+  def __init__(self, prefix: str, source: str):
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    try:
+      reader = tf.train.load_checkpoint(prefix)
+      graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    except _READ_ERRORS as error:
+      raise _unreadable(prefix, source) from error
+    self._prefix = prefix
+    self._nodes = graph.nodes
+    self._shapes = reader.get_variable_to_shape_map()
+
+  def has_any(self, name: str, item) -> bool:
+    """Says whether the checkpoint holds a weight of an item under its name."""
+    root = tuple(name.split("/"))
+    there = self._weights(self._find(root))
+    return any(
+      self._find((*root, *path)) in there for path in _own_weights(item)
+    )
+
+  def check(self, name: str, item, source: str) -> None:
+    """Compares one item with what the checkpoint holds under its name."""
+    root = tuple(name.split("/"))
+    there = self._weights(self._find(root))
+    visited, missing, wrong = set(), [], []
+    for path, weight in _own_weights(item).items():
+      node = self._find((*root, *path))
+      shape = there.get(node)
+      if shape is None:
+        missing.append("/".join((name, *path)))
+      elif shape != weight.shape.as_list():
+        wrong.append(
+          f"{'/'.join((name, *path))} of shape {shape}, not "
+          f"{weight.shape.as_list()}"
+        )
+      visited.add(node)
+    other = len(there.keys() - visited)
+    for problem in (
+      _listed("without", missing),
+      _listed("with", wrong),
+      f"with {other} more weights in {name}" if other else "",
+    ):
+      if problem:
+        raise errors.UserError(
+          f"{source} must hold every weight of the configured model. "
+          f"Received: {self._prefix!r} {problem}"
+        )
+
+  def _children(self, node: int) -> dict[str, int]:
+    return {c.local_name: c.node_id for c in self._nodes[node].children}
+
+  def _find(self, path: tuple[str, ...]) -> int | None:
+    node = 0
+    for name in path:
+      node = self._children(node).get(name)
+      if node is None:
+        return None
+    return node
+
+  def _weights(self, root: int | None) -> dict[int, list[int]]:
+    """Returns the shapes of the weights under a node, by their node."""
+    shapes = {}
+    seen, waiting = {root}, [] if root is None else [root]
+    while waiting:
+      node = waiting.pop()
+      for attribute in self._nodes[node].attributes:
+        if attribute.name == "VARIABLE_VALUE":
+          shapes[node] = self._shapes[attribute.checkpoint_key]
+      new = set(self._children(node).values()) - seen
+      seen |= new
+      waiting += new
+    return shapes
+
+
+def _own_weights(item) -> dict[tuple[str, ...], tf.Variable]:
+  """Returns the weights of a Keras object by their path from it."""
+  view = tf.train.TrackableView(item)
+  weights, seen = {}, {id(item)}
+  waiting = collections.deque([((), item)])
+  while waiting:
+    path, parent = waiting.popleft()
+    for name, child in view.children(parent).items():
+      if id(child) in seen:
+        continue
+      seen.add(id(child))
+      if isinstance(child, tf.Variable):
+        weights[(*path, name)] = child
+      else:
+        waiting.append(((*path, name), child))
+  return weights
+
+
+def _at_their_paths(items: dict) -> tf.train.Checkpoint:
+  """Returns a checkpoint in which every item has the path that is its key."""
+  here, below = {}, collections.defaultdict(dict)
+  for path, item in items.items():
+    name, _, rest = path.partition("/")
+    if rest:
+      below[name][rest] = item
+    else:
+      here[name] = item
+  nested = {name: _at_their_paths(inner) for name, inner in below.items()}
+  return tf.train.Checkpoint(**here, **nested)
+
+
+def _listed(word: str, items: list[str]) -> str:
+  """Returns the first of `items` and how many more there are."""
+  if not items:
+    return ""
+  text = f"{word} {', '.join(items[:SHOWN_WEIGHTS])}"
+  more = len(items) - SHOWN_WEIGHTS
+  return f"{text} and {more} more" if more > 0 else text
+
+
+def _unreadable(path: str, source: str) -> errors.UserError:
+  return errors.UserError(
+    f"{source} must hold a readable checkpoint. Received: {path!r}"
+  )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multiply-adds of one forward pass, with and without token dropping.
+
+A layer with q query and k key positions, width D and feed-forward width F costs
+`q * (2 D^2 + 2 D F)` for query, output and feed-forward projections, `2 k D^2`
+for keys and values, and `2 q k D` for attention itself. The masked-LM head on P
+positions costs `P D^2 + P D V`. A backward pass costs twice the forward pass,
+so ratios of forward passes are ratios of training steps.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+from token_dropping.dropping import step_schedule
+from token_dropping.dropping.drops import drop_types
+
+PASSES = 3  # of a step, in forward passes: one forward, a backward is two
+
+
+@dataclasses.dataclass(frozen=True)
+class BertShape:
+  """The sizes that decide what BERT costs.
+
+  Attributes:
+    num_layers: int, L.
+    hidden_size: int, D.
+    intermediate_size: int, F.
+    vocab_size: int, V.
+    seq_length: int, S.
+    predictions: int, P.
+
+  Example:
+
+  >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
+  >>> round(bert_macs(base) / 1e9, 1)
+  50.1
+  """
+
+  num_layers: int
+  hidden_size: int
+  intermediate_size: int
+  vocab_size: int
+  seq_length: int
+  predictions: int
+
+  @classmethod
+  def from_config(cls, encoder, data) -> "BertShape":
+    """Returns the sizes that an encoder's config and that of its data set.
+
+    Args:
+      encoder: Model Garden's BERT fields.
+      data: has `seq_length`; without `max_predictions_per_seq` there is no
+        masked-LM head.
+    """
+    return cls(
+      num_layers=encoder.num_layers,
+      hidden_size=encoder.hidden_size,
+      intermediate_size=encoder.intermediate_size,
+      vocab_size=encoder.vocab_size,
+      seq_length=data.seq_length,
+      predictions=getattr(data, "max_predictions_per_seq", 0),
+    )
+
+  def layer_macs(self, queries: int, keys: int) -> int:
+    """Multiply-adds of one layer for one sequence."""
+    width, inner = self.hidden_size, self.intermediate_size
+    per_query = 2 * width**2 + 2 * width * inner
+    attention = 2 * queries * keys * width
+    return queries * per_query + 2 * keys * width**2 + attention
+
+  def head_macs(self) -> int:
+    """Multiply-adds of the masked-LM head for one sequence."""
+    width = self.hidden_size
+    return self.predictions * (width**2 + width * self.vocab_size)
+
+
+def bert_macs(shape: BertShape) -> int:
+  """Multiply-adds of BERT's forward pass for one sequence."""
+  length = shape.seq_length
+  return shape.num_layers * shape.layer_macs(length, length) + shape.head_macs()
+
+
+def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+  """Multiply-adds of a token-dropping pretraining pass for one sequence.
+
+  Args:
+    shape: the network and its input.
+    plan: where tokens are dropped and how many stay.
+
+  Returns:
+    int; includes that the last layer's queries are computed only where the
+    loss reads them.
+  """
+  length = shape.seq_length
+  read = min(length, 1 + shape.predictions)
+  return _dropping_macs(shape, plan) + shape.layer_macs(read, length)
+
+
+def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+  """Multiply-adds of a pass that drops in fine-tuning, for one sequence.
+
+  Args:
+    shape: the network and its input; without predictions.
+    plan: where tokens are dropped and how many stay.
+
+  Returns:
+    int; the last layer is computed everywhere.
+  """
+  length = shape.seq_length
+  return _dropping_macs(shape, plan) + shape.layer_macs(length, length)
+
+
+def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+  """Multiply-adds of head and layers, but for the last layer."""
+  sizes = _layer_sizes(plan, shape.seq_length)
+  return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
+
+
+def _layer_sizes(plan: drop_plan.DropPlan, length: int) -> Iterator[tuple]:
+  """Yields queries and keys of each layer, but for the last."""
+  counts = plan.keep_counts(length)
+  kept_from = {
+    stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
+  }
+  num_keys = drop_types.get(plan.drop_type).num_keys
+  there = length
+  for layer in range(plan.num_layers - 1):
+    if layer == plan.restore_layer:
+      there = length
+    queries = kept_from.get(layer, there)
+    yield queries, num_keys(length, there, queries)
+    there = queries
+
+
+def layer_tokens(kind: step_schedule.StepKind, seq_length: int) -> int:
+  """Tokens that the layers of a network compute in a step, for one sequence.
+
+  Args:
+    kind: what the step drops; one that has a full pass too computes them all.
+    seq_length: int, S.
+
+  Returns:
+    int, the sum over layers; the last layer has all S.
+
+  Example:
+
+  >>> plan = drop_plan.DropPlan.create(12)  # 5 layers, 6 of half, 1
+  >>> layer_tokens(step_schedule.StepKind(plan), seq_length=512)
+  4608
+  """
+  plan = keep_schedule.full_plan(kind.plan) if kind.compared else kind.plan
+  return seq_length + sum(q for q, _ in _layer_sizes(plan, seq_length))
+
+
+def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
+  """Multiply-adds of a pretraining step's forward passes, for one sequence.
+
+  Args:
+    shape: the network and its input.
+    kind: what the step drops, and whether it has a second, full pass.
+  """
+  total = token_drop_macs(shape, kind.plan)
+  if kind.compared:
+    total += token_drop_macs(shape, keep_schedule.full_plan(kind.plan))
+  return total
+
+
+def training_macs(
+  shape: BertShape,
+  schedule: step_schedule.StepSchedule,
+  steps: int,
+  batch_size: int = 1,
+) -> int:
+  """Multiply-adds of pretraining up to a step, backward passes included.
+
+  Args:
+    shape: the network and its input.
+    schedule: what each step computes.
+    steps: int, number of steps done.
+    batch_size: int, sequences of a step.
+
+  Returns:
+    int, exact; 0 before the first step.
+
+  Example:
+
+  >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
+  >>> plan = drop_plan.DropPlan.create(12)
+  >>> schedule = step_schedule.StepSchedule((keep_schedule.Phase(0, plan),))
+  >>> round(training_macs(base, schedule, steps=1000, batch_size=256) / 1e15, 1)
+  26.8
+  """
+  passes = sum(
+    count * step_macs(shape, kind)
+    for kind, count in schedule.counts(steps).items()
+  )
+  return PASSES * batch_size * passes
+
+
+def mean_macs(
+  shape: BertShape, schedule: step_schedule.StepSchedule, train_steps: int
+) -> float:
+  """Multiply-adds of a step's forward passes for one sequence, on average.
+
+  Args:
+    shape: the network and its input.
+    schedule: what each step computes.
+    train_steps: int, length of training.
+  """
+  return training_macs(shape, schedule, train_steps) / (PASSES * train_steps)

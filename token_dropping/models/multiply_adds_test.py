@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the cost model: a hand-computed network and the published sizes."""
+
+import pytest
+
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+from token_dropping.dropping import step_schedule
+from token_dropping.models import multiply_adds
+
+BASE = multiply_adds.BertShape(
+  num_layers=12,
+  hidden_size=768,
+  intermediate_size=3072,
+  vocab_size=30522,
+  seq_length=512,
+  predictions=76,
+)
+
+
+def test_bert_base():
+  assert round(multiply_adds.bert_macs(BASE) / 1e9, 1) == 50.1
+
+
+def test_published_plan():
+  plan = drop_plan.DropPlan.create(12)
+  dropped = multiply_adds.token_drop_macs(BASE, plan)
+  # 76 masked positions and position 0 are read of the last layer.
+  last_layer_saves = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
+  dense = multiply_adds.bert_macs(BASE)
+  assert round((dropped + last_layer_saves) / dense, 3) == 0.755
+  assert round(dropped / dense, 3) == 0.697
+  early = drop_plan.DropPlan.create(12, drop_layer=1)
+  assert round(multiply_adds.token_drop_macs(BASE, early) / dense, 3) == 0.528
+  for drop_type, ratio in (
+    ("context", 0.737),
+    ("layerwise", 0.520),
+    ("pool", 0.697),
+  ):
+    plan = drop_plan.DropPlan.create(12, drop_type=drop_type)
+    assert round(multiply_adds.token_drop_macs(BASE, plan) / dense, 3) == ratio
+
+
+def test_two_layers_by_hand():
+  shape = multiply_adds.BertShape(
+    num_layers=2,
+    hidden_size=1,
+    intermediate_size=4,
+    vocab_size=7,
+    seq_length=10,
+    predictions=3,
+  )
+  # layer: 10 q + 2 k + 2 q k; head: 3 + 3 * 7
+  assert multiply_adds.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
+  plan = drop_plan.DropPlan.create(2, token_keep_k=5)
+  # layer 0: 5 queries, 10 keys; layer 1: 1 + 3 queries, 10 keys
+  expected = (50 + 20 + 100) + (40 + 20 + 80) + 24
+  assert multiply_adds.token_drop_macs(shape, plan) == expected
+  # in fine-tuning layer 1 has all queries
+  expected = (50 + 20 + 100) + (100 + 20 + 200) + 24
+  assert multiply_adds.finetuning_macs(shape, plan) == expected
+
+
+@pytest.mark.parametrize(
+  ("drop_type", "middle"),
+  [
+    ("skip", (50 + 20 + 100) + (50 + 10 + 50)),  # 5 queries, 10 and 5 keys
+    ("context", 2 * (50 + 20 + 100)),
+    ("layerwise", 2 * (50 + 10 + 50)),
+    ("pool", (50 + 20 + 100) + (50 + 10 + 50)),
+  ],
+)
+def test_types_by_hand(drop_type, middle):
+  shape = multiply_adds.BertShape(
+    num_layers=4,
+    hidden_size=1,
+    intermediate_size=4,
+    vocab_size=7,
+    seq_length=10,
+    predictions=3,
+  )
+  plan = drop_plan.DropPlan.create(
+    4, token_keep_ratio=0.5, drop_layer=1, drop_type=drop_type
+  )
+  first, last, head = 100 + 20 + 200, 40 + 20 + 80, 24
+  expected = first + middle + last + head
+  assert multiply_adds.token_drop_macs(shape, plan) == expected
+
+
+def test_keeping_all_saves_only_in_the_last_layer():
+  plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+  saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
+  assert (
+    multiply_adds.token_drop_macs(BASE, plan)
+    == multiply_adds.bert_macs(BASE) - saved
+  )
+
+
+def test_training_adds_up_its_steps():
+  half = drop_plan.DropPlan.create(12)
+  full = keep_schedule.full_plan(half)
+  phases = (keep_schedule.Phase(0, half), keep_schedule.Phase(7, full))
+  schedule = step_schedule.StepSchedule(phases, 3, consistency_interval=2)
+  a, b = (multiply_adds.token_drop_macs(BASE, plan) for plan in (half, full))
+  # Step 2 and 4 compare a dropped with a full pass, 3 and 6 are full, so are
+  # those from 8 on.
+  steps = [a, a + b, b, a + b, a, b, a, b, b]
+  for done in range(len(steps) + 1):
+    expected = 3 * 32 * sum(steps[:done])
+    assert (
+      multiply_adds.training_macs(BASE, schedule, done, batch_size=32)
+      == expected
+    )
+  assert multiply_adds.mean_macs(BASE, schedule, 9) == sum(steps) / 9

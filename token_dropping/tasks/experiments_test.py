@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the registered experiments and of the files in `experiments/`."""
+
+import pathlib
+import types
+
+import pytest
+from official.core import exp_factory
+from official.modeling import optimization
+
+from token_dropping.common import config_overrides
+from token_dropping.common import plain_yaml
+from token_dropping.data.finetuning import glue_tasks
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping import drop_plan
+from token_dropping.models import encoder_config
+from token_dropping.tasks import experiments
+from token_dropping.training import config
+from token_dropping.training import experiment_checks
+
+FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
+PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
+QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
+FINETUNE = sorted((FOLDER / "finetune").glob("*.yaml"))
+PUBLISHED = [path for path in FINETUNE if path.stem != "movie_reviews"]
+BASE, BASE_PUBLISHED, BASE_DENSE = (
+  FOLDER / "pretrain" / f"bert_base{suffix}.yaml"
+  for suffix in ("", "_published", "_dense")
+)
+
+
+def _parse(*files, experiment="bert/token_drop", override=""):
+  return config.parse(
+    types.SimpleNamespace(
+      experiment=experiment,
+      config_file=[str(file) for file in files],
+      params_override=override,
+      tpu=None,
+      tf_data_service="",
+      pretrained="",
+    )
+  )
+
+
+def _vocab_file(folder, size: int) -> str:
+  """Writes a vocabulary, its special tokens last."""
+  specials = vocabulary.SPECIAL_TOKENS
+  words = [f"word{index}" for index in range(size - len(specials))]
+  path = folder / "vocab.txt"
+  path.write_text("\n".join([*words, *specials]))
+  return str(path)
+
+
+def _leaves(tree, path: str = "") -> dict:
+  if not isinstance(tree, dict):
+    return {path: tree}
+  leaves = {}
+  for key, value in tree.items():
+    leaves |= _leaves(value, f"{path}.{key}" if path else key)
+  return leaves
+
+
+# The registered experiments.
+
+
+def test_both_names_are_the_same_experiment():
+  one = exp_factory.get_exp_config("bert/token_drop")
+  two = exp_factory.get_exp_config("token_drop_bert/pretraining")
+  assert one == two
+  assert one.as_dict() == two.as_dict()
+
+
+@pytest.mark.parametrize("name", experiments.PRETRAINING_NAMES)
+def test_every_name_is_registered_and_consistent(name):
+  experiment_checks.check_experiment(_parse(experiment=name))
+
+
+def test_experiments_share_no_state():
+  one, two = experiments.bert_token_drop(), experiments.bert_token_drop()
+  one.task.model.encoder.any.num_layers = 3
+  one.trainer.optimizer_config.warmup.polynomial.warmup_steps = 1
+  assert two.task.model.encoder.any.num_layers == 12
+  assert two.trainer.optimizer_config.warmup.polynomial.warmup_steps == 10_000
+
+
+def test_default_is_bert_base():
+  encoder = _parse().task.model.encoder
+  assert encoder.type == "any"
+  sizes = {
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+  }
+  assert {name: getattr(encoder.any, name) for name in sizes} == sizes
+
+
+def test_default_drops_half_of_the_tokens_between_layers_5_and_11():
+  params = _parse()
+  plan = encoder_config.get_drop_plan(params.task.model.encoder.any)
+  assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(5, 0.5),), 11)
+  assert plan.keep_counts(params.task.train_data.seq_length) == (256,)
+
+
+def test_default_importance_is_the_published_one():
+  encoder = _parse().task.model.encoder.any
+  assert encoder.token_loss_init_value == 10.0
+  assert encoder.token_loss_beta == 0.995
+  lists = encoder_config.get_id_lists(encoder)
+  assert lists == ((100, 101, 102, 103), (0,))
+
+
+@pytest.mark.parametrize("name", ["train_data", "validation_data"])
+def test_default_records(name):
+  data = getattr(_parse().task, name)
+  assert (data.seq_length, data.max_predictions_per_seq) == (512, 76)
+  assert data.global_batch_size == 512
+  assert data.use_v2_feature_names and not data.use_next_sentence_label
+  assert data.is_training == (name == "train_data")
+  assert data.drop_remainder == (name == "train_data")
+
+
+def test_default_optimizer():
+  trainer = _parse().trainer
+  optimizer = trainer.optimizer_config.optimizer
+  assert trainer.train_steps == 1_000_000
+  assert optimizer.type == "adamw"
+  assert optimizer.adamw.weight_decay_rate == 0.01
+  assert optimizer.adamw.exclude_from_weight_decay == [
+    "LayerNorm",
+    "layer_norm",
+    "bias",
+  ]
+
+
+def test_default_learning_rate_rises_to_1e_4_and_falls_to_0():
+  settings = _parse().trainer.optimizer_config
+  rate = optimization.OptimizerFactory(settings).build_learning_rate()
+  assert float(rate(0)) == pytest.approx(0.0, abs=1e-7)
+  assert float(rate(5_000)) == pytest.approx(0.495e-4)
+  assert float(rate(10_000)) == pytest.approx(0.99e-4)
+  assert float(rate(505_000)) == pytest.approx(0.495e-4)
+  assert float(rate(1_000_000)) == 0.0
+
+
+def test_baseline_is_reachable():
+  params = _parse(experiment="bert/pretraining")
+  assert params.task.model.encoder.type == "bert"
+  schedule = params.trainer.optimizer_config.learning_rate.polynomial
+  assert schedule.decay_steps == params.trainer.train_steps == 1_000_000
+
+
+# The files.
+
+
+def test_files_are_found():
+  assert BASE in PRETRAIN
+  assert PRETRAIN and QUICKSTART and FINETUNE
+
+
+@pytest.mark.parametrize(
+  "path", [*PRETRAIN, *QUICKSTART, *FINETUNE], ids=lambda path: path.name
+)
+def test_file_opens_with_command_hardware_and_result(path):
+  header = path.read_text().split("\n\n")[0].partition("\ntask:")[0]
+  for word in ("Command:", "Hardware", "ime and result:"):
+    assert word in header, f"{path}: no {word} in the opening comment"
+
+
+@pytest.mark.parametrize("name", experiments.NAMES[:2])
+@pytest.mark.parametrize("path", PRETRAIN, ids=lambda path: path.name)
+def test_pretraining_file_is_consistent(path, name):
+  experiment_checks.check_experiment(_parse(path, experiment=name))
+
+
+@pytest.mark.parametrize("path", QUICKSTART, ids=lambda path: path.name)
+def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
+  vocab_file = _vocab_file(tmp_path, 4096)
+  params = _parse(
+    path, override=f"task.model.encoder.any.vocab_file={vocab_file}"
+  )
+  experiment_checks.check_experiment(params)
+  lists = encoder_config.get_id_lists(params.task.model.encoder.any)
+  assert lists == ((4092, 4093, 4094, 4095), (4091,))
+
+
+def test_published_file_repeats_the_registered_defaults():
+  registered = _parse()
+  params = _parse(BASE, BASE_PUBLISHED)
+  encoders = [
+    each.task.model.encoder.any.as_dict() for each in (params, registered)
+  ]
+  plans = [
+    encoder_config.get_drop_plan(each.task.model.encoder.any)
+    for each in (params, registered)
+  ]
+  assert plans[0] == plans[1]
+  assert _differing(*encoders) == {
+    "token_keep_ratio",  # the default is unset, which means 0.5
+    "drop_layer",
+    "restore_layer",
+    "importance.type",  # likewise: that of the drop type
+  }
+
+
+def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
+  params, registered = _parse(BASE).as_dict(), _parse().as_dict()
+  encoder = "task.model.encoder.any"
+  assert _differing(params, registered) == {
+    f"{encoder}.norm_first",
+    f"{encoder}.always_keep_cls",
+    f"{encoder}.importance.type",
+    f"{encoder}.token_keep_ratio",
+    f"{encoder}.drop_layer",
+    f"{encoder}.restore_layer",
+    "trainer.checkpoint_interval",
+    "trainer.validation_interval",
+    "trainer.validation_steps",
+  }
+
+
+def test_bert_base_file_chooses_once_at_random_for_all_middle_layers():
+  encoder = _parse(BASE).task.model.encoder.any
+  assert encoder.importance.type == "random"
+  plan = encoder_config.get_drop_plan(encoder)
+  assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(1, 0.5),), 11)
+  allow, _ = encoder_config.get_id_lists(encoder)
+  assert allow == (100, 102, 103)  # [UNK] [SEP] [MASK]
+
+
+def _differing(one: dict, two: dict) -> set[str]:
+  """Returns the dotted paths of the leaves that differ."""
+  one, two = _leaves(one), _leaves(two)
+  return {path for path in one.keys() | two if one.get(path) != two.get(path)}
+
+
+def test_dense_baseline_drops_nothing_and_changes_nothing_else():
+  one, two = _parse(BASE), _parse(BASE, BASE_DENSE)
+  plan = encoder_config.get_drop_plan(two.task.model.encoder.any)
+  assert not plan.drops
+  two.task.model.encoder.any.token_keep_ratio = 0.5
+  assert one == two
+
+
+def test_movie_reviews_file_fits_its_experiment():
+  path = FOLDER / "finetune" / "movie_reviews.yaml"
+  params = exp_factory.get_exp_config("bert/token_drop_glue")
+  tree = plain_yaml.read_yaml(str(path))
+  config_overrides.apply_overrides(params, tree, source=str(path))
+  assert (params.task.epochs, params.task.seed) == (4.0, 1)
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_finetuning_file_has_the_published_settings(path):
+  squad = path.name.startswith("squad")
+  name = experiments.FINETUNING_NAMES[squad]
+  params = exp_factory.get_exp_config(name)
+  tree = plain_yaml.read_yaml(str(path))
+  config_overrides.apply_overrides(params, tree, source=str(path))
+  task, rate = params.task, params.trainer.optimizer_config.learning_rate
+  got = task.train_data.global_batch_size, task.epochs, task.warmup_share
+  assert got == ((48, 2.0, 0.1) if "v2" in path.name else (32, 3.0, 0.1))
+  assert rate.polynomial.initial_learning_rate == (5e-5 if squad else 2e-5)
+  assert task.data_dir == f"data/{path.stem}"
+
+
+def test_every_task_of_glue_and_squad_has_a_file():
+  names = {path.stem for path in PUBLISHED}
+  glue = glue_tasks.TASKS.keys() - {"ax"}  # answered by the model of MNLI
+  assert names == glue | {"squad_v1", "squad_v2"}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What fine-tuning tasks share: the pretrained encoder, restored whole."""
+
+import dataclasses
+import math
+
+import tf_keras
+from official.modeling import hyperparams
+
+from token_dropping.models import checkpoints
+from token_dropping.models import encoder as encoder_lib
+from token_dropping.models import encoder_config
+from token_dropping.tasks import optimizers
+
+
+@dataclasses.dataclass
+class FinetuneConfig(hyperparams.Config):
+  """Fields beside those of Model Garden's fine-tuning tasks.
+
+  Attributes:
+    data_dir: folder that `token_dropping.data.finetune` made. Input paths,
+      sequence length, classes and metrics come from it.
+    epochs: passes over the training data, unless `trainer.train_steps` is set.
+    warmup_share: part of the steps in which the learning rate rises, unless the
+      schedule's `warmup_steps` is set.
+    seed: of new weights, dropout and the order of the data.
+    deterministic: as in pretraining.
+    labels: names of the classes, from `data_dir`.
+    metrics: names of the scores, from `data_dir`.
+  """
+
+  data_dir: str = ""
+  epochs: float = 3.0
+  warmup_share: float = 0.1
+  seed: int = 0
+  deterministic: bool = False
+  labels: tuple[str, ...] = ()
+  metrics: tuple[str, ...] = ()
+
+
+class FinetuneTask:
+  """Mixed into Model Garden's tasks: encoder, initialization, seed.
+
+  Training drops tokens where the config says so; then the importance that the
+  pretraining run has learnt is part of the model. Evaluation and whatever is
+  exported compute the whole sequence.
+  """
+
+  @classmethod
+  def create_optimizer(cls, optimizer_config, runtime_config=None):
+    """Builds the optimizer; it clips the gradients of the global batch."""
+    return optimizers.create_optimizer(optimizer_config, runtime_config)
+
+  def build_encoder(self) -> encoder_lib.TokenDropEncoder:
+    """Builds the encoder of the pretraining run, with random weights."""
+    tf_keras.utils.set_random_seed(self.task_config.seed)
+    return encoder_config.build_encoder(
+      self.task_config.model.encoder.get(), drop_in_training=True
+    )
+
+  def initialize(self, model) -> None:
+    """Restores every weight of the encoder, and importance if tokens drop.
+
+    Args:
+      model: has `checkpoint_items`.
+
+    Raises:
+      UserError: the checkpoint does not hold exactly these weights.
+    """
+    source = "task.init_checkpoint"
+    prefix = checkpoints.find(self.task_config.init_checkpoint, source)
+    names = ("encoder", "importance")
+    items = model.checkpoint_items
+    # Some types of importance have nothing to restore.
+    items = {n: items[n] for n in names if n in items and items[n].weights}
+    checkpoints.restore(items, prefix, source)
+
+
+def with_importance(items: dict, encoder) -> dict:
+  """Returns checkpoint items, with the importance table if tokens drop.
+
+  Args:
+    items: of Model Garden's model.
+    encoder: the `TokenDropEncoder` of that model.
+  """
+  if not encoder.drop_plan.drops:
+    return items
+  return items | {"importance": encoder.importance_scorer}
+
+
+def steps_per_epoch(records: int, batch_size: int) -> int:
+  """Returns how many batches it takes to see all records once."""
+  return math.ceil(records / batch_size)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table of the losses of a trained masked LM on prepared records.
+
+Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
+https://arxiv.org/abs/2004.13542): the reconstruction loss of a separate masked
+LM says how hard a word is. The score of an id is its mean cross-entropy where
+it is predicted, in nats.
+"""
+
+import os
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from token_dropping.common import errors
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.text import vocabulary
+from token_dropping.dropping.importance import importance_table
+from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.training import trained_run
+
+KIND = "pretrained_mlm"
+SOURCE = "--model"
+_SETTINGS = ("seq_length", "max_predictions_per_seq", "masking_rate")
+
+
+def make_table(
+  model: str, checkpoint: str, folder: str, batch_size: int, max_records: int
+) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
+  """Predicts the masked tokens of training records.
+
+  Memory is V numbers beside the model, however many records there are.
+
+  Args:
+    model: folder of a run, or of Hugging Face.
+    checkpoint: of a run: `latest`, `best` or a step.
+    folder: of `token_dropping.data.prepare`. Records with dynamic masking are
+      masked as in the first epoch.
+    batch_size: int, records at a time.
+    max_records: int, how many to read; 0: all.
+
+  Returns:
+    The table and its vocabulary.
+
+  Raises:
+    UserError: no masked LM, no such data, or another vocabulary.
+  """
+  card = dataset_folder.verify(folder, quick=True)
+  words = vocabulary.Vocabulary.from_file(tf.io.gfile.join(folder, "vocab.txt"))
+  with tempfile.TemporaryDirectory() as scratch:
+    run = _read_run(model, checkpoint, scratch)
+    _check(run, card, words, model, folder)
+    network = run.build_masked_lm()
+  total = card["train"]["records"]
+  if max_records:
+    total = min(total, max_records)
+  batches = _load(card, folder, batch_size, total)
+  sums, counts = _sum_losses(network, batches, len(words), total)
+  errors.require(
+    bool(counts.any()), "--data must hold masked tokens", repr(folder)
+  )
+  means = sums / np.maximum(counts, 1)
+  table = importance_table.ImportanceTable.of_seen(KIND, words, means, counts)
+  return table, words
+
+
+def _read_run(
+  model: str, checkpoint: str, scratch: str
+) -> trained_run.TrainedRun:
+  """Reads a run; a folder of Hugging Face is made one first."""
+  files = ("params.yaml", "config.json")
+  ours, theirs = (tf.io.gfile.exists(os.path.join(model, f)) for f in files)
+  if theirs and not ours:
+    errors.require(
+      checkpoint == trained_run.LATEST,
+      "--checkpoint must be unset for a folder of Hugging Face",
+      repr(checkpoint),
+    )
+    try:
+      from token_dropping.huggingface import importing
+    except ImportError as error:
+      raise errors.UserError(
+        "a folder of Hugging Face needs safetensors and tokenizers: pip "
+        f"install 'token-dropping[huggingface]'. Received: {error}"
+      ) from error
+    imported = os.path.join(scratch, "run")
+    importing.import_folder(model, imported)
+    model = imported
+  return trained_run.TrainedRun.read(model, checkpoint, SOURCE)
+
+
+def _check(run, card: dict, words, model: str, folder: str) -> None:
+  errors.require(
+    importance_table.fingerprint(run.vocabulary)
+    == importance_table.fingerprint(words),
+    "--data must be made with the vocabulary of --model",
+    f"{folder!r} with {len(words)} tokens, {model!r} with "
+    f"{len(run.vocabulary)}",
+  )
+  settings = card.get("settings", {})
+  for name in _SETTINGS:
+    errors.require(
+      name in settings,
+      f"settings of dataset.json must have {name}",
+      f"{folder!r} without it",
+    )
+  errors.require(
+    settings["seq_length"] <= run.encoder.max_position_embeddings,
+    "seq_length of --data must be at most max_position_embeddings of --model, "
+    f"{run.encoder.max_position_embeddings}",
+    settings["seq_length"],
+  )
+
+
+def _load(
+  card: dict, folder: str, batch_size: int, total: int
+) -> tf.data.Dataset:
+  """Returns the batches of the first `total` training records."""
+  config = pretrain_data.PretrainDataConfig(
+    input_path=tf.io.gfile.join(folder, "train-*"),
+    is_training=False,
+    drop_remainder=False,
+    global_batch_size=batch_size,
+    use_next_sentence_label=False,
+    use_v2_feature_names=True,
+    masking=card["masking"],
+    vocab_file=tf.io.gfile.join(folder, "vocab.txt"),
+    **{name: card["settings"][name] for name in _SETTINGS},
+  )
+  batches = pretrain_data.PretrainDataLoader(config).load()
+  return batches.unbatch().take(total).batch(batch_size)
+
+
+def _sum_losses(
+  network, batches: tf.data.Dataset, vocab_size: int, total: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns by id the sum of losses, float64 [V], and how many, int64 [V]."""
+
+  @tf.function(jit_compile=True)
+  def losses_of(batch):
+    outputs = network(batch, training=False)
+    return pretrain_losses.masked_lm_losses(batch, outputs)
+
+  sums = np.zeros([vocab_size])
+  counts = np.zeros([vocab_size], np.int64)
+  # disable=None: on a terminal only.
+  with tqdm.tqdm(total=total, unit=" records", disable=None) as bar:
+    for batch in batches:
+      used = batch["masked_lm_weights"].numpy() > 0
+      ids = batch["masked_lm_ids"].numpy()[used]
+      losses = losses_of(batch).numpy()[used]
+      sums += np.bincount(ids, losses, vocab_size)
+      counts += np.bincount(ids, minlength=vocab_size)
+      bar.update(len(used))
+  return sums, counts

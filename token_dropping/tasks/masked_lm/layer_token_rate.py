@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A learning rate that follows the tokens that the layers have computed.
+
+Random-LTD's LayerToken schedule (Yao et al., arXiv 2211.11586): steps that drop
+many tokens train less than later, longer ones, so by them the rate falls less.
+"""
+
+import tensorflow as tf
+import tf_keras
+from official.modeling import optimization
+
+from token_dropping.dropping import step_schedule
+from token_dropping.models import multiply_adds
+
+
+class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
+  """Another schedule, its steps replaced by layer-tokens.
+
+  At a step it is what the other one is at that share of `train_steps` which the
+  layer-tokens so far are of those of the whole training. So it begins and ends
+  as the other one does, `warmup_steps` and `decay_steps` included, and is a
+  function of the step alone.
+
+  Args:
+    rate: the other schedule, a function of the step.
+    schedule: what each step computes.
+    train_steps: int, length of training.
+    seq_length: int, S.
+
+  Example:
+
+  >>> from token_dropping import drop_plan, keep_schedule
+  >>> plan = drop_plan.DropPlan.create(4, token_keep_ratio=0.25, drop_layer=0)
+  >>> schedule = step_schedule.StepSchedule((  # 1.75 layers, then all 4
+  ...   keep_schedule.Phase(0, plan),
+  ...   keep_schedule.Phase(60, keep_schedule.full_plan(plan))))
+  >>> rate = LayerTokenRate(lambda step: step, schedule, 100, seq_length=8)
+  >>> [round(float(rate(step)), 2) for step in (0, 30, 60, 80, 100)]
+  [0.0, 19.81, 39.62, 69.81, 100.0]
+  """
+
+  def __init__(
+    self,
+    rate,
+    schedule: step_schedule.StepSchedule,
+    train_steps: int,
+    seq_length: int,
+  ):
+    self._rate = rate
+    self._schedule = schedule
+    self._train_steps = train_steps
+    self._seq_length = seq_length
+
+  def __call__(self, step) -> tf.Tensor:
+    """Returns the rate after so many steps, a scalar."""
+    done = self._layer_tokens(tf.cast(step, tf.int64))
+    scale = self._train_steps / self._layer_tokens(self._train_steps)
+    return self._rate(tf.cast(done, tf.float32) * scale)
+
+  def _layer_tokens(self, steps):
+    """Returns those of the first steps, of one sequence."""
+    return sum(
+      count * multiply_adds.layer_tokens(kind, self._seq_length)
+      for kind, count in self._schedule.counts(steps).items()
+    )
+
+  def get_config(self) -> dict:
+    """Returns the config of the other schedule: this one is made anew."""
+    return self._rate.get_config()
+
+
+def check(
+  config: optimization.OptimizationConfig, changes: bool, name: str
+) -> None:
+  """Refuses a rate, or a training, in which nothing would be replaced.
+
+  Args:
+    config: of the optimizer.
+    changes: whether the kept tokens depend on how much of training is done.
+    name: of the option.
+
+  Raises:
+    ValueError: with the rule and the value.
+  """
+  if not changes:
+    raise ValueError(
+      f"{name} must be false unless task.keep_schedule changes the number of "
+      "tokens in the course of training. Received: true"
+    )
+  rate = config.learning_rate.type
+  if rate in (None, "constant") and config.warmup.type is None:
+    raise ValueError(
+      f"{name} must be false where trainer.optimizer_config has no schedule of "
+      f"the learning rate. Received: true, with learning_rate.type {rate}"
+    )

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masked-language-model pretraining with token dropping.
+
+Model Garden's `MaskedLMTask` with one more thing in the training step: the
+losses that it computes anyway teach the importance scorer which tokens are hard
+(Hou et al., ACL 2022, section 3.2).
+"""
+
+import functools
+
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+from official.modeling import tf_utils
+from official.nlp.configs import encoders
+from official.nlp.modeling import layers
+from official.nlp.tasks import masked_lm
+
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_skipper
+from token_dropping.data.batches import value_checks
+from token_dropping.dropping import keep_schedule
+from token_dropping.dropping import step_schedule
+from token_dropping.models import checkpoints
+from token_dropping.models import pretrainer
+from token_dropping.tasks import micro_batches
+from token_dropping.tasks import optimizers
+from token_dropping.tasks import step_gradients
+from token_dropping.tasks.masked_lm import dropped_validation
+from token_dropping.tasks.masked_lm import layer_token_rate
+from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import pretrain_metrics
+from token_dropping.tasks.masked_lm import semantic_consistency
+
+
+@task_factory.register_task_cls(pretrain_config.TokenDropMaskedLMConfig)
+class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
+  """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
+
+  Args:
+    *args: of Model Garden's task.
+    **kwargs: likewise.
+
+  Attributes:
+    skippers: the `RecordSkipper`s of the inputs that were built, by dotted path
+      of their data config.
+  """
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.skippers = {}
+
+  def create_optimizer(self, optimizer_config, runtime_config=None):
+    """Builds the optimizer; it clips the gradients of the global batch.
+
+    Not a class method, as Model Garden's is: the rate may follow the schedule.
+    """
+    return optimizers.create_optimizer(
+      optimizer_config, runtime_config, self._wrap_rate
+    )
+
+  def _wrap_rate(self, rate):
+    """Returns a learning rate as the task wants it."""
+    task = self.task_config
+    if not task.learning_rate_by_layer_tokens:
+      return rate
+    return layer_token_rate.LayerTokenRate(
+      rate,
+      pretrain_config.schedule_of(task),
+      task.keep_schedule.train_steps,
+      task.train_data.seq_length,
+    )
+
+  def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
+    """Builds the encoder with its masked-LM and sentence heads."""
+    config = params or self.task_config.model
+    model = pretrainer.TokenDropPretrainer(
+      encoder_network=encoders.build_encoder(config.encoder),
+      mlm_activation=tf_utils.get_activation(config.mlm_activation),
+      mlm_initializer=tf_keras.initializers.TruncatedNormal(
+        stddev=config.mlm_initializer_range
+      ),
+      classification_heads=[
+        layers.ClassificationHead(**head.as_dict()) for head in config.cls_heads
+      ],
+    )
+    _make_weights(model)
+    return model
+
+  def initialize(self, model: pretrainer.TokenDropPretrainer) -> None:
+    """Loads `init_checkpoint`, if one is set, into the model."""
+    if self.task_config.init_checkpoint:
+      checkpoints.initialize_from(model, self.task_config.init_checkpoint)
+
+  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
+    """Reads batches, masks them where asked to, and checks their values."""
+    vocab_size = self.task_config.model.encoder.get().vocab_size
+    made_up = params.input_path == "dummy"
+    if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
+      dataset = super().build_inputs(params, input_context)
+      # Made up records have no weights.
+      return value_checks.with_checked_values(dataset, vocab_size, not made_up)
+    # A run that goes on reads on from where its checkpoint was written.
+    step = checkpoints.latest_step(self.logging_dir)
+    loader = pretrain_data.PretrainDataLoader(params)
+    if pretrain_data.skips_bad_records(params):
+      skipper = self._make_skipper(params, vocab_size)
+      return loader.load(input_context, step, skipper)
+    static = not pretrain_data.is_dynamic(params)
+    dataset = loader.load(input_context, step)
+    return value_checks.with_checked_values(dataset, vocab_size, static)
+
+  def _make_skipper(self, params, vocab_size: int):
+    name = "train_data" if params.is_training else "validation_data"
+    path = f"task.{name}"
+    skipper = record_skipper.RecordSkipper(params, vocab_size, path)
+    self.skippers[path] = skipper
+    return skipper
+
+  def build_metrics(self, training: bool | None = None) -> list:
+    """Model Garden's metrics; also those of the options that are used."""
+    metrics = super().build_metrics(training=training)
+    data = self.task_config.validation_data
+    if training:
+      data = self.task_config.train_data
+      metrics.append(tf_keras.metrics.Mean(name="kept_share"))
+      if self.task_config.semantic_consistency.interval:
+        metrics += [
+          pretrain_metrics.OccasionalMean(name=name)
+          for name in semantic_consistency.METRICS
+        ]
+    elif self.task_config.dropped_validation:
+      metrics += dropped_validation.make_metrics()
+    if pretrain_data.skips_bad_records(data):
+      metrics.append(tf_keras.metrics.Sum(name=value_checks.SKIPPED))
+    return metrics
+
+  def process_metrics(self, metrics, labels, model_outputs) -> None:
+    """Feeds a batch to the accuracies, and counts its skipped records."""
+    found = {metric.name: metric for metric in metrics}
+    sentences = found.pop("next_sentence_accuracy", None)
+    super().process_metrics(list(found.values()), labels, model_outputs)
+    if sentences is not None:
+      sentences.update_state(
+        labels["next_sentence_labels"],
+        model_outputs["next_sentence"],
+        sample_weight=pretrain_losses.sentence_weights(labels),
+      )
+    if value_checks.SKIPPED in found:
+      found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
+
+  def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
+    """Returns the mean loss of this replica's batch and records its parts."""
+    token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)
+    parts = pretrain_losses.mean_losses(labels, model_outputs, token_losses)
+    weights = pretrain_losses.loss_counts(labels)
+    pretrain_metrics.update_means(metrics, parts, weights)
+    return tf.add_n([*parts.values(), *(aux_losses or [])])
+
+  def validation_step(self, inputs, model, metrics) -> dict:
+    """Evaluates whole sequences and, where asked for, dropped ones.
+
+    Returns:
+      Nothing: the trainer would average a loss over batches, whatever they
+      hold. The metrics have it.
+    """
+    if self.task_config.dropped_validation:
+      dropped_validation.update(inputs, model, metrics)
+    super().validation_step(inputs, model, metrics)
+    return {}
+
+  def train_step(self, inputs, model, optimizer, metrics) -> dict:
+    """Runs forward and backward passes, then moves weights and importance.
+
+    Where a step has a second, full pass, loss, metrics and importance are still
+    those of the first, which drops.
+
+    Args:
+      inputs: dictionary of tensors, one replica's batch.
+      model: the `TokenDropPretrainer`.
+      optimizer: of the trainer.
+      metrics: list of Keras metrics.
+
+    Returns:
+      `loss`, a scalar, the mean loss of the global batch, or without
+      `scale_loss` that of this replica's batch; `objective`, what the step
+      minimises, another one where it has two passes; `gradient_norm`, a scalar,
+      of this replica's share of the gradients, before they are clipped.
+    """
+    slices = self.task_config.gradient_accumulation_steps
+    counts = self._counts(inputs)
+    shares = slices
+    if self.task_config.scale_loss:
+      counts = _global_sum(counts)
+      shares *= tf.distribute.get_strategy().num_replicas_in_sync
+
+    def forward_and_backward(kind, batch):
+      with tf.GradientTape() as tape:
+        passes = _run_passes(kind, model, batch)
+        token_losses = pretrain_losses.masked_lm_losses(batch, passes[0])
+        loss, total = self._losses(batch, passes, token_losses, counts)
+        objective = tf.add_n([total, *(each / shares for each in model.losses)])
+        objective = step_gradients.scaled(optimizer, objective)
+      gradients = tape.gradient(objective, model.trainable_variables)
+      self._record(metrics, batch, passes, token_losses)
+      gradients = step_gradients.dense(gradients)
+      return ((loss, total), gradients), token_losses  # [B, P]
+
+    def run(kind):
+      step = functools.partial(forward_and_backward, kind)
+      return micro_batches.accumulate(step, inputs, slices)
+
+    schedule = pretrain_config.schedule_of(self.task_config)
+    (losses, gradients), token_losses = schedule.run(
+      step_gradients.steps_done(optimizer), run
+    )
+    step_gradients.apply(optimizer, gradients, model.trainable_variables)
+    model.encoder_network.importance_scorer.update(
+      inputs["masked_lm_ids"], token_losses, inputs["masked_lm_weights"]
+    )
+    if self.task_config.scale_loss:
+      losses = _global_sum(losses)
+    return {
+      self.loss: losses[0],
+      "objective": losses[1],
+      "gradient_norm": step_gradients.norm(optimizer, gradients),
+    }
+
+  def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
+    """Returns over how many labels or records each loss is a mean."""
+    if self.task_config.semantic_consistency.interval:
+      return semantic_consistency.counts(batch)
+    return pretrain_losses.loss_counts(batch)
+
+  def _losses(self, batch, passes, token_losses, counts) -> tuple:
+    """Returns the loss of the first pass, and what the step minimises."""
+    outputs, *full = passes
+    parts = pretrain_losses.mean_losses(batch, outputs, token_losses, counts)
+    loss = tf.add_n(list(parts.values()))
+    if not full:
+      return loss, loss
+    config = self.task_config.semantic_consistency
+    added = semantic_consistency.terms(
+      batch, outputs, *full, config.detach, counts
+    )
+    return loss, semantic_consistency.objective(config, loss, added)
+
+  def _record(self, metrics, batch, passes, token_losses) -> None:
+    """Feeds a batch to the metrics of training."""
+    outputs, *full = passes
+    means = pretrain_losses.mean_losses(batch, outputs, token_losses)
+    means["kept_share"] = _kept_share(batch, outputs)
+    weights = self._counts(batch)
+    weights["kept_share"] = tf.reduce_sum(
+      tf.cast(batch["input_mask"], tf.float32)
+    )
+    if full:
+      means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
+      weights["full_lm_example_loss"] = weights["lm_example_loss"]
+    pretrain_metrics.update_means(metrics, means, weights)
+    self.process_metrics(metrics, batch, outputs)
+
+
+def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
+  """Calls the model once, since a branch of a step cannot make variables."""
+  names = ["input_word_ids", "input_mask", "input_type_ids"]
+  one = tf.zeros([1, 1], tf.int32)
+  model(dict.fromkeys([*names, "masked_lm_positions"], one))
+
+
+def _run_passes(kind: step_schedule.StepKind, model, batch: dict) -> list[dict]:
+  """Returns what the model returns for each pass of a step."""
+  plans = [kind.plan]
+  if kind.compared:
+    plans.append(keep_schedule.full_plan(kind.plan))
+  outputs = []
+  for plan in plans:
+    with model.encoder_network.following(plan):
+      outputs.append(model(batch, training=True))
+  return outputs
+
+
+def _global_sum(values):
+  """Sums a structure of tensors over replicas."""
+  replica = tf.distribute.get_replica_context()
+  return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _kept_share(inputs: dict, outputs: dict) -> tf.Tensor:
+  """Returns the share of real tokens computed in the middle layers, a mean."""
+  if "computed_share" not in outputs:
+    return tf.constant(1.0)
+  mask = tf.cast(inputs["input_mask"], tf.float32)
+  computed = outputs["computed_share"] * mask
+  return tf.math.divide_no_nan(tf.reduce_sum(computed), tf.reduce_sum(mask))

@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the pretraining task."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from official.core import exp_factory
+from official.nlp.configs import bert
+from official.nlp.tasks import masked_lm as model_garden
+
+from tests import testing
+from token_dropping.common import config_overrides
+from token_dropping.common import errors
+from token_dropping.data.batches import value_checks
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import pretrain_losses
+
+HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
+
+
+def _task(schedule=None, **model) -> masked_lm.TokenDropMaskedLMTask:
+  params = exp_factory.get_exp_config("bert/token_drop")
+  task = {"model": model} | ({"keep_schedule": schedule} if schedule else {})
+  overrides = testing.merged(testing.TINY, {"task": task})
+  config_overrides.apply_overrides(params, overrides, source="test")
+  return masked_lm.TokenDropMaskedLMTask(params.task)
+
+
+def _batch(size: int = 4, next_sentence: bool = False, first: int = 0) -> dict:
+  records = [
+    testing.random_features(seed, next_sentence)
+    for seed in range(first, first + size)
+  ]
+  batch = {}
+  for name in records[0]:
+    stacked = np.stack([record[name] for record in records])
+    kind = np.float32 if name == "masked_lm_weights" else np.int32
+    batch[name] = tf.constant(stacked.astype(kind))
+  return batch
+
+
+def _sgd():
+  return tf_keras.optimizers.legacy.SGD(0.5)
+
+
+def _scores(model) -> np.ndarray:
+  return model.encoder_network.importance_scorer.table.numpy()
+
+
+def test_importance_follows_the_masked_lm_loss():
+  task, batch = _task(), _batch()
+  model = task.build_model()
+  before = _scores(model)
+  outputs = model(batch, training=True)
+  losses = pretrain_losses.masked_lm_losses(batch, outputs).numpy()
+  task.train_step(batch, model, _sgd(), task.build_metrics(training=True))
+  after = _scores(model)
+  used = batch["masked_lm_weights"].numpy() > 0
+  ids = batch["masked_lm_ids"].numpy()
+  for token in range(testing.VOCAB_SIZE):
+    expected = before[token]
+    if token in ids[used]:
+      mean = losses[used & (ids == token)].mean()
+      expected = 0.995 * expected + 0.005 * mean
+    np.testing.assert_allclose(after[token], expected, rtol=1e-5)
+
+
+def test_padded_slots_never_move_the_padding():
+  task, batch = _task(), _batch()
+  model, metrics = task.build_model(), task.build_metrics(training=True)
+  for _ in range(3):
+    task.train_step(batch, model, _sgd(), metrics)
+  assert _scores(model)[0] == -1e4
+
+
+def test_step_compiled_with_xla_equals_the_eager_step():
+  task, batch = _task(), _batch()
+  results = []
+  for compiled in (False, True):
+    tf_keras.utils.set_random_seed(1)
+    model, optimizer = task.build_model(), _sgd()
+    metrics = task.build_metrics(training=True)
+
+    def step(batch, model=model, optimizer=optimizer, metrics=metrics):
+      return task.train_step(batch, model, optimizer, metrics)
+
+    if compiled:
+      step = tf.function(step, jit_compile=True)
+    losses = [step(batch)["loss"].numpy() for _ in range(3)]
+    results.append([*losses, _scores(model), *model.get_weights()])
+  for eager, xla in zip(*results, strict=True):
+    np.testing.assert_allclose(eager, xla, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "next_sentence", [pytest.param(False, marks=pytest.mark.slow), True]
+)
+def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
+  heads = [HEAD.as_dict()] if next_sentence else []
+  results = []
+  for count in (1, 2):
+    strategy = testing.mirrored(count)
+    with strategy.scope():
+      tf_keras.utils.set_random_seed(1)
+      task = _task(cls_heads=heads)
+      model, optimizer = task.build_model(), _sgd()
+      metrics = task.build_metrics(training=True)
+    for _ in range(3):
+      shards = _shards(strategy, _batch(4, next_sentence))
+      tf.function(strategy.run)(
+        task.train_step, args=(shards, model, optimizer, metrics)
+      )
+    results.append([_scores(model), *model.get_weights()])
+    for copy in strategy.experimental_local_results(
+      model.encoder_network.importance_scorer.table
+    ):
+      np.testing.assert_array_equal(copy, results[-1][0])
+  for one, two in zip(*results, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+SCHEDULE = {
+  "type": "steps",
+  "steps": [
+    {"step": 1, "keep_ratios": [0.75]},
+    {"step": 2, "keep_ratios": [1.0]},
+  ],
+  "train_steps": 3,
+}
+
+
+@pytest.mark.parametrize(
+  ("replicas", "compiled"),
+  [(1, True), pytest.param(2, False, marks=pytest.mark.slow)],
+)
+def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas, compiled):
+  """Each of three steps equals one of a task that always keeps its share."""
+  strategy = testing.mirrored(replicas)
+  with strategy.scope():
+    scheduled = _started(schedule=SCHEDULE)
+    plain = [
+      _started(encoder={"any": {"token_keep_ratio": ratio}})
+      for ratio in (0.5, 0.75, 1.0)
+    ]
+  step = _step(strategy, scheduled, compiled)
+  for each in plain:
+    each[1].set_weights(scheduled[1].get_weights())
+    table = each[1].encoder_network.importance_scorer.table
+    table.assign(_scores(scheduled[1]))
+    batch = _shards(strategy, _batch(4))
+    losses = [run(batch) for run in (step, _step(strategy, each, compiled))]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    models = [scheduled[1], each[1]]
+    for found, expected in zip(
+      *([_scores(model), *model.get_weights()] for model in models), strict=True
+    ):
+      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def _started(**changes) -> tuple:
+  """Returns a task with its model, optimizer and metrics."""
+  tf_keras.utils.set_random_seed(1)
+  task = _task(**changes)
+  return task, task.build_model(), _sgd(), task.build_metrics(training=True)
+
+
+def _step(strategy, started: tuple, compiled: bool):
+  task, *rest = started
+
+  def step(batch):
+    return task.train_step(batch, *rest)["loss"]
+
+  if compiled:
+    step = tf.function(step, jit_compile=True)
+
+  @tf.function
+  def distributed(batch):
+    losses = strategy.run(step, args=(batch,))
+    return strategy.reduce("MEAN", losses, axis=None)
+
+  return distributed
+
+
+def test_without_scale_loss_the_gradients_of_replicas_add_up():
+  moves = []
+  for count in (1, 2):
+    strategy = testing.mirrored(count)
+    with strategy.scope():
+      tf_keras.utils.set_random_seed(1)
+      task = _task()
+      task.task_config.scale_loss = False
+      model, optimizer = task.build_model(), _sgd()
+      model(_batch())  # makes the weights
+    before = model.get_weights()
+    shards = strategy.experimental_distribute_values_from_function(
+      lambda _: _batch()
+    )
+    tf.function(strategy.run)(
+      task.train_step, args=(shards, model, optimizer, [])
+    )
+    after = model.get_weights()
+    moves.append([b - a for a, b in zip(before, after, strict=True)])
+  for one, two in zip(*moves, strict=True):
+    np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
+
+
+def _shards(strategy, batch: dict):
+  """Splits a batch among replicas, unevenly where predictions are unused."""
+  weights = batch["masked_lm_weights"].numpy()
+  weights[0] = 0.0
+  batch = batch | {"masked_lm_weights": tf.constant(weights)}
+  count = strategy.num_replicas_in_sync
+
+  def part(context):
+    rows = slice(context.replica_id_in_sync_group, None, count)
+    return {name: tensor[rows] for name, tensor in batch.items()}
+
+  return strategy.experimental_distribute_values_from_function(part)
+
+
+def test_validation_loss_is_that_of_bert_on_whole_sequences():
+  task, batch = _task(), _batch()
+  model = task.build_model()
+  dense_task = _task(encoder={"any": {"token_keep_ratio": 1.0}})
+  dense = dense_task.build_model()
+  batch_of_one = {name: value[:1] for name, value in batch.items()}
+  for each in (model, dense):
+    each(batch_of_one)
+  dense.set_weights(model.get_weights())
+  metrics = task.build_metrics()
+  task.validation_step(batch, model, metrics)
+  theirs = model_garden.MaskedLMTask.validation_step(
+    dense_task, batch, dense, dense_task.build_metrics()
+  )
+  found = {metric.name: metric.result() for metric in metrics}
+  np.testing.assert_allclose(
+    found["lm_example_loss"], theirs["loss"], rtol=1e-6
+  )
+
+
+def test_kept_share_counts_real_tokens():
+  task = _task(encoder={"any": {"token_keep_k": 4}})
+  batch = _batch()
+  half = tf.sequence_mask([8] * 4, testing.SEQ_LENGTH, tf.int32)
+  ids = batch["input_word_ids"] * half
+  batch |= {"input_mask": half, "input_word_ids": ids}
+  metrics = task.build_metrics(training=True)
+  task.train_step(batch, task.build_model(), _sgd(), metrics)
+  share = next(metric for metric in metrics if metric.name == "kept_share")
+  np.testing.assert_allclose(share.result(), 0.5)
+
+
+def test_loss_metric_weighs_batches_by_their_predictions():
+  task = _task()
+  model, metrics = task.build_model(), task.build_metrics()
+  full, short = _batch(4), _batch(1, first=9)
+  losses = []
+  for batch in (full, short):
+    alone = task.build_metrics()
+    for each in (alone, metrics):
+      assert task.validation_step(batch, model, each) == {}
+    losses.append(
+      next(m.result() for m in alone if m.name == "lm_example_loss")
+    )
+  metric = next(m for m in metrics if m.name == "lm_example_loss")
+  np.testing.assert_allclose(
+    metric.result(), (losses[0] * 8 + losses[1] * 2) / 10, rtol=1e-6
+  )
+
+
+def test_id_outside_the_vocabulary_stops_the_input(tmp_path):
+  bad = testing.random_features(0)
+  bad["input_word_ids"][3] = testing.VOCAB_SIZE
+  path = testing.write_records(tmp_path / "records", [bad] * 4)
+  task = _task()
+  data = task.task_config.train_data.replace(input_path=path)
+  with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+    next(iter(task.build_inputs(data)))
+  assert value_checks.broken_rule(caught.value) == (
+    "input_word_ids must be in [0, vocab_size) (50). Received: 50"
+  )
+
+
+def _save_bert(directory, hidden_size: int = 8) -> str:
+  """Saves a BERT without importance table, as Model Garden would."""
+  sizes = {
+    "vocab_size": testing.VOCAB_SIZE,
+    "hidden_size": hidden_size,
+    "num_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": testing.SEQ_LENGTH,
+  }
+  config = model_garden.MaskedLMConfig(
+    model=bert.PretrainerConfig(
+      {"encoder": {"type": "bert_v2", "bert_v2": sizes}, "cls_heads": []}
+    )
+  )
+  model = model_garden.MaskedLMTask(config).build_model()
+  model(_batch())
+  checkpoint = tf.train.Checkpoint(model=model, **model.checkpoint_items)
+  return checkpoint.save(directory / "bert")
+
+
+def test_init_checkpoint_may_be_any_bert(tmp_path):
+  path = _save_bert(tmp_path)
+  task = _task()
+  model = task.build_model()
+  task.task_config.init_checkpoint = path
+  before = _scores(model)
+  task.initialize(model)
+  reader = tf.train.load_checkpoint(path)
+  kernel = "encoder/_pooler_layer/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+  np.testing.assert_array_equal(
+    model.encoder_network.pooler_layer.kernel, reader.get_tensor(kernel)
+  )
+  np.testing.assert_array_equal(_scores(model), before)
+
+
+def test_init_checkpoint_brings_the_importance(tmp_path):
+  task = _task()
+  trained = task.build_model()
+  metrics = task.build_metrics(training=True)
+  task.train_step(_batch(), trained, _sgd(), metrics)
+  tf.train.Checkpoint(**trained.checkpoint_items).save(tmp_path / "ckpt")
+  model = task.build_model()
+  task.task_config.init_checkpoint = str(tmp_path)  # a folder: its latest
+  task.initialize(model)
+  np.testing.assert_array_equal(_scores(model), _scores(trained))
+
+
+@pytest.mark.parametrize(
+  ("kind", "reason"),
+  [
+    ("missing", "must hold a readable checkpoint"),
+    ("no run", "must hold a readable checkpoint"),
+    ("other size", "must hold every weight .* of shape .*, not"),
+    (
+      "no encoder",
+      "must hold every weight .* without encoder/.* and [0-9]+ more$",
+    ),
+  ],
+)
+def test_wrong_init_checkpoint_is_one_line(tmp_path, kind, reason):
+  path = str(tmp_path / "nothing")
+  if kind == "no run":
+    path = str(tmp_path)
+  if kind == "other size":
+    path = _save_bert(tmp_path, hidden_size=4)
+  if kind == "no encoder":
+    path = tf.train.Checkpoint(v=tf.Variable(1.0)).save(tmp_path / "other")
+  task = _task()
+  task.task_config.init_checkpoint = path
+  with pytest.raises(
+    errors.UserError, match=f"^task.init_checkpoint .*{reason}"
+  ) as caught:
+    task.initialize(task.build_model())
+  assert "\n" not in str(caught.value)
+
+
+# Data without masks.
+
+
+@pytest.fixture
+def dynamic_data(tmp_path):
+  """A task's training data with dynamic masking and one record."""
+  path = tmp_path / "records"
+  testing.write_records(path, [testing.dynamic_features(0)])
+  data = _task().task_config.train_data
+  data.override(
+    {
+      "input_path": str(path),
+      "vocab_file": testing.write_vocabulary(tmp_path / "vocab.txt"),
+      "masking": "dynamic",
+      "global_batch_size": 1,
+    }
+  )
+  return data
+
+
+def _first_batch(task, data) -> dict:
+  return next(iter(task.build_inputs(data)))
+
+
+def test_data_without_masks_is_masked(dynamic_data):
+  batch = _first_batch(_task(), dynamic_data)
+  assert float(tf.reduce_sum(batch["masked_lm_weights"])) >= 1
+
+
+def test_ids_are_checked_after_masking_too(dynamic_data):
+  record = testing.dynamic_features(0)
+  record["input_word_ids"][5] = testing.VOCAB_SIZE
+  testing.write_records(dynamic_data.input_path, [record])
+  dynamic_data.override({"mask_share": 0.0, "random_share": 0.0})
+  with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+    _first_batch(_task(), dynamic_data)
+  assert value_checks.broken_rule(caught.value) == (
+    f"input_word_ids must be in [0, vocab_size) ({testing.VOCAB_SIZE}). "
+    f"Received: {testing.VOCAB_SIZE}"
+  )
+
+
+def test_continued_run_goes_on_with_the_rate(tmp_path, dynamic_data):
+  step = tf.Variable(0, dtype=tf.int64)
+  checkpoint = tf.train.Checkpoint(global_step=step)
+  dynamic_data.override(
+    {
+      "masking_rate": 0.01,
+      "final_masking_rate": 0.4,
+      "masking_rate_steps": 10,
+    }
+  )
+  task = masked_lm.TokenDropMaskedLMTask(
+    _task().task_config, logging_dir=str(tmp_path)
+  )
+  numbers = []
+  for number in (0, 10):
+    step.assign(number)
+    checkpoint.save(str(tmp_path / "ckpt"))
+    weights = _first_batch(task, dynamic_data)["masked_lm_weights"]
+    numbers.append(int(tf.reduce_sum(weights)))
+  assert numbers == [1, testing.PREDICTIONS]
+
+
+def test_dummy_data_of_model_garden_needs_no_records():
+  data = _task().task_config.train_data
+  data.override({"input_path": "dummy", "masking": "dynamic"})
+  batch = _first_batch(_task(), data)
+  assert batch["input_word_ids"].shape == [1, testing.SEQ_LENGTH]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML fields of pretraining, and the steps that follow from them."""
+
+import dataclasses
+
+from official.nlp.tasks import masked_lm
+
+from token_dropping.dropping import keep_schedule as schedules
+from token_dropping.dropping import step_schedule
+from token_dropping.models import encoder_config
+from token_dropping.tasks.masked_lm import semantic_consistency as consistency
+
+
+@dataclasses.dataclass
+class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
+  """Model Garden's masked-LM task config.
+
+  Attributes:
+    scale_loss: divide by the weights of the *global* batch, so that the number
+      of replicas changes nothing. `False` is Model Garden's sum over replicas.
+    gradient_accumulation_steps: into how many slices each replica's batch is
+      cut. They are computed one after the other and make one optimizer step, so
+      that a large batch fits a small device.
+    seed: of initial weights and dropout. Another one, another run.
+    deterministic: use TensorFlow's deterministic operations alone, slower on
+      accelerators: the same command gives the same bits on the same machine.
+    on_bad_numbers: `stop` ends the run at a loss or a gradient that is NaN or
+      Inf; `skip` leaves such a step out and counts it.
+    max_skipped_steps: how many steps of a run may be left out.
+    keep_schedule: how many tokens stay in the course of training.
+    semantic_consistency: steps that compare the dropped with a full pass.
+    learning_rate_by_layer_tokens: advance the learning rate with the tokens
+      that the layers have computed instead of with the steps.
+    dropped_validation: also evaluate with dropping, on the same batches.
+    dropping_pictures: show in TensorBoard, at every evaluation, what is dropped
+      of the first validation records.
+  """
+
+  scale_loss: bool = True
+  gradient_accumulation_steps: int = 1
+  seed: int = 0
+  deterministic: bool = False
+  on_bad_numbers: str = "stop"
+  max_skipped_steps: int = 10
+  keep_schedule: schedules.KeepScheduleConfig = dataclasses.field(
+    default_factory=schedules.KeepScheduleConfig
+  )
+  semantic_consistency: consistency.SemanticConsistencyConfig = (
+    dataclasses.field(default_factory=consistency.SemanticConsistencyConfig)
+  )
+  learning_rate_by_layer_tokens: bool = False
+  dropped_validation: bool = False
+  dropping_pictures: bool = True
+
+
+def schedule_of(task: TokenDropMaskedLMConfig) -> step_schedule.StepSchedule:
+  """Returns what each training step of a task computes.
+
+  Raises:
+    ValueError: a value of the schedule or the encoder outside its range.
+  """
+  config = task.keep_schedule
+  plan = encoder_config.get_drop_plan(task.model.encoder.get())
+  return step_schedule.StepSchedule(
+    schedules.phases(config, plan),
+    config.full_interval,
+    task.semantic_consistency.interval,
+  )

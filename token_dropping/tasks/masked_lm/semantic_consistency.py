@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dropped passes that keep the meaning of full ones.
+
+ScTD (Zhong et al., "Revisiting Token Dropping Strategy in Efficient BERT
+Pretraining", ACL 2023, https://arxiv.org/abs/2305.15273, section 3): every now
+and then a batch gets a second, full pass, and the states of [CLS] in the
+dropped pass are drawn to those of the full one. Shapes: B batch, P predictions,
+D hidden size.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+from official.modeling.hyperparams import base_config
+
+from token_dropping.dropping import step_schedule
+from token_dropping.tasks.masked_lm import pretrain_losses
+
+# By metric name: after which layer the states are compared.
+_LAYERS = {"kl_before_last": -2, "kl_last": -1}
+METRICS = ("full_lm_example_loss", *_LAYERS)
+
+
+@dataclasses.dataclass
+class SemanticConsistencyConfig(base_config.Config):
+  """Steps whose batch gets a full pass beside the dropped one.
+
+  Their loss is the sum of four terms, each times its weight. The defaults are
+  the published weights.
+
+  Attributes:
+    interval: every so many steps is such a step; 0 means none, 10 is published.
+    detach: the full pass' states are a target alone: no gradient of the
+      divergences reaches the weights through them.
+    dropped_weight: of the dropped pass' losses.
+    full_weight: of the full pass' losses.
+    kl_before_last_weight: of the divergence of the states before the last
+      layer.
+    kl_last_weight: of the divergence of the states after the last layer.
+  """
+
+  interval: int = 0
+  detach: bool = False
+  dropped_weight: float = 0.5
+  full_weight: float = 0.5
+  kl_before_last_weight: float = 0.05
+  kl_last_weight: float = 0.05
+
+
+def check(
+  config: SemanticConsistencyConfig, schedule: step_schedule.StepSchedule
+) -> None:
+  """Refuses what is out of range, or would change nothing.
+
+  Args:
+    config: the fields.
+    schedule: of the training.
+
+  Raises:
+    ValueError: with the field, the rule and the value.
+  """
+  for field in dataclasses.fields(SemanticConsistencyConfig):
+    value = getattr(config, field.name)
+    if not value >= 0:
+      raise ValueError(f"{field.name} must be at least 0. Received: {value}")
+  interval, full = config.interval, schedule.full_interval
+  if interval and not any(phase.plan.drops for phase in schedule.phases):
+    raise ValueError(
+      "interval must be 0 unless the encoder drops tokens. "
+      f"Received: {interval}"
+    )
+  if interval and full and interval % full == 0:
+    raise ValueError(
+      "interval must not be a multiple of task.keep_schedule.full_interval "
+      f"({full}): those steps drop nothing. Received: {interval}"
+    )
+
+
+def counts(labels: dict) -> dict[str, tf.Tensor]:
+  """Returns over how many labels or records each term is a mean, by name."""
+  records = tf.reduce_sum(pretrain_losses.sentence_weights(labels))
+  return pretrain_losses.loss_counts(labels) | dict.fromkeys(_LAYERS, records)
+
+
+def divergence(
+  dropped: tf.Tensor, full: tf.Tensor, detach: bool = False
+) -> tf.Tensor:
+  """Returns how far dropped states are from full ones, each a softmax over D.
+
+  It is the Kullback-Leibler divergence KL(full || dropped): the full pass is
+  the target that the dropped one is to cover, as a teacher is in distillation
+  and in the authors' code.
+
+  Args:
+    dropped: [B, D].
+    full: [B, D].
+    detach: stop gradients of `full`.
+
+  Returns:
+    float32 [B], in nats.
+
+  Example:
+
+  >>> even, odd = tf.math.log([[0.5, 0.5]]), tf.math.log([[0.25, 0.75]])
+  >>> divergence(even, odd).numpy().round(4)  # 1/4 log 1/2 + 3/4 log 3/2
+  array([0.1308], dtype=float32)
+  """
+  if detach:
+    full = tf.stop_gradient(full)
+  dropped = tf.nn.log_softmax(tf.cast(dropped, tf.float32))
+  full = tf.nn.log_softmax(tf.cast(full, tf.float32))
+  return tf.reduce_sum(tf.exp(full) * (full - dropped), axis=-1)
+
+
+def terms(
+  labels: dict,
+  dropped: dict,
+  full: dict,
+  detach: bool,
+  numbers: dict[str, tf.Tensor] | None = None,
+) -> dict[str, tf.Tensor]:
+  """Returns what a full pass adds to the loss, before weights.
+
+  Args:
+    labels: the batch.
+    dropped: what the model returned for it in the dropped pass.
+    full: likewise, in the full pass.
+    detach: stop gradients of the full pass in the divergences.
+    numbers: what to divide the sums by, of `counts`; default: those of this
+      batch.
+
+  Returns:
+    Scalars by name: the losses of the full pass (computed from *its* outputs,
+    unlike in the authors' code) with `full_` before their names, and the
+    divergences at position 0, means over the records that have tokens.
+  """
+  numbers = numbers or counts(labels)
+  losses = pretrain_losses.masked_lm_losses(labels, full)
+  parts = pretrain_losses.mean_losses(labels, full, losses, numbers)
+  found = {f"full_{name}": loss for name, loss in parts.items()}
+  for name, layer in _LAYERS.items():
+    states = [each["encoder_outputs"][layer][:, 0] for each in (dropped, full)]
+    distances = divergence(*states, detach)
+    total = tf.reduce_sum(distances * pretrain_losses.sentence_weights(labels))
+    found[name] = tf.math.divide_no_nan(total, numbers[name])
+  return found
+
+
+def objective(
+  config: SemanticConsistencyConfig,
+  dropped_loss: tf.Tensor,
+  added: dict[str, tf.Tensor],
+) -> tf.Tensor:
+  """Returns the loss of a step with two passes, a scalar.
+
+  Args:
+    config: the weights.
+    dropped_loss: scalar, of the dropped pass.
+    added: of `terms`.
+
+  Example:
+
+  >>> added = dict(full_lm_example_loss=2.0, kl_before_last=1.0, kl_last=3.0)
+  >>> float(objective(SemanticConsistencyConfig(), tf.constant(4.0), added))
+  3.200000047683716
+  """
+  weights = {
+    "kl_before_last": config.kl_before_last_weight,
+    "kl_last": config.kl_last_weight,
+  }
+  total = config.dropped_weight * dropped_loss
+  for name, value in added.items():
+    total += weights.get(name, config.full_weight) * value
+  return total

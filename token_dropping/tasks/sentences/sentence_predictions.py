@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fine-tuned classifier or regressor says of a split."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+from official.nlp.data import sentence_prediction_dataloader as dataloader
+
+from token_dropping.data.finetuning import finetune_folder
+from token_dropping.tasks.sentences import sentence_task
+from token_dropping.training import trained_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+  """Predictions in the order of the records.
+
+  Attributes:
+    ids: [N], numbers of the examples.
+    outputs: [N, C] logits, or [N, 1] numbers for regression.
+    labels: [N]; 0 where the split has none.
+  """
+
+  ids: np.ndarray
+  outputs: np.ndarray
+  labels: np.ndarray
+
+
+def predict(
+  run: trained_run.TrainedRun, data_dir: str, split: str, batch_size: int = 32
+) -> Predictions:
+  """Predicts a split with the whole sequence, as an ordinary BERT.
+
+  Args:
+    run: a fine-tuned run.
+    data_dir: folder of prepared data with the vocabulary of the run.
+    split: name of the split.
+    batch_size: int, B.
+
+  Raises:
+    UserError: no such data, or a checkpoint that does not hold the model.
+  """
+  card = finetune_folder.read_card(data_dir)
+  params = dataloader.SentencePredictionDataConfig(
+    input_path=tf.io.gfile.join(data_dir, f"{split}.tfrecord"),
+    global_batch_size=batch_size,
+    is_training=False,
+    drop_remainder=False,
+    seq_length=card["seq_length"],
+    label_type="float" if card["kind"] == "regression" else "int",
+    include_example_id=True,
+  )
+  batches = dataloader.SentencePredictionDataLoader(params).load()
+  model = run.build_classifier()
+  features = batches.map(
+    lambda batch: {k: batch[k] for k in sentence_task.FEATURES}
+  )
+  outputs = model.predict(features, verbose=0)
+  rest = batches.map(lambda batch: (batch["example_id"], batch["label_ids"]))
+  ids, labels = zip(*rest.as_numpy_iterator(), strict=True)
+  return Predictions(
+    np.concatenate(ids), np.asarray(outputs, np.float32), np.concatenate(labels)
+  )

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning on sentences or pairs of them: classes, or a number.
+
+Model Garden's `SentencePredictionTask`, scored as GLUE scores.
+"""
+
+import dataclasses
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+from official.core import task_factory
+from official.modeling import tf_utils
+from official.nlp.data import sentence_prediction_dataloader as dataloader
+from official.nlp.modeling import models
+from official.nlp.tasks import sentence_prediction
+
+from token_dropping.models import checkpoints
+from token_dropping.tasks.finetuning import finetune_data
+from token_dropping.tasks.finetuning import finetune_task
+from token_dropping.tasks.sentences import sentence_scores
+
+ACCURACY, VALIDATION_LOSS = "cls_accuracy", "validation_loss"
+FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
+
+
+@dataclasses.dataclass
+class SentenceDataConfig(dataloader.SentencePredictionDataConfig):
+  """Model Garden's fields.
+
+  Attributes:
+    input_path: TFRecord files; in validation one for each part that is scored
+      on its own, such as MNLI's matched and mismatched.
+    text_fields: names of the one or two texts, for whoever serves the model.
+  """
+
+  input_path: str | tuple[str, ...] = ""
+  text_fields: tuple[str, ...] | None = None
+
+
+@dataclasses.dataclass
+class SentenceTaskConfig(
+  finetune_task.FinetuneConfig, sentence_prediction.SentencePredictionConfig
+):
+  """Fields of fine-tuning and of Model Garden's task."""
+
+  train_data: cfg.DataConfig = dataclasses.field(
+    default_factory=SentenceDataConfig
+  )
+  validation_data: cfg.DataConfig = dataclasses.field(
+    default_factory=SentenceDataConfig
+  )
+
+
+class SentenceModel(models.BertClassifier):
+  """Model Garden's classifier, whose checkpoints may hold the importance."""
+
+  @property
+  def checkpoint_items(self) -> dict:
+    """What to checkpoint beside the model, by name."""
+    return finetune_task.with_importance(
+      super().checkpoint_items, self._network
+    )
+
+
+@task_factory.register_task_cls(SentenceTaskConfig)
+class SentenceTask(
+  finetune_task.FinetuneTask, sentence_prediction.SentencePredictionTask
+):
+  """Fine-tunes a classifier or a regressor; scores whole validation sets."""
+
+  def build_model(self) -> SentenceModel:
+    """Builds the encoder with a head on its first position."""
+    config = self.task_config.model
+    return SentenceModel(
+      network=self.build_encoder(),
+      num_classes=config.num_classes,
+      initializer=tf_keras.initializers.TruncatedNormal(
+        stddev=config.encoder.get().initializer_range
+      ),
+      use_encoder_pooler=config.use_encoder_pooler,
+    )
+
+  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
+    """Reads batches: features, and labels with the number of their file."""
+    paths = [params.input_path] if params.is_training else _paths(params)
+    step = checkpoints.latest_step(self.logging_dir)
+    parts = []
+    for index, path in enumerate(paths):
+      reader = finetune_data.SentenceReader(params.replace(input_path=path))
+      batches = reader.load(input_context, step)
+      parts.append(batches.map(functools.partial(_split, index=index)))
+    return functools.reduce(tf.data.Dataset.concatenate, parts)
+
+  def build_losses(self, labels, model_outputs, aux_losses=None) -> tf.Tensor:
+    """Returns the mean loss of a batch."""
+    if self.task_config.model.num_classes > 1:
+      return super().build_losses(labels, model_outputs, aux_losses)
+    # Model Garden compares [B] labels with [B, 1] outputs: all with all.
+    losses = tf_keras.losses.mean_squared_error(
+      labels[self.label_field][:, None], tf.cast(model_outputs, tf.float32)
+    )
+    return tf_utils.safe_mean(tf.add_n([losses, *(aux_losses or [])]))
+
+  def build_metrics(self, training: bool | None = None) -> list:
+    """Returns the accuracy, in training; in validation, the mean loss.
+
+    Validation is scored at its end.
+    """
+    if not training:
+      return [tf_keras.metrics.Mean(name=VALIDATION_LOSS)]
+    if self.task_config.model.num_classes == 1:
+      return []
+    return [tf_keras.metrics.SparseCategoricalAccuracy(name=ACCURACY)]
+
+  def validation_step(self, inputs, model, metrics=None) -> dict:
+    """Returns outputs and labels of a batch; counts its loss by examples."""
+    features, labels = inputs
+    outputs = self.inference_step(features, model)
+    loss = self.build_losses(labels, outputs, model.losses)
+    for metric in metrics or []:
+      metric.update_state(loss, sample_weight=tf.shape(outputs)[0])
+    return {
+      "outputs": tf.cast(outputs, tf.float32),
+      "labels": labels[self.label_field],
+      "parts": labels["part"],
+    }
+
+  def aggregate_logs(self, state=None, step_outputs=None) -> dict:
+    """Collects outputs and labels of all batches."""
+    state = state or {"outputs": [], "labels": [], "parts": []}
+    for name, values in state.items():
+      values += [each.numpy() for each in step_outputs[name]]
+    return state
+
+  def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
+    """Returns the scores of each validation file, as `score_names` names."""
+    del global_step
+    found = {k: np.concatenate(v) for k, v in aggregated_logs.items()}
+    scores = {}
+    for index, suffix in enumerate(suffixes(self.task_config.validation_data)):
+      here = found["parts"] == index
+      part = sentence_scores.compute(
+        self.task_config.metrics, found["labels"][here], found["outputs"][here]
+      )
+      scores |= {f"{name}{suffix}": value for name, value in part.items()}
+    return scores
+
+
+def suffixes(data: SentenceDataConfig) -> list[str]:
+  """Returns what each validation file adds to the names of its scores.
+
+  Nothing for `validation.tfrecord`, `_matched` for
+  `validation_matched.tfrecord`.
+  """
+  stems = [os.path.splitext(os.path.basename(p))[0] for p in _paths(data)]
+  return [stem.removeprefix("validation") for stem in stems]
+
+
+def score_names(config: SentenceTaskConfig) -> list[str]:
+  """Returns the names of all validation scores, the leading one first."""
+  ends = suffixes(config.validation_data)
+  return [f"{name}{end}" for end in ends for name in config.metrics]
+
+
+def _paths(data: SentenceDataConfig) -> list[str]:
+  path = data.input_path
+  return [path] if isinstance(path, str) else list(path)
+
+
+def _split(batch: dict, index: int) -> tuple[dict, dict]:
+  """Returns what the model reads, and the rest with the number of the file."""
+  features = {name: batch[name] for name in FEATURES}
+  labels = {k: v for k, v in batch.items() if k not in FEATURES}
+  size = tf.shape(batch[FEATURES[0]])[0]
+  return features, labels | {"part": tf.fill([size], index)}

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start and end logits -> answers in the words of the text -> EM and F1.
+
+Tokens know their characters (`validation.spans.json`), so an answer is cut out
+of the context as it stands there. Model Garden's `squad_lib` instead joins the
+pieces, searches them in the text, and falls back on whole words where folding
+changed it. Which spans compete, and what they score, is as there. EM and F1
+come from Model Garden's scripts.
+"""
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from official.nlp.tools import squad_evaluate_v1_1
+from official.nlp.tools import squad_evaluate_v2_0
+
+from token_dropping.common import errors
+from token_dropping.data.finetuning import finetune_folder
+from token_dropping.data.finetuning import squad_records
+
+Logits = Mapping[int, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanExamples:
+  """What there is to answer and how records lie in the texts.
+
+  Attributes:
+    articles: `data` of SQuAD's JSON, with all answers.
+    contexts: the texts.
+    tokens: for each text, [N] first characters and [N] ends of its tokens.
+    windows: of each record, as `squad_records` writes them.
+    impossible: bool, whether "no answer" is an answer.
+  """
+
+  articles: list[dict]
+  contexts: list[str]
+  tokens: list[tuple[list[int], list[int]]]
+  windows: list[dict]
+  impossible: bool
+
+  @classmethod
+  def read(cls, folder: str) -> "SpanExamples":
+    """Reads what `token_dropping.data.finetune` wrote for validation.
+
+    Args:
+      folder: of SQuAD data.
+
+    Raises:
+      UserError: there are no such data.
+    """
+    card = finetune_folder.read_card(folder)
+    if card["kind"] != "span":
+      raise errors.UserError(
+        f"answers can be scored for squad_v1.1 and squad_v2.0. Received: "
+        f"{folder!r}, {card['task']}"
+      )
+    stem = tf.io.gfile.join(folder, "validation")
+    articles = _read_json(stem + squad_records.EXAMPLES)["data"]
+    spans = _read_json(stem + squad_records.SPANS)
+    return cls(
+      articles=articles,
+      contexts=[p["context"] for a in articles for p in a["paragraphs"]],
+      tokens=[(c["starts"], c["ends"]) for c in spans["contexts"]],
+      windows=spans["windows"],
+      impossible=card["version_2_with_negative"],
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+  """Predicted answers.
+
+  Attributes:
+    texts: the answer to each question, by its id; "" means none.
+    spans: the best answer to each question, whatever "no answer" scores.
+    null_scores: where "no answer" is possible, its score less that of the best
+      answer, by id.
+  """
+
+  texts: dict[str, str]
+  spans: dict[str, str]
+  null_scores: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+  """A span: its score and its first and last token in the context."""
+
+  score: float
+  first: int
+  last: int
+
+
+def choose_answers(
+  examples: SpanExamples,
+  logits: Logits,
+  n_best: int = 20,
+  max_answer_length: int = 30,
+  null_threshold: float = 0.0,
+) -> Answers:
+  """Returns the best answer to each question.
+
+  The score of a span is the logit of its start plus that of its end. A window
+  offers spans of its `n_best` best starts and ends that begin and end in the
+  context, do not end before they begin, have at most `max_answer_length`
+  tokens, and begin where this window shows most context (Devlin et al., 2019).
+
+  Args:
+    examples: what there is to answer.
+    logits: start and end logits, [S] each, of each record by its `unique_id`.
+    n_best: int, default 20.
+    max_answer_length: int, tokens, default 30.
+    null_threshold: float, default 0: answer nothing if that scores more than
+      this above the best answer (SQuAD 2.0).
+
+  Raises:
+    KeyError: a record has no logits.
+  """
+  grouped = collections.defaultdict(list)
+  for window in examples.windows:
+    grouped[window["question"]].append(window)
+  texts, spans, null_scores = {}, {}, {}
+  for question, windows in grouped.items():
+    best = max(
+      _candidates(windows, logits, n_best, max_answer_length),
+      key=lambda candidate: candidate.score,
+      default=None,
+    )
+    spans[question] = texts[question] = _text(examples, windows[0], best)
+    if examples.impossible:
+      null = min(sum(_at(logits, w, 0)) for w in windows)
+      # As in Model Garden: without a span there is nothing to compare with.
+      null_scores[question] = null - (best.score if best else 0.0)
+      if null_scores[question] > null_threshold:
+        texts[question] = ""
+  return Answers(texts, spans, null_scores)
+
+
+def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
+  """Returns exact match and F1, in per cent, by Model Garden's scripts.
+
+  Args:
+    examples: with all answers that count as right.
+    answers: predicted.
+
+  Returns:
+    `exact_match` and `f1`. With SQuAD 2.0 also `best_exact_match` and
+    `best_f1`, at the threshold that is best on these very questions, and
+    `best_f1_threshold`; `has_answer_f1` and `no_answer_f1` where there are
+    such questions.
+  """
+  if not examples.impossible:
+    found = squad_evaluate_v1_1.evaluate(examples.articles, answers.texts)
+    return {
+      "exact_match": 100.0 * found["exact_match"],
+      "f1": 100.0 * found["final_f1"],
+    }
+  # Without scores: the threshold has been applied already.
+  plain = squad_evaluate_v2_0.evaluate(examples.articles, answers.texts)
+  best = squad_evaluate_v2_0.evaluate(
+    examples.articles, answers.spans, answers.null_scores
+  )
+  scores = {
+    "exact_match": plain["exact"],
+    "f1": plain["f1"],
+    "best_exact_match": best["final_exact"],
+    "best_f1": best["final_f1"],
+    "best_f1_threshold": best["final_f1_thresh"],
+  }
+  parts = {"has_answer_f1": "HasAns_f1", "no_answer_f1": "NoAns_f1"}
+  return scores | {k: plain[v] for k, v in parts.items() if v in plain}
+
+
+def _at(logits: Logits, window: dict, position: int) -> tuple[float, float]:
+  start, end = logits[window["unique_id"]]
+  return float(start[position]), float(end[position])
+
+
+def _candidates(
+  windows: Sequence[dict], logits: Logits, n_best: int, longest: int
+) -> Iterator[_Candidate]:
+  owners = _owners(windows)
+  for number, window in enumerate(windows):
+    start_logits, end_logits = map(np.asarray, logits[window["unique_id"]])
+    shift = window["first"] - window["position"]
+    inside = range(window["position"], window["position"] + window["length"])
+    ends = [i for i in _best(end_logits, n_best) if i in inside]
+    for start in _best(start_logits, n_best):
+      if start not in inside or owners[start + shift] != number:
+        continue
+      for end in ends:
+        if start <= end < start + longest:
+          total = float(start_logits[start]) + float(end_logits[end])
+          yield _Candidate(total, int(start) + shift, int(end) + shift)
+
+
+def _best(logits: np.ndarray, n_best: int) -> np.ndarray:
+  return np.argsort(-logits, kind="stable")[:n_best]
+
+
+def _owners(windows: Sequence[dict]) -> np.ndarray:
+  """Returns for each token of a context which window shows most around it."""
+  place = np.arange(max(w["first"] + w["length"] for w in windows))
+  scores = []
+  for window in windows:
+    left = place - window["first"]
+    right = window["length"] - 1 - left
+    seen = (left >= 0) & (right >= 0)
+    around = np.minimum(left, right) + 0.01 * window["length"]
+    scores.append(np.where(seen, around, -np.inf))
+  return np.argmax(scores, axis=0)
+
+
+def _text(examples: SpanExamples, window: dict, best: _Candidate | None) -> str:
+  if best is None:
+    return ""
+  starts, ends = examples.tokens[window["context"]]
+  context = examples.contexts[window["context"]]
+  return context[starts[best.first] : ends[best.last]]
+
+
+def _read_json(path: str) -> dict:
+  with tf.io.gfile.GFile(path, "r") as file:
+    return json.load(file)

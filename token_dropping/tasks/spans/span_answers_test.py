@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests for span_answers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from official.nlp.data import squad_lib
+from official.nlp.tools import tokenization
+
+from tests import finetune_testing
+from token_dropping.common import errors
+from token_dropping.data import finetune
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.tasks.spans import span_answers
+
+CONTEXT = "The Cats sat on the mat (in Paris). The dog ran, the cat ran."
+LENGTH, QUERY, STRIDE = 16, 4, 5
+QUESTIONS = [
+  finetune_testing.question("1", "Where is the mat?", ("in Paris", 25)),
+  finetune_testing.question("2", "who ran?", ("dog", 40), ("The dog", 36)),
+  finetune_testing.question("3", "who is in france?"),
+]
+
+
+@pytest.fixture(scope="module", params=["squad_v1.1", "squad_v2.0"])
+def folder(request, tmp_path_factory):
+  path = tmp_path_factory.mktemp("squad")
+  questions = QUESTIONS if request.param == "squad_v2.0" else QUESTIONS[:2]
+  file = finetune_testing.write_squad(path / "a.json", (CONTEXT, questions))
+  settings = finetune_settings.FinetuneSettings(
+    task=request.param,
+    train_file=file,
+    validation_file=file,
+    vocab_file=finetune_testing.write_vocabulary(path),
+    output_dir=str(path / "out"),
+    seq_length=LENGTH,
+    query_length=QUERY,
+    doc_stride=STRIDE,
+  )
+  finetune.prepare(settings)
+  return path
+
+
+@pytest.fixture(scope="module")
+def examples(folder):
+  return span_answers.SpanExamples.read(str(folder / "out"))
+
+
+def _random_logits(examples, seed):
+  rng = np.random.default_rng(seed)
+  return {
+    window["unique_id"]: tuple(rng.normal(size=[2, LENGTH]))
+    for window in examples.windows
+  }
+
+
+def _model_garden_answers(folder, examples, logits, threshold):
+  version_2 = examples.impossible
+  theirs = squad_lib.read_squad_examples(
+    str(folder / "a.json"), False, version_2
+  )
+  features = []
+  squad_lib.convert_examples_to_features(
+    theirs,
+    tokenization.FullTokenizer(str(folder / "vocab.txt"), do_lower_case=True),
+    LENGTH,
+    STRIDE,
+    QUERY,
+    is_training=False,
+    output_fn=lambda f, is_padding: None if is_padding else features.append(f),
+    batch_size=1,
+  )
+
+  @dataclasses.dataclass
+  class Result:
+    unique_id: int
+    start_logits: list
+    end_logits: list
+
+  return squad_lib.postprocess_output(
+    theirs,
+    features,
+    [Result(key, *map(list, value)) for key, value in logits.items()],
+    n_best_size=5,
+    max_answer_length=6,
+    do_lower_case=True,
+    version_2_with_negative=version_2,
+    null_score_diff_threshold=threshold,
+  )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_answers_are_those_of_model_garden(folder, examples, seed):
+  logits = _random_logits(examples, seed)
+  threshold = 0.5 * seed - 2.0
+  found = span_answers.choose_answers(examples, logits, 5, 6, threshold)
+  texts, _, differences = _model_garden_answers(
+    folder, examples, logits, threshold
+  )
+  assert found.texts == texts
+  assert found.null_scores == pytest.approx(differences)
+
+
+def _pointing_logits(examples, spans, null=0.0):
+  """Returns logits that point at words of the context, by question."""
+  logits = {}
+  for window in examples.windows:
+    start, end = np.zeros([2, LENGTH])
+    start[0] = end[0] = null
+    starts, ends = examples.tokens[window["context"]]
+    wanted = spans.get(window["question"])
+    if wanted:
+      for values, token in (
+        (start, starts.index(CONTEXT.index(wanted))),
+        (end, ends.index(CONTEXT.index(wanted) + len(wanted))),
+      ):
+        place = token - window["first"] + window["position"]
+        if window["position"] <= place < window["position"] + window["length"]:
+          values[place] = 9.0
+    logits[window["unique_id"]] = start, end
+  return logits
+
+
+def _choose(examples, spans, **options):
+  return span_answers.choose_answers(
+    examples, _pointing_logits(examples, spans), **options
+  )
+
+
+def test_answers_are_cut_out_of_the_text(examples):
+  found = _choose(examples, {"1": "(in Paris)", "2": "Cats sat"})
+  assert found.texts["1"] == "(in Paris)"
+  assert found.texts["2"] == "Cats sat"
+
+
+def test_scores_of_right_answers(examples):
+  logits = _pointing_logits(examples, {"1": "in Paris", "2": "The dog"})
+  for window in examples.windows:
+    if window["question"] == "3":
+      logits[window["unique_id"]][0][0] = 9.0
+  answers = span_answers.choose_answers(examples, logits)
+  scores = span_answers.score(examples, answers)
+  assert (scores["exact_match"], scores["f1"]) == (100.0, 100.0)
+
+
+@pytest.mark.parametrize("folder", ["squad_v1.1"], indirect=True)
+def test_scores_by_hand(examples):
+  # "paris" of "in paris": precision 1, recall 1/2; "dog" of "dog": exact.
+  answers = _choose(examples, {"1": "Paris", "2": "dog"})
+  scores = span_answers.score(examples, answers)
+  assert scores == pytest.approx({"exact_match": 50.0, "f1": 100 * 5 / 6})
+
+
+@pytest.mark.parametrize("folder", ["squad_v2.0"], indirect=True)
+def test_scores_with_impossible_questions_by_hand(examples):
+  # The first is wrong, the second right, the third answered though impossible.
+  answers = _choose(examples, {"1": "mat", "2": "dog", "3": "mat"})
+  assert answers.null_scores == pytest.approx({"1": -18, "2": -18, "3": -18})
+  scores = span_answers.score(examples, answers)
+  assert scores["exact_match"] == pytest.approx(100 / 3)
+  assert scores["f1"] == pytest.approx(100 / 3)
+  assert scores["has_answer_f1"] == pytest.approx(50.0)
+  assert scores["no_answer_f1"] == 0.0
+
+
+@pytest.mark.parametrize("folder", ["squad_v2.0"], indirect=True)
+def test_the_best_threshold_is_found(examples):
+  wanted = {"1": "in Paris", "2": "dog", "3": "mat"}
+  logits = _pointing_logits(examples, wanted)
+  for window in examples.windows:
+    if window["question"] == "3":  # less sure
+      start, end = logits[window["unique_id"]]
+      logits[window["unique_id"]] = start / 10, end / 10
+  found = span_answers.choose_answers(examples, logits, null_threshold=50.0)
+  assert found.texts == wanted
+  scores = span_answers.score(examples, found)
+  assert scores["exact_match"] == pytest.approx(200 / 3)
+  assert scores["best_exact_match"] == pytest.approx(100.0)
+
+
+def test_a_threshold_turns_answers_into_none(examples):
+  found = _choose(examples, {"1": "mat"}, null_threshold=-30.0)
+  assert found.spans["1"] == "mat"
+  assert found.texts["1"] == ("" if examples.impossible else "mat")
+
+
+def test_answers_are_not_too_long(examples):
+  found = _choose(examples, {"1": "sat on the mat"}, max_answer_length=3)
+  assert found.texts["1"] != "sat on the mat"
+  found = _choose(examples, {"1": "sat on the mat"}, max_answer_length=4)
+  assert found.texts["1"] == "sat on the mat"
+
+
+def test_logits_of_a_record_are_missing(examples):
+  logits = _random_logits(examples, 0)
+  del logits[1_000_000_001]
+  with pytest.raises(KeyError, match="1000000001"):
+    span_answers.choose_answers(examples, logits)
+
+
+def test_other_tasks_have_no_spans(tmp_path):
+  rows = ["text\tlabel", "the\t1", "cat\t0"]
+  file = finetune_testing.write_lines(tmp_path / "a.tsv", *rows)
+  settings = finetune_settings.FinetuneSettings(
+    task="classification",
+    train_file=file,
+    validation_file=file,
+    vocab_file=finetune_testing.write_vocabulary(tmp_path),
+    output_dir=str(tmp_path / "out"),
+  )
+  finetune.prepare(settings)
+  message = "squad_v1.1 and squad_v2.0. Received: .*, classification"
+  with pytest.raises(errors.UserError, match=message):
+    span_answers.SpanExamples.read(settings.output_dir)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning on SQuAD: where in a text does the answer stand?
+
+Model Garden's `QuestionAnsweringTask`, on records that
+`token_dropping.data.finetune` made, for evaluation too.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+from official.core import task_factory
+from official.nlp.data import question_answering_dataloader as dataloader
+from official.nlp.modeling import models
+from official.nlp.tasks import question_answering
+
+from token_dropping.models import checkpoints
+from token_dropping.tasks.finetuning import finetune_data
+from token_dropping.tasks.finetuning import finetune_task
+from token_dropping.tasks.spans import span_answers
+
+
+@dataclasses.dataclass
+class SpanTaskConfig(
+  finetune_task.FinetuneConfig, question_answering.QuestionAnsweringConfig
+):
+  """Fields of fine-tuning and of Model Garden's task."""
+
+  train_data: cfg.DataConfig = dataclasses.field(
+    default_factory=dataloader.QADataConfig
+  )
+  validation_data: cfg.DataConfig = dataclasses.field(
+    default_factory=dataloader.QADataConfig
+  )
+
+
+class SpanModel(models.BertSpanLabeler):
+  """Model Garden's span model, whose checkpoints may hold the importance."""
+
+  @property
+  def checkpoint_items(self) -> dict:
+    """What to checkpoint beside the model, by name."""
+    return finetune_task.with_importance(
+      super().checkpoint_items, self._network
+    )
+
+
+@task_factory.register_task_cls(SpanTaskConfig)
+class SpanTask(
+  finetune_task.FinetuneTask, question_answering.QuestionAnsweringTask
+):
+  """Fine-tunes a span model; scores answers by exact match and F1."""
+
+  def __init__(self, params: SpanTaskConfig, logging_dir=None, name=None):
+    # Model Garden's constructor makes records of SQuAD's JSON; ours exist.
+    parent = super(question_answering.QuestionAnsweringTask, self)
+    parent.__init__(params, logging_dir, name=name)
+
+  def build_model(self) -> SpanModel:
+    """Builds the encoder with a head on every position."""
+    encoder = self.build_encoder()
+    # Nothing reads it, so that it has no gradient.
+    encoder.pooler_layer.trainable = False
+    config = self.task_config.model.encoder.get()
+    return SpanModel(
+      network=encoder,
+      initializer=tf_keras.initializers.TruncatedNormal(
+        stddev=config.initializer_range
+      ),
+    )
+
+  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
+    """Reads batches of features and labels."""
+    step = checkpoints.latest_step(self.logging_dir)
+    return finetune_data.SpanReader(params).load(input_context, step)
+
+  def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
+    """Returns the scores of all answers, in per cent."""
+    del global_step
+    config = self.task_config
+    logits = {
+      int(each.unique_id): (
+        np.asarray(each.start_logits, np.float32),
+        np.asarray(each.end_logits, np.float32),
+      )
+      for each in aggregated_logs
+    }
+    answers = span_answers.choose_answers(
+      self._examples,
+      logits,
+      config.n_best_size,
+      config.max_answer_length,
+      config.null_score_diff_threshold,
+    )
+    return span_answers.score(self._examples, answers)
+
+  @functools.cached_property
+  def _examples(self) -> span_answers.SpanExamples:
+    return span_answers.SpanExamples.read(self.task_config.data_dir)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The best checkpoint so far, kept apart from the newest ones."""
+
+import math
+import os
+import tempfile
+
+import orbit
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import train_utils
+
+from token_dropping.training import workers
+
+
+class Exporter(train_utils.BestCheckpointExporter):
+  """Model Garden's, so that a kill at any moment leaves it right.
+
+  The checkpoint, numbered by its step, is written before the note that says
+  which is the best; killed in between, the next run evaluates that step again
+  and finds it better than the note. A value that is not finite is never
+  the best.
+
+  Args:
+    folder: of the best checkpoint.
+    metric: which one decides.
+    comparison: `lower` or `higher`.
+    writes: whether this worker is the one that writes there. All of them take
+      part in saving, the others to a folder that is removed.
+  """
+
+  def __init__(
+    self, folder: str, metric: str, comparison: str, writes: bool = True
+  ):
+    super().__init__(folder, metric, comparison)
+    if not writes:
+      self._scratch = tempfile.TemporaryDirectory()
+      self._export_dir = self._scratch.name
+
+  def maybe_export_checkpoint(
+    self, checkpoint, eval_logs, global_step, write_logs=True
+  ) -> bool:
+    """Saves where the evaluation is the best so far; returns whether."""
+    value = train_utils.get_leaf_nested_dict(eval_logs, self._metric_name)
+    if not math.isfinite(float(orbit.utils.get_value(value))):
+      return False
+    old = self._best_ckpt_logs
+    if old is not None and not self._new_metric_is_better(old, eval_logs):
+      return False
+    # As the controller does: the counter does not depend on how often it was
+    # the best, or a run was stopped.
+    checkpoint.save_counter.assign(int(global_step) - 1)
+    self._get_checkpoint_manager(checkpoint).save(int(global_step))
+    self._best_ckpt_logs = eval_logs
+    if write_logs:
+      self.export_best_eval_metric(eval_logs, global_step)
+    return True
+
+  @property
+  def best_ckpt_logs(self) -> dict:
+    """The evaluation that was the best; NaN before there was one."""
+    return self._best_ckpt_logs or {self._metric_name[0]: float("nan")}
+
+
+def make_exporter(
+  params: cfg.ExperimentConfig, model_dir: str | None
+) -> Exporter | None:
+  """Returns what `trainer.best_checkpoint_export_subdir` asks for.
+
+  Args:
+    params: the experiment.
+    model_dir: folder of the run; `None` for one that writes nothing.
+
+  Returns:
+    The exporter, or `None` where metric or folder is unset.
+  """
+  trainer = params.trainer
+  subdir = trainer.best_checkpoint_export_subdir
+  metric = trainer.best_checkpoint_eval_metric
+  if not (model_dir and subdir and metric):
+    return None
+  folder = os.path.join(model_dir, subdir)
+  writes = workers.is_chief(tf.distribute.get_strategy())
+  return Exporter(folder, metric, trainer.best_checkpoint_metric_comp, writes)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From flags to a checked experiment config.
+
+Model Garden's order: registered experiment, then every `--config_file`, then
+`--tpu` and `--tf_data_service`, then `--params_override`. In between,
+`--pretrained` gives fine-tuning its encoder, before any file is read. Every key
+and type is checked against the experiment's dataclasses before it is applied.
+"""
+
+import copy
+import functools
+import re
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.modeling.hyperparams import params_dict
+
+from token_dropping.common import config_overrides
+from token_dropping.common import errors
+from token_dropping.common import plain_yaml
+from token_dropping.tasks import experiments
+from token_dropping.tasks.finetuning import finetune_config
+
+
+def parse(flags) -> cfg.ExperimentConfig:
+  """Builds the experiment config that the flags ask for.
+
+  Args:
+    flags: an object with Model Garden's flags `experiment`, `config_file`,
+      `params_override`, `tpu` and `tf_data_service` as attributes, and
+      `pretrained`.
+
+  Returns:
+    The config. What follows from the data of fine-tuning is filled in;
+    `decay_steps` and, for a changing masking rate, `masking_rate_steps` are
+    `train_steps` where they were left unset.
+
+  Raises:
+    UserError: an unknown experiment, an unreadable file, an unknown key, a
+      value of the wrong type; a run or data that fine-tuning cannot use.
+  """
+  params = copy.deepcopy(_registered(flags.experiment))
+  if flags.pretrained:
+    _use_pretrained(params, flags.experiment, flags.pretrained)
+  for path in flags.config_file or []:
+    config_overrides.apply_overrides(
+      params, plain_yaml.read_yaml(path), source=path
+    )
+  if flags.tpu is not None:
+    params.runtime.tpu = flags.tpu
+  if flags.tf_data_service:
+    params.task.train_data.tf_data_service_address = flags.tf_data_service
+    params.task.validation_data.tf_data_service_address = flags.tf_data_service
+  if flags.params_override:
+    overrides = parse_overrides(flags.params_override)
+    config_overrides.apply_overrides(
+      params, overrides, source="--params_override"
+    )
+  if finetune_config.is_finetuning(params.task):
+    finetune_config.fill_in(params)
+  _let_decay_follow_training(params)
+  _let_masking_follow_training(params)
+  _let_keeping_follow_training(params)
+  params.validate()
+  return params
+
+
+@functools.cache
+def _registered(experiment: str) -> cfg.ExperimentConfig:
+  """Returns an experiment's defaults; Model Garden builds them slowly."""
+  try:
+    return experiments.get(experiment)
+  except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
+    raise errors.UserError(
+      f"--experiment must be one of {', '.join(experiments.NAMES)}. "
+      f"Received: {experiment!r}"
+    ) from error
+
+
+def _use_pretrained(params, experiment: str, model_dir: str) -> None:
+  errors.require(
+    finetune_config.is_finetuning(params.task),
+    "--pretrained must be unset but for "
+    f"{' and '.join(experiments.FINETUNING_NAMES)}; "
+    "task.init_checkpoint starts pretraining from a checkpoint",
+    f"{model_dir!r} with --experiment={experiment}",
+  )
+  finetune_config.use_pretrained(params, model_dir)
+
+
+def parse_overrides(text: str) -> dict:
+  """Parses `--params_override`: `a.b=1,c=2`, a YAML or JSON string, or a file.
+
+  Returns:
+    The nested dictionary.
+
+  Raises:
+    UserError: none of the three.
+  """
+  try:
+    text = params_dict.nested_csv_str_to_json_str(text)
+  except ValueError:  # not a list of key=value; YAML, or the name of a file
+    if not re.search(r"[:{\n]\s", text) and not text.lstrip().startswith("{"):
+      return _read_override_file(text)
+  return plain_yaml.load_yaml(text, source="--params_override")
+
+
+def _read_override_file(path: str) -> dict:
+  if not tf.io.gfile.exists(path):
+    raise errors.UserError(
+      "--params_override must be key=value pairs with commas between them, "
+      f"YAML, JSON or the name of a file. Received: {errors.shorten(path)}"
+    )
+  return plain_yaml.read_yaml(path)
+
+
+def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
+  """An unset `decay_steps` means `train_steps`."""
+  schedule = params.trainer.optimizer_config.learning_rate.get()
+  for field in ("decay_steps", "total_decay_steps"):
+    if schedule is not None and getattr(schedule, field, 0) is None:
+      setattr(schedule, field, params.trainer.train_steps)
+
+
+def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
+  """Unset `masking_rate_steps` of a changing rate mean `train_steps`."""
+  data = params.task.train_data
+  if getattr(data, "final_masking_rate", None) and not data.masking_rate_steps:
+    data.masking_rate_steps = params.trainer.train_steps
+
+
+def _let_keeping_follow_training(params: cfg.ExperimentConfig) -> None:
+  """An unset length of a keep-ratio schedule means `train_steps`."""
+  schedule = getattr(params.task, "keep_schedule", None)
+  if schedule is not None and schedule.changes and not schedule.train_steps:
+    schedule.train_steps = params.trainer.train_steps

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the way from flags to a config."""
+
+import pytest
+
+from tests import config_testing
+from tests.config_testing import ENCODER
+from tests.config_testing import RATE
+from token_dropping.tasks import experiments
+from token_dropping.training import config
+
+# As Model Garden's own token_dropping project has it.
+MODEL_GARDEN = """
+task:
+  init_checkpoint: ''
+  model:
+    cls_heads: []
+    encoder:
+      type: any
+      any:
+        token_allow_list: !!python/tuple
+        - 100
+        - 101
+        - 102
+        - 103
+        token_deny_list: !!python/tuple
+        - 0
+        token_keep_k: 128
+        token_loss_beta: 0.99
+        token_loss_init_value: 11
+        attention_dropout_rate: 0.1
+        dropout_rate: 0.1
+        embedding_size: 768
+        hidden_activation: gelu
+        hidden_size: 768
+        initializer_range: 0.02
+        intermediate_size: 3072
+        max_position_embeddings: 512
+        num_attention_heads: 12
+        num_layers: 12
+        type_vocab_size: 2
+        vocab_size: 30522
+  train_data:
+    drop_remainder: true
+    global_batch_size: 512
+    input_path: wiki*,books*
+    is_training: true
+    max_predictions_per_seq: 76
+    seq_length: 512
+    use_next_sentence_label: false
+    use_position_id: false
+    use_v2_feature_names: true
+trainer:
+  checkpoint_interval: 20000
+  max_to_keep: 5
+  optimizer_config:
+    learning_rate:
+      polynomial:
+        cycle: false
+        decay_steps: 1000000
+        end_learning_rate: 0.0
+        initial_learning_rate: 0.0001
+        power: 1.0
+      type: polynomial
+    optimizer:
+      type: adamw
+    warmup:
+      polynomial:
+        power: 1
+        warmup_steps: 10000
+      type: polynomial
+  steps_per_loop: 1000
+  train_steps: 1000000
+"""
+
+
+# Files, flags, overrides.
+
+
+@pytest.mark.parametrize("name", experiments.NAMES[:2])
+def test_model_garden_yaml_is_read(tmp_path, name):
+  path = config_testing.write_file(tmp_path, MODEL_GARDEN)
+  params = config.parse(config_testing.flags(path, experiment=name))
+  encoder = params.task.model.encoder.get()
+  assert encoder is params.task.model.encoder.any
+  assert encoder.token_allow_list == (100, 101, 102, 103)
+  assert encoder.token_deny_list == (0,)
+  assert (encoder.token_keep_k, encoder.token_loss_beta) == (128, 0.99)
+  assert encoder.token_loss_init_value == 11.0
+  assert params.task.train_data.input_path == "wiki*,books*"
+
+
+def test_both_names_give_equal_configs(tmp_path):
+  path = config_testing.write_file(tmp_path, MODEL_GARDEN)
+  one, two = (
+    config.parse(config_testing.flags(path, experiment=name))
+    for name in ("bert/token_drop", "token_drop_bert/pretraining")
+  )
+  assert one == two
+  assert one.as_dict() == two.as_dict()
+
+
+def test_no_file_is_the_registered_experiment():
+  params = config.parse(config_testing.flags())
+  registered = experiments.bert_token_drop()
+  assert params.task == registered.task
+  assert params.runtime == registered.runtime
+
+
+def test_config_file_may_be_none():
+  flags = config_testing.flags()
+  flags.config_file = None
+  assert (
+    config.parse(flags).as_dict()
+    == config.parse(config_testing.flags()).as_dict()
+  )
+
+
+def test_empty_file_changes_nothing(tmp_path):
+  path = config_testing.write_file(tmp_path, "# nothing\n")
+  assert config.parse(config_testing.flags(path)).as_dict() == (
+    config.parse(config_testing.flags()).as_dict()
+  )
+
+
+def test_later_files_win_and_the_override_wins_over_all(tmp_path):
+  one = "trainer: {train_steps: 1, steps_per_loop: 1, max_to_keep: 1}"
+  two = "trainer: {steps_per_loop: 2, max_to_keep: 2}"
+  files = (
+    config_testing.write_file(tmp_path, one, "1.yaml"),
+    config_testing.write_file(tmp_path, two, "2.yaml"),
+  )
+  trainer = config.parse(
+    config_testing.flags(*files, override="trainer.max_to_keep=3")
+  ).trainer
+  assert trainer.train_steps == 1
+  assert trainer.steps_per_loop == 2
+  assert trainer.max_to_keep == 3
+
+
+@pytest.mark.parametrize(
+  "override",
+  [
+    "trainer.train_steps=7,task.init_checkpoint=gs://bucket/ckpt",
+    "trainer: {train_steps: 7}\ntask: {init_checkpoint: 'gs://bucket/ckpt'}",
+    "{trainer: {train_steps: 7}, task: {init_checkpoint: 'gs://bucket/ckpt'}}",
+    '{"trainer":{"train_steps":7},"task":{"init_checkpoint":"gs://bucket/ckpt"}}',
+  ],
+  ids=["pairs", "yaml", "flow", "json"],
+)
+def test_override_is_pairs_or_yaml_or_json(override):
+  params = config.parse(config_testing.flags(override=override))
+  assert params.trainer.train_steps == 7
+  assert params.task.init_checkpoint == "gs://bucket/ckpt"
+
+
+def test_override_may_be_a_file(tmp_path):
+  path = config_testing.write_file(tmp_path, "trainer: {train_steps: 7}")
+  assert (
+    config.parse(config_testing.flags(override=path)).trainer.train_steps == 7
+  )
+
+
+def test_json_file_is_read(tmp_path):
+  path = config_testing.write_file(
+    tmp_path, '{"trainer": {"train_steps": 7}}', "a.json"
+  )
+  assert config.parse(config_testing.flags(path)).trainer.train_steps == 7
+
+
+def test_override_of_a_list():
+  params = config.parse(
+    config_testing.flags(override=f"{ENCODER}.token_allow_list=[3,4]")
+  )
+  assert list(params.task.model.encoder.any.token_allow_list) == [3, 4]
+
+
+def test_tpu_flag():
+  assert config.parse(config_testing.flags()).runtime.tpu is None
+  assert config.parse(config_testing.flags(tpu="local")).runtime.tpu == "local"
+
+
+def test_override_wins_over_the_tpu_flag_as_in_model_garden():
+  flags = config_testing.flags(tpu="local", override="runtime.tpu=other")
+  assert config.parse(flags).runtime.tpu == "other"
+
+
+def test_data_service_flag_is_for_both_data_sets():
+  task = config.parse(config_testing.flags(tf_data_service="grpc://a:1")).task
+  assert task.train_data.tf_data_service_address == "grpc://a:1"
+  assert task.validation_data.tf_data_service_address == "grpc://a:1"
+
+
+# Decay.
+
+
+def test_unset_decay_steps_are_the_train_steps():
+  params = config.parse(config_testing.flags(override="trainer.train_steps=77"))
+  schedule = params.trainer.optimizer_config.learning_rate.polynomial
+  assert schedule.decay_steps == 77
+
+
+def test_set_decay_steps_stay():
+  override = f"trainer.train_steps=77,{RATE}.polynomial.decay_steps=5"
+  params = config.parse(config_testing.flags(override=override))
+  schedule = params.trainer.optimizer_config.learning_rate.polynomial
+  assert schedule.decay_steps == 5
+
+
+def test_unset_total_decay_steps_are_the_train_steps():
+  override = f"trainer.train_steps=77,{RATE}.type=power_linear"
+  params = config.parse(config_testing.flags(override=override))
+  schedule = params.trainer.optimizer_config.learning_rate.power_linear
+  assert schedule.total_decay_steps == 77
+
+
+@pytest.mark.parametrize(
+  ("override", "steps"),
+  [
+    ("final_masking_rate=0.15", 77),
+    ("final_masking_rate=0.15,task.train_data.masking_rate_steps=5", 5),
+    ("masking_rate=0.3", 0),
+  ],
+)
+def test_masking_rate_changes_over_the_train_steps(override, steps):
+  override = f"trainer.train_steps=77,task.train_data.{override}"
+  params = config.parse(config_testing.flags(override=override))
+  assert params.task.train_data.masking_rate_steps == steps
+
+
+def test_constant_rate_has_no_decay():
+  override = f"{RATE}.type=constant,{RATE}.constant.learning_rate=1e-3"
+  params = config.parse(config_testing.flags(override=override))
+  rate = params.trainer.optimizer_config.learning_rate.get()
+  assert rate.as_dict() == {"name": "Constant", "learning_rate": 1e-3}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `--dry_run`, through the launcher."""
+
+import os
+
+import pytest
+import yaml
+
+from tests import testing
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
+from token_dropping.models import multiply_adds
+
+
+def _dry_run(tmp_path, capsys, **overrides) -> str:
+  path = tmp_path / "tiny.yaml"
+  path.write_text(yaml.safe_dump(testing.merged(testing.TINY, overrides)))
+  testing.launch(
+    experiment="bert/token_drop", config_file=str(path), dry_run=True
+  )
+  return capsys.readouterr().out
+
+
+def test_reports_parameters_cost_and_memory(tmp_path, capsys):
+  report = _dry_run(tmp_path, capsys)
+  lines = report.splitlines()
+  assert lines[0].startswith("Dry run: one step on 1 replica(s), loss ")
+  # Embeddings 50*8 + 16*8 + 2*8 and their norm 16; a layer 4*(8*8+8) + 8*16+16
+  # + 16*8+8 + 2*16 = 600, of which three; pooler 72; head 72 + 16 + 50.
+  parameters = 560 + 3 * 600 + 72 + 138
+  assert lines[1].split() == ["parameters", f"{parameters:,}"]
+  assert "BERT" in lines[2] and "token dropping" in lines[3]
+  assert lines[3].endswith(" of BERT")
+  peak = float(lines[4].split()[2])
+  assert 0.1 < peak < 24
+
+
+def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
+  trained = _dry_run(
+    tmp_path,
+    capsys,
+    task={"semantic_consistency": {"interval": 2}},
+    trainer={"train_steps": 5},
+  )
+  shape = multiply_adds.BertShape(
+    num_layers=3,
+    hidden_size=8,
+    intermediate_size=16,
+    vocab_size=testing.VOCAB_SIZE,
+    seq_length=testing.SEQ_LENGTH,
+    predictions=testing.PREDICTIONS,
+  )
+  half = drop_plan.DropPlan.create(3)
+  dropped, full = (
+    multiply_adds.token_drop_macs(shape, plan)
+    for plan in (half, keep_schedule.full_plan(half))
+  )
+  # Two of five steps have a full pass too.
+  share = (dropped + 2 / 5 * full) / multiply_adds.bert_macs(shape)
+  assert trained.splitlines()[3].endswith(f", {share:.3f} of BERT")
+
+
+def test_writes_nothing(tmp_path, capsys):
+  _dry_run(tmp_path, capsys)
+  assert os.listdir(tmp_path) == ["tiny.yaml"]
+
+
+def test_sentence_heads_and_baseline(tmp_path, capsys):
+  head = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+  label = {"use_next_sentence_label": True}
+  task = {
+    "model": {"cls_heads": [head]},
+    "train_data": label,
+    "validation_data": label,
+  }
+  assert "loss" in _dry_run(tmp_path, capsys, task=task)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_first_loss_is_near_that_of_a_uniform_guess(tmp_path, capsys, xla):
+  report = _dry_run(tmp_path, capsys, runtime={"enable_xla": xla})
+  loss = float(report.splitlines()[0].rsplit(" ", 1)[1].rstrip("."))
+  assert abs(loss - 3.912) < 0.3  # log 50
+
+
+def test_dynamic_masking_needs_no_files(tmp_path, capsys):
+  task = {"train_data": {"masking": "dynamic"}}
+  assert "loss" in _dry_run(tmp_path, capsys, task=task)

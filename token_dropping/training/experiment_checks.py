@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is an experiment config consistent? Asked before anything is built."""
+
+from official.core import config_definitions as cfg
+
+from token_dropping.common import errors
+from token_dropping.tasks import experiments
+from token_dropping.tasks.finetuning import finetune_checks
+from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.masked_lm import layer_token_rate
+from token_dropping.tasks.masked_lm import pretrain_checks
+
+STRATEGIES = (
+  "off",
+  "one_device",
+  "mirrored",
+  "multi_worker_mirrored",
+  "parameter_server",
+  "tpu",
+)
+
+
+def check_experiment(params: cfg.ExperimentConfig) -> None:
+  """Checks what can be checked without data or device.
+
+  Args:
+    params: the whole config.
+
+  Raises:
+    UserError: the first rule that is broken, with its dotted path.
+  """
+  _check_runtime(params.runtime)
+  _check_trainer(params.trainer)
+  _check_clipping(params.trainer.optimizer_config.optimizer)
+  if finetune_config.is_finetuning(params.task):
+    finetune_checks.check(params)
+  else:
+    pretrain_checks.check(params.task)
+    _check_rate(params)
+    pretrain_checks.check_best(params)
+  replicas = _known_replicas(params.runtime)
+  if replicas is not None:
+    check_replicas(params, replicas)
+
+
+def _check_rate(params: cfg.ExperimentConfig) -> None:
+  name = "learning_rate_by_layer_tokens"
+  if not getattr(params.task, name, False):
+    return
+  try:
+    layer_token_rate.check(
+      params.trainer.optimizer_config,
+      params.task.keep_schedule.changes,
+      f"task.{name}",
+    )
+  except ValueError as error:
+    raise errors.UserError(str(error)) from error
+
+
+def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
+  """Checks that all replicas get equal parts of a batch.
+
+  Args:
+    params: the whole config.
+    replicas: number of replicas. TPUs and workers know theirs only once they
+      are connected.
+
+  Raises:
+    UserError: a batch size that the replicas, or the slices of each replica's
+      batch, do not divide.
+  """
+  slices = getattr(params.task, "gradient_accumulation_steps", 1)
+  for name, parts in (("train_data", slices), ("validation_data", 1)):
+    size = getattr(params.task, name).global_batch_size
+    rule = f"task.{name}.global_batch_size must be a multiple of {replicas}"
+    rule += " replicas"
+    if parts > 1:
+      rule += f" x {parts} task.gradient_accumulation_steps"
+    errors.require(size % (replicas * parts) == 0, rule, size)
+
+
+def _known_replicas(runtime: cfg.RuntimeConfig) -> int | None:
+  """Returns the number of replicas where the config alone says it."""
+  name = runtime.distribution_strategy
+  if name in ("off", "one_device"):
+    return 1
+  return max(runtime.num_gpus, 1) if name == "mirrored" else None
+
+
+def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
+  """Returns one line for each setting that is allowed but looks wrong."""
+  doubts = _warmup_doubts(params.trainer.optimizer_config)
+  if finetune_config.is_finetuning(params.task):
+    return doubts + finetune_checks.find_doubts(params.task)
+  return doubts + pretrain_checks.find_doubts(params.task)
+
+
+def _warmup_doubts(optimizer) -> list[str]:
+  warmup = getattr(optimizer.warmup.get(), "warmup_steps", None) or 0
+  decay = getattr(optimizer.learning_rate.get(), "decay_steps", None)
+  if decay is not None and warmup >= decay:
+    return [
+      "trainer.optimizer_config: warmup_steps should be below decay_steps "
+      f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    ]
+  return []
+
+
+def used_data(
+  params: cfg.ExperimentConfig, mode: str
+) -> dict[str, cfg.DataConfig]:
+  """Returns the data configs that a mode reads, by dotted path."""
+  used = {}
+  if "train" in mode:
+    used["task.train_data"] = params.task.train_data
+  if "eval" in mode:
+    used["task.validation_data"] = params.task.validation_data
+  return used
+
+
+def _check_runtime(runtime: cfg.RuntimeConfig) -> None:
+  errors.require(
+    runtime.distribution_strategy in STRATEGIES,
+    f"runtime.distribution_strategy must be one of {', '.join(STRATEGIES)}",
+    repr(runtime.distribution_strategy),
+  )
+  errors.require(
+    runtime.num_gpus >= 0,
+    "runtime.num_gpus must be at least 0",
+    runtime.num_gpus,
+  )
+
+
+def _check_trainer(trainer: cfg.TrainerConfig) -> None:
+  for name in (
+    "train_steps",
+    "steps_per_loop",
+    "summary_interval",
+    "checkpoint_interval",
+    "validation_interval",
+  ):
+    value = getattr(trainer, name)
+    errors.require(value >= 1, f"trainer.{name} must be at least 1", value)
+  errors.require(
+    trainer.summary_interval % trainer.steps_per_loop == 0,
+    "trainer.summary_interval must be a multiple of trainer.steps_per_loop "
+    f"({trainer.steps_per_loop})",
+    trainer.summary_interval,
+  )
+  steps = trainer.validation_steps
+  errors.require(
+    steps == -1 or steps >= 1,
+    "trainer.validation_steps must be at least 1, or -1 for all data",
+    steps,
+  )
+  for name, off in experiments.REPLACED.items():
+    value = getattr(trainer, name)
+    errors.require(
+      value == off,
+      f"trainer.{name} must be {str(off).lower()}: the launcher does this in "
+      "its own way, see docs/reliability.md",
+      str(value).lower(),
+    )
+
+
+def _check_clipping(optimizer) -> None:
+  """Keras takes no other clipping beside ours of AdamW's norm."""
+  config = optimizer.get()
+  if getattr(config, "gradient_clip_norm", 0.0) <= 0.0:
+    return
+  for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+    value = getattr(config, name, None)
+    path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
+    errors.require(
+      value is None,
+      f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0",
+      value,
+    )

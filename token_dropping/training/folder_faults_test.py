@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of runs whose disk is full or whose folder becomes read-only.
+
+The operating system refuses to write, in this process: beyond a size of files,
+as on a full disk, or in a folder without the right to, as which root becomes
+nobody. Only the moment is chosen by the test.
+"""
+
+import contextlib
+import os
+import pathlib
+import resource
+import shutil
+import tempfile
+
+import pytest
+import tensorflow as tf
+
+from tests import fault_testing
+from token_dropping.common import errors
+from token_dropping.training import folder_faults
+from token_dropping.training import progress
+
+NOBODY = 65534
+START, END = 8, 12
+
+
+def _until(steps: int) -> dict:
+  return {
+    "task": {"deterministic": False},
+    "trainer": {"train_steps": steps, "max_to_keep": 5},
+  }
+
+
+@pytest.fixture(scope="module")
+def finished():
+  """A folder with `run`, of eight steps, that nobody may read."""
+  with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    folder.chmod(0o755)
+    fault_testing.write_run(folder, **_until(START))
+    fault_testing.launch(folder, folder / "run")
+    fault_testing.write_config(folder, **_until(END))
+    yield folder
+
+
+@pytest.fixture
+def run(finished):
+  """A copy of the run."""
+  copy = finished / "copy"
+  shutil.copytree(finished / "run", copy)
+  yield copy
+  shutil.rmtree(copy)
+
+
+@contextlib.contextmanager
+def _files_end_at(size: int):
+  """Lets nothing be written beyond a size in bytes."""
+  _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+  try:
+    yield
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@contextlib.contextmanager
+def _read_only(folder: pathlib.Path):
+  """Takes away the right to write in a folder, from root too."""
+  is_root = os.geteuid() == 0
+  _set_modes(folder, 0o555, 0o444)
+  if is_root:
+    os.seteuid(NOBODY)
+  try:
+    yield
+  finally:
+    if is_root:
+      os.seteuid(0)
+    _set_modes(folder, 0o755, 0o644)
+
+
+def _set_modes(folder: pathlib.Path, of_folders: int, of_files: int) -> None:
+  folder.chmod(of_folders)
+  for path in folder.rglob("*"):
+    path.chmod(of_folders if path.is_dir() else of_files)
+
+
+def _stopped(folder, run, fault, monkeypatch, mode="train", at=10) -> str:
+  """Trains on; from a step on, there is a fault. Returns the message."""
+  plain = progress.ProgressReporter.on_train
+  with contextlib.ExitStack() as stack:
+
+    def on_train(self, outputs: dict) -> None:
+      plain(self, outputs)
+      if int(self._global_step.numpy()) == at:
+        stack.enter_context(fault)
+
+    monkeypatch.setattr(progress.ProgressReporter, "on_train", on_train)
+    with pytest.raises(errors.UserError) as caught:
+      fault_testing.launch(folder, run, mode=mode)
+  monkeypatch.undo()
+  return str(caught.value)
+
+
+def _assert_named(message: str, run, step: int, file: str, fault: str) -> None:
+  """Checks the rule, the good checkpoint, and the file that was refused."""
+  start = (
+    "--model_dir must be writable and have room; the last good checkpoint is "
+    f"{run}/ckpt-{step}. Received: {run}/{file}"
+  )
+  assert message.startswith(start)
+  assert message.endswith(f"; {fault}")
+  assert "\n" not in message
+
+
+def _assert_goes_on(folder, run, mode="train") -> None:
+  """Checks that the same command ends as if there had been no fault."""
+  fault_testing.launch(folder, run, mode=mode)
+  state = tf.train.get_checkpoint_state(str(run))
+  kept = [os.path.basename(p) for p in state.all_model_checkpoint_paths]
+  assert kept == ["ckpt-4", "ckpt-8", "ckpt-12"]
+  assert not list(run.glob("*_temp"))
+  losses = fault_testing.curves(run / "train")["lm_example_loss"]
+  assert [step for step, _ in losses] == [2, 4, 6, 8, 10, 12]
+
+
+def test_disk_full_for_a_checkpoint(finished, run, monkeypatch):
+  message = _stopped(finished, run, _files_end_at(20_000), monkeypatch)
+  _assert_named(message, run, START, "ckpt-12_temp/", "File too large")
+  _assert_goes_on(finished, run)
+
+
+@pytest.mark.slow
+def test_disk_full_for_summaries(finished, run, monkeypatch):
+  message = _stopped(finished, run, _files_end_at(200), monkeypatch)
+  _assert_named(message, run, START, "train/events", "File too large")
+  _assert_goes_on(finished, run)
+
+
+@pytest.mark.slow
+def test_disk_full_for_the_best_checkpoint(finished, run, monkeypatch):
+  shutil.rmtree(run / "best")
+  fault = _files_end_at(20_000)
+  message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")
+  _assert_named(
+    message, run, START, "best/best_ckpt-12_temp/", "File too large"
+  )
+  _assert_goes_on(finished, run, "train_and_eval")
+  best = tf.train.latest_checkpoint(str(run / "best"))
+  assert best == str(run / "best" / "best_ckpt-12")
+
+
+def test_read_only_at_the_start(finished, run):
+  before = {path: path.stat().st_mtime for path in run.rglob("*")}
+  with _read_only(run), pytest.raises(errors.UserError) as caught:
+    fault_testing.launch(finished, run)
+  assert str(caught.value) == (
+    f"--model_dir must be a writable folder. Received: {str(run)!r}"
+  )
+  assert {path: path.stat().st_mtime for path in run.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_read_only_before_a_checkpoint(finished, run, monkeypatch):
+  message = _stopped(finished, run, _read_only(run), monkeypatch)
+  _assert_named(message, run, START, "ckpt-12_temp", "Permission denied")
+  _assert_goes_on(finished, run)
+
+
+@pytest.mark.slow
+def test_read_only_before_an_evaluation(finished, run, monkeypatch):
+  fault = _read_only(run)
+  message = _stopped(finished, run, fault, monkeypatch, "train_and_eval")
+  _assert_named(message, run, START, "validation/events", "Permission denied")
+  _assert_goes_on(finished, run, "train_and_eval")
+
+
+@pytest.mark.parametrize(
+  "error",
+  [
+    OSError("another/file is a folder"),
+    tf.errors.DataLossError(None, None, "model_dir/records: truncated"),
+    KeyError("model_dir"),
+  ],
+)
+def test_other_errors_pass(error):
+  with (
+    pytest.raises(type(error)) as caught,
+    folder_faults.explained("model_dir"),
+  ):
+    raise error
+  assert caught.value is error

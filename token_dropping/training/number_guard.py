@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NaN and Inf stop a run, or skip a step, before they reach a checkpoint."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.common import errors
+
+POLICIES = ("stop", "skip")
+
+
+class NumberGuard:
+  """Watches the loss and the gradients of every step, the weights of a loop.
+
+  `remember` and `check` run on the device, within the compiled loop; `look`,
+  once a loop and before anything is saved, on the host. A step that overflows,
+  with a loss and gradients that were finite, is found by `look`, and by the
+  loss of the next step.
+
+  Args:
+    model: the model; importance among its `checkpoint_items` is watched too.
+    optimizer: of the model.
+    metrics: Keras metrics of training.
+    global_step: the trainer's step counter.
+    policy: `"stop"`, or `"skip"`: the step leaves weights, optimizer and
+      importance as they were, and is counted.
+    max_skipped: int, how many skipped steps a run may have.
+  """
+
+  def __init__(
+    self,
+    model: tf_keras.Model,
+    optimizer,
+    metrics: list,
+    global_step: tf.Variable,
+    policy: str = "stop",
+    max_skipped: int = 10,
+  ):
+    self._model = model
+    self._optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    self._metrics = metrics
+    self._step = global_step
+    self._skips = policy == "skip"
+    if self._skips:
+      model(model.inputs)  # makes the weights of the heads
+      self._optimizer._create_all_weights(model.trainable_variables)
+    self._max_skipped = max_skipped
+    self.bad_steps = _counter("bad_steps", 0)
+    self._first_bad = _counter("first_bad_step", -1)
+
+  def remember(self) -> list[tf.Tensor]:
+    """Returns what a skipped step must leave alone; nothing to stop a run."""
+    return [tf.identity(v) for v in self._kept()]
+
+  def check(self, values: list[tf.Tensor], before: list[tf.Tensor]) -> None:
+    """Counts the step if it is bad and, to skip it, undoes it.
+
+    Args:
+      values: scalars of this replica that are finite in a good step.
+      before: what `remember` returned before the step.
+    """
+    bad = tf.cast(tf.reduce_any(~tf.math.is_finite(values)), tf.float32)
+    replica = tf.distribute.get_replica_context()
+    bad = replica.all_reduce(tf.distribute.ReduceOp.SUM, bad) > 0
+    self.bad_steps.assign_add(tf.cast(bad, tf.int64))
+    first = tf.logical_and(bad, self._first_bad < 0)
+    now = tf.cast(self._step, tf.int64) + 1
+    self._first_bad.assign(tf.where(first, now, self._first_bad))
+    if self._skips:
+      # Not `tf.where`, which would read and write all of it in every step.
+      tf.cond(bad, lambda: self._undo(before), lambda: None)
+
+  def _undo(self, before: list[tf.Tensor]) -> None:
+    for variable, old in zip(self._kept(), before, strict=True):
+      variable.assign(old)
+
+  def look(
+    self,
+    last_checkpoint: Callable[[], str | None],
+    files_of: Callable[[int], str],
+  ) -> None:
+    """Stops the run if it must not go on; call once a loop, before saving.
+
+    Args:
+      last_checkpoint: returns the last good one.
+      files_of: takes a step; returns the files it read, as they are to be
+        shown, or nothing.
+
+    Raises:
+      UserError: with step, its files and the checkpoint.
+    """
+    # `int` does not take the variable of several replicas.
+    count, first = self.bad_steps.numpy(), self._first_bad.numpy()
+    if count and not self._skips:
+      raise errors.UserError(
+        "task.on_bad_numbers=stop: loss and gradients must be finite; they "
+        f"were not at step {first}{_which_read(files_of(first))}. The last "
+        f"good checkpoint is {last_checkpoint()}. Received: {count} such steps "
+        "of this loop"
+      )
+    if count > self._max_skipped:
+      raise errors.UserError(
+        "task.max_skipped_steps must be at least the steps whose loss or "
+        f"gradients were not finite ({count} in this run, the first of this "
+        f"process at step {first}{_which_read(files_of(first))}); the last "
+        f"good checkpoint is {last_checkpoint()}. Received: {self._max_skipped}"
+      )
+    bad = self._find_bad_variable()
+    if bad is not None:
+      raise errors.UserError(
+        f"{bad} must be finite. The last good checkpoint is "
+        f"{last_checkpoint()}. Received: NaN or Inf at step "
+        f"{self._step.numpy()}"
+      )
+
+  def _find_bad_variable(self) -> str | None:
+    """Returns the name of a variable that is not finite."""
+    variables = [
+      variable
+      for variable in [*self._weights(), *self._slots()]
+      if variable.dtype.is_floating
+    ]
+    finite = _are_finite([tf.convert_to_tensor(v) for v in variables])
+    for variable, good in zip(variables, finite.numpy(), strict=True):
+      if not good:
+        return variable.name
+    return None
+
+  def _kept(self) -> list[tf.Variable]:
+    if not self._skips:
+      return []
+    metrics = [v for metric in self._metrics for v in metric.variables]
+    return [*self._weights(), *self._slots(), *metrics]
+
+  def _weights(self) -> list[tf.Variable]:
+    """Returns the variables of the model, and of importance beside it."""
+    items = getattr(self._model, "checkpoint_items", {})
+    importance = items["importance"].variables if "importance" in items else []
+    return [*self._model.variables, *importance]
+
+  def _slots(self) -> list[tf.Variable]:
+    """Returns the optimizer's variables but for its steps, which go on."""
+    # A moving average of the weights lists its own and not the optimizer's.
+    found = [*self._optimizer.variables(), *self._optimizer.weights]
+    found = {id(variable): variable for variable in found}
+    found.pop(id(self._optimizer.iterations), None)
+    return list(found.values())
+
+
+def _which_read(files: str) -> str:
+  return f", which read {files}" if files else ""
+
+
+def _counter(name: str, value: int) -> tf.Variable:
+  return tf.Variable(
+    value,
+    dtype=tf.int64,
+    trainable=False,
+    name=name,
+    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+  )
+
+
+@tf.function
+def _are_finite(values: list[tf.Tensor]) -> tf.Tensor:
+  sums = [tf.reduce_sum(tf.cast(value, tf.float32)) for value in values]
+  return tf.math.is_finite(tf.stack(sums))

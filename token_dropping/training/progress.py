@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run shows while it trains: a bar on a terminal, lines in a pipe."""
+
+import sys
+import time
+from typing import TextIO
+
+import orbit
+import tqdm
+
+from token_dropping.training import shown_outputs
+
+
+class ProgressReporter:
+  """Reports each training loop and each evaluation.
+
+  `on_train` and `on_eval` are Orbit actions. `on_train` adds
+  `tokens_per_second` to the outputs, which Orbit then writes to TensorBoard.
+
+  Args:
+    global_step: the trainer's step counter.
+    train_steps: int, step at which training ends.
+    tokens_per_step: int, global batch size times sequence length.
+    shown: names of the outputs to report.
+    stream: where to report; a bar if it is a terminal. Defaults to the standard
+      output of the moment.
+    clock: returns seconds; for tests.
+  """
+
+  def __init__(
+    self,
+    global_step,
+    train_steps: int,
+    tokens_per_step: int,
+    shown: shown_outputs.ShownOutputs = shown_outputs.MASKED_LM,
+    stream: TextIO | None = None,
+    clock=time.monotonic,
+  ):
+    self._global_step = global_step
+    self._train_steps = train_steps
+    self._tokens_per_step = tokens_per_step
+    self._shown = shown
+    self._stream = stream or sys.stdout
+    self._clock = clock
+    self._bar = None
+    self._loops = 0
+    self.train_outputs = {}
+    self.eval_outputs = {}
+
+  def start(self) -> None:
+    """Starts the clock. Call after a checkpoint was restored."""
+    self._first_step = self._last_step = int(self._global_step.numpy())
+    self._last_time = self._clock()
+    self._train_seconds = 0.0
+    if self._stream.isatty():
+      self._bar = tqdm.tqdm(
+        total=self._train_steps,
+        initial=self._last_step,
+        unit="step",
+        file=self._stream,
+        dynamic_ncols=True,
+      )
+
+  def close(self) -> None:
+    """Ends the bar."""
+    if self._bar is not None:
+      self._bar.close()
+
+  @property
+  def steps(self) -> int:
+    """Steps trained since `start`."""
+    return self._last_step - self._first_step
+
+  @property
+  def train_seconds(self) -> float:
+    """Seconds spent in training since `start`, evaluation not counted."""
+    return self._train_seconds
+
+  @property
+  def tokens_per_second(self) -> float:
+    """Mean training speed since `start`."""
+    seconds = max(self._train_seconds, 1e-9)
+    return self.steps * self._tokens_per_step / seconds
+
+  def on_train(self, outputs: dict) -> None:
+    """Reports the loop that just ended."""
+    now, step = self._clock(), int(self._global_step.numpy())
+    seconds, steps = now - self._last_time, step - self._last_step
+    self._train_seconds += seconds
+    self._last_time, self._last_step = now, step
+    speed = steps * self._tokens_per_step / max(seconds, 1e-9)
+    outputs["tokens_per_second"] = speed
+    self.train_outputs = _as_floats(outputs)
+    left = (self._train_steps - step) * seconds / max(steps, 1)
+    self._show(step, steps, left)
+
+  def on_eval(self, outputs: dict) -> None:
+    """Reports an evaluation."""
+    self.eval_outputs = _as_floats(outputs)
+    step = int(self._global_step.numpy())
+    shown = shown_outputs.format_outputs(
+      self._shown.evaluation, self.eval_outputs
+    )
+    self._write(f"step {step:>7,}  evaluation: {shown}")
+    self._last_time = self._clock()
+
+  def _show(self, step: int, steps: int, seconds_left: float) -> None:
+    losses = shown_outputs.format_outputs(self._shown.train, self.train_outputs)
+    speed = f"{self.train_outputs['tokens_per_second']:,.0f} tokens/s"
+    if self._bar is not None:
+      self._bar.set_postfix_str(f"{losses}  {speed}", refresh=False)
+      self._bar.update(steps)
+    else:
+      left = tqdm.tqdm.format_interval(seconds_left)
+      self._write(
+        f"step {step:>7,}/{self._train_steps:,}  {losses}  {speed}  {left} left"
+      )
+
+  def _write(self, line: str) -> None:
+    if self._bar is not None:
+      self._bar.write(line, file=self._stream)
+    else:
+      print(line, file=self._stream, flush=True)
+
+
+def _as_floats(outputs: dict) -> dict[str, float]:
+  return {k: float(orbit.utils.get_value(v)) for k, v in outputs.items()}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes all that a model draws at random follow the training step.
+
+Dropout masks and random scores are then those of the step, whether the run was
+stopped before it or not: see `layers.step_seed`.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.dropping.importance import step_seed
+from token_dropping.models import encoder
+
+
+class _StepDropout:
+  """Stands for a layer's random generator.
+
+  Args:
+    seeds: of the run.
+    index: int, another one for every layer.
+  """
+
+  def __init__(self, seeds: step_seed.StepSeed, index: int):
+    self._seeds = seeds
+    self._index = index
+
+  def _maybe_init(self) -> None:
+    """Called by a layer that is built later; there is nothing to make."""
+
+  def dropout(self, inputs, rate, noise_shape=None) -> tf.Tensor:
+    """Drops a share of the inputs and scales the others up."""
+    return tf.nn.experimental.stateless_dropout(
+      inputs,
+      rate,
+      self._seeds.at(self._index),
+      noise_shape=noise_shape,
+      rng_alg="philox",
+    )
+
+
+def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
+  """Makes dropout and importance of a model draw from the step.
+
+  Args:
+    model: with its layers made.
+    step: int64 scalar variable, training steps done.
+    seed: int; other random numbers for another one.
+
+  Returns:
+    How many dropout layers there are.
+  """
+  seeds = step_seed.StepSeed(step, seed)
+  index = 0
+  for layer in model._flatten_layers():
+    if isinstance(layer, tf_keras.layers.Dropout):
+      layer._random_generator = _StepDropout(seeds, index)
+      index += 1
+    elif isinstance(layer, encoder.TokenDropEncoder):
+      layer.importance_scorer.seeds = seeds
+  return index

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of sweeps: grid, report, and going on."""
+
+import json
+
+import pytest
+
+from tests import finetuning_testing
+from tests import run_testing
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.training import sweep
+
+
+def _result(rate, seed, score):
+  return {
+    "learning_rate": rate,
+    "seed": seed,
+    "model_dir": f"runs/{seed}",
+    "scores": {"accuracy": score},
+    "step": 40,
+  }
+
+
+RESULTS = [
+  _result(2e-5, 1, 0.5),
+  _result(2e-5, 2, 0.75),
+  _result(5e-5, 1, 0.75),
+  _result(5e-5, 2, 0.25),
+]
+
+
+def test_summary():
+  report = sweep.summarize(RESULTS)
+  assert report["chosen"] == RESULTS[1]  # the first of the best
+  assert (report["median"], report["best"]) == (0.625, 0.75)
+  assert report["learning_rates"] == [
+    {"learning_rate": 2e-5, "median": 0.625, "best": 0.75},
+    {"learning_rate": 5e-5, "median": 0.5, "best": 0.75},
+  ]
+
+
+def test_report():
+  assert sweep.format_report(sweep.summarize(RESULTS)).splitlines() == [
+    "| learning rate | median accuracy | best |",
+    "| --- | --- | --- |",
+    "| 2e-05 | 0.6250 | 0.7500 |",
+    "| 5e-05 | 0.5000 | 0.7500 |",
+    "| all 4 runs | 0.6250 | 0.7500 |",
+    "",
+    "Chosen: learning rate 2e-05, seed 2, step 40: runs/2",
+  ]
+
+
+@pytest.mark.parametrize(
+  ("rates", "seeds", "message"),
+  [
+    ((), (1,), "--sweep_learning_rates must be different numbers, greater"),
+    ((2e-5, 2e-5), (1,), "--sweep_learning_rates must be different numbers"),
+    ((0.0,), (1,), "greater than 0. Received: [0.0]"),
+    ((2e-5,), (-1,), "--sweep_seeds must be different numbers, at least 0"),
+  ],
+)
+def test_wrong_grid(rates, seeds, message):
+  with pytest.raises(errors.UserError) as caught:
+    sweep.Grid(rates, seeds)
+  assert message in str(caught.value)
+
+
+def _launch(folder, *overrides, **values) -> None:
+  override = [
+    f"task.data_dir={folder / 'data'}",
+    "runtime.distribution_strategy=one_device,trainer.train_steps=1",
+    *overrides,
+  ]
+  defaults = {
+    "experiment": finetuning_testing.GLUE,
+    "pretrained": folder / "pretrained",
+    "params_override": ",".join(override),
+    "model_dir": folder / "sweep",
+    "sweep": True,
+    "sweep_learning_rates": "1e-3,1e-2",
+    "sweep_seeds": "1",
+  }
+  testing.launch(**(defaults | values))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A folder with a sweep of two settings."""
+  path = tmp_path_factory.mktemp("sweeps")
+  run_testing.make_run(path / "pretrained")
+  finetuning_testing.prepare_classes(path / "data", path / "pretrained")
+  _launch(path)
+  return path
+
+
+def test_every_setting_is_a_run(folder):
+  report = json.loads((folder / "sweep" / "sweep.json").read_text())
+  assert [r["learning_rate"] for r in report["results"]] == [1e-3, 1e-2]
+  for result in report["results"]:
+    name = f"rate_{result['learning_rate']:g}_seed_1"
+    assert result["model_dir"] == str(folder / "sweep" / name)
+    assert (folder / "sweep" / name / "best" / "info.json").exists()
+  assert "median accuracy" in (folder / "sweep" / "sweep.md").read_text()
+
+
+def test_a_half_finished_sweep_goes_on(folder, capsys):
+  first, second = sorted((folder / "sweep").glob("rate_*"))
+  (second / "result.json").unlink()
+  before = (first / "result.json").stat().st_mtime_ns
+  report = (folder / "sweep" / "sweep.json").read_text()
+  _launch(folder)
+  out = capsys.readouterr().out
+  assert out.count("Nothing to train: the run is at step 1.") == 1
+  assert (first / "result.json").stat().st_mtime_ns == before
+  assert (folder / "sweep" / "sweep.json").read_text() == report
+
+
+def test_a_sweep_of_another_experiment_is_refused(folder):
+  with pytest.raises(errors.UserError, match="results of the same experiment"):
+    _launch(folder, "task.warmup_share=0.5")
+
+
+def test_numbers_must_be_numbers(folder):
+  with pytest.raises(errors.UserError, match="--sweep_seeds must be numbers"):
+    _launch(folder, sweep_seeds="one")

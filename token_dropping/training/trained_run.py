@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What training left in a run folder, and ordinary BERTs built from it."""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+import tf_keras
+from official.modeling import tf_utils
+from official.nlp.configs import encoders
+from official.nlp.modeling import models
+from official.nlp.modeling import networks
+
+from token_dropping.common import errors
+from token_dropping.common import plain_yaml
+from token_dropping.data.text import tokenizer_config
+from token_dropping.data.text import vocabulary
+from token_dropping.models import checkpoints
+from token_dropping.models import encoder_config
+
+LATEST, BEST = "latest", "best"
+MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
+VOCAB, LABELS = "vocab.txt", "labels.txt"
+SOURCE = "--model_dir"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+  """A folder that `token_dropping.train` made.
+
+  Attributes:
+    model_dir: the folder.
+    kind: what was trained: `masked_lm`, `classification` or `span`.
+    task: the `task` part of `params.yaml`, nested dictionaries.
+    encoder: the encoder's config; that of a plain BERT for `type: bert`.
+    vocabulary: of the run's `vocab.txt`.
+    tokenizer_config: of the run's `tokenizer_config.json`.
+    checkpoint: prefix of the checkpoint to use.
+    step: the training step of that checkpoint.
+    source: the flag that named the folder, for errors.
+  """
+
+  model_dir: str
+  kind: str
+  task: dict
+  encoder: encoders.BertEncoderConfig
+  vocabulary: vocabulary.Vocabulary
+  tokenizer_config: tokenizer_config.TokenizerConfig
+  checkpoint: str
+  step: int
+  source: str = SOURCE
+
+  @classmethod
+  def read(
+    cls, model_dir: str, checkpoint: str = LATEST, source: str = SOURCE
+  ) -> "TrainedRun":
+    """Reads a run folder, local or on any filesystem TensorFlow knows.
+
+    Args:
+      model_dir: the folder.
+      checkpoint: `latest`, `best` (of a run with
+        `trainer.best_checkpoint_export_subdir`), or a step.
+      source: the flag that named the folder, for errors.
+
+    Returns:
+      The run. No weight is read yet.
+
+    Raises:
+      UserError: no such folder, or one that lacks `params.yaml`, `vocab.txt`,
+        `tokenizer_config.json` or the checkpoint; a file that cannot be read.
+    """
+    if not model_dir or not tf.io.gfile.isdir(model_dir):
+      raise errors.UserError(
+        f"{source} must be the folder of a run. Received: {model_dir!r}"
+      )
+    params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
+    task = _mapping(params, "task", model_dir)
+    config = _read_encoder(task, model_dir)
+    prefix = _find_checkpoint(model_dir, checkpoint, params, source)
+    return cls(
+      model_dir,
+      _kind(task, model_dir, source),
+      task,
+      config,
+      _read_vocabulary(_file(model_dir, VOCAB, source), config.vocab_size),
+      _read_tokenizer_config(model_dir, source),
+      prefix,
+      checkpoints.read_step(prefix, source),
+      source,
+    )
+
+  def build_encoder(self) -> networks.BertEncoderV2:
+    """Builds Model Garden's BERT encoder with the trained weights.
+
+    Raises:
+      UserError: the checkpoint does not hold exactly its weights.
+    """
+    encoder = encoder_config.build_bert(self.encoder)
+    self.restore({"encoder": encoder})
+    return encoder
+
+  def build_masked_lm(self) -> models.BertPretrainerV2:
+    """Builds the encoder and the masked-LM head with the trained weights.
+
+    Sentence heads are left out.
+
+    Raises:
+      UserError: the run has no masked-LM head, or the checkpoint does not hold
+        exactly the weights.
+    """
+    self._check_kind(MASKED_LM)
+    config = self.task["model"]
+    model = models.BertPretrainerV2(
+      encoder_network=encoder_config.build_bert(self.encoder),
+      mlm_activation=tf_utils.get_activation(config["mlm_activation"]),
+      mlm_initializer=tf_keras.initializers.TruncatedNormal(
+        stddev=config["mlm_initializer_range"]
+      ),
+    )
+    model(model.inputs)  # makes the head's weights
+    self.restore(model.checkpoint_items)
+    return model
+
+  def build_classifier(self) -> models.BertClassifier:
+    """Builds the encoder and its classifier with the trained weights.
+
+    Raises:
+      UserError: another kind of run, or the checkpoint does not hold exactly
+        the weights.
+    """
+    self._check_kind(CLASSIFICATION)
+    config = self.task["model"]
+    encoder = encoder_config.build_bert(self.encoder)
+    model = models.BertClassifier(
+      encoder,
+      num_classes=config["num_classes"],
+      use_encoder_pooler=config["use_encoder_pooler"],
+    )
+    self.restore({"encoder": encoder, "model/classifier": model.classifier})
+    return model
+
+  def build_span_labeler(self) -> models.BertSpanLabeler:
+    """Builds the encoder and its span head with the trained weights.
+
+    Raises:
+      UserError: another kind of run, or the checkpoint does not hold exactly
+        the weights.
+    """
+    self._check_kind(SPAN)
+    encoder = encoder_config.build_bert(self.encoder)
+    model = models.BertSpanLabeler(encoder)
+    self.restore(
+      {"encoder": encoder, "model/span_labeling": model.span_labeling}
+    )
+    return model
+
+  @property
+  def text_fields(self) -> tuple[str, ...]:
+    """Names of the one or two strings of an example; `("text",)` if unset."""
+    data = self.task.get("train_data") or {}
+    return tuple(data.get("text_fields") or ("text",))
+
+  @property
+  def labels(self) -> str:
+    """Path of `labels.txt`, the name of each class; empty without one."""
+    path = os.path.join(self.model_dir, LABELS)
+    return path if tf.io.gfile.exists(path) else ""
+
+  def _check_kind(self, kind: str) -> None:
+    if self.kind != kind:
+      raise errors.UserError(
+        f"{self.source} must hold a {kind} run. Received: {self.model_dir!r}, "
+        f"a {self.kind} run"
+      )
+
+  def restore(self, items: dict) -> None:
+    """Fills built objects from the checkpoint; see `checkpoints.restore`."""
+    checkpoints.restore(items, self.checkpoint, self.source)
+
+
+def _file(model_dir: str, name: str, source: str) -> str:
+  path = os.path.join(model_dir, name)
+  if not tf.io.gfile.exists(path):
+    raise errors.UserError(
+      f"{source} must hold {name}. Received: {model_dir!r} without it"
+    )
+  return path
+
+
+def _mapping(tree: dict, key: str, model_dir: str) -> dict:
+  value = tree.get(key)
+  if not isinstance(value, dict):
+    raise errors.UserError(
+      f"params.yaml in {model_dir} must have a mapping {key}. "
+      f"Received: {errors.shorten(value)}"
+    )
+  return value
+
+
+def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
+  """Returns the encoder's config; only BERTs can be used."""
+  tree = _mapping(_mapping(task, "model", model_dir), "encoder", model_dir)
+  configs = {
+    "any": encoder_config.TokenDropEncoderConfig,
+    "bert": encoders.BertEncoderConfig,
+    "bert_v2": encoders.BertEncoderConfig,
+  }
+  kind = tree.get("type")
+  if kind not in configs:
+    raise errors.UserError(
+      f"params.yaml in {model_dir} must have task.model.encoder.type any, bert "
+      f"or bert_v2. Received: {errors.shorten(kind)}"
+    )
+  fields = _mapping(tree, kind, model_dir)
+  try:
+    return configs[kind](**fields)
+  except TypeError as error:
+    raise errors.UserError(
+      f"params.yaml in {model_dir} must have a BERT's fields under "
+      f"task.model.encoder.{kind}. Received: {error}"
+    ) from error
+
+
+def _kind(task: dict, model_dir: str, source: str) -> str:
+  """Tells what was trained by a field that only its config has."""
+  model = task["model"]
+  if "mlm_activation" in model:
+    return MASKED_LM
+  if "num_classes" in model:
+    return CLASSIFICATION
+  if "max_answer_length" in task:
+    return SPAN
+  raise errors.UserError(
+    f"{source} must hold a run of a masked-LM, classification or span task. "
+    f"Received: {model_dir!r}"
+  )
+
+
+def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
+  words = vocabulary.Vocabulary.from_file(path)
+  if len(words) > size:
+    raise errors.UserError(
+      f"{path} must have at most the vocab_size tokens of params.yaml, {size}. "
+      f"Received: {len(words)}"
+    )
+  return words
+
+
+def _read_tokenizer_config(
+  model_dir: str, source: str
+) -> tokenizer_config.TokenizerConfig:
+  _file(model_dir, tokenizer_config.FILE, source)
+  return tokenizer_config.TokenizerConfig.from_folder(model_dir)
+
+
+def _find_checkpoint(
+  model_dir: str, which: str, params: dict, source: str
+) -> str:
+  """Returns the prefix of the checkpoint that `which` names."""
+  folder, prefix = model_dir, None
+  if which == BEST:
+    subdir = _mapping(params, "trainer", model_dir).get(
+      "best_checkpoint_export_subdir"
+    )
+    if not subdir:
+      raise errors.UserError(
+        "--checkpoint=best must be of a run with "
+        f"trainer.best_checkpoint_export_subdir. Received: {model_dir!r}"
+      )
+    folder = os.path.join(model_dir, subdir)
+  if which in (LATEST, BEST):
+    prefix = tf.train.latest_checkpoint(folder)
+  elif which.isdecimal():
+    prefix = os.path.join(folder, f"ckpt-{which}")
+    if not tf.io.gfile.exists(f"{prefix}.index"):
+      prefix = None
+  if prefix is None:
+    raise errors.UserError(
+      f"{source} must hold the checkpoint {which!r}, one of latest, best or a "
+      f"step. Received: {model_dir!r}"
+    )
+  return prefix

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of reading a run folder and of the models built from it."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from tests import run_testing
+from tests import testing
+from token_dropping.common import errors
+from token_dropping.training import trained_run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+  """A masked-LM run's folder and model."""
+  folder = tmp_path_factory.mktemp("made") / "run"
+  return folder, run_testing.make_run(folder)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+  """A copy of the run that a test may change."""
+  return shutil.copytree(made[0], tmp_path / "run")
+
+
+def _edit(folder, *path, value) -> None:
+  """Sets one field of params.yaml."""
+  file = folder / "params.yaml"
+  tree = params = yaml.unsafe_load(file.read_text())
+  for name in path[:-1]:
+    tree = tree[name]
+  tree[path[-1]] = value
+  file.write_text(yaml.dump(params))
+
+
+def _inputs(length=11) -> dict:
+  rng = np.random.default_rng(3)
+  ids = rng.integers(5, testing.VOCAB_SIZE, [2, length])
+  mask = np.ones_like(ids)
+  mask[1, 7:] = 0
+  inputs = {"input_word_ids": ids, "input_mask": mask}
+  inputs["input_type_ids"] = np.arange(length) // 6 * np.ones_like(ids)
+  return {name: tf.constant(v, tf.int32) for name, v in inputs.items()}
+
+
+def _refused(model_dir, checkpoint="latest") -> str:
+  with pytest.raises(errors.UserError) as caught:
+    trained_run.TrainedRun.read(str(model_dir), checkpoint).build_encoder()
+  assert "\n" not in str(caught.value)
+  return str(caught.value)
+
+
+def test_run_is_read(made):
+  run = trained_run.TrainedRun.read(str(made[0]))
+  assert (run.kind, run.step) == ("masked_lm", run_testing.STEP)
+  assert run.encoder.hidden_size == 8
+  assert run.vocabulary.id("word0") == 5
+  assert run.checkpoint == str(made[0] / "ckpt-7")
+
+
+def test_encoder_is_an_ordinary_bert_with_the_trained_weights(made):
+  folder, model = made
+  bert = trained_run.TrainedRun.read(str(folder)).build_encoder()
+  assert type(bert).__name__ == "BertEncoderV2"
+  trained = model.encoder_network
+  assert [w.name.partition("/")[2] for w in bert.weights] == [
+    w.name.partition("/")[2] for w in trained.weights
+  ]
+  there, here = trained(_inputs()), bert(_inputs())
+  for name in ("sequence_output", "pooled_output"):
+    np.testing.assert_allclose(here[name], there[name], atol=1e-6)
+
+
+def test_masked_lm_gives_the_trained_logits(made):
+  folder, model = made
+  built = trained_run.TrainedRun.read(str(folder)).build_masked_lm()
+  inputs = _inputs() | {"masked_lm_positions": tf.constant([[1, 4], [0, 2]])}
+  np.testing.assert_allclose(
+    built(inputs)["mlm_logits"], model(inputs)["mlm_logits"], atol=1e-5
+  )
+
+
+@pytest.mark.parametrize("kind", ["classification", "span"])
+def test_fine_tuned_run_has_its_encoder(tmp_path, kind):
+  model = run_testing.make_run(tmp_path / "run", kind)
+  run = trained_run.TrainedRun.read(str(tmp_path / "run"))
+  assert run.kind == kind
+  trained = model.checkpoint_items["encoder"]
+  np.testing.assert_allclose(
+    run.build_encoder()(_inputs())["pooled_output"],
+    trained(_inputs())["pooled_output"],
+    atol=1e-6,
+  )
+  with pytest.raises(errors.UserError, match="must hold a masked_lm run"):
+    run.build_masked_lm()
+
+
+def test_best_checkpoint_and_step(folder):
+  shutil.copytree(folder, folder / "best_ckpt")
+  _edit(folder, "trainer", "best_checkpoint_export_subdir", value="best_ckpt")
+  read = trained_run.TrainedRun.read
+  best = read(str(folder), "best").checkpoint
+  assert best == str(folder / "best_ckpt" / "ckpt-7")
+  assert read(str(folder), "7").checkpoint == str(folder / "ckpt-7")
+
+
+@pytest.mark.parametrize("which", ["8", "newest"])
+def test_other_checkpoint_is_refused(folder, which):
+  assert f"must hold the checkpoint '{which}'" in _refused(folder, which)
+
+
+def test_best_needs_a_run_that_kept_it(folder):
+  message = _refused(folder, "best")
+  assert "trainer.best_checkpoint_export_subdir" in message
+
+
+def test_missing_folder(tmp_path):
+  message = _refused(tmp_path / "none")
+  assert message.startswith("--model_dir must be the folder of a run.")
+
+
+@pytest.mark.parametrize(
+  "name", ["params.yaml", "vocab.txt", "tokenizer_config.json"]
+)
+def test_missing_file(folder, name):
+  (folder / name).unlink()
+  assert _refused(folder).startswith(f"--model_dir must hold {name}. ")
+
+
+def test_missing_checkpoint(folder):
+  for path in folder.glob("*ckpt*"):
+    path.unlink()
+  (folder / "checkpoint").unlink()
+  assert "must hold the checkpoint 'latest'" in _refused(folder)
+
+
+def test_vocabulary_of_another_run(folder):
+  with (folder / "vocab.txt").open("a") as file:
+    file.write("\none_more")
+  message = _refused(folder)
+  assert message.endswith("vocab_size tokens of params.yaml, 50. Received: 51")
+
+
+ENCODER = ("task", "model", "encoder")
+
+
+@pytest.mark.parametrize(
+  ("path", "value", "message"),
+  [
+    (("task",), 3, "must have a mapping task. Received: 3"),
+    ((*ENCODER, "type"), "xlnet", "any, bert or bert_v2. Received: 'xlnet'"),
+    ((*ENCODER, "any", "width"), 1, "must have a BERT's fields .*'width'"),
+    (ENCODER[:2], {"encoder": {"type": "bert", "bert": {}}}, "or span task"),
+  ],
+  ids=["no task", "other encoder", "unknown field", "other task"],
+)
+def test_params_of_another_kind(folder, path, value, message):
+  _edit(folder, *path, value=value)
+  assert re.search(message, _refused(folder))
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "reason"),
+  [
+    ("num_layers", 4, "without encoder/_transformer_layers/3/.* and 13 more"),
+    ("num_layers", 2, "with 16 more weights in encoder"),
+    ("max_position_embeddings", 9, r"of shape \[16, 8\], not \[9, 8\]"),
+    ("embedding_size", 4, "without encoder/_embedding_projection/"),
+  ],
+)
+def test_checkpoint_of_another_model(folder, field, value, reason):
+  _edit(folder, *ENCODER, "any", field, value=value)
+  message = _refused(folder)
+  assert "--model_dir must hold every weight of the configured" in message
+  assert re.search(reason, message)
+
+
+def test_missing_pooler(folder, made):
+  encoder = made[1].encoder_network
+  layers = {
+    name: child
+    for name, child in tf.train.TrackableView.children(encoder).items()
+    if name != "_pooler_layer"
+  }
+  checkpoint = tf.train.Checkpoint(
+    encoder=tf.train.Checkpoint(**layers), global_step=tf.Variable(7)
+  )
+  checkpoint.write(str(folder / "ckpt-7"))
+  assert re.search(
+    "without encoder/_pooler_layer/(kernel|bias), "
+    "encoder/_pooler_layer/(kernel|bias)$",
+    _refused(folder),
+  )
+
+
+def test_checkpoint_cut_short(folder):
+  path = folder / "ckpt-7.index"
+  path.write_bytes(path.read_bytes()[:100])
+  assert "must hold a readable checkpoint" in _refused(folder)

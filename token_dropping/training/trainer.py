@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices and Model Garden's trainer for an experiment."""
+
+import tensorflow as tf
+import tf_keras
+from official.common import distribute_utils
+from official.core import base_trainer
+from official.core import config_definitions as cfg
+from official.core import task_factory
+from official.core import train_utils
+from official.modeling import performance
+
+from token_dropping.common import errors
+from token_dropping.data.batches import skip_counter
+from token_dropping.training import best_checkpoint
+from token_dropping.training import experiment_checks
+from token_dropping.training import number_guard
+from token_dropping.training import step_random
+from token_dropping.training import stop_request
+from token_dropping.training import train_clock
+from token_dropping.training import workers
+
+
+class _Checkpoint(tf.train.Checkpoint):
+  """Restores without warning of values that evaluation has no use for."""
+
+  def restore(self, *args, **kwargs):
+    return super().restore(*args, **kwargs).expect_partial()
+
+
+class Trainer(base_trainer.Trainer):
+  """Model Garden's trainer, with `runtime.enable_xla` obeyed on every device.
+
+  Model Garden compiles the step only where `num_gpus` is positive (a TPU always
+  compiles). Here one CPU does too.
+
+  Args:
+    *args: of Model Garden's trainer.
+    stop: what ends a loop of steps early.
+    **kwargs: likewise.
+  """
+
+  def __init__(self, *args, stop: stop_request.StopRequest, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.stop = stop
+    task = self.task.task_config
+    self.guard = number_guard.NumberGuard(
+      self.model,
+      self.optimizer,
+      self._loop_metrics(),
+      self.global_step,
+      getattr(task, "on_bad_numbers", "stop"),
+      getattr(task, "max_skipped_steps", 0),
+    )
+    self.skip_counter = skip_counter.SkipCounter(self.task)
+    self.clock = train_clock.TrainClock(self.global_step)
+    self._checkpoint = _Checkpoint(
+      global_step=self.global_step,
+      model=self.model,
+      optimizer=self.optimizer,
+      skipped_steps=self.guard.bad_steps,
+      skipped_records=self.skip_counter.trained,
+      loop_metrics=self._loop_metrics(),
+      train_clock=self.clock,
+      **getattr(self.model, "checkpoint_items", {}),
+    )
+    # Makes the counter. Workers must make their variables in the same order,
+    # and on restoring the chief would make this one earlier than the others.
+    self._checkpoint.save_counter.assign(0)
+    if getattr(task, "seed", None) is not None:
+      step_random.follow_step(self.model, self.global_step, task.seed)
+
+  def _loop_metrics(self) -> list:
+    """Returns what is averaged over a loop of training steps."""
+    return [*getattr(self, "_train_metrics", []), self._train_loss]
+
+  def create_train_loop_fn(self):
+    """Orbit's loop, timed; a stop request ends it where the host runs it."""
+    options = self._train_options
+    if not options.use_tf_while_loop or not host_runs_loop(self.strategy):
+      # It takes no notice of a stop request.
+      return self.clock.timed(super().create_train_loop_fn(), lambda: False)
+    loop = tf.function(self._train_loop)
+    return self.clock.timed(loop, lambda: bool(self.stop.flag))
+
+  def _train_loop(self, iterator, num_steps: tf.Tensor) -> None:
+    for _ in tf.range(num_steps):
+      with tf.name_scope(""):  # as Orbit does: no "while/" before names
+        self.train_step(iterator)
+      if self.stop.flag:
+        break
+
+  def train(self, num_steps: tf.Tensor) -> dict:
+    """Runs so many steps, or fewer if a stop is asked for.
+
+    Args:
+      num_steps: scalar int32.
+
+    Returns:
+      The means since the last loop that was complete. After one that was not
+      they stay, to be saved and gone on with.
+    """
+    self._loop_end = int(self.global_step.numpy()) + int(num_steps)
+    return super().train(num_steps)
+
+  def train_loop_end(self) -> dict:
+    """Called by Orbit after the steps."""
+    if int(self.global_step.numpy()) == self._loop_end:
+      return super().train_loop_end()
+    return {metric.name: metric.result() for metric in self._loop_metrics()}
+
+  def train_step(self, iterator) -> None:
+    """Runs one step on every replica; called by Orbit in a graph."""
+    task_step = self.task.train_step
+    if self.config.runtime.enable_xla and compiles_step(self.strategy):
+      task_step = tf.function(task_step, jit_compile=True)
+
+    def step(inputs):
+      before = self.guard.remember()
+      logs = task_step(
+        inputs,
+        model=self.model,
+        optimizer=self.optimizer,
+        metrics=self.train_metrics,
+      )
+      self._train_loss.update_state(logs[self.task.loss])
+      # Model Garden's tasks return the loss alone.
+      names = ("objective", "gradient_norm")
+      values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
+      self.guard.check(values, before)
+      self.global_step.assign_add(1)
+
+    inputs = self.next_train_inputs(iterator)
+    self.strategy.run(step, args=(inputs,), options=self._runtime_options)
+
+
+def compiles_step(strategy: tf.distribute.Strategy) -> bool:
+  """Whether a step of one replica can be compiled on its own.
+
+  Several CPU replicas cannot: their all-reduce leaves the compiled function. A
+  TPU compiles the whole replica anyway.
+  """
+  devices = strategy.extended.worker_devices
+  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
+  return kinds == {"GPU"} or (kinds == {"CPU"} and len(devices) == 1)
+
+
+def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
+  """Whether each step of a loop starts from this host, and from it alone.
+
+  A TPU runs a loop on its own. Several workers must end theirs together.
+  """
+  devices = strategy.extended.worker_devices
+  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
+  return kinds <= {"CPU", "GPU"} and workers.is_alone(strategy)
+
+
+def check_devices(runtime: cfg.RuntimeConfig) -> None:
+  """Checks that this machine has what the config asks for.
+
+  Args:
+    runtime: how to run.
+
+  Raises:
+    UserError: it has fewer GPUs.
+  """
+  gpus = len(tf.config.list_physical_devices("GPU"))
+  errors.require(
+    runtime.num_gpus <= gpus,
+    f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds",
+    runtime.num_gpus,
+  )
+
+
+def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
+  """Returns the `tf.distribute` strategy that the config names.
+
+  A mirrored strategy of one device is made a one-device strategy: the same
+  numbers without the mirroring.
+
+  Args:
+    runtime: how to run.
+
+  Raises:
+    UserError: as `check_devices`.
+  """
+  check_devices(runtime)
+  if runtime.mixed_precision_dtype:
+    performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
+  name = runtime.distribution_strategy
+  if name == "mirrored" and runtime.num_gpus <= 1:
+    name = "one_device"
+  return distribute_utils.get_distribution_strategy(
+    distribution_strategy=name,
+    all_reduce_alg=runtime.all_reduce_alg,
+    num_gpus=runtime.num_gpus,
+    tpu_address=runtime.tpu,
+    **runtime.model_parallelism(),
+  )
+
+
+def make_trainer(
+  params: cfg.ExperimentConfig,
+  strategy: tf.distribute.Strategy,
+  mode: str,
+  model_dir: str | None,
+  **datasets,
+) -> Trainer:
+  """Builds task, model, optimizer and input, on the strategy's devices.
+
+  Args:
+    params: the experiment.
+    strategy: where to run.
+    mode: of the launcher, such as `train_and_eval`.
+    model_dir: folder of the run; `None` writes nothing.
+    **datasets: `train_dataset`, instead of the one in the config.
+
+  Returns:
+    The trainer.
+
+  Raises:
+    UserError: the replicas cannot share the batches equally.
+  """
+  seed = getattr(params.task, "seed", None)
+  if seed is not None:
+    tf_keras.utils.set_random_seed(seed)
+  experiment_checks.check_replicas(params, strategy.num_replicas_in_sync)
+  stop = stop_request.StopRequest()
+  with strategy.scope():
+    task = task_factory.get_task(params.task, logging_dir=model_dir)
+    exporter = best_checkpoint.make_exporter(params, model_dir)
+    return Trainer(
+      params,
+      task,
+      model=task.build_model(),
+      optimizer=train_utils.create_optimizer(task, params),
+      train="train" in mode,
+      evaluate="eval" in mode,
+      checkpoint_exporter=exporter,
+      stop=stop,
+      **datasets,
+    )
