@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 # From id 5 on.
 WORDS = (

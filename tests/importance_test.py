@@ -14,8 +14,8 @@ from tests import run_testing
 from tests import testing
 from token_dropping import importance as command
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import records
-from token_dropping.data.text import vocabulary
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.importance_tables import information
 from token_dropping.tasks.masked_lm import pretrain_losses

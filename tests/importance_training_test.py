@@ -9,7 +9,7 @@ from tests import fault_testing
 from tests import replica_testing
 from tests import testing
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types
 

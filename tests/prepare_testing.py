@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.text import vocabulary
 
 LENGTH, SLOTS = 32, 6
 WORDS = (

@@ -12,7 +12,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from token_dropping import train
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
 

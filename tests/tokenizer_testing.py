@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import tokenizers
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 STRINGS = 6000
 # `do_lower_case` and `strip_accents`.

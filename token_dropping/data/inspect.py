@@ -20,10 +20,10 @@ from absl import flags
 from google.protobuf import message
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import record_text
-from token_dropping.data.text import vocabulary
 
 VOCABULARY = "vocab.txt"
 # Examples are among the first records of the files: finding a later one means

@@ -28,6 +28,7 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import vocabulary
 from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import beam_tasks
 from token_dropping.data.pretraining import dataset_format
@@ -42,7 +43,6 @@ from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 VOCABULARY = "vocab.txt"

@@ -9,10 +9,10 @@ from absl import flags
 
 from tests import prepare_testing
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import prepare
 from token_dropping.data import records
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.text import vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping.importance import importance_types
 from token_dropping.explain import dropping

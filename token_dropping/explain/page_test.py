@@ -9,7 +9,7 @@ import pytest
 
 from tests import browser_testing
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib

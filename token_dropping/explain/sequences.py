@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
-from token_dropping.data.text import vocabulary
 
 _CONTINUATION = "##"
 # Records hold no spaces: these marks are shown without one on that side.

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.explain import sequences
 
 VOCAB = vocabulary.Vocabulary(

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.explain import kept_share
 from token_dropping.explain import sequences
 from token_dropping.explain import table_history

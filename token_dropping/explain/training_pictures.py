@@ -11,7 +11,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.explain import dropping_model

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.text import vocabulary
 from token_dropping.explain import sequences
 
 # Records may hold the same text several times, with other masks.

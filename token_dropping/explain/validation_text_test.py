@@ -6,8 +6,8 @@ import pytest
 
 from tests import testing
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.text import vocabulary
 from token_dropping.explain import validation_text
 
 

@@ -9,7 +9,7 @@ from token_dropping.common import errors
 from token_dropping.common import json_file
 from token_dropping.common import new_folder
 from token_dropping.common import plain_yaml
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import tensor_file

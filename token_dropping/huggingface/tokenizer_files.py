@@ -17,8 +17,8 @@ from tokenizers import processors
 
 from token_dropping.common import errors
 from token_dropping.common import json_file
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 VOCABULARY = "vocab.txt"
 _WHOLE = "tokenizer.json"

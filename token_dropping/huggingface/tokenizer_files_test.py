@@ -9,9 +9,9 @@ import transformers
 
 from tests import tokenizer_testing
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.huggingface import tokenizer_files
 
 SMALL = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "##b"))

@@ -4,7 +4,7 @@
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_scorer
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types

@@ -16,7 +16,7 @@ from official.modeling.hyperparams import base_config
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types

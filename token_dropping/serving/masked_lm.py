@@ -3,7 +3,7 @@
 
 import tensorflow as tf
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.serving import head
 
 POSITIONS = "masked_lm_positions"

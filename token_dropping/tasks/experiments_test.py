@@ -10,8 +10,8 @@ from official.modeling import optimization
 
 from token_dropping.common import config_overrides
 from token_dropping.common import plain_yaml
+from token_dropping.common import vocabulary
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.data.text import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.models import encoder_config
 from token_dropping.tasks import experiments

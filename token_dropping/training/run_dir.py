@@ -15,9 +15,9 @@ from official.core import train_utils
 
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.tasks.finetuning import finetune_config

@@ -13,8 +13,8 @@ from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.training import run_dir
 
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}

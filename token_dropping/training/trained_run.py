@@ -13,8 +13,8 @@ from official.nlp.modeling import networks
 
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder_config
 

@@ -10,9 +10,9 @@ Glossary: B batch, S sequence length, P predictions, k candidates.
 import numpy as np
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import masking
 from token_dropping.data.batches import record_random
-from token_dropping.data.text import vocabulary
 
 UNITS = ("token", "whole_word", "span")
 # Streams of random numbers.

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import dynamic_masking
-from token_dropping.data.text import vocabulary
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL = range(5)
 SIZE = 1000

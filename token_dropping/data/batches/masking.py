@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 MASK_SHARE = 0.8
 RANDOM_SHARE = 0.1

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import masking
-from token_dropping.data.text import vocabulary
 
 PAD, UNK, CLS, SEP, MASK = range(5)
 SIZE = 1000

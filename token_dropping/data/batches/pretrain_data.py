@@ -14,9 +14,9 @@ from official.nlp.data import data_loader
 from official.nlp.data import data_loader_factory
 from official.nlp.data import pretrain_dataloader
 
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import epochs
-from token_dropping.data.text import vocabulary
 
 MASKING = ("static", "dynamic")
 

@@ -8,10 +8,10 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import file_contents
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import value_checks
-from token_dropping.data.text import vocabulary
 
 # How much of the data is looked at before the run starts. Those that
 # remain are checked as they are read, by `value_checks`.

@@ -15,9 +15,9 @@ from official.nlp.tools import tokenization
 from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_checks
-from token_dropping.data.text import vocabulary
 from token_dropping.tasks.masked_lm import masked_lm
 
 V = testing.VOCAB_SIZE

@@ -7,11 +7,11 @@ import os
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 VOCABULARY = "vocab.txt"
 

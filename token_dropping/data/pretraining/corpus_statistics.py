@@ -7,7 +7,7 @@ hide the module of the standard library.)
 
 import numpy as np
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 
 class TokenCounts:

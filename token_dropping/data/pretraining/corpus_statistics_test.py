@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import corpus_statistics
-from token_dropping.data.text import vocabulary
 
 VOCAB = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "b", "c"))
 

@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import corpus_statistics
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import shards
-from token_dropping.data.text import vocabulary
 
 
 def collect(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.data.text import wordpiece
 
 

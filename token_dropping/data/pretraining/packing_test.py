@@ -3,8 +3,8 @@
 
 import numpy as np
 
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import packing
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 SPECIAL = {token: i for i, token in enumerate(vocabulary.SPECIAL_TOKENS)}

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import packing
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 SHORT_PROBABILITY = 0.1

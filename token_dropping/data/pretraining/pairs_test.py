@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import pairs
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 SPECIAL = {token: i for i, token in enumerate(vocabulary.SPECIAL_TOKENS)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 _CONTINUATION = "##"
 _HIDDEN, _REPLACED, _KEPT, _SPECIAL = "32", "31", "36", "2"  # ANSI colours

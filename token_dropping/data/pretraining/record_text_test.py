@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import record_text
-from token_dropping.data.text import vocabulary
 
 VOCAB = vocabulary.Vocabulary(
   (

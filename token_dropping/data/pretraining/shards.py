@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from token_dropping.common import files
+from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.batches import masking
 from token_dropping.data.pretraining import bins
@@ -22,7 +23,6 @@ from token_dropping.data.pretraining import pairs
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 PARTS = ("train", "validation")

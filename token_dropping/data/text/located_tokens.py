@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
-from token_dropping.data.text import vocabulary
 
 _ASCII_PUNCTUATION = "!-/:-@[-`{-~"
 # As in BERT: CJK ideographs, not kana or hangul.

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests import finetune_testing
+from token_dropping.common import vocabulary
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 
 def _shown(text):

@@ -13,9 +13,9 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.text import text_normalizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 
 class Tokenizer(tf.Module):

@@ -13,9 +13,9 @@ from official.nlp.tools import tokenization
 
 from tests import tokenizer_testing
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 

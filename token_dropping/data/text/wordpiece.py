@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 
 MIN_FREQUENCY = 2
 MAX_ALPHABET = 1000

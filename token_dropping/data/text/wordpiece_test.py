@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.pretraining.corpus import prose
 from token_dropping.data.pretraining.corpus import wikipedia
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import vocabulary
 from token_dropping.data.text import wordpiece
 
 UNCASED = tokenizer_config.TokenizerConfig()

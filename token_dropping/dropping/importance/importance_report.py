@@ -7,7 +7,7 @@ Scores that do not depend on the id alone have neither.
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import token_scorer
 
 

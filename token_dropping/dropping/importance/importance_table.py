@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 KINDS = ("pretrained_mlm", "mutual_information")
 ENDINGS = (".npz", ".json")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_table
 
 WORDS = vocabulary.Vocabulary(("a", "b", "c"))

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 from token_dropping.dropping import token_selector
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types

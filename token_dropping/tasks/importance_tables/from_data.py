@@ -8,10 +8,10 @@ import tensorflow as tf
 import tqdm
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.pretraining import dataset_folder
-from token_dropping.data.text import vocabulary
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.importance_tables import information
 

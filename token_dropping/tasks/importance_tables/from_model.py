@@ -15,9 +15,9 @@ import tensorflow as tf
 import tqdm
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
-from token_dropping.data.text import vocabulary
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.masked_lm import pretrain_losses
 from token_dropping.training import trained_run

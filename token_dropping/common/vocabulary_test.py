@@ -4,7 +4,7 @@
 import pytest
 
 from token_dropping.common import errors
-from token_dropping.data.text import vocabulary
+from token_dropping.common import vocabulary
 
 TOKENS = ("the", "[MASK]", "[PAD]", "##s", "[SEP]", "[UNK]", "[CLS]")
 
