@@ -45,16 +45,17 @@ test-slow: $(STAMPS)/test ## Run the tests that take long
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=load \
 	  -m slow
 
-lint: $(STAMPS)/test ## Check style
+lint: $(STAMPS)/test ## Check style, and which room imports which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
 
 format: $(STAMPS)/test ## Fix style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
 clean: ## Remove .venv and caches; runs/ stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 check-python: # Used by .ci/run

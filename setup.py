@@ -18,6 +18,7 @@ TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
   MATPLOTLIB,
+  "import-linter>=2.0",
   "openvino>=2025.0",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
