@@ -12,7 +12,6 @@ regularization), and both are scored once on the same test sentences. Needs
 
 import os
 import time
-import types
 
 import numpy as np
 from absl import flags
@@ -21,12 +20,13 @@ from sklearn import linear_model
 from sklearn import metrics
 
 from benchmarks import movie_reviews
-from token_dropping import train
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import text_tables
 from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import config
+from token_dropping.training import launch
 from token_dropping.training import run_scores
 from token_dropping.training import trained_run
 
@@ -127,17 +127,15 @@ def _network(
   override = ",".join(
     filter(None, [f"task.data_dir={data_dir}", params_override])
   )
-  params = train.prepare(
-    types.SimpleNamespace(
+  params = launch.prepare(
+    config.LaunchFlags(
       experiment="bert/token_drop_glue",
       pretrained=pretrained,
       config_file=[config_file],
       params_override=override,
-      tpu=None,
-      tf_data_service="",
     )
   )
-  train.launch(params, "train_and_eval", model_dir)
+  launch.launch(params, "train_and_eval", model_dir)
   best = run_scores.read_best(params, model_dir)
   run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
   found = sentence_predictions.predict(run, data_dir, "test")

@@ -2,7 +2,6 @@
 """Flags of the launcher and files of a config, for tests."""
 
 import pathlib
-import types
 
 import pytest
 import yaml
@@ -16,22 +15,9 @@ ENCODER = "task.model.encoder.any"
 
 def flags(
   *files: str, override: str = "", experiment: str = "bert/token_drop", **values
-) -> types.SimpleNamespace:
-  """Returns what stands for parsed flags.
-
-  Args:
-    *files: of `--config_file`.
-    override: `--params_override`.
-    experiment: `--experiment`.
-    **values: of other flags.
-  """
-  defaults = {"tpu": None, "tf_data_service": "", "pretrained": ""}
-  return types.SimpleNamespace(
-    experiment=experiment,
-    config_file=list(files),
-    params_override=override,
-    **(defaults | values),
-  )
+) -> config.LaunchFlags:
+  """Returns flags of the launcher, `--config_file` first."""
+  return config.LaunchFlags(experiment, files, override, **values)
 
 
 def write_file(
@@ -43,7 +29,7 @@ def write_file(
   return str(path)
 
 
-def refused(values: types.SimpleNamespace) -> str:
+def refused(values: config.LaunchFlags) -> str:
   """Returns the one line with which flags are refused."""
   with pytest.raises(errors.UserError) as caught:
     config.parse(values)

@@ -2,7 +2,6 @@
 """Small fine-tuning data for tests, and configs of experiments on them."""
 
 import pathlib
-import types
 
 import numpy as np
 
@@ -75,13 +74,11 @@ def prepare_spans(folder: pathlib.Path, pretrained: pathlib.Path) -> str:
 
 def flags(experiment: str, pretrained, override: str, *files):
   """Returns the launcher's flags as an object."""
-  return types.SimpleNamespace(
-    experiment=experiment,
+  return config.LaunchFlags(
+    experiment,
+    [str(file) for file in files],
+    override,
     pretrained=str(pretrained),
-    config_file=[str(file) for file in files],
-    params_override=override,
-    tpu=None,
-    tf_data_service="",
   )
 
 

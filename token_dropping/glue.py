@@ -12,13 +12,11 @@ the same command goes on after it was cut off.
 import dataclasses
 import json
 import os
-import types
 
 import tensorflow as tf
 from absl import flags
 from official.core import config_definitions as cfg
 
-from token_dropping import train
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
@@ -26,6 +24,8 @@ from token_dropping.data.finetuning import glue_tasks
 from token_dropping.tasks import experiments
 from token_dropping.tasks.sentences import glue_submission
 from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import config
+from token_dropping.training import launch
 from token_dropping.training import run_scores
 from token_dropping.training import sweep
 from token_dropping.training import trained_run
@@ -141,14 +141,12 @@ def _prepare(
   override = f"task.data_dir={_data_dir(name, settings)}"
   if settings.params_override:
     override = f"{override},{settings.params_override}"
-  params = train.prepare(
-    types.SimpleNamespace(
+  params = launch.prepare(
+    config.LaunchFlags(
       experiment=EXPERIMENT,
       pretrained=settings.pretrained,
       config_file=list(settings.config_file),
       params_override=override,
-      tpu=None,
-      tf_data_service="",
     )
   )
   return params, card
@@ -179,9 +177,9 @@ def _train(name: str, params, strategy, settings: Settings) -> str:
   folder = os.path.join(settings.output_dir, name)
   print(f"{name}:", flush=True)
   if settings.grid is None:
-    train.launch(params, "train_and_eval", folder, strategy)
+    launch.launch(params, "train_and_eval", folder, strategy)
     return folder
-  report = sweep.run(params, settings.grid, folder, train.launch, strategy)
+  report = sweep.run(params, settings.grid, folder, launch.launch, strategy)
   print(sweep.format_report(report))
   return report["chosen"]["model_dir"]
 

@@ -11,11 +11,9 @@ import json
 import os
 import statistics
 import sys
-import types
 
 from official.core import exp_factory
 
-from token_dropping import train
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
@@ -24,6 +22,8 @@ from token_dropping.study import data
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.tasks import experiments
+from token_dropping.training import config
+from token_dropping.training import launch
 from token_dropping.training import run_scores
 
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
@@ -102,7 +102,7 @@ def measure(part: plans.Downstream, run: runs.Run) -> dict:
   """
   found = []
   for seed in _seeds(part, run):
-    params = train.prepare(_flags(part, run, seed))
+    params = launch.prepare(_flags(part, run, seed))
     best = run_scores.read_best(params, _model_dir(run, seed))
     found.append((seed, best["scores"]))
   leading = [next(iter(scores.values())) for _, scores in found]
@@ -118,16 +118,14 @@ def _seeds(part: plans.Downstream, run: runs.Run) -> tuple[int, ...]:
 
 def _flags(
   part: plans.Downstream, run: runs.Run, seed: int
-) -> types.SimpleNamespace:
+) -> config.LaunchFlags:
   own = {"task.data_dir": _folder(run, "data"), "task.seed": seed}
   overrides = plans.merge(part.overrides, plans.nest(own))
-  return types.SimpleNamespace(
+  return config.LaunchFlags(
     experiment=part.experiment,
     config_file=list(part.config_files),
     params_override=json.dumps(overrides),
     pretrained=run.model_dir,
-    tpu=None,
-    tf_data_service="",
   )
 
 

@@ -88,7 +88,7 @@ def test_the_median_counts(tmp_path, monkeypatch):
     assert model_dir.endswith(f"model_seed_{params.task.seed}")
     return {"scores": {"accuracy": scores[params.task.seed]}}
 
-  monkeypatch.setattr(downstream.train, "prepare", _params)
+  monkeypatch.setattr(downstream.launch, "prepare", _params)
   monkeypatch.setattr(downstream.run_scores, "read_best", read_best)
   found = downstream.measure(plans.Downstream(DATA, seeds=(1, 2, 3)), run)
   assert found["downstream"] == 0.6

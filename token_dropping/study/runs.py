@@ -6,16 +6,16 @@ import hashlib
 import json
 import os
 import sys
-import types
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping import train
 from token_dropping.common import errors
 from token_dropping.data.batches import dataset_card
 from token_dropping.study import plan as plans
+from token_dropping.training import config
+from token_dropping.training import launch
 from token_dropping.training import trainer
 
 _MODE = "train_and_eval"
@@ -99,7 +99,7 @@ def check(run: Run) -> None:
   """
   try:
     trainer.check_devices(run.params.runtime)
-    train.check_records(run.params, _MODE)
+    launch.check_records(run.params, _MODE)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{run.variant}: {error}") from error
 
@@ -113,7 +113,7 @@ def _run(
 ) -> Run:
   values = _flags(plan, variant, seed, folders)
   try:
-    params = train.prepare(values)
+    params = launch.prepare(values)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{variant.name}: {error}") from error
   folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
@@ -132,7 +132,7 @@ def _run(
   )
 
 
-def _flags(plan, variant, seed, folders: Folders) -> types.SimpleNamespace:
+def _flags(plan, variant, seed, folders: Folders) -> config.LaunchFlags:
   overrides = plans.merge(plan.overrides, variant.overrides)
   if plan.data is not None:
     folder = os.path.join(folders.data, plan.data.folder)
@@ -143,17 +143,14 @@ def _flags(plan, variant, seed, folders: Folders) -> types.SimpleNamespace:
     overrides = plans.merge(plans.nest(paths), overrides)
   seeds = {"task.seed": seed, "task.train_data.seed": seed}
   overrides = plans.merge(overrides, plans.nest(seeds))
-  return types.SimpleNamespace(
+  return config.LaunchFlags(
     experiment=plan.experiment,
     config_file=list(plan.config_files),
     params_override=json.dumps(overrides),
-    pretrained="",
-    tpu=None,
-    tf_data_service="",
   )
 
 
-def command(values: types.SimpleNamespace, model_dir: str) -> tuple[str, ...]:
+def command(values: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
   """Returns the command that trains and evaluates.
 
   Args:

@@ -2,7 +2,6 @@
 """Tests of the registered experiments and of the files in `experiments/`."""
 
 import pathlib
-import types
 
 import pytest
 from official.core import exp_factory
@@ -31,14 +30,7 @@ BASE, BASE_PUBLISHED, BASE_DENSE = (
 
 def _parse(*files, experiment="bert/token_drop", override=""):
   return config.parse(
-    types.SimpleNamespace(
-      experiment=experiment,
-      config_file=[str(file) for file in files],
-      params_override=override,
-      tpu=None,
-      tf_data_service="",
-      pretrained="",
-    )
+    config.LaunchFlags(experiment, [str(file) for file in files], override)
   )
 
 

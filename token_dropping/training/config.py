@@ -8,8 +8,10 @@ and type is checked against the experiment's dataclasses before it is applied.
 """
 
 import copy
+import dataclasses
 import functools
 import re
+from collections.abc import Sequence
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -22,13 +24,24 @@ from token_dropping.tasks import experiments
 from token_dropping.tasks.finetuning import finetune_config
 
 
-def parse(flags) -> cfg.ExperimentConfig:
-  """Builds the experiment config that the flags ask for.
+@dataclasses.dataclass(frozen=True)
+class LaunchFlags:
+  """The launcher's flags that decide about the config: Model Garden's, ours.
 
-  Args:
-    flags: an object with Model Garden's flags `experiment`, `config_file`,
-      `params_override`, `tpu` and `tf_data_service` as attributes, and
-      `pretrained`.
+  Attributes:
+    pretrained: folder of the run to fine-tune.
+  """
+
+  experiment: str
+  config_file: Sequence[str] | None = ()
+  params_override: str | None = ""
+  tpu: str | None = None
+  tf_data_service: str | None = ""
+  pretrained: str = ""
+
+
+def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
+  """Builds the experiment config that the flags ask for.
 
   Returns:
     The config. What follows from the data of fine-tuning is filled in;

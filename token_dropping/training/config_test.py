@@ -108,8 +108,7 @@ def test_no_file_is_the_registered_experiment():
 
 
 def test_config_file_may_be_none():
-  flags = config_testing.flags()
-  flags.config_file = None
+  flags = config.LaunchFlags("bert/token_drop", config_file=None)
   assert (
     config.parse(flags).as_dict()
     == config.parse(config_testing.flags()).as_dict()

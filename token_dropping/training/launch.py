@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a checked config to a finished run: what the launcher does."""
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import train_lib
+
+from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import record_checks
+from token_dropping.data.batches import step_files
+from token_dropping.dropping.importance import importance_report
+from token_dropping.models import checkpoints
+from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.training import bad_records
+from token_dropping.training import config
+from token_dropping.training import continuation
+from token_dropping.training import controller
+from token_dropping.training import experiment_checks
+from token_dropping.training import folder_faults
+from token_dropping.training import progress
+from token_dropping.training import run_dir
+from token_dropping.training import run_lock
+from token_dropping.training import run_scores
+from token_dropping.training import run_summary
+from token_dropping.training import shown_outputs
+from token_dropping.training import trainer as trainer_lib
+from token_dropping.training import workers
+
+MODES = (
+  "train",
+  "eval",
+  "train_and_eval",
+  "train_and_post_eval",
+  "continuous_eval",
+)
+
+
+def prepare(flags: config.LaunchFlags) -> cfg.ExperimentConfig:
+  """Makes the experiment that flags ask for, checks it, and locks it.
+
+  Raises:
+    UserError: as `config.parse` and `experiment_checks.check_experiment`.
+  """
+  params = config.parse(flags)
+  if not finetune_config.is_finetuning(params.task):
+    dataset_card.fill_in_vocab_file(params)
+  params.lock()
+  experiment_checks.check_experiment(params)
+  for doubt in experiment_checks.find_doubts(params):
+    print(f"warning: {doubt}", file=sys.stderr)
+  return params
+
+
+def launch(
+  params: cfg.ExperimentConfig,
+  mode: str,
+  model_dir: str,
+  strategy: tf.distribute.Strategy | None = None,
+  make_eval_actions: Callable[..., list] = lambda *_: [],
+) -> None:
+  """Checks the files, trains and evaluates; prints progress and a summary.
+
+  Args:
+    params: what `prepare` returned.
+    mode: one of `MODES`.
+    model_dir: folder of the run; its latest checkpoint is continued.
+    strategy: where to run; default: as `params.runtime` says.
+    make_eval_actions: takes config, trainer and folder; returns Orbit actions
+      that are to follow each evaluation.
+
+  Raises:
+    UserError: a file or the folder cannot be used, or another run uses it; a
+      record that breaks a rule, found while reading, or too many that are
+      skipped; numbers that are not finite.
+    StoppedError: after SIGTERM.
+  """
+  if params.runtime.distribution_strategy == "multi_worker_mirrored":
+    # TensorFlow connects workers only before it has run anything.
+    strategy = strategy or trainer_lib.make_strategy(params.runtime)
+  _check_files(params, mode, model_dir)
+  if getattr(params.task, "deterministic", False):
+    tf.config.experimental.enable_op_determinism()
+  strategy = strategy or trainer_lib.make_strategy(params.runtime)
+  with folder_faults.explained(model_dir), contextlib.ExitStack() as stack:
+
+    def take_over() -> None:
+      run_dir.make_run_dir(params, model_dir)
+      stack.enter_context(run_lock.held(model_dir))
+      continuation.prepare(params, mode, model_dir)
+
+    if "train" in mode:
+      workers.chief_first(strategy, take_over)
+    _run(params, mode, model_dir, strategy, make_eval_actions)
+
+
+def _run(
+  params, mode: str, model_dir: str, strategy, make_eval_actions
+) -> None:
+  try:
+    trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
+  except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+    # A run that goes on counts its records.
+    bad_records.explain(error, params, mode, checkpoints.latest_step(model_dir))
+    raise
+  data = params.task.train_data
+  reporter = progress.ProgressReporter(
+    trainer.global_step,
+    params.trainer.train_steps,
+    data.global_batch_size * data.seq_length,
+    shown_outputs.of(params.task),
+  )
+  # Orbit prints its own lines; they stay in the log (`--verbosity=0`).
+  with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    runner = train_lib.OrbitExperimentRunner(
+      strategy,
+      trainer.task,
+      mode,
+      params,
+      model_dir,
+      train_actions=[
+        trainer.skip_counter.on_train,
+        trainer.clock.on_train,
+        reporter.on_train,
+        lambda _: trainer.guard.look(
+          lambda: tf.train.latest_checkpoint(model_dir),
+          lambda step: step_files.describe(
+            step_files.find(params, strategy, step)
+          ),
+        ),
+        *_histograms(params, trainer, model_dir),
+      ],
+      eval_actions=[
+        trainer.skip_counter.on_eval,
+        reporter.on_eval,
+        *make_eval_actions(params, trainer, model_dir),
+      ],
+      trainer=trainer,
+      controller_cls=functools.partial(
+        controller.Controller, model_dir=model_dir
+      ),
+      save_summary=workers.is_chief(strategy),
+    )
+    reporter.start()
+    try:
+      # Before all records are read in search of a bad one.
+      with folder_faults.explained(model_dir):
+        _run_to_the_end(runner, mode, reporter)
+    except tf.errors.OpError as error:
+      skippers = getattr(trainer.task, "skippers", {})
+      step = runner.controller.loop_start
+      bad_records.explain(error, params, mode, step, skippers)
+      raise
+    finally:
+      reporter.close()
+  _print_summary(params, trainer, reporter, model_dir)
+
+
+def _run_to_the_end(runner, mode: str, reporter) -> None:
+  """Runs; a run that was complete already is evaluated all the same."""
+  runner.run()
+  if mode == "train_and_eval" and not reporter.eval_outputs:
+    runner.controller.evaluate(runner.params.trainer.validation_steps)
+
+
+def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
+  if not isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
+    return []
+  if not workers.is_chief(trainer.strategy):
+    return []
+  return [
+    importance_report.ImportanceHistogram(
+      trainer.model.encoder_network.importance_scorer,
+      trainer.global_step,
+      os.path.join(model_dir, "train"),
+      params.trainer.summary_interval,
+    )
+  ]
+
+
+def _print_summary(params, trainer, reporter, model_dir: str) -> None:
+  step = int(trainer.global_step.numpy())
+  checkpoint = tf.train.latest_checkpoint(model_dir)
+  if finetune_config.is_finetuning(params.task):
+    shown = shown_outputs.of(params.task)
+    best = run_scores.read_best(params, model_dir)
+    print(
+      run_summary.format_finetuning(reporter, step, checkpoint, shown, best)
+    )
+    return
+  unigram_loss = dataset_card.unigram_loss(params.task.validation_data)
+  print(run_summary.format_summary(reporter, step, checkpoint, unigram_loss))
+  if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
+    for line in run_summary.format_importance(
+      trainer.model.encoder_network.importance_scorer,
+      params.task.model.encoder.any.vocab_file,
+    ):
+      print(line)
+
+
+def _check_files(
+  params: cfg.ExperimentConfig, mode: str, model_dir: str
+) -> None:
+  """Checks the records that the mode reads and the folder of the run."""
+  run_dir.check_run_dir(params, model_dir)
+  if finetune_config.is_finetuning(params.task):
+    return  # `finetune_config.fill_in` has checked them
+  check_records(params, mode)
+
+
+def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
+  """Checks the records that pretraining in a mode reads.
+
+  Args:
+    params: of a pretraining experiment.
+    mode: one of `MODES`.
+
+  Raises:
+    UserError: as `record_checks.check_records`.
+  """
+  vocab_size = params.task.model.encoder.get().vocab_size
+  for path, data in experiment_checks.used_data(params, mode).items():
+    dataset_card.check_files(data)
+    record_checks.check_records(data, vocab_size, path)
