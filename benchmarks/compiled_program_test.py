@@ -18,8 +18,8 @@ from token_dropping.dropping.drops import drop_types
 from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments  # noqa: F401  registers
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 BATCH = 2
 SHAPE = multiply_adds.BertShape(
@@ -125,7 +125,7 @@ def test_a_schedule_compiles_each_of_its_shapes_once():
 
 def _assert_counts(task, kinds: int) -> None:
   """Compares branches and multiply-adds of a step with those of its kinds."""
-  found = pretrain_config.schedule_of(task.task_config).kinds
+  found = masked_lm_config.schedule_of(task.task_config).kinds
   program = _program(task)
   assert program.branches() == len(found) == kinds
   expected = sum(multiply_adds.step_macs(SHAPE, kind) for kind in found)

@@ -20,8 +20,8 @@ from benchmarks import step_case
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 from token_dropping.tasks import optimizers
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import step_random
 from token_dropping.training import trainer as trainer_lib
 
@@ -108,7 +108,7 @@ class BaselineTask(model_garden.MaskedLMTask):
     self.process_metrics(metrics, inputs, outputs)
     if hasattr(model.encoder_network, "importance"):
       # The compiler sees that the loss has computed these already.
-      token_losses = pretrain_losses.masked_lm_losses(inputs, outputs)
+      token_losses = mlm_losses.masked_lm_losses(inputs, outputs)
       model.encoder_network.importance.update_token_importance(
         inputs["masked_lm_ids"], token_losses
       )

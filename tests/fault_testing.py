@@ -16,7 +16,7 @@ import yaml
 
 from tests import testing
 from token_dropping import train
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import train_clock
 
 STEPS = 24

@@ -12,8 +12,8 @@ import tensorflow as tf
 from tests import fault_testing
 from tests import testing
 from token_dropping.common import errors
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import run_lock
 
 FAST = {"task": {"deterministic": False}, "trainer": {"train_steps": 8}}
@@ -96,14 +96,14 @@ def test_two_runs_in_one_folder(trained):
 
 def _spoil(monkeypatch, steps: range) -> None:
   """Makes the loss NaN in some steps, which makes every gradient NaN."""
-  plain = pretrain_losses.masked_lm_losses
+  plain = mlm_losses.masked_lm_losses
 
   def losses(labels, outputs):
     iterations = _spoil.step
     inside = (iterations >= steps.start) & (iterations < steps.stop)
     return plain(labels, outputs) * tf.where(inside, np.nan, 1.0)
 
-  monkeypatch.setattr(pretrain_losses, "masked_lm_losses", losses)
+  monkeypatch.setattr(mlm_losses, "masked_lm_losses", losses)
   created = tf.summary.experimental.set_step
 
   def set_step(step):

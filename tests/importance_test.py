@@ -18,7 +18,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.importance_tables import information
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.training import trained_run
 
 V = testing.VOCAB_SIZE
@@ -83,7 +83,7 @@ def _losses(folder) -> tuple[np.ndarray, np.ndarray]:
     rows = [testing.random_features(seed)[name] for seed in range(10)]
     kind = np.float32 if name == "masked_lm_weights" else np.int32
     batch[name] = np.array(rows, kind)
-  losses = pretrain_losses.masked_lm_losses(batch, model(batch, training=False))
+  losses = mlm_losses.masked_lm_losses(batch, model(batch, training=False))
   used = batch["masked_lm_weights"] > 0
   return batch["masked_lm_ids"][used], losses.numpy()[used]
 

@@ -13,7 +13,7 @@ from official.core import exp_factory
 from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.tasks import experiments  # noqa: F401  registers
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 BATCH, STEPS = 8, 20
 SHORT = 5  # records of the last batch

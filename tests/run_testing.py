@@ -13,7 +13,7 @@ from official.nlp.modeling import models
 from tests import testing
 from token_dropping.data.text import tokenizer_config
 from token_dropping.tasks import experiments
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 STEP = 7
 

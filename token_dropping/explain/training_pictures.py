@@ -18,8 +18,8 @@ from token_dropping.explain import dropping_model
 from token_dropping.explain import kept_share
 from token_dropping.explain import marked_text
 from token_dropping.explain import validation_text
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import workers
 
 SEQUENCES = 8
@@ -63,7 +63,7 @@ class DroppingPictures:
 
   def __init__(
     self,
-    task: pretrain_config.TokenDropMaskedLMConfig,
+    task: masked_lm_config.TokenDropMaskedLMConfig,
     trainer,
     phases: tuple[keep_schedule.Phase, ...],
     summary_dir: str,

@@ -12,7 +12,7 @@ from tests import testing as small
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import training_pictures
 from token_dropping.tasks import experiments
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 
 @pytest.fixture

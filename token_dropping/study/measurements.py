@@ -14,8 +14,8 @@ from token_dropping.common import provenance
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import multiply_adds
 from token_dropping.study import runs
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import run_dir
 from token_dropping.training import summary_files
 from token_dropping.training import train_clock
@@ -108,7 +108,7 @@ def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
   shape = multiply_adds.BertShape.from_config(
     task.model.encoder.get(), task.train_data
   )
-  schedule = pretrain_config.schedule_of(task)
+  schedule = masked_lm_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
   return lambda step: multiply_adds.training_macs(
     shape, schedule, step, batch_size

@@ -17,16 +17,16 @@ from official.nlp.configs import pretraining_experiments  # noqa: F401  register
 
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import encoder_config
-from token_dropping.tasks.finetuning import finetune_experiments
-from token_dropping.tasks.masked_lm import masked_lm  # noqa: F401  registers
-from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.finetuning import experiment as finetune_experiment
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import task as masked_lm  # noqa: F401  registers
 
 PRETRAINING_NAMES = (
   "bert/token_drop",
   "token_drop_bert/pretraining",
   "bert/pretraining",
 )
-FINETUNING_NAMES = finetune_experiments.NAMES
+FINETUNING_NAMES = finetune_experiment.NAMES
 NAMES = (*PRETRAINING_NAMES, *FINETUNING_NAMES)
 # Fields of Model Garden's trainer whose work the launcher does otherwise, with
 # the values that switch it off: saving on SIGTERM (stop_request.py) and going
@@ -42,7 +42,7 @@ def bert_token_drop() -> cfg.ExperimentConfig:
   """BERT-base pretraining with token dropping, no next-sentence loss."""
   return cfg.ExperimentConfig(
     runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=pretrain_config.TokenDropMaskedLMConfig(
+    task=masked_lm_config.TokenDropMaskedLMConfig(
       model=bert.PretrainerConfig(
         encoder=encoders.EncoderConfig(
           type="any", any=encoder_config.TokenDropEncoderConfig()

@@ -17,7 +17,7 @@ from token_dropping.data.batches import file_contents
 from token_dropping.data.batches import record_checks
 from token_dropping.data.batches import record_skipper
 from token_dropping.data.batches import value_checks
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.training import experiment_checks
 
 
@@ -41,7 +41,7 @@ def explain(
     UserError: with file and record where they are found.
   """
   # Records of fine-tuning have other features; we have made them.
-  has_rules = not finetune_config.is_finetuning(params.task)
+  has_rules = not finetune_filling.is_finetuning(params.task)
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     if data.tfds_name or data.input_path == "dummy":

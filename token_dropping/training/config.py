@@ -21,7 +21,7 @@ from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
 from token_dropping.tasks import experiments
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import filling as finetune_filling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +69,8 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
     config_overrides.apply_overrides(
       params, overrides, source="--params_override"
     )
-  if finetune_config.is_finetuning(params.task):
-    finetune_config.fill_in(params)
+  if finetune_filling.is_finetuning(params.task):
+    finetune_filling.fill_in(params)
   _let_decay_follow_training(params)
   _let_masking_follow_training(params)
   _let_keeping_follow_training(params)
@@ -92,13 +92,13 @@ def _registered(experiment: str) -> cfg.ExperimentConfig:
 
 def _use_pretrained(params, experiment: str, model_dir: str) -> None:
   errors.require(
-    finetune_config.is_finetuning(params.task),
+    finetune_filling.is_finetuning(params.task),
     "--pretrained must be unset but for "
     f"{' and '.join(experiments.FINETUNING_NAMES)}; "
     "task.init_checkpoint starts pretraining from a checkpoint",
     f"{model_dir!r} with --experiment={experiment}",
   )
-  finetune_config.use_pretrained(params, model_dir)
+  finetune_filling.use_pretrained(params, model_dir)
 
 
 def parse_overrides(text: str) -> dict:

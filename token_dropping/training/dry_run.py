@@ -10,10 +10,10 @@ from official.core import config_definitions as cfg
 
 from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
-from token_dropping.tasks.finetuning import finetune_config
-from token_dropping.tasks.masked_lm import pretrain_config
-from token_dropping.tasks.sentences import sentence_task
-from token_dropping.tasks.spans import span_task
+from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.sentences import task as sentence_task
+from token_dropping.tasks.spans import task as span_task
 from token_dropping.training import trainer as trainer_lib
 
 
@@ -110,10 +110,10 @@ def _token_drop_macs(
   params: cfg.ExperimentConfig, shape: multiply_adds.BertShape
 ) -> float:
   task = params.task
-  if finetune_config.is_finetuning(task):
+  if finetune_filling.is_finetuning(task):
     plan = encoder_config.get_drop_plan(task.model.encoder.any)
     return multiply_adds.finetuning_macs(shape, plan)
-  schedule = pretrain_config.schedule_of(task)
+  schedule = masked_lm_config.schedule_of(task)
   return multiply_adds.mean_macs(shape, schedule, params.trainer.train_steps)
 
 

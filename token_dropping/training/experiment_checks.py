@@ -5,10 +5,10 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.tasks import experiments
-from token_dropping.tasks.finetuning import finetune_checks
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import checks as finetune_checks
+from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks.masked_lm import checks as masked_lm_checks
 from token_dropping.tasks.masked_lm import layer_token_rate
-from token_dropping.tasks.masked_lm import pretrain_checks
 
 STRATEGIES = (
   "off",
@@ -32,12 +32,12 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)
-  if finetune_config.is_finetuning(params.task):
+  if finetune_filling.is_finetuning(params.task):
     finetune_checks.check(params)
   else:
-    pretrain_checks.check(params.task)
+    masked_lm_checks.check(params.task)
     _check_rate(params)
-    pretrain_checks.check_best(params)
+    masked_lm_checks.check_best(params)
   replicas = _known_replicas(params.runtime)
   if replicas is not None:
     check_replicas(params, replicas)
@@ -90,9 +90,9 @@ def _known_replicas(runtime: cfg.RuntimeConfig) -> int | None:
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
   """Returns one line for each setting that is allowed but looks wrong."""
   doubts = _warmup_doubts(params.trainer.optimizer_config)
-  if finetune_config.is_finetuning(params.task):
+  if finetune_filling.is_finetuning(params.task):
     return doubts + finetune_checks.find_doubts(params.task)
-  return doubts + pretrain_checks.find_doubts(params.task)
+  return doubts + masked_lm_checks.find_doubts(params.task)
 
 
 def _warmup_doubts(optimizer) -> list[str]:

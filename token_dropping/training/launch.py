@@ -16,8 +16,8 @@ from token_dropping.data.batches import record_checks
 from token_dropping.data.batches import step_files
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import finetune_config
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import bad_records
 from token_dropping.training import config
 from token_dropping.training import continuation
@@ -49,7 +49,7 @@ def prepare(flags: config.LaunchFlags) -> cfg.ExperimentConfig:
     UserError: as `config.parse` and `experiment_checks.check_experiment`.
   """
   params = config.parse(flags)
-  if not finetune_config.is_finetuning(params.task):
+  if not finetune_filling.is_finetuning(params.task):
     dataset_card.fill_in_vocab_file(params)
   params.lock()
   experiment_checks.check_experiment(params)
@@ -187,7 +187,7 @@ def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   step = int(trainer.global_step.numpy())
   checkpoint = tf.train.latest_checkpoint(model_dir)
-  if finetune_config.is_finetuning(params.task):
+  if finetune_filling.is_finetuning(params.task):
     shown = shown_outputs.of(params.task)
     best = run_scores.read_best(params, model_dir)
     print(
@@ -209,8 +209,8 @@ def _check_files(
 ) -> None:
   """Checks the records that the mode reads and the folder of the run."""
   run_dir.check_run_dir(params, model_dir)
-  if finetune_config.is_finetuning(params.task):
-    return  # `finetune_config.fill_in` has checked them
+  if finetune_filling.is_finetuning(params.task):
+    return  # `finetune_filling.fill_in` has checked them
   check_records(params, mode)
 
 

@@ -20,7 +20,7 @@ from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import filling as finetune_filling
 
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
@@ -103,7 +103,7 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 def _read_tokenizer_config(
   task: cfg.TaskConfig,
 ) -> tokenizer_config.TokenizerConfig | None:
-  if finetune_config.is_finetuning(task):
+  if finetune_filling.is_finetuning(task):
     return tokenizer_config.TokenizerConfig.from_folder(task.data_dir)
   return dataset_card.read_tokenizer_config(task.train_data)
 

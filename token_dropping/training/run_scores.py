@@ -6,7 +6,7 @@ import json
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import filling as finetune_filling
 
 _STEP = "best_ckpt_global_step"
 
@@ -28,7 +28,7 @@ def read_best(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
     return None
   with tf.io.gfile.GFile(path) as file:
     info = json.load(file)
-  names = finetune_config.score_names(params.task)
+  names = finetune_filling.score_names(params.task)
   return {
     "scores": {name: info[name] for name in names},
     "step": int(info[_STEP]),

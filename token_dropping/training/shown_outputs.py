@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from official.core import config_definitions as cfg
 
-from token_dropping.tasks.finetuning import finetune_config
-from token_dropping.tasks.sentences import sentence_task
-from token_dropping.tasks.spans import span_task
+from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks.sentences import task as sentence_task
+from token_dropping.tasks.spans import task as span_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,9 @@ MASKED_LM = ShownOutputs(_MASKED_LM, _MASKED_LM)
 
 def of(task: cfg.TaskConfig) -> ShownOutputs:
   """Returns what to show of a task: losses and, of fine-tuning, the scores."""
-  if not finetune_config.is_finetuning(task):
+  if not finetune_filling.is_finetuning(task):
     return MASKED_LM
-  scores = {name: name for name in finetune_config.score_names(task)}
+  scores = {name: name for name in finetune_filling.score_names(task)}
   train = {"loss": "training_loss"}
   if isinstance(task, span_task.SpanTaskConfig):
     train["start accuracy"] = "start_position_accuracy"

@@ -16,7 +16,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import result_file
-from token_dropping.tasks.finetuning import finetune_config
+from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.training import run_scores
 from token_dropping.training import trainer as trainer_lib
 
@@ -107,7 +107,7 @@ def run(
       another one.
   """
   errors.require(
-    finetune_config.is_finetuning(params.task),
+    finetune_filling.is_finetuning(params.task),
     "--sweep must be used with a fine-tuning experiment",
     "a pretraining one",
   )

@@ -18,7 +18,7 @@ from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_checks
-from token_dropping.tasks.masked_lm import masked_lm
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 V = testing.VOCAB_SIZE
 PATH = "task.train_data"

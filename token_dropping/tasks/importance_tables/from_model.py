@@ -19,7 +19,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.dropping.importance import importance_table
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.training import trained_run
 
 KIND = "pretrained_mlm"
@@ -142,7 +142,7 @@ def _sum_losses(
   @tf.function(jit_compile=True)
   def losses_of(batch):
     outputs = network(batch, training=False)
-    return pretrain_losses.masked_lm_losses(batch, outputs)
+    return mlm_losses.masked_lm_losses(batch, outputs)
 
   sums = np.zeros([vocab_size])
   counts = np.zeros([vocab_size], np.int64)

@@ -9,7 +9,7 @@ one another the two losses tell which.
 import tensorflow as tf
 import tf_keras
 
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
 
 LOSS = "dropped_lm_example_loss"
 ACCURACY = "dropped_masked_lm_accuracy"
@@ -34,7 +34,7 @@ def update(labels: dict, model: tf_keras.Model, metrics: list) -> None:
   encoder = model.encoder_network
   with encoder.following(encoder.drop_plan, at_inference=True):
     outputs = model(labels, training=False)
-  losses = pretrain_losses.masked_lm_losses(labels, outputs)
+  losses = mlm_losses.masked_lm_losses(labels, outputs)
   weights = labels["masked_lm_weights"]  # [B, P]
   found = {metric.name: metric for metric in metrics}
   found[LOSS].update_state(losses, sample_weight=weights)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tests import replica_testing
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 
 def _task(dropout: float = 0.5, **task) -> masked_lm.TokenDropMaskedLMTask:
@@ -51,7 +51,7 @@ def test_dropped_pass_is_that_of_training_without_dropout(both):
   model.set_weights(weights)
   batch = _batch(slice(0, 12))
   outputs = model(batch, training=True)
-  losses = pretrain_losses.masked_lm_losses(batch, outputs)
+  losses = mlm_losses.masked_lm_losses(batch, outputs)
   right = tf.argmax(outputs["mlm_logits"], -1, tf.int32)
   right = right == batch["masked_lm_ids"]
   for name, values in (

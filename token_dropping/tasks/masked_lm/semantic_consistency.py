@@ -14,7 +14,7 @@ import tensorflow as tf
 from official.modeling.hyperparams import base_config
 
 from token_dropping.dropping import step_schedule
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
 
 # By metric name: after which layer the states are compared.
 _LAYERS = {"kl_before_last": -2, "kl_last": -1}
@@ -78,8 +78,8 @@ def check(
 
 def counts(labels: dict) -> dict[str, tf.Tensor]:
   """Returns over how many labels or records each term is a mean, by name."""
-  records = tf.reduce_sum(pretrain_losses.sentence_weights(labels))
-  return pretrain_losses.loss_counts(labels) | dict.fromkeys(_LAYERS, records)
+  records = tf.reduce_sum(mlm_losses.sentence_weights(labels))
+  return mlm_losses.loss_counts(labels) | dict.fromkeys(_LAYERS, records)
 
 
 def divergence(
@@ -135,13 +135,13 @@ def terms(
     divergences at position 0, means over the records that have tokens.
   """
   numbers = numbers or counts(labels)
-  losses = pretrain_losses.masked_lm_losses(labels, full)
-  parts = pretrain_losses.mean_losses(labels, full, losses, numbers)
+  losses = mlm_losses.masked_lm_losses(labels, full)
+  parts = mlm_losses.mean_losses(labels, full, losses, numbers)
   found = {f"full_{name}": loss for name, loss in parts.items()}
   for name, layer in _LAYERS.items():
     states = [each["encoder_outputs"][layer][:, 0] for each in (dropped, full)]
     distances = divergence(*states, detach)
-    total = tf.reduce_sum(distances * pretrain_losses.sentence_weights(labels))
+    total = tf.reduce_sum(distances * mlm_losses.sentence_weights(labels))
     found[name] = tf.math.divide_no_nan(total, numbers[name])
   return found
 

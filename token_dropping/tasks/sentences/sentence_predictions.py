@@ -8,7 +8,7 @@ import tensorflow as tf
 from official.nlp.data import sentence_prediction_dataloader as dataloader
 
 from token_dropping.data.finetuning import finetune_folder
-from token_dropping.tasks.sentences import sentence_task
+from token_dropping.tasks.sentences import task as sentence_task
 from token_dropping.training import trained_run
 
 

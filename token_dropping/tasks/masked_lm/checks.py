@@ -12,7 +12,7 @@ from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import keep_schedule
 from token_dropping.models import encoder_checks
 from token_dropping.models import encoder_config
-from token_dropping.tasks.masked_lm import pretrain_config
+from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
 from token_dropping.training import number_guard
 
@@ -34,7 +34,7 @@ def check(task: cfg.TaskConfig) -> None:
     if isinstance(data, pretrain_data.PretrainDataConfig):
       _check_masking(data, f"task.{name}")
       _check_skipping(data, f"task.{name}")
-  if isinstance(task, pretrain_config.TokenDropMaskedLMConfig):
+  if isinstance(task, masked_lm_config.TokenDropMaskedLMConfig):
     encoder_checks.check(task)
     _check_schedule(task)
     _check_validation(task)
@@ -55,14 +55,14 @@ def check_best(params: cfg.ExperimentConfig) -> None:
   names = ["lm_example_loss", "masked_lm_accuracy"]
   if params.task.train_data.use_next_sentence_label:
     names += ["next_sentence_loss", "next_sentence_accuracy"]
-  if not isinstance(params.task, pretrain_config.TokenDropMaskedLMConfig):
+  if not isinstance(params.task, masked_lm_config.TokenDropMaskedLMConfig):
     names.append("validation_loss")  # Model Garden's task
   metric = params.trainer.best_checkpoint_eval_metric
   if metric:
     _check_choice(metric, names, "trainer.best_checkpoint_eval_metric")
 
 
-def _check_faults(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
+def _check_faults(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   _check_choice(
     task.on_bad_numbers, number_guard.POLICIES, "task.on_bad_numbers"
   )
@@ -71,13 +71,13 @@ def _check_faults(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
     errors.require(value >= 0, f"task.{name} must be at least 0", value)
 
 
-def _check_schedule(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
+def _check_schedule(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   plan = encoder_config.get_drop_plan(task.model.encoder.any)
   with _fields_of("task.keep_schedule"):
     keep_schedule.phases(task.keep_schedule, plan)
   with _fields_of("task.semantic_consistency"):
     semantic_consistency.check(
-      task.semantic_consistency, pretrain_config.schedule_of(task)
+      task.semantic_consistency, masked_lm_config.schedule_of(task)
     )
 
 
@@ -90,7 +90,7 @@ def _fields_of(path: str) -> Iterator[None]:
     raise errors.UserError(f"{path}.{error}") from error
 
 
-def _check_validation(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
+def _check_validation(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   errors.require(
     not (task.dropped_validation and task.model.encoder.any.drop_at_inference),
     "task.dropped_validation must be false with "
@@ -134,7 +134,7 @@ def _check_data(data: cfg.DataConfig, path: str) -> None:
   )
 
 
-def _check_slices(task: pretrain_config.TokenDropMaskedLMConfig) -> None:
+def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks that batches can be cut into equal slices."""
   path, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
   errors.require(slices >= 1, f"task.{path} must be at least 1", slices)
@@ -249,7 +249,7 @@ def _check_heads(task) -> None:
         "in task.model.cls_heads",
         f"heads {names}",
       )
-  if isinstance(task, pretrain_config.TokenDropMaskedLMConfig):
+  if isinstance(task, masked_lm_config.TokenDropMaskedLMConfig):
     for index, head in enumerate(task.model.cls_heads):
       errors.require(
         head.cls_token_idx == 0,

@@ -18,9 +18,9 @@ from official.nlp.modeling import models
 from official.nlp.tasks import question_answering
 
 from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import finetune_data
-from token_dropping.tasks.finetuning import finetune_task
-from token_dropping.tasks.spans import span_answers
+from token_dropping.tasks.finetuning import data as finetune_data
+from token_dropping.tasks.finetuning import task as finetune_task
+from token_dropping.tasks.spans import answers as span_answers
 
 
 @dataclasses.dataclass

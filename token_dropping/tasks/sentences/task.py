@@ -19,9 +19,9 @@ from official.nlp.modeling import models
 from official.nlp.tasks import sentence_prediction
 
 from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import finetune_data
-from token_dropping.tasks.finetuning import finetune_task
-from token_dropping.tasks.sentences import sentence_scores
+from token_dropping.tasks.finetuning import data as finetune_data
+from token_dropping.tasks.finetuning import task as finetune_task
+from token_dropping.tasks.sentences import scores as sentence_scores
 
 ACCURACY, VALIDATION_LOSS = "cls_accuracy", "validation_loss"
 FEATURES = ("input_word_ids", "input_mask", "input_type_ids")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of pretrain_checks: the rules of masking, through the public door."""
+"""Tests of the rules of pretraining, through the public door."""
 
 import pytest
 from official.nlp.data import pretrain_dataloader

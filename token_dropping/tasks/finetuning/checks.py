@@ -6,8 +6,8 @@ from official.core import config_definitions as cfg
 from token_dropping.common import errors
 from token_dropping.models import encoder_checks
 from token_dropping.models import encoder_config
-from token_dropping.tasks.finetuning import finetune_config
-from token_dropping.tasks.sentences import sentence_task
+from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks.sentences import task as sentence_task
 
 _FROM_RUN = "so that all weights come from --pretrained"
 
@@ -16,7 +16,7 @@ def check(params: cfg.ExperimentConfig) -> None:
   """Checks what can be checked without device.
 
   Args:
-    params: a fine-tuning experiment after `finetune_config.fill_in`.
+    params: a fine-tuning experiment after `finetune_filling.fill_in`.
 
   Raises:
     UserError: the first rule that is broken, with its dotted path.
@@ -90,7 +90,7 @@ def _check_validation(params: cfg.ExperimentConfig) -> None:
     "task.validation_data.drop_remainder must be false: scores are of all data",
     "true",
   )
-  names = finetune_config.score_names(params.task)
+  names = finetune_filling.score_names(params.task)
   metric = params.trainer.best_checkpoint_eval_metric
   errors.require(
     metric in names,

@@ -16,8 +16,8 @@ from official.nlp.tasks import question_answering
 from official.nlp.tasks import sentence_prediction
 
 from token_dropping.models import encoder_config
-from token_dropping.tasks.sentences import sentence_task
-from token_dropping.tasks.spans import span_task
+from token_dropping.tasks.sentences import task as sentence_task
+from token_dropping.tasks.spans import task as span_task
 
 GLUE, SQUAD = "bert/token_drop_glue", "bert/token_drop_squad"
 NAMES = (GLUE, SQUAD)

@@ -26,15 +26,15 @@ from token_dropping.models import pretrainer
 from token_dropping.tasks import micro_batches
 from token_dropping.tasks import optimizers
 from token_dropping.tasks import step_gradients
+from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import dropped_validation
 from token_dropping.tasks.masked_lm import layer_token_rate
-from token_dropping.tasks.masked_lm import pretrain_config
-from token_dropping.tasks.masked_lm import pretrain_losses
-from token_dropping.tasks.masked_lm import pretrain_metrics
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+from token_dropping.tasks.masked_lm import metrics as masked_lm_metrics
 from token_dropping.tasks.masked_lm import semantic_consistency
 
 
-@task_factory.register_task_cls(pretrain_config.TokenDropMaskedLMConfig)
+@task_factory.register_task_cls(masked_lm_config.TokenDropMaskedLMConfig)
 class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
 
@@ -67,7 +67,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       return rate
     return layer_token_rate.LayerTokenRate(
       rate,
-      pretrain_config.schedule_of(task),
+      masked_lm_config.schedule_of(task),
       task.keep_schedule.train_steps,
       task.train_data.seq_length,
     )
@@ -127,7 +127,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       metrics.append(tf_keras.metrics.Mean(name="kept_share"))
       if self.task_config.semantic_consistency.interval:
         metrics += [
-          pretrain_metrics.OccasionalMean(name=name)
+          masked_lm_metrics.OccasionalMean(name=name)
           for name in semantic_consistency.METRICS
         ]
     elif self.task_config.dropped_validation:
@@ -145,17 +145,17 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       sentences.update_state(
         labels["next_sentence_labels"],
         model_outputs["next_sentence"],
-        sample_weight=pretrain_losses.sentence_weights(labels),
+        sample_weight=mlm_losses.sentence_weights(labels),
       )
     if value_checks.SKIPPED in found:
       found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
-    token_losses = pretrain_losses.masked_lm_losses(labels, model_outputs)
-    parts = pretrain_losses.mean_losses(labels, model_outputs, token_losses)
-    weights = pretrain_losses.loss_counts(labels)
-    pretrain_metrics.update_means(metrics, parts, weights)
+    token_losses = mlm_losses.masked_lm_losses(labels, model_outputs)
+    parts = mlm_losses.mean_losses(labels, model_outputs, token_losses)
+    weights = mlm_losses.loss_counts(labels)
+    masked_lm_metrics.update_means(metrics, parts, weights)
     return tf.add_n([*parts.values(), *(aux_losses or [])])
 
   def validation_step(self, inputs, model, metrics) -> dict:
@@ -198,7 +198,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     def forward_and_backward(kind, batch):
       with tf.GradientTape() as tape:
         passes = _run_passes(kind, model, batch)
-        token_losses = pretrain_losses.masked_lm_losses(batch, passes[0])
+        token_losses = mlm_losses.masked_lm_losses(batch, passes[0])
         loss, total = self._losses(batch, passes, token_losses, counts)
         objective = tf.add_n([total, *(each / shares for each in model.losses)])
         objective = step_gradients.scaled(optimizer, objective)
@@ -211,7 +211,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       step = functools.partial(forward_and_backward, kind)
       return micro_batches.accumulate(step, inputs, slices)
 
-    schedule = pretrain_config.schedule_of(self.task_config)
+    schedule = masked_lm_config.schedule_of(self.task_config)
     (losses, gradients), token_losses = schedule.run(
       step_gradients.steps_done(optimizer), run
     )
@@ -231,12 +231,12 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     """Returns over how many labels or records each loss is a mean."""
     if self.task_config.semantic_consistency.interval:
       return semantic_consistency.counts(batch)
-    return pretrain_losses.loss_counts(batch)
+    return mlm_losses.loss_counts(batch)
 
   def _losses(self, batch, passes, token_losses, counts) -> tuple:
     """Returns the loss of the first pass, and what the step minimises."""
     outputs, *full = passes
-    parts = pretrain_losses.mean_losses(batch, outputs, token_losses, counts)
+    parts = mlm_losses.mean_losses(batch, outputs, token_losses, counts)
     loss = tf.add_n(list(parts.values()))
     if not full:
       return loss, loss
@@ -249,7 +249,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def _record(self, metrics, batch, passes, token_losses) -> None:
     """Feeds a batch to the metrics of training."""
     outputs, *full = passes
-    means = pretrain_losses.mean_losses(batch, outputs, token_losses)
+    means = mlm_losses.mean_losses(batch, outputs, token_losses)
     means["kept_share"] = _kept_share(batch, outputs)
     weights = self._counts(batch)
     weights["kept_share"] = tf.reduce_sum(
@@ -258,7 +258,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     if full:
       means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
       weights["full_lm_example_loss"] = weights["lm_example_loss"]
-    pretrain_metrics.update_means(metrics, means, weights)
+    masked_lm_metrics.update_means(metrics, means, weights)
     self.process_metrics(metrics, batch, outputs)
 
 

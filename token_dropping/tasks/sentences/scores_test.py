@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.tasks.sentences import sentence_scores
+from token_dropping.tasks.sentences import scores as sentence_scores
 
 # True positives 2, false positives 1, false negatives 1, true negatives 1.
 LABELS = np.array([1, 1, 1, 0, 0])

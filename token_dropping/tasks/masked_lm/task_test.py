@@ -13,8 +13,8 @@ from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.data.batches import value_checks
-from token_dropping.tasks.masked_lm import masked_lm
-from token_dropping.tasks.masked_lm import pretrain_losses
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
 
@@ -53,7 +53,7 @@ def test_importance_follows_the_masked_lm_loss():
   model = task.build_model()
   before = _scores(model)
   outputs = model(batch, training=True)
-  losses = pretrain_losses.masked_lm_losses(batch, outputs).numpy()
+  losses = mlm_losses.masked_lm_losses(batch, outputs).numpy()
   task.train_step(batch, model, _sgd(), task.build_metrics(training=True))
   after = _scores(model)
   used = batch["masked_lm_weights"].numpy() > 0

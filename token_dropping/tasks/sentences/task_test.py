@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests import finetuning_testing
 from tests import run_testing
 from token_dropping.common import errors
-from token_dropping.tasks.sentences import sentence_task
+from token_dropping.tasks.sentences import task as sentence_task
 
 KEEP = "task.model.encoder.any.token_keep_ratio=0.5"
 

@@ -12,7 +12,7 @@ from tests import finetune_testing
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
-from token_dropping.tasks.spans import span_answers
+from token_dropping.tasks.spans import answers as span_answers
 
 CONTEXT = "The Cats sat on the mat (in Paris). The dog ran, the cat ran."
 LENGTH, QUERY, STRIDE = 16, 4, 5

@@ -18,9 +18,9 @@ from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.dropping.importance import importance_types
 from token_dropping.models import encoder_config
-from token_dropping.tasks.finetuning import finetune_task
-from token_dropping.tasks.sentences import sentence_task
-from token_dropping.tasks.spans import span_task
+from token_dropping.tasks.finetuning import task as finetune_task
+from token_dropping.tasks.sentences import task as sentence_task
+from token_dropping.tasks.spans import task as span_task
 from token_dropping.training import trained_run
 
 PRETRAINED = "--pretrained"
