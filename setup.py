@@ -55,6 +55,7 @@ setuptools.setup(
   install_requires=[
     "PyYAML>=6.0",
     "absl-py>=1.4",
+    "fsspec>=2024.2",
     "gin-config>=0.5",
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
     "numpy>=1.26",

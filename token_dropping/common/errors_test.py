@@ -17,7 +17,7 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
   """Runs a command whose `main` is one line of Python."""
   program = (
     "from absl import logging\n"
-    "from token_dropping import errors\n"
+    "from token_dropping.common import errors\n"
     f"def main(argv): {body}\n"
     "errors.run_command(main)\n"
   )

@@ -1,178 +1,216 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files, local or remote, through Apache Beam's filesystems.
+"""Files and folders, local or remote, that appear whole or not at all.
 
-Paths may be `gs://`, `s3://` or whatever else the installed Beam knows.
+Paths may be `gs://`, `s3://` or whatever else `filesystems` knows; where they
+fail, it is with an `OSError`.
 """
 
+import contextlib
 import io
 import json
+import posixpath
+import shutil
 import uuid
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from token_dropping.common import errors
-from token_dropping.data.pretraining import quiet_beam
+from token_dropping.common import filesystems
 
-_TEMPORARY = ".tmp"
 _BLOCK = 1 << 20
-_FS = quiet_beam.filesystems.FileSystems
-# What Beam's filesystems raise for files that are not there or not ours.
-ERRORS = (OSError, quiet_beam.filesystem.BeamIOError, ValueError)
 
 
 def join(folder: str, *names: str) -> str:
   """Joins a folder and names."""
-  return _FS.join(folder, *names)
+  return posixpath.join(folder, *names)
 
 
 def exists(path: str) -> bool:
   """Says whether a file or folder is there."""
-  return _FS.exists(path)
+  return filesystems.of(path).exists(path)
 
 
-def matches(pattern: str) -> dict[str, int]:
-  """Returns the sizes of the files that a glob matches, by path, sorted."""
-  (match,) = _FS.match([pattern])
-  found = {file.path: file.size_in_bytes for file in match.metadata_list}
-  return dict(sorted(found.items()))
+def is_folder(path: str) -> bool:
+  """Says whether a folder is there."""
+  return filesystems.of(path).isdir(path)
 
 
 def size(path: str) -> int | None:
   """Returns the size of a file in bytes; None if there is no such file."""
   try:
-    return _FS.get_filesystem(path).size(path) if exists(path) else None
-  except ERRORS:
+    there = filesystems.of(path)
+    return there.size(path) if there.isfile(path) else None
+  except OSError:
     return None
 
 
-def open_binary(path: str) -> BinaryIO:
-  """Opens a file as it is, without decompression.
+def matches(pattern: str) -> list[str]:
+  """Returns the files, and folders, that a glob matches, sorted."""
+  there = filesystems.of(pattern)
+  return sorted(map(there.unstrip_protocol, there.glob(pattern)))
 
-  Raises:
-    UserError: unreadable.
-  """
+
+def list_names(folder: str) -> list[str]:
+  """Returns the names of what is directly in a folder; none if it is absent."""
   try:
-    file = _FS.open(
-      path, compression_type=quiet_beam.filesystem.CompressionTypes.UNCOMPRESSED
-    )
-    return file if hasattr(file, "readinto") else io.BufferedReader(file)
-  except ERRORS as error:
-    raise unreadable(path, error) from error
+    paths = filesystems.of(folder).ls(folder, detail=False)
+  except FileNotFoundError:
+    return []
+  return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+
+def open_binary(path: str) -> BinaryIO:
+  """Opens a file for reading; raises `OSError`."""
+  file = filesystems.of(path).open(path, "rb")
+  return file if hasattr(file, "peek") else io.BufferedReader(file)
 
 
 def read(path: str) -> bytes:
-  """Returns the content of a file.
-
-  Raises:
-    UserError: unreadable.
-  """
+  """Returns the content of a file; raises `OSError`."""
   with open_binary(path) as file:
     return file.read()
 
 
-def write(path: str, content: bytes) -> None:
-  """Writes a file; under its own name it is always whole."""
-  with _whole(path) as file:
-    file.write(content)
+@contextlib.contextmanager
+def whole(path: str) -> Iterator[BinaryIO]:
+  """Opens a file for writing that has its name only when the block has ended.
 
+  Until then it has a name beside it that no other writer uses.
 
-def copy(source: str, path: str) -> dict:
-  """Copies a local file, which appears whole.
-
-  Returns:
-    `bytes`, the size, and `crc32`, the checksum in 8 hexadecimal digits.
+  Raises:
+    OSError: not writable.
   """
+  temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+  try:
+    with filesystems.of(path).open(temporary, "wb") as file:
+      yield file
+    rename(temporary, path)
+  except BaseException:
+    with contextlib.suppress(OSError):
+      remove(temporary)
+    raise
+
+
+def write(path: str, content: bytes | str) -> None:
+  """Writes a file, whole; text in UTF-8. Raises `OSError`."""
+  with whole(path) as file:
+    file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: str, content, ensure_ascii: bool = True) -> None:
+  """Writes a JSON file, whole; raises `OSError`."""
+  text = json.dumps(content, indent=2, ensure_ascii=ensure_ascii)
+  write(path, text + "\n")
+
+
+def find_json(path: str) -> dict | None:
+  """Returns the object in a JSON file; None if there is no such thing."""
+  try:
+    content = json.loads(read(path))
+  except (OSError, ValueError):
+    return None
+  return content if isinstance(content, dict) else None
+
+
+def read_json(path: str, unreadable: str) -> dict:
+  """Returns the object in a JSON file.
+
+  Args:
+    path: of the file.
+    unreadable: the rule that a missing file breaks.
+
+  Raises:
+    UserError: unreadable, not JSON, or something else than an object.
+  """
+  name = posixpath.basename(path)
+  try:
+    content = json.loads(read(path))
+  except OSError as error:
+    raise errors.UserError(f"{unreadable}. Received: {path!r}") from error
+  except ValueError as error:
+    raise errors.UserError(
+      f"{name} must be JSON. Received: {path} ({error})"
+    ) from error
+  if not isinstance(content, dict):
+    raise errors.UserError(
+      f"{name} must hold a JSON object. Received: {path} with "
+      f"{type(content).__name__}"
+    )
+  return content
+
+
+def copy(source: str, path: str) -> None:
+  """Copies a file, which appears whole; raises `OSError`."""
+  with open_binary(source) as file, whole(path) as target:
+    shutil.copyfileobj(file, target, _BLOCK)
+
+
+def describe(path: str) -> dict:
+  """Returns the size of a file in `bytes` and its `crc32`, 8 hex digits."""
   number, checksum = 0, 0
-  with open(source, "rb") as file, _whole(path) as target:
+  with open_binary(path) as file:
     while block := file.read(_BLOCK):
-      target.write(block)
       number += len(block)
       checksum = zlib.crc32(block, checksum)
   return {"bytes": number, "crc32": f"{checksum:08x}"}
 
 
-def read_json(path: str) -> dict | None:
-  """Returns the object in a JSON file; None if there is no such thing."""
-  if not exists(path):
-    return None
-  try:
-    content = json.loads(read(path))
-  except ValueError:  # UserError included
-    return None
-  return content if isinstance(content, dict) else None
-
-
-def write_json(path: str, content: dict) -> None:
-  """Writes a JSON file, whole."""
-  write(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
 def rename(source: str, path: str) -> None:
-  """Renames a file, replacing what has that name."""
-  _FS.rename([source], [path])
+  """Renames a file or folder; a file of that name is replaced."""
+  filesystems.of(path).mv(source, path, recursive=True)
 
 
 def remove(path: str) -> None:
   """Removes a file, if it is there."""
-  if exists(path):
-    _FS.delete([path])
+  with contextlib.suppress(FileNotFoundError):
+    filesystems.of(path).rm(path)
 
 
 def remove_folder(path: str) -> None:
   """Removes a folder with all that is in it, if it is there."""
-  # An object store has no folders: there, removing the files is all.
-  inside = [join(path, name) for name in list_names(path)]
-  if inside:
-    _FS.delete(inside)
-  remove(path)
+  with contextlib.suppress(FileNotFoundError):
+    filesystems.of(path).rm(path, recursive=True)
 
 
 def make_folder(path: str) -> None:
   """Makes a folder and those above it, unless it is there."""
-  if not exists(path):
-    _FS.mkdirs(path)
+  filesystems.of(path).makedirs(path, exist_ok=True)
 
 
-def unreadable(path: str, error: Exception) -> errors.UserError:
-  """Returns the error for an input file that cannot be read to its end."""
-  if isinstance(error, errors.UserError):
-    return error
-  reason = " ".join(str(error).split())
-  return errors.UserError(
-    f"input must be a readable file. Received: {path!r} "
-    f"({type(error).__name__}: {reason})"
-  )
-
-
-class _whole:
-  """Opens a file under a temporary name that no other writer uses."""
-
-  def __init__(self, path: str):
-    self._path = path
-    self._temporary = f"{path}.{uuid.uuid4().hex}{_TEMPORARY}"
-
-  def __enter__(self) -> BinaryIO:
-    self._file = _FS.create(
-      self._temporary,
-      compression_type=quiet_beam.filesystem.CompressionTypes.UNCOMPRESSED,
-    )
-    return self._file
-
-  def __exit__(self, kind, *unused) -> None:
-    self._file.close()
-    if kind is None:
-      rename(self._temporary, self._path)
-    else:
-      remove(self._temporary)
-
-
-def list_names(folder: str) -> Iterator[str]:
-  """Yields the names of the files directly in a folder; none if it is absent.
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[str]:
+  """Makes a folder that has its name only when the block has ended.
 
   Args:
-    folder: without `*`, `?` or `[`, which have a meaning to Beam.
+    path: the final name; a folder that is there is replaced.
+
+  Yields:
+    The folder to write into, beside `path`. It is removed if the block raises.
+
+  Raises:
+    UserError: not writable.
   """
-  # Not guarded by `exists`, which denies every folder of an object store.
-  for path in matches(join(folder, "*")):
-    yield path.rstrip("/").rpartition("/")[2]
+  final = path.rstrip("/")
+  work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"
+  try:
+    make_folder(work)
+  except OSError as error:
+    reason = f" ({error.strerror})" if error.strerror else ""
+    raise errors.UserError(
+      f"--output_dir must be a writable folder. Received: {path!r}{reason}"
+    ) from error
+  try:
+    yield work
+    remove_folder(final)
+    rename(work, final)
+  finally:
+    remove_folder(work)  # gone already if all went well
+
+
+def check_new(path: str) -> None:
+  """Refuses a folder that is not empty, or another file of that name."""
+  errors.require(bool(path), "--output_dir must be set", "nothing")
+  is_new = not exists(path) or (is_folder(path) and not list_names(path))
+  rule = "--output_dir must not exist, or be an empty folder"
+  errors.require(is_new, rule, repr(path))

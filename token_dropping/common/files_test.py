@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for files."""
+"""Tests of files and folders that appear whole, on three filesystems."""
 
+import os
+import uuid
 import zlib
 
 import pytest
@@ -9,51 +11,150 @@ from token_dropping.common import errors
 from token_dropping.common import files
 
 
-def test_what_is_written_is_read(tmp_path):
-  path = str(tmp_path / "file")
+@pytest.fixture(params=["local", "memory", "ram"])
+def root(request, tmp_path):
+  """A folder of Python's own, one of fsspec's and one of TensorFlow's."""
+  if request.param == "local":
+    return str(tmp_path)
+  path = f"{request.param}://{uuid.uuid4().hex}"
+  files.make_folder(path)
+  return path
+
+
+def test_what_is_written_is_read(root):
+  path = files.join(root, "file.txt")
   assert files.size(path) is None and not files.exists(path)
-  files.write(path, b"content")
-  assert files.read(path) == b"content"
-  assert files.size(path) == 7
-  assert list(files.list_names(str(tmp_path))) == ["file"]
+  files.write(path, b"old")
+  files.write(path, "cöntent\nof two lines\n")
+  assert files.read(path).decode() == "cöntent\nof two lines\n"
+  assert files.size(path) == 22 and files.size(root) is None
+  assert files.list_names(root) == ["file.txt"]
+  (match,) = files.matches(files.join(root, "f*.txt"))
+  with files.open_binary(match) as file:
+    file.seek(4)
+    assert file.readline(3) + file.readline() == b"tent\n"
+    assert file.peek(2)[:2] == file.read(2) == b"of"
 
 
-def test_a_failed_copy_leaves_nothing(tmp_path):
-  with pytest.raises(OSError):
-    files.copy(str(tmp_path / "none"), str(tmp_path / "file"))
-  assert not list(tmp_path.iterdir())
+def test_what_is_not_there(root):
+  path = files.join(root, "none")
+  with pytest.raises(FileNotFoundError):
+    files.open_binary(path).read()
+  assert not files.is_folder(path)
+  assert files.list_names(path) == files.matches(f"{path}*") == []
+  files.remove(path)
+  files.remove_folder(path)
 
 
-def test_copy_returns_size_and_checksum(tmp_path):
+def test_copy_and_description(root):
   content = bytes(range(256)) * 10_000
-  (tmp_path / "source").write_bytes(content)
-  found = files.copy(str(tmp_path / "source"), str(tmp_path / "target"))
-  checksum = f"{zlib.crc32(content):08x}"
-  assert found == {"bytes": len(content), "crc32": checksum}
-  assert (tmp_path / "target").read_bytes() == content
+  source, path = files.join(root, "a"), files.join(root, "b")
+  files.write(source, content)
+  files.copy(source, path)
+  assert files.read(path) == content
+  assert files.describe(path) == {
+    "bytes": len(content),
+    "crc32": f"{zlib.crc32(content):08x}",
+  }
+
+
+def test_a_failed_write_leaves_nothing(root):
+  with (
+    pytest.raises(ZeroDivisionError),
+    files.whole(files.join(root, "file")) as file,
+  ):
+    file.write(b"half")
+    raise ZeroDivisionError
+  assert files.list_names(root) == []
+
+
+def test_folders(root):
+  folder = files.join(root, "a", "b")
+  for _ in range(2):
+    files.make_folder(folder)
+  files.write(files.join(folder, "file"), b"")
+  assert files.is_folder(folder)
+  for _ in range(2):
+    files.remove_folder(files.join(root, "a"))
+  assert not files.exists(files.join(root, "a"))
 
 
 def test_json(tmp_path):
-  path = str(tmp_path / "file")
-  assert files.read_json(path) is None
+  path = str(tmp_path / "file.json")
+  assert files.find_json(path) is None
+  with pytest.raises(errors.UserError) as caught:
+    files.read_json(path, "--input must be readable")
+  assert str(caught.value) == f"--input must be readable. Received: {path!r}"
   files.write_json(path, {"a": [1]})
-  assert files.read_json(path) == {"a": [1]}
-  for other in (b"{", b"[]", b"\xff"):
-    files.write(path, other)
-    assert files.read_json(path) is None
+  assert files.find_json(path) == files.read_json(path, "") == {"a": [1]}
 
 
-def test_folders(tmp_path):
-  folder = files.join(str(tmp_path), "a", "b")
-  files.make_folder(folder)
-  files.make_folder(folder)
-  files.write(files.join(folder, "file"), b"")
-  files.remove_folder(str(tmp_path / "a"))
-  files.remove_folder(str(tmp_path / "a"))
-  assert not (tmp_path / "a").exists()
-  assert list(files.list_names(str(tmp_path / "a"))) == []
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    (b"{", "file.json must be JSON. Received: {0} (Expecting property name"),
+    (b"\xff", "file.json must be JSON. Received: {0} ('utf-8' codec"),
+    (b"[]", "file.json must hold a JSON object. Received: {0} with list"),
+  ],
+)
+def test_other_content_than_a_json_object(tmp_path, content, message):
+  path = str(tmp_path / "file.json")
+  files.write(path, content)
+  assert files.find_json(path) is None
+  with pytest.raises(errors.UserError) as caught:
+    files.read_json(path, "")
+  assert str(caught.value).startswith(message.format(path))
 
 
-def test_unreadable_file(tmp_path):
-  with pytest.raises(errors.UserError, match="must be a readable file"):
-    files.open_binary(str(tmp_path / "none"))
+@pytest.mark.parametrize("exists", [False, True])
+def test_new_folder_appears_when_complete(tmp_path, exists):
+  path = tmp_path / "deep" / "out"
+  if exists:
+    path.mkdir(parents=True)
+    (path / "old").touch()
+  with files.new_folder(str(path)) as folder:
+    files.write(files.join(folder, "file"), "content")
+    assert not (path / "file").exists()
+  assert os.listdir(path) == ["file"]
+  assert os.listdir(path.parent) == ["out"]
+
+
+def test_nothing_is_left_of_a_new_folder_that_failed(tmp_path):
+  with (
+    pytest.raises(ZeroDivisionError),
+    files.new_folder(str(tmp_path / "out")) as folder,
+  ):
+    files.write(files.join(folder, "file"), b"")
+    raise ZeroDivisionError
+  assert not os.listdir(tmp_path)
+
+
+def test_new_folder_cannot_be_made(tmp_path):
+  (tmp_path / "file").touch()
+  path = str(tmp_path / "file" / "out")
+  with pytest.raises(errors.UserError) as caught, files.new_folder(path):
+    pass
+  assert str(caught.value) == (
+    f"--output_dir must be a writable folder. Received: {path!r} "
+    "(Not a directory)"
+  )
+
+
+def test_check_new(tmp_path):
+  (tmp_path / "file").touch()
+  (tmp_path / "empty").mkdir()
+  files.check_new(str(tmp_path / "empty"))
+  files.check_new(str(tmp_path / "none"))
+  for path in (tmp_path, tmp_path / "file"):
+    with pytest.raises(errors.UserError) as caught:
+      files.check_new(str(path))
+    assert str(caught.value) == (
+      f"--output_dir must not exist, or be an empty folder. Received: '{path}'"
+    )
+  with pytest.raises(errors.UserError, match="must be set. Received: nothing"):
+    files.check_new("")
+
+
+def test_unknown_scheme():
+  with pytest.raises(OSError, match="Protocol not known: nowhere"):
+    files.read("nowhere://file")

@@ -3,10 +3,10 @@
 
 import re
 
-import tensorflow as tf
 import yaml
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,9 +42,8 @@ def read_yaml(path: str, flag: str = "--config_file") -> dict:
     UserError: unreadable, not YAML, or not a mapping at the top.
   """
   try:
-    with tf.io.gfile.GFile(path) as file:
-      text = file.read()
-  except (tf.errors.OpError, UnicodeDecodeError) as error:
+    text = files.read(path).decode()
+  except (OSError, UnicodeDecodeError) as error:
     raise errors.UserError(
       f"{flag} must be a readable YAML file. Received: {path!r}"
     ) from error

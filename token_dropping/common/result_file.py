@@ -3,61 +3,40 @@
 
 import json
 
-import tensorflow as tf
-
 from token_dropping.common import errors
-
-
-def write_json(path: str, content: dict) -> None:
-  """Writes a file that is whole or not there."""
-  with tf.io.gfile.GFile(f"{path}.part", "w") as file:
-    file.write(json.dumps(content, indent=2) + "\n")
-  tf.io.gfile.rename(f"{path}.part", path, overwrite=True)
+from token_dropping.common import files
 
 
 def write(path: str, identity: dict, result: dict) -> None:
-  """Writes a result and what decided about it.
-
-  Args:
-    path: of the file.
-    identity: of JSON values.
-    result: likewise.
-  """
-  write_json(path, {"experiment": identity} | result)
+  """Writes a result and what decided about it, both of JSON values."""
+  files.write_json(path, {"experiment": identity} | result)
 
 
 def read(path: str, identity: dict, flag: str) -> dict | None:
-  """Reads a result.
+  """Reads a result; returns `None` where there is none yet.
 
   Args:
     path: of the file.
-    identity: what must have decided about it.
-    flag: that named the folder, for errors.
-
-  Returns:
-    The result; `None`: not there yet.
+    identity: what must have decided about the result.
+    flag: what named the folder, for errors.
 
   Raises:
     UserError: no JSON, or the result of something else; with the first
       difference.
   """
-  if not tf.io.gfile.exists(path):
+  if not files.exists(path):
     return None
-  with tf.io.gfile.GFile(path) as file:
-    try:
-      found = json.loads(file.read())
-      there = found.pop("experiment")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-      raise errors.UserError(
-        f"{flag} must hold results. Received: {path!r}, which is none"
-      ) from error
+  content = files.find_json(path) or {}
+  there = content.pop("experiment", None)
+  rule = f"{flag} must hold results"
+  errors.require(there is not None, rule, f"{path!r}, which is none")
   difference = first_difference(there, json.loads(json.dumps(identity)))
   errors.require(
     not difference,
     f"{flag} must be new or hold results of the same experiment",
     f"{path!r}, of another one: {difference}",
   )
-  return found
+  return content
 
 
 def first_difference(there, here, path: str = "") -> str:
@@ -69,9 +48,9 @@ def first_difference(there, here, path: str = "") -> str:
   if isinstance(there, dict) and isinstance(here, dict):
     for key in sorted(there.keys() | here.keys()):
       dotted = f"{path}.{key}" if path else key
-      found = first_difference(there.get(key), here.get(key), dotted)
-      if found:
-        return found
+      difference = first_difference(there.get(key), here.get(key), dotted)
+      if difference:
+        return difference
     return ""
   if there == here:
     return ""

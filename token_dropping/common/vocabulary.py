@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -47,13 +48,9 @@ class Vocabulary:
       UserError: no such file, not UTF-8, a token twice, or a special token
         missing.
     """
-    # Imported here: whoever counts words starts faster without TensorFlow.
-    import tensorflow as tf
-
     try:
-      with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    except tf.errors.OpError as error:
+      content = files.read(path)
+    except OSError as error:
       raise errors.UserError(
         f"vocab_file must be a readable file. Received: {path!r}"
       ) from error

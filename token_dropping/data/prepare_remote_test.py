@@ -1,101 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of preparation on a filesystem that is not local.
+"""Tests of preparation on filesystems that are not local."""
 
-It has the rules of an object store: names without folders, no renaming. What
-Beam's FileSystems do not offer there, such as asking whether a folder exists,
-must not be relied on.
-"""
-
-import io
 import json
+import uuid
 
 import pytest
-from apache_beam.io import filesystem
 
 from tests import prepare_testing
+from token_dropping.common import files
+from token_dropping.common import vocabulary
 from token_dropping.data import prepare
 
-SCHEME = "teststore"
-BUCKET = f"{SCHEME}://bucket"
-OBJECTS: dict[str, bytes] = {}
 
-
-class _Upload(io.BytesIO):
-  """Becomes an object when it is closed."""
-
-  def __init__(self, path):
-    super().__init__()
-    self._path = path
-
-  def close(self):
-    if not self.closed:
-      OBJECTS[self._path] = self.getvalue()
-    super().close()
-
-
-class ObjectStore(filesystem.FileSystem):
-  """Objects in memory; Beam finds this class by its scheme."""
-
-  @classmethod
-  def scheme(cls):
-    return SCHEME
-
-  def join(self, basepath, *paths):
-    return "/".join([basepath.rstrip("/"), *paths])
-
-  def split(self, path):
-    return tuple(path.rsplit("/", 1))
-
-  def mkdirs(self, path):
-    pass
-
-  def has_dirs(self):
-    return False
-
-  def _list(self, dir_or_prefix):
-    for path, content in list(OBJECTS.items()):
-      if path.startswith(dir_or_prefix):
-        yield filesystem.FileMetadata(path, len(content))
-
-  def create(self, path, mime_type="", compression_type=""):
-    return _Upload(path)
-
-  def open(self, path, mime_type="", compression_type=""):
-    return io.BytesIO(OBJECTS[path])
-
-  def copy(self, source_file_names, destination_file_names):
-    for source, target in zip(
-      source_file_names, destination_file_names, strict=True
-    ):
-      OBJECTS[target] = OBJECTS[source]
-
-  def rename(self, source_file_names, destination_file_names):
-    self.copy(source_file_names, destination_file_names)
-    self.delete(source_file_names)
-
-  def exists(self, path):
-    return path in OBJECTS
-
-  def size(self, path):
-    return len(OBJECTS[path])
-
-  def last_updated(self, path):
-    return 0.0
-
-  def checksum(self, path):
-    return str(hash(OBJECTS[path]))
-
-  def metadata(self, path):
-    return filesystem.FileMetadata(path, len(OBJECTS[path]))
-
-  def delete(self, paths):
-    for path in paths:
-      del OBJECTS[path]
-
-
-@pytest.fixture(autouse=True)
-def empty_store():
-  OBJECTS.clear()
+@pytest.fixture(params=["memory", "ram"])
+def bucket(request):
+  """A folder of fsspec's and one of TensorFlow's."""
+  path = f"{request.param}://{uuid.uuid4().hex}"
+  files.make_folder(path)
+  text = prepare_testing.make_text(20)
+  files.write(files.join(path, "text.txt"), text)
+  return path
 
 
 def _prepare(input_path, output_dir, **changes):
@@ -103,33 +27,33 @@ def _prepare(input_path, output_dir, **changes):
   return prepare.prepare(settings, num_workers=1)
 
 
-def test_remote_input_and_output_give_the_files_of_local_ones(tmp_path):
-  text = prepare_testing.make_text(20)
-  (tmp_path / "text.txt").write_text(text)
+def _contents(folder: str) -> dict[str, bytes]:
+  return {
+    n: files.read(files.join(folder, n)) for n in files.list_names(folder)
+  }
+
+
+def test_remote_input_and_output_give_the_files_of_local_ones(bucket, tmp_path):
+  (tmp_path / "text.txt").write_text(prepare_testing.make_text(20))
   dataset = _prepare(tmp_path / "text.txt", tmp_path / "out")
-  OBJECTS[f"{BUCKET}/text.txt"] = text.encode()
-  remote = _prepare(f"{BUCKET}/te*.txt", f"{BUCKET}/some/data")
-  found = {path.removeprefix(f"{BUCKET}/"): OBJECTS[path] for path in OBJECTS}
-  assert json.loads(found.pop("some/data/dataset.json")) == remote
-  assert found.pop("text.txt") == text.encode()
+  remote = _prepare(f"{bucket}/te*.txt", f"{bucket}/some/data")
+  written = _contents(f"{bucket}/some/data")
+  assert json.loads(written.pop("dataset.json")) == remote
   expected = prepare_testing.contents(tmp_path / "out")
   del expected["dataset.json"]
-  assert found == {f"some/data/{name}": c for name, c in expected.items()}
+  assert written == expected
   assert remote["files"] == dataset["files"]
 
 
-def test_remote_dataset_is_ready_and_replaced(tmp_path, capsys):
-  vocab_file = f"{BUCKET}/vocab.txt"
-  tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-  OBJECTS[vocab_file] = "\n".join([*tokens, *prepare_testing.WORDS]).encode()
-  OBJECTS[f"{BUCKET}/text.txt"] = prepare_testing.make_text(20).encode()
-  paths = f"{BUCKET}/text.txt", f"{BUCKET}/data"
+def test_remote_dataset_is_ready_and_replaced(bucket, capsys):
+  vocab_file = f"{bucket}/vocab.txt"
+  tokens = [*vocabulary.SPECIAL_TOKENS, *prepare_testing.WORDS]
+  files.write(vocab_file, "\n".join(tokens))
+  paths = f"{bucket}/text.txt", f"{bucket}/data"
   first = _prepare(*paths, vocab_file=vocab_file)
   assert _prepare(*paths, vocab_file=vocab_file) == first
   assert "ready" in capsys.readouterr().out
   second = _prepare(*paths, vocab_file=vocab_file, piece_bytes=100_000)
-  names = ["dataset.json", *second["files"]]
   assert second["files"].keys() != first["files"].keys()
-  assert sorted(path for path in OBJECTS if "/data/" in path) == sorted(
-    f"{BUCKET}/data/{name}" for name in names
-  )
+  names = ["dataset.json", *second["files"]]
+  assert files.list_names(f"{bucket}/data") == sorted(names)

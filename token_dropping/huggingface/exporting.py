@@ -6,8 +6,7 @@ import os
 import tensorflow as tf
 
 from token_dropping.common import errors
-from token_dropping.common import json_file
-from token_dropping.common import new_folder
+from token_dropping.common import files
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
@@ -50,13 +49,15 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
     UserError: no such run, a network that Hugging Face's BERT is not, or
       `output_dir` exists. Nothing is left half-written.
   """
-  new_folder.check_new(output_dir)
+  files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
   config = _config(run)
   build, _ = _MODELS[run.kind]
   tensors = weights.to_tensors(weights.of_model(build(run)))
-  with new_folder.new_folder(output_dir) as folder:
-    json_file.write(os.path.join(folder, "config.json"), config)
+  with files.new_folder(output_dir) as folder:
+    files.write_json(
+      os.path.join(folder, "config.json"), config, ensure_ascii=False
+    )
     tensor_file.write(folder, tensors)
     length = run.encoder.max_position_embeddings
     tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)

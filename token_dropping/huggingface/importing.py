@@ -10,8 +10,7 @@ from official.modeling import tf_utils
 from official.nlp.modeling import models
 
 from token_dropping.common import errors
-from token_dropping.common import json_file
-from token_dropping.common import new_folder
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import tensor_file
@@ -20,6 +19,7 @@ from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 from token_dropping.tasks import experiments
 
+_READABLE = "--input must be readable"
 _HEAD, _POOLER = "cls.predictions.", "bert.pooler."
 
 
@@ -42,7 +42,7 @@ def import_folder(source: str, output_dir: str) -> str:
       tensors missing or of other shapes, or `output_dir` exists. Nothing is
       left half-written.
   """
-  new_folder.check_new(output_dir)
+  files.check_new(output_dir)
   if not source or not os.path.isdir(source):
     raise errors.UserError(
       f"--input must be a folder that exists. Received: {source!r}"
@@ -51,7 +51,7 @@ def import_folder(source: str, output_dir: str) -> str:
   words, tokenizer = tokenizer_files.read(source)
   _check_vocabulary(words, config, source)
   items, notes = _build(config, tensor_file.read(source), source)
-  with new_folder.new_folder(output_dir) as folder:
+  with files.new_folder(output_dir) as folder:
     _save(items, folder)
     tokenizer_files.write_vocabulary(folder, words)
     tokenizer.write(folder)
@@ -69,7 +69,7 @@ def _read_config(source: str) -> encoder_config.TokenDropEncoderConfig:
     raise errors.UserError(
       f"--input must hold config.json. Received: {source!r} without it"
     )
-  return bert_config.from_json(json_file.read(path), path)
+  return bert_config.from_json(files.read_json(path, _READABLE), path)
 
 
 def _check_vocabulary(

@@ -185,12 +185,13 @@ def _drop_biases(tensors):
     ),
     (
       lambda folder: (folder / "config.json").write_text("{"),
-      "{0}/config.json must be JSON. Received: Expecting property name "
-      "enclosed in double quotes: line 1 column 2 (char 1)",
+      "config.json must be JSON. Received: {0}/config.json (Expecting property "
+      "name enclosed in double quotes: line 1 column 2 (char 1))",
     ),
     (
       lambda folder: (folder / "config.json").write_text("[]"),
-      "{0}/config.json must hold a JSON object. Received: list",
+      "config.json must hold a JSON object. Received: {0}/config.json with "
+      "list",
     ),
     (
       _edit_config(model_type="roberta"),

@@ -16,12 +16,13 @@ from tokenizers import pre_tokenizers
 from tokenizers import processors
 
 from token_dropping.common import errors
-from token_dropping.common import json_file
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 
 VOCABULARY = "vocab.txt"
 _WHOLE = "tokenizer.json"
+_READABLE = "--input must be readable"
 _ROLES = {
   "pad_token": vocabulary.PAD,
   "unk_token": vocabulary.UNK,
@@ -61,8 +62,8 @@ def write(
     **_ROLES,
   }
   write_vocabulary(folder, words)
-  json_file.write(os.path.join(folder, tokenizer_config.FILE), fields)
-  json_file.write(os.path.join(folder, "special_tokens_map.json"), _ROLES)
+  files.write_json(os.path.join(folder, tokenizer_config.FILE), fields)
+  files.write_json(os.path.join(folder, "special_tokens_map.json"), _ROLES)
   _tokenizer(words, config).save(os.path.join(folder, _WHOLE))
 
 
@@ -86,7 +87,7 @@ def read(
     UserError: no vocabulary, a token twice, another kind of tokenizer.
   """
   path = os.path.join(folder, _WHOLE)
-  whole = json_file.read(path) if os.path.exists(path) else {}
+  whole = files.read_json(path, _READABLE) if os.path.exists(path) else {}
   return _read_vocabulary(folder, whole), _read_config(folder, whole)
 
 
@@ -127,7 +128,7 @@ def _read_config(folder: str, whole: dict) -> tokenizer_config.TokenizerConfig:
     fields = {k: normalizer.get(there) for k, there in _NORMALIZER_KEYS.items()}
   path = os.path.join(folder, tokenizer_config.FILE)
   if os.path.exists(path):
-    fields |= json_file.read(path)
+    fields |= files.read_json(path, _READABLE)
   if fields.get(_CHINESE) is False:
     raise errors.UserError(
       f"{_CHINESE} in {folder} must be true: BERT's tokenizer here makes each "

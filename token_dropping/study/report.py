@@ -3,8 +3,8 @@
 
 import os
 
+from token_dropping.common import files
 from token_dropping.common import provenance
-from token_dropping.common import result_file
 from token_dropping.study import comparison
 from token_dropping.study import page
 from token_dropping.study import plan as plans
@@ -33,7 +33,7 @@ def write(
   path = os.path.join(folder, "study")
   content = {"plan": plan.name, "dense": plan.dense, "text": text}
   content |= {"variants": rows, "runs": results}
-  result_file.write_json(f"{path}.json", content)
+  files.write_json(f"{path}.json", content)
   found = [tables.main_table(rows), tables.time_table(rows)]
   notes = _notes(plan, results, text)
   whole = "\n\n".join([*map(tables.markdown, found), *notes])

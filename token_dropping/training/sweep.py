@@ -15,6 +15,7 @@ from absl import flags
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import result_file
 from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.training import run_scores
@@ -231,6 +232,6 @@ def _identity(params: cfg.ExperimentConfig) -> dict:
 
 def _write_report(report: dict, output_dir: str) -> None:
   path = tf.io.gfile.join(output_dir, SUMMARY)
-  result_file.write_json(f"{path}.json", report)
+  files.write_json(f"{path}.json", report)
   with tf.io.gfile.GFile(f"{path}.md", "w") as file:
     file.write(format_report(report) + "\n")

@@ -84,7 +84,7 @@ class TaskRunner:
     names = [result_name(label, index) for index in range(number)]
     paths = [files.join(self.folder, name) for name in names]
     return [
-      files.read_json(path) if name in present else None
+      files.find_json(path) if name in present else None
       for name, path in zip(names, paths, strict=True)
     ]
 

@@ -162,7 +162,8 @@ def test_the_command_prints_its_own_lines_only(text, tmp_path, expected):
 
 def _start(text, folder):
   code = (
-    "from token_dropping.data import prepare, prepare_settings as s\n"
+    "from token_dropping.data import prepare\n"
+    "from token_dropping.data.pretraining import prepare_settings as s\n"
     f"prepare.prepare(s.{_settings(text, folder)!r}, num_workers=1)"
   )
   return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)

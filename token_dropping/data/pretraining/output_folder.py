@@ -69,7 +69,7 @@ def check_replaceable(directory: str) -> None:
     files.write(probe, b"")
     files.remove(probe)
     present = sorted(files.list_names(directory))
-  except files.ERRORS as error:
+  except OSError as error:
     raise errors.UserError(
       f"output_dir must be a writable folder. Received: {directory!r} "
       f"({type(error).__name__})"
@@ -96,7 +96,7 @@ def open_work(directory: str, settings: dict) -> str:
     "format_version": dataset_format.FORMAT_VERSION,
     "settings": settings,
   }
-  if files.read_json(path) != content:
+  if files.find_json(path) != content:
     files.remove_folder(work)
     files.make_folder(work)
     files.write_json(path, content)
@@ -175,7 +175,7 @@ def _listed(directory: str) -> set[str]:
 
 def _read_list(directory: str, name: str) -> dict | None:
   """Returns one of our two JSON files, None if it is not there or not ours."""
-  content = files.read_json(files.join(directory, name))
+  content = files.find_json(files.join(directory, name))
   if content is None or "format_version" not in content:
     return None
   return content if isinstance(content.get("files"), dict | list) else None

@@ -99,7 +99,7 @@ class Progress:
   def _look(self) -> None:
     pattern = files.join(self._folder, f"{self._label}-*.json")
     for path in files.matches(pattern):
-      result = None if path in self._seen else files.read_json(path)
+      result = None if path in self._seen else files.find_json(path)
       if result is not None:
         self._seen.add(path)
         self._documents += result.get("documents", 0)

@@ -189,8 +189,8 @@ def _write(folder: str, name: str, blocks) -> dict | None:
     number = records.write_records(path, blocks)
     if not number:
       return None
-    content = files.copy(path, files.join(folder, name))
-  return {"name": name, "records": number, **content}
+    files.copy(path, files.join(folder, name))
+    return {"name": name, "records": number, **files.describe(path)}
 
 
 def _counts(part: _Part, docs, file: dict | None) -> dict:

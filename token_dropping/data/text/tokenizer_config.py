@@ -6,9 +6,9 @@ reads a folder with `vocab.txt` and this file.
 """
 
 import dataclasses
-import json
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 FILE = "tokenizer_config.json"
 
@@ -77,20 +77,8 @@ class TokenizerConfig:
     Raises:
       UserError: no such file, not a JSON object, or a value of another type.
     """
-    import tensorflow as tf  # here: whoever counts words does without
-
-    path = tf.io.gfile.join(folder, FILE)
-    try:
-      with tf.io.gfile.GFile(path, "rb") as file:
-        values = json.loads(file.read())
-    except tf.errors.OpError as error:
-      raise errors.UserError(
-        f"{FILE} must be a readable file. Received: {path!r}"
-      ) from error
-    except ValueError as error:
-      raise errors.UserError(
-        f"{FILE} must be JSON. Received: {path!r} ({error})"
-      ) from error
+    path = files.join(folder, FILE)
+    values = files.read_json(path, f"{FILE} must be a readable file")
     return cls.from_dict(values, path)
 
   def write(self, folder: str) -> None:
@@ -99,11 +87,8 @@ class TokenizerConfig:
     Args:
       folder: on any filesystem that TensorFlow knows.
     """
-    import tensorflow as tf
-
     values = {**dataclasses.asdict(self), "tokenizer_class": "BertTokenizer"}
-    with tf.io.gfile.GFile(tf.io.gfile.join(folder, FILE), "w") as file:
-      file.write(json.dumps(values, indent=2) + "\n")
+    files.write_json(files.join(folder, FILE), values)
 
 
 def _check(value, name: str, rule: str, types: tuple[type, ...]) -> None:

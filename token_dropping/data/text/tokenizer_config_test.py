@@ -47,9 +47,12 @@ def test_unset_accents_follow_case():
 @pytest.mark.parametrize(
   ("content", "message"),
   [
-    ("{'a': 1}", "tokenizer_config.json must be JSON. Received: '{}' ("),
-    (b"\xff", "tokenizer_config.json must be JSON. Received: '{}' ("),
-    ("[]", "{} must be a JSON object. Received: []"),
+    ("{'a': 1}", "tokenizer_config.json must be JSON. Received: {} ("),
+    (b"\xff", "tokenizer_config.json must be JSON. Received: {} ("),
+    (
+      "[]",
+      "tokenizer_config.json must hold a JSON object. Received: {} with list",
+    ),
     (
       '{"do_lower_case": null}',
       "do_lower_case must be true or false. Received: None",

@@ -180,7 +180,7 @@ def test_ids_do_not_depend_on_the_language_of_the_machine(language):
   text = "I İ Ì"
   script = (
     "import tensorflow as tf\n"
-    "from token_dropping import text_normalizer, tokenizer_config\n"
+    "from token_dropping.data.text import text_normalizer, tokenizer_config\n"
     "config = tokenizer_config.TokenizerConfig(strip_accents=False)\n"
     f"text = text_normalizer.normalize(tf.constant([{text!a}]), config)\n"
     "print(ascii(text.numpy()[0].decode()))\n"

@@ -96,8 +96,8 @@ def test_two_trainings_in_two_processes_agree(articles):
   # Hash seeds differ between processes; within one, a second run would agree.
   script = (
     "import itertools\n"
-    "from token_dropping import tokenizer_config\n"
-    "from token_dropping.data import wikipedia as w, wordpiece\n"
+    "from token_dropping.data.pretraining.corpus import wikipedia as w\n"
+    "from token_dropping.data.text import tokenizer_config, wordpiece\n"
     "articles = itertools.islice(w.read_articles(w.embedded_dump()), 4)\n"
     "config = tokenizer_config.TokenizerConfig()\n"
     "counter = wordpiece.WordCounter(config)\n"

@@ -11,14 +11,13 @@ import io
 import json
 import math
 import os
-import uuid
 import zipfile
 import zlib
 
 import numpy as np
-import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 
 KINDS = ("pretrained_mlm", "mutual_information")
@@ -73,9 +72,8 @@ class ImportanceTable:
     """
     check_ending(path, "importance.table_file")
     try:
-      with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    except tf.errors.OpError as error:
+      content = files.read(path)
+    except OSError as error:
       raise errors.UserError(
         f"importance.table_file must be a readable file. Received: {path!r}"
       ) from error
@@ -110,12 +108,9 @@ class ImportanceTable:
     """
     check_ending(path, "--output")
     content = dataclasses.asdict(self) | {"format_version": FORMAT_VERSION}
-    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
     try:
-      with tf.io.gfile.GFile(temporary, "wb") as file:
-        file.write(_serialize(content, path))
-      tf.io.gfile.rename(temporary, path, overwrite=True)
-    except tf.errors.OpError as error:
+      files.write(path, _serialize(content, path))
+    except OSError as error:
       raise errors.UserError(
         f"--output must be a writable file. Received: {path!r}"
       ) from error

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from token_dropping.common import errors
 from token_dropping.common import files
 
 SUFFIXES = (".gz", ".bz2", ".zst")
@@ -26,8 +27,23 @@ def open_stream(path: str) -> Iterator[BinaryIO]:
   Raises:
     UserError: unreadable. Damage found later raises `OSError` or `EOFError`.
   """
-  with files.open_binary(path) as file, _decompress(path, file) as stream:
+  try:
+    file = files.open_binary(path)
+  except OSError as error:
+    raise unreadable(path, error) from error
+  with file, _decompress(path, file) as stream:
     yield stream
+
+
+def unreadable(path: str, error: Exception) -> errors.UserError:
+  """Returns the error for an input file that cannot be read to its end."""
+  if isinstance(error, errors.UserError):
+    return error
+  reason = " ".join(str(error).split())
+  return errors.UserError(
+    f"input must be a readable file. Received: {path!r} "
+    f"({type(error).__name__}: {reason})"
+  )
 
 
 def _decompress(path: str, file: BinaryIO) -> BinaryIO:

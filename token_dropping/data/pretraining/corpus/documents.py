@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
-from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import decompression
 from token_dropping.data.pretraining.corpus import input_plan
@@ -44,7 +43,7 @@ def read_documents(
       if care.accepts(document):
         yield document
   except (OSError, EOFError, zlib.error) as error:
-    raise files.unreadable(part.path, error) from error
+    raise decompression.unreadable(part.path, error) from error
 
 
 def _documents(

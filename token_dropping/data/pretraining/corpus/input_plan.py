@@ -6,7 +6,6 @@ the number of workers: that is why the dataset does not depend on it either.
 """
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterator
 
@@ -129,15 +128,18 @@ def _kind(path: str) -> tuple[str, bool]:
 def _match(pattern: str) -> dict[str, int]:
   if pattern == prepare_settings.EMBEDDED:
     pattern = wikipedia.embedded_dump()
-  found: dict[str, int] = {}
+  # A name may hold glob characters.
+  sizes = {pattern: files.size(pattern)}
+  if sizes[pattern] is None:
+    sizes = {path: files.size(path) for path in _glob(pattern)}
+  sizes = {path: size for path, size in sizes.items() if size is not None}
+  rule = "input must match at least one file"
+  errors.require(bool(sizes), rule, repr(pattern))
+  return sizes
+
+
+def _glob(pattern: str) -> list[str]:
   try:
-    size = files.size(pattern)  # a name may hold glob characters
-    found = {pattern: size} if size is not None else files.matches(pattern)
-    found = {p: s for p, s in found.items() if not os.path.isdir(p)}
-  except files.ERRORS:
-    found = {}
-  if not found:
-    raise errors.UserError(
-      f"input must match at least one file. Received: {pattern!r}"
-    )
-  return found
+    return files.matches(pattern)
+  except OSError:
+    return []

@@ -85,7 +85,7 @@ def _pages(path: str, wikicorpus) -> Iterator[str]:
     AttributeError,  # a page without title or text
     ValueError,  # not a MediaWiki namespace
   ) as error:
-    raise files.unreadable(path, error) from error
+    raise decompression.unreadable(path, error) from error
 
 
 def _check_head(path: str, head: bytes) -> None:
