@@ -13,9 +13,9 @@ from tests import fault_testing
 from tests import replica_testing
 from tests import testing
 from token_dropping.common import errors
+from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_skipper
-from token_dropping.data.batches import value_checks
+from token_dropping.data.batches import record_rules
 
 SKIP = {"on_bad_records": "skip"}
 BAD = {"masked_lm_positions": [1, 16, 0]}
@@ -37,7 +37,7 @@ def _batch(path: str) -> dict[str, np.ndarray]:
     use_next_sentence_label=True,
     on_bad_records="skip",
   )
-  skipper = record_skipper.RecordSkipper(data, testing.VOCAB_SIZE, "data")
+  skipper = bad_records.RecordSkipper(data, testing.VOCAB_SIZE, "data")
   dataset = pretrain_data.PretrainDataLoader(data).load(skipper=skipper)
   return next(iter(dataset.take(1).as_numpy_iterator()))
 
@@ -55,7 +55,7 @@ def _step(batch: dict, replicas: int = 1) -> list:
   )
   losses = run.train(replica_testing.distribute(run.strategy, batch, 4))
   scores = run.scores()
-  skipped = scores.pop(value_checks.SKIPPED)
+  skipped = scores.pop(record_rules.SKIPPED)
   weights = run.model.get_weights()
   return skipped, [losses, run.tables()[0], *scores.values(), *weights]
 
@@ -67,9 +67,9 @@ def batches(tmp_path):
   intact = _batch(testing.write_records(tmp_path / "intact", records))
   records[2] |= BAD
   skipped = _batch(testing.write_records(tmp_path / "bad", records))
-  row = int(skipped[value_checks.SKIPPED].argmax())
+  row = int(skipped[record_rules.SKIPPED].argmax())
   for name, values in skipped.items():
-    assert not values[row].any() or name == value_checks.SKIPPED
+    assert not values[row].any() or name == record_rules.SKIPPED
   return skipped, {k: np.delete(v, row, 0) for k, v in intact.items()}
 
 

@@ -111,18 +111,24 @@ def write_json(path, content) -> str:
   return str(path)
 
 
-def write_records(path, features: list[dict]) -> str:
-  """Writes records, one dictionary of features each; returns the path."""
+def serialized(features: dict) -> bytes:
+  """Returns a record of such features."""
+  example = tf.train.Example()
+  for name, values in features.items():
+    feature = example.features.feature[name]
+    if name == "masked_lm_weights":
+      feature.float_list.value.extend(values)
+    else:
+      feature.int64_list.value.extend(int(value) for value in values)
+  return example.SerializeToString()
+
+
+def write_records(path, records: list) -> str:
+  """Writes records, as features or as bytes; returns the path."""
   with tf.io.TFRecordWriter(str(path)) as writer:
-    for record in features:
-      example = tf.train.Example()
-      for name, values in record.items():
-        feature = example.features.feature[name]
-        if name == "masked_lm_weights":
-          feature.float_list.value.extend(values)
-        else:
-          feature.int64_list.value.extend(int(v) for v in values)
-      writer.write(example.SerializeToString())
+    for record in records:
+      is_raw = isinstance(record, bytes)
+      writer.write(record if is_raw else serialized(record))
   return str(path)
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
 from token_dropping.explain import sequences
 
 # Records may hold the same text several times, with other masks.
@@ -73,14 +74,10 @@ def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
 
 def _good(batch: dict, vocab_size: int) -> dict:
   """Returns the rows without ids and positions outside their range."""
-  length = batch["input_word_ids"].shape[1]
   good = True
-  for name, end in (
-    ("input_word_ids", vocab_size),
-    ("masked_lm_ids", vocab_size),
-    ("masked_lm_positions", length),
-  ):
-    good &= ((batch[name] >= 0) & (batch[name] < end)).all(axis=1)
+  length = batch["input_word_ids"].shape[1]
+  for rule in record_rules.range_rules(vocab_size, length):
+    good &= ~rule.is_broken(batch[rule.feature]).any(axis=1)
   return {name: values[good] for name, values in batch.items()}
 
 

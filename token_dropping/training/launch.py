@@ -11,14 +11,12 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
+from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import dataset_card
-from token_dropping.data.batches import record_checks
-from token_dropping.data.batches import step_files
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoints
 from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.tasks.masked_lm import task as masked_lm
-from token_dropping.training import bad_records
 from token_dropping.training import config
 from token_dropping.training import continuation
 from token_dropping.training import controller
@@ -107,7 +105,7 @@ def _run(
     trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
   except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
     # A run that goes on counts its records.
-    bad_records.explain(error, params, mode, checkpoints.latest_step(model_dir))
+    _explain(error, params, mode, checkpoints.latest_step(model_dir), {})
     raise
   data = params.task.train_data
   reporter = progress.ProgressReporter(
@@ -129,10 +127,7 @@ def _run(
         trainer.clock.on_train,
         reporter.on_train,
         lambda _: trainer.guard.look(
-          lambda: tf.train.latest_checkpoint(model_dir),
-          lambda step: step_files.describe(
-            step_files.find(params, strategy, step)
-          ),
+          lambda: tf.train.latest_checkpoint(model_dir)
         ),
         *_histograms(params, trainer, model_dir),
       ],
@@ -155,11 +150,22 @@ def _run(
     except tf.errors.OpError as error:
       skippers = getattr(trainer.task, "skippers", {})
       step = runner.controller.loop_start
-      bad_records.explain(error, params, mode, step, skippers)
+      _explain(error, params, mode, step, skippers)
       raise
     finally:
       reporter.close()
   _print_summary(params, trainer, reporter, model_dir)
+
+
+def _explain(error, params, mode: str, step: int, skippers: dict) -> None:
+  """Raises a `UserError` if a record of the loop that began is to blame."""
+  bad_records.explain(
+    error,
+    experiment_checks.used_data(params, mode),
+    params.task.model.encoder.get().vocab_size,
+    range(step, step + params.trainer.steps_per_loop),
+    skippers,
+  )
 
 
 def _run_to_the_end(runner, mode: str, reporter) -> None:
@@ -222,9 +228,9 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
     mode: one of `MODES`.
 
   Raises:
-    UserError: as `record_checks.check_records`.
+    UserError: as `bad_records.check_first_records`.
   """
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     dataset_card.check_files(data)
-    record_checks.check_records(data, vocab_size, path)
+    bad_records.check_first_records(data, vocab_size, path)

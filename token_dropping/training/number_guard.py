@@ -8,8 +8,6 @@ import tf_keras
 
 from token_dropping.common import errors
 
-POLICIES = ("stop", "skip")
-
 
 class NumberGuard:
   """Watches the loss and the gradients of every step, the weights of a loop.
@@ -76,36 +74,29 @@ class NumberGuard:
     for variable, old in zip(self._kept(), before, strict=True):
       variable.assign(old)
 
-  def look(
-    self,
-    last_checkpoint: Callable[[], str | None],
-    files_of: Callable[[int], str],
-  ) -> None:
+  def look(self, last_checkpoint: Callable[[], str | None]) -> None:
     """Stops the run if it must not go on; call once a loop, before saving.
 
     Args:
       last_checkpoint: returns the last good one.
-      files_of: takes a step; returns the files it read, as they are to be
-        shown, or nothing.
 
     Raises:
-      UserError: with step, its files and the checkpoint.
+      UserError: with step and checkpoint.
     """
     # `int` does not take the variable of several replicas.
     count, first = self.bad_steps.numpy(), self._first_bad.numpy()
     if count and not self._skips:
       raise errors.UserError(
         "task.on_bad_numbers=stop: loss and gradients must be finite; they "
-        f"were not at step {first}{_which_read(files_of(first))}. The last "
-        f"good checkpoint is {last_checkpoint()}. Received: {count} such steps "
-        "of this loop"
+        f"were not at step {first}. The last good checkpoint is "
+        f"{last_checkpoint()}. Received: {count} such steps of this loop"
       )
     if count > self._max_skipped:
       raise errors.UserError(
         "task.max_skipped_steps must be at least the steps whose loss or "
         f"gradients were not finite ({count} in this run, the first of this "
-        f"process at step {first}{_which_read(files_of(first))}); the last "
-        f"good checkpoint is {last_checkpoint()}. Received: {self._max_skipped}"
+        f"process at step {first}); the last good checkpoint is "
+        f"{last_checkpoint()}. Received: {self._max_skipped}"
       )
     bad = self._find_bad_variable()
     if bad is not None:
@@ -147,10 +138,6 @@ class NumberGuard:
     found = {id(variable): variable for variable in found}
     found.pop(id(self._optimizer.iterations), None)
     return list(found.values())
-
-
-def _which_read(files: str) -> str:
-  return f", which read {files}" if files else ""
 
 
 def _counter(name: str, value: int) -> tf.Variable:

@@ -25,7 +25,7 @@ def _message(guard) -> str:
 
 
 def _look(guard) -> None:
-  guard.look(lambda: "run/ckpt-2", lambda step: f"train-{step}")
+  guard.look(lambda: "run/ckpt-2")
 
 
 # A guard alone.
@@ -51,15 +51,9 @@ def test_loss_and_gradients_are_watched(guard, bad, place):
   guard.check(values, guard.remember())
   assert _message(guard) == (
     "task.on_bad_numbers=stop: loss and gradients must be finite; they were "
-    "not at step 7, which read train-7. The last good checkpoint is "
-    "run/ckpt-2. Received: 1 such steps of this loop"
+    "not at step 7. The last good checkpoint is run/ckpt-2. Received: 1 such "
+    "steps of this loop"
   )
-
-
-def test_files_that_are_not_known_are_left_out(guard):
-  guard.check([np.nan], guard.remember())
-  with pytest.raises(errors.UserError, match="at step 7. The last good "):
-    guard.look(lambda: "run/ckpt-2", lambda step: "")
 
 
 def test_weights_are_looked_at(guard):
@@ -132,7 +126,7 @@ def test_a_skipped_step_changes_no_replica(replicas, kind):
   assert _message(trainer.guard) == (
     "task.max_skipped_steps must be at least the steps whose loss or "
     "gradients were not finite (1 in this run, the first of this process at "
-    "step 3, which read train-3); the last good checkpoint is run/ckpt-2. "
+    "step 3); the last good checkpoint is run/ckpt-2. "
     "Received: 0"
   )
   _train(trainer, 2)

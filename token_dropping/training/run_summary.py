@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The summary at the end of a run."""
 
-from token_dropping.data.batches import value_checks
+from token_dropping.data.batches import record_rules
 from token_dropping.dropping.importance import importance_report
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.tasks.masked_lm import dropped_validation
@@ -59,12 +59,12 @@ def _dropped_scores(outputs: dict) -> str:
 def _skipped_records(reporter: progress.ProgressReporter) -> str:
   """Returns how many bad records were skipped, where any were."""
   found = [
-    f"{outputs[value_checks.SKIPPED]:,.0f} in {where}"
+    f"{outputs[record_rules.SKIPPED]:,.0f} in {where}"
     for outputs, where in (
       (reporter.train_outputs, "training"),
       (reporter.eval_outputs, "the last evaluation"),
     )
-    if outputs.get(value_checks.SKIPPED)
+    if outputs.get(record_rules.SKIPPED)
   ]
   return ", ".join(found)
 

@@ -11,10 +11,10 @@ from official.core import train_utils
 from official.modeling import performance
 
 from token_dropping.common import errors
-from token_dropping.data.batches import skip_counter
 from token_dropping.training import best_checkpoint
 from token_dropping.training import experiment_checks
 from token_dropping.training import number_guard
+from token_dropping.training import skip_counter
 from token_dropping.training import step_random
 from token_dropping.training import stop_request
 from token_dropping.training import train_clock

@@ -89,7 +89,7 @@ def _check_patterns(data: cfg.DataConfig) -> None:
 def _glob(pattern: str) -> list[str]:
   try:
     return tf.io.gfile.glob(pattern)
-  except tf.errors.OpError:  # `record_checks` reports what cannot be read
+  except tf.errors.OpError:  # `bad_records` reports what cannot be read
     return []
 
 

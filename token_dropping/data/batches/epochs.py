@@ -14,8 +14,7 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping.common import errors
-from token_dropping.data.batches import file_contents
-from token_dropping.data.batches import record_counts
+from token_dropping.data.batches import record_files
 
 # Files read at a time where `cycle_length` is unset. Not the number of cores,
 # as tf.data would have it: the order must not depend on the machine.
@@ -43,7 +42,7 @@ class ReadRecord(NamedTuple):
 
 
 def file_and_index(place: int) -> tuple[int, int]:
-  """Returns the number of the file and of the record in it, from 0."""
+  """Returns the numbers of the file and of the record in it, from 0."""
   return divmod(place, _RECORDS_PER_FILE)
 
 
@@ -51,7 +50,7 @@ def read_epochs(
   data: cfg.DataConfig,
   input_context: tf.distribute.InputContext | None = None,
   first_step: int = 0,
-  contents: list[file_contents.FileContent] | None = None,
+  contents: list[record_files.FileContent] | None = None,
 ) -> tf.data.Dataset:
   """Reads the files of a config, again and again in training.
 
@@ -126,7 +125,7 @@ def _numbered_files(data: cfg.DataConfig, contents) -> tf.data.Dataset:
   """Yields number, path, records to read (-1: all) and faults of each file."""
   if contents is None:
     files = input_reader.match_files(data.input_path)
-    contents = [file_contents.FileContent(file, -1) for file in files]
+    contents = [record_files.FileContent(file, -1) for file in files]
   return tf.data.Dataset.from_tensor_slices(
     (
       tf.range(len(contents), dtype=tf.int64),
@@ -180,15 +179,23 @@ def _shuffled(
 # Where a step begins.
 
 
-def records_per_step(
+def batch_size(
   data: cfg.DataConfig, input_context: tf.distribute.InputContext | None
 ) -> int:
-  """Returns how many records a step takes from one input pipeline."""
+  """Returns the records of a batch, which one replica gets."""
   if input_context is None:
     return data.global_batch_size
-  size = input_context.get_per_replica_batch_size(data.global_batch_size)
+  return input_context.get_per_replica_batch_size(data.global_batch_size)
+
+
+def batches_per_step(
+  input_context: tf.distribute.InputContext | None,
+) -> int:
+  """Returns how many replicas one input pipeline feeds."""
+  if input_context is None:
+    return 1
   replicas = input_context.num_replicas_in_sync
-  return size * max(1, replicas // input_context.num_input_pipelines)
+  return max(1, replicas // input_context.num_input_pipelines)
 
 
 def _position(data: cfg.DataConfig, input_context, step: int, contents):
@@ -196,10 +203,11 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
   # A tf.data service does not say what it has handed out.
   if not step or data.enable_tf_data_service:
     return 0, 0
-  left = step * records_per_step(data, input_context)
+  left = step * batches_per_step(input_context)
+  left *= batch_size(data, input_context)
   if contents is None:
     files = input_reader.match_files(data.input_path)
-    counts = record_counts.count_records(files, data.file_type)
+    counts = record_files.count_records(files, data)
   else:
     counts = [content.records + content.faults for content in contents]
   errors.require(

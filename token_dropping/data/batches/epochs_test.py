@@ -10,7 +10,7 @@ from official.nlp.data import pretrain_dataloader
 from tests import dataset_testing
 from token_dropping.common import errors
 from token_dropping.data.batches import epochs
-from token_dropping.data.batches import file_contents
+from token_dropping.data.batches import record_files
 
 FILES, IN_EACH = 4, 3
 RECORDS = FILES * IN_EACH
@@ -155,7 +155,7 @@ def test_a_file_that_breaks_off_ends_with_a_fault(folder, pipelines):
     shuffle_buffer_size=3,
   )
   files = sorted(map(str, folder.glob("records-*")))
-  contents = file_contents.read_files(files, data)
+  contents = record_files.read_files(files, data)
   found = []
   for index in range(pipelines):
     context = tf.distribute.InputContext(pipelines, index, pipelines)

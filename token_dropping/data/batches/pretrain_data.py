@@ -19,6 +19,8 @@ from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import epochs
 
 MASKING = ("static", "dynamic")
+POLICIES = ("stop", "skip")  # what to do with bad records and bad numbers
+_V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
 
 
 @dataclasses.dataclass
@@ -63,26 +65,6 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
   max_bad_records: int = 100
 
 
-V1_NAMES = {"input_word_ids": "input_ids", "input_type_ids": "segment_ids"}
-
-
-def feature_names(data: cfg.DataConfig) -> dict[str, str]:
-  """Returns the features of static records: name in a batch, in a record."""
-  names = ["input_word_ids", "input_mask", "input_type_ids"]
-  names += ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
-  if data.use_next_sentence_label:
-    names.append("next_sentence_labels")
-  renamed = {} if data.use_v2_feature_names else V1_NAMES
-  return {name: renamed.get(name, name) for name in names}
-
-
-def narrowed(values: tf.Tensor) -> tf.Tensor:
-  """Casts int64 to int32, and keeps an id that is too large too large."""
-  if values.dtype != tf.int64:
-    return values
-  return tf.saturate_cast(values, tf.int32)
-
-
 def is_dynamic(data) -> bool:
   """Whether a data config, of any class, asks for dynamic masking."""
   return getattr(data, "masking", "static") == "dynamic"
@@ -91,6 +73,44 @@ def is_dynamic(data) -> bool:
 def skips_bad_records(data) -> bool:
   """Whether a data config, of any class, asks to skip bad records."""
   return getattr(data, "on_bad_records", "stop") == "skip"
+
+
+def stored_name(name: str, data: cfg.DataConfig) -> str:
+  """Returns the name in a record of what a batch calls `name`."""
+  return name if data.use_v2_feature_names else _V1_NAMES.get(name, name)
+
+
+def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
+  """Returns which features a record must hold, by their names in a batch.
+
+  A feature with a default value may be missing.
+
+  Args:
+    data: a `BertPretrainDataConfig`.
+  """
+  lengths = dict.fromkeys(
+    ["input_word_ids", "input_mask", "input_type_ids"], data.seq_length
+  )
+  predictions = ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
+  lengths |= dict.fromkeys(predictions, data.max_predictions_per_seq)
+  if is_dynamic(data):
+    lengths = dict.fromkeys(
+      ["input_word_ids", "word_starts", "input_type_ids"], data.seq_length
+    )
+  if data.use_next_sentence_label:
+    lengths["next_sentence_labels"] = 1
+  features = {
+    name: tf.io.FixedLenFeature(
+      [length], tf.float32 if name == "masked_lm_weights" else tf.int64
+    )
+    for name, length in lengths.items()
+  }
+  if is_dynamic(data) and not data.use_next_sentence_label:
+    one_segment = [0] * data.seq_length
+    features["input_type_ids"] = features["input_type_ids"]._replace(
+      default_value=one_segment
+    )
+  return features
 
 
 @data_loader_factory.register_data_loader_cls(PretrainDataConfig)
@@ -106,9 +126,6 @@ class PretrainDataLoader(data_loader.DataLoader):
   order of the records nor the number of readers changes them. Validation is
   always masked as in epoch 0. A linear change of the rate depends on the step
   too, which is the batch's index over the replicas that the reader feeds.
-
-  Args:
-    params: a `PretrainDataConfig`.
   """
 
   def __init__(self, params: PretrainDataConfig):
@@ -126,7 +143,7 @@ class PretrainDataLoader(data_loader.DataLoader):
       input_context: which part of the records to read; `None` means all.
       first_step: step at which training starts or continues. Data and masking
         rate go on from there.
-      skipper: a `record_skipper.RecordSkipper`, to read padding instead of bad
+      skipper: a `bad_records.RecordSkipper`, to read padding instead of bad
         records. `None` makes them an error.
     """
     data = self._params
@@ -156,58 +173,52 @@ class PretrainDataLoader(data_loader.DataLoader):
     dataset: tf.data.Dataset,
     input_context: tf.distribute.InputContext | None,
   ) -> tf.data.Dataset:
-    size = self._params.global_batch_size
-    if input_context:
-      size = input_context.get_per_replica_batch_size(size)
+    size = epochs.batch_size(self._params, input_context)
     return dataset.batch(size, self._params.drop_remainder).enumerate()
 
 
 class _StaticParser:
   """Turns serialized records with masks into batches."""
 
-  def __init__(self, params: PretrainDataConfig):
-    self._names = feature_names(params)
-    self._features = _static_features(params)
-    self.empty_record = _empty_record(self._features)
+  def __init__(self, data: PretrainDataConfig):
+    features = record_features(data)
+    self._names = {name: stored_name(name, data) for name in features}
+    self._stored = {self._names[name]: kind for name, kind in features.items()}
+    self.empty_record = _empty_record(self._stored)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
     del index
-    example = tf.io.parse_example(records.record, self._features)
+    example = tf.io.parse_example(records.record, self._stored)
     return {
-      name: narrowed(example[stored]) for name, stored in self._names.items()
+      name: _narrowed(example[stored]) for name, stored in self._names.items()
     }
 
 
 class _DynamicParser:
-  """Turns serialized records into masked batches."""
+  """Turns serialized records without masks into masked batches."""
 
-  def __init__(self, params: PretrainDataConfig, input_context, first_step):
-    self._params = params
+  def __init__(self, data: PretrainDataConfig, input_context, first_step):
+    self._data = data
     self._first_step = first_step
-    self._batches_per_step = 1
-    if input_context:
-      self._batches_per_step = max(
-        1,
-        input_context.num_replicas_in_sync // input_context.num_input_pipelines,
-      )
-    vocab = vocabulary.Vocabulary.from_file(params.vocab_file)
+    self._batches_per_step = epochs.batches_per_step(input_context)
+    vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
     self._masker = dynamic_masking.DynamicMasker(
       vocab,
-      params.max_predictions_per_seq,
-      unit=params.masking_unit,
-      max_span_words=params.max_span_words,
-      mask_share=params.mask_share,
-      random_share=params.random_share,
-      seed=params.masking_seed,
+      data.max_predictions_per_seq,
+      unit=data.masking_unit,
+      max_span_words=data.max_span_words,
+      mask_share=data.mask_share,
+      random_share=data.random_share,
+      seed=data.masking_seed,
     )
-    self._features = _dynamic_features(params)
+    self._features = record_features(data)
     padding = {"input_word_ids": vocab.special_ids[vocabulary.PAD]}
     self.empty_record = _empty_record(self._features, padding)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
     example = tf.io.parse_example(records.record, self._features)
     batch = self._masker.mask(
-      narrowed(example["input_word_ids"]),
+      _narrowed(example["input_word_ids"]),
       example["word_starts"],
       rate=self._rate(self._first_step + index // self._batches_per_step),
       epoch=records.epoch,
@@ -219,39 +230,18 @@ class _DynamicParser:
     return batch
 
   def _rate(self, step: tf.Tensor) -> tf.Tensor | float:
-    first, last = self._params.masking_rate, self._params.final_masking_rate
+    first, last = self._data.masking_rate, self._data.final_masking_rate
     if last is None:
       return first
-    done = tf.minimum(step / self._params.masking_rate_steps, 1.0)
+    done = tf.minimum(step / self._data.masking_rate_steps, 1.0)
     return first + (last - first) * done
 
 
-def _static_features(params: PretrainDataConfig) -> dict:
-  """Returns what `tf.io.parse_example` reads."""
-  features = {}
-  for name, stored in feature_names(params).items():
-    length = params.seq_length
-    if name.startswith("masked_lm_"):
-      length = params.max_predictions_per_seq
-    if name == "next_sentence_labels":
-      length = 1
-    kind = tf.float32 if name == "masked_lm_weights" else tf.int64
-    features[stored] = tf.io.FixedLenFeature([length], kind)
-  return features
-
-
-def _dynamic_features(params: PretrainDataConfig) -> dict:
-  """Returns what `tf.io.parse_example` reads."""
-  length = params.seq_length
-  features = {
-    "input_word_ids": tf.io.FixedLenFeature([length], tf.int64),
-    "word_starts": tf.io.FixedLenFeature([length], tf.int64),
-    # Records of one segment need not hold it.
-    "input_type_ids": tf.io.FixedLenFeature([length], tf.int64, [0] * length),
-  }
-  if params.use_next_sentence_label:
-    features["next_sentence_labels"] = tf.io.FixedLenFeature([1], tf.int64)
-  return features
+def _narrowed(values: tf.Tensor) -> tf.Tensor:
+  """Casts int64 to int32, and keeps an id that is too large too large."""
+  if values.dtype != tf.int64:
+    return values
+  return tf.saturate_cast(values, tf.int32)
 
 
 def _empty_record(features: dict, values: dict | None = None) -> bytes:

@@ -14,7 +14,6 @@ from token_dropping.models import encoder_checks
 from token_dropping.models import encoder_config
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
-from token_dropping.training import number_guard
 
 _DATA = ("train_data", "validation_data")
 
@@ -64,7 +63,7 @@ def check_best(params: cfg.ExperimentConfig) -> None:
 
 def _check_faults(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   _check_choice(
-    task.on_bad_numbers, number_guard.POLICIES, "task.on_bad_numbers"
+    task.on_bad_numbers, pretrain_data.POLICIES, "task.on_bad_numbers"
   )
   for name in ("seed", "max_skipped_steps"):
     value = getattr(task, name)
@@ -177,7 +176,7 @@ def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
 
 def _check_skipping(data: pretrain_data.PretrainDataConfig, path: str) -> None:
   _check_choice(
-    data.on_bad_records, number_guard.POLICIES, f"{path}.on_bad_records"
+    data.on_bad_records, pretrain_data.POLICIES, f"{path}.on_bad_records"
   )
   errors.require(
     data.max_bad_records >= 0,

@@ -16,9 +16,9 @@ from official.nlp.configs import encoders
 from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
+from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_skipper
-from token_dropping.data.batches import value_checks
+from token_dropping.data.batches import record_rules
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
@@ -99,22 +99,20 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     made_up = params.input_path == "dummy"
     if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
       dataset = super().build_inputs(params, input_context)
-      # Made up records have no weights.
-      return value_checks.with_checked_values(dataset, vocab_size, not made_up)
+      return record_rules.checked(dataset, params, vocab_size)
     # A run that goes on reads on from where its checkpoint was written.
     step = checkpoints.latest_step(self.logging_dir)
     loader = pretrain_data.PretrainDataLoader(params)
     if pretrain_data.skips_bad_records(params):
       skipper = self._make_skipper(params, vocab_size)
       return loader.load(input_context, step, skipper)
-    static = not pretrain_data.is_dynamic(params)
     dataset = loader.load(input_context, step)
-    return value_checks.with_checked_values(dataset, vocab_size, static)
+    return record_rules.checked(dataset, params, vocab_size)
 
   def _make_skipper(self, params, vocab_size: int):
     name = "train_data" if params.is_training else "validation_data"
     path = f"task.{name}"
-    skipper = record_skipper.RecordSkipper(params, vocab_size, path)
+    skipper = bad_records.RecordSkipper(params, vocab_size, path)
     self.skippers[path] = skipper
     return skipper
 
@@ -133,7 +131,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     elif self.task_config.dropped_validation:
       metrics += dropped_validation.make_metrics()
     if pretrain_data.skips_bad_records(data):
-      metrics.append(tf_keras.metrics.Sum(name=value_checks.SKIPPED))
+      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
     return metrics
 
   def process_metrics(self, metrics, labels, model_outputs) -> None:
@@ -147,8 +145,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         model_outputs["next_sentence"],
         sample_weight=mlm_losses.sentence_weights(labels),
       )
-    if value_checks.SKIPPED in found:
-      found[value_checks.SKIPPED].update_state(labels[value_checks.SKIPPED])
+    if record_rules.SKIPPED in found:
+      found[record_rules.SKIPPED].update_state(labels[record_rules.SKIPPED])
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""

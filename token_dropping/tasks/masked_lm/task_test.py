@@ -12,7 +12,7 @@ from official.nlp.tasks import masked_lm as model_garden
 from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
-from token_dropping.data.batches import value_checks
+from token_dropping.data.batches import record_rules
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
 
@@ -277,9 +277,8 @@ def test_id_outside_the_vocabulary_stops_the_input(tmp_path):
   data = task.task_config.train_data.replace(input_path=path)
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     next(iter(task.build_inputs(data)))
-  assert value_checks.broken_rule(caught.value) == (
-    "input_word_ids must be in [0, vocab_size) (50). Received: 50"
-  )
+  complaint = record_rules.broken_rule(caught.value)
+  assert complaint.startswith("input_word_ids must be in [0, vocab_size) (50)")
 
 
 def _save_bert(directory, hidden_size: int = 8) -> str:
@@ -395,10 +394,8 @@ def test_ids_are_checked_after_masking_too(dynamic_data):
   dynamic_data.override({"mask_share": 0.0, "random_share": 0.0})
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     _first_batch(_task(), dynamic_data)
-  assert value_checks.broken_rule(caught.value) == (
-    f"input_word_ids must be in [0, vocab_size) ({testing.VOCAB_SIZE}). "
-    f"Received: {testing.VOCAB_SIZE}"
-  )
+  complaint = record_rules.broken_rule(caught.value)
+  assert complaint.startswith("input_word_ids must be in [0, vocab_size) (50)")
 
 
 def test_continued_run_goes_on_with_the_rate(tmp_path, dynamic_data):

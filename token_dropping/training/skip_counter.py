@@ -6,17 +6,18 @@ import tensorflow as tf
 from official.core import base_task
 
 from token_dropping.common import errors
-from token_dropping.data.batches import value_checks
+from token_dropping.data.batches import record_rules
 
 
 class SkipCounter:
   """Adds up the skipped records of training; bounds those of each evaluation.
 
   `on_train` and `on_eval` are Orbit actions, to be called before a checkpoint
-  is saved.
+  is saved. They raise `UserError` with file and record of the first where too
+  many were skipped.
 
   Args:
-    task: the task, whose metrics count the records of a loop.
+    task: its metrics count the records of a loop, its `skippers` know them.
 
   Attributes:
     trained: variable, the skipped records of the run, over all its processes.
@@ -28,31 +29,24 @@ class SkipCounter:
       0,
       dtype=tf.int64,
       trainable=False,
-      name=value_checks.SKIPPED,
+      name=record_rules.SKIPPED,
       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
 
   def on_train(self, outputs: dict) -> None:
-    """Counts a loop; the outputs then have the sum of the whole run.
-
-    Raises:
-      UserError: too many, with file and record of the first.
-    """
-    if value_checks.SKIPPED in outputs:
+    """Counts a loop; the outputs then have the sum of the whole run."""
+    if record_rules.SKIPPED in outputs:
       self.trained.assign_add(_skipped(outputs))
-      outputs[value_checks.SKIPPED] = float(self.trained.numpy())
-      self._check(int(self.trained.numpy()), "task.train_data")
+      count = int(self.trained.numpy())
+      outputs[record_rules.SKIPPED] = float(count)
+      self._bound(count, "task.train_data")
 
   def on_eval(self, outputs: dict) -> None:
-    """Counts an evaluation.
+    """Counts an evaluation."""
+    if record_rules.SKIPPED in outputs:
+      self._bound(_skipped(outputs), "task.validation_data")
 
-    Raises:
-      UserError: too many, with file and record of the first.
-    """
-    if value_checks.SKIPPED in outputs:
-      self._check(_skipped(outputs), "task.validation_data")
-
-  def _check(self, count: int, path: str) -> None:
+  def _bound(self, count: int, path: str) -> None:
     data = getattr(self._task.task_config, path.removeprefix("task."))
     # Of several workers, the one that has met it knows which one it was.
     first = self._task.skippers[path].first or "not met by this process"
@@ -65,4 +59,4 @@ class SkipCounter:
 
 
 def _skipped(outputs: dict) -> int:
-  return int(orbit.utils.get_value(outputs[value_checks.SKIPPED]))
+  return int(orbit.utils.get_value(outputs[record_rules.SKIPPED]))

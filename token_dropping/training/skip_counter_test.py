@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from token_dropping.common import errors
-from token_dropping.data.batches import skip_counter
+from token_dropping.training import skip_counter
 
 
 def _counter(limit: int, first: str | None = "f-0, record 3"):

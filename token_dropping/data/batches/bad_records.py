@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad records: refused before a run, skipped in it, or found after it failed.
+
+A batch does not say where its records come from. What a step reads is a
+function of the step, though, so the records can be looked at again.
+"""
+
+import itertools
+import sys
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+from official.common import dataset_fn
+from official.core import config_definitions as cfg
+from official.core import input_reader
+from official.nlp.data import pretrain_dataloader
+
+from token_dropping.common import errors
+from token_dropping.common import vocabulary
+from token_dropping.data.batches import epochs
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_files
+from token_dropping.data.batches import record_rules
+
+# How much of the data is looked at before a run. Those that remain are checked
+# as they are read.
+FILES_CHECKED = 8
+RECORDS_CHECKED = 16
+
+
+# Before a run.
+
+
+def check_first_records(
+  data: cfg.DataConfig, vocab_size: int, path: str
+) -> None:
+  """Compares the first records of the first files with the config.
+
+  Args:
+    data: a `BertPretrainDataConfig`.
+    vocab_size: int, V.
+    path: dotted path of `data`, for messages.
+
+  Raises:
+    UserError: no input, unreadable records, records that do not fit, or no
+      vocabulary to mask them with; with the file, the rule and the value.
+  """
+  if not _has_files(data):
+    return
+  if pretrain_data.is_dynamic(data):
+    _check_vocab_file(data, vocab_size, path)
+  good, complaint = 0, None
+  for file in _matching_files(data, path)[:FILES_CHECKED]:
+    for index, record in enumerate(_first_records(file, data, path)):
+      where = f"{file}, record {index}"
+      try:
+        record_rules.check_record(record, data, vocab_size, path, where)
+        good += 1
+      except errors.UserError as error:
+        if not pretrain_data.skips_bad_records(data):
+          raise
+        complaint = complaint or error
+  if complaint and not good:
+    raise complaint  # it is the config that does not fit
+  if not good:
+    raise errors.UserError(
+      f"{path}.input_path must hold records. Received: {data.input_path!r}, "
+      "whose files are empty"
+    )
+
+
+def _has_files(data: cfg.DataConfig) -> bool:
+  return not data.tfds_name and data.input_path != "dummy"
+
+
+def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
+  if not data.input_path:
+    raise errors.UserError(
+      f"{path}.input_path must name TFRecord files, for example with "
+      f"--params_override={path}.input_path='data/train-*'. Received: ''"
+    )
+  try:
+    return input_reader.match_files(data.input_path)
+  except (ValueError, tf.errors.OpError) as error:
+    raise errors.UserError(
+      f"{path}.input_path must match at least one file. "
+      f"Received: {data.input_path!r}"
+    ) from error
+
+
+def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:
+  """Reads the first records of a file; to skip bad ones, up to a fault."""
+  content = record_files.read_file(file, data, RECORDS_CHECKED)
+  if content.fault and not pretrain_data.skips_bad_records(data):
+    raise errors.UserError(content.describe_fault(path))
+  read = dataset_fn.pick_dataset_fn(data.file_type)
+  return list(read(file).take(content.records).as_numpy_iterator())
+
+
+def _check_vocab_file(
+  data: pretrain_data.PretrainDataConfig, vocab_size: int, path: str
+) -> None:
+  if not data.vocab_file:
+    raise errors.UserError(
+      f"{path}.vocab_file must name the vocab.txt of the records with "
+      f"{path}.masking=dynamic. Received: ''"
+    )
+  words = len(vocabulary.Vocabulary.from_file(data.vocab_file))
+  if words > vocab_size:
+    raise errors.UserError(
+      f"{path}.vocab_file must have at most the encoder's vocab_size tokens "
+      f"({vocab_size}). Received: {data.vocab_file!r} with {words}"
+    )
+
+
+# In a run.
+
+
+class RecordSkipper:
+  """Reads padding instead of bad records, and names each of these once.
+
+  Nothing else moves: the other records stay where they are in their batches,
+  and what a step reads is still a function of config, files and step. Every
+  file is read once here, to know where one breaks off; what it holds until then
+  is used. A file that changes later is an error of the input.
+
+  Args:
+    data: a `PretrainDataConfig`.
+    vocab_size: int, V.
+    path: dotted path of `data`, for messages.
+
+  Attributes:
+    contents: of the files, for `epochs.read_epochs`.
+    first: file and record of the first bad record that was read; `None` if
+      there was none yet.
+  """
+
+  def __init__(
+    self, data: pretrain_data.PretrainDataConfig, vocab_size: int, path: str
+  ):
+    self._data = data
+    self._vocab_size = vocab_size
+    self._path = path
+    files = input_reader.match_files(data.input_path)
+    self.contents = record_files.read_files(files, data)
+    self.first = None
+    self._named = set()
+
+  def guarded(self, parse: Callable, empty_record: bytes) -> Callable:
+    """Makes a parser one that skips bad records.
+
+    Args:
+      parse: takes the number of a batch and its `epochs.ReadRecord`; returns
+        the batch as a dictionary.
+      empty_record: what to parse in place of a bad record.
+
+    Returns:
+      A function like `parse`, whose batches have `record_rules.SKIPPED` too.
+    """
+    rules = record_rules.value_rules(self._data, self._vocab_size)
+
+    def parse_checked(index, records, bad: tf.Tensor) -> dict:
+      skipped = {record_rules.SKIPPED: tf.cast(bad, tf.float32)}
+      return record_rules.check_batch(parse(index, records) | skipped, rules)
+
+    def read_all(index, records) -> dict:
+      none = tf.zeros_like(records.place, tf.bool)
+      return parse_checked(index, records, none)
+
+    def read_good(index, records) -> dict:
+      bad = tf.numpy_function(
+        self._find_bad, [records.place, records.record], tf.bool
+      )
+      bad.set_shape(records.place.shape)
+      record = tf.where(bad, empty_record, records.record)
+      return parse_checked(index, records._replace(record=record), bad)
+
+    def read(index, records) -> dict:
+      # Records are looked at one by one only where a batch has a bad one.
+      batch = tf.data.Dataset.from_tensors((index, records))
+      good = batch.map(read_all).ignore_errors()
+      return good.concatenate(batch.map(read_good)).take(1).get_single_element()
+
+    return read
+
+  def _find_bad(self, places: np.ndarray, records: np.ndarray) -> np.ndarray:
+    """Returns which records of a batch are bad, [B] bool."""
+    return np.array(
+      [
+        self._is_bad(int(place), record)
+        for place, record in zip(places, records, strict=True)
+      ]
+    )
+
+  def _is_bad(self, place: int, record: bytes) -> bool:
+    number, index = epochs.file_and_index(place)
+    content = self.contents[number]
+    where = f"{content.file}, record {index}"
+    try:
+      if content.fault is not None and index == content.records:
+        raise errors.UserError(content.describe_fault(self._path))
+      record_rules.check_record(
+        record, self._data, self._vocab_size, self._path, where
+      )
+    except errors.UserError as error:
+      self.first = self.first or where
+      if place not in self._named:
+        self._named.add(place)
+        policy = f"{self._path}.on_bad_records=skip"
+        line = f"warning: skipped ({policy}): {error}"
+        print(line, file=sys.stderr, flush=True)
+      return True
+    return False
+
+
+# After a run failed.
+
+
+def explain(
+  error: tf.errors.OpError,
+  inputs: Mapping[str, cfg.DataConfig],
+  vocab_size: int,
+  steps: range,
+  skippers: Mapping[str, RecordSkipper],
+) -> None:
+  """Looks for the record behind an error; returns if it is not of the input.
+
+  Args:
+    error: what TensorFlow raised.
+    inputs: the data configs that the run reads, by dotted path.
+    vocab_size: V.
+    steps: those of the loop in which the error came.
+    skippers: of the inputs that skip bad records, by dotted path.
+
+  Raises:
+    UserError: with file and record where they are found.
+  """
+  for path, data in inputs.items():
+    if not _has_files(data):
+      continue
+    if path in skippers:
+      _check_unchanged(skippers[path].contents, data, path)
+      continue
+    _check_files(data, path)
+    # Fine-tuning records have other features, and no rules: we have made them.
+    if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
+      _check_records(data, vocab_size, path, steps)
+  rule = record_rules.broken_rule(error)
+  if rule:
+    raise errors.UserError(rule)
+
+
+def _check_files(data: cfg.DataConfig, path: str) -> None:
+  """Refuses a file that cannot be read to its end."""
+  files = _matching_files(data, path)
+  for content in record_files.read_files(files, data):
+    if content.fault is not None:
+      raise errors.UserError(content.describe_fault(path))
+
+
+def _check_unchanged(
+  contents: list[record_files.FileContent], data: cfg.DataConfig, path: str
+) -> None:
+  """Refuses a file that breaks off elsewhere than it did at the start."""
+  files = [content.file for content in contents]
+  after = record_files.read_files(files, data)
+  for before, now in zip(contents, after, strict=True):
+    if now.fault is not None and now.records < before.records:
+      raise errors.UserError(now.describe_fault(path))
+
+
+def _check_records(
+  data: cfg.DataConfig, vocab_size: int, path: str, steps: range
+) -> None:
+  """Refuses the first bad record that the steps read."""
+  files = input_reader.match_files(data.input_path)
+  records = epochs.read_epochs(data, first_step=steps.start)
+  records = records.as_numpy_iterator()
+  if data.is_training:
+    count = len(steps) * data.global_batch_size
+    records = itertools.islice(records, count)
+  for _, place, record in records:
+    number, index = epochs.file_and_index(int(place))
+    where = f"{files[number]}, record {index}"
+    record_rules.check_record(record, data, vocab_size, path, where)
