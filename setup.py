@@ -52,17 +52,23 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=["token_dropping", "token_dropping.*"]
   ),
+  package_data={"token_dropping.explain": ["page.html"]},
   install_requires=[
     "PyYAML>=6.0",
     "absl-py>=1.4",
     "fsspec>=2024.2",
     "gin-config>=0.5",
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
+    "jinja2>=3.1",
+    "markupsafe>=2.1",
+    MATPLOTLIB,
     "numpy>=1.26",
+    "pandas>=2.0",
     "protobuf>=5.28",
     "scikit-learn>=1.3",
     "scipy>=1.11",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
+    "tensorboard>=2.20,<2.21",
     "tensorflow-datasets>=4.9.7",
     "tensorflow-serving-api>=2.20,<2.21",  # of warm-up requests: 30 kB
     "tensorflow-text>=2.20,<2.21",

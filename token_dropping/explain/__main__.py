@@ -12,10 +12,11 @@ import io
 import os
 import sys
 
+import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
-from token_dropping.explain import dropping_model
+from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import page
 from token_dropping.explain import source_text
@@ -26,11 +27,7 @@ MAX_SEQUENCES = 1000
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the command's flags.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines the command's flags."""
   for name, default, text in (
     ("model_dir", "", "Folder of the run."),
     ("checkpoint", trained_run.LATEST, "latest, best or a step."),
@@ -51,12 +48,12 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Prints the findings and writes the page."""
   _check_flags(argv, values)
   run = trained_run.TrainedRun.read(values.model_dir, values.checkpoint)
-  dropping_model.check(run)
+  dropping.check_run(run)
   findings = findings_lib.collect(run, _source(run, values))
   if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
     sys.stdout.reconfigure(errors="backslashreplace")
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-  for paragraph in terminal.TerminalText(coloured).show(findings):
+  for paragraph in terminal.paragraphs(findings, coloured):
     print(f"{paragraph}\n")
   page.write(findings, values.output)
   print(f"page  {values.output}")
@@ -88,7 +85,17 @@ def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
     f"--max_sequences must be in [1, {MAX_SEQUENCES}]",
     values.max_sequences,
   )
-  page.check_output(values.output)
+  errors.require(
+    values.output.endswith(".html"),
+    "--output must end in .html",
+    repr(values.output),
+  )
+  folder = os.path.dirname(values.output) or "."
+  errors.require(
+    tf.io.gfile.isdir(folder) and not tf.io.gfile.isdir(values.output),
+    "--output must be a file in an existing folder",
+    repr(values.output),
+  )
 
 
 if __name__ == "__main__":

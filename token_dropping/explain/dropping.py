@@ -1,17 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pretraining call drops of given sequences, as the encoder says it."""
+"""What a run's model drops of given sequences, and their masked-LM losses."""
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
+from official.modeling import tf_utils
 
+from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.models import encoder as encoder_lib
+from token_dropping.models import encoder_config
+from token_dropping.models import pretrainer
+from token_dropping.training import step_random
+from token_dropping.training import trained_run
 
 BATCH = 8  # sequences at a time, which bounds memory
+ROUNDS = 7  # a seventh of the tokens is masked at a time: near BERT's 15 %
+_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +41,70 @@ class Dropping:
   computed: np.ndarray
 
 
+def check_run(run: trained_run.TrainedRun) -> None:
+  """Refuses fine-tuned runs and runs that drop nothing with a `UserError`."""
+  errors.require(
+    run.kind == trained_run.MASKED_LM,
+    f"{run.source} must hold a {trained_run.MASKED_LM} run",
+    f"{run.model_dir!r}, a {run.kind} run",
+  )
+  drops = isinstance(
+    run.encoder, encoder_config.TokenDropEncoderConfig
+  ) and any(phase.plan.drops for phase in _phases(run))
+  errors.require(
+    drops,
+    f"{run.source} must hold a run that drops tokens "
+    "(task.model.encoder.any.token_keep_ratio below 1)",
+    f"{run.model_dir!r}, which keeps all",
+  )
+
+
+def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
+  """Builds the model of training, without dropout, with trained weights.
+
+  Where importance is random, it is that of the step of the checkpoint.
+
+  Raises:
+    UserError: the checkpoint does not hold exactly its weights.
+  """
+  config = run.encoder.replace(
+    vocab_file=os.path.join(run.model_dir, trained_run.VOCAB),
+    dropout_rate=0.0,
+    attention_dropout_rate=0.0,
+  )
+  model = pretrainer.TokenDropPretrainer(
+    encoder_network=encoder_config.build_encoder(config),
+    mlm_activation=tf_utils.get_activation(run.task["model"]["mlm_activation"]),
+    mlm_initializer=tf_keras.initializers.Zeros(),
+  )
+  model(model.inputs)  # makes the weights
+  run.restore(model.checkpoint_items)
+  step_random.follow_step(
+    model, tf.Variable(run.step, dtype=tf.int64), run.task.get("seed", 0)
+  )
+  return model
+
+
+def current_plan(run: trained_run.TrainedRun) -> drop_plan.DropPlan:
+  """Returns what is dropped at the run's step, or was last if nothing is."""
+  return plan_at(_phases(run), run.step)
+
+
+def plan_at(
+  phases: tuple[keep_schedule.Phase, ...], step: int
+) -> drop_plan.DropPlan:
+  """Returns the last dropping plan up to a step, or else the first one."""
+  dropping = [phase for phase in phases if phase.plan.drops]
+  begun = [phase for phase in dropping if phase.first_step <= step]
+  return (begun[-1] if begun else dropping[0]).plan
+
+
+def _phases(run: trained_run.TrainedRun) -> tuple[keep_schedule.Phase, ...]:
+  config = keep_schedule.KeepScheduleConfig()
+  config.override(run.task.get("keep_schedule") or {})
+  return keep_schedule.phases(config, encoder_config.get_drop_plan(run.encoder))
+
+
 def look(
   encoder: encoder_lib.TokenDropEncoder,
   plan: drop_plan.DropPlan,
@@ -40,56 +115,38 @@ def look(
   Sequences are not padded, so that the run's share of each is kept; for a plan
   with a count instead of shares, those that are shorter keep all.
 
-  Args:
-    encoder: with trained weights.
-    plan: what to follow, one that drops.
-    sequences: of any lengths.
   """
-  found = {}
-  for rows, inputs in batches(sequences):
-    length = inputs["input_word_ids"].shape[1]
-    scores, computed = _pretraining_call(
-      encoder, _shortened(plan, length), inputs
-    )
-    for row, score, share in zip(rows, scores, computed, strict=True):
-      found[row] = Dropping(score, share)
-  return [found[row] for row in range(len(sequences))]
+  droppings = {}
+  for rows, inputs in _batches(sequences):
+    batch, length = inputs["input_word_ids"].shape
+    inputs["masked_lm_positions"] = tf.zeros([batch, 1], tf.int32)
+    with encoder.following(_shortened(plan, length)):
+      outputs = encoder(inputs, training=True)
+    scores = outputs.get("token_scores", np.full([batch, length], np.nan))
+    computed = outputs.get("computed_share", np.ones([batch, length]))
+    for row, *values in zip(rows, scores, computed, strict=True):
+      droppings[row] = Dropping(*map(np.asarray, values))
+  return [droppings[row] for row in range(len(sequences))]
 
 
-def batches(
+def _batches(
   sequences: Sequence[sequences_lib.TextSequence],
 ) -> Iterator[tuple[list[int], dict[str, tf.Tensor]]]:
   """Yields numbers of equally long sequences and their inputs, [B, n] each."""
   by_length = {}
   for row, sequence in enumerate(sequences):
     by_length.setdefault(len(sequence), []).append(row)
-  for rows in by_length.values():
-    for start in range(0, len(rows), BATCH):
-      own = rows[start : start + BATCH]
-      ids = tf.constant(np.stack([sequences[row].ids for row in own]))
-      types = tf.constant(np.stack([sequences[row].type_ids for row in own]))
-      yield (
-        own,
-        {
-          "input_word_ids": ids,
-          "input_mask": tf.ones_like(ids),
-          "input_type_ids": types,
-        },
-      )
-
-
-def _pretraining_call(
-  encoder, plan: drop_plan.DropPlan, inputs: dict
-) -> tuple[np.ndarray, np.ndarray]:
-  """Returns scores and shares of the middle layers, [B, n] each."""
-  batch, length = inputs["input_word_ids"].shape
-  inputs = inputs | {"masked_lm_positions": tf.zeros([batch, 1], tf.int32)}
-  with encoder.following(plan):
-    outputs = encoder(inputs, training=True)
-  return (
-    np.asarray(outputs.get("token_scores", np.full([batch, length], np.nan))),
-    np.asarray(outputs.get("computed_share", np.ones([batch, length]))),
-  )
+  for equal in by_length.values():
+    for start in range(0, len(equal), BATCH):
+      rows = equal[start : start + BATCH]
+      ids = tf.constant(np.stack([sequences[row].ids for row in rows]))
+      types = tf.constant(np.stack([sequences[row].type_ids for row in rows]))
+      inputs = {
+        "input_word_ids": ids,
+        "input_mask": tf.ones_like(ids),
+        "input_type_ids": types,
+      }
+      yield rows, inputs
 
 
 def _shortened(plan: drop_plan.DropPlan, length: int) -> drop_plan.DropPlan:
@@ -101,3 +158,54 @@ def _shortened(plan: drop_plan.DropPlan, length: int) -> drop_plan.DropPlan:
     for stage in plan.stages
   )
   return dataclasses.replace(plan, stages=stages)
+
+
+def masked_losses(
+  model: tf_keras.Model,
+  sequences: Sequence[sequences_lib.TextSequence],
+  mask_id: int,
+) -> list[np.ndarray]:
+  """Masks every token once and returns its loss.
+
+  In each of seven rounds another random seventh of the tokens, the same for the
+  same text, is `[MASK]`. The network computes whole sequences, as it is
+  evaluated and shipped.
+
+  Returns:
+    [n] float for each sequence, in nats; NaN at special tokens.
+  """
+  rng = np.random.default_rng(_SEED)
+  orders = [rng.permutation(np.flatnonzero(~s.special)) for s in sequences]
+  losses = [np.full(len(s), np.nan) for s in sequences]
+  for rows, inputs in _batches(sequences):
+    for turn in range(ROUNDS):
+      groups = [orders[row][turn::ROUNDS] for row in rows]
+      of_turn = _losses(model, inputs, groups, mask_id)
+      for row, group, values in zip(rows, groups, of_turn, strict=True):
+        losses[row][group] = values[: len(group)]
+  return losses
+
+
+def _losses(
+  model, inputs: dict, groups: list[np.ndarray], mask_id: int
+) -> np.ndarray:
+  """Returns the losses [B, P] of the positions that are masked together."""
+  slots = max(map(len, groups))
+  if not slots:
+    return np.zeros([len(groups), 0])
+  positions = np.zeros([len(groups), slots], np.int32)
+  ids = inputs["input_word_ids"].numpy()
+  masked = ids.copy()
+  for row, group in enumerate(groups):
+    positions[row, : len(group)] = group
+    masked[row, group] = mask_id
+  changed = {
+    "input_word_ids": tf.constant(masked),
+    "masked_lm_positions": tf.constant(positions),
+  }
+  outputs = model(inputs | changed, training=False)
+  return tf_keras.losses.sparse_categorical_crossentropy(
+    np.take_along_axis(ids, positions, axis=1),
+    tf.cast(outputs["mlm_logits"], tf.float32),
+    from_logits=True,
+  ).numpy()

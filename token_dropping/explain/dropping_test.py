@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what is read from pretraining calls."""
+"""Tests of the model of a run, what it drops, and its losses."""
+
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests import explain_testing
 from token_dropping.dropping import drop_plan
+from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.explain import sequences
 from token_dropping.models import encoder as encoder_lib
+from token_dropping.training import trained_run
 
 VOCAB_SIZE = 20
+MASK = 4
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +49,23 @@ def _sequence(*ids: int) -> sequences.TextSequence:
 
 
 def test_the_most_important_half_is_kept(encoder):
-  (found,) = dropping.look(
+  (look,) = dropping.look(
     encoder, encoder.drop_plan, [_sequence(2, 9, 5, 11, 6, 3)]
   )
-  np.testing.assert_allclose(found.scores, [1e4, 0.9, 0.5, 1.1, 0.6, 1e4])
-  assert found.computed.tolist() == [1, 0, 0, 1, 0, 1]
+  np.testing.assert_allclose(look.scores, [1e4, 0.9, 0.5, 1.1, 0.6, 1e4])
+  assert look.computed.tolist() == [1, 0, 0, 1, 0, 1]
 
 
-def test_sequences_of_any_lengths_stay_in_order(encoder):
+def test_many_sequences_of_any_lengths_stay_in_order(encoder):
   rows = [_sequence(5, 6), _sequence(5, 7, 6, 8), _sequence(9, 8)]
-  found = dropping.look(encoder, encoder.drop_plan, rows)
-  assert [each.computed.tolist() for each in found] == [
+  rows += [_sequence(5 + i, 6 + i) for i in range(dropping.BATCH)]
+  looks = dropping.look(encoder, encoder.drop_plan, rows)
+  assert [look.computed.tolist() for look in looks] == [
     [0, 1],
     [0, 1, 0, 1],
     [1, 0],
+    *[[0, 1]] * dropping.BATCH,
   ]
-
-
-def test_many_sequences_are_looked_at_in_batches(encoder):
-  rows = [_sequence(5 + i, 6 + i) for i in range(dropping.BATCH + 1)]
-  found = dropping.look(encoder, encoder.drop_plan, rows)
-  assert [each.computed.tolist() for each in found] == [[0, 1]] * len(rows)
 
 
 def test_stages_give_shares_of_the_middle_layers(encoder):
@@ -70,13 +73,114 @@ def test_stages_give_shares_of_the_middle_layers(encoder):
   # second stage.
   stages = [{"layer": 1, "keep_ratio": 0.75}, {"layer": 3, "keep_ratio": 0.25}]
   plan = drop_plan.DropPlan.create(6, stages=stages)
-  (found,) = dropping.look(encoder, plan, [_sequence(5, 8, 7, 6)])
-  assert found.computed.tolist() == [0, 1, 0.5, 0.5]
+  (look,) = dropping.look(encoder, plan, [_sequence(5, 8, 7, 6)])
+  assert look.computed.tolist() == [0, 1, 0.5, 0.5]
 
 
 def test_short_sequences_keep_all_where_a_count_is_kept(encoder):
   plan = drop_plan.DropPlan.create(6, token_keep_k=3)
-  short, long = _sequence(5, 6), _sequence(5, 8, 7, 6)
-  found = dropping.look(encoder, plan, [short, long])
-  assert found[0].computed.tolist() == [1, 1]
-  assert found[1].computed.tolist() == [0, 1, 1, 1]
+  rows = [_sequence(5, 6), _sequence(5, 8, 7, 6)]
+  short, long = dropping.look(encoder, plan, rows)
+  assert short.computed.tolist() == [1, 1]
+  assert long.computed.tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+  ("step", "ratio"), [(0, 0.5), (39, 0.5), (40, 0.75), (95, 0.75)]
+)
+def test_the_plan_is_that_of_the_step_or_the_last_that_drops(step, ratio):
+  config = keep_schedule.KeepScheduleConfig(
+    type="steps",
+    steps=[keep_schedule.KeepStep(step=40, keep_ratios=(0.75,))],
+    full_last_steps=0.1,
+    train_steps=100,
+  )
+  phases = keep_schedule.phases(config, drop_plan.DropPlan.create(6))
+  plan = dropping.plan_at(phases, step)
+  assert plan.stages[0].keep_ratio == ratio
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp("run") / "run"
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+  """The model that was saved in the folder."""
+  return explain_testing.make_run(folder)
+
+
+@pytest.fixture(scope="module")
+def run(folder, trained):
+  return trained_run.TrainedRun.read(str(folder))
+
+
+@pytest.fixture(scope="module")
+def model(run):
+  dropping.check_run(run)
+  return dropping.build_model(run)
+
+
+def test_weights_and_table_are_those_of_the_run(trained, model):
+  ids = tf.constant([[2, 9, 8, 7, 3]])
+  inputs = {
+    "input_word_ids": ids,
+    "input_mask": tf.ones_like(ids),
+    "input_type_ids": tf.zeros_like(ids),
+    "masked_lm_positions": tf.constant([[1]]),
+  }
+  for training in (True, False):
+    np.testing.assert_allclose(
+      model(inputs, training=training)["mlm_logits"],
+      trained(inputs, training=training)["mlm_logits"],
+      rtol=1e-5,
+      atol=1e-6,
+    )
+  np.testing.assert_array_equal(
+    model.encoder_network.importance_scorer(ids),
+    trained.encoder_network.importance_scorer(ids),
+  )
+
+
+def test_stages_of_params_are_read(folder, trained, tmp_path):
+  copy = shutil.copytree(folder, tmp_path / "run")
+  explain_testing.edit(
+    copy,
+    *("task", "model", "encoder", "any", "stages"),
+    value=[{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}],
+  )
+  run = trained_run.TrainedRun.read(str(copy))
+  plan = dropping.current_plan(run)
+  assert [stage.keep_ratio for stage in plan.stages] == [0.75, 0.5]
+  dropping.build_model(run)
+
+
+def test_every_token_is_masked_alone_where_there_are_few(run, model):
+  row = _sequence(2, 7, 8, 9, 3)
+  (losses,) = dropping.masked_losses(model, [row], MASK)
+  assert np.isnan(losses[[0, -1]]).all()
+  bert = run.build_masked_lm()  # the network that is shipped
+  for place in (1, 2, 3):
+    masked = row.ids[np.newaxis].copy()
+    masked[0, place] = MASK
+    logits = bert(
+      {
+        "input_word_ids": tf.constant(masked),
+        "input_mask": tf.ones_like(masked),
+        "input_type_ids": tf.zeros_like(masked),
+        "masked_lm_positions": tf.constant([[place]]),
+      }
+    )["mlm_logits"][0, 0]
+    loss = -tf.nn.log_softmax(logits)[row.ids[place]]
+    np.testing.assert_allclose(losses[place], loss, rtol=1e-4)
+
+
+def test_all_tokens_of_sequences_of_any_length_get_a_loss(model):
+  rows = [_sequence(2, *range(10, 24), 3), _sequence(2, 6, 3)]
+  rows.append(_sequence(2, *range(20, 34), 3))
+  losses = dropping.masked_losses(model, rows, MASK)
+  for row, of_row in zip(rows, losses, strict=True):
+    np.testing.assert_array_equal(np.isnan(of_row), row.special)
+  again = dropping.masked_losses(model, rows, MASK)
+  np.testing.assert_array_equal(np.concatenate(losses), np.concatenate(again))

@@ -71,23 +71,38 @@ def test_validation_records_are_the_default(made, tmp_path, capsys):
   assert "the first 48 tokens in 3 sequences of validation records" in printed
 
 
-def test_both_texts_are_refused(made):
-  assert _refused(model_dir=made, text="a", input="b") == (
-    "--text and --input must not both be set. Received: --text='a', --input='b'"
-  )
-
-
-@pytest.mark.parametrize("text", ["", " \n "])
-def test_empty_text_is_refused(made, tmp_path, text):
-  assert _refused(model_dir=made, text=text, output=tmp_path / "p.html") == (
-    f"--text must hold at least one token of the vocabulary. Received: {text!r}"
-  )
-
-
-def test_unknown_words_are_no_text(made):
-  assert "at least one token of the vocabulary. Received: 'hello'" in (
-    _refused(model_dir=made, text="hello")
-  )
+@pytest.mark.parametrize(
+  ("argv", "message"),
+  [
+    (
+      ["--text=a", "--input=b"],
+      "--text and --input must not both be set. Received: --text='a', "
+      "--input='b'",
+    ),
+    (
+      ["--text="],
+      "--text must hold at least one token of the vocabulary. Received: ''",
+    ),
+    (["--text= \n "], "token of the vocabulary. Received: ' \\n '"),
+    (["--text=hello"], "token of the vocabulary. Received: 'hello'"),
+    (["--model_dir="], "--model_dir must be set. Received: nothing"),
+    (["more"], "arguments must be flags, --name=value. Received: ['more']"),
+    (
+      ["--max_sequences=0"],
+      "--max_sequences must be in [1, 1000]. Received: 0",
+    ),
+    (
+      ["--output=none/page.html"],
+      "--output must be a file in an existing folder. Received: "
+      "'none/page.html'",
+    ),
+    (["--output=a.txt"], "--output must end in .html. Received: 'a.txt'"),
+    (["--text=a", "--checkpoint=5"], "must hold the checkpoint '5'"),
+  ],
+)
+def test_wrong_flags(made, tmp_path, monkeypatch, argv, message):
+  monkeypatch.chdir(tmp_path)
+  assert message in _refused(f"--model_dir={made}", *argv)
 
 
 def test_missing_file_is_refused(made, tmp_path):
@@ -141,32 +156,6 @@ def test_run_that_drops_nothing_is_refused(run):
     "--model_dir must hold a run that drops tokens "
     "(task.model.encoder.any.token_keep_ratio below 1). Received: "
     f"'{run}', which keeps all"
-  )
-
-
-def test_missing_checkpoint_is_refused(made):
-  assert "--model_dir must hold the checkpoint '5'" in _refused(
-    model_dir=made, text="word1", checkpoint="5"
-  )
-
-
-def test_flags_out_of_range_are_refused(made, tmp_path):
-  assert _refused(model_dir="") == "--model_dir must be set. Received: nothing"
-  assert _refused("more", model_dir=made) == (
-    "arguments must be flags, --name=value. Received: ['more']"
-  )
-  assert _refused(model_dir=made, max_sequences=0) == (
-    "--max_sequences must be in [1, 1000]. Received: 0"
-  )
-
-
-def test_output_that_cannot_be_is_refused(made, tmp_path):
-  path = tmp_path / "none" / "page.html"
-  assert _refused(model_dir=made, output=path) == (
-    f"--output must be a file in an existing folder. Received: '{path}'"
-  )
-  assert _refused(model_dir=made, output="text.txt") == (
-    "--output must end in .html. Received: 'text.txt'"
   )
 
 

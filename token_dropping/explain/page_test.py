@@ -3,8 +3,10 @@
 
 import dataclasses
 import re
+import types
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests import browser_testing
@@ -13,12 +15,11 @@ from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
-from token_dropping.explain import kept_share
 from token_dropping.explain import page
 from token_dropping.explain import sequences
 from token_dropping.explain import source_text
 from token_dropping.explain import table_history
-from token_dropping.explain import token_losses
+from token_dropping.models import encoder_config
 
 VOCAB = vocabulary.Vocabulary(
   (*vocabulary.SPECIAL_TOKENS, "un", "##able", "<b>", "the")
@@ -33,22 +34,22 @@ def findings():
   row = sequences.from_ids(np.array([2, 5, 6, 7, 8, 3]), np.zeros(6), VOCAB)
   losses = [np.array([np.nan, 3.0, 8.0, 7.0, 0.5, np.nan])]
   return findings_lib.Findings(
-    model_dir="runs/<a>",
-    step=1200,
+    run=types.SimpleNamespace(
+      model_dir="runs/<a>",
+      step=1200,
+      vocabulary=VOCAB,
+      encoder=encoder_config.TokenDropEncoderConfig(),
+    ),
     plan=drop_plan.DropPlan.create(6),
-    importance="mlm_loss",
     source=source_text.SourceText("--text", [row], False),
     droppings=[dropping.Dropping(SCORES, COMPUTED)],
     losses=losses,
-    by_frequency=kept_share.by_frequency([row], [COMPUTED]),
-    by_part=kept_share.by_part([row], [COMPUTED]),
-    compared=token_losses.compare(losses, [COMPUTED]),
-    history=table_history.TableHistory(
-      np.array([600, 1200]),
-      np.array([[1.0, 2, 3, 4, 5], [2, 3, 4, 5, 6]]),
-      {1200: np.array([np.nan] * 5 + [2.5, 9.25, 7.0, 1.0])},
+    scores=pd.DataFrame({1200: [np.nan] * 5 + [2.5, 9.25, 7.0, 1.0]}),
+    quantiles=pd.DataFrame(
+      [[1.0, 2, 3, 4, 5], [2, 3, 4, 5, 6]],
+      [600, 1200],
+      table_history.SHARES,
     ),
-    vocab=VOCAB,
   )
 
 
@@ -65,17 +66,31 @@ def test_the_page_names_run_plan_and_text(findings):
 
 def test_the_page_refers_to_nothing_outside(findings):
   shown = page.render(findings)
-  assert not re.search(r"https?:|url\(|@import|\ssrc=", shown)
-  assert re.findall(r'href="([^"]*)"', shown) == ["data:,"]
+  names = r' xmlns(:xlink)?="http://www.w3.org/[\w/]+"'  # not addresses
+  shown = re.sub(names, "", shown)
+  assert not re.search(r"https?:|url\((?!#)|@import|\ssrc=", shown)
+  references = re.findall(r'href="([^#][^"]*)"', shown)
+  assert references == ["data:,"]  # and parts of the drawings
 
 
 def test_text_cannot_become_markup(findings):
   assert "<b>" not in page.render(findings)
 
 
+def test_figures_are_there_as_text_too(findings):
+  shown = page.render(findings)
+  for part in (
+    "<figcaption>Kept share by part of the sentence</figcaption>",
+    '<tr><th scope="row">once</th><td>37.5%</td><td>4 tokens</td></tr>',
+    '<tr><th scope="row">600</th><td>1.00</td><td>2.00</td><td>3.00</td>',
+    "“&lt;b&gt;”",  # a line of the history
+  ):
+    assert part in shown
+
+
 def test_without_history_a_line_says_why(findings):
-  empty = table_history.TableHistory(np.zeros(0, int), np.zeros([0, 5]), {})
-  shown = page.render(dataclasses.replace(findings, history=empty))
+  empty = {"scores": pd.DataFrame(), "quantiles": pd.DataFrame()}
+  shown = page.render(dataclasses.replace(findings, **empty))
   assert "No history of the importance" in shown
   assert "Importance over training" not in shown
 

@@ -5,7 +5,8 @@ Glossary: n tokens of a sequence, without padding.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +18,10 @@ _CONTINUATION = "##"
 # Records hold no spaces: these marks are shown without one on that side.
 _NONE_BEFORE = frozenset(".,;:!?)]}%’")
 _NONE_AFTER = frozenset("([{")
+
+KEPT, DROPPED, SPECIAL, NEITHER = "kept", "dropped", "special", ""
+# The pieces of a word: what happened to each, and its text.
+Word = list[tuple[str, str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +45,22 @@ class TextSequence:
   def __len__(self) -> int:
     return len(self.ids)
 
+  def words(self) -> list[list[int]]:
+    """Returns the places of the tokens of each word."""
+    words = []
+    for place, spaced in enumerate(self.spaced):
+      if spaced or not words:
+        words.append([])
+      words[-1].append(place)
+    return words
+
+  def marked_words(self, computed: np.ndarray) -> list[Word]:
+    """Returns the words; kept is what half of the middle layers computed."""
+    kept = np.where(self.special, SPECIAL, KEPT)
+    styles = np.where(computed < 0.5, DROPPED, kept).tolist()
+    pieces = list(zip(styles, self.pieces, strict=True))
+    return [[pieces[place] for place in word] for word in self.words()]
+
 
 def from_text(
   text: str, tokenizer: tokenizer_lib.Tokenizer, seq_length: int
@@ -48,17 +69,44 @@ def from_text(
 
   Each is `[CLS] ... [SEP]`, as training packs them; the pieces are those of the
   text as it was written.
-
-  Args:
-    text: any.
-    tokenizer: of the run.
-    seq_length: S, at least 3.
   """
   (located,) = located_tokens.locate([text], tokenizer)
-  room, whole = seq_length - 2, _Written(text, located, tokenizer.vocab)
-  return [
-    whole.cut(start, start + room) for start in range(0, len(located), room)
-  ]
+  pieces, spaced = _written_pieces(text, located, tokenizer.vocab)
+  special_ids = tokenizer.vocab.special_ids
+  cls, sep = special_ids[vocabulary.CLS], special_ids[vocabulary.SEP]
+  room, sequences = seq_length - 2, []
+  for start in range(0, len(located), room):
+    part = slice(start, start + room)
+    ids = np.array([cls, *located.ids[part], sep], np.int32)
+    sequences.append(
+      TextSequence(
+        ids,
+        np.zeros_like(ids),
+        (vocabulary.CLS, *pieces[part], vocabulary.SEP),
+        (False, True, *spaced[part][1:], True),
+        np.isin(ids, list(special_ids.values())),
+      )
+    )
+  return sequences
+
+
+def _written_pieces(
+  text: str,
+  located: located_tokens.LocatedTokens,
+  vocab: vocabulary.Vocabulary,
+) -> tuple[list[str], list[bool]]:
+  """Returns what is written of each token, and whether a space is before."""
+  pieces, spaced, reached = [], [], 0
+  for token_id, start, end in zip(
+    located.ids, located.starts, located.ends, strict=True
+  ):
+    # Several tokens may stand for the same characters, such as those of "ﬃ".
+    shared = start < reached
+    token = vocab.tokens[token_id].removeprefix(_CONTINUATION)
+    pieces.append(token if shared else text[start:end])
+    spaced.append(bool(start > reached))
+    reached = end
+  return pieces, spaced
 
 
 def from_ids(
@@ -69,7 +117,6 @@ def from_ids(
   Args:
     ids: [n] int, without padding.
     type_ids: [n] int.
-    vocab: of the run.
 
   Example:
 
@@ -81,16 +128,14 @@ def from_ids(
   """
   tokens = [vocab.tokens[i] for i in ids]
   special = np.array([t in vocabulary.SPECIAL_TOKENS for t in tokens], bool)
-  spaced = [
-    bool(special[index - 1] or special[index])
-    or not (
-      token.startswith(_CONTINUATION)
-      or token in _NONE_BEFORE
-      or tokens[index - 1] in _NONE_AFTER
+  spaced = [False]
+  for place in range(1, len(tokens)):
+    joined = (
+      tokens[place].startswith(_CONTINUATION)
+      or tokens[place] in _NONE_BEFORE
+      or tokens[place - 1] in _NONE_AFTER
     )
-    for index, token in enumerate(tokens)
-  ]
-  spaced[0] = False
+    spaced.append(bool(special[place - 1] or special[place]) or not joined)
   return TextSequence(
     np.asarray(ids, np.int32),
     np.asarray(type_ids, np.int32),
@@ -100,48 +145,32 @@ def from_ids(
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Written:
-  """A whole text and its tokens.
-
-  Attributes:
-    text: str.
-    located: its tokens.
-    vocab: of the run.
-  """
-
-  text: str
-  located: located_tokens.LocatedTokens
-  vocab: vocabulary.Vocabulary
-
-  def cut(self, start: int, end: int) -> TextSequence:
-    """Returns the tokens of a range between `[CLS]` and `[SEP]`."""
-    special_ids, own = self.vocab.special_ids, range(start, end)
-    own = own[: max(0, len(self.located) - start)]
-    ids = [special_ids[vocabulary.CLS]]
-    ids += [int(self.located.ids[i]) for i in own]
-    ids += [special_ids[vocabulary.SEP]]
-    special = np.isin(ids, list(special_ids.values()))
-    return TextSequence(
-      np.array(ids, np.int32),
-      np.zeros(len(ids), np.int32),
-      (vocabulary.CLS, *(self._piece(i) for i in own), vocabulary.SEP),
-      (False, *(i == start or self._spaced(i) for i in own), True),
-      special,
-    )
-
-  def _piece(self, index: int) -> str:
-    begin, end = self.located.starts[index], self.located.ends[index]
-    if index and begin < self.located.ends[index - 1]:
-      # Several tokens stand for the same characters, such as those of "ﬃ".
-      token = self.vocab.tokens[self.located.ids[index]]
-      return token.removeprefix(_CONTINUATION)
-    return self.text[begin:end]
-
-  def _spaced(self, index: int) -> bool:
-    return self.located.starts[index] > self.located.ends[index - 1]
-
-
 def count_tokens(sequences: Sequence[TextSequence]) -> int:
   """Returns how many tokens there are that are not special."""
-  return int(sum((~each.special).sum() for each in sequences))
+  return int(sum((~sequence.special).sum() for sequence in sequences))
+
+
+def join(words: Sequence[Word], mark: Callable[[str, str], str]) -> str:
+  """Returns words as text; neighbours of one kind are marked together.
+
+  `mark` takes text and what happened to it, and returns the text, marked.
+
+  >>> join(
+  ...   [[(DROPPED, "of")], [(DROPPED, "a")], [(KEPT, "zeal"), (DROPPED, "s")]],
+  ...   lambda text, style: f"~{text}~" if style == DROPPED else text)
+  '~of a~ zeal~s~'
+  """
+  return "".join(
+    mark("".join(piece for _, piece in run), style)
+    for style, run in itertools.groupby(_spaced(words), lambda piece: piece[0])
+  )
+
+
+def _spaced(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
+  """Yields pieces and spaces; a space is as what is on both of its sides."""
+  before = None
+  for word in words:
+    if before is not None:
+      yield (before if before == word[0][0] else NEITHER), " "
+    yield from word
+    before = word[-1][0]

@@ -21,43 +21,51 @@ def tokenizer():
 
 
 def test_text_is_shown_as_it_was_written(tokenizer):
-  (found,) = sequences.from_text("Unable, to  go", tokenizer, 16)
-  assert found.ids.tolist() == [2, 5, 6, 8, 7, 1, 3]
-  assert found.pieces == ("[CLS]", "Un", "able", ",", "to", "go", "[SEP]")
-  assert found.spaced == (False, True, False, False, True, True, True)
+  (row,) = sequences.from_text("Unable, to  go", tokenizer, 16)
+  assert row.ids.tolist() == [2, 5, 6, 8, 7, 1, 3]
+  assert row.pieces == ("[CLS]", "Un", "able", ",", "to", "go", "[SEP]")
+  assert row.spaced == (False, True, False, False, True, True, True)
   # "go" is [UNK].
-  assert found.special.tolist() == [True, *[False] * 4, True, True]
-  assert sequences.count_tokens([found]) == 4
+  assert row.special.tolist() == [True, *[False] * 4, True, True]
+  assert sequences.count_tokens([row]) == 4
+  assert row.words() == [[0], [1, 2, 3], [4], [5], [6]]
 
 
 def test_long_text_is_cut_into_sequences(tokenizer):
-  found = sequences.from_text("to to to to un", tokenizer, 4)
-  assert [each.ids.tolist() for each in found] == [
+  rows = sequences.from_text("to to un able ,to", tokenizer, 4)
+  assert [row.ids.tolist() for row in rows] == [
     [2, 7, 7, 3],
-    [2, 7, 7, 3],
-    [2, 5, 3],
+    [2, 5, 1, 3],
+    [2, 8, 7, 3],
+  ]
+  # A sequence begins with a space, whatever was before it.
+  assert [row.spaced for row in rows] == [
+    (False, True, True, True),
+    (False, True, True, True),
+    (False, True, False, True),
   ]
 
 
 def test_pieces_of_the_same_characters_are_those_of_the_vocabulary():
   both = np.array([0, 0], np.int32), np.array([4, 4], np.int32)
   located = located_tokens.LocatedTokens(np.array([9, 10], np.int32), *both)
-  found = sequences._Written("oﬃce", located, VOCAB).cut(0, 4)
-  assert found.pieces == ("[CLS]", "oﬃce", "ice", "[SEP]")
-  assert found.spaced == (False, True, False, True)
+  assert sequences._written_pieces("oﬃce", located, VOCAB) == (
+    ["oﬃce", "ice"],
+    [False, False],
+  )
 
 
 def test_text_without_tokens_has_no_sequence(tokenizer):
   assert sequences.from_text(" \n", tokenizer, 8) == []
 
 
-def test_special_tokens_stand_alone():
-  ids = np.array([2, 6, 1, 8, 3])
-  found = sequences.from_ids(ids, np.zeros(5), VOCAB)
-  assert found.spaced == (False, True, True, True, True)
-
-
-def test_marks_of_records_are_joined():
-  ids = np.array([2, 7, 8, 7, 3])
-  found = sequences.from_ids(ids, np.zeros(5), VOCAB)
-  assert found.spaced == (False, True, False, True, True)
+@pytest.mark.parametrize(
+  ("ids", "spaced"),
+  [
+    ([2, 6, 1, 8, 3], (False, True, True, True, True)),  # special: alone
+    ([2, 7, 8, 7, 3], (False, True, False, True, True)),  # a comma: joined
+  ],
+)
+def test_spaces_of_records(ids, spaced):
+  row = sequences.from_ids(np.array(ids), np.zeros(5), VOCAB)
+  assert row.spaced == spaced

@@ -4,18 +4,22 @@
 import dataclasses
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.explain import sequences as sequences_lib
-from token_dropping.explain import validation_text
 from token_dropping.training import trained_run
 
 # A file is read no further than this for every token that is shown; English
 # has 4 to 5 bytes a token.
 _BYTES_PER_TOKEN = 16
+# Records may hold the same text several times, with other masks.
+_COPIES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,41 +40,23 @@ class SourceText:
 def from_string(
   run: trained_run.TrainedRun, text: str, name: str, max_sequences: int
 ) -> SourceText:
-  """Cuts a text into sequences of the run's length.
-
-  Args:
-    run: whose tokenizer and length are used.
-    text: any.
-    name: where it comes from, the flag of it.
-    max_sequences: int, how many are used.
-
-  Raises:
-    UserError: no token in it.
-  """
+  """Cuts a text into sequences of the run's length; refuses one of no token."""
   tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
-  found = sequences_lib.from_text(text, tokenizer, seq_length(run))
+  sequences = sequences_lib.from_text(text, tokenizer, _seq_length(run))
   errors.require(
-    any(not sequence.special.all() for sequence in found),
+    any(not sequence.special.all() for sequence in sequences),
     f"{name} must hold at least one token of the vocabulary",
     errors.shorten(text),
   )
-  return SourceText(name, found[:max_sequences], len(found) > max_sequences)
+  cut = len(sequences) > max_sequences
+  return SourceText(name, sequences[:max_sequences], cut)
 
 
 def from_file(
   run: trained_run.TrainedRun, path: str, max_sequences: int
 ) -> SourceText:
-  """Reads the beginning of a text file, as much as is used.
-
-  Args:
-    run: whose tokenizer and length are used.
-    path: UTF-8 text, local or on any filesystem TensorFlow knows.
-    max_sequences: int, how many sequences are used.
-
-  Raises:
-    UserError: unreadable, not UTF-8, or without a token.
-  """
-  limit = _BYTES_PER_TOKEN * max_sequences * seq_length(run)
+  """Reads the beginning of a UTF-8 file, as much as is used."""
+  limit = _BYTES_PER_TOKEN * max_sequences * _seq_length(run)
   try:
     with tf.io.gfile.GFile(path, "rb") as file:
       content = file.read(limit + 1)
@@ -88,38 +74,85 @@ def from_file(
       f"--input must be UTF-8 text. Received: {path!r} ({error.reason} at "
       f"byte {error.start})"
     ) from error
-  found = from_string(run, text, f"--input={path}", max_sequences)
-  return dataclasses.replace(found, cut=found.cut or not whole)
+  source = from_string(run, text, f"--input={path}", max_sequences)
+  return dataclasses.replace(source, cut=source.cut or not whole)
 
 
 def from_validation(
   run: trained_run.TrainedRun, max_sequences: int
 ) -> SourceText:
-  """Takes the run's first validation records.
-
-  Args:
-    run: whose records are read, where they were when it was trained.
-    max_sequences: int, how many sequences are used.
-
-  Raises:
-    UserError: they are not there, or cannot be read.
-  """
+  """Takes the run's first validation records, where they were in training."""
   data = pretrain_data.PretrainDataConfig()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
   if not data.vocab_file:
     data.vocab_file = os.path.join(run.model_dir, trained_run.VOCAB)
   try:
-    found = validation_text.read(data, run.vocabulary, max_sequences)
+    sequences = read_records(data, run.vocabulary, max_sequences)
   except errors.UserError as error:
     raise errors.UserError(
       "--text or --input must be set where the run's validation records are "
       f"not within reach: {error}"
     ) from error
   name = f"validation records, {errors.shorten(data.input_path)}"
-  return SourceText(name, found, True)
+  return SourceText(name, sequences, True)
 
 
-def seq_length(run: trained_run.TrainedRun) -> int:
-  """Returns S, the length of the sequences that the run was trained with."""
+def _seq_length(run: trained_run.TrainedRun) -> int:
   data = run.task.get("train_data") or {}
   return data.get("seq_length") or run.encoder.max_position_embeddings
+
+
+def read_records(
+  data: pretrain_data.PretrainDataConfig,
+  vocab: vocabulary.Vocabulary,
+  count: int,
+) -> list[sequences_lib.TextSequence]:
+  """Returns the first different sequences, with what was masked put back.
+
+  At most `count`. Records with ids or positions that cannot be are passed over.
+
+  Raises:
+    UserError: the records cannot be read.
+  """
+  batch = _first_batch(data, count * _COPIES)
+  length = batch["input_word_ids"].shape[1]
+  rules = record_rules.range_rules(len(vocab), length)
+  originals = {}
+  for values in zip(*batch.values(), strict=True):
+    record = dict(zip(batch, values, strict=True))
+    real = np.flatnonzero(record["input_mask"])
+    broken = [rule.is_broken(record[rule.feature]).any() for rule in rules]
+    if any(broken) or not len(real):
+      continue
+    ids = record["input_word_ids"].copy()
+    masked = record["masked_lm_weights"] > 0
+    ids[record["masked_lm_positions"][masked]] = record["masked_lm_ids"][masked]
+    types = record["input_type_ids"][real]
+    original = sequences_lib.from_ids(ids[real], types, vocab)
+    originals.setdefault(original.ids.tobytes(), original)
+  return list(originals.values())[:count]
+
+
+def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
+  """Reads in one thread: the order of records must not depend on timing."""
+  config = dataclasses.replace(
+    data,
+    is_training=False,
+    global_batch_size=size,
+    drop_remainder=False,
+    cycle_length=1,
+    deterministic=True,
+  )
+  errors.require(
+    data.input_path and data.input_path != "dummy",
+    "task.validation_data.input_path must name records",
+    repr(data.input_path),
+  )
+  try:
+    batches = pretrain_data.PretrainDataLoader(config).load()
+    return next(batches.take(1).as_numpy_iterator())
+  except (tf.errors.OpError, ValueError, StopIteration) as error:
+    raise errors.UserError(
+      "task.validation_data.input_path must be readable records. Received: "
+      f"{errors.shorten(data.input_path)} ({errors.first_line(error)})"
+    ) from error

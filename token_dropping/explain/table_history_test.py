@@ -2,6 +2,7 @@
 """Tests of the table over training."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -26,27 +27,35 @@ def _write(folder, steps) -> None:
   writer.close()
 
 
+def _read(folder, scorer) -> tuple[pd.DataFrame, pd.DataFrame]:
+  scores = table_history.scores_by_step(str(folder), scorer)
+  return scores, table_history.quantiles_by_step(str(folder), scores)
+
+
 def test_histograms_and_checkpoints_are_one_history(made):
   folder, scorer = made
   _write(folder, [2, 5])
-  found = table_history.read(str(folder), scorer)
-  assert found.steps.tolist() == [2, 5, run_testing.STEP]
+  scores, quantiles = _read(folder, scorer)
+  assert list(quantiles.index) == [2, 5, run_testing.STEP]
   np.testing.assert_allclose(
-    found.quantiles[1], [0.25, 1.25, 2.5, 3.75, 4.75], atol=0.06
+    quantiles.loc[5], [0.25, 1.25, 2.5, 3.75, 4.75], atol=0.06
   )
   learnt = np.arange(explain_testing.WORDS) / 10
   expected = np.quantile(learnt, table_history.SHARES)
-  np.testing.assert_allclose(found.quantiles[2], expected, rtol=1e-6)
-  table = found.tables[run_testing.STEP]
-  assert np.isnan(table[:5]).all()
-  np.testing.assert_allclose(table[5:], learnt, rtol=1e-6)
+  np.testing.assert_allclose(
+    quantiles.loc[run_testing.STEP], expected, rtol=1e-6
+  )
+  assert list(scores) == [run_testing.STEP]
+  pinned, others = np.split(scores[run_testing.STEP], [5])
+  assert np.isnan(pinned).all()
+  np.testing.assert_allclose(others, learnt, rtol=1e-6)
 
 
-def test_many_steps_are_thinned(made):
+def test_of_many_steps_so_many_are_drawn(made):
   folder, scorer = made
   _write(folder, range(10, 10 + 3 * table_history.MAX_POINTS))
-  steps = table_history.read(str(folder), scorer).steps
-  assert len(steps) == table_history.MAX_POINTS
+  steps = _read(folder, scorer)[1].index
+  assert len(steps) == table_history.MAX_POINTS + 1  # and the checkpoint's
   assert steps[0] == run_testing.STEP
   assert steps[-1] == 9 + 3 * table_history.MAX_POINTS
 
@@ -56,10 +65,15 @@ def test_a_file_that_breaks_off_gives_what_it_has(made):
   _write(folder, [2, 5])
   (path,) = (folder / "train").glob("events*")
   path.write_bytes(path.read_bytes()[:-9])
-  steps = table_history.read(str(folder), scorer).steps
-  assert steps.tolist() == [2, 5, run_testing.STEP]
+  assert list(_read(folder, scorer)[1].index) == [2, 5, run_testing.STEP]
 
 
 def test_a_folder_with_nothing_has_no_history(made, tmp_path):
-  found = table_history.read(str(tmp_path / "empty"), made[1])
-  assert not len(found.steps) and found.quantiles.shape == (0, 5)
+  scores, quantiles = _read(tmp_path / "empty", made[1])
+  assert scores.empty and quantiles.empty
+
+
+def test_some_rows_have_the_first_and_the_last():
+  table = pd.DataFrame({"a": range(100)})
+  assert table_history.some_rows(table, 4).a.tolist() == [0, 33, 66, 99]
+  assert table_history.some_rows(table[:2], 4).a.tolist() == [0, 1]

@@ -2,13 +2,11 @@
 """Tests of the terminal form."""
 
 import numpy as np
+import pandas as pd
 
 from token_dropping.common import vocabulary
-from token_dropping.explain import kept_share
 from token_dropping.explain import sequences
-from token_dropping.explain import table_history
 from token_dropping.explain import terminal
-from token_dropping.explain import token_losses
 
 VOCAB = vocabulary.Vocabulary(
   (*vocabulary.SPECIAL_TOKENS, "un", "##able", "to")
@@ -20,29 +18,31 @@ def _sequence(*ids: int) -> sequences.TextSequence:
 
 
 def test_dropped_neighbours_stand_between_tildes():
-  shown = terminal.TerminalText().sequence(
+  shown = terminal.marked_lines(
     _sequence(2, 5, 6, 7, 7, 3), np.array([1, 1, 0, 0, 1, 1])
   )
   assert shown == "[CLS] un~able to~ to [SEP]"
 
 
 def test_colours_of_a_terminal():
-  shown = terminal.TerminalText(coloured=True).sequence(
-    _sequence(2, 5, 6), np.array([1, 1, 0])
+  shown = terminal.marked_lines(
+    _sequence(2, 5, 6), np.array([1, 1, 0]), coloured=True
   )
   assert shown == "\x1b[36m[CLS]\x1b[0m \x1b[1mun\x1b[0m\x1b[2mable\x1b[0m"
 
 
 def test_lines_end_in_time():
   row = _sequence(*[7] * 60)
-  shown = terminal.TerminalText().sequence(row, np.ones(60))
+  shown = terminal.marked_lines(row, np.ones(60))
   lines = shown.split("\n")
   assert len(lines) == 3 and max(map(len, lines)) <= terminal.WIDTH
   assert shown.split() == ["to"] * 60
 
 
 def test_shares_are_bars():
-  groups = [kept_share.Group("once", 3, 1.0), kept_share.Group("more", 4, 0.25)]
+  groups = pd.DataFrame(
+    {"count": [3, 4], "share": [1.0, 0.25]}, ["once", "more"]
+  )
   assert terminal.shares("Kept", groups) == (
     "Kept\n"
     f"  once  100.0%  {'█' * 24}  3 tokens\n"
@@ -51,10 +51,9 @@ def test_shares_are_bars():
 
 
 def test_few_tokens_are_said_to_be_few():
-  means = [
-    token_losses.LossMean("kept", 100, 5.5, 0.25),
-    token_losses.LossMean("dropped", 1, 2.0, np.nan),
-  ]
+  means = pd.DataFrame(
+    [(100, 5.5, 0.25, False), (1, 2.0, np.nan, True)], ["kept", "dropped"]
+  )
   assert terminal.losses(means).split("\n")[1:] == [
     "  kept     5.500 ± 0.250  100 tokens",
     "  dropped  2.000  1 tokens  (too few to say more)",
@@ -62,17 +61,14 @@ def test_few_tokens_are_said_to_be_few():
 
 
 def test_no_history_is_said():
-  empty = table_history.TableHistory(np.zeros(0, int), np.zeros([0, 5]), {})
-  assert terminal.history(empty) == (
+  assert terminal.history(pd.DataFrame()) == (
     "Importance over training: no scores by id, or no summaries yet"
   )
 
 
 def test_history_shows_a_few_steps():
   steps = np.arange(0, 1000, 10)
-  quantiles = np.stack([steps * n / 1000 for n in range(5)], axis=1)
-  lines = terminal.history(
-    table_history.TableHistory(steps, quantiles, {})
-  ).split("\n")
+  quantiles = pd.DataFrame({n: steps * n / 1000 for n in range(5)}, steps)
+  lines = terminal.history(quantiles).split("\n")
   assert len(lines) == 7
   assert lines[-1] == "  step       990    0.00    1.98    3.96"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what training shows of its dropping."""
 
-import importlib.util
+import functools
 import types
 
 import numpy as np
@@ -72,19 +72,6 @@ def test_text_and_picture_are_written_the_same_every_time(params, tmp_path):
   assert image.shape[-1] == 3 and len(np.unique(image)) > 10
 
 
-def test_without_matplotlib_there_is_text_and_a_note(
-  params, tmp_path, monkeypatch, capsys
-):
-  monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-  (action,) = _actions(params, tmp_path)
-  action({})
-  action({})
-  assert capsys.readouterr().err == (
-    "note: without matplotlib, TensorBoard gets no kept shares\n"
-  )
-  assert set(_written(tmp_path)) == {training_pictures.TEXT}
-
-
 def test_records_that_cannot_be_read_are_noted(params, tmp_path, capsys):
   params.task.validation_data.input_path = "dummy"
   (action,) = _actions(params, tmp_path)
@@ -97,13 +84,19 @@ def test_records_that_cannot_be_read_are_noted(params, tmp_path, capsys):
   assert _written(tmp_path) == {}
 
 
-def test_nothing_is_shown_where_nothing_is_dropped(params, tmp_path):
-  params.task.model.encoder.any.token_keep_ratio = 1.0
-  assert _actions(params, tmp_path) == []
-
-
-def test_a_field_turns_them_off(params, tmp_path):
-  params.task.dropping_pictures = False
+@pytest.mark.parametrize(
+  ("path", "value"),
+  [
+    ("model.encoder.any.token_keep_ratio", 1.0),
+    ("dropping_pictures", False),
+  ],
+)
+def test_nothing_is_shown_where_nothing_is_dropped_or_wanted(
+  params, tmp_path, path, value
+):
+  *parents, name = path.split(".")
+  config = functools.reduce(getattr, parents, params.task)
+  setattr(config, name, value)
   assert _actions(params, tmp_path) == []
 
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept of rare and frequent tokens and of the parts of sentences.
+
+And how well kept and dropped tokens are predicted. Groups are tables with a row
+for each group, in the order in which they are shown.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from token_dropping.explain import sequences as sequences_lib
+
+PARTS = ("beginning", "middle", "end")
+FATES = ("kept", "partly kept", "dropped")
+FEW = 30  # tokens below which a mean is said to be of too few
+_SENTENCE_ENDS = frozenset(".!?")
+
+
+def tabulate(
+  sequences: Sequence[sequences_lib.TextSequence],
+  computed: Sequence[np.ndarray],
+  losses: Sequence[np.ndarray] | None = None,
+) -> pd.DataFrame:
+  """Returns a row for every token that is not special.
+
+  Args:
+    sequences: the text.
+    computed: [n] float each, share of the middle layers.
+    losses: [n] float each, in nats.
+
+  Returns:
+    Columns `id`, `part` (third of the sentence: 0, 1 or 2), `share` and `loss`.
+  """
+  ordinary = np.concatenate([~sequence.special for sequence in sequences])
+  return pd.DataFrame(
+    {
+      "id": np.concatenate([sequence.ids for sequence in sequences])[ordinary],
+      "part": np.concatenate([_thirds(sequence) for sequence in sequences]),
+      "share": np.concatenate(computed)[ordinary],
+      "loss": np.concatenate(losses)[ordinary] if losses else np.nan,
+    }
+  )
+
+
+def _thirds(sequence: sequences_lib.TextSequence) -> np.ndarray:
+  """Returns the third of its sentence for each token that is not special.
+
+  A sentence ends with `.`, `!` or `?`, and where its sequence does.
+  """
+  pieces = np.array(sequence.pieces, object)[~sequence.special]
+  thirds, length = [], 0
+  for index, piece in enumerate(pieces):
+    length += 1
+    if piece in _SENTENCE_ENDS or index + 1 == len(pieces):
+      thirds += [3 * place // length for place in range(length)]
+      length = 0
+  return np.array(thirds, int)
+
+
+def by_frequency(tokens: pd.DataFrame) -> pd.DataFrame:
+  """Groups tokens by how often their id occurs: `count` and mean `share`.
+
+  The classes double: once, 2 to 3 times, 4 to 7 times and so on.
+  """
+  occurrences = tokens.groupby("id").id.transform("size")
+  groups = _kept_shares(tokens, occurrences.map(int.bit_length))
+  return groups.rename(
+    lambda n: "once" if n == 1 else f"{2 ** (n - 1)}–{2**n - 1} times"
+  )
+
+
+def by_part(tokens: pd.DataFrame) -> pd.DataFrame:
+  """Groups tokens by the third of their sentence: `count` and mean `share`."""
+  return _kept_shares(tokens, "part").rename(lambda part: PARTS[part])
+
+
+def _kept_shares(tokens: pd.DataFrame, key) -> pd.DataFrame:
+  return tokens.groupby(key).share.agg(count="size", share="mean")
+
+
+def by_fate(tokens: pd.DataFrame) -> pd.DataFrame:
+  """Returns mean losses of kept and of dropped tokens, where there are any.
+
+  Returns:
+    Columns `count`, `mean`, `margin` (half of the 95 % interval of the mean;
+    NaN for one loss) and `too_few`, whether the mean says little.
+  """
+  kept = [tokens.share == 1, tokens.share > 0]
+  fates = np.select(kept, FATES[:2], FATES[2])
+  means = tokens.groupby(fates).loss.agg(
+    count="size", mean="mean", margin=lambda losses: 1.96 * losses.sem()
+  )
+  means["too_few"] = means["count"] < FEW
+  return means.reindex([fate for fate in FATES if fate in means.index])
