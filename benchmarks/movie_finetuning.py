@@ -24,10 +24,10 @@ from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import text_tables
-from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import launch
-from token_dropping.training import run_scores
+from token_dropping.training import sentence_predictions
 from token_dropping.training import trained_run
 
 CONFIG = "experiments/finetune/movie_reviews.yaml"
@@ -136,7 +136,7 @@ def _network(
     )
   )
   launch.launch(params, "train_and_eval", model_dir)
-  best = run_scores.read_best(params, model_dir)
+  best = best_checkpoint.read_scores(params, model_dir)
   run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
   found = sentence_predictions.predict(run, data_dir, "test")
   labels = np.array(card["labels"])[np.argmax(found.outputs, axis=-1)]

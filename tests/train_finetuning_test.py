@@ -12,7 +12,7 @@ from tests import finetuning_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.common import errors
-from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import sentence_predictions
 from token_dropping.training import trained_run
 
 ONE_DEVICE = "runtime.distribution_strategy=one_device"

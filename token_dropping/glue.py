@@ -10,23 +10,23 @@ the same command goes on after it was cut off.
 """
 
 import dataclasses
-import json
 import os
+import statistics
 
-import tensorflow as tf
 from absl import flags
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.tasks import experiments
-from token_dropping.tasks.sentences import glue_submission
-from token_dropping.tasks.sentences import sentence_predictions
+from token_dropping.training import best_checkpoint
 from token_dropping.training import config
+from token_dropping.training import grid
 from token_dropping.training import launch
-from token_dropping.training import run_scores
+from token_dropping.training import sentence_predictions
 from token_dropping.training import sweep
 from token_dropping.training import trained_run
 from token_dropping.training import trainer as trainer_lib
@@ -39,18 +39,11 @@ RESULTS = "glue"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What to run, and where.
+  """The flags: what to run, and where.
 
   Attributes:
-    pretrained: folder of the pretraining run.
-    tasks: names of tasks.
-    output_dir: folder of everything that is written.
-    data_dir: folder with GLUE's folders of TSV files; "": `tfds` is true.
-    tfds: whether to read TensorFlow Datasets.
-    seq_length: int, tokens of a sequence.
-    config_file: more YAML for every task.
-    params_override: likewise, with commas.
-    grid: learning rates and seeds to try; `None`: one run a task.
+    tasks: names of GLUE's tasks.
+    tried: learning rates and seeds of `--sweep`; `None`: one run a task.
 
   Raises:
     UserError: a value breaks its rule.
@@ -64,7 +57,7 @@ class Settings:
   seq_length: int = 128
   config_file: tuple[str, ...] = ()
   params_override: str = ""
-  grid: sweep.Grid | None = None
+  tried: sweep.Grid | None = None
 
   def __post_init__(self):
     for name in ("pretrained", "output_dir"):
@@ -82,33 +75,148 @@ class Settings:
         repr(name),
       )
 
+  @classmethod
+  def from_flags(cls, values) -> "Settings":
+    """Returns the settings that the flags give; raises `UserError`."""
+    return cls(
+      pretrained=values.pretrained,
+      tasks=TASKS if values.tasks == ["all"] else tuple(values.tasks),
+      output_dir=values.output_dir,
+      data_dir=values.data_dir,
+      tfds=values.tfds,
+      seq_length=values.seq_length,
+      config_file=tuple(values.config_file),
+      params_override=values.params_override,
+      tried=sweep.Grid.from_flags(values) if values.sweep else None,
+    )
+
+  def records(self, task: str) -> str:
+    """Returns the folder of a task's prepared data."""
+    return os.path.join(self.output_dir, "data", task)
+
 
 def run(settings: Settings) -> str:
   """Prepares, trains and predicts; writes table and submissions.
-
-  Args:
-    settings: what to run.
 
   Returns:
     The table, in Markdown; also in `glue.md`, and in `glue.json`.
 
   Raises:
-    UserError: run, data or folder cannot be used.
+    UserError: run, data or folder cannot be used, or the folder holds results
+      of other settings.
   """
   # All experiments first: what is wrong shows before hours of training.
-  prepared = {name: _prepare(name, settings) for name in settings.tasks}
-  strategy, rows = None, []
-  for name, (params, card) in prepared.items():
-    strategy = strategy or trainer_lib.make_strategy(params.runtime)
-    model_dir = _train(name, params, strategy, settings)
-    best = run_scores.read_best(params, model_dir)
+  cards = {name: _prepare_data(name, settings) for name in settings.tasks}
+  trainings = {name: _experiment(name, settings) for name in settings.tasks}
+  runtime = next(iter(trainings.values())).runtime
+  strategy = trainer_lib.make_strategy(runtime)
+  runs = [
+    _run_of(name, params, cards[name], strategy, settings)
+    for name, params in trainings.items()
+  ]
+  results = grid.run_here(runs, "--output_dir")
+  return _write_table(
+    [
+      {"task": name, **result}
+      for name, result in zip(settings.tasks, results, strict=True)
+    ],
+    settings.output_dir,
+  )
+
+
+def _run_of(name: str, params, card: dict, strategy, settings) -> grid.Run:
+  identity, file = grid.training_identity(params), sweep.RESULT
+  if settings.tried is not None:
+    identity["sweep"] = dataclasses.asdict(settings.tried)
+    file = f"sweep_{file}"
+
+  def fine_tune() -> dict:
+    print(f"{name}:", flush=True)
+    best = _train(name, params, strategy, settings)
+    model_dir = best["model_dir"]
     written = _predict(name, model_dir, card, settings)
     if name == ITS_MODEL:
       written += _predict_diagnostic(model_dir, settings)
-    rows.append(
-      {"task": name, **best, "model_dir": model_dir, "submissions": written}
+    return best | {"submissions": written}
+
+  path = os.path.join(settings.output_dir, name, file)
+  return grid.Run(name, path, identity, fine_tune)
+
+
+def _prepare_data(name: str, settings: Settings) -> dict:
+  source = {"tfds_name": f"glue/{name}"}
+  if settings.data_dir:
+    folder = glue_tasks.TASKS[name].folder
+    source = {"input_dir": os.path.join(settings.data_dir, folder)}
+  return finetune.prepare(
+    finetune_settings.FinetuneSettings(
+      task=name,
+      pretrained=settings.pretrained,
+      output_dir=settings.records(name),
+      seq_length=settings.seq_length,
+      **source,
     )
-  return _write_table(rows, settings.output_dir)
+  )
+
+
+def _experiment(name: str, settings: Settings) -> cfg.ExperimentConfig:
+  override = f"task.data_dir={settings.records(name)}"
+  if settings.params_override:
+    override = f"{override},{settings.params_override}"
+  return launch.prepare(
+    config.LaunchFlags(
+      experiment=EXPERIMENT,
+      pretrained=settings.pretrained,
+      config_file=list(settings.config_file),
+      params_override=override,
+    )
+  )
+
+
+def _train(name: str, params, strategy, settings: Settings) -> dict:
+  """Trains a task; returns scores, step and folder of the run to use."""
+  folder = os.path.join(settings.output_dir, name)
+  if settings.tried is None:
+    launch.launch(params, "train_and_eval", folder, strategy)
+    return best_checkpoint.read_scores(params, folder) | {"model_dir": folder}
+  report = sweep.run(params, settings.tried, folder, strategy)
+  print(sweep.format_report(report))
+  return {key: report["chosen"][key] for key in ("scores", "step", "model_dir")}
+
+
+def _predict(name: str, model_dir: str, card: dict, settings) -> list[str]:
+  """Writes the submissions of the test sets that are there."""
+  run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
+  folder, written = os.path.join(settings.output_dir, "submission"), []
+  files.make_folder(folder)
+  for split, file in card["submissions"].items():
+    predictions = sentence_predictions.predict(
+      run, settings.records(name), split
+    )
+    text = predictions.submission(
+      card["submission_labels"], card["label_range"]
+    )
+    written.append(os.path.join(folder, file))
+    files.write(written[-1], text)
+  return written
+
+
+def _predict_diagnostic(model_dir: str, settings: Settings) -> list[str]:
+  """Answers GLUE's diagnostic set with the model of MNLI, if it is there."""
+  task = glue_tasks.TASKS[DIAGNOSTIC]
+  path = os.path.join(settings.data_dir, task.folder, task.files["test"])
+  if settings.data_dir and not files.exists(path):
+    return []
+  card = _prepare_data(DIAGNOSTIC, settings)
+  return _predict(DIAGNOSTIC, model_dir, card, settings)
+
+
+def _write_table(rows: list[dict], output_dir: str) -> str:
+  text, path = format_table(rows), os.path.join(output_dir, RESULTS)
+  files.write(f"{path}.md", text + "\n")
+  content = {"average": average(rows), "tasks": rows}
+  files.write_json(f"{path}.json", content)
+  return text
 
 
 def format_table(rows: list[dict]) -> str:
@@ -129,97 +237,9 @@ def format_table(rows: list[dict]) -> str:
 
 def average(rows: list[dict]) -> float:
   """Returns the mean over tasks of the mean of a task's scores, as GLUE."""
-  means = [sum(r["scores"].values()) / len(r["scores"]) for r in rows]
-  return sum(means) / len(means)
-
-
-def _prepare(
-  name: str, settings: Settings
-) -> tuple[cfg.ExperimentConfig, dict]:
-  """Makes the data and the experiment of a task."""
-  card = _prepare_data(name, settings)
-  override = f"task.data_dir={_data_dir(name, settings)}"
-  if settings.params_override:
-    override = f"{override},{settings.params_override}"
-  params = launch.prepare(
-    config.LaunchFlags(
-      experiment=EXPERIMENT,
-      pretrained=settings.pretrained,
-      config_file=list(settings.config_file),
-      params_override=override,
-    )
+  return statistics.fmean(
+    statistics.fmean(row["scores"].values()) for row in rows
   )
-  return params, card
-
-
-def _prepare_data(name: str, settings: Settings) -> dict:
-  source = {"tfds_name": f"glue/{name}"}
-  if settings.data_dir:
-    folder = glue_tasks.TASKS[name].folder
-    source = {"input_dir": os.path.join(settings.data_dir, folder)}
-  return finetune.prepare(
-    finetune_settings.FinetuneSettings(
-      task=name,
-      pretrained=settings.pretrained,
-      output_dir=_data_dir(name, settings),
-      seq_length=settings.seq_length,
-      **source,
-    )
-  )
-
-
-def _data_dir(name: str, settings: Settings) -> str:
-  return os.path.join(settings.output_dir, "data", name)
-
-
-def _train(name: str, params, strategy, settings: Settings) -> str:
-  """Trains a task; returns the folder of the run to use."""
-  folder = os.path.join(settings.output_dir, name)
-  print(f"{name}:", flush=True)
-  if settings.grid is None:
-    launch.launch(params, "train_and_eval", folder, strategy)
-    return folder
-  report = sweep.run(params, settings.grid, folder, launch.launch, strategy)
-  print(sweep.format_report(report))
-  return report["chosen"]["model_dir"]
-
-
-def _predict(name: str, model_dir: str, card: dict, settings) -> list[str]:
-  """Writes the submissions of the test sets that are there."""
-  run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
-  written = []
-  for split, file in card["submissions"].items():
-    found = sentence_predictions.predict(run, _data_dir(name, settings), split)
-    text = glue_submission.format_predictions(
-      found.ids, found.outputs, card["submission_labels"], card["label_range"]
-    )
-    path = os.path.join(settings.output_dir, "submission", file)
-    glue_submission.write(path, text)
-    written.append(path)
-  return written
-
-
-def _predict_diagnostic(model_dir: str, settings: Settings) -> list[str]:
-  """Answers GLUE's diagnostic set with the model of MNLI, if it is there."""
-  task = glue_tasks.TASKS[DIAGNOSTIC]
-  path = os.path.join(settings.data_dir, task.folder, task.files["test"])
-  if settings.data_dir and not tf.io.gfile.exists(path):
-    return []
-  card = _prepare_data(DIAGNOSTIC, settings)
-  return _predict(DIAGNOSTIC, model_dir, card, settings)
-
-
-def _write_table(rows: list[dict], output_dir: str) -> str:
-  text = format_table(rows)
-  content = {"average": average(rows), "tasks": rows}
-  for ending, data in (
-    ("md", text + "\n"),
-    ("json", json.dumps(content, indent=2) + "\n"),
-  ):
-    path = os.path.join(output_dir, f"{RESULTS}.{ending}")
-    with tf.io.gfile.GFile(path, "w") as file:
-      file.write(data)
-  return text
 
 
 def define_flags() -> None:
@@ -237,31 +257,12 @@ def define_flags() -> None:
   sweep.define_flags()
 
 
-def settings_from_flags(values) -> Settings:
-  """Returns the settings that the flags give; raises `UserError`."""
-  return Settings(
-    pretrained=values.pretrained,
-    tasks=TASKS if values.tasks == ["all"] else tuple(values.tasks),
-    output_dir=values.output_dir,
-    data_dir=values.data_dir,
-    tfds=values.tfds,
-    seq_length=values.seq_length,
-    config_file=tuple(values.config_file),
-    params_override=values.params_override,
-    grid=sweep.Grid.from_flags(values) if values.sweep else None,
-  )
-
-
 def main(argv: list[str]) -> None:
-  """Runs the command.
-
-  Args:
-    argv: name of the program.
-  """
+  """Runs the command."""
   errors.require(
     not argv[1:], "arguments must be flags, --name=value", argv[1:]
   )
-  print(run(settings_from_flags(flags.FLAGS)))
+  print(run(Settings.from_flags(flags.FLAGS)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ The flags are Model Garden's, `--dry_run`, `--pretrained` and those of `sweep`.
 """
 
 import dataclasses
-import functools
 import sys
 from typing import NoReturn
 
@@ -62,17 +61,19 @@ def main(argv: list[str]) -> None:
       f"{' '.join(str(error).split())}"
     ) from error
   params = launch.prepare(_launch_flags(values))
-  launch_run = functools.partial(
-    launch.launch, make_eval_actions=training_pictures.of
-  )
   if values.dry_run:
     print(dry_run.run_dry(params))
   elif values.sweep:
     grid = sweep.Grid.from_flags(values)
-    report = sweep.run(params, grid, values.model_dir, launch_run)
+    report = sweep.run(params, grid, values.model_dir)
     print(sweep.format_report(report))
   else:
-    launch_run(params, values.mode, values.model_dir)
+    launch.launch(
+      params,
+      values.mode,
+      values.model_dir,
+      make_eval_actions=training_pictures.of,
+    )
     train_utils.save_gin_config(values.mode, values.model_dir)
 
 

@@ -22,9 +22,9 @@ from token_dropping.study import data
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.tasks import experiments
+from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import launch
-from token_dropping.training import run_scores
 
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
@@ -103,7 +103,7 @@ def measure(part: plans.Downstream, run: runs.Run) -> dict:
   found = []
   for seed in _seeds(part, run):
     params = launch.prepare(_flags(part, run, seed))
-    best = run_scores.read_best(params, _model_dir(run, seed))
+    best = best_checkpoint.read_scores(params, _model_dir(run, seed))
     found.append((seed, best["scores"]))
   leading = [next(iter(scores.values())) for _, scores in found]
   return {

@@ -89,7 +89,7 @@ def test_the_median_counts(tmp_path, monkeypatch):
     return {"scores": {"accuracy": scores[params.task.seed]}}
 
   monkeypatch.setattr(downstream.launch, "prepare", _params)
-  monkeypatch.setattr(downstream.run_scores, "read_best", read_best)
+  monkeypatch.setattr(downstream.best_checkpoint, "read_scores", read_best)
   found = downstream.measure(plans.Downstream(DATA, seeds=(1, 2, 3)), run)
   assert found["downstream"] == 0.6
   assert found["downstream_scores"][1] == {"seed": 2, "accuracy": 0.5}

@@ -20,7 +20,7 @@ from token_dropping.common import errors
 from token_dropping.study import __main__ as command
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
-from token_dropping.training import summary_files
+from token_dropping.training import summaries
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ def _uninterrupted(folder: pathlib.Path, path: str) -> dict[str, dict]:
   found = {}
   for run in runs.expand(plans.read(path), study_testing.folders(folder)):
     testing.launch_argv(list(run.command[3:]))
-    scalars = summary_files.read_scalars(f"{run.model_dir}/validation")
+    scalars = summaries.read_scalars(f"{run.model_dir}/validation")
     found[run.variant] = scalars["lm_example_loss"]
   return found
 

@@ -17,7 +17,7 @@ from token_dropping.study import runs
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import run_dir
-from token_dropping.training import summary_files
+from token_dropping.training import summaries
 from token_dropping.training import train_clock
 
 PACKAGES = ("tensorflow", "tf-models-official")
@@ -50,7 +50,7 @@ def measure(run: runs.Run, cores: int) -> dict:
     UserError: summaries or checkpoint are missing.
   """
   trained, evaluated = (
-    summary_files.read_scalars(os.path.join(run.model_dir, name))
+    summaries.read_scalars(os.path.join(run.model_dir, name))
     for name in ("train", run.params.trainer.validation_summary_subdir)
   )
   last = run.params.trainer.train_steps

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The best checkpoint so far, kept apart from the newest ones."""
 
+import json
 import math
 import os
 import tempfile
@@ -10,6 +11,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
+from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.training import workers
 
 
@@ -67,12 +69,9 @@ def make_exporter(
 ) -> Exporter | None:
   """Returns what `trainer.best_checkpoint_export_subdir` asks for.
 
-  Args:
-    params: the experiment.
-    model_dir: folder of the run; `None` for one that writes nothing.
-
   Returns:
-    The exporter, or `None` where metric or folder is unset.
+    The exporter; `None` where folder or metric is unset, or the run writes
+    nothing (`model_dir` is `None`).
   """
   trainer = params.trainer
   subdir = trainer.best_checkpoint_export_subdir
@@ -82,3 +81,23 @@ def make_exporter(
   folder = os.path.join(model_dir, subdir)
   writes = workers.is_chief(tf.distribute.get_strategy())
   return Exporter(folder, metric, trainer.best_checkpoint_metric_comp, writes)
+
+
+def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
+  """Reads the note beside the best checkpoint of a fine-tuning run.
+
+  Returns:
+    `scores`, by name, the leading one first, and `step`; or `None` if nothing
+    was evaluated or no best checkpoint is kept.
+  """
+  subdir = params.trainer.best_checkpoint_export_subdir
+  path = os.path.join(model_dir, subdir, "info.json")
+  if not subdir or not tf.io.gfile.exists(path):
+    return None
+  with tf.io.gfile.GFile(path) as file:
+    note = json.load(file)
+  names = finetune_filling.score_names(params.task)
+  return {
+    "scores": {name: note[name] for name in names},
+    "step": int(note["best_ckpt_global_step"]),
+  }

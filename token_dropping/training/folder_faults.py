@@ -16,9 +16,6 @@ def explained(model_dir: str) -> Iterator[None]:
   Checkpoints, summaries and notes are written at many places, TensorFlow's own
   among them. What they raise names the file.
 
-  Args:
-    model_dir: folder of the run.
-
   Raises:
     UserError: in place of an error that names the folder, with the last good
       checkpoint. Other errors pass.

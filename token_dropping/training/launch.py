@@ -17,15 +17,15 @@ from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoints
 from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.training import best_checkpoint
 from token_dropping.training import config
-from token_dropping.training import continuation
 from token_dropping.training import controller
 from token_dropping.training import experiment_checks
 from token_dropping.training import folder_faults
 from token_dropping.training import progress
+from token_dropping.training import resume
 from token_dropping.training import run_dir
 from token_dropping.training import run_lock
-from token_dropping.training import run_scores
 from token_dropping.training import run_summary
 from token_dropping.training import shown_outputs
 from token_dropping.training import trainer as trainer_lib
@@ -91,7 +91,7 @@ def launch(
     def take_over() -> None:
       run_dir.make_run_dir(params, model_dir)
       stack.enter_context(run_lock.held(model_dir))
-      continuation.prepare(params, mode, model_dir)
+      resume.prepare(params, mode, model_dir)
 
     if "train" in mode:
       workers.chief_first(strategy, take_over)
@@ -195,7 +195,7 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   checkpoint = tf.train.latest_checkpoint(model_dir)
   if finetune_filling.is_finetuning(params.task):
     shown = shown_outputs.of(params.task)
-    best = run_scores.read_best(params, model_dir)
+    best = best_checkpoint.read_scores(params, model_dir)
     print(
       run_summary.format_finetuning(reporter, step, checkpoint, shown, best)
     )

@@ -83,7 +83,7 @@ def format_finetuning(
     step: int, the step reached.
     checkpoint: path of the latest checkpoint.
     shown: names of the outputs to show.
-    best: what `run_scores.read_best` returned.
+    best: what `best_checkpoint.read_scores` returned.
   """
   lines = [_headline(reporter, step)]
   for name, names, outputs in (

@@ -2,13 +2,12 @@
 """Fine-tunes with every learning rate and seed of a grid.
 
 Dev scores of small tasks differ by points between seeds, so one run says
-little. Each setting is a run in its own folder, with a `result.json` that is
-written last: a sweep that was cut off goes on where it was.
+little. Each setting is a run in its own folder, with a `result.json`.
 """
 
 import dataclasses
+import os
 import statistics
-from collections.abc import Callable
 
 import tensorflow as tf
 from absl import flags
@@ -16,9 +15,10 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import result_file
 from token_dropping.tasks.finetuning import filling as finetune_filling
-from token_dropping.training import run_scores
+from token_dropping.training import best_checkpoint
+from token_dropping.training import grid
+from token_dropping.training import launch
 from token_dropping.training import trainer as trainer_lib
 
 FLAGS = ("sweep", "sweep_learning_rates", "sweep_seeds")
@@ -69,35 +69,29 @@ class Grid:
   @classmethod
   def from_flags(cls, values) -> "Grid":
     """Reads the flags; raises `UserError`."""
+    rates, seeds = values.sweep_learning_rates, values.sweep_seeds
     try:
-      return cls(
-        tuple(float(each) for each in values.sweep_learning_rates),
-        tuple(int(each) for each in values.sweep_seeds),
-      )
+      numbers = tuple(map(float, rates)), tuple(map(int, seeds))
     except ValueError as error:
-      if isinstance(error, errors.UserError):
-        raise
       raise errors.UserError(
         "--sweep_learning_rates and --sweep_seeds must be numbers, whole ones "
-        f"for seeds. Received: {values.sweep_learning_rates} and "
-        f"{values.sweep_seeds}"
+        f"for seeds. Received: {rates} and {seeds}"
       ) from error
+    return cls(*numbers)
 
 
 def run(
   params: cfg.ExperimentConfig,
-  grid: Grid,
+  tried: Grid,
   output_dir: str,
-  launch: Callable[..., None],
   strategy: tf.distribute.Strategy | None = None,
 ) -> dict:
   """Trains what is not trained yet; writes `sweep.json` and `sweep.md`.
 
   Args:
     params: a checked fine-tuning experiment.
-    grid: what to try.
+    tried: learning rates and seeds.
     output_dir: folder of the sweep.
-    launch: of `token_dropping.train`: takes config, mode, folder, strategy.
     strategy: where to run; default: as `params.runtime` says.
 
   Returns:
@@ -112,30 +106,48 @@ def run(
     "--sweep must be used with a fine-tuning experiment",
     "a pretraining one",
   )
-  settings = {_folder(output_dir, r, s): (r, s) for r, s in _settings(grid)}
-  variants = {
-    folder: _variant(params, rate, seed)
-    for folder, (rate, seed) in settings.items()
-  }
-  found = {f: _read_result(f, variants[f]) for f in settings}
-  for folder, variant in variants.items():
-    if found[folder] is None:
-      strategy = strategy or trainer_lib.make_strategy(params.runtime)
-      launch(variant, "train_and_eval", folder, strategy)
-      found[folder] = _write_result(folder, variant)
-  report = summarize(
-    [
-      {
-        "learning_rate": rate,
-        "seed": seed,
-        "model_dir": folder,
-        **found[folder],
-      }
-      for folder, (rate, seed) in settings.items()
-    ]
-  )
-  _write_report(report, output_dir)
+
+  strategy = strategy or trainer_lib.make_strategy(params.runtime)
+  settings = [
+    {
+      "learning_rate": rate,
+      "seed": seed,
+      "model_dir": os.path.join(output_dir, f"rate_{rate:g}_seed_{seed}"),
+    }
+    for rate in tried.learning_rates
+    for seed in tried.seeds
+  ]
+  runs = [_run_of(params, setting, strategy) for setting in settings]
+  results = grid.run_here(runs, "--model_dir")
+  report = summarize([a | b for a, b in zip(settings, results, strict=True)])
+  path = os.path.join(output_dir, SUMMARY)
+  files.write_json(f"{path}.json", report)
+  files.write(f"{path}.md", format_report(report) + "\n")
   return report
+
+
+def _run_of(
+  params: cfg.ExperimentConfig, setting: dict, strategy: tf.distribute.Strategy
+) -> grid.Run:
+  params = params.replace()
+  optimizer = params.trainer.optimizer_config
+  schedule, model_dir = optimizer.learning_rate.get(), setting["model_dir"]
+  errors.require(
+    hasattr(schedule, "initial_learning_rate"),
+    "trainer.optimizer_config.learning_rate.type must be one with an "
+    "initial_learning_rate for --sweep",
+    repr(optimizer.learning_rate.type),
+  )
+  schedule.initial_learning_rate = setting["learning_rate"]
+  params.task.seed = params.task.train_data.seed = setting["seed"]
+  params.lock()
+
+  def fine_tune() -> dict:
+    launch.launch(params, "train_and_eval", model_dir, strategy)
+    return best_checkpoint.read_scores(params, model_dir)
+
+  path = os.path.join(model_dir, RESULT)
+  return grid.Run(model_dir, path, grid.training_identity(params), fine_tune)
 
 
 def summarize(results: list[dict]) -> dict:
@@ -150,88 +162,39 @@ def summarize(results: list[dict]) -> dict:
     `best` over all, `learning_rates` (the same for each), and `results`.
   """
   metric = next(iter(results[0]["scores"]))
-  by_rate = {}
-  for result in results:
-    scores = by_rate.setdefault(result["learning_rate"], [])
-    scores.append(result["scores"][metric])
-  scores = [score for each in by_rate.values() for score in each]
+  scores, by_rate = [result["scores"][metric] for result in results], {}
+  for result, score in zip(results, scores, strict=True):
+    by_rate.setdefault(result["learning_rate"], []).append(score)
   return {
     "metric": metric,
     "chosen": max(results, key=lambda result: result["scores"][metric]),
-    "median": statistics.median(scores),
-    "best": max(scores),
+    **_median_and_best(scores),
     "learning_rates": [
-      {"learning_rate": r, "median": statistics.median(s), "best": max(s)}
-      for r, s in by_rate.items()
+      {"learning_rate": rate, **_median_and_best(of_rate)}
+      for rate, of_rate in by_rate.items()
     ],
     "results": results,
   }
+
+
+def _median_and_best(scores: list[float]) -> dict:
+  return {"median": statistics.median(scores), "best": max(scores)}
 
 
 def format_report(report: dict) -> str:
   """Returns what `summarize` returned as Markdown."""
   chosen = report["chosen"]
   rows = [
-    f"| {row['learning_rate']:g} | {row['median']:.4f} | {row['best']:.4f} |"
-    for row in report["learning_rates"]
+    (f"{row['learning_rate']:g}", row) for row in report["learning_rates"]
   ]
+  rows.append((f"all {len(report['results'])} runs", report))
   return "\n".join(
     [
       f"| learning rate | median {report['metric']} | best |",
       "| --- | --- | --- |",
-      *rows,
-      f"| all {len(report['results'])} runs | {report['median']:.4f} | "
-      f"{report['best']:.4f} |",
+      *(f"| {n} | {r['median']:.4f} | {r['best']:.4f} |" for n, r in rows),
       "",
       f"Chosen: learning rate {chosen['learning_rate']:g}, seed "
       f"{chosen['seed']}, step {chosen['step']:,}: {chosen['model_dir']}",
     ]
   )
-
-
-def _settings(grid: Grid) -> list[tuple[float, int]]:
-  return [(rate, seed) for rate in grid.learning_rates for seed in grid.seeds]
-
-
-def _folder(output_dir: str, rate: float, seed: int) -> str:
-  return tf.io.gfile.join(output_dir, f"rate_{rate:g}_seed_{seed}")
-
-
-def _variant(params, rate: float, seed: int) -> cfg.ExperimentConfig:
-  variant = params.replace()
-  schedule = variant.trainer.optimizer_config.learning_rate.get()
-  errors.require(
-    hasattr(schedule, "initial_learning_rate"),
-    "trainer.optimizer_config.learning_rate.type must be one with an "
-    "initial_learning_rate for --sweep",
-    repr(variant.trainer.optimizer_config.learning_rate.type),
-  )
-  schedule.initial_learning_rate = rate
-  variant.task.seed = variant.task.train_data.seed = seed
-  variant.lock()
-  return variant
-
-
-def _read_result(folder: str, params: cfg.ExperimentConfig) -> dict | None:
-  """Returns the result of a setting that is complete."""
-  path = tf.io.gfile.join(folder, RESULT)
-  return result_file.read(path, _identity(params), "--model_dir")
-
-
-def _write_result(folder: str, params: cfg.ExperimentConfig) -> dict:
-  result = run_scores.read_best(params, folder)
-  path = tf.io.gfile.join(folder, RESULT)
-  result_file.write(path, _identity(params), result)
-  return result
-
-
-def _identity(params: cfg.ExperimentConfig) -> dict:
-  """Returns what decides about a result."""
-  return {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
-
-
-def _write_report(report: dict, output_dir: str) -> None:
-  path = tf.io.gfile.join(output_dir, SUMMARY)
-  files.write_json(f"{path}.json", report)
-  with tf.io.gfile.GFile(f"{path}.md", "w") as file:
-    file.write(format_report(report) + "\n")

@@ -2,6 +2,7 @@
 """What a fine-tuned classifier or regressor says of a split."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +26,31 @@ class Predictions:
   ids: np.ndarray
   outputs: np.ndarray
   labels: np.ndarray
+
+  def submission(
+    self, labels: Sequence[str], limits: tuple[float, float] | None
+  ) -> str:
+    """Returns the file that GLUE's server takes: index and prediction.
+
+    Args:
+      labels: what stands for each class; none for regression.
+      limits: least and greatest number of a regression.
+
+    Example:
+
+    >>> logits = np.array([[0.0, 1.0], [2.0, 0.0]])
+    >>> predictions = Predictions(np.array([1, 0]), logits, np.zeros([2]))
+    >>> predictions.submission(["yes", "no"], None)
+    'index\\tprediction\\n0\\tyes\\n1\\tno\\n'
+    """
+    if labels:
+      texts = [labels[index] for index in np.argmax(self.outputs, axis=-1)]
+    else:
+      values = np.clip(self.outputs[:, 0], *limits)
+      texts = [f"{value:.3f}" for value in values]
+    rows = sorted(zip(self.ids.tolist(), texts, strict=True))
+    lines = ["index\tprediction", *(f"{index}\t{text}" for index, text in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def predict(

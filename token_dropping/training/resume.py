@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run folder made ready to go on from its last whole checkpoint.
+
+TensorFlow writes a checkpoint under a temporary name and moves it, and keeps a
+checksum of every tensor beside it. Reading all of them tells whether the files
+are whole; if they are not, the checkpoint before is used.
+"""
+
+import os
+import re
+import sys
+import time
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from tensorflow.core.util import event_pb2
+
+from token_dropping.common import errors
+from token_dropping.models import checkpoints
+
+
+def prepare(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
+  """Leaves damaged checkpoints and summaries of later steps behind.
+
+  Args:
+    params: the experiment.
+    mode: of the launcher, one that trains.
+    model_dir: existing folder of the run.
+
+  Raises:
+    UserError: all checkpoints are damaged.
+  """
+  for line in use_last_whole(model_dir):
+    print(f"warning: {line}", file=sys.stderr)
+  step = checkpoints.latest_step(model_dir)
+  trainer = params.trainer
+  drop_summaries_after(os.path.join(model_dir, "train"), step)
+  # A run that is complete is evaluated once more.
+  evaluated = step - (step >= trainer.train_steps and mode == "train_and_eval")
+  folder = os.path.join(model_dir, trainer.validation_summary_subdir)
+  drop_summaries_after(folder, evaluated)
+
+
+def find_damage(prefix: str) -> str | None:
+  """Reads every tensor of a checkpoint.
+
+  Args:
+    prefix: such as `runs/base/ckpt-1000`.
+
+  Returns:
+    What is wrong, on one line; `None` for a whole one.
+  """
+  try:
+    reader = tf.train.load_checkpoint(prefix)
+    for name in reader.get_variable_to_shape_map():
+      reader.get_tensor(name)
+  except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+    return errors.first_line(error)
+  return None
+
+
+def use_last_whole(model_dir: str) -> list[str]:
+  """Makes the newest whole checkpoint the latest one of a run.
+
+  Damaged files stay where they are, unused, until training writes the
+  checkpoint of that step again. Leftovers of a save that was killed go.
+
+  Returns:
+    One line for each damaged checkpoint.
+
+  Raises:
+    UserError: there are checkpoints, and all are damaged.
+  """
+  for leftover in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*_temp")):
+    tf.io.gfile.rmtree(leftover)
+  listed = _listed(model_dir)
+  whole = listed or _present(model_dir)  # the list itself may be damaged
+  damages = []
+  while whole and (damage := find_damage(whole[-1])):
+    *whole, damaged = whole
+    damages.append(f"checkpoint {damaged} is damaged: {damage}")
+  if damages and not whole:
+    raise errors.UserError(
+      "--model_dir must hold a whole checkpoint; move the damaged ones away to "
+      f"train anew. Received: {damages[0]}"
+    )
+  if whole != listed:
+    _write_list(model_dir, whole)
+  return [f"{damage}; going on from {whole[-1]}" for damage in damages]
+
+
+def _listed(model_dir: str) -> list[str]:
+  """Returns the checkpoints that the file `checkpoint` lists, oldest first."""
+  try:
+    state = tf.train.get_checkpoint_state(model_dir)
+  except ValueError:  # not the text that it should be
+    return []
+  return list(state.all_model_checkpoint_paths) if state else []
+
+
+def _present(model_dir: str) -> list[str]:
+  """Returns the checkpoints whose files are there, oldest first."""
+  by_step = {}
+  for path in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*.index")):
+    number = re.search(r"ckpt-(\d+)\.index$", path)
+    if number:
+      by_step[int(number.group(1))] = path.removesuffix(".index")
+  return [by_step[step] for step in sorted(by_step)]
+
+
+def _write_list(model_dir: str, prefixes: list[str]) -> None:
+  """Writes the file `checkpoint`; without times none would ever be deleted."""
+  tf.compat.v1.train.update_checkpoint_state(
+    model_dir,
+    prefixes[-1],
+    prefixes,
+    all_model_checkpoint_timestamps=[time.time()] * len(prefixes),
+    last_preserved_timestamp=0.0,
+  )
+
+
+def drop_summaries_after(folder: str, step: int) -> None:
+  """Removes from TensorBoard's files what will be written again.
+
+  A record that a killed process left incomplete ends its file. A file is
+  replaced as a whole or stays as it is.
+  """
+  for path in tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*")):
+    kept, is_all = _events_until(path, step)
+    if is_all:
+      continue
+    temporary = os.path.join(folder, f"rewriting-{os.path.basename(path)}")
+    with tf.io.TFRecordWriter(temporary) as writer:
+      for event in kept:
+        writer.write(event)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def _events_until(path: str, step: int) -> tuple[list[bytes], bool]:
+  """Returns the events up to a step, and whether the file holds no others."""
+  kept, is_all = [], True
+  try:
+    for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+      if event_pb2.Event.FromString(record).step <= step:
+        kept.append(record)
+      else:
+        is_all = False
+  except tf.errors.DataLossError:
+    return kept, False
+  return kept, is_all
