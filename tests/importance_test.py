@@ -2,7 +2,6 @@
 """Tests of the command: tables from data and from models, and refusals."""
 
 import pathlib
-import shutil
 
 import numpy as np
 import pytest
@@ -21,8 +20,7 @@ from token_dropping.tasks.importance_tables import information
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.training import trained_run
 
-V = testing.VOCAB_SIZE
-TOKENS = [*vocabulary.SPECIAL_TOKENS, *(f"word{i}" for i in range(V - 5))]
+V, TOKENS = testing.VOCAB_SIZE, testing.TOKENS
 SETTINGS = {
   "seq_length": testing.SEQ_LENGTH,
   "max_predictions_per_seq": testing.PREDICTIONS,
@@ -42,14 +40,20 @@ def _refused(*argv) -> str:
   return str(caught.value)
 
 
-def _write_data(folder: pathlib.Path, tokens=TOKENS, **fields) -> str:
-  """Writes a dataset of two training files with masks; returns its path."""
+def _write_data(
+  folder: pathlib.Path,
+  tokens=TOKENS,
+  make=testing.random_features,
+  count=10,
+  **fields,
+) -> str:
+  """Writes a dataset of two training files; returns its path."""
   folder.mkdir()
-  features = [testing.random_features(seed) for seed in range(10)]
+  features = [make(seed) for seed in range(count)]
   shards = {
-    "train-00000-of-00002.tfrecord": features[:6],
-    "train-00001-of-00002.tfrecord": features[6:],
-    "validation-00000-of-00001.tfrecord": [testing.random_features(99)],
+    "train-0": features[: count // 2],
+    "train-1": features[count // 2 :],
+    "validation-0": [make(99)],
   }
   fields = {"settings": SETTINGS} | fields
   dataset_testing.write_dataset(folder, tokens, shards, **fields)
@@ -63,6 +67,10 @@ def shared(tmp_path_factory):
   run_testing.make_run(folder / "run")
   _write_data(folder / "data")
   return folder
+
+
+def _read(path) -> importance_table.ImportanceTable:
+  return importance_table.ImportanceTable.read(str(path))
 
 
 def _from_model(folder, output, *argv, **changes) -> list[str]:
@@ -91,7 +99,7 @@ def _losses(folder) -> tuple[np.ndarray, np.ndarray]:
 def test_table_of_a_model_holds_mean_losses(shared, tmp_path):
   path = tmp_path / "table.npz"
   _run(*_from_model(shared, path, "--batch_size=4"))
-  table = importance_table.ImportanceTable.read(str(path))
+  table = _read(path)
   ids, losses = _losses(shared)
   counts = np.bincount(ids, minlength=V)
   np.testing.assert_array_equal(table.counts, counts)
@@ -104,7 +112,7 @@ def test_table_of_a_model_holds_mean_losses(shared, tmp_path):
 def test_reading_may_end_early(shared, tmp_path):
   path = tmp_path / "table.npz"
   _run(*_from_model(shared, path, "--max_records=5", "--batch_size=3"))
-  table = importance_table.ImportanceTable.read(str(path))
+  table = _read(path)
   assert table.counts.sum() == 5 * (testing.PREDICTIONS - 1)
 
 
@@ -121,22 +129,11 @@ def test_command_says_what_it_wrote(shared, tmp_path, capsys):
 
 
 def test_dynamic_records_are_masked_in_the_pipeline(shared, tmp_path):
-  folder = tmp_path / "data"
-  folder.mkdir()
-  dataset_testing.write_dataset(
-    folder,
-    TOKENS,
-    {
-      "train-0": [testing.dynamic_features(seed) for seed in range(4)],
-      "validation-0": [testing.dynamic_features(9)],
-    },
-    masking="dynamic",
-    settings=SETTINGS,
-  )
+  dynamic = {"make": testing.dynamic_features, "masking": "dynamic"}
+  data = _write_data(tmp_path / "data", count=4, **dynamic)
   path = tmp_path / "table.npz"
-  _run(*_from_model(shared, path, data=folder))
-  table = importance_table.ImportanceTable.read(str(path))
-  assert 4 <= table.counts.sum() <= 4 * testing.PREDICTIONS
+  _run(*_from_model(shared, path, data=data))
+  assert 4 <= _read(path).counts.sum() <= 4 * testing.PREDICTIONS
 
 
 def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
@@ -144,10 +141,7 @@ def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
   exporting.export_run(str(shared / "run"), str(tmp_path / "hf"), "latest")
   for name, model in (("ours", shared / "run"), ("theirs", tmp_path / "hf")):
     _run(*_from_model(shared, tmp_path / f"{name}.npz", model=model))
-  ours, theirs = (
-    importance_table.ImportanceTable.read(str(tmp_path / f"{name}.npz"))
-    for name in ("ours", "theirs")
-  )
+  ours, theirs = (_read(tmp_path / f"{n}.npz") for n in ("ours", "theirs"))
   np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4)
 
 
@@ -198,7 +192,7 @@ def test_checkpoint_of_hugging_face_is_refused(shared, tmp_path):
 def test_table_of_documents(shared, tmp_path):
   path = tmp_path / "table.npz"
   _run("from_data", f"--data={shared / 'data'}", f"--output={path}")
-  table = importance_table.ImportanceTable.read(str(path))
+  table = _read(path)
   counted = information.DocumentInformation(V)
   for seed in range(10):
     features = testing.random_features(seed)
@@ -215,14 +209,11 @@ def test_table_of_documents(shared, tmp_path):
 
 
 def test_special_tokens_are_no_text(tmp_path):
-  folder = tmp_path / "data"
-  folder.mkdir()
-  features = testing.dynamic_features(0)
-  shards = {"train-0": [features], "validation-0": [features]}
-  dataset_testing.write_dataset(folder, TOKENS, shards, masking="dynamic")
+  dynamic = {"make": testing.dynamic_features, "masking": "dynamic"}
+  data = _write_data(tmp_path / "data", count=1, **dynamic)
   path = tmp_path / "table.npz"
-  _run("from_data", f"--data={folder}", f"--output={path}")
-  table = importance_table.ImportanceTable.read(str(path))
+  _run("from_data", f"--data={data}", f"--output={path}")
+  table = _read(path)
   # Without [CLS], [SEP] and [PAD].
   assert table.counts.sum() == testing.SEQ_LENGTH - 3
   assert not table.counts[[0, 2, 3, 4]].any()
@@ -232,7 +223,7 @@ def test_table_of_labels(shared, tmp_path):
   data = finetuning_testing.prepare_classes(tmp_path / "data", shared / "run")
   path = tmp_path / "table.json"
   _run("from_data", f"--data={data}", f"--output={path}")
-  table = importance_table.ImportanceTable.read(str(path))
+  table = _read(path)
   counted = information.LabelInformation(V, 2)
   for record in records.read_records(f"{data}/train.tfrecord"):
     ids = record["input_ids"]
@@ -253,10 +244,9 @@ def test_spans_are_refused(shared, tmp_path):
   )
 
 
-def test_damaged_data_are_refused(shared, tmp_path):
-  data = tmp_path / "data"
-  shutil.copytree(shared / "data", data)
-  (data / "train-00000-of-00002.tfrecord").unlink()
+def test_damaged_data_are_refused(tmp_path):
+  data = _write_data(tmp_path / "data")
+  (tmp_path / "data" / "train-0").unlink()
   message = _refused("from_data", f"--data={data}", f"--output={data}.npz")
   assert message.startswith("every file that dataset.json lists must be in ")
 
@@ -264,34 +254,35 @@ def test_damaged_data_are_refused(shared, tmp_path):
 # Flags.
 
 
-def test_missing_flags_are_refused(tmp_path):
-  assert _refused("from_data") == "--data must be set. Received: nothing"
-  assert _refused("from_model") == "--model must be set. Received: nothing"
-  message = _refused("from_data", f"--data={tmp_path}")
-  assert message == "--output must be set. Received: nothing"
-
-
 @pytest.mark.parametrize(
-  ("argv", "received"), [([], "nothing"), (["make"], "make")]
+  ("argv", "message"),
+  [
+    (["from_data"], "--data must be set. Received: nothing"),
+    (["from_model"], "--model must be set. Received: nothing"),
+    (["from_data", "--data=d"], "--output must be set. Received: nothing"),
+    (
+      ["from_data", "--data=d", "--output=t.npz", "--batch_size=3"],
+      "--batch_size must be unset for from_data. Received: 3",
+    ),
+    (
+      ["from_data", "--data=d", "--output=table"],
+      "--output must end in .npz or .json. Received: 'table'",
+    ),
+    (
+      ["from_data", "--data=d", f"--output={__file__}"],
+      f"--output must not exist. Received: {__file__!r}",
+    ),
+    (
+      ["make"],
+      "arguments must be from_model or from_data, and flags (--name=value). "
+      "Received: make",
+    ),
+    (
+      [],
+      "arguments must be from_model or from_data, and flags (--name=value). "
+      "Received: nothing",
+    ),
+  ],
 )
-def test_other_arguments_are_refused(argv, received):
-  assert _refused(*argv) == (
-    "arguments must be from_model or from_data, and flags (--name=value). "
-    f"Received: {received}"
-  )
-
-
-def test_flags_of_the_other_command_are_refused():
-  message = _refused(
-    "from_data", "--data=d", "--output=t.npz", "--batch_size=3"
-  )
-  assert message == "--batch_size must be unset for from_data. Received: 3"
-
-
-def test_output_must_be_new_and_of_a_kind(tmp_path):
-  path = tmp_path / "table.npz"
-  path.touch()
-  message = _refused("from_data", "--data=d", f"--output={path}")
-  assert message == f"--output must not exist. Received: {str(path)!r}"
-  message = _refused("from_data", "--data=d", "--output=table")
-  assert message == "--output must end in .npz or .json. Received: 'table'"
+def test_other_flags_are_refused(argv, message):
+  assert _refused(*argv) == message

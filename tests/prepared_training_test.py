@@ -17,18 +17,15 @@ from tests import dataset_testing
 from tests import prepare_testing
 from tests import testing
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import inspect
 from token_dropping.data import prepare
 from token_dropping.data.batches import dataset_card
 
 REGISTERED = tasks, pretraining_experiments  # Model Garden's own
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
-SIZES = {
+SIZES = testing.SIZES | {
   "vocab_size": 100,
-  "hidden_size": 8,
-  "num_layers": 3,
-  "num_attention_heads": 2,
-  "intermediate_size": 16,
   "max_position_embeddings": prepare_testing.LENGTH,
 }
 
@@ -37,9 +34,9 @@ SIZES = {
 def make(tmp_path_factory):
   """Returns a function that prepares a dataset, or finds it ready."""
   root = tmp_path_factory.mktemp("datasets")
-  tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
   vocab_file = root / "vocab.txt"
-  vocab_file.write_text("\n".join([*tokens, *prepare_testing.WORDS]))
+  tokens = [*vocabulary.SPECIAL_TOKENS, *prepare_testing.WORDS]
+  vocab_file.write_text("\n".join(tokens))
   (root / "text.txt").write_text(prepare_testing.make_text(12))
 
   def prepared(packing, masking):

@@ -3,6 +3,8 @@
 
 import functools
 import json
+import pathlib
+import shutil
 import socket
 
 import gin
@@ -10,11 +12,26 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
+from official.nlp.configs import encoders
+from official.nlp.modeling import networks
 
 from token_dropping import train
 from token_dropping.common import vocabulary
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
+TOKENS = [
+  *vocabulary.SPECIAL_TOKENS,
+  *(f"word{i}" for i in range(VOCAB_SIZE - len(vocabulary.SPECIAL_TOKENS))),
+]
+# Of the network, in the words of Model Garden's BERT.
+SIZES = {
+  "vocab_size": VOCAB_SIZE,
+  "hidden_size": 8,
+  "num_layers": 3,
+  "num_attention_heads": 2,
+  "intermediate_size": 16,
+  "max_position_embeddings": SEQ_LENGTH,
+}
 
 TINY = {
   "runtime": {"distribution_strategy": "one_device", "enable_xla": False},
@@ -24,12 +41,7 @@ TINY = {
       "encoder": {
         "type": "any",
         "any": {
-          "vocab_size": VOCAB_SIZE,
-          "hidden_size": 8,
-          "num_layers": 3,
-          "num_attention_heads": 2,
-          "intermediate_size": 16,
-          "max_position_embeddings": SEQ_LENGTH,
+          **SIZES,
           "dropout_rate": 0.0,
           "attention_dropout_rate": 0.0,
           "token_allow_list": [1, 2, 3, 4],
@@ -100,8 +112,7 @@ def dynamic_features(seed: int, next_sentence: bool = False) -> dict:
 
 def write_vocabulary(path) -> str:
   """Writes a vocabulary of `VOCAB_SIZE` tokens; returns the path."""
-  words = [f"word{i}" for i in range(VOCAB_SIZE - 5)]
-  path.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, *words]))
+  path.write_text("\n".join(TOKENS))
   return str(path)
 
 
@@ -130,6 +141,25 @@ def write_records(path, records: list) -> str:
       is_raw = isinstance(record, bytes)
       writer.write(record if is_raw else serialized(record))
   return str(path)
+
+
+def restore_bert(run: pathlib.Path, **sizes) -> networks.BertEncoderV2:
+  """Restores all of an ordinary BERT from the last checkpoint of a run."""
+  config = encoders.EncoderConfig({"type": "bert_v2", "bert_v2": SIZES | sizes})
+  bert = encoders.build_encoder(config)
+  bert(bert.inputs)
+  path = tf.train.latest_checkpoint(str(run))
+  status = tf.train.Checkpoint(encoder=bert).restore(path)
+  status.expect_partial().assert_existing_objects_matched()
+  return bert
+
+
+def copy_as_it_was(run: pathlib.Path, step: int, folder: pathlib.Path) -> None:
+  """Makes a copy of a run as if it had been killed after a checkpoint."""
+  folder.mkdir()
+  for path in [run / "params.yaml", *run.glob(f"ckpt-{step}.*")]:
+    shutil.copy(path, folder)
+  tf.compat.v1.train.update_checkpoint_state(str(folder), f"ckpt-{step}")
 
 
 @functools.cache

@@ -53,22 +53,32 @@ def _batch(size: int = 4) -> dict:
   return {name: tf.constant(array) for name, array in records.items()}
 
 
-def _step(name: str):
-  """Returns a step of one replica, with nothing around it, compiled."""
-  changes = {
-    "train in slices": {"gradient_accumulation_steps": 2},
-    "train by a schedule": {
-      "keep_schedule": SCHEDULE | {"full_interval": 3},
-      "semantic_consistency": {"interval": 2, "detach": True},
-      "learning_rate_by_layer_tokens": True,
-    },
-    "evaluate twice": {"dropped_validation": True},
-    "train with context": _drop("context"),
-    "train layerwise": _drop("layerwise"),
-    "train pooled": _drop("pool"),
-  }
+def _drop(drop_type: str) -> dict:
+  return {"model": {"encoder": {"any": {"drop": {"type": drop_type}}}}}
+
+
+# What is computed, and the task that it takes.
+STEPS = {
+  "train": {},
+  "train in slices": {"gradient_accumulation_steps": 2},
+  "train by a schedule": {
+    "keep_schedule": SCHEDULE | {"full_interval": 3},
+    "semantic_consistency": {"interval": 2, "detach": True},
+    "learning_rate_by_layer_tokens": True,
+  },
+  "train with context": _drop("context"),
+  "train layerwise": _drop("layerwise"),
+  "train pooled": _drop("pool"),
+  "evaluate": {},
+  "evaluate twice": {"dropped_validation": True},
+}
+
+
+@pytest.fixture(scope="module", params=STEPS)
+def step(request):
+  """A step of one replica, with nothing around it, compiled."""
   run = replica_testing.Run(
-    tf.distribute.get_strategy(), {"task": changes.get(name, {})}
+    tf.distribute.get_strategy(), {"task": STEPS[request.param]}
   )
   metrics = run.task.build_metrics(training=False)
 
@@ -79,12 +89,8 @@ def _step(name: str):
     run.task.validation_step(batch, run.model, metrics)
     return {"loss": metrics[-1].result()}
 
-  step = evaluate if name.startswith("evaluate") else train
+  step = evaluate if request.param.startswith("evaluate") else train
   return tf.function(step, jit_compile=True)
-
-
-def _drop(drop_type: str) -> dict:
-  return {"model": {"encoder": {"any": {"drop": {"type": drop_type}}}}}
 
 
 def _nodes(function) -> list:
@@ -104,24 +110,6 @@ def _kind(op: str) -> str | None:
     if op.startswith(beginnings):
       return kind
   return None
-
-
-STEPS = [
-  "train",
-  "train in slices",
-  "train by a schedule",
-  "train with context",
-  "train layerwise",
-  "train pooled",
-  "evaluate",
-  "evaluate twice",
-]
-
-
-@pytest.fixture(scope="module", params=STEPS)
-def step(request):
-  """A compiled step."""
-  return _step(request.param)
 
 
 def _ops(function) -> set[str]:
