@@ -15,7 +15,6 @@ from official.core import exp_factory
 from benchmarks import compiled_program
 from token_dropping.common import config_overrides
 from token_dropping.dropping.drops import drop_types
-from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments  # noqa: F401  registers
 from token_dropping.tasks.masked_lm import config as masked_lm_config
@@ -90,7 +89,7 @@ def _program(task) -> compiled_program.CompiledProgram:
 
 def _step_macs(task) -> float:
   """Returns what the cost model says of a step: a backward pass is two."""
-  plan = encoder_config.get_drop_plan(task.task_config.model.encoder.any)
+  plan = task.task_config.model.encoder.any.drop_plan
   return (
     multiply_adds.PASSES * BATCH * multiply_adds.token_drop_macs(SHAPE, plan)
   )

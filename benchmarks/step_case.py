@@ -10,7 +10,7 @@ import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping.models import encoder
+from token_dropping.dropping import config as dropping_config
 from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments
@@ -24,7 +24,7 @@ DTYPES = ("float32", "bfloat16")
 
 HEAD_WIDTH = 64  # of every published BERT
 PREDICTED_SHARE = 0.15
-MASK_ID = encoder.PUBLISHED_ALLOW_LIST[-1]
+MASK_ID = dropping_config.PUBLISHED_ALLOW_LIST[-1]
 FIRST_WORD = MASK_ID + 1  # all ids below are special or unused
 
 
@@ -70,7 +70,7 @@ class Case:
   @property
   def keep(self) -> int:
     """K."""
-    plan = encoder_config.get_drop_plan(self.encoder())
+    plan = self.encoder().drop_plan
     return min([self.seq_length, *plan.keep_counts(self.seq_length)])
 
   @property
@@ -150,7 +150,7 @@ class Case:
     )
     if contender in (DENSE, TORCH):
       return multiply_adds.bert_macs(shape)
-    plan = encoder_config.get_drop_plan(self.encoder(contender))
+    plan = self.encoder(contender).drop_plan
     if contender == PUBLISHED:
       # As in a pass of fine-tuning, its last layer is computed everywhere.
       return multiply_adds.finetuning_macs(shape, plan)

@@ -69,11 +69,11 @@ def _step(run, batch) -> dict:
 
 def test_every_second_step_adds_the_terms_of_a_full_pass():
   run, batch = _run(), _batch()
-  encoder, model = run.model.encoder_network, run.model
+  model = run.model
+  full_plan = keep_schedule.full_plan(model.encoder_network.drop_plan)
   for number in (1, 2, 3, 4):
     dropped = model(batch, training=True)
-    with encoder.following(keep_schedule.full_plan(encoder.drop_plan)):
-      full = model(batch, training=True)
+    full = model(batch, training=True, plan=full_plan)
     added = semantic_consistency.terms(batch, dropped, full, detach=False)
     logs = _step(run, batch)
     expected = logs["loss"]

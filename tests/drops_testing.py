@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.dropping import config as dropping_config
+from token_dropping.dropping import drop_plan
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import encoder as encoder_lib
 
@@ -37,6 +39,11 @@ class _LayerScorer(token_scorer.TokenScorer):
     return tf.gather(tf.constant(SCORES[layer]), places, batch_dims=1)
 
 
+def make_plan(num_layers: int, **fields) -> drop_plan.DropPlan:
+  """Returns the plan that fields of a `DroppingConfig` describe."""
+  return dropping_config.DroppingConfig(**fields).make_plan(num_layers)
+
+
 def batch(padding: int = 3, pretraining: bool = True) -> dict:
   """Returns sequences whose ids are 5 and up, the first with padding."""
   mask = tf.sequence_mask([S - padding, S], S, tf.int32)
@@ -57,7 +64,7 @@ def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   if "stages" in kwargs:
     del places["drop_layer"]
   arguments = SIZES | SPECIAL | places | kwargs
-  encoder = encoder_lib.TokenDropEncoder(drop_type=drop_type, **arguments)
+  encoder = encoder_lib.TokenDropEncoder(drop={"type": drop_type}, **arguments)
   encoder._set_untracked_scorer(_LayerScorer(V))
   encoder(batch(pretraining=False))
   return encoder

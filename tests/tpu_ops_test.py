@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from tests import replica_testing
+from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.importance import frozen_scorer
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types
@@ -201,8 +202,12 @@ def _scorer(kind: str):
   """Returns the scorer of a type, of ten ids."""
   if kind in importance_table.KINDS:
     return frozen_scorer.FrozenScorer(10, scores=[1.0] * 10, deny_list=[0])
-  config = importance_types.ImportanceConfig(type=kind)
-  return importance_types.create(config, 10, 10.0, 0.9, [1, 2, 3, 4], [0])
+  config = dropping_config.DroppingConfig(
+    importance={"type": kind},
+    token_allow_list=[1, 2, 3, 4],
+    token_deny_list=[0],
+  )
+  return config.make_scorer(10)
 
 
 def test_the_search_finds_dynamic_shapes():

@@ -2,7 +2,7 @@
 """Where tokens leave the network, where they return, and how many stay."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from token_dropping.dropping.drops import drop_types
 
@@ -42,64 +42,17 @@ class DropPlan:
 
   Example:
 
-  >>> plan = DropPlan.create(num_layers=12)
-  >>> plan.stages[0].layer, plan.restore_layer, plan.keep_counts(512)
-  (5, 11, (256,))
+  >>> plan = DropPlan(12, (Stage(layer=5),), restore_layer=11)
+  >>> plan.keep_counts(512)
+  (256,)
+  >>> plan.layer_sizes(512)[4:7]
+  [(512, 512), (256, 512), (256, 256)]
   """
 
   num_layers: int
   stages: tuple[Stage, ...]
   restore_layer: int
   drop_type: str = drop_types.DEFAULT
-
-  @classmethod
-  def create(
-    cls,
-    num_layers: int,
-    token_keep_ratio: float | None = None,
-    token_keep_k: int | None = None,
-    drop_layer: int | None = None,
-    restore_layer: int | None = None,
-    stages: Sequence[Mapping] = (),
-    drop_type: str = drop_types.DEFAULT,
-  ) -> "DropPlan":
-    """Fills in the type's defaults and checks the result.
-
-    Args:
-      num_layers: int, L.
-      token_keep_ratio: float in (0, 1]; defaults to 0.5.
-      token_keep_k: int, an absolute count instead of a ratio.
-      drop_layer: int; defaults to `L // 2 - 1`, and to 1 where every layer
-        makes its own choice.
-      restore_layer: int; defaults to `L - 1`, the last layer.
-      stages: instead of the three that describe a single one: mappings with
-        `layer` and `keep_ratio`.
-      drop_type: what happens to the others.
-
-    Returns:
-      A `DropPlan`.
-
-    Raises:
-      ValueError: fields that exclude each other, or a value outside its range.
-    """
-    kind = drop_types.get(drop_type)
-    if stages:
-      _check_alone(token_keep_ratio, token_keep_k, drop_layer)
-      found = tuple(Stage(each["layer"], each["keep_ratio"]) for each in stages)
-    else:
-      ratio = _checked_ratio(token_keep_ratio, token_keep_k)
-      if ratio == 1.0 and drop_layer is None and restore_layer is None:
-        return cls(num_layers, (), num_layers - 1, drop_type)
-      drop = drop_layer
-      if drop is None:
-        drop = kind.default_drop_layer(num_layers)
-      found = (Stage(drop, ratio, token_keep_k),)
-    restore = num_layers - 1 if restore_layer is None else restore_layer
-    name = "stages" if stages else None
-    _check_layers(num_layers, found, restore, name)
-    _check_ratios(found)
-    _check_kept(drop_type, found, name)
-    return cls(num_layers, found, restore, drop_type)
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
     """Numbers of positions that stay of a sequence, by stage.
@@ -120,6 +73,25 @@ class DropPlan:
       )
     return stage.keep_k
 
+  def layer_sizes(self, seq_length: int) -> list[tuple[int, int]]:
+    """Returns numbers of queries and keys of each layer, but for the last.
+
+    Of the last one a pass may compute fewer queries than there are tokens.
+    """
+    counts = self.keep_counts(seq_length)
+    kept_from = {
+      stage.layer: keep for stage, keep in zip(self.stages, counts, strict=True)
+    }
+    num_keys = drop_types.get(self.drop_type).num_keys
+    sizes, there = [], seq_length
+    for layer in range(self.num_layers - 1):
+      if layer == self.restore_layer:
+        there = seq_length
+      queries = kept_from.get(layer, there)
+      sizes.append((queries, num_keys(seq_length, there, queries)))
+      there = queries
+    return sizes
+
   @property
   def drops(self) -> bool:
     """Whether any token is dropped."""
@@ -138,6 +110,40 @@ class DropPlan:
       for stage, ratio in zip(self.stages, ratios, strict=True)
     )
     return dataclasses.replace(self, stages=stages)
+
+
+def make_plan(config, num_layers: int) -> DropPlan:
+  """Returns the plan that a config describes, with the defaults of its type.
+
+  Args:
+    config: a `DroppingConfig`.
+    num_layers: int, L.
+
+  Raises:
+    ValueError: fields that exclude each other, or a value outside its range.
+  """
+  drop_type = config.drop.type
+  kind = drop_types.get(drop_type)
+  drop, restore = config.drop_layer, config.restore_layer
+  if config.stages:
+    _check_alone(config)
+    stages = tuple(Stage(s.layer, s.keep_ratio) for s in config.stages)
+  else:
+    ratio = _checked_ratio(config.token_keep_ratio, config.token_keep_k)
+    if ratio == 1.0 and drop is None and restore is None:
+      return DropPlan(num_layers, (), num_layers - 1, drop_type)
+    if drop is None:
+      drop = kind.default_drop_layer(num_layers)
+    stages = (Stage(drop, ratio, config.token_keep_k),)
+  if restore is None:
+    restore = num_layers - 1
+  name = "stages" if config.stages else None
+  _check_layers(num_layers, stages, restore, name)
+  _check_ratios(stages)
+  for index, stage in enumerate(stages):
+    field = f"stages[{index}].keep_ratio" if name else "token_keep_ratio"
+    kind.check_kept(stage.keep_ratio, stage.keep_k, field)
+  return DropPlan(num_layers, stages, restore, drop_type)
 
 
 def _checked_ratio(ratio: float | None, count: int | None) -> float | None:
@@ -162,13 +168,10 @@ def check_ratio(ratio: float, name: str) -> None:
     raise ValueError(f"{name} must be in (0, 1]. Received: {ratio}")
 
 
-def _check_alone(ratio, count, layer) -> None:
+def _check_alone(config) -> None:
   """Refuses the fields of a single stage beside a list of stages."""
-  for name, value in (
-    ("token_keep_ratio", ratio),
-    ("token_keep_k", count),
-    ("drop_layer", layer),
-  ):
+  for name in ("token_keep_ratio", "token_keep_k", "drop_layer"):
+    value = getattr(config, name)
     if value is not None:
       raise ValueError(
         f"{name} must be unset where stages are given. Received: {value}"
@@ -215,10 +218,3 @@ def _check_ratios(stages: tuple[Stage, ...]) -> None:
       )
   if stages[0].keep_ratio is not None:
     check_ratio(stages[0].keep_ratio, "stages[0].keep_ratio")
-
-
-def _check_kept(drop_type: str, stages: tuple[Stage, ...], name) -> None:
-  kind = drop_types.get(drop_type)
-  for index, stage in enumerate(stages):
-    field = f"{name}[{index}].keep_ratio" if name else "token_keep_ratio"
-    kind.check_kept(stage.keep_ratio, stage.keep_k, field)

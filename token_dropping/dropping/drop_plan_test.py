@@ -3,30 +3,30 @@
 
 import pytest
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
 
 
 @pytest.mark.parametrize(
   ("num_layers", "drop", "restore"), [(12, 5, 11), (24, 11, 23), (2, 0, 1)]
 )
 def test_published_places(num_layers, drop, restore):
-  plan = drop_plan.DropPlan.create(num_layers)
+  plan = drops_testing.make_plan(num_layers)
   assert (plan.stages[0].layer, plan.restore_layer) == (drop, restore)
 
 
 def test_neither_ratio_nor_count_means_half():
-  assert drop_plan.DropPlan.create(12).keep_counts(512) == (256,)
+  assert drops_testing.make_plan(12).keep_counts(512) == (256,)
 
 
 def test_ratio_and_count():
-  create = drop_plan.DropPlan.create
+  create = drops_testing.make_plan
   assert create(12, token_keep_ratio=0.25).keep_counts(128) == (32,)
   assert create(12, token_keep_ratio=0.001).keep_counts(128) == (1,)
   assert create(12, token_keep_k=100).keep_counts(128) == (100,)
 
 
 def test_one_layer_is_allowed_where_nothing_is_dropped():
-  assert drop_plan.DropPlan.create(1, token_keep_ratio=1.0).stages == ()
+  assert drops_testing.make_plan(1, token_keep_ratio=1.0).stages == ()
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_one_layer_is_allowed_where_nothing_is_dropped():
 )
 def test_wrong_values_are_refused(arguments, message):
   with pytest.raises(ValueError, match=message):
-    drop_plan.DropPlan.create(**({"num_layers": 12} | arguments))
+    drops_testing.make_plan(**({"num_layers": 12} | arguments))
 
 
 def test_count_above_the_sequence_is_refused():
-  plan = drop_plan.DropPlan.create(12, token_keep_k=256)
+  plan = drops_testing.make_plan(12, token_keep_k=256)
   with pytest.raises(
     ValueError,
     match=r"token_keep_k must be at most the sequence length \(128\). "
@@ -85,7 +85,7 @@ STAGES = (
 
 
 def test_stages_keep_shares_of_the_whole_sequence():
-  plan = drop_plan.DropPlan.create(12, stages=STAGES, restore_layer=9)
+  plan = drops_testing.make_plan(12, stages=STAGES, restore_layer=9)
   assert plan.keep_counts(128) == (96, 64)
   assert plan.restore_layer == 9
   assert plan.with_ratios([1.0, 0.25]).keep_counts(128) == (128, 32)
@@ -93,12 +93,12 @@ def test_stages_keep_shares_of_the_whole_sequence():
 
 def test_one_stage_is_the_published_shape():
   stages = [{"layer": 5, "keep_ratio": 0.5}]
-  published = drop_plan.DropPlan.create(12)
-  assert drop_plan.DropPlan.create(12, stages=stages) == published
+  published = drops_testing.make_plan(12)
+  assert drops_testing.make_plan(12, stages=stages) == published
 
 
 def test_a_plan_drops_unless_all_ratios_are_one():
-  create = drop_plan.DropPlan.create
+  create = drops_testing.make_plan
   assert create(12).drops and create(12, token_keep_k=5).drops
   assert not create(12, token_keep_ratio=1.0).drops
   assert not create(12, token_keep_ratio=1.0, drop_layer=3).drops
@@ -154,5 +154,5 @@ def test_a_plan_drops_unless_all_ratios_are_one():
 )
 def test_wrong_stages_are_refused(stages, more, message):
   with pytest.raises(ValueError) as caught:
-    drop_plan.DropPlan.create(12, stages=stages, **more)
+    drops_testing.make_plan(12, stages=stages, **more)
   assert str(caught.value) == message

@@ -81,30 +81,30 @@ def phases(
 
   Example:
 
-  >>> plan = drop_plan.DropPlan.create(12)
+  >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> config = KeepScheduleConfig(
   ...   type="linear", num_ratios=3, train_steps=90, full_last_steps=0.1)
-  >>> [(each.first_step, each.plan.keep_counts(512))
-  ...  for each in phases(config, plan)]
+  >>> [(phase.first_step, phase.plan.keep_counts(512))
+  ...  for phase in phases(config, plan)]
   [(0, (256,)), (30, (384,)), (60, (512,))]
   """
-  check(config, plan)
-  found = [Phase(0, plan)]
+  _check_schedule(config, plan)
+  parts = [Phase(0, plan)]
   if config.type == "linear":
-    found += _linear(config, plan)
+    parts += _linear(config, plan)
   if config.type == "steps":
-    found += [
-      Phase(each.step, plan.with_ratios(each.keep_ratios))
-      for each in config.steps
+    parts += [
+      Phase(change.step, plan.with_ratios(change.keep_ratios))
+      for change in config.steps
     ]
   if config.full_last_steps:
     first = round(config.train_steps * (1 - config.full_last_steps))
-    found = [each for each in found if each.first_step < first]
-    found.append(Phase(first, full_plan(plan)))
+    parts = [phase for phase in parts if phase.first_step < first]
+    parts.append(Phase(first, full_plan(plan)))
   return tuple(
-    each
-    for index, each in enumerate(found)
-    if not index or each.plan != found[index - 1].plan
+    phase
+    for index, phase in enumerate(parts)
+    if not index or phase.plan != parts[index - 1].plan
   )
 
 
@@ -125,12 +125,9 @@ def _linear(config: KeepScheduleConfig, plan: drop_plan.DropPlan):
     )
 
 
-def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
-  """Refuses what is out of range.
-
-  Raises:
-    ValueError: with the field, the rule and the value.
-  """
+def _check_schedule(
+  config: KeepScheduleConfig, plan: drop_plan.DropPlan
+) -> None:
   _require(
     config.type in TYPES, f"type must be one of {', '.join(TYPES)}", config.type
   )
@@ -167,12 +164,12 @@ def check(config: KeepScheduleConfig, plan: drop_plan.DropPlan) -> None:
 def _check_steps(steps: list[KeepStep], plan: drop_plan.DropPlan) -> None:
   _require(bool(steps), "steps must not be empty", "[]")
   before, stages = 0, len(plan.stages)
-  for index, each in enumerate(steps):
+  for index, change in enumerate(steps):
     name = f"steps[{index}]"
     _require(
-      each.step > before, f"{name}.step must be above {before}", each.step
+      change.step > before, f"{name}.step must be above {before}", change.step
     )
-    before, ratios = each.step, tuple(each.keep_ratios)
+    before, ratios = change.step, tuple(change.keep_ratios)
     _require(
       len(ratios) == stages,
       f"{name}.keep_ratios must have one ratio for each of the {stages} stages",

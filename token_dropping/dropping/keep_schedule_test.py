@@ -3,13 +3,12 @@
 
 import pytest
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
 from token_dropping.dropping import keep_schedule
 
-PLAN = drop_plan.DropPlan.create(12)
-STAGES = drop_plan.DropPlan.create(
-  12,
-  stages=[{"layer": 3, "keep_ratio": 0.75}, {"layer": 6, "keep_ratio": 0.5}],
+PLAN = drops_testing.make_plan(12)
+STAGES = drops_testing.make_plan(
+  12, stages=[{"layer": 3, "keep_ratio": 0.75}, {"layer": 6, "keep_ratio": 0.5}]
 )
 
 
@@ -27,7 +26,7 @@ def _counts(plan=PLAN, **fields) -> list[tuple]:
 
 def test_constant():
   assert _counts() == [(0, (32,))]
-  counts = drop_plan.DropPlan.create(12, token_keep_k=9)
+  counts = drops_testing.make_plan(12, token_keep_k=9)
   assert _counts(counts) == [(0, (9,))]
 
 
@@ -142,8 +141,8 @@ def test_ratios_must_not_grow_from_stage_to_stage():
 @pytest.mark.parametrize(
   "plan",
   [
-    drop_plan.DropPlan.create(12, token_keep_k=9),
-    drop_plan.DropPlan.create(12, token_keep_ratio=1.0),
+    drops_testing.make_plan(12, token_keep_k=9),
+    drops_testing.make_plan(12, token_keep_ratio=1.0),
   ],
 )
 def test_schedules_need_ratios_and_layers(plan):
@@ -156,7 +155,7 @@ def test_schedules_need_ratios_and_layers(plan):
 
 
 def test_full_passes_need_something_that_is_dropped():
-  plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+  plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
   with pytest.raises(ValueError) as caught:
     keep_schedule.phases(_config(full_interval=4), plan)
   assert str(caught.value) == (
@@ -171,7 +170,7 @@ def test_linear_schedule_grows_as_random_ltd_does():
   the length's step and the training steps until it is full.
   """
   start, length, growth = 16, 64, 4
-  plan = drop_plan.DropPlan.create(12, token_keep_ratio=start / length)
+  plan = drops_testing.make_plan(12, token_keep_ratio=start / length)
   ratios = (length - start) // growth + 1
   found = _counts(plan, type="linear", num_ratios=ratios, train_steps=1300)
   assert found == [

@@ -9,6 +9,8 @@ import abc
 
 import tensorflow as tf
 
+from token_dropping.dropping import tokens as tokens_lib
+
 
 class LayerRun(abc.ABC):
   """A pass in progress; its methods run the layers from the first to the last.
@@ -23,13 +25,12 @@ class LayerRun(abc.ABC):
       scores that differ from layer to layer.
 
   Args:
-    encoder: a `TokenDropEncoder`.
-    embeddings: [B, S, D].
-    mask: [B, S], 0 at padding; `None` means no padding.
+    stack: a `stack.LayerStack`.
+    tokens: all S of each sequence.
+    scorer: a `TokenScorer`; needed to choose.
 
   Attributes:
-    ids: int [B, N], of the tokens that are there, -1 for those that have none;
-      needed to drop.
+    tokens: those that are there, N of each sequence.
     kept_positions: int32 [B, K], the positions in the sequence of those that
       stayed in all stages so far; `None` if nothing was dropped, or where the
       type has no such tokens.
@@ -40,22 +41,19 @@ class LayerRun(abc.ABC):
       `None` if none has chosen.
     encoder_outputs: list of [B, S, D], the states of all tokens after each
       layer so far.
-    attention_scores: list of the layers' attention scores, if asked for.
   """
 
   default_importance = "mlm_loss"
   chooses_by_layer = False
 
-  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
-    self._encoder = encoder
-    self._states = embeddings  # [B, N, D]
-    self._mask = mask  # [B, N]
-    self.ids = None
+  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
+    self._stack = stack
+    self._scorer = scorer
+    self.tokens = tokens
     self.kept_positions = None
     self.computed_share = None
     self.token_scores = None
     self.encoder_outputs = []
-    self.attention_scores = []
 
   @classmethod
   def default_drop_layer(cls, num_layers: int) -> int:
@@ -66,11 +64,11 @@ class LayerRun(abc.ABC):
   def check_kept(
     cls, keep_ratio: float | None, keep_k: int | None, name: str
   ) -> None:
-    """Refuses what the type cannot keep; one of the two is given.
+    """Refuses what the type cannot keep, a share of the sequence or a count.
 
     Args:
-      keep_ratio: share of the whole sequence.
-      keep_k: a count instead.
+      keep_ratio: given unless `keep_k` is.
+      keep_k: given unless `keep_ratio` is.
       name: of the field with the ratio.
 
     Raises:
@@ -85,12 +83,12 @@ class LayerRun(abc.ABC):
 
   @classmethod
   def num_keys(cls, length: int, before: int, queries: int) -> int:
-    """Returns the number of key positions of a layer that drops or follows.
+    """Returns the number of keys of a layer that drops or follows.
 
     Args:
       length: S.
       before: number of tokens that were in the layer before.
-      queries: number of query positions.
+      queries: number of queries.
     """
     del length, queries
     return before
@@ -111,65 +109,49 @@ class LayerRun(abc.ABC):
   def last_layer(self, read: tf.Tensor | None) -> None:
     """Runs the last layer, its queries only at `read` [B, R] if given."""
     if read is None:
-      output_range = self._encoder._output_range
-      self._states = self._layer(
-        self._states, None, self._mask, output_range=output_range
-      )
-    else:
-      queries = self._encoder._gather(self._states, read)
-      states = self._layer(queries, self._states, self._mask)
-      self._states = self._encoder._restore(self._states, states, read)
-    self._finish_layer()
+      return self._next_layer()
+    states = self._layer(self.tokens.gather(read), self.tokens)
+    self._finish_layer(self.tokens.restored(states, read))
 
   def what_stayed(self) -> dict[str, tf.Tensor]:
     """Returns the three attributes of what stayed, as far as there are."""
-    found = {
+    stayed = {
       "kept_positions": self.kept_positions,
       "computed_share": self.computed_share,
       "token_scores": self.token_scores,
     }
-    return {name: each for name, each in found.items() if each is not None}
+    return {name: value for name, value in stayed.items() if value is not None}
 
   def _next_layer(self) -> None:
     """Runs a layer on the tokens that are there."""
-    self._states = self._layer(self._states, None, self._mask)
-    self._finish_layer()
+    self._finish_layer(self._layer(self.tokens))
+
+  def _layer(self, queries, keys=None) -> tf.Tensor:
+    return self._stack.run_layer(len(self.encoder_outputs), queries, keys)
 
   def _select(self, keep: int) -> tf.Tensor:
-    """Returns the positions of the most important tokens, int32 [B, K]."""
-    scores = self._encoder.importance_scorer(
-      self.ids,
-      self._states,
-      mask=self._mask,
+    """Returns the places of the most important tokens, int32 [B, K]."""
+    scores = self._scorer(
+      self.tokens.ids,
+      self.tokens.states,
+      mask=self.tokens.mask,
       keep=keep,
       layer=len(self.encoder_outputs),
     )
     if self.token_scores is None:
       self.token_scores = scores
-    return self._encoder._selector(scores, keep=keep, mask=self._mask)
+    return tokens_lib.select(scores, keep, self.tokens.mask)
 
-  def _finish_layer(self) -> None:
+  def _finish_layer(self, states: tf.Tensor) -> None:
+    self.tokens = self.tokens.with_states(states)
     # In a graph most of these are read by nobody, and pruned.
     self.encoder_outputs.append(self._all_states())
 
   def _all_states(self) -> tf.Tensor:
     """Returns the states of all tokens, [B, S, D]."""
-    return self._states
+    return self.tokens.states
 
   @staticmethod
   def _column(states: tf.Tensor, value: float) -> tf.Tensor:
     """Returns one number for each of some tokens, float32 [B, N, 1]."""
     return value * tf.ones_like(states[..., :1], tf.float32)
-
-  def _layer(self, queries, keys, mask, output_range=None) -> tf.Tensor:
-    """Runs the next layer; `keys=None` is self-attention of the queries."""
-    layer = self._encoder.transformer_layers[len(self.encoder_outputs)]
-    if mask is not None:
-      # One row for all queries: attention adds it to every row of its scores.
-      mask = tf.cast(mask, queries.dtype)[:, tf.newaxis, :]  # [B, 1, N]
-    inputs = [queries, mask] if keys is None else [queries, keys, mask]
-    outputs = layer(inputs, output_range=output_range)
-    if self._encoder._config["return_attention_scores"]:
-      outputs, scores = outputs
-      self.attention_scores.append(scores)
-    return outputs

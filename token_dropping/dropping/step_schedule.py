@@ -29,6 +29,28 @@ class StepKind:
   plan: drop_plan.DropPlan
   compared: bool = False
 
+  @property
+  def plans(self) -> tuple[drop_plan.DropPlan, ...]:
+    """What each pass of such a step drops."""
+    full = keep_schedule.full_plan(self.plan)
+    return (self.plan, full) if self.compared else (self.plan,)
+
+  def layer_tokens(self, seq_length: int) -> int:
+    """Returns the tokens that layers compute in such a step, for one sequence.
+
+    That is the sum over the layers of its longest pass; the last layer counts
+    whole, though it computes only what the loss reads.
+
+    Example:
+
+    >>> stages = (drop_plan.Stage(layer=5, keep_ratio=0.5),)
+    >>> plan = drop_plan.DropPlan(12, stages, restore_layer=11)
+    >>> StepKind(plan).layer_tokens(seq_length=512)  # 5 layers, 6 of half, 1
+    4608
+    """
+    sizes = self.plans[-1].layer_sizes(seq_length)
+    return seq_length + sum(queries for queries, _ in sizes)
+
 
 @dataclasses.dataclass(frozen=True)
 class StepSchedule:
@@ -44,7 +66,7 @@ class StepSchedule:
 
   Example:
 
-  >>> plan = drop_plan.DropPlan.create(num_layers=12)
+  >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> schedule = StepSchedule(
   ...   (keep_schedule.Phase(0, plan),), full_interval=4,
   ...   consistency_interval=10)
@@ -73,13 +95,13 @@ class StepSchedule:
     Returns:
       Numbers of the same type by kind; their sum is `steps`.
     """
-    found = dict.fromkeys(self.kinds, 0)
+    counts = dict.fromkeys(self.kinds, 0)
     ends = [*(phase.first_step for phase in self.phases[1:]), None]
     for phase, end in zip(self.phases, ends, strict=True):
       last = _clip(steps, phase.first_step, end)
       for kind, count in self._split(phase, last):
-        found[kind] += count
-    return found
+        counts[kind] += count
+    return counts
 
   def run(self, step: tf.Tensor, run: Callable):
     """Runs what belongs to a step; each kind is one branch of the graph.
@@ -95,7 +117,7 @@ class StepSchedule:
     if len(kinds) == 1:
       return run(kinds[0])
     step = tf.cast(step, tf.int64)
-    starts = tf.constant([each.first_step for each in self.phases], tf.int64)
+    starts = tf.constant([phase.first_step for phase in self.phases], tf.int64)
     phase = tf.reduce_sum(tf.cast(step >= starts, tf.int32)) - 1
     table = tf.constant(
       [kinds.index(kind) for phase in self.phases for kind in self._row(phase)]

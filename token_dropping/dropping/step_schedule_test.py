@@ -4,11 +4,11 @@
 import pytest
 import tensorflow as tf
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 
-HALF = drop_plan.DropPlan.create(12)
+HALF = drops_testing.make_plan(12)
 FULL = keep_schedule.full_plan(HALF)
 MORE = HALF.with_ratios([0.75])
 PHASES = tuple(

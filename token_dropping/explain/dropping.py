@@ -102,7 +102,7 @@ def plan_at(
 def _phases(run: trained_run.TrainedRun) -> tuple[keep_schedule.Phase, ...]:
   config = keep_schedule.KeepScheduleConfig()
   config.override(run.task.get("keep_schedule") or {})
-  return keep_schedule.phases(config, encoder_config.get_drop_plan(run.encoder))
+  return keep_schedule.phases(config, run.encoder.drop_plan)
 
 
 def look(
@@ -120,8 +120,7 @@ def look(
   for rows, inputs in _batches(sequences):
     batch, length = inputs["input_word_ids"].shape
     inputs["masked_lm_positions"] = tf.zeros([batch, 1], tf.int32)
-    with encoder.following(_shortened(plan, length)):
-      outputs = encoder(inputs, training=True)
+    outputs = encoder(inputs, training=True, plan=_shortened(plan, length))
     scores = outputs.get("token_scores", np.full([batch, length], np.nan))
     computed = outputs.get("computed_share", np.ones([batch, length]))
     for row, *values in zip(rows, scores, computed, strict=True):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import drops_testing
 from tests import explain_testing
-from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.explain import sequences
@@ -72,13 +72,13 @@ def test_stages_give_shares_of_the_middle_layers(encoder):
   # All again from layer 5: layers 1 to 4 are the middle, 3 and 4 after the
   # second stage.
   stages = [{"layer": 1, "keep_ratio": 0.75}, {"layer": 3, "keep_ratio": 0.25}]
-  plan = drop_plan.DropPlan.create(6, stages=stages)
+  plan = drops_testing.make_plan(6, stages=stages)
   (look,) = dropping.look(encoder, plan, [_sequence(5, 8, 7, 6)])
   assert look.computed.tolist() == [0, 1, 0.5, 0.5]
 
 
 def test_short_sequences_keep_all_where_a_count_is_kept(encoder):
-  plan = drop_plan.DropPlan.create(6, token_keep_k=3)
+  plan = drops_testing.make_plan(6, token_keep_k=3)
   rows = [_sequence(5, 6), _sequence(5, 8, 7, 6)]
   short, long = dropping.look(encoder, plan, rows)
   assert short.computed.tolist() == [1, 1]
@@ -95,7 +95,7 @@ def test_the_plan_is_that_of_the_step_or_the_last_that_drops(step, ratio):
     full_last_steps=0.1,
     train_steps=100,
   )
-  phases = keep_schedule.phases(config, drop_plan.DropPlan.create(6))
+  phases = keep_schedule.phases(config, drops_testing.make_plan(6))
   plan = dropping.plan_at(phases, step)
   assert plan.stages[0].keep_ratio == ratio
 

@@ -103,7 +103,7 @@ def describe_plan(plan: drop_plan.DropPlan) -> str:
 
   Example:
 
-  >>> describe_plan(drop_plan.DropPlan.create(12))
+  >>> describe_plan(drop_plan.DropPlan(12, (drop_plan.Stage(5),), 11))
   '50% of the tokens from layer 5, all again from layer 11'
   """
   parts = []

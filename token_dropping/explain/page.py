@@ -9,6 +9,7 @@ import pandas as pd
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.explain import charts
 from token_dropping.explain import findings as findings_lib
@@ -16,7 +17,6 @@ from token_dropping.explain import table_history
 from token_dropping.explain import token_groups
 
 _SHOWN_TOKENS = 3  # most and least important ones in the history
-_WITHOUT_UNIT = ("random", "mlm_loss_random", "hidden_norm")
 
 
 def write(findings: findings_lib.Findings, path: str) -> None:
@@ -88,7 +88,7 @@ def _score(score: float, importance: str) -> str:
     return "pinned: always kept"
   if score <= token_scorer.ALWAYS_DROPPED:
     return "pinned: dropped first"
-  return f"{score:.3f}{'' if importance in _WITHOUT_UNIT else ' nats'}"
+  return f"{score:.3f} {importance_types.get(importance).unit}".rstrip()
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

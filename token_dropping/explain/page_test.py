@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tests import browser_testing
+from tests import drops_testing
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
-from token_dropping.dropping import drop_plan
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import page
@@ -40,7 +40,7 @@ def findings():
       vocabulary=VOCAB,
       encoder=encoder_config.TokenDropEncoderConfig(),
     ),
-    plan=drop_plan.DropPlan.create(6),
+    plan=drops_testing.make_plan(6),
     source=source_text.SourceText("--text", [row], False),
     droppings=[dropping.Dropping(SCORES, COMPUTED)],
     losses=losses,

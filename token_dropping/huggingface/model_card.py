@@ -130,7 +130,7 @@ def _plan(run: trained_run.TrainedRun):
     return None
   if run.kind != trained_run.MASKED_LM and not run.encoder.drop_at_inference:
     return None
-  plan = encoder_config.get_drop_plan(run.encoder)
+  plan = run.encoder.drop_plan
   return plan if plan.drops else None
 
 

@@ -78,7 +78,7 @@ def test_ids_are_those_of_the_vocabulary(tmp_path):
     token_allow_list=None,
     token_deny_list=None,
   )
-  allow, deny = encoder_config.get_id_lists(config)
+  allow, deny = config.id_lists(config.vocab_size)
   assert allow == (3, 7, 0, 5)  # [UNK] [CLS] [SEP] [MASK]
   assert deny == (2,)
 
@@ -86,24 +86,24 @@ def test_ids_are_those_of_the_vocabulary(tmp_path):
 def test_explicit_ids_win_over_the_vocabulary(tmp_path):
   path = _vocab_file(tmp_path)
   allow = _config(vocab_file=path, token_allow_list=[6], token_deny_list=None)
-  assert encoder_config.get_id_lists(allow) == ((6,), (2,))
+  assert allow.id_lists(allow.vocab_size) == ((6,), (2,))
   deny = _config(vocab_file=path, token_allow_list=None, token_deny_list=[1, 4])
-  assert encoder_config.get_id_lists(deny) == ((3, 7, 0, 5), (1, 4))
+  assert deny.id_lists(deny.vocab_size) == ((3, 7, 0, 5), (1, 4))
 
 
 def test_cls_may_be_dropped_as_others_are(tmp_path):
   config = _config(
     token_allow_list=None, token_deny_list=None, always_keep_cls=False
   )
-  assert encoder_config.get_id_lists(config)[0] == (100, 102, 103)
+  assert config.id_lists(config.vocab_size)[0] == (100, 102, 103)
   config.vocab_file = _vocab_file(tmp_path)
-  assert encoder_config.get_id_lists(config) == ((3, 0, 5), (2,))
+  assert config.id_lists(config.vocab_size) == ((3, 0, 5), (2,))
 
 
 def test_a_list_says_whether_cls_is_kept():
   config = _config(token_allow_list=[6], always_keep_cls=False)
   with pytest.raises(ValueError) as caught:
-    encoder_config.get_id_lists(config)
+    config.id_lists(config.vocab_size)
   assert str(caught.value) == (
     "always_keep_cls must be true with token_allow_list, which says what is "
     "kept. Received: false"
@@ -114,25 +114,25 @@ def test_lists_may_be_empty(tmp_path):
   config = _config(
     vocab_file=_vocab_file(tmp_path), token_allow_list=[], token_deny_list=[]
   )
-  assert encoder_config.get_id_lists(config) == ((), ())
+  assert config.id_lists(config.vocab_size) == ((), ())
 
 
 def test_ids_are_the_published_ones_otherwise():
   config = encoder_config.TokenDropEncoderConfig()
-  assert encoder_config.get_id_lists(config) == ((100, 101, 102, 103), (0,))
+  assert config.id_lists(config.vocab_size) == ((100, 101, 102, 103), (0,))
   config.token_allow_list = (5,)
-  assert encoder_config.get_id_lists(config) == ((5,), (0,))
+  assert config.id_lists(config.vocab_size) == ((5,), (0,))
 
 
 def test_vocabulary_may_fill_the_table(tmp_path):
   config = _config(vocab_file=_vocab_file(tmp_path), vocab_size=len(ODD))
-  assert encoder_config.get_id_lists(config) == ((1, 2, 3, 4), (0,))
+  assert config.id_lists(config.vocab_size) == ((1, 2, 3, 4), (0,))
 
 
 def test_vocabulary_larger_than_the_table_is_refused(tmp_path):
   path = _vocab_file(tmp_path)
   with pytest.raises(ValueError) as caught:
-    encoder_config.get_id_lists(_config(vocab_file=path, vocab_size=7))
+    _config(vocab_file=path).id_lists(7)
   assert str(caught.value) == (
     f"vocab_size must be at least the 8 tokens of {path}. Received: 7"
   )
@@ -151,14 +151,14 @@ def test_drop_plan_is_the_configured_one():
   config = _config(
     num_layers=6, token_keep_ratio=0.25, drop_layer=1, restore_layer=4
   )
-  plan = encoder_config.get_drop_plan(config)
+  plan = config.drop_plan
   assert plan == drop_plan.DropPlan(6, (drop_plan.Stage(1, 0.25),), 4)
   assert encoder_config.build_encoder(config).drop_plan == plan
 
 
 def test_drop_plan_of_a_count():
   config = _config(token_keep_k=5)
-  plan = encoder_config.get_drop_plan(config)
+  plan = config.drop_plan
   assert plan == drop_plan.DropPlan(3, (drop_plan.Stage(0, None, 5),), 2)
   assert encoder_config.build_encoder(config).drop_plan == plan
 
@@ -251,8 +251,8 @@ def test_ids_of_the_vocabulary_reach_the_encoder(tmp_path):
 def test_drop_type_reaches_the_encoder():
   config = _config(num_layers=4, drop={"type": "layerwise"})
   built = encoder_config.build_encoder(config)
-  assert built.get_config()["drop_type"] == "layerwise"
-  assert built.drop_plan == encoder_config.get_drop_plan(config)
+  assert built.get_config()["drop"] == {"type": "layerwise"}
+  assert built.drop_plan == config.drop_plan
   assert built.drop_plan.drop_type == "layerwise"
   assert type(built.importance_scorer).__name__ == "RandomScorer"
   copy = encoder.TokenDropEncoder.from_config(built.get_config())

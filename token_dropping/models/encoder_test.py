@@ -8,7 +8,8 @@ import tf_keras
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
+from token_dropping.dropping import tokens
 from token_dropping.models import encoder as encoder_lib
 
 B, S, P, D, V = 2, 12, 3, 8, 40
@@ -66,11 +67,11 @@ def _pair(**kwargs):
   return encoder, bert
 
 
-def _loss_and_gradients(network, batch, training=True):
+def _loss_and_gradients(network, batch, **kwargs):
   """Reads the sequence where a pretraining loss does."""
   positions = tf.constant([[7, 2, 0], [5, 5, 11]])
   with tf.GradientTape() as tape:
-    outputs = network(batch, training=training)
+    outputs = network(batch, training=True, **kwargs)
     read = tf.gather(outputs["sequence_output"], positions, batch_dims=1)
     loss = tf.reduce_sum(read * COEFFICIENTS)
     loss += tf.reduce_sum(outputs["pooled_output"] ** 2)
@@ -161,7 +162,7 @@ def test_stages_equal_a_hand_written_pass():
   encoder.importance_scorer.update(ids, losses, batch["input_mask"])
   outputs = encoder(batch | {"masked_lm_positions": [[1]] * B}, training=True)
 
-  selector, layers = encoder._selector, encoder.transformer_layers
+  selector, layers = tokens.select, encoder.transformer_layers
   mask = tf.cast(batch["input_mask"], tf.float32)
   scores = encoder.importance_scorer(ids)
   first = selector(scores, keep=9, mask=mask)  # [B, 9] of 12
@@ -174,7 +175,7 @@ def test_stages_equal_a_hand_written_pass():
       )
     ]
   )
-  start = encoder._embed(batch)[0]
+  start = encoder._embed(batch).states
 
   def gather(tensor, positions):
     return tf.gather(tensor, positions, batch_dims=1)
@@ -206,14 +207,13 @@ def test_stages_that_keep_all_are_bert():
 
 
 @pytest.mark.parametrize("kept", [0.5, 1.0])
-def test_following_another_plan(kept):
+def test_another_plan_for_a_call(kept):
   encoder, other = _encoder(), _encoder(token_keep_ratio=0.25, drop_layer=1)
   other.set_weights(encoder.get_weights())
   plan = other.drop_plan.with_ratios([kept])
   expected = _encoder(token_keep_ratio=kept, drop_layer=1)
   expected.set_weights(encoder.get_weights())
-  with other.following(plan):
-    found = _loss_and_gradients(other, _pretraining_batch())
+  found = _loss_and_gradients(other, _pretraining_batch(), plan=plan)
   wanted = _loss_and_gradients(expected, _pretraining_batch())
   _assert_same([found[0], *found[1]], [wanted[0], *wanted[1]], 1e-6)
   assert other.drop_plan.keep_counts(S) == (3,)
@@ -346,7 +346,7 @@ def test_config_round_trip():
   config = _encoder(token_keep_k=5, drop_layer=0).get_config()
   copy = encoder_lib.TokenDropEncoder.from_config(config)
   assert copy.get_config() == config
-  assert copy.drop_plan == drop_plan.DropPlan.create(
+  assert copy.drop_plan == drops_testing.make_plan(
     4, token_keep_k=5, drop_layer=0
   )
 

@@ -9,12 +9,9 @@ so ratios of forward passes are ratios of training steps.
 """
 
 import dataclasses
-from collections.abc import Iterator
 
 from token_dropping.dropping import drop_plan
-from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
-from token_dropping.dropping.drops import drop_types
 
 PASSES = 3  # of a step, in forward passes: one forward, a backward is two
 
@@ -114,44 +111,8 @@ def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Multiply-adds of head and layers, but for the last layer."""
-  sizes = _layer_sizes(plan, shape.seq_length)
+  sizes = plan.layer_sizes(shape.seq_length)
   return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
-
-
-def _layer_sizes(plan: drop_plan.DropPlan, length: int) -> Iterator[tuple]:
-  """Yields queries and keys of each layer, but for the last."""
-  counts = plan.keep_counts(length)
-  kept_from = {
-    stage.layer: keep for stage, keep in zip(plan.stages, counts, strict=True)
-  }
-  num_keys = drop_types.get(plan.drop_type).num_keys
-  there = length
-  for layer in range(plan.num_layers - 1):
-    if layer == plan.restore_layer:
-      there = length
-    queries = kept_from.get(layer, there)
-    yield queries, num_keys(length, there, queries)
-    there = queries
-
-
-def layer_tokens(kind: step_schedule.StepKind, seq_length: int) -> int:
-  """Tokens that the layers of a network compute in a step, for one sequence.
-
-  Args:
-    kind: what the step drops; one that has a full pass too computes them all.
-    seq_length: int, S.
-
-  Returns:
-    int, the sum over layers; the last layer has all S.
-
-  Example:
-
-  >>> plan = drop_plan.DropPlan.create(12)  # 5 layers, 6 of half, 1
-  >>> layer_tokens(step_schedule.StepKind(plan), seq_length=512)
-  4608
-  """
-  plan = keep_schedule.full_plan(kind.plan) if kind.compared else kind.plan
-  return seq_length + sum(q for q, _ in _layer_sizes(plan, seq_length))
 
 
 def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
@@ -161,10 +122,7 @@ def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
     shape: the network and its input.
     kind: what the step drops, and whether it has a second, full pass.
   """
-  total = token_drop_macs(shape, kind.plan)
-  if kind.compared:
-    total += token_drop_macs(shape, keep_schedule.full_plan(kind.plan))
-  return total
+  return sum(token_drop_macs(shape, plan) for plan in kind.plans)
 
 
 def training_macs(
@@ -187,7 +145,8 @@ def training_macs(
   Example:
 
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
-  >>> plan = drop_plan.DropPlan.create(12)
+  >>> from token_dropping.dropping import keep_schedule
+  >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> schedule = step_schedule.StepSchedule((keep_schedule.Phase(0, plan),))
   >>> round(training_macs(base, schedule, steps=1000, batch_size=256) / 1e15, 1)
   26.8

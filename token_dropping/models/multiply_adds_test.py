@@ -3,7 +3,7 @@
 
 import pytest
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.models import multiply_adds
@@ -23,21 +23,21 @@ def test_bert_base():
 
 
 def test_published_plan():
-  plan = drop_plan.DropPlan.create(12)
+  plan = drops_testing.make_plan(12)
   dropped = multiply_adds.token_drop_macs(BASE, plan)
   # 76 masked positions and position 0 are read of the last layer.
   last_layer_saves = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
   dense = multiply_adds.bert_macs(BASE)
   assert round((dropped + last_layer_saves) / dense, 3) == 0.755
   assert round(dropped / dense, 3) == 0.697
-  early = drop_plan.DropPlan.create(12, drop_layer=1)
+  early = drops_testing.make_plan(12, drop_layer=1)
   assert round(multiply_adds.token_drop_macs(BASE, early) / dense, 3) == 0.528
   for drop_type, ratio in (
     ("context", 0.737),
     ("layerwise", 0.520),
     ("pool", 0.697),
   ):
-    plan = drop_plan.DropPlan.create(12, drop_type=drop_type)
+    plan = drops_testing.make_plan(12, drop={"type": drop_type})
     assert round(multiply_adds.token_drop_macs(BASE, plan) / dense, 3) == ratio
 
 
@@ -52,7 +52,7 @@ def test_two_layers_by_hand():
   )
   # layer: 10 q + 2 k + 2 q k; head: 3 + 3 * 7
   assert multiply_adds.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
-  plan = drop_plan.DropPlan.create(2, token_keep_k=5)
+  plan = drops_testing.make_plan(2, token_keep_k=5)
   # layer 0: 5 queries, 10 keys; layer 1: 1 + 3 queries, 10 keys
   expected = (50 + 20 + 100) + (40 + 20 + 80) + 24
   assert multiply_adds.token_drop_macs(shape, plan) == expected
@@ -79,8 +79,8 @@ def test_types_by_hand(drop_type, middle):
     seq_length=10,
     predictions=3,
   )
-  plan = drop_plan.DropPlan.create(
-    4, token_keep_ratio=0.5, drop_layer=1, drop_type=drop_type
+  plan = drops_testing.make_plan(
+    4, token_keep_ratio=0.5, drop_layer=1, drop={"type": drop_type}
   )
   first, last, head = 100 + 20 + 200, 40 + 20 + 80, 24
   expected = first + middle + last + head
@@ -88,7 +88,7 @@ def test_types_by_hand(drop_type, middle):
 
 
 def test_keeping_all_saves_only_in_the_last_layer():
-  plan = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+  plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
   saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
   assert (
     multiply_adds.token_drop_macs(BASE, plan)
@@ -97,7 +97,7 @@ def test_keeping_all_saves_only_in_the_last_layer():
 
 
 def test_training_adds_up_its_steps():
-  half = drop_plan.DropPlan.create(12)
+  half = drops_testing.make_plan(12)
   full = keep_schedule.full_plan(half)
   phases = (keep_schedule.Phase(0, half), keep_schedule.Phase(7, full))
   schedule = step_schedule.StepSchedule(phases, 3, consistency_interval=2)

@@ -17,12 +17,30 @@ class TokenDropPretrainer(models.BertPretrainerV2):
     **kwargs: of `BertPretrainerV2`.
   """
 
-  def __init__(self, encoder_network, **kwargs):
-    # The call that makes the weights has inputs of unknown length.
-    with encoder_network.following(
-      encoder_network.drop_plan, at_inference=False
-    ):
-      super().__init__(encoder_network=encoder_network, **kwargs)
+  def call(self, inputs: dict, training: bool | None = None, plan=None) -> dict:
+    """Encodes token ids and predicts the masked ones.
+
+    Args:
+      inputs: those of `TokenDropEncoder`.
+      training: bool.
+      plan: a `DropPlan`, what to drop in this call, as for `TokenDropEncoder`.
+
+    Returns:
+      The outputs of the encoder, `mlm_logits` [B, P, V] where there are
+      `masked_lm_positions`, and those of the heads by name.
+    """
+    outputs = self.encoder_network(inputs, training=training, plan=plan)
+    states = outputs["sequence_output"]
+    if "masked_lm_positions" in inputs:
+      outputs["mlm_logits"] = self.masked_lm(
+        states, masked_positions=inputs["masked_lm_positions"]
+      )
+    for head in self.classification_heads:
+      head_outputs = head(states)
+      if not isinstance(head_outputs, dict):
+        head_outputs = {head.name: head_outputs}
+      outputs |= head_outputs
+    return outputs
 
   @property
   def checkpoint_items(self) -> dict:

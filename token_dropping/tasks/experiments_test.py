@@ -12,7 +12,6 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.dropping import drop_plan
-from token_dropping.models import encoder_config
 from token_dropping.tasks import experiments
 from token_dropping.training import config
 from token_dropping.training import experiment_checks
@@ -92,7 +91,7 @@ def test_default_is_bert_base():
 
 def test_default_drops_half_of_the_tokens_between_layers_5_and_11():
   params = _parse()
-  plan = encoder_config.get_drop_plan(params.task.model.encoder.any)
+  plan = params.task.model.encoder.any.drop_plan
   assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(5, 0.5),), 11)
   assert plan.keep_counts(params.task.train_data.seq_length) == (256,)
 
@@ -101,7 +100,7 @@ def test_default_importance_is_the_published_one():
   encoder = _parse().task.model.encoder.any
   assert encoder.token_loss_init_value == 10.0
   assert encoder.token_loss_beta == 0.995
-  lists = encoder_config.get_id_lists(encoder)
+  lists = encoder.id_lists(encoder.vocab_size)
   assert lists == ((100, 101, 102, 103), (0,))
 
 
@@ -175,7 +174,8 @@ def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
     path, override=f"task.model.encoder.any.vocab_file={vocab_file}"
   )
   experiment_checks.check_experiment(params)
-  lists = encoder_config.get_id_lists(params.task.model.encoder.any)
+  encoder = params.task.model.encoder.any
+  lists = encoder.id_lists(encoder.vocab_size)
   assert lists == ((4092, 4093, 4094, 4095), (4091,))
 
 
@@ -186,8 +186,7 @@ def test_published_file_repeats_the_registered_defaults():
     each.task.model.encoder.any.as_dict() for each in (params, registered)
   ]
   plans = [
-    encoder_config.get_drop_plan(each.task.model.encoder.any)
-    for each in (params, registered)
+    each.task.model.encoder.any.drop_plan for each in (params, registered)
   ]
   assert plans[0] == plans[1]
   assert _differing(*encoders) == {
@@ -217,9 +216,9 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
 def test_bert_base_file_chooses_once_at_random_for_all_middle_layers():
   encoder = _parse(BASE).task.model.encoder.any
   assert encoder.importance.type == "random"
-  plan = encoder_config.get_drop_plan(encoder)
+  plan = encoder.drop_plan
   assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(1, 0.5),), 11)
-  allow, _ = encoder_config.get_id_lists(encoder)
+  allow, _ = encoder.id_lists(encoder.vocab_size)
   assert allow == (100, 102, 103)  # [UNK] [SEP] [MASK]
 
 
@@ -231,7 +230,7 @@ def _differing(one: dict, two: dict) -> set[str]:
 
 def test_dense_baseline_drops_nothing_and_changes_nothing_else():
   one, two = _parse(BASE), _parse(BASE, BASE_DENSE)
-  plan = encoder_config.get_drop_plan(two.task.model.encoder.any)
+  plan = two.task.model.encoder.any.drop_plan
   assert not plan.drops
   two.task.model.encoder.any.token_keep_ratio = 0.5
   assert one == two

@@ -111,7 +111,7 @@ def _token_drop_macs(
 ) -> float:
   task = params.task
   if finetune_filling.is_finetuning(task):
-    plan = encoder_config.get_drop_plan(task.model.encoder.any)
+    plan = task.model.encoder.any.drop_plan
     return multiply_adds.finetuning_macs(shape, plan)
   schedule = masked_lm_config.schedule_of(task)
   return multiply_adds.mean_macs(shape, schedule, params.trainer.train_steps)

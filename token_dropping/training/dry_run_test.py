@@ -6,8 +6,8 @@ import os
 import pytest
 import yaml
 
+from tests import drops_testing
 from tests import testing
-from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.models import multiply_adds
 
@@ -50,7 +50,7 @@ def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
     seq_length=testing.SEQ_LENGTH,
     predictions=testing.PREDICTIONS,
   )
-  half = drop_plan.DropPlan.create(3)
+  half = drops_testing.make_plan(3)
   dropped, full = (
     multiply_adds.token_drop_macs(shape, plan)
     for plan in (half, keep_schedule.full_plan(half))

@@ -18,6 +18,7 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import tokenizer_config
+from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.tasks.finetuning import filling as finetune_filling
@@ -26,28 +27,10 @@ VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
 # Fields of the model config that leave alone what it learns; a run may go on
 # with another value.
-FREE_FIELDS = frozenset(
-  {
-    "always_keep_cls",
-    "attention_dropout_rate",
-    "drop",
-    "drop_at_inference",
-    "drop_layer",
-    "dropout_rate",
-    "random_ratio",
-    "restore_layer",
-    "stages",
-    "table_file",
-    "temperature",
-    "token_allow_list",
-    "token_deny_list",
-    "token_keep_k",
-    "token_keep_ratio",
-    "token_loss_beta",
-    "token_loss_init_value",
-    "vocab_file",
-  }
-)
+FREE_FIELDS = dropping_config.FREE_FIELDS | {
+  "attention_dropout_rate",
+  "dropout_rate",
+}
 _IMPORTANCE_TYPE = "encoder.any.importance.type"
 
 

@@ -9,7 +9,6 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.dropping.importance import step_seed
-from token_dropping.models import encoder
 
 
 class _StepDropout:
@@ -55,6 +54,6 @@ def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
     if isinstance(layer, tf_keras.layers.Dropout):
       layer._random_generator = _StepDropout(seeds, index)
       index += 1
-    elif isinstance(layer, encoder.TokenDropEncoder):
+    elif hasattr(layer, "importance_scorer"):
       layer.importance_scorer.seeds = seeds
   return index

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dropped tokens stay as context: they are seen, but no longer computed.
+"""Dropped tokens stay as context: they are seen, but no longer computed."""
 
-Shapes as in `layer_run`.
-"""
-
-import tensorflow as tf
-
+from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.dropping.drops import skip
 
 
@@ -16,22 +12,20 @@ class ContextRun(skip.SkipRun):
   projection of it.
   """
 
-  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
-    super().__init__(encoder, embeddings, mask)
-    self._embeddings = embeddings
-    self._full_mask = mask
+  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
+    super().__init__(stack, tokens, scorer)
+    self._sequence = tokens
 
   @classmethod
   def num_keys(cls, length: int, before: int, queries: int) -> int:
     del before, queries
     return length
 
-  def _keys(self) -> tuple[tf.Tensor, tf.Tensor | None]:
-    entering = [self._embeddings, *self.encoder_outputs][-1]
-    return entering, self._full_mask
+  def _keys(self) -> tokens_lib.Tokens:
+    entering = [self._sequence.states, *self.encoder_outputs][-1]
+    return self._sequence.with_states(entering)
 
   def _next_layer(self) -> None:
     if not self._waiting:
       return super()._next_layer()
-    self._states = self._layer(self._states, *self._keys())
-    self._finish_layer()
+    self._finish_layer(self._layer(self.tokens, self._keys()))

@@ -8,7 +8,6 @@ import tf_keras
 from official.nlp.modeling import networks
 
 from tests import drops_testing
-from token_dropping.dropping import drop_plan
 from token_dropping.dropping.drops import drop_types
 
 B, S, D, L = drops_testing.B, drops_testing.S, drops_testing.D, drops_testing.L
@@ -112,12 +111,12 @@ def test_two_stages(drop_type):
 
 
 @every_type
-def test_following_a_schedule(drop_type):
+def test_another_plan_for_a_call(drop_type):
   encoder = drops_testing.make_encoder(drop_type, token_keep_ratio=0.5)
   fewer = drops_testing.make_encoder(drop_type, token_keep_ratio=0.25)
   fewer.set_weights(encoder.get_weights())
-  with encoder.following(encoder.drop_plan.with_ratios([0.25])):
-    found = encoder(drops_testing.batch(), training=True)
+  plan = encoder.drop_plan.with_ratios([0.25])
+  found = encoder(drops_testing.batch(), training=True, plan=plan)
   wanted = fewer(drops_testing.batch(), training=True)
   drops_testing.assert_same(
     [found["pooled_output"], found["computed_share"]],
@@ -149,7 +148,7 @@ def test_checkpoint_is_that_of_an_ordinary_bert(drop_type, tmp_path):
 
 def test_unknown_type_is_refused():
   with pytest.raises(ValueError) as caught:
-    drop_plan.DropPlan.create(12, drop_type="skim")
+    drops_testing.make_plan(12, drop={"type": "skim"})
   assert str(caught.value) == (
     "drop.type must be one of skip, context, layerwise, pool. Received: 'skim'"
   )

@@ -9,6 +9,7 @@ section 3. Shapes as in `layer_run`.
 import tensorflow as tf
 
 from token_dropping.dropping import layer_run
+from token_dropping.dropping import tokens as tokens_lib
 
 
 class LayerwiseRun(layer_run.LayerRun):
@@ -21,8 +22,8 @@ class LayerwiseRun(layer_run.LayerRun):
   default_importance = "random"
   chooses_by_layer = True
 
-  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
-    super().__init__(encoder, embeddings, mask)
+  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
+    super().__init__(stack, tokens, scorer)
     self._keep = None  # how many, from the first dropping layer on
     self._computed = []  # [B, S] of 0 and 1, one for each layer that dropped
 
@@ -46,13 +47,11 @@ class LayerwiseRun(layer_run.LayerRun):
       self.computed_share = tf.add_n(self._computed) / len(self._computed)
 
   def _next_layer(self) -> None:
-    if self._keep is None or self._keep == self._states.shape[1]:
+    if self._keep is None or self._keep == self.tokens.count:
       return super()._next_layer()
-    positions = self._select(self._keep)
-    gather, restore = self._encoder._gather, self._encoder._restore
-    mask = None if self._mask is None else gather(self._mask, positions)
-    kept = self._layer(gather(self._states, positions), None, mask)
-    flags = self._column(self._states, 0.0), self._column(kept, 1.0)
-    self._computed.append(restore(*flags, positions)[..., 0])
-    self._states = restore(self._states, kept, positions)
-    self._finish_layer()
+    places = self._select(self._keep)
+    kept = self._layer(self.tokens.gather(places))
+    before = self._column(self.tokens.states, 0.0)
+    computed = tokens_lib.restore(before, self._column(kept, 1.0), places)
+    self._computed.append(computed[..., 0])
+    self._finish_layer(self.tokens.restored(kept, places))

@@ -5,7 +5,6 @@ import numpy as np
 import tensorflow as tf
 
 from tests import drops_testing
-from token_dropping.dropping import drop_plan
 
 at, row = drops_testing.at, drops_testing.row
 
@@ -50,5 +49,5 @@ def test_padding_is_chosen_last():
 
 
 def test_first_and_last_layer_are_whole_by_default():
-  plan = drop_plan.DropPlan.create(12, drop_type="layerwise")
+  plan = drops_testing.make_plan(12, drop={"type": "layerwise"})
   assert (plan.stages[0].layer, plan.restore_layer) == (1, 11)

@@ -55,6 +55,11 @@ class Neighbours:
     means = tf.math.divide_no_nan(self.sum(states * real), counts)
     return means, tf.cast(counts[..., 0] > 0, mask.dtype)
 
+  def first(self, values: tf.Tensor) -> tf.Tensor:
+    """Returns what the first of each group has, [B, N] -> [B, K]."""
+    starts = [0, *range(1, 1 + self._size * (self._groups - 1), self._size)]
+    return tf.gather(values, starts, axis=1)
+
   def repeat(self, groups: tf.Tensor) -> tf.Tensor:
     """Gives each position what its group has, [B, K, D] -> [B, N, D]."""
     batch, width = tf.shape(groups)[0], groups.shape[-1]

@@ -12,6 +12,7 @@ import math
 import tensorflow as tf
 
 from token_dropping.dropping import layer_run
+from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.dropping.drops import neighbours
 
 
@@ -21,14 +22,12 @@ class _Pooled:
 
   Attributes:
     layer: int, 0-based, of the stage.
-    states: [B, N, D].
-    mask: [B, N], or `None` without padding.
+    tokens: N of each sequence.
     groups: K groups of neighbours.
   """
 
   layer: int
-  states: tf.Tensor
-  mask: tf.Tensor | None
+  tokens: tokens_lib.Tokens
   groups: neighbours.Neighbours
 
 
@@ -37,10 +36,15 @@ class PoolRun(layer_run.LayerRun):
 
   In the layers after it means see means alone. In the end each position gets
   the state of its group, plus its own state from before the first pooling.
+
+  A mean stands at the position of the first token of its group, as in
+  Funnel-Transformer, and belongs to the document of that token; it has no id.
+  Where a document ends inside a group, its last tokens and the first of the
+  next document are in one mean.
   """
 
-  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
-    super().__init__(encoder, embeddings, mask)
+  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
+    super().__init__(stack, tokens, scorer)
     self._pooled: list[_Pooled] = []
 
   @classmethod
@@ -65,48 +69,57 @@ class PoolRun(layer_run.LayerRun):
     return min(seq_length, 1 + max(1, groups))
 
   def dropping_layer(self, keep: int) -> None:
-    length = self._states.shape[1]
-    if keep == length:
+    if keep == self.tokens.count:
       return self._next_layer()
-    keys, mask = self._states, self._mask
-    groups = neighbours.Neighbours(length, keep)
-    layer = len(self.encoder_outputs)
-    self._pooled.append(_Pooled(layer, keys, mask, groups))
-    queries, self._mask = groups.mean(keys, mask)
-    self._states = self._layer(queries, keys, mask)
-    self._finish_layer()
+    keys = self.tokens
+    groups = neighbours.Neighbours(keys.count, keep)
+    self._pooled.append(_Pooled(len(self.encoder_outputs), keys, groups))
+    self.tokens = _means(keys, groups)
+    self._finish_layer(self._layer(self.tokens, keys))
 
   def restore(self) -> None:
     if not self._pooled:
       return
-    first = self._pooled[0]
+    first = self._pooled[0].tokens
     self.computed_share = self._computed_share()
     late = self._all_states()
-    self._states = late + tf.cast(first.states, late.dtype)
-    self._mask = first.mask
+    self.tokens = first.with_states(late + tf.cast(first.states, late.dtype))
     self._pooled = []
 
   def _all_states(self) -> tf.Tensor:
-    return self._repeated(self._states, self._pooled)
+    return self._repeated(self.tokens.states, self._pooled)
 
   @staticmethod
   def _repeated(states: tf.Tensor, pooled: list[_Pooled]) -> tf.Tensor:
     """Gives each token what its group has, [B, K, D] -> [B, S, D]."""
-    for each in reversed(pooled):
-      states = each.groups.repeat(states)
+    for stage in reversed(pooled):
+      states = stage.groups.repeat(states)
     return states
 
   def _computed_share(self) -> tf.Tensor:
     """Returns the mean of one over the number of real tokens in the group."""
-    first = self._pooled[0]
+    first = self._pooled[0].tokens
     real = self._column(first.states, 1.0)
     if first.mask is not None:
       real = tf.cast(first.mask, tf.float32)[..., tf.newaxis]
-    starts = [each.layer for each in self._pooled] + [len(self.encoder_outputs)]
+    starts = [stage.layer for stage in self._pooled]
+    starts.append(len(self.encoder_outputs))
     layers = 0.0
-    for stage, each in enumerate(self._pooled):
-      real = each.groups.sum(real)  # [B, K, 1]
+    for index, stage in enumerate(self._pooled):
+      real = stage.groups.sum(real)  # [B, K, 1]
       share = tf.math.divide_no_nan(1.0, real)
-      times = starts[stage + 1] - starts[stage]
-      layers += times * self._repeated(share, self._pooled[: stage + 1])
+      times = starts[index + 1] - starts[index]
+      layers += times * self._repeated(share, self._pooled[: index + 1])
     return layers[..., 0] / (starts[-1] - starts[0])
+
+
+def _means(
+  tokens: tokens_lib.Tokens, groups: neighbours.Neighbours
+) -> tokens_lib.Tokens:
+  """Returns the mean of each group as a token."""
+  states, mask = groups.mean(tokens.states, tokens.mask)
+  documents = tokens.documents
+  if documents is not None:
+    documents = groups.first(documents)
+  positions = groups.first(tokens.positions)
+  return tokens_lib.Tokens(states, positions, None, documents, mask)

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from tests import drops_testing
-from token_dropping.dropping import drop_plan
 from token_dropping.dropping.drops import neighbours
 
 MASK = tf.constant([[1] * 8, [1] * 2 + [0] * 6])
@@ -66,13 +65,15 @@ def test_share_is_one_over_the_real_tokens_of_a_group():
   [(0.5, 512, 256), (0.25, 512, 128), (0.5, 9, 5), (0.125, 4, 2), (0.5, 1, 1)],
 )
 def test_number_of_groups(ratio, length, count):
-  plan = drop_plan.DropPlan.create(12, token_keep_ratio=ratio, drop_type="pool")
+  plan = drops_testing.make_plan(
+    12, token_keep_ratio=ratio, drop={"type": "pool"}
+  )
   assert plan.keep_counts(length) == (count,)
 
 
 def test_groups_of_groups_are_those_of_the_whole():
   stages = [{"layer": 3, "keep_ratio": 0.5}, {"layer": 5, "keep_ratio": 0.25}]
-  plan = drop_plan.DropPlan.create(12, stages=stages, drop_type="pool")
+  plan = drops_testing.make_plan(12, stages=stages, drop={"type": "pool"})
   for length in (9, 30, 512):
     half, quarter = plan.keep_counts(length)
     numbers = tf.range(quarter, dtype=tf.float32)[tf.newaxis, :, tf.newaxis]
@@ -105,12 +106,12 @@ def test_groups_of_groups_are_those_of_the_whole():
 )
 def test_other_shares_are_refused(fields, message):
   with pytest.raises(ValueError) as caught:
-    drop_plan.DropPlan.create(12, drop_type="pool", **fields)
+    drops_testing.make_plan(12, drop={"type": "pool"}, **fields)
   assert str(caught.value) == message
 
 
 def test_a_schedule_of_other_shares_is_refused():
-  plan = drop_plan.DropPlan.create(12, drop_type="pool")
+  plan = drops_testing.make_plan(12, drop={"type": "pool"})
   assert plan.with_ratios([1.0]).keep_counts(64) == (64,)
   with pytest.raises(ValueError, match="keep_ratios must be 1, 1/2, .*: 0.75"):
     plan.with_ratios([0.75])

@@ -10,6 +10,7 @@ import dataclasses
 import tensorflow as tf
 
 from token_dropping.dropping import layer_run
+from token_dropping.dropping import tokens as tokens_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,15 +19,13 @@ class _Waiting:
 
   Attributes:
     layer: int, 0-based, of the stage.
-    states: [B, N, D].
-    mask: [B, N], or `None` without padding.
-    positions: int32 [B, K], ascending, those that stay.
+    tokens: N of each sequence.
+    places: int32 [B, K], ascending, those that stay.
   """
 
   layer: int
-  states: tf.Tensor
-  mask: tf.Tensor | None
-  positions: tf.Tensor
+  tokens: tokens_lib.Tokens
+  places: tf.Tensor
 
 
 class SkipRun(layer_run.LayerRun):
@@ -36,57 +35,47 @@ class SkipRun(layer_run.LayerRun):
   waits with the state that it had when it left.
   """
 
-  def __init__(self, encoder, embeddings: tf.Tensor, mask: tf.Tensor | None):
-    super().__init__(encoder, embeddings, mask)
+  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
+    super().__init__(stack, tokens, scorer)
     self._waiting: list[_Waiting] = []
 
   def dropping_layer(self, keep: int) -> None:
-    if keep == self._states.shape[1]:
+    if keep == self.tokens.count:
       return self._next_layer()
-    keys, mask = self._keys()
+    keys = self._keys()
     self._leave(keep)
-    self._states = self._layer(self._states, keys, mask)
-    self._finish_layer()
+    self._finish_layer(self._layer(self.tokens, keys))
 
   def restore(self) -> None:
     if not self._waiting:
       return
     self.computed_share = self._computed_share()
-    self._states = self._all_states()
-    self._mask = self._waiting[0].mask
+    self.tokens = self._waiting[0].tokens.with_states(self._all_states())
     self._waiting = []
 
-  def _keys(self) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Returns states and mask of what a layer that drops attends to."""
-    return self._states, self._mask
+  def _keys(self) -> tokens_lib.Tokens:
+    """Returns what a layer that drops attends to."""
+    return self.tokens
 
   def _leave(self, keep: int) -> None:
     """Lets all but the `keep` most important tokens wait."""
-    positions = self._select(keep)
+    places = self._select(keep)
     layer = len(self.encoder_outputs)
-    self._waiting.append(_Waiting(layer, self._states, self._mask, positions))
-    gather = self._encoder._gather
-    self.ids = gather(self.ids, positions)
-    self.kept_positions = (
-      positions
-      if self.kept_positions is None
-      else gather(self.kept_positions, positions)
-    )
-    if self._mask is not None:
-      self._mask = gather(self._mask, positions)
-    self._states = gather(self._states, positions)
+    self._waiting.append(_Waiting(layer, self.tokens, places))
+    self.tokens = self.tokens.gather(places)
+    self.kept_positions = self.tokens.positions
 
   def _all_states(self) -> tf.Tensor:
-    states = self._states
+    states = self.tokens.states
     for waiting in reversed(self._waiting):
-      states = self._encoder._restore(waiting.states, states, waiting.positions)
+      states = waiting.tokens.restored(states, waiting.places)
     return states
 
   def _computed_share(self) -> tf.Tensor:
     first, end = self._waiting[0].layer, len(self.encoder_outputs)
-    share = self._column(self._states, 1.0)  # [B, K, 1]
+    share = self._column(self.tokens.states, 1.0)  # [B, K, 1]
     for waiting in reversed(self._waiting):
       left = (waiting.layer - first) / (end - first)
-      before = self._column(waiting.states, left)
-      share = self._encoder._restore(before, share, waiting.positions)
+      before = self._column(waiting.tokens.states, left)
+      share = tokens_lib.restore(before, share, waiting.places)
     return share[..., 0]

@@ -23,12 +23,6 @@ class FrequencyScorer(token_scorer.TokenScorer):
   The layer holds one non-trainable float32 weight `counts`, [V], equal on every
   replica.
 
-  Args:
-    vocab_size: int, V.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    **kwargs: of `tf_keras.layers.Layer`.
-
   Example:
 
   >>> scorer = FrequencyScorer(vocab_size=4)
@@ -37,6 +31,9 @@ class FrequencyScorer(token_scorer.TokenScorer):
   >>> [[f"{score:.3f}" for score in row] for row in scores.numpy()]
   [['1.946', '0.560']]
   """
+
+  by_id_alone = True
+  unit = "nats"
 
   def build(self, input_shape=None):
     # Aggregation as in `ImportanceScorer`.

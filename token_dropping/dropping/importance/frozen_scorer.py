@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import vocabulary
+from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import token_scorer
 
 
@@ -25,9 +27,7 @@ class FrozenScorer(token_scorer.TokenScorer):
     vocab_size: int, V.
     scores: V floats; NaN: unknown, which counts as the highest of the others,
       so that unseen ids stay.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    **kwargs: of `tf_keras.layers.Layer`.
+    **kwargs: of `TokenScorer`, its lists by position too.
 
   Raises:
     ValueError: another number of scores, an infinite one, or none known.
@@ -38,6 +38,10 @@ class FrozenScorer(token_scorer.TokenScorer):
   >>> scorer(tf.constant([[0, 1, 2]])).numpy().tolist()
   [[0.5, 2.5, 10000.0]]
   """
+
+  fields = {"table_file": ""}
+  by_id_alone = True
+  unit = "nats"
 
   def __init__(
     self,
@@ -59,6 +63,28 @@ class FrozenScorer(token_scorer.TokenScorer):
         "the scores must be finite, or NaN where unknown. Received: Inf, or "
         "nothing but NaN"
       )
+
+  @classmethod
+  def check_fields(cls, config, kind: str) -> None:
+    path = config.importance.table_file
+    if bool(path) != (kind in importance_table.KINDS):
+      raise ValueError(
+        "importance.table_file must be set with importance.type "
+        f"{' and '.join(importance_table.KINDS)}, and with no other. Received: "
+        f"{path!r} with {kind}"
+      )
+
+  @classmethod
+  def arguments(cls, config, vocab_size: int) -> dict:
+    """Reads the table; raises `UserError` where it cannot be used."""
+    path = config.importance.table_file
+    table = importance_table.ImportanceTable.read(path)
+    table.check_kind(config.importance.type, path)
+    scores = table.padded_scores(vocab_size, path)
+    if config.vocab_file:
+      words = vocabulary.Vocabulary.from_file(config.vocab_file)
+      table.check_vocabulary(words, path)
+    return {"scores": scores}
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     highest = np.nanmax(self._scores)

@@ -34,8 +34,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     **kwargs: of `tf_keras.layers.Layer`.
 
   Raises:
-    ValueError: beta outside [0, 1); an id outside the vocabulary or in both
-      lists.
+    ValueError: beta outside [0, 1), or as `TokenScorer`.
 
   Example:
 
@@ -44,6 +43,9 @@ class ImportanceScorer(token_scorer.TokenScorer):
   >>> scorer([[0, 3, 4]]).numpy().tolist()
   [[-10000.0, 6.5, 10.0]]
   """
+
+  by_id_alone = True
+  unit = "nats"
 
   def __init__(
     self,
@@ -55,9 +57,20 @@ class ImportanceScorer(token_scorer.TokenScorer):
     **kwargs,
   ):
     super().__init__(vocab_size, allow_list, deny_list, **kwargs)
-    check_beta(beta)
+    _check_beta(beta)
     self.init_value = init_value
     self.beta = beta
+
+  @classmethod
+  def check_fields(cls, config, kind: str) -> None:
+    _check_beta(config.token_loss_beta)
+
+  @classmethod
+  def arguments(cls, config, vocab_size: int) -> dict:
+    return {
+      "init_value": config.token_loss_init_value,
+      "beta": config.token_loss_beta,
+    }
 
   def build(self, input_shape=None):
     initial = np.where(self._pins == 0.0, self.init_value, self._pins)
@@ -114,7 +127,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     }
 
 
-def check_beta(beta: float) -> None:
+def _check_beta(beta: float) -> None:
   """Refuses a beta outside [0, 1) with a `ValueError`."""
   if not 0 <= beta < 1:
     raise ValueError(f"token_loss_beta must be in [0, 1). Received: {beta}")

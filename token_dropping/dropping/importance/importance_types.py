@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which scores decide what tokens stay: `importance.type` and its fields.
+"""The types of importance by the name that YAML has for them, and their fields.
 
 task:
   model:
@@ -8,7 +8,6 @@ task:
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 from official.modeling.hyperparams import base_config
 
@@ -16,139 +15,85 @@ from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import frequency_scorer
 from token_dropping.dropping.importance import frozen_scorer
 from token_dropping.dropping.importance import importance_scorer
-from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import loss_noise_scorer
 from token_dropping.dropping.importance import loss_random_scorer
 from token_dropping.dropping.importance import norm_scorer
 from token_dropping.dropping.importance import random_scorer
 from token_dropping.dropping.importance import token_scorer
 
-# Another score for the same id in another layer.
-_OF_LAYERS = ("random", "mlm_loss_random", "mlm_loss_noise", "hidden_norm")
-TYPES = ("mlm_loss", "frequency", *_OF_LAYERS, *importance_table.KINDS)
+TYPES: dict[str, type[token_scorer.TokenScorer]] = {
+  "mlm_loss": importance_scorer.ImportanceScorer,
+  "frequency": frequency_scorer.FrequencyScorer,
+  "random": random_scorer.RandomScorer,
+  "mlm_loss_random": loss_random_scorer.LossRandomScorer,
+  "mlm_loss_noise": loss_noise_scorer.LossNoiseScorer,
+  "hidden_norm": norm_scorer.HiddenNormScorer,
+  "pretrained_mlm": frozen_scorer.FrozenScorer,
+  "mutual_information": frozen_scorer.FrozenScorer,
+}
+# The fields of all types and their defaults: `importance` in YAML.
+FIELDS = {
+  name: default
+  for scorer_class in TYPES.values()
+  for name, default in scorer_class.fields.items()
+}
+ImportanceConfig = dataclasses.make_dataclass(
+  "ImportanceConfig",
+  [
+    ("type", str | None, None),
+    *((name, type(default), default) for name, default in FIELDS.items()),
+  ],
+  bases=(base_config.Config,),
+  namespace={
+    "__doc__": """How the tokens that stay are chosen.
 
+    Attributes:
+      type: one of `TYPES`; `None` means the published `mlm_loss`, and `random`
+        where every layer makes its own choice.
 
-@dataclasses.dataclass
-class ImportanceConfig(base_config.Config):
-  """How the tokens that stay are chosen.
-
-  Attributes:
-    type: one of `TYPES`; `None` means the published `mlm_loss`, and `random`
-      where every layer makes its own choice.
-    random_ratio: of `mlm_loss_random`, which share of those that stay is drawn
-      at random, in [0, 1].
-    temperature: of `mlm_loss_noise`, in nats, above 0.
-    table_file: of `pretrained_mlm` and `mutual_information`, the table that
-      `python -m token_dropping.importance` made.
-  """
-
-  type: str | None = None
-  random_ratio: float = 0.1
-  temperature: float = 1.0
-  table_file: str = ""
+    The others are `fields` of the types.
+    """,
+    "__module__": __name__,
+  },
+)
 
 
 def resolve(kind: str | None, drop_type: str = drop_types.DEFAULT) -> str:
-  """Returns the type that an `importance.type`, perhaps unset, stands for.
-
-  Args:
-    kind: of the config.
-    drop_type: what happens to the others, one of `drop_types.TYPES`.
-  """
+  """Returns the type that an `importance.type`, perhaps unset, stands for."""
   return kind or drop_types.get(drop_type).default_importance
 
 
-def check(
-  config: ImportanceConfig, drop_type: str = drop_types.DEFAULT
-) -> None:
-  """Checks the fields; of a table only that one is named.
-
-  Args:
-    config: the fields.
-    drop_type: what happens to the others.
+def get(kind: str) -> type[token_scorer.TokenScorer]:
+  """Returns the class of a type.
 
   Raises:
-    ValueError: the first rule that is broken.
+    ValueError: there is no such type.
   """
-  kind = resolve(config.type, drop_type)
   if kind not in TYPES:
     raise ValueError(
       f"importance.type must be one of {', '.join(TYPES)}. Received: {kind!r}"
     )
-  if drop_types.get(drop_type).chooses_by_layer and kind not in _OF_LAYERS:
+  return TYPES[kind]
+
+
+def check_fields(config) -> None:
+  """Refuses a type that the drop type cannot use, and wrong fields of any type.
+
+  Args:
+    config: a `DroppingConfig`.
+
+  Raises:
+    ValueError: the first rule that is broken.
+  """
+  drop_type = config.drop.type
+  kind = resolve(config.importance.type, drop_type)
+  by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]
+  chooses = drop_types.get(drop_type).chooses_by_layer
+  if get(kind).by_id_alone and chooses:
     raise ValueError(
-      f"importance.type must be one of {', '.join(_OF_LAYERS)} where drop.type "
+      f"importance.type must be one of {', '.join(by_layer)} where drop.type "
       f"is {drop_type}: with others all layers choose the same. Received: "
       f"{kind!r}"
     )
-  loss_random_scorer.check_random_ratio(config.random_ratio)
-  loss_noise_scorer.check_temperature(config.temperature)
-  if bool(config.table_file) != (kind in importance_table.KINDS):
-    raise ValueError(
-      "importance.table_file must be set with importance.type "
-      f"{' and '.join(importance_table.KINDS)}, and with no other. Received: "
-      f"{config.table_file!r} with {kind}"
-    )
-
-
-def create(
-  config: ImportanceConfig,
-  vocab_size: int,
-  init_value: float,
-  beta: float,
-  allow_list: Sequence[int],
-  deny_list: Sequence[int],
-  drop_type: str = drop_types.DEFAULT,
-) -> token_scorer.TokenScorer:
-  """Makes the scorer that a config describes.
-
-  Args:
-    config: the fields.
-    vocab_size: int, V.
-    init_value: float, of the types that average losses.
-    beta: float, likewise.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    drop_type: what happens to the others.
-
-  Raises:
-    UserError: `table_file` cannot be used.
-    ValueError: a value breaks its rule.
-
-  Example:
-
-  >>> scorer = create(
-  ...   ImportanceConfig(type="random"), 8, 10.0, 0.995, [1, 2, 3, 4], [0])
-  >>> type(scorer).__name__
-  'RandomScorer'
-  """
-  check(config, drop_type)
-  kind = resolve(config.type, drop_type)
-  common = {
-    "vocab_size": vocab_size,
-    "allow_list": allow_list,
-    "deny_list": deny_list,
-    "name": "importance_scorer",
-  }
-  average = common | {"init_value": init_value, "beta": beta}
-  if kind == "mlm_loss":
-    return importance_scorer.ImportanceScorer(**average)
-  if kind == "mlm_loss_random":
-    return loss_random_scorer.LossRandomScorer(
-      random_ratio=config.random_ratio, **average
-    )
-  if kind == "mlm_loss_noise":
-    return loss_noise_scorer.LossNoiseScorer(
-      temperature=config.temperature, **average
-    )
-  if kind in importance_table.KINDS:
-    table = importance_table.ImportanceTable.read(config.table_file)
-    table.check_kind(kind, config.table_file)
-    scores = table.padded_scores(vocab_size, config.table_file)
-    return frozen_scorer.FrozenScorer(scores=scores, **common)
-  plain = {
-    "frequency": frequency_scorer.FrequencyScorer,
-    "random": random_scorer.RandomScorer,
-    "hidden_norm": norm_scorer.HiddenNormScorer,
-  }
-  return plain[kind](**common)
+  for scorer_class in TYPES.values():
+    scorer_class.check_fields(config, kind)

@@ -7,7 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import vocabulary
-from token_dropping.dropping import token_selector
+from token_dropping.dropping import config as dropping_config
+from token_dropping.dropping import tokens
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import loss_noise_scorer
@@ -41,14 +42,12 @@ def make_scorer(tmp_path):
         kind, words, scores, np.ones([V], int)
       ).write(path)
       fields["table_file"] = path
-    scorer = importance_types.create(
-      importance_types.ImportanceConfig(type=kind, **fields),
-      V,
-      init_value=10.0,
-      beta=0.0,
-      allow_list=[CLS],
-      deny_list=[PAD],
-    )
+    scorer = dropping_config.DroppingConfig(
+      importance={"type": kind, **fields},
+      token_loss_beta=0.0,
+      token_allow_list=(CLS,),
+      token_deny_list=(PAD,),
+    ).make_scorer(V)
     scorer.build()
     return scorer
 
@@ -80,7 +79,7 @@ def test_special_ids_and_dense_inputs_are_pinned(scorer):
 @pytest.mark.parametrize("keep", [2, 5])
 def test_padding_leaves_first_and_special_ids_stay(scorer, keep):
   scores = scorer(IDS, _states(), mask=MASK, keep=keep, layer=1)
-  kept = token_selector.TokenSelector()(scores, keep=keep, mask=MASK)
+  kept = tokens.select(scores, keep=keep, mask=MASK)
   assert {0, 3} <= set(kept.numpy()[0]) <= {0, 1, 2, 3, 4}
 
 
@@ -196,7 +195,7 @@ def test_random_share_is_drawn_from_the_tokens_that_loss_leaves(make_scorer):
     chosen = scores.numpy()[0]
     assert chosen[0] == 1e4 and chosen[1] == 2.0
     assert (chosen[2:-2] < 1.0).all() and (chosen[2:-2] > 0.0).all()
-    kept.append(token_selector.TokenSelector()(scores, 3, mask).numpy()[0, 2])
+    kept.append(tokens.select(scores, 3, mask).numpy()[0, 2])
   assert len(set(kept)) > 10
   assert max(kept) < 42
 
@@ -282,10 +281,12 @@ def test_unset_is_random_where_layers_choose():
 
 
 def test_same_scores_in_every_layer_are_refused_where_layers_choose():
-  config = importance_types.ImportanceConfig(type="frequency")
-  importance_types.check(config, "context")
+  config = dropping_config.DroppingConfig(importance={"type": "frequency"})
+  config.drop.type = "context"
+  importance_types.check_fields(config)
+  config.drop.type = "layerwise"
   with pytest.raises(ValueError) as caught:
-    importance_types.check(config, "layerwise")
+    importance_types.check_fields(config)
   assert str(caught.value) == (
     "importance.type must be one of random, mlm_loss_random, mlm_loss_noise, "
     "hidden_norm where drop.type is layerwise: with others all layers choose "

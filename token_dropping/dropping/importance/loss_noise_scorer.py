@@ -31,10 +31,22 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
   ['10.0']
   """
 
+  fields = {"temperature": 1.0}
+  by_id_alone = False
+
   def __init__(self, vocab_size: int, temperature: float, **kwargs):
     super().__init__(vocab_size, **kwargs)
-    check_temperature(temperature)
+    _check_temperature(temperature)
     self.temperature = temperature
+
+  @classmethod
+  def check_fields(cls, config, kind: str) -> None:
+    _check_temperature(config.importance.temperature)
+
+  @classmethod
+  def arguments(cls, config, vocab_size: int) -> dict:
+    own = {"temperature": config.importance.temperature}
+    return super().arguments(config, vocab_size) | own
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     losses = super()._score(ids, states, mask, keep, layer)
@@ -45,7 +57,7 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
     return super().get_config() | {"temperature": self.temperature}
 
 
-def check_temperature(temperature: float) -> None:
+def _check_temperature(temperature: float) -> None:
   """Refuses a temperature that is not above 0 with a `ValueError`."""
   if not temperature > 0:
     raise ValueError(

@@ -36,10 +36,23 @@ class LossRandomScorer(importance_scorer.ImportanceScorer):
   [[False, True, False]]
   """
 
+  fields = {"random_ratio": 0.1}
+  by_id_alone = False
+  unit = ""
+
   def __init__(self, vocab_size: int, random_ratio: float, **kwargs):
     super().__init__(vocab_size, **kwargs)
-    check_random_ratio(random_ratio)
+    _check_random_ratio(random_ratio)
     self.random_ratio = random_ratio
+
+  @classmethod
+  def check_fields(cls, config, kind: str) -> None:
+    _check_random_ratio(config.importance.random_ratio)
+
+  @classmethod
+  def arguments(cls, config, vocab_size: int) -> dict:
+    own = {"random_ratio": config.importance.random_ratio}
+    return super().arguments(config, vocab_size) | own
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     scores = super()._score(ids, states, mask, keep, layer)
@@ -55,7 +68,7 @@ class LossRandomScorer(importance_scorer.ImportanceScorer):
     return super().get_config() | {"random_ratio": self.random_ratio}
 
 
-def check_random_ratio(ratio: float) -> None:
+def _check_random_ratio(ratio: float) -> None:
   """Refuses a ratio outside [0, 1] with a `ValueError`."""
   if not 0 <= ratio <= 1:
     raise ValueError(

@@ -16,12 +16,6 @@ class HiddenNormScorer(token_scorer.TokenScorer):
   After a layer normalization without learnt scale all norms are equal, so this
   says little in a post-layer-norm network that has just begun to train.
 
-  Args:
-    vocab_size: int, V.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    **kwargs: of `tf_keras.layers.Layer`.
-
   Example:
 
   >>> states = tf.constant([[[3.0, 4.0], [0.0, 1.0]]])

@@ -15,12 +15,6 @@ class RandomScorer(token_scorer.TokenScorer):
   (https://arxiv.org/abs/2211.11586), section 3, here with pinned ids. The
   numbers are a function of seed, step, replica and layer.
 
-  Args:
-    vocab_size: int, V.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    **kwargs: of `tf_keras.layers.Layer`.
-
   Example:
 
   >>> scorer = RandomScorer(vocab_size=8, deny_list=[0])

@@ -22,6 +22,15 @@ ALWAYS_DROPPED = -1e4
 class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   """Scores the tokens that are there when a layer is about to drop some.
 
+  A type of importance is a subclass.
+
+  Class attributes:
+    fields: dict, the fields under `importance` in YAML that are the type's own,
+      and their defaults.
+    by_id_alone: bool, whether a token's id alone decides on its score, so that
+      every layer would choose the same.
+    unit: str, of the scores, for people; empty without one.
+
   Args:
     vocab_size: int, V.
     allow_list: ids that are always kept.
@@ -34,6 +43,10 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   Raises:
     ValueError: an id outside the vocabulary or in both lists.
   """
+
+  fields = {}
+  by_id_alone = False
+  unit = ""
 
   def __init__(
     self,
@@ -52,6 +65,30 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     self._pins[list(allow_list)] = ALWAYS_KEPT
     self._pins[list(deny_list)] = ALWAYS_DROPPED
     self.seeds = step_seed.StepSeed()
+
+  @classmethod
+  def check_fields(cls, config, kind: str) -> None:
+    """Refuses wrong values of the fields that are the type's own.
+
+    Args:
+      config: a `DroppingConfig`.
+      kind: the type that it chooses, perhaps another one.
+
+    Raises:
+      ValueError: with the rule and the value.
+    """
+    del config, kind
+
+  @classmethod
+  def arguments(cls, config, vocab_size: int) -> dict:
+    """Returns the arguments of the constructor that are the type's own.
+
+    Args:
+      config: a `DroppingConfig`, checked.
+      vocab_size: int, V.
+    """
+    del config, vocab_size
+    return {}
 
   def build(self, input_shape=None):
     """Makes the weights, which no input shapes."""

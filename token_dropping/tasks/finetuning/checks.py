@@ -4,7 +4,7 @@
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
-from token_dropping.models import encoder_checks
+from token_dropping.dropping import config as dropping_config
 from token_dropping.models import encoder_config
 from token_dropping.tasks.finetuning import filling as finetune_filling
 from token_dropping.tasks.sentences import task as sentence_task
@@ -34,7 +34,7 @@ def check(params: cfg.ExperimentConfig) -> None:
   )
   _check_numbers(task)
   _check_validation(params)
-  encoder_checks.check(task)
+  encoder_config.check_encoder(task)
   errors.require(
     not task.model.encoder.any.drop_at_inference,
     "task.model.encoder.any.drop_at_inference must be false: what is evaluated "
@@ -54,7 +54,7 @@ def find_doubts(task: cfg.TaskConfig) -> list[str]:
   unset = {
     "drop_layer": (encoder.drop_layer, None),
     "restore_layer": (encoder.restore_layer, None),
-    "drop.type": (encoder.drop.type, encoder_config.DropConfig.type),
+    "drop.type": (encoder.drop.type, dropping_config.DropConfig.type),
   }
   return [
     f"task.model.encoder.any.{name} should be set with token_keep_ratio or "

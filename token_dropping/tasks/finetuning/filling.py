@@ -16,6 +16,7 @@ from official.core import config_definitions as cfg
 from token_dropping.common import errors
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import glue_tasks
+from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.importance import importance_types
 from token_dropping.models import encoder_config
 from token_dropping.tasks.finetuning import task as finetune_task
@@ -33,7 +34,7 @@ _WHOLE_SEQUENCE = {
   "drop_layer": None,
   "restore_layer": None,
   "stages": [],
-  "drop": encoder_config.DropConfig().as_dict(),
+  "drop": dropping_config.DropConfig().as_dict(),
   "drop_at_inference": False,
 }
 
@@ -55,9 +56,7 @@ def use_pretrained(params: cfg.ExperimentConfig, model_dir: str) -> None:
   """
   run = trained_run.TrainedRun.read(model_dir, source=PRETRAINED)
   encoder = encoder_config.TokenDropEncoderConfig(**run.encoder.as_dict())
-  encoder.importance.type = importance_types.resolve(
-    encoder.importance.type, encoder.drop.type
-  )
+  encoder.importance.type = encoder.importance_type
   encoder.override(_WHOLE_SEQUENCE)
   encoder.vocab_file = os.path.join(model_dir, trained_run.VOCAB)
   params.task.model.encoder.any = encoder

@@ -10,7 +10,6 @@ from token_dropping.common import errors
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import keep_schedule
-from token_dropping.models import encoder_checks
 from token_dropping.models import encoder_config
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
@@ -34,7 +33,7 @@ def check(task: cfg.TaskConfig) -> None:
       _check_masking(data, f"task.{name}")
       _check_skipping(data, f"task.{name}")
   if isinstance(task, masked_lm_config.TokenDropMaskedLMConfig):
-    encoder_checks.check(task)
+    encoder_config.check_encoder(task)
     _check_schedule(task)
     _check_validation(task)
     _check_slices(task)
@@ -71,7 +70,7 @@ def _check_faults(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
 
 
 def _check_schedule(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
-  plan = encoder_config.get_drop_plan(task.model.encoder.any)
+  plan = task.model.encoder.any.drop_plan
   with _fields_of("task.keep_schedule"):
     keep_schedule.phases(task.keep_schedule, plan)
   with _fields_of("task.semantic_consistency"):

@@ -7,7 +7,6 @@ from official.nlp.tasks import masked_lm
 
 from token_dropping.dropping import keep_schedule as schedules
 from token_dropping.dropping import step_schedule
-from token_dropping.models import encoder_config
 from token_dropping.tasks.masked_lm import semantic_consistency as consistency
 
 
@@ -60,7 +59,7 @@ def schedule_of(task: TokenDropMaskedLMConfig) -> step_schedule.StepSchedule:
     ValueError: a value of the schedule or the encoder outside its range.
   """
   config = task.keep_schedule
-  plan = encoder_config.get_drop_plan(task.model.encoder.get())
+  plan = task.model.encoder.get().drop_plan
   return step_schedule.StepSchedule(
     schedules.phases(config, plan),
     config.full_interval,

@@ -31,9 +31,8 @@ def update(labels: dict, model: tf_keras.Model, metrics: list) -> None:
     model: the `TokenDropPretrainer`; the shares are those of its encoder.
     metrics: those of `make_metrics` are fed, others left alone.
   """
-  encoder = model.encoder_network
-  with encoder.following(encoder.drop_plan, at_inference=True):
-    outputs = model(labels, training=False)
+  plan = model.encoder_network.drop_plan
+  outputs = model(labels, training=False, plan=plan)
   losses = mlm_losses.masked_lm_losses(labels, outputs)
   weights = labels["masked_lm_weights"]  # [B, P]
   found = {metric.name: metric for metric in metrics}

@@ -10,7 +10,6 @@ import tf_keras
 from official.modeling import optimization
 
 from token_dropping.dropping import step_schedule
-from token_dropping.models import multiply_adds
 
 
 class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
@@ -29,8 +28,8 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
 
   Example:
 
-  >>> from token_dropping import drop_plan, keep_schedule
-  >>> plan = drop_plan.DropPlan.create(4, token_keep_ratio=0.25, drop_layer=0)
+  >>> from token_dropping.dropping import drop_plan, keep_schedule
+  >>> plan = drop_plan.DropPlan(4, (drop_plan.Stage(0, 0.25),), 3)
   >>> schedule = step_schedule.StepSchedule((  # 1.75 layers, then all 4
   ...   keep_schedule.Phase(0, plan),
   ...   keep_schedule.Phase(60, keep_schedule.full_plan(plan))))
@@ -60,7 +59,7 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   def _layer_tokens(self, steps):
     """Returns those of the first steps, of one sequence."""
     return sum(
-      count * multiply_adds.layer_tokens(kind, self._seq_length)
+      count * kind.layer_tokens(self._seq_length)
       for kind, count in self._schedule.counts(steps).items()
     )
 

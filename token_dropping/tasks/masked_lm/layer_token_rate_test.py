@@ -6,15 +6,14 @@ import pytest
 import tensorflow as tf
 from official.modeling import optimization
 
+from tests import drops_testing
 from tests import replica_testing
-from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
-from token_dropping.models import multiply_adds
 from token_dropping.tasks.masked_lm import layer_token_rate
 
 LENGTH, STEPS = 16, 20
-PLAN = drop_plan.DropPlan.create(
+PLAN = drops_testing.make_plan(
   5, token_keep_ratio=0.25, drop_layer=1, restore_layer=3
 )
 FULL = keep_schedule.full_plan(PLAN)
@@ -22,10 +21,10 @@ FULL = keep_schedule.full_plan(PLAN)
 
 def test_layer_tokens_by_hand():
   # Layers 0, 3 and 4 have 16 tokens, 1 and 2 have 4.
-  assert multiply_adds.layer_tokens(step_schedule.StepKind(PLAN), LENGTH) == 56
-  assert multiply_adds.layer_tokens(step_schedule.StepKind(FULL), LENGTH) == 80
+  assert step_schedule.StepKind(PLAN).layer_tokens(LENGTH) == 56
+  assert step_schedule.StepKind(FULL).layer_tokens(LENGTH) == 80
   both = step_schedule.StepKind(PLAN, compared=True)
-  assert multiply_adds.layer_tokens(both, LENGTH) == 80
+  assert both.layer_tokens(LENGTH) == 80
 
 
 def test_rate_advances_with_the_layer_tokens():
@@ -67,7 +66,7 @@ def test_optimizer_of_the_task_uses_it():
     step_schedule.StepKind(each)
     for each in (plan, keep_schedule.full_plan(plan))
   ]
-  few, all_ = (multiply_adds.layer_tokens(kind, LENGTH) for kind in kinds)
+  few, all_ = (kind.layer_tokens(LENGTH) for kind in kinds)
   share = few / (few + all_)  # of the layer-tokens, in half of the steps
   np.testing.assert_allclose(
     by_tokens(STEPS // 2), plain(share * STEPS), rtol=1e-5

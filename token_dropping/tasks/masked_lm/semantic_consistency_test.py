@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping.dropping import drop_plan
+from tests import drops_testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.tasks.masked_lm import semantic_consistency
@@ -102,8 +102,8 @@ def test_half_precision_states_are_compared_in_float32():
   np.testing.assert_array_equal(found, [0.0])
 
 
-PLAN = drop_plan.DropPlan.create(12)
-BERT = drop_plan.DropPlan.create(12, token_keep_ratio=1.0)
+PLAN = drops_testing.make_plan(12)
+BERT = drops_testing.make_plan(12, token_keep_ratio=1.0)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from official.nlp.tasks import masked_lm
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
-from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
@@ -269,14 +268,7 @@ def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
 
 def _run_passes(kind: step_schedule.StepKind, model, batch: dict) -> list[dict]:
   """Returns what the model returns for each pass of a step."""
-  plans = [kind.plan]
-  if kind.compared:
-    plans.append(keep_schedule.full_plan(kind.plan))
-  outputs = []
-  for plan in plans:
-    with model.encoder_network.following(plan):
-      outputs.append(model(batch, training=True))
-  return outputs
+  return [model(batch, training=True, plan=plan) for plan in kind.plans]
 
 
 def _global_sum(values):

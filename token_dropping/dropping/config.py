@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML fields of token dropping, the same for every network.
+
+task:
+  model:
+    encoder:
+      type: any
+      any: {token_keep_ratio: 0.5, drop_layer: 5, vocab_file: vocab.txt}
+"""
+
+import dataclasses
+
+from official.modeling.hyperparams import base_config
+
+from token_dropping.common import vocabulary
+from token_dropping.dropping import drop_plan as plans
+from token_dropping.dropping.drops import drop_types
+from token_dropping.dropping.importance import importance_types
+from token_dropping.dropping.importance import token_scorer
+
+# [UNK] [CLS] [SEP] [MASK] and [PAD] of BERT's published 30,522-line vocabulary.
+PUBLISHED_ALLOW_LIST = (100, 101, 102, 103)
+PUBLISHED_DENY_LIST = (0,)
+
+
+@dataclasses.dataclass
+class StageConfig(base_config.Config):
+  """One of several layers in which tokens are dropped.
+
+  Attributes:
+    layer: 0-based.
+    keep_ratio: share of the whole sequence that stays, in (0, 1].
+  """
+
+  layer: int = 0
+  keep_ratio: float = plans.DEFAULT_KEEP_RATIO
+
+
+@dataclasses.dataclass
+class DropConfig(base_config.Config):
+  """What happens to the tokens that do not stay.
+
+  Attributes:
+    type: `skip`, they wait until `restore_layer` (the published method);
+      `context`, they wait, and stay keys and values of the others; `layerwise`,
+      each layer makes its own choice (random-LTD); `pool`, neighbours are
+      averaged instead (Funnel-Transformer).
+  """
+
+  type: str = drop_types.DEFAULT
+
+
+@dataclasses.dataclass
+class DroppingConfig(base_config.Config):
+  """What is dropped where, and which tokens stay.
+
+  A network's config inherits these fields beside its own, `num_layers` and
+  `vocab_size` among them.
+
+  Attributes:
+    token_keep_ratio: share of the positions that stay, in (0, 1]; 1.0 drops
+      nothing. `None` means 0.5, unless `token_keep_k` is set.
+    token_keep_k: the same as an absolute count.
+    drop_layer: layer in which only kept tokens are queries. `None` means
+      `num_layers // 2 - 1`; 1 where every layer makes its own choice.
+    restore_layer: first layer that sees all tokens again. `None` means the
+      last.
+    stages: several layers to drop at, by layer, each keeping at most what the
+      one before keeps. Instead of `token_keep_ratio`, `token_keep_k` and
+      `drop_layer`, which describe a single one.
+    drop: what happens to the tokens that do not stay.
+    token_loss_init_value: initial importance, in nats.
+    token_loss_beta: moving-average weight of the old importance.
+    token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
+      of `vocab_file`, or of BERT's published vocabulary.
+    always_keep_cls: whether `[CLS]` is one of them where `token_allow_list` is
+      `None`. False drops it as other tokens are, so that the middle layers
+      cannot rely on it.
+    token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
+    vocab_file: path of the `vocab.txt` that the records were made with.
+    importance: how the tokens that stay are chosen.
+    drop_at_inference: also drop in evaluation. Not for fine-tuning.
+
+  Example:
+
+  >>> config = DroppingConfig(token_keep_ratio=0.25)
+  >>> config.make_plan(num_layers=12).keep_counts(512)
+  (128,)
+  >>> type(config.make_scorer(vocab_size=30522)).__name__
+  'ImportanceScorer'
+  """
+
+  token_keep_ratio: float | None = None
+  token_keep_k: int | None = None
+  drop_layer: int | None = None
+  restore_layer: int | None = None
+  stages: list[StageConfig] = dataclasses.field(default_factory=list)
+  drop: DropConfig = dataclasses.field(default_factory=DropConfig)
+  token_loss_init_value: float = 10.0
+  token_loss_beta: float = 0.995
+  token_allow_list: tuple[int, ...] | None = None
+  always_keep_cls: bool = True
+  token_deny_list: tuple[int, ...] | None = None
+  vocab_file: str = ""
+  importance: importance_types.ImportanceConfig = dataclasses.field(
+    default_factory=importance_types.ImportanceConfig
+  )
+  drop_at_inference: bool = False
+
+  @property
+  def drop_plan(self) -> plans.DropPlan:
+    """The plan of a network's config, which has `num_layers`."""
+    return self.make_plan(self.num_layers)
+
+  @property
+  def importance_type(self) -> str:
+    """The name of the type of importance, also where it is left to `drop`."""
+    return importance_types.resolve(self.importance.type, self.drop.type)
+
+  def make_plan(self, num_layers: int) -> plans.DropPlan:
+    """Returns where tokens leave and return; raises `ValueError` if nowhere."""
+    return plans.make_plan(self, num_layers)
+
+  def make_scorer(self, vocab_size: int) -> token_scorer.TokenScorer:
+    """Returns what says which tokens stay, without weights as yet.
+
+    Raises:
+      UserError: `vocab_file` or `importance.table_file` cannot be used.
+      ValueError: a value breaks its rule.
+    """
+    allow, deny = self.id_lists(vocab_size)
+    importance_types.check_fields(self)
+    scorer_class = importance_types.get(self.importance_type)
+    return scorer_class(
+      vocab_size=vocab_size,
+      allow_list=allow,
+      deny_list=deny,
+      name="importance_scorer",
+      **scorer_class.arguments(self, vocab_size),
+    )
+
+  def id_lists(
+    self, vocab_size: int
+  ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns the allow and deny list: explicit, the vocabulary's or published.
+
+    Raises:
+      UserError: `vocab_file` is unreadable or misses a special token.
+      ValueError: `vocab_file` has more tokens than `vocab_size`, or the list
+        says already whether `[CLS]` is kept.
+    """
+    ids = self._special_ids(vocab_size)
+    deny = (ids.pop(vocabulary.PAD),)
+    if not self.always_keep_cls:
+      del ids[vocabulary.CLS]
+    allow = tuple(ids.values())
+    if self.token_allow_list is not None:
+      if not self.always_keep_cls:
+        raise ValueError(
+          "always_keep_cls must be true with token_allow_list, which says what "
+          "is kept. Received: false"
+        )
+      allow = tuple(self.token_allow_list)
+    if self.token_deny_list is not None:
+      deny = tuple(self.token_deny_list)
+    return allow, deny
+
+  def _special_ids(self, vocab_size: int) -> dict[str, int]:
+    if not self.vocab_file:
+      published = PUBLISHED_DENY_LIST + PUBLISHED_ALLOW_LIST
+      return dict(zip(vocabulary.SPECIAL_TOKENS, published, strict=True))
+    words = vocabulary.Vocabulary.from_file(self.vocab_file)
+    if len(words) > vocab_size:
+      raise ValueError(
+        f"vocab_size must be at least the {len(words)} tokens of "
+        f"{self.vocab_file}. Received: {vocab_size}"
+      )
+    return words.special_ids
+
+  def dropping_fields(self) -> dict:
+    """Returns these fields alone, of a network's config."""
+    return {n: value for n, value in self.as_dict().items() if n in FIELDS}
+
+  def without_files(self, vocab_size: int) -> "DroppingConfig":
+    """Returns these fields alone, with ids instead of the vocabulary's path."""
+    config = DroppingConfig()
+    config.override(self.dropping_fields())
+    config.token_allow_list, config.token_deny_list = self.id_lists(vocab_size)
+    config.always_keep_cls, config.vocab_file = True, ""
+    return config
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(DroppingConfig))
+# Another value leaves alone what is learnt, so that a run may go on with it.
+FREE_FIELDS = {*FIELDS, *importance_types.FIELDS} - {"importance"}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network offers to the method, and the pass that is made of it.
+
+Shapes: B batch, S sequence length, N tokens that are there, Q queries among
+them, R positions that the loss reads, D hidden size.
+"""
+
+import typing
+
+import tensorflow as tf
+
+from token_dropping.dropping import drop_plan
+from token_dropping.dropping import layer_run
+from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.dropping.drops import drop_types
+from token_dropping.dropping.importance import token_scorer
+
+
+class LayerStack(typing.Protocol):
+  """The transformer layers of a network, for one call of it.
+
+  Attributes:
+    num_layers: int, L.
+  """
+
+  num_layers: int
+
+  def run_layer(
+    self,
+    index: int,
+    queries: tokens_lib.Tokens,
+    keys: tokens_lib.Tokens | None = None,
+  ) -> tf.Tensor:
+    """Runs a layer on some tokens.
+
+    It must treat its queries independently of one another, but for the keys and
+    values that they share. Who sees whom follows from the tokens' positions,
+    documents and masks, never from their place among those that are there.
+
+    Args:
+      index: int in [0, L).
+      queries: Q tokens of each sequence.
+      keys: the N tokens that they attend to; `None` means the queries
+        themselves.
+
+    Returns:
+      The new states of the queries, [B, Q, D].
+    """
+
+
+def run_layers(
+  stack: LayerStack,
+  tokens: tokens_lib.Tokens,
+  plan: drop_plan.DropPlan | None = None,
+  scorer: token_scorer.TokenScorer | None = None,
+  read: tf.Tensor | None = None,
+) -> layer_run.LayerRun:
+  """Runs all layers of a network, dropping tokens on the way.
+
+  Args:
+    stack: the layers.
+    tokens: all tokens of the sequences, as they enter the first layer.
+    plan: where tokens leave and return; `None` computes all of them.
+    scorer: says which tokens stay; not needed where none leave.
+    read: int [B, R], ascending positions that the loss reads. The queries of
+      the last layer are then these alone, which is exact there; elsewhere its
+      output is what entered it. `None` computes all.
+
+  Returns:
+    The finished pass, with states, and what stayed.
+
+  Raises:
+    ValueError: the length is not static, or too short for the plan.
+  """
+  if plan is None:
+    plan = drop_plan.DropPlan(stack.num_layers, (), stack.num_layers - 1)
+  run = drop_types.get(plan.drop_type)(stack, tokens, scorer)
+  for stage, keep in zip(plan.stages, _keep_counts(plan, tokens), strict=True):
+    run.layers_before(stage.layer)
+    run.dropping_layer(keep)
+  run.layers_before(plan.restore_layer)
+  run.restore()
+  run.layers_before(stack.num_layers - 1)
+  run.last_layer(read)
+  return run
+
+
+def _keep_counts(
+  plan: drop_plan.DropPlan, tokens: tokens_lib.Tokens
+) -> tuple[int, ...]:
+  if not plan.stages:
+    return ()
+  if tokens.count is None:
+    raise ValueError(
+      "the sequence length must be static where tokens are dropped. "
+      f"Received: embeddings of shape {tokens.states.shape}"
+    )
+  return plan.keep_counts(tokens.count)

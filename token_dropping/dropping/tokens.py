@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens with all that is known of them: taken out, and put back.
+
+Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
+(https://arxiv.org/abs/2203.13240), section 3.1. Shapes: B batch, S sequence
+length, N tokens that are there, K of them that stay, D hidden size.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+  """Some tokens of each sequence, in their order.
+
+  Networks make their attention masks, rotations and windows from this.
+
+  Attributes:
+    states: [B, N, D].
+    positions: int32 [B, N], ascending, where in its sequence a token stands.
+    ids: int [B, N], -1 for tokens that have none; `None` where nobody knows.
+    documents: int [B, N], tokens of different documents in one record do not
+      see one another; `None` means that all are of one.
+    mask: [B, N], 0 at padding; `None` means that there is none.
+
+  Example:
+
+  >>> tokens = Tokens.of_sequence(tf.constant([[[10.0], [20.0], [30.0]]]))
+  >>> some = tokens.gather(tf.constant([[0, 2]]))
+  >>> some.positions.numpy().tolist()
+  [[0, 2]]
+  >>> tokens.restored(-some.states, tf.constant([[0, 2]])).numpy().ravel()
+  array([-10.,  20., -30.], dtype=float32)
+  """
+
+  states: tf.Tensor
+  positions: tf.Tensor
+  ids: tf.Tensor | None = None
+  documents: tf.Tensor | None = None
+  mask: tf.Tensor | None = None
+
+  @classmethod
+  def of_sequence(cls, states: tf.Tensor, **known) -> "Tokens":
+    """Returns all tokens of sequences.
+
+    Args:
+      states: [B, S, D].
+      **known: `ids`, `documents` and `mask`, as far as there are.
+    """
+    batch, length = tf.unstack(tf.shape(states)[:2])
+    positions = tf.broadcast_to(tf.range(length), [batch, length])
+    return cls(states, positions, **known)
+
+  @property
+  def count(self) -> int | None:
+    """N, where it is static."""
+    return self.states.shape[1]
+
+  def gather(self, places: tf.Tensor) -> "Tokens":
+    """Returns the tokens at some places, int [B, K] in [0, N)."""
+    return Tokens(
+      *(
+        None if known is None else tf.gather(known, places, batch_dims=1)
+        for known in self._all()
+      )
+    )
+
+  def restored(self, updates: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns the states [B, N, D], those at some places updated."""
+    return restore(self.states, updates, places)
+
+  def with_states(self, states: tf.Tensor) -> "Tokens":
+    """Returns the same tokens in other states [B, N, D]."""
+    return dataclasses.replace(self, states=states)
+
+  def _all(self) -> tuple[tf.Tensor | None, ...]:
+    return tuple(getattr(self, f.name) for f in dataclasses.fields(self))
+
+
+def restore(
+  states: tf.Tensor, updates: tf.Tensor, places: tf.Tensor
+) -> tf.Tensor:
+  """Puts updates where they were gathered from.
+
+  It is a gather, not a scatter: each place looks up its slot among the updates,
+  which accelerators do faster. A place that occurs several times takes one of
+  its updates, and the gradient goes to that one alone, so repetition never
+  counts twice.
+
+  Args:
+    states: [B, N, D], the states of all tokens before the update.
+    updates: [B, K, D].
+    places: int [B, K], ascending; where the updates belong.
+
+  Returns:
+    [B, N, D]: the update where there is one, else the old state; in the type of
+    the updates.
+  """
+  batch, length = tf.unstack(tf.shape(states)[:2])
+  sequence = tf.broadcast_to(
+    tf.range(length, dtype=places.dtype), [batch, length]
+  )  # [B, N]
+  slots = tf.searchsorted(places, sequence, side="right") - 1
+  slots = tf.maximum(slots, 0)  # [B, N]; meaningless before the first update
+  updated = tf.gather(places, slots, batch_dims=1) == sequence
+  return tf.where(
+    updated[..., tf.newaxis],
+    tf.gather(updates, slots, batch_dims=1),
+    tf.cast(states, updates.dtype),  # embeddings may be of a shorter type
+  )
+
+
+def select(
+  scores: tf.Tensor, keep: int, mask: tf.Tensor | None = None
+) -> tf.Tensor:
+  """Selects the highest-scored tokens of each sequence.
+
+  Padding is taken only when every real token is, whatever its score. Equal
+  scores go to the earlier token. Places come out ascending, so that a gather
+  reads memory in order and the kept tokens keep their order.
+
+  Args:
+    scores: float [B, N].
+    keep: K, static, at most N.
+    mask: [B, N], 0 at padding; `None` means no padding.
+
+  Returns:
+    int32 [B, K], ascending, without repetition.
+
+  Example:
+
+  >>> select(tf.constant([[1.0, 9.0, 5.0, 7.0]]), keep=2).numpy().tolist()
+  [[1, 3]]
+  """
+  with tf.name_scope("token_selector"):
+    if mask is not None:
+      scores = tf.where(tf.cast(mask, tf.bool), scores, scores.dtype.min)
+    _, places = tf.math.top_k(scores, k=keep, sorted=True)
+    return tf.sort(places, axis=-1)
