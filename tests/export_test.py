@@ -14,12 +14,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tests import run_testing
+from tests import serving_testing
 from tests import testing
 from token_dropping import export
 from token_dropping.common import errors
 from token_dropping.models import encoder_config
 
-HEADS = ("encoder", "masked_lm", "classification", "span")
 LABELS = "bad\ngood\n"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 
@@ -77,35 +77,6 @@ def exported(tmp_path_factory):
   return found
 
 
-def _inputs(head) -> dict[str, np.ndarray]:
-  rng = np.random.default_rng(5)
-  ids = rng.integers(5, testing.VOCAB_SIZE, [3, 9], np.int32)
-  mask = np.ones_like(ids)
-  mask[1, 4:] = 0
-  inputs = {"input_word_ids": ids * mask, "input_mask": mask}
-  inputs["input_type_ids"] = mask * (np.arange(9, dtype=np.int32) // 3 % 2)
-  if head == "masked_lm":
-    inputs["masked_lm_positions"] = np.array([[1, 8], [2, 0], [0, 3]], np.int32)
-  return inputs
-
-
-def _expected(head, model) -> dict[str, np.ndarray]:
-  outputs = model({k: tf.constant(v) for k, v in _inputs(head).items()})
-  if head == "classification":
-    outputs = {"outputs": outputs}
-  if head == "span":
-    outputs = {"start_logits": outputs[0], "end_logits": outputs[1]}
-  names = {"encoder": {"sequence_output", "pooled_output"}}
-  names["masked_lm"] = {"mlm_logits"}
-  return {k: v for k, v in outputs.items() if k in names.get(head, outputs)}
-
-
-def _assert_equal(here, there, atol) -> None:
-  assert set(here) == set(there)
-  for name, value in there.items():
-    np.testing.assert_allclose(here[name], value, atol=atol, err_msg=name)
-
-
 def _ops(path) -> set[str]:
   """Returns the kinds of operations in a SavedModel, functions included."""
   model = saved_model_pb2.SavedModel()
@@ -120,38 +91,43 @@ def _graph_ops(graph) -> set[str]:
   return {node.op for node in nodes}
 
 
-@pytest.mark.parametrize("head", HEADS)
+def _expected(head, made) -> dict[str, tf.Tensor]:
+  inputs = serving_testing.inputs(head)
+  return serving_testing.outputs(head, made.model, inputs)
+
+
+@pytest.mark.parametrize("head", serving_testing.HEADS)
 def test_saved_model_gives_what_the_trained_model_gives(exported, head):
   made = exported[head]
-  serve = tf.saved_model.load(str(made.folder / "ids" / "1")).signatures[
-    "serve"
-  ]
-  inputs = {k: tf.constant(v) for k, v in _inputs(head).items()}
-  _assert_equal(serve(**inputs), _expected(head, made.model), 1e-5)
+  loaded = tf.saved_model.load(str(made.folder / "ids" / "1"))
+  outputs = loaded.signatures["serve"](**serving_testing.inputs(head))
+  serving_testing.assert_equal(outputs, _expected(head, made))
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", serving_testing.HEADS)
 def test_openvino_gives_what_the_trained_model_gives(exported, head):
   made = exported[head]
   compiled = openvino.Core().compile_model(
     str(made.folder / "ids" / "1"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
   )
-  outputs = compiled(_inputs(head))
-  here = {name: outputs[name] for name in _expected(head, made.model)}
-  _assert_equal(here, _expected(head, made.model), 1e-4)
+  inputs = serving_testing.inputs(head)
+  outputs = compiled({name: value.numpy() for name, value in inputs.items()})
+  there = _expected(head, made)
+  here = {name: outputs[name] for name in there}
+  serving_testing.assert_equal(here, there, atol=1e-4)
 
 
 def test_stranger_gives_what_the_trained_model_gives(exported, tmp_path):
   made = exported["encoder"]
-  np.savez(tmp_path / "ids.npz", **_inputs("encoder"))
+  np.savez(tmp_path / "ids.npz", **serving_testing.inputs("encoder"))
   subprocess.run(
     [sys.executable, "-I", "-c", STRANGER, str(made.folder), str(tmp_path)],
     check=True,
     cwd=tmp_path,
   )
-  there = _expected("encoder", made.model)
+  there = _expected("encoder", made)
   here = {name: np.load(tmp_path / f"{name}.npy") for name in there}
-  _assert_equal(here, there, 1e-5)
+  serving_testing.assert_equal(here, there)
   text = np.load(tmp_path / "text.npz")
   ids = np.array([[2, 6, 7, 3], [2, 8, 3, 0]], np.int32)  # word1 is id 6
   np.testing.assert_array_equal(text["input_word_ids"], ids)
@@ -163,21 +139,22 @@ def test_stranger_gives_what_the_trained_model_gives(exported, tmp_path):
   )
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_warm_up_requests_run(exported, head):
-  path = exported[head].folder / "text" / "1"
+@pytest.mark.parametrize("part", ["ids", "text"])
+@pytest.mark.parametrize("head", serving_testing.HEADS)
+def test_warm_up_requests_run(exported, head, part):
+  path = exported[head].folder / part / "1"
   loaded = tf.saved_model.load(str(path))
-  seen = []
+  signatures = []
   for record in tf.data.TFRecordDataset(str(path / WARMUP)):
     log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
     request = log.predict_log.request
-    seen.append(request.model_spec.signature_name)
+    signatures.append(request.model_spec.signature_name)
     inputs = {
       name: tf.constant(tf.make_ndarray(value))
       for name, value in request.inputs.items()
     }
-    loaded.signatures[seen[-1]](**inputs)
-  assert set(seen) == set(loaded.signatures) - {"serving_default"}
+    loaded.signatures[signatures[-1]](**inputs)
+  assert set(signatures) == set(loaded.signatures) - {"serving_default"}
 
 
 def test_assets(exported):
@@ -189,7 +166,7 @@ def test_assets(exported):
       assert (folder / "assets.extra" / name).read_text() == there
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", serving_testing.HEADS)
 def test_no_weights_but_those_of_the_network(exported, head):
   made = exported[head]
   path = str(made.folder / "ids" / "1" / "variables" / "variables")
@@ -204,8 +181,7 @@ def test_no_operations_of_training(exported):
       **testing.TINY["task"]["model"]["encoder"]["any"] | {"dropout_rate": 0.1}
     )
   )
-  inputs = {k: v[:, :8] for k, v in _inputs("masked_lm").items()}
-  inputs["masked_lm_positions"] = inputs["masked_lm_positions"] % 8
+  inputs = serving_testing.inputs("masked_lm", length=8)
 
   @tf.function
   def call(training):
@@ -217,34 +193,23 @@ def test_no_operations_of_training(exported):
   )
   selecting, dropout = {"TopKV2"}, {"RandomUniform"}
   assert selecting | dropout <= training - whole
-  for head in HEADS:
+  for head in serving_testing.HEADS:
     ops = _ops(exported[head].folder / "ids" / "1")
     assert "MatMul" in ops
     assert not (selecting | dropout) & ops
 
 
-def test_next_version_and_benchmark(exported, capsys):
+def test_next_version(exported, capsys):
   made = exported["encoder"]
   (made.folder / "text" / "7").mkdir()
-  (made.folder / "ids" / ".unfinished" / "of_a_killed_export").mkdir(
-    parents=True
-  )
-  _run(
-    model_dir=made.run,
-    output_dir=made.folder,
-    head="encoder",
-    benchmark=True,
-    batch_sizes="1,2",
-    length=4,
-  )
-  lines = capsys.readouterr().out.splitlines()
-  assert lines[0] == f"Exported encoder of {made.run / 'ckpt-7'}, step 7."
-  assert lines[1:3] == [
+  unfinished = made.folder / "ids" / ".unfinished" / "of_a_killed_export"
+  unfinished.mkdir(parents=True)
+  _run(model_dir=made.run, output_dir=made.folder, head="encoder")
+  assert capsys.readouterr().out.splitlines() == [
+    f"Exported encoder of {made.run / 'ckpt-7'}, step 7.",
     f"  {made.folder / 'ids' / '8'}",
     f"  {made.folder / 'text' / '8'}",
   ]
-  assert lines[3].startswith("| batch of 4 tokens | median ms |")
-  assert [line.split(" | ")[0] for line in lines[5:]] == ["| 1", "| 2"]
   names = sorted(path.name for path in (made.folder / "ids").iterdir())
   assert names == ["1", "8"]
   assert not list((made.folder / "ids" / "8").glob("of_a_killed_export"))
@@ -264,10 +229,6 @@ def test_next_version_and_benchmark(exported, capsys):
     ({"output": "argmax"}, "--output must be one of logits, softmax."),
     ({"head": "encoder", "output": "softmax"}, "--output must be logits for"),
     ({"checkpoint": "3"}, "--model_dir must hold the checkpoint '3'"),
-    ({"batch_sizes": "1,0"}, "--batch_sizes must be whole numbers above 0"),
-    ({"batch_sizes": ""}, "--batch_sizes must be whole numbers above 0"),
-    ({"length": 17}, "--length must be in [1, 16], the run's max_position"),
-    ({"length": 0}, "--length must be in [1, 16]"),
   ],
 )
 def test_wrong_flags(exported, tmp_path, values, message):

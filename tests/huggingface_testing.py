@@ -81,3 +81,8 @@ def masked_lm_logits(model, inputs: dict[str, np.ndarray]) -> np.ndarray:
   positions = np.tile(np.arange(testing.SEQ_LENGTH), (ROWS, 1))
   tensors = keras_inputs(inputs | {"masked_lm_positions": positions})
   return model(tensors)["mlm_logits"].numpy()
+
+
+def assert_close(here, there) -> None:
+  """Compares what Keras and PyTorch compute."""
+  np.testing.assert_allclose(here, there, atol=TOLERANCE)

@@ -18,15 +18,12 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.data import settings_flags
-from token_dropping.data.finetuning import column_files
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import finetune_tokenizer
-from token_dropping.data.finetuning import glue_files
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.data.finetuning import glue_tfds
-from token_dropping.data.finetuning import sentence_data
 from token_dropping.data.finetuning import sentence_records
+from token_dropping.data.finetuning import sentence_sources
 from token_dropping.data.finetuning import squad
 from token_dropping.data.finetuning import squad_records
 from token_dropping.data.finetuning import text_tables
@@ -44,9 +41,6 @@ _NOT_RECORDED = (
 def prepare(settings: FinetuneSettings) -> dict:
   """Makes the data, unless they are there already.
 
-  Args:
-    settings: what to make, of what, and where.
-
   Returns:
     The content of `finetune.json`, explained in docs/finetuning.md.
 
@@ -62,17 +56,14 @@ def prepare(settings: FinetuneSettings) -> dict:
     print(f"ready, made earlier: {settings.output_dir}")
     return ready
   finetune_folder.check_replaceable(settings.output_dir)
+  write_splits = _write_squad if settings.is_squad else _write_sentences
 
   def write(folder: str) -> dict:
     files.save(folder)
-    if settings.is_squad:
-      content = _write_squad(settings, source, files, folder)
-    else:
-      content = _write_sentences(settings, source, files, folder)
     return {
       "task": settings.task,
       "seq_length": settings.seq_length,
-      **content,
+      **write_splits(settings, source, files.tokenizer(), folder),
       "tokenizer": recorded["tokenizer"],
       "settings": recorded,
     }
@@ -98,17 +89,18 @@ class _Source:
   def open(cls, settings: FinetuneSettings) -> "_Source":
     if settings.tfds_name:
       builder = tfds_examples.load_builder(settings.tfds_name)
-      return cls(builder, {}, [tfds_examples.describe(builder)])
+      return cls(builder, {}, [{"name": builder.info.full_name}])
     if settings.is_glue:
       task = glue_tasks.TASKS[settings.task]
-      found = glue_files.paths(task, settings.input_dir)
-      names = dict.fromkeys(found, "input_dir")
+      files = sentence_sources.find_glue_files(task, settings.input_dir)
     else:
       given = {name: getattr(settings, name) for name in _FILES}
-      found = {name: path for name, path in given.items() if path}
-      names = dict(zip(found, found, strict=True))
-    content = [text_tables.describe(p, names[n]) for n, p in found.items()]
-    return cls(None, found, content)
+      files = {name: path for name, path in given.items() if path}
+    content = [
+      text_tables.describe(path, "input_dir" if settings.is_glue else name)
+      for name, path in files.items()
+    ]
+    return cls(None, files, content)
 
 
 def _recorded(settings, source, files) -> dict:
@@ -124,50 +116,46 @@ def _recorded(settings, source, files) -> dict:
   }
 
 
-def _write_sentences(settings, source, files, folder: str) -> dict:
-  data = _read_sentences(settings, source)
-  tokenizer = files.tokenizer()
-  splits = {}
-  for name, split in data.splits.items():
+def _write_sentences(settings, source, tokenizer, folder: str) -> dict:
+  task, splits = _read_sentences(settings, source)
+  counts = {}
+  for name, split in splits.items():
     train = name == "train"
-    splits[name] = sentence_records.write(
+    counts[name] = sentence_records.write(
       tf.io.gfile.join(folder, f"{name}.tfrecord"),
       split,
       tokenizer,
       settings.seq_length,
-      regression=not data.labels,
+      regression=not task.labels,
       rng=np.random.default_rng(settings.seed) if train else None,
     )
   return {
-    "kind": "classification" if data.labels else "regression",
-    "labels": list(data.labels),
-    "label_range": list(data.label_range) if data.label_range else None,
-    "num_classes": len(data.labels) or 1,
-    "metrics": list(data.metrics),
-    "submissions": dict(data.submissions),
-    "submission_labels": list(data.submission_labels),
-    "splits": splits,
+    "kind": "classification" if task.labels else "regression",
+    "labels": list(task.labels),
+    "label_range": list(task.label_range) if task.label_range else None,
+    "num_classes": len(task.labels) or 1,
+    "metrics": list(task.metrics),
+    "submissions": {s: n for s, n in task.submissions.items() if s in splits},
+    "submission_labels": list(task.values),
+    "splits": counts,
   }
 
 
-def _read_sentences(settings, source) -> sentence_data.SentenceData:
+def _read_sentences(settings, source) -> tuple[glue_tasks.SentenceTask, dict]:
   if not settings.is_glue:
-    return column_files.read(settings)
+    return sentence_sources.read_tables(settings)
   task = glue_tasks.TASKS[settings.task]
   if source.builder is not None:
-    return glue_tfds.read(task, source.builder)
-  return glue_files.read(task, source.files)
+    return task, sentence_sources.read_glue_tfds(task, source.builder)
+  return task, sentence_sources.read_glue_files(task, source.files)
 
 
-def _write_squad(settings, source, files, folder: str) -> dict:
+def _write_squad(settings, source, tokenizer, folder: str) -> dict:
   impossible = settings.task == "squad_v2.0"
   train = _read_squad(source, "train", impossible)
   validation = _read_squad(source, "validation", impossible)
   writer = squad_records.SquadWriter(
-    tokenizer=files.tokenizer(),
-    seq_length=settings.seq_length,
-    query_length=settings.query_length,
-    doc_stride=settings.doc_stride,
+    tokenizer, settings.seq_length, settings.query_length, settings.doc_stride
   )
   path = tf.io.gfile.join(folder, "train.tfrecord")
   rng = np.random.default_rng(settings.seed)
@@ -193,12 +181,7 @@ def _read_squad(source, split: str, impossible: bool) -> list[squad.Paragraph]:
 
 
 def summary(card: dict, output_dir: str) -> str:
-  """Returns a few lines for people.
-
-  Args:
-    card: what `prepare` returned.
-    output_dir: the folder.
-  """
+  """Returns a few lines for people about what `prepare` made."""
   labels = card.get("labels") or []
   shown = ", ".join([*labels[:_SHOWN], *["..."] * (len(labels) > _SHOWN)])
   lines = [
@@ -219,11 +202,7 @@ def summary(card: dict, output_dir: str) -> str:
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `FinetuneSettings`.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines a flag for each field of `FinetuneSettings`."""
   settings_flags.define(FinetuneSettings, finetune_settings.CHOICES, values)
 
 
@@ -235,11 +214,7 @@ def settings_from_flags(
 
 
 def main(argv: list[str]) -> None:
-  """Runs the command.
-
-  Args:
-    argv: name of the program.
-  """
+  """Runs the command."""
   if argv[1:]:
     raise errors.UserError(
       f"the command takes flags only. Received: {argv[1]!r}"

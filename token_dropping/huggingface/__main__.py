@@ -22,11 +22,7 @@ _FLAGS = {"export": ("model_dir", "checkpoint"), "import": ("input",)}
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the command's flags.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines the command's flags."""
   for name, default, text in (
     ("model_dir", None, "export: folder of the run."),
     (
@@ -75,15 +71,13 @@ def _check_flags(command: str, values: flags.FlagValues) -> None:
   """Refuses missing flags, and those of the other command."""
   own = _FLAGS[command]
   for name in (own[0], "output_dir"):
-    if not values[name].value:
-      raise errors.UserError(f"--{name} must be set. Received: nothing")
-  for names in _FLAGS.values():
-    for name in names:
-      if name not in own and values[name].present:
-        raise errors.UserError(
-          f"--{name} must be unset for {command}. "
-          f"Received: {values[name].value!r}"
-        )
+    errors.require(values[name].value, f"--{name} must be set", "nothing")
+  for name in (name for names in _FLAGS.values() for name in names):
+    errors.require(
+      name in own or not values[name].present,
+      f"--{name} must be unset for {command}",
+      repr(values[name].value),
+    )
 
 
 if __name__ == "__main__":

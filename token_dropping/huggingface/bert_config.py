@@ -58,18 +58,35 @@ def to_json(
   Raises:
     UserError: the encoder is no BERT in the form of `transformers`.
   """
-  fields = {
+  activation = config.hidden_activation
+  errors.require(
+    activation in _TO_HIDDEN_ACT,
+    f"hidden_activation must be one of {', '.join(_TO_HIDDEN_ACT)} to be "
+    "exported",
+    repr(activation),
+  )
+  errors.require(
+    not config.norm_first,
+    "task.model.encoder norm_first must be false: Hugging Face's BERT "
+    "normalizes after each block",
+    "true",
+  )
+  errors.require(
+    config.embedding_size in (None, config.hidden_size),
+    "task.model.encoder embedding_size must be hidden_size "
+    f"({config.hidden_size}): Hugging Face's BERT does not project embeddings",
+    config.embedding_size,
+  )
+  sizes = _SIZES | _FRACTIONS
+  return {
     "architectures": [architecture],
     "model_type": "bert",
-    "hidden_act": _hidden_act(config.hidden_activation),
+    "hidden_act": _TO_HIDDEN_ACT[activation],
     "pad_token_id": pad_id,
     "dtype": "float32",
     **_FIXED,
+    **{there: getattr(config, here) for here, there in sizes.items()},
   }
-  for here, there in (_SIZES | _FRACTIONS).items():
-    fields[there] = getattr(config, here)
-  _check_network(config)
-  return fields
 
 
 def label_fields(labels: list[str]) -> dict:
@@ -102,93 +119,48 @@ def from_json(
   Raises:
     UserError: not a BERT, or not one that Model Garden's encoder can be.
   """
-  _check_kind(content, source)
-  for name, value in _FIXED.items():
-    if content.get(name, value) != value:
-      raise errors.UserError(
-        f"{name} in {source} must be {value}. Received: {content[name]!r}"
-      )
-  fields = {
-    "hidden_activation": _hidden_activation(content.get("hidden_act"), source)
-  }
+  kind = content.get("model_type")
+  classes = content.get("architectures") or [""]
+  if kind is None and str(classes[0]).startswith("Bert"):
+    kind = "bert"  # the oldest do not say it
+  _require(kind == "bert", f"model_type in {source} must be 'bert'", kind)
+  for name, fixed in _FIXED.items():
+    value = content.get(name, fixed)
+    _require(value == fixed, f"{name} in {source} must be {fixed}", value)
+  activation = content.get("hidden_act")
+  _require(
+    activation in list(_FROM_HIDDEN_ACT),  # what cannot be a key, too
+    f"hidden_act in {source} must be one of {', '.join(_FROM_HIDDEN_ACT)}",
+    activation,
+  )
+  fields = {"hidden_activation": _FROM_HIDDEN_ACT[activation]}
   for here, there in _SIZES.items():
-    fields[here] = _size(content, there, source)
+    fields[here] = value = content.get(there)
+    _require(
+      type(value) is int and value >= 1,
+      f"{there} in {source} must be a whole number, at least 1",
+      value,
+    )
   for here, there in _FRACTIONS.items():
     if there in content:
-      fields[here] = _fraction(content, there, source)
-  _check_heads(fields, source)
+      value = content[there]
+      _require(
+        type(value) in (int, float) and 0 <= value < 1,
+        f"{there} in {source} must be in [0, 1)",
+        value,
+      )
+      fields[here] = float(value)
+  heads = fields["num_attention_heads"]
+  _require(
+    fields["hidden_size"] % heads == 0,
+    f"hidden_size in {source} must be a multiple of num_attention_heads "
+    f"({heads})",
+    fields["hidden_size"],
+  )
   if fields["num_layers"] < 2:
     fields["token_keep_ratio"] = 1.0
   return encoder_config.TokenDropEncoderConfig(**fields)
 
 
-def _check_network(config: encoders.BertEncoderConfig) -> None:
-  """Refuses what `transformers`' BERT cannot compute."""
-  if config.norm_first:
-    raise errors.UserError(
-      "task.model.encoder norm_first must be false: Hugging Face's BERT "
-      "normalizes after each block. Received: true"
-    )
-  if config.embedding_size not in (None, config.hidden_size):
-    raise errors.UserError(
-      "task.model.encoder embedding_size must be hidden_size "
-      f"({config.hidden_size}): Hugging Face's BERT does not project "
-      f"embeddings. Received: {config.embedding_size}"
-    )
-
-
-def _hidden_act(name: str) -> str:
-  if name not in _TO_HIDDEN_ACT:
-    raise errors.UserError(
-      "hidden_activation must be one of "
-      f"{', '.join(_TO_HIDDEN_ACT)} to be exported. Received: {name!r}"
-    )
-  return _TO_HIDDEN_ACT[name]
-
-
-def _hidden_activation(name, source: str) -> str:
-  if name not in _FROM_HIDDEN_ACT:
-    raise errors.UserError(
-      f"hidden_act in {source} must be one of {', '.join(_FROM_HIDDEN_ACT)}. "
-      f"Received: {name!r}"
-    )
-  return _FROM_HIDDEN_ACT[name]
-
-
-def _check_kind(content: dict, source: str) -> None:
-  """Refuses other models; the oldest BERTs have no `model_type`."""
-  kind = content.get("model_type")
-  classes = content.get("architectures") or [""]
-  if kind == "bert" or (kind is None and str(classes[0]).startswith("Bert")):
-    return
-  raise errors.UserError(
-    f"model_type in {source} must be 'bert'. Received: {kind!r}"
-  )
-
-
-def _size(content: dict, name: str, source: str) -> int:
-  value = content.get(name)
-  if type(value) is not int or value < 1:
-    raise errors.UserError(
-      f"{name} in {source} must be a whole number, at least 1. "
-      f"Received: {value!r}"
-    )
-  return value
-
-
-def _fraction(content: dict, name: str, source: str) -> float:
-  value = content[name]
-  if type(value) not in (int, float) or not 0 <= value < 1:
-    raise errors.UserError(
-      f"{name} in {source} must be in [0, 1). Received: {value!r}"
-    )
-  return float(value)
-
-
-def _check_heads(fields: dict, source: str) -> None:
-  width, heads = fields["hidden_size"], fields["num_attention_heads"]
-  if width % heads:
-    raise errors.UserError(
-      f"hidden_size in {source} must be a multiple of num_attention_heads "
-      f"({heads}). Received: {width}"
-    )
+def _require(condition: bool, rule: str, received) -> None:
+  errors.require(condition, rule, repr(received))

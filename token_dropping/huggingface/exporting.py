@@ -17,20 +17,15 @@ from token_dropping.huggingface import validation_metrics
 from token_dropping.huggingface import weights
 from token_dropping.training import trained_run
 
-_MODELS = {
-  # Kind: what builds its model, class of `transformers`.
-  trained_run.MASKED_LM: (
-    trained_run.TrainedRun.build_masked_lm,
-    "BertForMaskedLM",
-  ),
-  trained_run.CLASSIFICATION: (
-    trained_run.TrainedRun.build_classifier,
-    "BertForSequenceClassification",
-  ),
-  trained_run.SPAN: (
-    trained_run.TrainedRun.build_span_labeler,
-    "BertForQuestionAnswering",
-  ),
+_BUILD = {
+  trained_run.MASKED_LM: trained_run.TrainedRun.build_masked_lm,
+  trained_run.CLASSIFICATION: trained_run.TrainedRun.build_classifier,
+  trained_run.SPAN: trained_run.TrainedRun.build_span_labeler,
+}
+_ARCHITECTURES = {
+  trained_run.MASKED_LM: "BertForMaskedLM",
+  trained_run.CLASSIFICATION: "BertForSequenceClassification",
+  trained_run.SPAN: "BertForQuestionAnswering",
 }
 
 
@@ -52,17 +47,15 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
   config = _config(run)
-  build, _ = _MODELS[run.kind]
-  tensors = weights.to_tensors(weights.of_model(build(run)))
+  model = _BUILD[run.kind](run)
+  tensors = weights.to_tensors(weights.of_model(model))
   with files.new_folder(output_dir) as folder:
-    files.write_json(
-      os.path.join(folder, "config.json"), config, ensure_ascii=False
-    )
+    path = os.path.join(folder, "config.json")
+    files.write_json(path, config, ensure_ascii=False)
     tensor_file.write(folder, tensors)
     length = run.encoder.max_position_embeddings
     tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)
-    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
-      file.write(model_card.format_card(_facts(run)))
+    files.write(os.path.join(folder, "README.md"), _card(run))
   parameters = sum(tensor.size for tensor in tensors.values())
   return (
     f"Exported step {run.step:,} of {model_dir} to {output_dir}: "
@@ -73,16 +66,17 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
 def _config(run: trained_run.TrainedRun) -> dict:
   """Returns the content of `config.json`; checks that there is one."""
   model = run.task["model"]
-  head = model.get("mlm_activation", run.encoder.hidden_activation)
-  if head != run.encoder.hidden_activation:
-    raise errors.UserError(
-      "task.model.mlm_activation must be hidden_activation "
-      f"({run.encoder.hidden_activation!r}): Hugging Face's BERT has one for "
-      f"both. Received: {head!r}"
-    )
-  _, architecture = _MODELS[run.kind]
-  pad_id = run.vocabulary.id(vocabulary.PAD)
-  fields = bert_config.to_json(run.encoder, architecture, pad_id)
+  activation = run.encoder.hidden_activation
+  head_activation = model.get("mlm_activation", activation)
+  errors.require(
+    head_activation == activation,
+    "task.model.mlm_activation must be hidden_activation "
+    f"({activation!r}): Hugging Face's BERT has one for both",
+    repr(head_activation),
+  )
+  fields = bert_config.to_json(
+    run.encoder, _ARCHITECTURES[run.kind], run.vocabulary.id(vocabulary.PAD)
+  )
   if run.kind == trained_run.CLASSIFICATION:
     fields |= bert_config.label_fields(_labels(run, model["num_classes"]))
   return fields
@@ -94,18 +88,16 @@ def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
     return [f"LABEL_{index}" for index in range(count)]
   with tf.io.gfile.GFile(run.labels) as file:
     labels = file.read().splitlines()
-  if len(labels) != count or len(set(labels)) != count:
-    raise errors.UserError(
-      f"{run.labels} must have a line for each class, {count}. "
-      f"Received: {errors.shorten(labels)}"
-    )
+  errors.require(
+    len(labels) == len(set(labels)) == count,
+    f"{run.labels} must have a line for each class, {count}",
+    errors.shorten(labels),
+  )
   return labels
 
 
-def _facts(run: trained_run.TrainedRun) -> model_card.Facts:
+def _card(run: trained_run.TrainedRun) -> str:
   params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
-  return model_card.Facts(
-    run,
-    params.get("trainer") or {},
-    validation_metrics.read(run.model_dir, run.step),
-  )
+  trainer = params.get("trainer") or {}
+  metrics = validation_metrics.read(run.model_dir, run.step)
+  return model_card.format_card(run, trainer, metrics)

@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 
-import numpy as np
 import pytest
 import transformers
 import yaml
@@ -46,55 +45,36 @@ def exports(tmp_path_factory):
   return found
 
 
-@pytest.fixture(scope="module")
-def both(exports):
-  """Returns, by kind, the outputs of `transformers` and of Keras."""
+@pytest.mark.parametrize("kind", LOADERS)
+def test_logits_agree(exports, kind):
+  model, folder = exports[kind]
+  loaded, info = LOADERS[kind].from_pretrained(
+    folder / "out", output_loading_info=True
+  )
+  assert not info["missing_keys"]
+  assert set(info["unexpected_keys"]) <= POOLER
   inputs = huggingface_testing.random_inputs()
-
-  def compute(kind):
-    model, folder = exports[kind]
-    there, info = LOADERS[kind].from_pretrained(
-      folder / "out", output_loading_info=True
-    )
-    assert not info["missing_keys"]
-    assert set(info["unexpected_keys"]) <= POOLER
-    outputs = huggingface_testing.torch_outputs(there.eval(), inputs)
-    if kind == "masked_lm":
-      return outputs, huggingface_testing.masked_lm_logits(model, inputs)
-    return outputs, model(huggingface_testing.keras_inputs(inputs))
-
-  return compute
-
-
-def test_masked_lm_logits_agree(both):
-  there, here = both("masked_lm")
-  np.testing.assert_allclose(
-    there.logits, here, atol=huggingface_testing.TOLERANCE
-  )
-
-
-def test_class_logits_agree(both):
-  there, here = both("classification")
-  np.testing.assert_allclose(
-    there.logits, here, atol=huggingface_testing.TOLERANCE
-  )
-
-
-def test_span_logits_agree(both):
-  there, (starts, ends) = both("span")
-  for other, own in ((there.start_logits, starts), (there.end_logits, ends)):
-    np.testing.assert_allclose(other, own, atol=huggingface_testing.TOLERANCE)
+  outputs = huggingface_testing.torch_outputs(loaded.eval(), inputs)
+  if kind == "span":
+    own = model(huggingface_testing.keras_inputs(inputs))
+    huggingface_testing.assert_close(own[0], outputs.start_logits)
+    huggingface_testing.assert_close(own[1], outputs.end_logits)
+  elif kind == "classification":
+    own = model(huggingface_testing.keras_inputs(inputs))
+    huggingface_testing.assert_close(own, outputs.logits)
+  else:
+    own = huggingface_testing.masked_lm_logits(model, inputs)
+    huggingface_testing.assert_close(own, outputs.logits)
 
 
 def test_pooler_is_there_for_who_wants_it(exports):
   model, folder = exports["masked_lm"]
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
   inputs = huggingface_testing.random_inputs()
-  encoder = model.encoder_network
-  np.testing.assert_allclose(
+  outputs = model.encoder_network(huggingface_testing.keras_inputs(inputs))
+  huggingface_testing.assert_close(
+    outputs["pooled_output"],
     huggingface_testing.torch_outputs(there, inputs).pooler_output,
-    encoder(huggingface_testing.keras_inputs(inputs))["pooled_output"],
-    atol=huggingface_testing.TOLERANCE,
   )
 
 
@@ -123,70 +103,65 @@ def test_files_can_be_read_by_all(exports):
   assert {path.stat().st_mode & 0o044 for path in out.iterdir()} == {0o044}
 
 
-def _copy(source, folder):
-  return pathlib.Path(shutil.copytree(source, folder))
-
-
-def _edit(folder, change):
-  path = folder / "params.yaml"
-  params = yaml.unsafe_load(path.read_text())
-  change(params["task"]["model"])
-  path.write_text(yaml.dump(params))
+def _copy(exports, kind, folder):
+  return pathlib.Path(shutil.copytree(exports[kind][1] / "run", folder / "run"))
 
 
 @pytest.mark.parametrize(
-  ("change", "message"),
+  ("field", "value", "message"),
   [
     (
-      lambda model: model["encoder"]["any"].update(norm_first=True),
+      "norm_first",
+      True,
       "task.model.encoder norm_first must be false: Hugging Face's BERT "
       "normalizes after each block. Received: true",
     ),
     (
-      lambda model: model["encoder"]["any"].update(embedding_size=4),
+      "embedding_size",
+      4,
       "task.model.encoder embedding_size must be hidden_size (8): Hugging "
       "Face's BERT does not project embeddings. Received: 4",
     ),
     (
-      lambda model: model["encoder"]["any"].update(hidden_activation="mish"),
+      "hidden_activation",
+      "mish",
       "hidden_activation must be one of gelu, gelu_exact, relu, swish to be "
       "exported. Received: 'mish'",
     ),
     (
-      lambda model: model.update(mlm_activation="relu"),
+      "mlm_activation",
+      "relu",
       "task.model.mlm_activation must be hidden_activation ('gelu'): Hugging "
       "Face's BERT has one for both. Received: 'relu'",
     ),
   ],
 )
-def test_network_that_transformers_lacks(tmp_path, exports, change, message):
-  run = _copy(exports["masked_lm"][1] / "run", tmp_path / "run")
-  _edit(run, change)
-  if "mlm_activation" not in message:
-    _edit(run, lambda m: m.update(mlm_activation=_activation(m)))
+def test_network_that_transformers_lacks(
+  tmp_path, exports, field, value, message
+):
+  run = _copy(exports, "masked_lm", tmp_path)
+  params = yaml.unsafe_load((run / "params.yaml").read_text())
+  model = params["task"]["model"]
+  if field != "mlm_activation":
+    model["encoder"]["any"][field] = value
+    value = model["encoder"]["any"]["hidden_activation"]
+  model["mlm_activation"] = value
+  (run / "params.yaml").write_text(yaml.dump(params))
   with pytest.raises(errors.UserError) as caught:
     exporting.export_run(str(run), str(tmp_path / "out"), "latest")
   assert str(caught.value) == message
   assert os.listdir(tmp_path) == ["run"]
 
 
-def _activation(model):
-  return model["encoder"]["any"]["hidden_activation"]
-
-
-def test_output_exists(tmp_path, exports):
+def test_output_exists(exports):
   folder = exports["masked_lm"][1]
-  with pytest.raises(errors.UserError) as caught:
+  with pytest.raises(errors.UserError, match="must not exist, or be an empty"):
     exporting.export_run(str(folder / "run"), str(folder / "out"), "latest")
-  assert str(caught.value) == (
-    "--output_dir must not exist, or be an empty folder. "
-    f"Received: '{folder / 'out'}'"
-  )
 
 
 @pytest.mark.parametrize("text", ["one\ntwo\nthree\n", "one\none\n", ""])
 def test_labels_of_other_classes(tmp_path, exports, text):
-  run = _copy(exports["classification"][1] / "run", tmp_path / "run")
+  run = _copy(exports, "classification", tmp_path)
   (run / "labels.txt").write_text(text)
   with pytest.raises(errors.UserError) as caught:
     exporting.export_run(str(run), str(tmp_path / "out"), "latest")

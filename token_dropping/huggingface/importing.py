@@ -11,7 +11,6 @@ from official.nlp.modeling import models
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
@@ -30,10 +29,6 @@ def import_folder(source: str, output_dir: str) -> str:
   `tokenizer_config.json` and a checkpoint of the encoder and, where `source`
   has it, of the masked-LM head. Other heads are left out.
 
-  Args:
-    source: folder with `config.json`, tensors and tokenizer files.
-    output_dir: local folder to make.
-
   Returns:
     What was imported, on one line, and what was not, on one line each.
 
@@ -43,13 +38,19 @@ def import_folder(source: str, output_dir: str) -> str:
       left half-written.
   """
   files.check_new(output_dir)
-  if not source or not os.path.isdir(source):
-    raise errors.UserError(
-      f"--input must be a folder that exists. Received: {source!r}"
-    )
+  errors.require(
+    source and os.path.isdir(source),
+    "--input must be a folder that exists",
+    repr(source),
+  )
   config = _read_config(source)
   words, tokenizer = tokenizer_files.read(source)
-  _check_vocabulary(words, config, source)
+  errors.require(
+    len(words) <= config.vocab_size,
+    "the vocabulary must have at most the vocab_size tokens of config.json, "
+    f"{config.vocab_size}",
+    f"{len(words)} in {source!r}",
+  )
   items, notes = _build(config, tensor_file.read(source), source)
   with files.new_folder(output_dir) as folder:
     _save(items, folder)
@@ -65,23 +66,12 @@ def import_folder(source: str, output_dir: str) -> str:
 
 def _read_config(source: str) -> encoder_config.TokenDropEncoderConfig:
   path = os.path.join(source, "config.json")
-  if not os.path.exists(path):
-    raise errors.UserError(
-      f"--input must hold config.json. Received: {source!r} without it"
-    )
+  errors.require(
+    os.path.exists(path),
+    "--input must hold config.json",
+    f"{source!r} without it",
+  )
   return bert_config.from_json(files.read_json(path, _READABLE), path)
-
-
-def _check_vocabulary(
-  words: vocabulary.Vocabulary,
-  config: encoder_config.TokenDropEncoderConfig,
-  source: str,
-) -> None:
-  if len(words) > config.vocab_size:
-    raise errors.UserError(
-      "the vocabulary must have at most the vocab_size tokens of config.json, "
-      f"{config.vocab_size}. Received: {len(words)} in {source!r}"
-    )
 
 
 def _build(

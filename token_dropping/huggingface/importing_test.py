@@ -31,10 +31,9 @@ def test_masked_lm_logits_agree(tmp_path):
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines[1:] == ["It has no pooler: a new one was made."]
   inputs = huggingface_testing.random_inputs()
-  np.testing.assert_allclose(
+  huggingface_testing.assert_close(
     huggingface_testing.masked_lm_logits(run.build_masked_lm(), inputs),
     huggingface_testing.torch_outputs(there, inputs).logits,
-    atol=huggingface_testing.TOLERANCE,
   )
 
 
@@ -65,10 +64,9 @@ def test_first_published_form(tmp_path):
     "8, 50 tokens."
   ]
   inputs = huggingface_testing.random_inputs()
-  np.testing.assert_allclose(
+  huggingface_testing.assert_close(
     huggingface_testing.masked_lm_logits(run.build_masked_lm(), inputs),
     huggingface_testing.torch_outputs(there, inputs).prediction_logits,
-    atol=huggingface_testing.TOLERANCE,
   )
 
 
@@ -80,12 +78,10 @@ def test_encoder_alone(tmp_path):
     "It has no masked-LM head: training begins with a new one."
   ]
   inputs = huggingface_testing.random_inputs()
-  np.testing.assert_allclose(
-    run.build_encoder()(huggingface_testing.keras_inputs(inputs))[
-      "pooled_output"
-    ],
+  outputs = run.build_encoder()(huggingface_testing.keras_inputs(inputs))
+  huggingface_testing.assert_close(
+    outputs["pooled_output"],
     huggingface_testing.torch_outputs(there, inputs).pooler_output,
-    atol=huggingface_testing.TOLERANCE,
   )
   assert not _checkpoint(tmp_path / "out", "masked_lm/")
 

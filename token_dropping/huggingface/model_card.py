@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`README.md` of an exported model: what it is, how it was trained."""
 
-import dataclasses
-
 from token_dropping.dropping import drop_plan
 from token_dropping.models import encoder_config
 from token_dropping.training import trained_run
@@ -23,36 +21,29 @@ _TASKS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
-  """What the card says.
+def format_card(
+  run: trained_run.TrainedRun, trainer: dict, metrics: dict[str, float]
+) -> str:
+  """Returns the card, Markdown with the hub's YAML header.
 
-  Attributes:
+  Args:
     run: the run.
     trainer: the `trainer` part of its `params.yaml`.
     metrics: of validation at the run's step, by name.
   """
-
-  run: trained_run.TrainedRun
-  trainer: dict
-  metrics: dict[str, float]
-
-
-def format_card(facts: Facts) -> str:
-  """Returns the card, Markdown with the hub's YAML header."""
-  pipeline, loader, what = _TASKS[facts.run.kind]
+  pipeline, loader, what = _TASKS[run.kind]
   parts = [
     f"---\nlibrary_name: transformers\npipeline_tag: {pipeline}\n"
     "tags:\n- bert\n- token-dropping\n---",
     f"# BERT, {what}",
-    _introduction(facts.run),
+    _introduction(run),
     _usage(loader),
-    "## Network\n\n" + _table(_network(facts.run)),
-    "## Training\n\n" + _table(_training(facts)),
+    "## Network\n\n" + _table(_network(run)),
+    "## Training\n\n" + _table(_training(run, trainer)),
   ]
-  if facts.metrics:
-    rows = [(f"`{k}`", f"{v:.4f}") for k, v in sorted(facts.metrics.items())]
-    step = f"## Validation at step {facts.run.step:,}\n\n"
+  if metrics:
+    rows = [(f"`{k}`", f"{v:.4f}") for k, v in sorted(metrics.items())]
+    step = f"## Validation at step {run.step:,}\n\n"
     parts.append(step + _table(rows))
   return "\n\n".join(parts) + "\n"
 
@@ -103,18 +94,20 @@ def _network(run: trained_run.TrainedRun) -> list[tuple[str, str]]:
   ]
 
 
-def _training(facts: Facts) -> list[tuple[str, str]]:
-  data = facts.run.task.get("train_data") or {}
+def _training(
+  run: trained_run.TrainedRun, trainer: dict
+) -> list[tuple[str, str]]:
+  data = run.task.get("train_data") or {}
   batch, length = data.get("global_batch_size"), data.get("seq_length")
   rows = [
-    ("steps", f"{facts.run.step:,} of {facts.trainer.get('train_steps', 0):,}"),
+    ("steps", f"{run.step:,} of {trainer.get('train_steps', 0):,}"),
     ("batch", f"{batch} sequences of {length} tokens"),
   ]
   if data.get("max_predictions_per_seq"):
     predictions = f"at most {data['max_predictions_per_seq']} a sequence"
     rows.append(("predictions", predictions))
-  rows += _optimizer(facts.trainer.get("optimizer_config") or {})
-  plan = _plan(facts.run)
+  rows += _optimizer(trainer.get("optimizer_config") or {})
+  plan = _plan(run)
   if plan is not None:
     rows += [
       ("kept tokens", f"{_kept(stage)} from layer {stage.layer}")
@@ -141,12 +134,10 @@ def _kept(stage: drop_plan.Stage) -> str:
 def _optimizer(config: dict) -> list[tuple[str, str]]:
   rows = []
   for part, label in (("optimizer", "optimizer"), ("learning_rate", "rate")):
-    tree = config.get(part) or {}
-    kind = tree.get("type")
-    if kind:
-      rate = (tree.get(kind) or {}).get("initial_learning_rate")
-      text = kind if rate is None else f"{kind}, from {rate:g}"
-      rows.append((label, text))
+    fields = config.get(part) or {}
+    if kind := fields.get("type"):
+      rate = (fields.get(kind) or {}).get("initial_learning_rate")
+      rows.append((label, kind if rate is None else f"{kind}, from {rate:g}"))
   return rows
 
 

@@ -2,6 +2,7 @@
 """What the card of a model says."""
 
 import dataclasses
+import pathlib
 
 import pytest
 import yaml
@@ -12,16 +13,21 @@ from token_dropping.training import trained_run
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory):
+def run(tmp_path_factory):
   folder = tmp_path_factory.mktemp("card") / "run"
   run_testing.make_run(folder)
-  params = yaml.unsafe_load((folder / "params.yaml").read_text())
-  run = trained_run.TrainedRun.read(str(folder))
-  return model_card.Facts(run, params["trainer"], {"lm_example_loss": 2.5})
+  return trained_run.TrainedRun.read(str(folder))
 
 
-def test_header_is_yaml_that_the_hub_reads(facts):
-  header = model_card.format_card(facts).split("---\n")[1]
+def _card(run, metrics=None, **encoder):
+  text = pathlib.Path(run.model_dir, "params.yaml").read_text()
+  params = yaml.unsafe_load(text)
+  run = dataclasses.replace(run, encoder=run.encoder.replace(**encoder))
+  return model_card.format_card(run, params["trainer"], metrics or {})
+
+
+def test_header_is_yaml_that_the_hub_reads(run):
+  header = _card(run).split("---\n")[1]
   assert yaml.safe_load(header) == {
     "library_name": "transformers",
     "pipeline_tag": "fill-mask",
@@ -29,9 +35,9 @@ def test_header_is_yaml_that_the_hub_reads(facts):
   }
 
 
-def test_rows(facts):
-  lines = model_card.format_card(facts).splitlines()
-  for row in (
+@pytest.mark.parametrize(
+  "row",
+  [
     "| layers | 3 |",
     "| vocabulary | 50 tokens |",
     "| steps | 7 of 2 |",
@@ -43,21 +49,18 @@ def test_rows(facts):
     "| all tokens | from layer 2 |",
     "## Validation at step 7",
     "| `lm_example_loss` | 2.5000 |",
-  ):
-    assert row in lines
+  ],
+)
+def test_rows(run, row):
+  assert row in _card(run, {"lm_example_loss": 2.5}).splitlines()
 
 
-def test_metrics_that_are_not_known(facts):
-  facts = dataclasses.replace(facts, metrics={})
-  assert "Validation" not in model_card.format_card(facts)
+def test_metrics_that_are_not_known(run):
+  assert "Validation" not in _card(run)
 
 
-@pytest.mark.parametrize("changes", [{"token_keep_ratio": 1.0}])
-def test_dense_run_does_not_speak_of_dropping(facts, changes):
-  run = dataclasses.replace(
-    facts.run, encoder=facts.run.encoder.replace(**changes)
-  )
-  card = model_card.format_card(dataclasses.replace(facts, run=run))
+def test_dense_run_does_not_speak_of_dropping(run):
+  card = _card(run, token_keep_ratio=1.0)
   assert "skipped" not in card
   assert "kept tokens" not in card
 
@@ -71,15 +74,9 @@ def test_dense_run_does_not_speak_of_dropping(facts, changes):
     ("pool", "means of neighbours"),
   ],
 )
-def test_what_was_dropped(facts, drop_type, text):
-  encoder = facts.run.encoder.replace(num_layers=4, drop={"type": drop_type})
-  run = dataclasses.replace(facts.run, encoder=encoder)
-  card = model_card.format_card(dataclasses.replace(facts, run=run))
-  assert text in card
+def test_what_was_dropped(run, drop_type, text):
+  assert text in _card(run, num_layers=4, drop={"type": drop_type})
 
 
-def test_count_of_kept_tokens(facts):
-  encoder = facts.run.encoder.replace(token_keep_k=9)
-  run = dataclasses.replace(facts.run, encoder=encoder)
-  card = model_card.format_card(dataclasses.replace(facts, run=run))
-  assert "| kept tokens | 9 from layer 0 |" in card
+def test_count_of_kept_tokens(run):
+  assert "| kept tokens | 9 from layer 0 |" in _card(run, token_keep_k=9)

@@ -12,6 +12,7 @@ import safetensors
 from safetensors import numpy as safetensors_numpy
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 TENSORS = "model.safetensors"
 _OLD = "pytorch_model.bin"
@@ -30,15 +31,11 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
     tensors = tensors | {_SECOND_BIAS: tensors[_BIAS]}
   content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
   # Not `save_file`, which makes a file that only its owner may read.
-  with open(os.path.join(folder, TENSORS), "wb") as file:
-    file.write(content)
+  files.write(os.path.join(folder, TENSORS), content)
 
 
 def read(folder: str) -> dict[str, np.ndarray]:
   """Reads `model.safetensors`, or else `pytorch_model.bin`.
-
-  Args:
-    folder: that exists.
 
   Returns:
     float32 arrays, named as in a `BertForMaskedLM` that was saved today.
@@ -94,11 +91,12 @@ def _with_todays_names(
   if _SECOND_BIAS in named:
     named.setdefault(_BIAS, named[_SECOND_BIAS])
   decoder, table = named.get(_DECODER), named.get(_TABLE)
-  if decoder is not None and not np.array_equal(decoder, table):
-    raise errors.UserError(
-      f"{_DECODER} must be the word embeddings: Model Garden's masked-LM head "
-      f"has no matrix of its own. Received: {path!r}, where they differ"
-    )
+  errors.require(
+    decoder is None or np.array_equal(decoder, table),
+    f"{_DECODER} must be the word embeddings: Model Garden's masked-LM head "
+    "has no matrix of its own",
+    f"{path!r}, where they differ",
+  )
   return named
 
 

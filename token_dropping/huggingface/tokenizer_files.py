@@ -52,7 +52,7 @@ def write(
     folder: that exists.
     words: the vocabulary.
     config: how text is normalized.
-    max_length: int, positions of the model.
+    max_length: positions of the model.
   """
   fields = {
     "tokenizer_class": "BertTokenizer",
@@ -62,16 +62,19 @@ def write(
     **_ROLES,
   }
   write_vocabulary(folder, words)
-  files.write_json(os.path.join(folder, tokenizer_config.FILE), fields)
-  files.write_json(os.path.join(folder, "special_tokens_map.json"), _ROLES)
+  for name, content in (
+    (tokenizer_config.FILE, fields),
+    ("special_tokens_map.json", _ROLES),
+  ):
+    path = os.path.join(folder, name)
+    files.write_json(path, content, ensure_ascii=False)
   _tokenizer(words, config).save(os.path.join(folder, _WHOLE))
 
 
 def write_vocabulary(folder: str, words: vocabulary.Vocabulary) -> None:
   """Writes `vocab.txt`."""
-  path = os.path.join(folder, VOCABULARY)
-  with open(path, "w", encoding="utf-8", newline="\n") as file:
-    file.writelines(f"{token}\n" for token in words.tokens)
+  lines = [f"{token}\n" for token in words.tokens]
+  files.write(os.path.join(folder, VOCABULARY), "".join(lines))
 
 
 def read(
@@ -79,9 +82,8 @@ def read(
 ) -> tuple[vocabulary.Vocabulary, tokenizer_config.TokenizerConfig]:
   """Reads the vocabulary and how text is normalized.
 
-  Args:
-    folder: with `vocab.txt` or `tokenizer.json`. What `tokenizer_config.json`
-      does not say is taken from `tokenizer.json`, then from BERT's defaults.
+  What `tokenizer_config.json` does not say is taken from `tokenizer.json`, then
+  from BERT's defaults.
 
   Raises:
     UserError: no vocabulary, a token twice, another kind of tokenizer.
@@ -95,28 +97,28 @@ def _read_vocabulary(folder: str, whole: dict) -> vocabulary.Vocabulary:
   path = os.path.join(folder, VOCABULARY)
   if os.path.exists(path):
     return vocabulary.Vocabulary.from_file(path)
-  if not whole:
-    raise errors.UserError(
-      f"--input must hold {VOCABULARY} or {_WHOLE}. "
-      f"Received: {folder!r} without them"
-    )
+  errors.require(
+    whole,
+    f"--input must hold {VOCABULARY} or {_WHOLE}",
+    f"{folder!r} without them",
+  )
   path, model = os.path.join(folder, _WHOLE), whole.get("model")
   ids = model.get("vocab") if isinstance(model, dict) else None
-  if not isinstance(ids, dict) or model.get("type") != "WordPiece":
-    raise errors.UserError(
-      f"model in {path} must be a WordPiece with a vocab. "
-      f"Received: {errors.shorten(model)}"
-    )
-  if sorted(ids.values()) != list(range(len(ids))):
-    raise errors.UserError(
-      f"model.vocab in {path} must give every id once, from 0. "
-      f"Received: {len(ids)} tokens with other ids"
-    )
-  broken = [token for token in ids if "\n" in token or token.endswith("\r")]
-  if broken:
-    raise errors.UserError(
-      f"model.vocab in {path} must have tokens that are lines of a vocab.txt. "
-      f"Received: {broken[0]!r}"
+  errors.require(
+    isinstance(ids, dict) and model.get("type") == "WordPiece",
+    f"model in {path} must be a WordPiece with a vocab",
+    errors.shorten(model),
+  )
+  errors.require(
+    sorted(ids.values()) == list(range(len(ids))),
+    f"model.vocab in {path} must give every id once, from 0",
+    f"{len(ids)} tokens with other ids",
+  )
+  for token in ids:
+    errors.require(
+      "\n" not in token and not token.endswith("\r"),
+      f"model.vocab in {path} must have tokens that are lines of a vocab.txt",
+      repr(token),
     )
   return vocabulary.Vocabulary.from_tokens(sorted(ids, key=ids.get), path)
 
@@ -129,11 +131,12 @@ def _read_config(folder: str, whole: dict) -> tokenizer_config.TokenizerConfig:
   path = os.path.join(folder, tokenizer_config.FILE)
   if os.path.exists(path):
     fields |= files.read_json(path, _READABLE)
-  if fields.get(_CHINESE) is False:
-    raise errors.UserError(
-      f"{_CHINESE} in {folder} must be true: BERT's tokenizer here makes each "
-      "Chinese character a word. Received: False"
-    )
+  errors.require(
+    fields.get(_CHINESE) is not False,
+    f"{_CHINESE} in {folder} must be true: BERT's tokenizer here makes each "
+    "Chinese character a word",
+    False,
+  )
   known = {k: fields[k] for k in _NORMALIZER_KEYS if fields.get(k) is not None}
   return tokenizer_config.TokenizerConfig.from_dict(known, path)
 

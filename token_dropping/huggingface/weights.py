@@ -25,13 +25,9 @@ _SHOWN = 3
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-  """A variable and the tensor that it is elsewhere.
+  """A variable and the shape of the tensor that it is elsewhere.
 
-  Attributes:
-    variable: of the Keras model.
-    shape: of the tensor.
-    is_kernel: whether the tensor is the transpose of the variable, taken as a
-      matrix.
+  The tensor of a kernel is the transpose of the variable, taken as a matrix.
   """
 
   variable: tf.Variable
@@ -55,14 +51,7 @@ Weights = dict[str, Weight]
 
 
 def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
-  """Maps an encoder, without its pooler.
-
-  Args:
-    encoder: built; of `BertEncoderV2`'s attributes, token dropping or not.
-
-  Returns:
-    Weights by tensor name.
-  """
+  """Maps a built encoder, token dropping or not, without its pooler."""
   embeddings = {
     "word": encoder.get_embedding_table(),
     "position": encoder._position_embedding_layer.weights[0],
@@ -89,14 +78,10 @@ def of_masked_lm(head: layers.MaskedLM) -> Weights:
 
 
 def of_model(model: tf_keras.Model) -> Weights:
-  """Maps a whole model.
+  """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
 
-  Args:
-    model: a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
-
-  Returns:
-    Weights by tensor name. The pooler is the one that the model's head reads:
-    a `BertClassifier` without `use_encoder_pooler` has one of its own.
+  The pooler is the one that the model's head reads: a `BertClassifier` without
+  `use_encoder_pooler` has one of its own.
 
   Raises:
     TypeError: another model.
@@ -146,12 +131,12 @@ def assign(
       f"Received: {source} without {', '.join(missing[:_SHOWN])}{more}"
     )
   for name, weight in weights.items():
-    if tensors[name].shape != weight.shape:
-      raise errors.UserError(
-        f"{name} must have the shape that config.json gives, "
-        f"{list(weight.shape)}. "
-        f"Received: {list(tensors[name].shape)} in {source}"
-      )
+    errors.require(
+      tensors[name].shape == weight.shape,
+      f"{name} must have the shape that config.json gives, "
+      f"{list(weight.shape)}",
+      f"{list(tensors[name].shape)} in {source}",
+    )
   for name, weight in weights.items():
     weight.assign(tensors[name])
 
@@ -167,24 +152,18 @@ def _with_pooler(encoder: networks.BertEncoderV2) -> Weights:
 
 def _of_block(prefix: str, block: layers.TransformerEncoderBlock) -> Weights:
   attention = block._attention_layer
-  denses = {
-    "attention.self.query": attention._query_dense,
-    "attention.self.key": attention._key_dense,
-    "attention.self.value": attention._value_dense,
-    "attention.output.dense": attention._output_dense,
-    "intermediate.dense": block._intermediate_dense,
-    "output.dense": block._output_dense,
+  return {
+    **_of_dense(f"{prefix}.attention.self.query", attention._query_dense),
+    **_of_dense(f"{prefix}.attention.self.key", attention._key_dense),
+    **_of_dense(f"{prefix}.attention.self.value", attention._value_dense),
+    **_of_dense(f"{prefix}.attention.output.dense", attention._output_dense),
+    **_of_dense(f"{prefix}.intermediate.dense", block._intermediate_dense),
+    **_of_dense(f"{prefix}.output.dense", block._output_dense),
+    **_of_norm(
+      f"{prefix}.attention.output.LayerNorm", block._attention_layer_norm
+    ),
+    **_of_norm(f"{prefix}.output.LayerNorm", block._output_layer_norm),
   }
-  norms = {
-    "attention.output.LayerNorm": block._attention_layer_norm,
-    "output.LayerNorm": block._output_layer_norm,
-  }
-  weights = {}
-  for name, dense in denses.items():
-    weights |= _of_dense(f"{prefix}.{name}", dense)
-  for name, norm in norms.items():
-    weights |= _of_norm(f"{prefix}.{name}", norm)
-  return weights
 
 
 def _of_dense(name: str, layer: tf_keras.layers.Layer) -> Weights:

@@ -48,10 +48,9 @@ def test_classifier(tmp_path, use_encoder_pooler):
   )
   weights.assign(weights.of_model(model), tensors, "here")
   inputs = huggingface_testing.random_inputs()
-  np.testing.assert_allclose(
+  huggingface_testing.assert_close(
     model(huggingface_testing.keras_inputs(inputs)),
     huggingface_testing.torch_outputs(there, inputs).logits,
-    atol=huggingface_testing.TOLERANCE,
   )
   _check_round_trip(model, tensors)
 
@@ -65,11 +64,8 @@ def test_span_labeler(tmp_path):
   inputs = huggingface_testing.random_inputs()
   outputs = huggingface_testing.torch_outputs(there, inputs)
   starts, ends = model(huggingface_testing.keras_inputs(inputs))
-  for here, other in (
-    (starts, outputs.start_logits),
-    (ends, outputs.end_logits),
-  ):
-    np.testing.assert_allclose(here, other, atol=huggingface_testing.TOLERANCE)
+  huggingface_testing.assert_close(starts, outputs.start_logits)
+  huggingface_testing.assert_close(ends, outputs.end_logits)
   _check_round_trip(model, tensors)
 
 

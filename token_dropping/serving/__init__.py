@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SavedModels of trained models: networks, signatures, folders, latency."""
+"""SavedModels of trained models: networks, signatures, folders."""

@@ -14,13 +14,7 @@ def check_tokens(
   type_vocab_size: int,
   max_length: int,
 ) -> dict[str, tf.Tensor]:
-  """Checks token inputs, and positions where there are some.
-
-  Args:
-    inputs: int32 tensors [B, S]; `masked_lm_positions` is [B, P].
-    vocab_size: V.
-    type_vocab_size: number of segment types.
-    max_length: longest S that the network has position embeddings for.
+  """Checks int32 inputs [B, S], and positions [B, P] where there are some.
 
   Returns:
     The same tensors; whoever reads them has them checked before.
@@ -33,7 +27,7 @@ def check_tokens(
   ids = inputs["input_word_ids"]
   length = tf.shape(ids)[1]
   checks = [
-    check(
+    require(
       tf.logical_and(length >= 1, length <= max_length),
       f"the sequence length must be in [1, {max_length}].",
       [length],
@@ -44,7 +38,7 @@ def check_tokens(
     if name == "masked_lm_positions":  # any number of them
       shape, like = shape[:1], like[:1]
     checks.append(
-      check(
+      require(
         tf.reduce_all(shape == like),
         f"{name} must have the shape of input_word_ids.",
         [shape],
@@ -69,16 +63,11 @@ def guarded(
     return {name: tf.identity(value) for name, value in inputs.items()}
 
 
-def check(rule: tf.Tensor, message: str, received: list) -> tf.Operation:
+def require(rule: tf.Tensor, message: str, received: list) -> tf.Operation:
   """Returns an operation that fails with `message` unless `rule` holds.
 
   `tf.debugging.assert_*` would hide it in a branch, which other runtimes that
   read SavedModels find harder to skip.
-
-  Args:
-    rule: bool scalar.
-    message: what must hold.
-    received: tensors to show.
   """
   return tf.raw_ops.Assert(
     condition=rule, data=[f"{message} Received:", *received]
@@ -89,4 +78,4 @@ def _check_range(name: str, value: tf.Tensor, limit, text) -> tf.Operation:
   rule = tf.reduce_all(tf.logical_and(value >= 0, value < limit))
   least, most = tf.reduce_min(value), tf.reduce_max(value)
   message = f"{name} must be in [0, {text})."
-  return check(rule, message, ["least", least, "most", most])
+  return require(rule, message, ["least", least, "most", most])

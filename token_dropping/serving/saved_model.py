@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a SavedModel into the next version folder.
+"""Writes a SavedModel, with requests to warm it up, into a version folder.
 
 TensorFlow Serving watches a folder of numbered versions and loads one as soon
-as it is there: a version is written elsewhere and then moved.
+as it is there: a version is written elsewhere and then moved. The first request
+of every shape is slow, so the server runs those in `assets.extra` before a
+version takes traffic:
+https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from token_dropping.common import errors
-from token_dropping.serving import warmup
+from token_dropping.serving import heads
+from token_dropping.serving import signatures
 
 EXTRA = "assets.extra"
+WARM_UP = "tf_serving_warmup_requests"
+_WARM_UP_TEXT = "warm up"
 _UNFINISHED = ".unfinished"
 
 
@@ -37,9 +45,8 @@ def next_version(folders: list[str]) -> int:
 
 def write(
   folder: str,
-  signatures: dict[str, Callable],
-  requests: dict[str, dict],
-  labels: str,
+  functions: dict[str, Callable],
+  head: heads.Head,
   extra: list[str],
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
@@ -48,9 +55,8 @@ def write(
 
   Args:
     folder: of all versions, local or on any filesystem TensorFlow knows.
-    signatures: concrete functions by name.
-    requests: for warming up, by signature: arrays by input name.
-    labels: path of a `labels.txt`, for `assets/`; empty for none.
+    functions: concrete functions by signature.
+    head: the model; its labels become an asset.
     extra: paths of files for `assets.extra/`.
 
   Raises:
@@ -62,12 +68,12 @@ def write(
     if tf.io.gfile.exists(path):  # of an export that was killed
       tf.io.gfile.rmtree(path)
     tf.io.gfile.makedirs(folder)
-    tf.saved_model.save(_root(signatures, labels), path, signatures)
+    tf.saved_model.save(_root(functions, head.labels), path, functions)
     tf.io.gfile.makedirs(extra_folder)
     for source in extra:
       name = os.path.basename(source)
       tf.io.gfile.copy(source, os.path.join(extra_folder, name))
-    warmup.write_requests(extra_folder, requests)
+    _write_requests(os.path.join(extra_folder, WARM_UP), functions, head)
 
 
 def publish(folder: str, version: int) -> str:
@@ -92,7 +98,7 @@ def _reported(folder: str) -> Iterator[None]:
     ) from error
 
 
-def _root(signatures: dict[str, Callable], labels: str) -> tf.Module:
+def _root(functions: dict[str, Callable], labels: str) -> tf.Module:
   """Returns the object whose weights and assets are saved.
 
   Not the Keras model: of that, Keras saves training functions too.
@@ -100,10 +106,52 @@ def _root(signatures: dict[str, Callable], labels: str) -> tf.Module:
   root = tf.Module()
   weights = {
     weight.ref(): weight
-    for function in signatures.values()
+    for function in functions.values()
     for weight in function.graph.variables
   }
   root.weights = list(weights.values())
   if labels:
     root.labels = tf.saved_model.Asset(labels)
   return root
+
+
+def _write_requests(path: str, functions, head: heads.Head) -> None:
+  with tf.io.TFRecordWriter(path) as writer:
+    for signature, inputs in _warm_up_requests(head).items():
+      if signature not in functions:
+        continue
+      log = prediction_log_pb2.PredictionLog()
+      request = log.predict_log.request
+      request.model_spec.signature_name = signature
+      for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+      writer.write(log.SerializeToString())
+
+
+def _warm_up_requests(head: heads.Head) -> dict[str, dict[str, np.ndarray]]:
+  """Returns one request for each signature; ids are of full length."""
+  ones = np.ones([1, head.max_length], np.int32)
+  values = {
+    "input_word_ids": ones,
+    "input_mask": ones,
+    "input_type_ids": 0 * ones,
+    heads.POSITIONS: 0 * ones[:, :1],
+  }
+  ids, texts = tf.train.Example(), tf.train.Example()
+  for name in head.inputs:
+    ids.features.feature[name].int64_list.value.extend(values[name][0].tolist())
+  for name in head.text_fields:
+    feature = texts.features.feature[name]
+    feature.bytes_list.value.append(_WARM_UP_TEXT.encode())
+  return {
+    signatures.SERVE: {name: values[name] for name in head.inputs},
+    signatures.SERVE_EXAMPLES: _examples(ids),
+    signatures.SERVE_TEXT: {
+      name: np.array([_WARM_UP_TEXT]) for name in head.text_fields
+    },
+    signatures.SERVE_TEXT_EXAMPLES: _examples(texts),
+  }
+
+
+def _examples(example: tf.train.Example) -> dict[str, np.ndarray]:
+  return {signatures.EXAMPLES: np.array([example.SerializeToString()], object)}

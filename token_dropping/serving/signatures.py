@@ -14,7 +14,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from token_dropping.data.text import tokenizer as tokenizer_lib
-from token_dropping.serving import head as head_lib
+from token_dropping.serving import heads
 from token_dropping.serving import request_checks
 from token_dropping.training import trained_run
 
@@ -31,7 +31,7 @@ class Signatures:
     run: where its vocabulary and sizes come from.
   """
 
-  def __init__(self, head: head_lib.Head, run: trained_run.TrainedRun):
+  def __init__(self, head: heads.Head, run: trained_run.TrainedRun):
     self._head = head
     self._ids_spec = {
       name: tf.TensorSpec([None, None], tf.int32, name) for name in head.inputs
@@ -101,16 +101,16 @@ class Signatures:
     for name, value in (("input_mask", 1), ("input_type_ids", 0)):
       features[name] = _default(features[name], ids, value)
     checks = [
-      request_checks.check(
+      request_checks.require(
         tf.reduce_all(ids.row_lengths() > 0),
         "every tf.Example must have input_word_ids.",
         [ids.row_lengths()],
       )
     ]
-    for name in head_lib.TOKEN_INPUTS:
+    for name in heads.TOKEN_INPUTS:
       lengths = features[name].row_lengths()
       checks.append(
-        request_checks.check(
+        request_checks.require(
           tf.reduce_all(lengths == ids.row_lengths()),
           f"{name} must be as long as input_word_ids.",
           [lengths],
@@ -124,7 +124,7 @@ class Signatures:
     first = self._head.text_fields[0]
     size = tf.size(texts[first])
     checks = [
-      request_checks.check(
+      request_checks.require(
         tf.size(value) == size,
         f"{name} must have as many strings as {first}.",
         [tf.size(value)],

@@ -8,31 +8,26 @@ import pytest
 import tensorflow as tf
 
 from tests import run_testing
+from tests import serving_testing
 from tests import testing
 from token_dropping.common import errors
 from token_dropping.serving import heads
 from token_dropping.serving import signatures
 from token_dropping.training import trained_run
 
-KINDS = ("masked_lm", "classification", "span")
-
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-  """By kind: the trained model, the run and its signatures."""
+  """By head: the run and its signatures."""
   found = {}
-  for kind in KINDS:
+  for kind in ("masked_lm", "classification", "span"):
     folder = tmp_path_factory.mktemp(kind) / "run"
-    model = run_testing.make_run(folder, kind)
+    run_testing.make_run(folder, kind)
     run = trained_run.TrainedRun.read(str(folder))
-    found[kind] = types.SimpleNamespace(
-      model=model, run=run, **_signatures(run)
-    )
+    found[kind] = types.SimpleNamespace(run=run, **_signatures(run))
   run = found["masked_lm"].run
   found["encoder"] = types.SimpleNamespace(
-    model=found["masked_lm"].model.encoder_network,
-    run=run,
-    **_signatures(run, "encoder"),
+    run=run, **_signatures(run, "encoder")
   )
   return found
 
@@ -47,17 +42,8 @@ def encoder(runs):
   return runs["encoder"]
 
 
-def _ids(length=11, **changes) -> dict:
-  rng = np.random.default_rng(3)
-  ids = rng.integers(5, testing.VOCAB_SIZE, [2, length])
-  mask = np.ones_like(ids)
-  mask[1, 7:] = 0
-  inputs = {
-    "input_word_ids": ids * mask,
-    "input_mask": mask,
-    "input_type_ids": np.arange(length) // 6 * mask,
-  }
-  return {k: tf.constant(v, tf.int32) for k, v in (inputs | changes).items()}
+def _ids(**changes) -> dict:
+  return serving_testing.inputs("encoder", **changes)
 
 
 def _strings(*texts) -> tf.Tensor:
@@ -85,55 +71,25 @@ def _text_example(**texts) -> bytes:
   return example.SerializeToString()
 
 
-def _request(kind) -> dict:
-  if kind == "masked_lm":
-    return _ids(masked_lm_positions=[[1, 4], [2, 0]])
-  return _ids()
-
-
-def _trained(kind, model, inputs) -> dict:
-  """Returns what the training model computes of a request."""
-  outputs = model(inputs)
-  if kind == "classification":
-    return {"outputs": outputs}
-  if kind == "span":
-    return dict(zip(("start_logits", "end_logits"), outputs, strict=True))
-  names = {"masked_lm": ["mlm_logits"]}
-  names = names.get(kind, ["sequence_output", "pooled_output"])
-  return {name: outputs[name] for name in names}
-
-
-def _assert_equal(here, there, atol=1e-5) -> None:
-  assert here.keys() == there.keys()
-  for name, value in there.items():
-    np.testing.assert_allclose(here[name], value, atol=atol, err_msg=name)
-
-
 def _refused(signature, **inputs) -> str:
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     signature(**inputs)
   return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "encoder"])
-def test_ids_give_what_the_trained_model_gives(runs, kind):
-  inputs = _request(kind)
-  there = _trained(kind, runs[kind].model, inputs)
-  _assert_equal(runs[kind].serve(**inputs), there)
-
-
-@pytest.mark.parametrize("kind", [*KINDS, "encoder"])
+@pytest.mark.parametrize("kind", serving_testing.HEADS)
 def test_examples_give_what_their_ids_give(runs, kind):
-  inputs = _request(kind)
+  inputs = serving_testing.inputs(kind)
   there = runs[kind].serve(**inputs)
-  _assert_equal(runs[kind].serve_examples(examples=_examples(inputs)), there)
+  here = runs[kind].serve_examples(examples=_examples(inputs))
+  serving_testing.assert_equal(here, there)
 
 
 def test_examples_need_neither_mask_nor_types(encoder):
   inputs = _ids(input_type_ids=np.zeros([2, 11]), input_mask=np.ones([2, 11]))
   examples = _examples(inputs, ["input_word_ids"])
   there = encoder.serve(**inputs)
-  _assert_equal(encoder.serve_examples(examples=examples), there)
+  serving_testing.assert_equal(encoder.serve_examples(examples=examples), there)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5])
@@ -163,7 +119,7 @@ def test_text_gives_what_its_ids_give(runs, kind, texts):
   there = runs[kind].serve(**inputs)
   if kind != "classification":
     there["input_word_ids"] = inputs["input_word_ids"]
-  _assert_equal(runs[kind].serve_text(**texts), there)
+  serving_testing.assert_equal(runs[kind].serve_text(**texts), there)
 
 
 def test_text_examples_give_what_their_text_gives(runs):
@@ -176,7 +132,7 @@ def test_text_examples_give_what_their_text_gives(runs):
     question=_strings(*questions), context=_strings(*contexts)
   )
   here = runs["span"].serve_text_examples(examples=_strings(*examples))
-  _assert_equal(here, there)
+  serving_testing.assert_equal(here, there)
 
 
 def test_mask_in_text_is_predicted(runs):
@@ -196,28 +152,33 @@ def test_mask_in_text_is_predicted(runs):
   np.testing.assert_allclose(outputs["mlm_logits"], there, atol=1e-5)
 
 
-def _probabilities(runs, kind) -> dict:
+def _both(runs, kind) -> tuple[dict, dict]:
+  """Returns the logits of a request and its probabilities."""
+  inputs = serving_testing.inputs(kind)
   head = heads.make_head(kind, runs[kind].run, "softmax")
-  return head.outputs(_request(kind))
+  return runs[kind].serve(**inputs), head.outputs(inputs)
 
 
-def test_probabilities(runs):
-  logits = runs["masked_lm"].serve(**_request("masked_lm"))["mlm_logits"]
-  there = {"mlm_probabilities": tf.nn.softmax(logits)}
-  _assert_equal(_probabilities(runs, "masked_lm"), there)
-  logits = runs["classification"].serve(**_ids())["outputs"]
-  there = {"outputs": tf.nn.softmax(logits)}
-  _assert_equal(_probabilities(runs, "classification"), there)
+@pytest.mark.parametrize(
+  ("kind", "logits", "probabilities"),
+  [
+    ("masked_lm", "mlm_logits", "mlm_probabilities"),
+    ("classification", "outputs", "outputs"),
+  ],
+)
+def test_probabilities(runs, kind, logits, probabilities):
+  there, here = _both(runs, kind)
+  there = {probabilities: tf.nn.softmax(there[logits])}
+  serving_testing.assert_equal(here, there)
 
 
 def test_span_probabilities_are_over_real_positions(runs):
-  outputs = _probabilities(runs, "span")
-  logits = runs["span"].serve(**_ids())
-  there = tf.nn.softmax(logits["start_logits"][1, :7])
-  assert set(outputs) == {"start_probabilities", "end_probabilities"}
-  start = outputs["start_probabilities"][1]
-  np.testing.assert_allclose(start[:7], there, atol=1e-6)
-  np.testing.assert_array_equal(start[7:], np.zeros(4))
+  there, here = _both(runs, "span")
+  there = tf.nn.softmax(there["start_logits"][1, : serving_testing.KNOWN])
+  assert set(here) == {"start_probabilities", "end_probabilities"}
+  known, rest = np.split(here["start_probabilities"][1], [len(there)])
+  np.testing.assert_allclose(known, there, atol=1e-6)
+  np.testing.assert_array_equal(rest, np.zeros(4))
 
 
 # Requests that are cut or cleaned.
@@ -228,7 +189,7 @@ def test_long_text_is_cut(encoder):
   long = encoder.serve_text(text=_strings(" ".join(words)))
   short = encoder.serve_text(text=_strings(" ".join(words[:14])))
   assert long["sequence_output"].shape == (1, testing.SEQ_LENGTH, 8)
-  _assert_equal(long, short)
+  serving_testing.assert_equal(long, short)
 
 
 def test_long_text_with_masks_is_cut(runs):
@@ -250,56 +211,60 @@ def test_control_characters_and_broken_bytes_vanish(encoder):
   odd = _strings("word1\x00\x07 word2", b"word1\xff word2")
   plain = _strings("word1 word2", "word1 word2")
   there = encoder.serve_text(text=plain)
-  _assert_equal(encoder.serve_text(text=odd), there)
+  serving_testing.assert_equal(encoder.serve_text(text=odd), there)
 
 
 # Requests that are refused.
 
 
-@pytest.mark.parametrize("value", [-1, testing.VOCAB_SIZE])
-def test_ids_outside_the_vocabulary(encoder, value):
-  ids = _ids()["input_word_ids"].numpy()
-  ids[0, 3] = value
-  message = _refused(encoder.serve, **_ids(input_word_ids=ids))
-  assert "input_word_ids must be in [0, 50). Received:" in message
-  assert str(value) in message
+def _with_one(name, value, shape=(2, 11)) -> dict:
+  """Returns inputs, one of which is `value` at one place and else 0."""
+  changed = np.zeros(shape, np.int32)
+  changed[1, 0] = value
+  return {name: changed}
 
 
 @pytest.mark.parametrize(
-  ("name", "value", "rule"),
+  ("changes", "message"),
   [
-    ("input_mask", 2, "input_mask must be in [0, 2)"),
-    ("input_type_ids", 2, "input_type_ids must be in [0, 2)"),
+    (
+      _with_one("input_word_ids", -1),
+      "input_word_ids must be in [0, 50). Received:] [least] [-1] [most] [0]",
+    ),
+    (
+      _with_one("input_word_ids", testing.VOCAB_SIZE),
+      "input_word_ids must be in [0, 50). Received:] [least] [0] [most] [50]",
+    ),
+    (_with_one("input_mask", 2), "input_mask must be in [0, 2)"),
+    (_with_one("input_type_ids", 2), "input_type_ids must be in [0, 2)"),
+    (
+      _with_one("masked_lm_positions", -1, (2, 1)),
+      "masked_lm_positions must be in [0, sequence length)",
+    ),
+    (
+      _with_one("masked_lm_positions", 11, (2, 1)),
+      "masked_lm_positions must be in [0, sequence length)",
+    ),
+    ({"length": 0}, "the sequence length must be in [1, 16]. Received:"),
+    (
+      {"length": testing.SEQ_LENGTH + 1},
+      "the sequence length must be in [1, 16]. Received:",
+    ),
+    (
+      {"input_mask": np.ones([2, 10])},
+      "input_mask must have the shape of input_word_ids.",
+    ),
+    (
+      {"input_mask": np.ones([11])},
+      "[11] is not compatible with expected shape [?,?]",
+    ),
   ],
 )
-def test_values_outside_their_range(encoder, name, value, rule):
-  inputs = _ids(**{name: np.full([2, 11], value)})
-  assert rule in _refused(encoder.serve, **inputs)
-
-
-@pytest.mark.parametrize("value", [-1, 11])
-def test_positions_outside_the_sequence(runs, value):
-  inputs = _ids(masked_lm_positions=[[0], [value]])
-  message = _refused(runs["masked_lm"].serve, **inputs)
-  assert "masked_lm_positions must be in [0, sequence length)" in message
-
-
-@pytest.mark.parametrize("length", [0, testing.SEQ_LENGTH + 1])
-def test_length(encoder, length):
-  message = _refused(encoder.serve, **_ids(length))
-  assert "the sequence length must be in [1, 16]. Received:" in message
-
-
-def test_inputs_of_several_shapes(encoder):
-  inputs = _ids(input_mask=np.ones([2, 10]))
-  message = _refused(encoder.serve, **inputs)
-  assert "input_mask must have the shape of input_word_ids." in message
-
-
-def test_wrong_rank(encoder):
-  inputs = {name: value[0] for name, value in _ids().items()}
-  message = _refused(encoder.serve, **inputs)
-  assert "[11] is not compatible with expected shape [?,?]" in message
+def test_ids_that_are_refused(runs, changes, message):
+  kind = "masked_lm" if "masked_lm_positions" in changes else "encoder"
+  inputs = serving_testing.inputs(kind, **changes)
+  refusal = " ".join(_refused(runs[kind].serve, **inputs).split())
+  assert message in refusal
 
 
 def test_texts_of_several_sizes(runs):
@@ -311,43 +276,42 @@ def test_texts_of_several_sizes(runs):
   assert "context must have as many strings as question." in message
 
 
-def test_examples_without_ids(encoder):
-  message = _refused(
-    encoder.serve_examples, examples=_strings(_text_example(text="word1"))
-  )
-  assert "every tf.Example must have input_word_ids." in message
-
-
-def test_examples_of_several_lengths(encoder):
+def _id_example(**features) -> bytes:
   example = tf.train.Example()
-  for name, values in (("input_word_ids", [5, 6]), ("input_mask", [1])):
+  for name, values in features.items():
     example.features.feature[name].int64_list.value.extend(values)
-  message = _refused(
-    encoder.serve_examples, examples=_strings(example.SerializeToString())
-  )
-  assert "input_mask must be as long as input_word_ids." in message
+  return example.SerializeToString()
 
 
-def test_example_ids_that_int32_cannot_hold(encoder):
-  example = tf.train.Example()
-  feature = example.features.feature["input_word_ids"]
-  feature.int64_list.value.extend([5, 2**32 + 5])
-  message = _refused(
-    encoder.serve_examples, examples=_strings(example.SerializeToString())
-  )
-  assert "input_word_ids must be in [0, 50)" in message
-
-
-def test_bytes_that_are_no_example(encoder):
-  message = _refused(encoder.serve_examples, examples=_strings("nonsense"))
-  assert "Could not parse example input" in message
-
-
-def test_text_example_without_its_field(encoder):
-  message = _refused(
-    encoder.serve_text_examples, examples=_strings(_text_example(title="x"))
-  )
-  assert "text (data type: string) is required" in message
+@pytest.mark.parametrize(
+  ("signature", "example", "message"),
+  [
+    (
+      "serve_examples",
+      _text_example(text="word1"),
+      "every tf.Example must have input_word_ids.",
+    ),
+    (
+      "serve_examples",
+      _id_example(input_word_ids=[5, 6], input_mask=[1]),
+      "input_mask must be as long as input_word_ids.",
+    ),
+    (  # more than int32 can hold
+      "serve_examples",
+      _id_example(input_word_ids=[5, 2**32 + 5]),
+      "input_word_ids must be in [0, 50)",
+    ),
+    ("serve_examples", "nonsense", "Could not parse example input"),
+    (
+      "serve_text_examples",
+      _text_example(title="x"),
+      "text (data type: string) is required",
+    ),
+  ],
+)
+def test_examples_that_are_refused(encoder, signature, example, message):
+  function = getattr(encoder, signature)
+  assert message in _refused(function, examples=_strings(example))
 
 
 # Models that are refused.

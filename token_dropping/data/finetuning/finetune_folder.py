@@ -22,9 +22,6 @@ _BLOCK = 1 << 20
 def read_card(folder: str) -> dict:
   """Reads the card of prepared data and checks that its files are there.
 
-  Args:
-    folder: of the data, local or remote.
-
   Returns:
     The content of `finetune.json`, explained in docs/finetuning.md.
 
@@ -32,40 +29,37 @@ def read_card(folder: str) -> dict:
     UserError: no such folder, no card, not one of `FORMAT_VERSION`, or a file
       is missing or has another size.
   """
-  path = tf.io.gfile.join(folder, CARD)
-  card = _load(path)
-  if card is None:
-    raise errors.UserError(
-      "fine-tuning data must be a folder that token_dropping.data.finetune "
-      f"made, with {CARD}. Received: {folder!r}"
+  card = _load(folder)
+  errors.require(
+    card,
+    "fine-tuning data must be a folder that token_dropping.data.finetune "
+    f"made, with {CARD}",
+    repr(folder),
+  )
+  errors.require(
+    card.get("format_version") == FORMAT_VERSION,
+    f"{CARD} must have format_version {FORMAT_VERSION}",
+    f"{card.get('format_version')!r} in {tf.io.gfile.join(folder, CARD)}",
+  )
+  for path, size, listed in _sizes(folder, card):
+    errors.require(
+      size == listed,
+      f"{path} must have {listed} bytes, as {CARD} says",
+      "no such file" if size is None else f"{size} bytes",
     )
-  if card.get("format_version") != FORMAT_VERSION:
-    raise errors.UserError(
-      f"{CARD} must have format_version {FORMAT_VERSION}. Received: "
-      f"{card.get('format_version')!r} in {path}"
-    )
-  for name, entry in card["files"].items():
-    file = tf.io.gfile.join(folder, name)
-    size = _size(file)
-    if size != entry["bytes"]:
-      raise errors.UserError(
-        f"{file} must have {entry['bytes']} bytes, as {CARD} says. Received: "
-        f"{'no such file' if size is None else f'{size} bytes'}"
-      )
   return card
 
 
 def find_ready(folder: str, settings: dict) -> dict | None:
   """Returns the card if data of these settings are there, whole; else None."""
-  card = _load(tf.io.gfile.join(folder, CARD))
-  if card is None or card.get("format_version") != FORMAT_VERSION:
-    return None
-  if card["settings"] != settings:
-    return None
-  for name, entry in card["files"].items():
-    if _size(tf.io.gfile.join(folder, name)) != entry["bytes"]:
-      return None
-  return card
+  card = _load(folder)
+  ready = (
+    card is not None
+    and card.get("format_version") == FORMAT_VERSION
+    and card["settings"] == settings
+    and all(size == listed for _, size, listed in _sizes(folder, card))
+  )
+  return card if ready else None
 
 
 def check_replaceable(folder: str) -> None:
@@ -76,18 +70,17 @@ def check_replaceable(folder: str) -> None:
   """
   if not tf.io.gfile.exists(folder):
     return
-  if not tf.io.gfile.isdir(folder):
-    raise errors.UserError(
-      f"output_dir must be a folder. Received: {folder!r}, a file"
-    )
-  card = _load(tf.io.gfile.join(folder, CARD)) or {}
-  ours = {CARD, *card.get("files", {})}
-  names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-  foreign = sorted(name for name in names if name not in ours)
-  if foreign:
+  errors.require(
+    tf.io.gfile.isdir(folder),
+    "output_dir must be a folder",
+    f"{folder!r}, a file",
+  )
+  ours = {CARD, *(_load(folder) or {}).get("files", {})}
+  names = {name.rstrip("/") for name in tf.io.gfile.listdir(folder)}
+  for foreign in sorted(names - ours):
     raise errors.UserError(
       "output_dir must not hold files that this command did not make. "
-      f"Received: {folder!r} with {foreign[0]}"
+      f"Received: {folder!r} with {foreign}"
     )
 
 
@@ -139,19 +132,21 @@ def describe(path: str) -> dict:
   return {"bytes": size, "crc32": f"{checksum:08x}"}
 
 
-def _load(path: str) -> dict | None:
-  """Returns a JSON object that lists files; None if there is no such thing."""
+def _load(folder: str) -> dict | None:
+  """Returns a card that lists files; None if there is no such thing."""
   try:
-    with tf.io.gfile.GFile(path, "rb") as file:
-      content = json.loads(file.read())
+    with tf.io.gfile.GFile(tf.io.gfile.join(folder, CARD), "rb") as file:
+      card = json.loads(file.read())
   except (tf.errors.OpError, ValueError):
     return None
-  whole = isinstance(content, dict) and isinstance(content.get("files"), dict)
-  return content if whole else None
+  whole = isinstance(card, dict) and isinstance(card.get("files"), dict)
+  return card if whole else None
 
 
-def _size(path: str) -> int | None:
-  try:
-    return tf.io.gfile.stat(path).length
-  except tf.errors.NotFoundError:
-    return None
+def _sizes(folder: str, card: dict):
+  """Yields path, size (None: no such file) and listed size of each file."""
+  for name, entry in card["files"].items():
+    path = tf.io.gfile.join(folder, name)
+    there = tf.io.gfile.exists(path)
+    size = tf.io.gfile.stat(path).length if there else None
+    yield path, size, entry["bytes"]

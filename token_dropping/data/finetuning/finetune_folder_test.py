@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for finetune_folder."""
+"""Tests of the folder of prepared fine-tuning data."""
 
 import json
 
@@ -9,8 +9,8 @@ from token_dropping.common import errors
 from token_dropping.data.finetuning import finetune_folder
 
 
-def _write(folder):
-  with open(f"{folder}/train.tfrecord", "w") as file:
+def _write(folder, name="train"):
+  with open(f"{folder}/{name}.tfrecord", "w") as file:
     file.write("123456789")
   return {"settings": {"seed": 1}}
 
@@ -31,45 +31,40 @@ def test_the_card_lists_the_files(folder):
   assert finetune_folder.read_card(str(folder)) == card
 
 
-def test_data_of_the_same_settings_are_ready(folder):
+def test_data_are_ready_if_their_settings_and_sizes_are_the_same(folder):
   assert finetune_folder.find_ready(str(folder), {"seed": 1}) is not None
   assert finetune_folder.find_ready(str(folder), {"seed": 2}) is None
-
-
-def test_data_with_a_lost_file_are_not_ready(folder):
   (folder / "train.tfrecord").write_text("1")
   assert finetune_folder.find_ready(str(folder), {"seed": 1}) is None
 
 
-def test_nothing_is_left_of_a_failure(tmp_path):
+@pytest.mark.parametrize("before", [True, False])
+def test_a_failure_leaves_what_was_there(tmp_path, before):
+  path = tmp_path / "out"
+  if before:
+    finetune_folder.make(str(path), _write)
+
   def fail(folder):
     _write(folder)
     raise errors.UserError("no")
 
   with pytest.raises(errors.UserError, match="no"):
-    finetune_folder.make(str(tmp_path / "out"), fail)
-  assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_leaves_earlier_data_alone(folder, tmp_path):
-  def fail(folder):
-    raise errors.UserError("no")
-
-  with pytest.raises(errors.UserError, match="no"):
-    finetune_folder.make(str(folder), fail)
-  assert finetune_folder.find_ready(str(folder), {"seed": 1}) is not None
-  assert list(tmp_path.iterdir()) == [folder]
+    finetune_folder.make(str(path), fail)
+  assert list(tmp_path.iterdir()) == [path] * before
+  ready = finetune_folder.find_ready(str(path), {"seed": 1})
+  assert (ready is not None) == before
 
 
 def test_earlier_data_are_replaced(folder):
-  def write(path):
-    with open(f"{path}/test.tfrecord", "w"):
-      return {"settings": {}}
-
   finetune_folder.check_replaceable(str(folder))
-  finetune_folder.make(str(folder), write)
+  finetune_folder.make(str(folder), lambda path: _write(path, "test"))
   names = sorted(path.name for path in folder.iterdir())
   assert names == ["finetune.json", "test.tfrecord"]
+
+
+def test_an_empty_folder_is_used(tmp_path):
+  finetune_folder.check_replaceable(str(tmp_path))
+  finetune_folder.check_replaceable(str(tmp_path / "none"))
 
 
 def test_files_of_others_are_not_replaced(folder):
@@ -79,47 +74,40 @@ def test_files_of_others_are_not_replaced(folder):
     finetune_folder.check_replaceable(str(folder))
 
 
-def test_an_empty_folder_is_used(tmp_path):
-  finetune_folder.check_replaceable(str(tmp_path))
-  finetune_folder.check_replaceable(str(tmp_path / "none"))
-
-
 def test_a_file_is_no_folder(tmp_path):
   (tmp_path / "out").write_text("")
-  with pytest.raises(
-    errors.UserError, match="must be a folder. Received: .*fi"
-  ):
+  message = "must be a folder. Received: .*file"
+  with pytest.raises(errors.UserError, match=message):
     finetune_folder.check_replaceable(str(tmp_path / "out"))
+  with pytest.raises(errors.UserError, match="writable folder. Received"):
+    finetune_folder.make(str(tmp_path / "out" / "out"), _write)
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-  (tmp_path / "file").write_text("")
-  with pytest.raises(errors.UserError, match="in a writable folder. Received"):
-    finetune_folder.make(str(tmp_path / "file" / "out"), _write)
+def _change_card(folder):
+  path = folder / "finetune.json"
+  card = json.loads(path.read_text()) | {"format_version": 9}
+  path.write_text(json.dumps(card))
 
 
-def test_no_card(tmp_path):
-  with pytest.raises(errors.UserError, match="with finetune.json. Received"):
-    finetune_folder.read_card(str(tmp_path))
-
-
-def test_a_card_of_another_version(folder):
-  card = json.loads((folder / "finetune.json").read_text())
-  (folder / "finetune.json").write_text(
-    json.dumps(card | {"format_version": 9})
-  )
-  with pytest.raises(
-    errors.UserError, match="format_version 1. Received: 9 in"
-  ):
-    finetune_folder.read_card(str(folder))
-
-
-@pytest.mark.parametrize("content", [None, "1"])
-def test_a_changed_file(folder, content):
-  (folder / "train.tfrecord").unlink()
-  if content:
-    (folder / "train.tfrecord").write_text(content)
-  received = "1 bytes" if content else "no such file"
-  message = f"must have 9 bytes, as finetune.json says. Received: {received}"
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (
+      lambda folder: (folder / "finetune.json").unlink(),
+      "with finetune.json. Received",
+    ),
+    (_change_card, "format_version 1. Received: 9 in"),
+    (
+      lambda folder: (folder / "train.tfrecord").write_text("1"),
+      "must have 9 bytes, as finetune.json says. Received: 1 bytes",
+    ),
+    (
+      lambda folder: (folder / "train.tfrecord").unlink(),
+      "must have 9 bytes, as finetune.json says. Received: no such file",
+    ),
+  ],
+)
+def test_a_changed_folder(folder, change, message):
+  change(folder)
   with pytest.raises(errors.UserError, match=message):
     finetune_folder.read_card(str(folder))

@@ -15,7 +15,11 @@ TFDS_NAMES = {
 }
 CHOICES = {"task": TASKS}
 _FILES = ("train_file", "validation_file", "test_file")
+_LEAST = {"seq_length": 8, "doc_stride": 1, "query_length": 1, "seed": 0}
 _COLUMNS = ("text_column", "second_text_column", "label_column", "labels")
+_NEEDED_FOR_TABLES = (
+  *("train_file", "validation_file", "text_column", "label_column"),
+)
 
 
 def _setting(default, text: str):
@@ -83,17 +87,22 @@ class FinetuneSettings:
 
   def __post_init__(self):
     self._resolve_task()
-    self._check(bool(self.output_dir), "output_dir", "not be empty")
+    self._require(self.output_dir, "output_dir", "not be empty")
     self._check_source()
     self._check_tokenizer()
     if self.seq_length is None:
       object.__setattr__(self, "seq_length", 384 if self.is_squad else 128)
-    self._check_at_least("seq_length", 8)
-    self._check_at_least("doc_stride", 1)
-    self._check_at_least("query_length", 1)
-    self._check_at_least("seed", 0)
-    if self.is_squad:
-      self._check_windows()
+    for name, least in _LEAST.items():
+      enough = getattr(self, name) >= least
+      self._require(enough, name, f"be at least {least}")
+    # Beside the question there are [CLS], [SEP] and [SEP].
+    room = self.seq_length - self.query_length - 3
+    self._require(
+      self.doc_stride <= room or not self.is_squad,
+      "doc_stride",
+      "be at most seq_length - query_length - 3, else windows leave out text "
+      f"({room})",
+    )
 
   @property
   def is_squad(self) -> bool:
@@ -106,84 +115,56 @@ class FinetuneSettings:
     return self.task in glue_tasks.TASKS
 
   def _resolve_task(self) -> None:
-    named = None
     if self.tfds_name:
-      self._check(
-        self.tfds_name in TFDS_NAMES,
-        "tfds_name",
-        f"be one of {', '.join(TFDS_NAMES)}",
-      )
+      rule = f"be one of {', '.join(TFDS_NAMES)}"
+      self._require(self.tfds_name in TFDS_NAMES, "tfds_name", rule)
       named = TFDS_NAMES[self.tfds_name]
-    self._check(
-      self.task is None or named is None or self.task == named,
-      "task",
-      f"be {named} with tfds_name {self.tfds_name}",
-    )
-    if self.task is None:
+      rule = f"be {named} with tfds_name {self.tfds_name}"
+      self._require(self.task in (None, named), "task", rule)
       object.__setattr__(self, "task", named)
-    self._check(self.task in TASKS, "task", f"be one of {', '.join(TASKS)}")
+    self._require(self.task in TASKS, "task", f"be one of {', '.join(TASKS)}")
 
   def _check_source(self) -> None:
     """Checks that one source is given, and only flags that it reads."""
+    must = f"{self.task} must be read"
     if self.is_glue:
-      self._check_one_of("tfds_name", "input_dir")
-      self._check_unused(*_FILES, *_COLUMNS)
+      self._require_one_of(must, "tfds_name", "input_dir")
+      self._require_unset(*_FILES, *_COLUMNS)
     elif self.is_squad:
-      self._check_one_of("tfds_name", "train_file")
-      self._check_unused("input_dir", "test_file", *_COLUMNS)
-      self._check_pair("train_file", "validation_file")
-    else:
-      self._check_unused("input_dir")
-      for name in _FILES[:2] + _COLUMNS[0:3:2]:
-        self._check(bool(getattr(self, name)), name, "not be empty")
-    if self.task == REGRESSION:
-      self._check_unused("labels")
-
-  def _check_one_of(self, first: str, second: str) -> None:
-    given = [name for name in (first, second) if getattr(self, name)]
-    if len(given) != 1:
-      raise errors.UserError(
-        f"{self.task} must be read from exactly one of {first} and {second}. "
-        f"Received: {' and '.join(given) or 'neither'}"
+      self._require_one_of(must, "tfds_name", "train_file")
+      self._require_unset("input_dir", "test_file", *_COLUMNS)
+      self._require(
+        bool(self.train_file) == bool(self.validation_file),
+        "validation_file",
+        f"be given {'' if self.train_file else 'only '}with train_file",
       )
-
-  def _check_pair(self, first: str, second: str) -> None:
-    rule = f"be given {'with' if getattr(self, first) else 'only with'} {first}"
-    both = bool(getattr(self, first)) == bool(getattr(self, second))
-    self._check(both, second, rule)
-
-  def _check_unused(self, *names: str) -> None:
-    defaults = {f.name: f.default for f in dataclasses.fields(self)}
-    for name in names:
-      same = getattr(self, name) == defaults[name]
-      self._check(same, name, f"not be set for {self.task}")
+    else:
+      self._require_unset("input_dir")
+      for name in _NEEDED_FOR_TABLES:
+        self._require(getattr(self, name), name, "not be empty")
+    if self.task == REGRESSION:
+      self._require_unset("labels")
 
   def _check_tokenizer(self) -> None:
-    given = [n for n in ("pretrained", "vocab_file") if getattr(self, n)]
-    if len(given) != 1:
-      raise errors.UserError(
-        "the tokenizer must come from exactly one of pretrained and "
-        f"vocab_file. Received: {' and '.join(given) or 'neither'}"
-      )
+    self._require_one_of("the tokenizer must come", "pretrained", "vocab_file")
     for name in ("do_lower_case", "strip_accents"):
       unset = getattr(self, name) is None or not self.pretrained
       rule = "not be set with pretrained, whose tokenizer_config.json says it"
-      self._check(unset, name, rule)
+      self._require(unset, name, rule)
 
-  def _check_windows(self) -> None:
-    # Beside the question there are [CLS], [SEP] and [SEP].
-    room = self.seq_length - self.query_length - 3
-    self._check(
-      self.doc_stride <= room,
-      "doc_stride",
-      "be at most seq_length - query_length - 3, else windows leave out text "
-      f"({room})",
+  def _require(self, condition, name: str, rule: str) -> None:
+    errors.require(condition, f"{name} must {rule}", repr(getattr(self, name)))
+
+  def _require_one_of(self, what: str, first: str, second: str) -> None:
+    given = [name for name in (first, second) if getattr(self, name)]
+    errors.require(
+      len(given) == 1,
+      f"{what} from exactly one of {first} and {second}",
+      " and ".join(given) or "neither",
     )
 
-  def _check(self, condition: bool, name: str, rule: str) -> None:
-    if not condition:
-      value = getattr(self, name)
-      raise errors.UserError(f"{name} must {rule}. Received: {value!r}")
-
-  def _check_at_least(self, name: str, least: int) -> None:
-    self._check(getattr(self, name) >= least, name, f"be at least {least}")
+  def _require_unset(self, *names: str) -> None:
+    for name in names:
+      default = self.__dataclass_fields__[name].default
+      same = getattr(self, name) == default
+      self._require(same, name, f"not be set for {self.task}")

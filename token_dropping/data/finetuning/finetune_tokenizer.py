@@ -18,13 +18,7 @@ VOCABULARY = "vocab.txt"
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerFiles:
-  """A vocabulary and how text is folded before it is looked up.
-
-  Attributes:
-    vocab_file: path of the `vocab.txt`.
-    vocab: its content.
-    config: how text is folded.
-  """
+  """A vocabulary, its file, and how text is folded before it is looked up."""
 
   vocab_file: str
   vocab: vocabulary.Vocabulary
@@ -40,25 +34,28 @@ class TokenizerFiles:
       UserError: a file is missing or wrong.
     """
     if settings.pretrained:
-      return cls._from_run(settings.pretrained)
-    given = {
-      name: getattr(settings, name)
-      for name in ("do_lower_case", "strip_accents")
-      if getattr(settings, name) is not None
-    }
-    vocab = vocabulary.Vocabulary.from_file(settings.vocab_file)
-    config = tokenizer_config.TokenizerConfig(**given)
-    return cls(settings.vocab_file, vocab, config)
+      return cls.from_run(settings.pretrained)
+    names = ("do_lower_case", "strip_accents")
+    given = {name: getattr(settings, name) for name in names}
+    return cls(
+      settings.vocab_file,
+      vocabulary.Vocabulary.from_file(settings.vocab_file),
+      tokenizer_config.TokenizerConfig(
+        **{name: value for name, value in given.items() if value is not None}
+      ),
+    )
 
   @classmethod
-  def _from_run(cls, folder: str) -> "TokenizerFiles":
+  def from_run(cls, folder: str) -> "TokenizerFiles":
+    """Reads the files of a pretraining run, or of prepared data."""
     for name in (VOCABULARY, tokenizer_config.FILE):
-      if not tf.io.gfile.exists(os.path.join(folder, name)):
-        raise errors.UserError(
-          "pretrained must be the folder of a pretraining run with "
-          f"{VOCABULARY} and {tokenizer_config.FILE}; give vocab_file for "
-          f"another. Received: {folder!r} without {name}"
-        )
+      errors.require(
+        tf.io.gfile.exists(os.path.join(folder, name)),
+        "pretrained must be the folder of a pretraining run with "
+        f"{VOCABULARY} and {tokenizer_config.FILE}; give vocab_file for "
+        "another",
+        f"{folder!r} without {name}",
+      )
     vocab_file = os.path.join(folder, VOCABULARY)
     return cls(
       vocab_file,
@@ -81,6 +78,5 @@ class TokenizerFiles:
 
   def save(self, folder: str) -> None:
     """Writes both files, so that the folder can be read without the run."""
-    path = os.path.join(folder, VOCABULARY)
-    tf.io.gfile.copy(self.vocab_file, path)
+    tf.io.gfile.copy(self.vocab_file, os.path.join(folder, VOCABULARY))
     self.config.write(folder)

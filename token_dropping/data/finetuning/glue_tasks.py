@@ -16,19 +16,20 @@ _PAIR = ("sentence1", "sentence2")
 
 
 @dataclasses.dataclass(frozen=True)
-class GlueTask:
-  """What one task is and how its files are written.
+class SentenceTask:
+  """What a task about sentences or pairs is and how its files are written.
 
   Attributes:
-    folder: the name of GLUE's folder.
     texts: columns of the text or the pair of texts.
-    metrics: as GLUE reports them.
-    submissions: file of GLUE's submission, by test split.
+    metrics: the scores to report.
     label: column of the label.
     labels: names, in the order of their ids; none for regression.
-    values: what stands for each label in GLUE's files and submissions.
-    label_range: least and greatest value, for regression.
+    values: what stands for each label in files and submissions, if not its
+      name.
+    label_range: least and greatest value of a regression, if there are.
+    folder: the name of GLUE's folder.
     files: GLUE's file, by split. Splits are named as in TensorFlow Datasets.
+    submissions: file of GLUE's submission, by test split.
     tfds_texts: features of the texts in TensorFlow Datasets, if others.
     header: columns of training and validation files that have no header.
     test_id: column of the test file with the number of the example.
@@ -36,15 +37,15 @@ class GlueTask:
       known and to be left out, as TensorFlow Datasets leaves them out.
   """
 
-  folder: str
   texts: tuple[str, ...]
   metrics: tuple[str, ...]
-  submissions: Mapping[str, str]
   label: str = "label"
   labels: tuple[str, ...] = ()
   values: tuple[str, ...] = ()
   label_range: tuple[float, float] | None = None
+  folder: str = ""
   files: Mapping[str, str] = dataclasses.field(default_factory=lambda: _HALVES)
+  submissions: Mapping[str, str] = dataclasses.field(default_factory=dict)
   tfds_texts: tuple[str, ...] = ()
   header: tuple[str, ...] = ()
   test_id: str = "index"
@@ -52,7 +53,7 @@ class GlueTask:
 
 
 TASKS = {
-  "cola": GlueTask(
+  "cola": SentenceTask(
     folder="CoLA",
     texts=("sentence",),
     metrics=("matthews_corrcoef",),
@@ -61,7 +62,7 @@ TASKS = {
     values=_NUMBERS,
     header=("source", "label", "original_label", "sentence"),
   ),
-  "sst2": GlueTask(
+  "sst2": SentenceTask(
     folder="SST-2",
     texts=("sentence",),
     metrics=("accuracy",),
@@ -69,7 +70,7 @@ TASKS = {
     labels=("negative", "positive"),
     values=_NUMBERS,
   ),
-  "mrpc": GlueTask(
+  "mrpc": SentenceTask(
     folder="MRPC",
     texts=("#1 String", "#2 String"),
     tfds_texts=_PAIR,
@@ -79,7 +80,7 @@ TASKS = {
     labels=("not_equivalent", "equivalent"),
     values=_NUMBERS,
   ),
-  "stsb": GlueTask(
+  "stsb": SentenceTask(
     folder="STS-B",
     texts=_PAIR,
     metrics=("pearson", "spearman"),
@@ -87,7 +88,7 @@ TASKS = {
     label="score",
     label_range=(0.0, 5.0),
   ),
-  "qqp": GlueTask(
+  "qqp": SentenceTask(
     folder="QQP",
     texts=("question1", "question2"),
     metrics=("accuracy", "f1"),
@@ -98,7 +99,7 @@ TASKS = {
     test_id="id",
     skip_short_rows=True,
   ),
-  "mnli": GlueTask(
+  "mnli": SentenceTask(
     folder="MNLI",
     texts=_PAIR,
     tfds_texts=("premise", "hypothesis"),
@@ -118,7 +119,7 @@ TASKS = {
       "test_mismatched": "test_mismatched.tsv",
     },
   ),
-  "qnli": GlueTask(
+  "qnli": SentenceTask(
     folder="QNLI",
     texts=("question", "sentence"),
     metrics=("accuracy",),
@@ -126,7 +127,7 @@ TASKS = {
     labels=_ENTAILMENT,
     values=_ENTAILMENT,
   ),
-  "rte": GlueTask(
+  "rte": SentenceTask(
     folder="RTE",
     texts=_PAIR,
     metrics=("accuracy",),
@@ -134,7 +135,7 @@ TASKS = {
     labels=_ENTAILMENT,
     values=_ENTAILMENT,
   ),
-  "wnli": GlueTask(
+  "wnli": SentenceTask(
     folder="WNLI",
     texts=_PAIR,
     metrics=("accuracy",),
@@ -143,7 +144,7 @@ TASKS = {
     values=_NUMBERS,
   ),
   # The diagnostic set, to be answered by a model of MNLI.
-  "ax": GlueTask(
+  "ax": SentenceTask(
     folder="diagnostic",
     texts=_PAIR,
     tfds_texts=("premise", "hypothesis"),

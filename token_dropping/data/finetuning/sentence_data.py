@@ -3,9 +3,10 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from token_dropping.common import errors
+from token_dropping.data.finetuning import glue_tasks
 from token_dropping.data.finetuning import text_tables
 
 
@@ -14,9 +15,9 @@ class Example:
   """A text or a pair of texts.
 
   Attributes:
-    texts: one or two str.
-    label: int, id of the label, or float; 0 where there is none.
-    id: int, number of the example in its file, or as the file says.
+    texts: one or two strings.
+    label: id of the label, or a number for regression; 0 where there is none.
+    id: number of the example in its file, or as the file says.
   """
 
   texts: tuple[str, ...]
@@ -30,8 +31,8 @@ class Split:
 
   Attributes:
     examples: in the order of the source.
-    labelled: bool, whether labels are known.
-    short_rows: int, broken rows that were left out.
+    labelled: whether labels are known.
+    short_rows: how many broken rows were left out.
   """
 
   examples: list[Example]
@@ -39,81 +40,47 @@ class Split:
   short_rows: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class SentenceData:
-  """A data set.
+def labelled_split(
+  table: text_tables.Table, task: glue_tasks.SentenceTask
+) -> Split:
+  """Returns the examples of a table whose last wanted column is the label.
 
-  Attributes:
-    labels: names in the order of their ids; none for regression.
-    metrics: names of the scores to report.
-    splits: by name.
-    label_range: least and greatest value of a regression, if there are.
-    submissions: file of a submission, by split.
-    submission_labels: what a submission holds for each label.
+  Raises:
+    UserError: a label that is not one of the task's.
   """
-
-  labels: tuple[str, ...]
-  metrics: tuple[str, ...]
-  splits: Mapping[str, Split]
-  label_range: tuple[float, float] | None = None
-  submissions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  submission_labels: tuple[str, ...] = ()
-
-
-class LabelReader:
-  """Turns the text of a label into its id, or into a number for regression.
-
-  Args:
-    values: str, the possible texts in the order of the ids; none: numbers.
-    limits: least and greatest number; none: any.
-  """
-
-  def __init__(
-    self,
-    values: Sequence[str] = (),
-    limits: tuple[float, float] | None = None,
-  ):
-    self._ids = {value: index for index, value in enumerate(values)}
-    self._limits = limits
-
-  def read(self, text: str, place: str) -> int | float:
-    """Returns the id or the number.
-
-    Args:
-      text: the label.
-      place: where it is, for messages.
-
-    Raises:
-      UserError: an unknown label, or not a number in its limits.
-    """
-    if not self._ids:
-      return self._number(text, place)
-    if text not in self._ids:
-      raise errors.UserError(
-        "labels must be one of "
-        f"{errors.shorten(', '.join(self._ids))}. Received: {text!r} in {place}"
-      )
-    return self._ids[text]
-
-  def _number(self, text: str, place: str) -> float:
-    try:
-      number = float(text)
-    except ValueError:
-      number = math.nan
-    low, high = self._limits or (-math.inf, math.inf)
-    if not (math.isfinite(number) and low <= number <= high):
-      within = f" in [{low:g}, {high:g}]" if self._limits else ""
-      raise errors.UserError(
-        f"labels must be finite numbers{within}. Received: {text!r} in {place}"
-      )
-    return number
+  examples = []
+  for number, row in enumerate(table.rows):
+    *texts, text = row.values
+    label = read_label(text, row.place, task)
+    examples.append(Example(tuple(texts), label, number))
+  return Split(examples, labelled=True, short_rows=table.short_rows)
 
 
-def labelled_examples(
-  rows: Iterable[text_tables.Row], reader: LabelReader
-) -> list[Example]:
-  """Returns examples of rows whose last value is the label."""
-  return [
-    Example(row.values[:-1], reader.read(row.values[-1], row.place), number)
-    for number, row in enumerate(rows)
-  ]
+def unlabelled_split(rows: Iterable[tuple[tuple[str, ...], int]]) -> Split:
+  """Returns examples of texts and ids, to be predicted."""
+  examples = [Example(texts, 0, number) for texts, number in rows]
+  return Split(examples, labelled=False)
+
+
+def read_label(
+  text: str, place: str, task: glue_tasks.SentenceTask
+) -> int | float:
+  """Returns the id of a label, or the number that it is in a regression."""
+  received = f"{text!r} in {place}"
+  labels = task.values or task.labels
+  if labels:
+    rule = f"labels must be one of {errors.shorten(', '.join(labels))}"
+    errors.require(text in labels, rule, received)
+    return labels.index(text)
+  try:
+    number = float(text)
+  except ValueError:
+    number = math.nan
+  low, high = task.label_range or (-math.inf, math.inf)
+  within = f" in [{low:g}, {high:g}]" if task.label_range else ""
+  errors.require(
+    math.isfinite(number) and low <= number <= high,
+    f"labels must be finite numbers{within}",
+    received,
+  )
+  return number

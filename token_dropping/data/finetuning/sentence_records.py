@@ -25,20 +25,19 @@ def write(
   regression: bool,
   rng: np.random.Generator | None,
 ) -> dict:
-  """Writes the records of a split.
+  """Writes the records of a split; texts longer than `seq_length` are cut.
 
   Args:
     path: of the file.
     split: the examples.
     tokenizer: makes the ids.
-    seq_length: int, S; longer texts are cut.
-    regression: bool, whether labels are numbers.
+    seq_length: S.
+    regression: whether labels are numbers.
     rng: shuffles the records; none: they stay in order.
 
   Returns:
     Counts for the card: `examples`; `records`, as many; `labelled`;
-    `truncated`, examples that were cut; `short_rows`, broken rows that were
-    left out.
+    `truncated`, examples that were cut; `short_rows`.
   """
   order = np.arange(len(split.examples))
   if rng is not None:

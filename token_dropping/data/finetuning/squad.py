@@ -41,7 +41,7 @@ def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
   Args:
     path: the file.
     name: of the flag that gave it, for messages.
-    impossible: bool, whether questions may have no answer (SQuAD 2.0).
+    impossible: whether questions may have no answer (SQuAD 2.0).
 
   Raises:
     UserError: not readable, not JSON, not of this form, or no question in it.
@@ -54,7 +54,9 @@ def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
     ) from error
   try:
     paragraphs = [
-      _paragraph(paragraph["context"], paragraph["qas"])
+      Paragraph(
+        _text(paragraph["context"]), tuple(map(_question, paragraph["qas"]))
+      )
       for article in content["data"]
       for paragraph in article["paragraphs"]
     ]
@@ -64,68 +66,52 @@ def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
       f"with id, question, answers. Received: {path!r} ({type(error).__name__} "
       f"{error})"
     ) from error
-  _check(paragraphs, path, impossible)
+  _check_paragraphs(paragraphs, path, impossible)
   return paragraphs
 
 
 def read_tfds(builder, split: str, impossible: bool) -> list[Paragraph]:
-  """Reads a split of `squad/...` of TensorFlow Datasets.
-
-  Args:
-    builder: of the set.
-    split: `train` or `validation`.
-    impossible: bool, whether questions may have no answer.
-
-  Raises:
-    UserError: as `read_json`.
-  """
+  """Reads a split of `squad/...` of TensorFlow Datasets; as `read_json`."""
   questions: dict[str, list[Question]] = {}
-  for example in tfds_examples.read(builder, split):
-    unanswerable = bool(example.get("is_impossible", False))
-    answers = example["answers"]
-    found = zip(answers["text"], answers["answer_start"], strict=True)
+  for example in tfds_examples.read_split(builder, split):
+    listed = example["answers"]
+    answers = zip(listed["text"], listed["answer_start"], strict=True)
+    if example.get("is_impossible", False):
+      answers = ()
     questions.setdefault(example["context"].decode(), []).append(
       Question(
         example["id"].decode(),
         example["question"].decode(),
-        ()
-        if unanswerable
-        else tuple(Answer(text.decode(), int(start)) for text, start in found),
+        tuple(Answer(text.decode(), int(start)) for text, start in answers),
       )
     )
   paragraphs = [Paragraph(text, tuple(q)) for text, q in questions.items()]
-  _check(paragraphs, f"{builder.info.full_name}:{split}", impossible)
+  _check_paragraphs(paragraphs, f"{builder.info.full_name}:{split}", impossible)
   return paragraphs
 
 
 def to_articles(paragraphs: Iterable[Paragraph]) -> list[dict]:
   """Returns paragraphs as the `data` of SQuAD's JSON, which scorers take."""
-  return [
+  contents = [
     {
-      "paragraphs": [
-        {
-          "context": paragraph.context,
-          "qas": [
-            {
-              "id": question.id,
-              "question": question.text,
-              "is_impossible": not question.answers,
-              "answers": [
-                {"text": answer.text, "answer_start": answer.start}
-                for answer in question.answers
-              ],
-            }
-            for question in paragraph.questions
-          ],
-        }
-        for paragraph in paragraphs
-      ]
+      "context": paragraph.context,
+      "qas": [_question_json(question) for question in paragraph.questions],
     }
+    for paragraph in paragraphs
   ]
+  return [{"paragraphs": contents}]
 
 
-def _paragraph(context: str, questions: list[dict]) -> Paragraph:
-  return Paragraph(_text(context), tuple(_question(q) for q in questions))
+def _question_json(question: Question) -> dict:
+  return {
+    "id": question.id,
+    "question": question.text,
+    "is_impossible": not question.answers,
+    "answers": [
+      {"text": answer.text, "answer_start": answer.start}
+      for answer in question.answers
+    ],
+  }
 
 
 def _question(content: dict) -> Question:
@@ -144,26 +130,28 @@ def _text(value) -> str:
   return value
 
 
-def _check(paragraphs: list[Paragraph], where: str, impossible: bool) -> None:
-  seen: set[str] = set()
+def _check_paragraphs(
+  paragraphs: list[Paragraph], where: str, impossible: bool
+) -> None:
+  ids: set[str] = set()
   for paragraph in paragraphs:
-    if not paragraph.context.strip():
-      raise errors.UserError(
-        f"contexts must hold text. Received: an empty one in {where}"
-      )
-    for question in paragraph.questions:
-      if question.id in seen:
-        raise errors.UserError(
-          f"ids of questions must be unique. Received: {question.id!r} twice "
-          f"in {where}"
-        )
-      seen.add(question.id)
-      if not question.answers and not impossible:
-        raise errors.UserError(
-          "questions of squad_v1.1 must have an answer (squad_v2.0 allows "
-          f"none). Received: {question.id!r} of {where} without one"
-        )
-  if not seen:
-    raise errors.UserError(
-      f"SQuAD must hold at least one question. Received: {where} without any"
+    errors.require(
+      paragraph.context.strip(),
+      "contexts must hold text",
+      f"an empty one in {where}",
     )
+    for question in paragraph.questions:
+      errors.require(
+        question.id not in ids,
+        "ids of questions must be unique",
+        f"{question.id!r} twice in {where}",
+      )
+      ids.add(question.id)
+      errors.require(
+        question.answers or impossible,
+        "questions of squad_v1.1 must have an answer (squad_v2.0 allows none)",
+        f"{question.id!r} of {where} without one",
+      )
+  errors.require(
+    ids, "SQuAD must hold at least one question", f"{where} without any"
+  )

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """SQuAD -> records as Model Garden reads them, and what scoring needs.
 
+A record is `[CLS] question [SEP] window [SEP]`; a context that is too long is
+cut into windows that start `doc_stride` tokens apart and overlap (Devlin et
+al., 2019).
+
 Beside `validation.tfrecord` lie `validation.json`, contexts, questions and all
 answers in SQuAD's own form, and `validation.spans.json`: for each context the
 first character and the end of each token, for each record its `unique_id`, the
@@ -16,15 +20,42 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.finetuning import squad
-from token_dropping.data.finetuning import squad_windows
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
 EXAMPLES, SPANS = ".json", ".spans.json"
+_FIRST_UNIQUE_ID = 1_000_000_000  # as in Model Garden
 _BLOCK = 256  # texts tokenized, or records made, at a time
 _MOST_UNALIGNED = 0.01  # a stray answer is noise; many are the wrong file
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Window:
+  """What one record holds.
+
+  Attributes:
+    question: its id.
+    question_ids: [Q] int32, tokens of the question, already cut.
+    context: number of the paragraph.
+    first: first token of the context's part.
+    length: tokens of that part.
+    answer: first and last token in the context; None: not in this window.
+  """
+
+  question: str
+  question_ids: np.ndarray
+  context: int
+  first: int
+  length: int
+  answer: tuple[int, int] | None = None
+
+  @property
+  def position(self) -> int:
+    """Where the part of the context starts in the record."""
+    return len(self.question_ids) + 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +64,9 @@ class SquadWriter:
 
   Attributes:
     tokenizer: makes the ids.
-    seq_length: int, S.
-    query_length: int, most tokens of a question.
-    doc_stride: int, tokens between the starts of two windows.
+    seq_length: S.
+    query_length: most tokens of a question.
+    doc_stride: tokens between the starts of two windows.
   """
 
   tokenizer: tokenizer_lib.Tokenizer
@@ -54,11 +85,6 @@ class SquadWriter:
     A question is trained on the first of its answers that stands in the context
     where it says. One that has answers and none of them there is left out.
 
-    Args:
-      path: of the records.
-      paragraphs: contexts with questions.
-      rng: draws the order.
-
     Returns:
       Counts for the card: `examples`, questions; `records`, their windows;
       `impossible`, questions without answer; `several_answers`, questions of
@@ -68,12 +94,10 @@ class SquadWriter:
     Raises:
       UserError: more than one question in a hundred would be left out.
     """
-    contexts, items, counts = self._items(paragraphs, train=True)
-    order = rng.permutation(len(items))
-    counts["records"] = records.write_records(
-      path, self._blocks([items[i] for i in order], contexts)
-    )
-    return counts
+    contexts, windows, counts = self._windows(paragraphs, train=True)
+    windows = [windows[i] for i in rng.permutation(len(windows))]
+    blocks = self._blocks(windows, contexts)
+    return counts | {"records": records.write_records(path, blocks)}
 
   def write_validation(
     self, stem: str, paragraphs: Sequence[squad.Paragraph]
@@ -87,16 +111,15 @@ class SquadWriter:
     Returns:
       Counts for the card, as `write_train`.
     """
-    contexts, items, counts = self._items(paragraphs, train=False)
-    counts["records"] = records.write_records(
-      f"{stem}.tfrecord", self._blocks(items, contexts)
-    )
+    contexts, windows, counts = self._windows(paragraphs, train=False)
+    blocks = self._blocks(windows, contexts)
+    number = records.write_records(f"{stem}.tfrecord", blocks)
     _write_json(f"{stem}{EXAMPLES}", {"data": squad.to_articles(paragraphs)})
-    _write_json(f"{stem}{SPANS}", _spans(contexts, items))
-    return counts
+    _write_json(f"{stem}{SPANS}", _spans(contexts, windows))
+    return counts | {"records": number}
 
-  def _items(self, paragraphs, train: bool):
-    """Returns the tokens of the contexts, what records hold, and counts."""
+  def _windows(self, paragraphs, train: bool):
+    """Returns the tokens of the contexts, their windows, and counts."""
     contexts = self._contexts([paragraph.context for paragraph in paragraphs])
     asked = [
       (number, question)
@@ -104,19 +127,26 @@ class SquadWriter:
       for question in paragraph.questions
     ]
     question_ids = self._ids([question.text for _, question in asked])
-    items, unaligned = [], []
+    windows, unaligned = [], []
     for (number, question), ids in zip(asked, question_ids, strict=True):
-      answer = squad_windows.find_answer(
-        question, paragraphs[number].context, contexts[number]
-      )
+      tokens, text = contexts[number], paragraphs[number].context
+      answer = find_answer(question, text, tokens)
       if question.answers and answer is None:
         unaligned.append(question.id)
         if train:
           continue
-      cut = ids[: self.query_length]
-      items += self._windows(question, number, cut, contexts[number], answer)
-    if train:
-      _check_aligned(unaligned, len(asked))
+      ids = ids[: self.query_length]
+      room = self.seq_length - len(ids) - 3
+      for first, length in split_windows(len(tokens), room, self.doc_stride):
+        whole = answer and first <= answer[0] and answer[1] < first + length
+        inside = answer if whole else None
+        windows.append(Window(question.id, ids, number, first, length, inside))
+    if train and len(unaligned) > _MOST_UNALIGNED * len(asked):
+      raise errors.UserError(
+        "of 100 training questions 99 must have an answer that stands in the "
+        f"context at its answer_start. Received: {len(unaligned)} of "
+        f"{len(asked)} without, the first {unaligned[0]!r}"
+      )
     answers = [len(question.answers) for _, question in asked]
     counts = {
       "examples": len(asked),
@@ -126,19 +156,19 @@ class SquadWriter:
       "unaligned": len(unaligned),
       "cut_questions": sum(len(i) > self.query_length for i in question_ids),
     }
-    return contexts, items, counts
+    return contexts, windows, counts
 
   def _contexts(self, texts) -> list[located_tokens.LocatedTokens]:
-    found = []
+    contexts = []
     for batch in _batches(texts):
-      found += located_tokens.locate(batch, self.tokenizer)
-    for text, tokens in zip(texts, found, strict=True):
-      if not len(tokens):
-        raise errors.UserError(
-          "contexts must hold at least one token. Received: "
-          f"{errors.shorten(text)}"
-        )
-    return found
+      contexts += located_tokens.locate(batch, self.tokenizer)
+    for text, tokens in zip(texts, contexts, strict=True):
+      errors.require(
+        len(tokens) > 0,
+        "contexts must hold at least one token",
+        errors.shorten(text),
+      )
+    return contexts
 
   def _ids(self, texts) -> list[np.ndarray]:
     return [
@@ -147,49 +177,99 @@ class SquadWriter:
       for row in self.tokenizer.tokenize(tf.constant(batch)).to_list()
     ]
 
-  def _windows(
-    self, question, context: int, ids, tokens, answer
-  ) -> Iterator[squad_windows.Item]:
-    room = self.seq_length - len(ids) - 3
-    for window in squad_windows.split_windows(
-      len(tokens), room, self.doc_stride
-    ):
-      yield squad_windows.Item(
-        question.id, context, ids, window, squad_windows.inside(answer, window)
-      )
-
-  def _blocks(self, items, contexts) -> Iterator[dict[str, np.ndarray]]:
+  def _blocks(self, windows, contexts) -> Iterator[dict[str, np.ndarray]]:
     special_ids = self.tokenizer.vocab.special_ids
-    for start in range(0, len(items), _BLOCK):
-      block = items[start : start + _BLOCK]
+    number = _FIRST_UNIQUE_ID
+    for block in _batches(windows):
       rows = [
-        squad_windows.features(
-          item, contexts[item.context], special_ids, self.seq_length
+        window_features(
+          window, contexts[window.context].ids, special_ids, self.seq_length
         )
-        for item in block
+        for window in block
       ]
-      numbers = np.arange(start, start + len(block))[:, None]
       yield {
-        "unique_ids": squad_windows.FIRST_UNIQUE_ID + numbers,
+        "unique_ids": number + np.arange(len(block))[:, None],
         **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
       }
+      number += len(block)
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-  for start in range(0, len(texts), _BLOCK):
-    yield texts[start : start + _BLOCK]
+def split_windows(
+  tokens: int, room: int, stride: int
+) -> Iterator[tuple[int, int]]:
+  """Yields first token and length of each window of a context.
+
+  Args:
+    tokens: length of the context.
+    room: most tokens of a window.
+    stride: tokens between the starts of two windows; at most `room`.
+
+  Example:
+
+  >>> list(split_windows(10, room=5, stride=3))
+  [(0, 5), (3, 5), (6, 4)]
+  """
+  first = 0
+  while first + room < tokens:
+    yield first, room
+    first += stride
+  yield first, tokens - first
 
 
-def _check_aligned(unaligned: list[str], questions: int) -> None:
-  if len(unaligned) > _MOST_UNALIGNED * questions:
-    raise errors.UserError(
-      "of 100 training questions 99 must have an answer that stands in the "
-      f"context at its answer_start. Received: {len(unaligned)} of {questions} "
-      f"without, the first {unaligned[0]!r}"
-    )
+def find_answer(
+  question: squad.Question,
+  context: str,
+  tokens: located_tokens.LocatedTokens,
+) -> tuple[int, int] | None:
+  """Returns first and last token of the first answer that is where it says."""
+  for answer in question.answers:
+    end = answer.start + len(answer.text)
+    in_place = answer.start >= 0 and context[answer.start : end] == answer.text
+    if in_place and answer.text.strip():
+      return tokens.span(answer.start, end)
+  return None
 
 
-def _spans(contexts, items) -> dict:
+def window_features(
+  window: Window,
+  context_ids: np.ndarray,
+  special_ids: dict[str, int],
+  seq_length: int,
+) -> dict[str, np.ndarray]:
+  """Returns the inputs and targets of a record, by Model Garden's names.
+
+  Returns:
+    `input_ids`, `input_mask`, `segment_ids`: [S] int64. `start_positions`,
+    `end_positions`, `is_impossible`: [1] int64; without an answer the target is
+    `[CLS]`, at 0.
+  """
+  cls, sep = [special_ids[vocabulary.CLS]], [special_ids[vocabulary.SEP]]
+  part = context_ids[window.first : window.first + window.length]
+  ids = np.concatenate([cls, window.question_ids, sep, part, sep])
+  padded = np.full([seq_length], special_ids[vocabulary.PAD], np.int64)
+  padded[: len(ids)] = ids
+  place = np.arange(seq_length)
+  mask = place < len(ids)
+  start, end = 0, 0
+  if window.answer is not None:
+    shift = window.position - window.first
+    start, end = (token + shift for token in window.answer)
+  return {
+    "input_ids": padded,
+    "input_mask": mask.astype(np.int64),
+    "segment_ids": (mask & (place >= window.position)).astype(np.int64),
+    "start_positions": np.array([start]),
+    "end_positions": np.array([end]),
+    "is_impossible": np.array([int(window.answer is None)]),
+  }
+
+
+def _batches(items: Sequence) -> Iterator[Sequence]:
+  for start in range(0, len(items), _BLOCK):
+    yield items[start : start + _BLOCK]
+
+
+def _spans(contexts, windows: Sequence[Window]) -> dict:
   return {
     "contexts": [
       {"starts": tokens.starts.tolist(), "ends": tokens.ends.tolist()}
@@ -197,14 +277,14 @@ def _spans(contexts, items) -> dict:
     ],
     "windows": [
       {
-        "unique_id": squad_windows.FIRST_UNIQUE_ID + number,
-        "question": item.question,
-        "context": item.context,
-        "first": item.window.first,
-        "length": item.window.length,
-        "position": item.position,
+        "unique_id": _FIRST_UNIQUE_ID + number,
+        "question": window.question,
+        "context": window.context,
+        "first": window.first,
+        "length": window.length,
+        "position": window.position,
       }
-      for number, item in enumerate(items)
+      for number, window in enumerate(windows)
     ],
   }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for squad_records."""
+"""Records of SQuAD: those of Model Garden, and what scoring needs."""
 
 import json
 
@@ -13,6 +13,7 @@ from token_dropping.common import errors
 from token_dropping.data import records
 from token_dropping.data.finetuning import squad
 from token_dropping.data.finetuning import squad_records
+from token_dropping.data.text import located_tokens
 
 CONTEXT = "The cats sat on the mat (in Paris). The dog ran, the cat ran."
 LENGTH, QUERY, STRIDE = 16, 4, 5
@@ -79,17 +80,20 @@ def test_training_records_are_those_of_model_garden(tmp_path):
   assert any(record["is_impossible"] == [0] for record in ours)
 
 
+def _write_train(tmp_path, questions):
+  return _writer().write_train(
+    str(tmp_path / "a"),
+    _paragraphs(tmp_path, questions),
+    np.random.default_rng(0),
+  )
+
+
 def test_counts(tmp_path):
   questions = [
     finetune_testing.question("1", "who?", ("cats", 0), ("cats", 4)),
     finetune_testing.question("2", "who ran on the mat?"),
   ]
-  counts = _writer().write_train(
-    str(tmp_path / "a"),
-    _paragraphs(tmp_path, questions),
-    np.random.default_rng(0),
-  )
-  assert counts == {
+  assert _write_train(tmp_path, questions) == {
     "examples": 2,
     "labelled": True,
     "impossible": 1,
@@ -100,59 +104,32 @@ def test_counts(tmp_path):
   }
 
 
-def test_the_first_answer_in_its_place_is_trained(tmp_path):
-  question = finetune_testing.question("1", "", ("mat", 0), ("dog", 40))
-  writer = squad_records.SquadWriter(finetune_testing.tokenizer(), 64, 4, 57)
-  writer.write_train(
-    str(tmp_path / "a"),
-    _paragraphs(tmp_path, [question]),
-    np.random.default_rng(0),
-  )
-  (record,) = records.read_records(str(tmp_path / "a"))
-  start = int(record["start_positions"][0])
-  assert record["input_ids"][start] == finetune_testing.VOCAB.id("dog")
-
-
 def _many(unaligned):
-  good = [
-    finetune_testing.question(str(i), "who", ("The cats", 0)) for i in range(99)
+  """Returns 99 questions with an answer in its place, and others."""
+  good, bad = ("The cats", 0), ("The dog", 0)
+  return [
+    finetune_testing.question(f"{i}", "who", good if i < 99 else bad)
+    for i in range(99 + unaligned)
   ]
-  bad = [
-    finetune_testing.question(f"bad{i}", "who", ("The dog", 0))
-    for i in range(unaligned)
-  ]
-  return good + bad
 
 
 def test_a_question_whose_answer_is_not_there_is_left_out(tmp_path):
-  counts = _writer().write_train(
-    str(tmp_path / "a"),
-    _paragraphs(tmp_path, _many(1)),
-    np.random.default_rng(0),
-  )
+  counts = _write_train(tmp_path, _many(1))
   assert (counts["examples"], counts["unaligned"]) == (100, 1)
-  ids = np.stack(
-    [r["unique_ids"] for r in records.read_records(tmp_path / "a")]
-  )
-  assert len(ids) == 99 * 3
+  written = list(records.read_records(str(tmp_path / "a")))
+  assert len(written) == counts["records"] == 99 * 3
 
 
 def test_many_such_questions_are_refused(tmp_path):
-  message = "99 must have an answer .* Received: 2 of 101 .* the first 'bad0'"
+  message = "99 must have an answer .* Received: 2 of 101 .* the first '99'"
   with pytest.raises(errors.UserError, match=message):
-    _writer().write_train(
-      str(tmp_path / "a"),
-      _paragraphs(tmp_path, _many(2)),
-      np.random.default_rng(0),
-    )
+    _write_train(tmp_path, _many(2))
 
 
 def test_a_context_without_tokens_is_refused(tmp_path):
   paragraph = squad.Paragraph("\u200b", (squad.Question("1", "who", ()),))
   with pytest.raises(errors.UserError, match="at least one token. Received: "):
-    _writer().write_train(
-      str(tmp_path / "a"), [paragraph], np.random.default_rng(0)
-    )
+    _writer().write_validation(str(tmp_path / "a"), [paragraph])
 
 
 def test_what_scoring_needs_fits_the_records(tmp_path):
@@ -200,3 +177,57 @@ def test_model_garden_reads_the_records(tmp_path, train):
   assert set(inputs) == names | (set() if train else {"unique_ids"})
   wanted = {"start_positions", "end_positions"} if train else set()
   assert set(targets) == wanted
+
+
+@pytest.mark.parametrize(
+  ("tokens", "room", "stride", "expected"),
+  [
+    (3, 5, 2, [(0, 3)]),
+    (5, 5, 2, [(0, 5)]),
+    (6, 5, 2, [(0, 5), (2, 4)]),
+    (8, 4, 4, [(0, 4), (4, 4)]),
+    (9, 4, 1, [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4), (5, 4)]),
+  ],
+)
+def test_windows(tokens, room, stride, expected):
+  windows = squad_records.split_windows(tokens, room, stride)
+  assert list(windows) == expected
+
+
+@pytest.mark.parametrize(
+  ("answers", "expected"),
+  [
+    ([("The cats", 0)], (0, 2)),
+    ([("cat", 4)], (1, 1)),  # the pieces are "cat" and "##s"
+    ([("sat", 0), ("sat", 9)], (3, 3)),  # the first is not where it says
+    ([("sat", 900)], None),
+    ([("mat", -4)], None),
+    ([("dog", 0)], None),
+    ([(" ", 3)], None),
+    ([("", 0)], None),
+    ([], None),
+  ],
+)
+def test_first_answer_in_its_place(answers, expected):
+  question = squad.Question("1", "", tuple(squad.Answer(*a) for a in answers))
+  (tokens,) = located_tokens.locate([CONTEXT], finetune_testing.tokenizer())
+  assert squad_records.find_answer(question, CONTEXT, tokens) == expected
+
+
+@pytest.mark.parametrize(
+  ("answer", "targets"),
+  [((3, 4), [[6], [7], [0]]), (None, [[0], [0], [1]])],
+)
+def test_features_by_hand(answer, targets):
+  question_ids = np.array(finetune_testing.ids("who sat ?"))
+  window = squad_records.Window("1", question_ids, 0, 2, 3, answer)
+  context_ids = np.array(finetune_testing.ids("the cat ##s sat on the mat ."))
+  features = squad_records.window_features(
+    window, context_ids, finetune_testing.VOCAB.special_ids, 12
+  )
+  expected = "[CLS] who sat ? [SEP] ##s sat on [SEP] [PAD] [PAD] [PAD]"
+  assert features["input_ids"].tolist() == finetune_testing.ids(expected)
+  assert features["input_mask"].tolist() == [1] * 9 + [0] * 3
+  assert features["segment_ids"].tolist() == [0] * 5 + [1] * 4 + [0] * 3
+  names = ("start_positions", "end_positions", "is_impossible")
+  assert [features[name].tolist() for name in names] == targets

@@ -23,12 +23,7 @@ _PLAIN = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-  """A row of a table.
-
-  Attributes:
-    place: file and line, for messages.
-    values: str, of the wanted columns, in their order.
-  """
+  """The wanted values of a row, and its file and line for messages."""
 
   place: str
   values: tuple[str, ...]
@@ -36,27 +31,14 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """The wanted columns of a file.
-
-  Attributes:
-    rows: in the order of the file.
-    short_rows: int, rows that were left out because columns were missing.
-  """
+  """Rows in the order of the file, and how many short ones were left out."""
 
   rows: list[Row]
   short_rows: int
 
 
 def read_bytes(path: str, name: str) -> bytes:
-  """Returns the content of a file, local or remote.
-
-  Args:
-    path: the file.
-    name: of the flag that gave it, for messages.
-
-  Raises:
-    UserError: unreadable.
-  """
+  """Returns the content of a file, local or remote, that flag `name` gave."""
   try:
     with tf.io.gfile.GFile(path, "rb") as file:
       return file.read()
@@ -67,11 +49,7 @@ def read_bytes(path: str, name: str) -> bytes:
 
 
 def read_text(path: str, name: str) -> str:
-  """Returns the text of a UTF-8 file, without a byte order mark.
-
-  Raises:
-    UserError: unreadable, or not UTF-8.
-  """
+  """Returns the text of a UTF-8 file, without a byte order mark."""
   try:
     return read_bytes(path, name).decode("utf-8-sig")
   except UnicodeDecodeError as error:
@@ -92,15 +70,10 @@ def describe(path: str, name: str) -> dict:
 
 
 def column_names(path: str, name: str) -> list[str]:
-  """Returns the columns of a file, from its header or its first object.
-
-  Raises:
-    UserError: unreadable, empty, or of no known form.
-  """
-  _, fields = next(_lines(path, name, None), (0, None))
-  if fields is None:
-    raise _empty(path, name)
-  return list(fields)
+  """Returns the columns of a file, from its header or its first object."""
+  for _, fields in _lines(path, name, None):
+    return list(fields)
+  raise _empty(path, name)
 
 
 def read_table(
@@ -117,8 +90,8 @@ def read_table(
     name: of the flag that gave it, for messages.
     columns: names of the wanted columns.
     header: names of all columns, if the file does not begin with them.
-    skip_short_rows: bool, leave out rows that lack a wanted column; default:
-      they are an error.
+    skip_short_rows: leave out rows that lack a wanted column; by default they
+      are an error.
 
   Raises:
     UserError: unreadable, of no known form, a column or a value is missing, or
@@ -127,23 +100,23 @@ def read_table(
   rows: list[Row] = []
   short = 0
   for line, fields in _lines(path, name, header):
-    missing = [column for column in columns if column not in fields]
-    if missing:
-      raise errors.UserError(
-        f"{name} must have the columns {', '.join(columns)}. Received: {path!r}"
-        f" with {errors.shorten(', '.join(fields))}"
-      )
+    errors.require(
+      all(column in fields for column in columns),
+      f"{name} must have the columns {', '.join(columns)}",
+      f"{path!r} with {errors.shorten(', '.join(fields))}",
+    )
+    if not line:
+      continue
     values = tuple(fields[column] for column in columns)
     place = f"{path}, line {line}"
-    if line and None not in values:
+    if None not in values:
       rows.append(Row(place, values))
-    elif line and skip_short_rows:
+    elif skip_short_rows:
       short += 1
-    elif line:
-      column = columns[values.index(None)]
+    else:
       raise errors.UserError(
         f"every row of {name} must have a text or number in the column "
-        f"{column}. Received: {place}, without one"
+        f"{columns[values.index(None)]}. Received: {place}, without one"
       )
   if not rows:
     raise _empty(path, name)
@@ -163,12 +136,13 @@ def _lines(
   text = read_text(path, name)
   if path.endswith(".jsonl"):
     yield from _json_lines(text, path, name)
-  elif path.endswith((".csv", ".tsv")):
-    yield from _separated_lines(text, path, name, header)
   else:
-    raise errors.UserError(
-      f"{name} must end in {', '.join(SUFFIXES)}. Received: {path!r}"
+    errors.require(
+      path.endswith((".csv", ".tsv")),
+      f"{name} must end in {', '.join(SUFFIXES)}",
+      repr(path),
     )
+    yield from _separated_lines(text, path, name, header)
 
 
 def _separated_lines(text, path, name, header):
@@ -176,28 +150,26 @@ def _separated_lines(text, path, name, header):
   csv.field_size_limit(_FIELD_LIMIT)
   reader = csv.reader(io.StringIO(text, newline=""), **style)
   try:
-    names = next(reader, None) if header is None else list(header)
+    names = header or next(reader, None)
     if names is None:
       return
     yield 0, dict.fromkeys(names)
     for fields in reader:
-      if fields:  # a blank line is none
-        _check_width(fields, names, f"{path}, line {reader.line_num}", name)
-        padded = fields + [None] * (len(names) - len(fields))
-        yield reader.line_num, dict(zip(names, padded, strict=True))
+      if not fields:  # a blank line
+        continue
+      errors.require(
+        len(fields) <= len(names),
+        f"every row of {name} must have at most as many fields as there are "
+        f"columns ({len(names)})",
+        f"{len(fields)} in {path}, line {reader.line_num}",
+      )
+      missing = [None] * (len(names) - len(fields))
+      yield reader.line_num, dict(zip(names, fields + missing, strict=True))
   except csv.Error as error:
     raise errors.UserError(
       f"{name} must be a table that Python's csv module reads. Received: "
       f"{path!r} ({error} in line {reader.line_num})"
     ) from error
-
-
-def _check_width(fields, names, place, name) -> None:
-  if len(fields) > len(names):
-    raise errors.UserError(
-      f"every row of {name} must have at most as many fields as there are "
-      f"columns ({len(names)}). Received: {len(fields)} in {place}"
-    )
 
 
 def _json_lines(text, path, name):
@@ -206,16 +178,14 @@ def _json_lines(text, path, name):
       continue
     try:
       content = json.loads(line)
+      problem = f", {errors.shorten(content)}"
     except ValueError as error:
-      raise errors.UserError(
-        f"every line of {name} must be a JSON object. Received: {path}, line "
-        f"{number} ({error})"
-      ) from error
-    if not isinstance(content, dict):
-      raise errors.UserError(
-        f"every line of {name} must be a JSON object. Received: {path}, line "
-        f"{number}, {errors.shorten(content)}"
-      )
+      content, problem = None, f" ({error})"
+    errors.require(
+      isinstance(content, dict),
+      f"every line of {name} must be a JSON object",
+      f"{path}, line {number}{problem}",
+    )
     yield number, {key: _as_text(value) for key, value in content.items()}
 
 

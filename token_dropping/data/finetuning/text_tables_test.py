@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for text_tables."""
+"""Tables in their three forms, and what is none."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from token_dropping.common import errors
 from token_dropping.data.finetuning import text_tables
 
 NAME = "train_file"
+LONG = "x" * 200_000  # more than Python's own limit
 
 
 def _write(tmp_path, name, text):
@@ -20,34 +21,34 @@ def _values(path, *columns, **options):
   return [row.values for row in table.rows]
 
 
-def test_csv_has_quotes(tmp_path):
-  text = 'id,text,label\r\n1,"a ""b"", c",x\r\n2,"two\nlines",y\r\n'
-  path = _write(tmp_path, "a.csv", text)
-  assert _values(path, "text", "label") == [
-    ('a "b", c', "x"),
-    ("two\nlines", "y"),
-  ]
-
-
-def test_tsv_has_none(tmp_path):
-  path = _write(tmp_path, "a.tsv", 'label\ttext\nx\t"a, b\ny\tc" d\n')
-  assert _values(path, "text", "label") == [('"a, b', "x"), ('c" d', "y")]
-
-
-def test_json_lines_hold_texts_and_numbers(tmp_path):
-  lines = '{"text": "a\\tb", "label": 1}\n\n{"label": 2.5, "text": "c"}\n'
-  path = _write(tmp_path, "a.jsonl", lines)
-  assert _values(path, "text", "label") == [("a\tb", "1"), ("c", "2.5")]
-
-
-def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
-  path = _write(tmp_path, "a.tsv", "\ufefftext\tlabel\na\tx\n")
-  assert _values(path, "text") == [("a",)]
-
-
-def test_unicode_line_separators_are_text(tmp_path):
-  path = _write(tmp_path, "a.tsv", "text\na\u2028b\u0085c\n")
-  assert _values(path, "text") == [("a\u2028b\u0085c",)]
+@pytest.mark.parametrize(
+  ("name", "text", "expected"),
+  [
+    (  # .csv has quotes
+      "a.csv",
+      'id,text,label\r\n1,"a ""b"", c",x\r\n2,"two\nlines",y\r\n',
+      [('a "b", c', "x"), ("two\nlines", "y")],
+    ),
+    (  # .tsv has none
+      "a.tsv",
+      'label\ttext\nx\t"a, b\ny\tc" d\n',
+      [('"a, b', "x"), ('c" d', "y")],
+    ),
+    (  # .jsonl has numbers too
+      "a.jsonl",
+      '{"text": "a\\tb", "label": 1}\n\n{"label": 2.5, "text": "c"}\n',
+      [("a\tb", "1"), ("c", "2.5")],
+    ),
+    # A byte order mark is no part of a name.
+    ("a.tsv", "\ufefftext\tlabel\na\tx\n", [("a", "x")]),
+    # Unicode's line separators are text.
+    ("a.tsv", "text\tlabel\na\u2028b\u0085c\tx\n", [("a\u2028b\u0085c", "x")]),
+    ("a.tsv", f"text\tlabel\n{LONG}\tx\n", [(LONG, "x")]),
+  ],
+)
+def test_rows(tmp_path, name, text, expected):
+  path = _write(tmp_path, name, text)
+  assert _values(path, "text", "label") == expected
 
 
 def test_names_may_be_given(tmp_path):
@@ -66,12 +67,6 @@ def test_short_rows_are_skipped_on_request(tmp_path):
   table = text_tables.read_table(path, NAME, ("text", "label"), None, True)
   assert [row.values for row in table.rows] == [("b", "y")]
   assert table.short_rows == 1
-
-
-def test_long_fields_are_read(tmp_path):
-  long = "x" * 200_000
-  path = _write(tmp_path, "a.tsv", f"text\n{long}\n")
-  assert _values(path, "text") == [(long,)]
 
 
 def test_column_names(tmp_path):

@@ -7,25 +7,19 @@ from token_dropping.common import errors
 
 
 def load_builder(name: str):
-  """Returns the builder of a set whose data are on this machine.
-
-  Args:
-    name: such as `glue/cola`. Downloaded, unless it is there already.
+  """Returns the builder of a set, such as `glue/cola`, with its data here.
 
   Raises:
-    UserError: it cannot be downloaded.
+    UserError: it is not on this machine and cannot be downloaded.
   """
   # Takes seconds, and only this source needs it.
   import tensorflow_datasets as tfds
 
   builder = tfds.builder(name)
-  failures = (
-    OSError,  # what requests raises without a network
-    tfds.download.DownloadError,
-  )
+  # Without a network, requests raises an OSError.
   try:
     builder.download_and_prepare()
-  except failures as error:
+  except (OSError, tfds.download.DownloadError) as error:
     raise errors.UserError(
       "tfds_name must be there or downloadable (without a network, give local "
       f"files). Received: {name!r} ({type(error).__name__}: "
@@ -34,17 +28,7 @@ def load_builder(name: str):
   return builder
 
 
-def describe(builder) -> dict:
-  """Returns name and version of a set, for the card."""
-  return {"name": builder.info.full_name}
-
-
-def read(builder, split: str) -> Iterator[dict]:
-  """Yields the examples of a split as NumPy, in a fixed order.
-
-  Args:
-    builder: what `load_builder` returned.
-    split: its name.
-  """
+def read_split(builder, split: str) -> Iterator[dict]:
+  """Yields the examples of a split as NumPy, in a fixed order."""
   data = builder.as_dataset(split=split, shuffle_files=False)
   yield from data.as_numpy_iterator()

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GLUE as it is distributed, TensorFlow Datasets without a network, tables."""
+
+import types
+
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tests import finetune_testing
+from token_dropping.common import errors
+from token_dropping.data.finetuning import finetune_settings
+from token_dropping.data.finetuning import glue_tasks
+from token_dropping.data.finetuning import sentence_data
+from token_dropping.data.finetuning import sentence_sources
+from token_dropping.data.finetuning import tfds_examples
+
+PAIR_TEST = ["index\tsentence1\tsentence2", "0\ta\tb", "1\tc\td"]
+RTE = ["index\tsentence1\tsentence2\tlabel", "0\ta\tb\tnot_entailment"]
+WNLI = ["index\tsentence1\tsentence2\tlabel", "0\ta\tb\t1"]
+QNLI = ["index\tquestion\tsentence\tlabel", "0\ta\tb\tnot_entailment"]
+QQP = ["id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"]
+MNLI = "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2"
+MNLI_TRAIN = [f"{MNLI}\tlabel1\tgold_label", "0\t1\t2\tg\ta\tb\tn\tneutral"]
+STSB = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\t" + (
+  "sentence1\tsentence2"
+)
+MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
+
+
+def _three(train, test):
+  return {"train.tsv": train, "dev.tsv": train, "test.tsv": test}
+
+
+FOLDERS = {
+  "cola": _three(
+    ["gj04\t1\t\tThe cat sat.", 'ks08\t0\t*\t"Sat cat'],
+    ["index\tsentence", "0\tthe dog"],
+  ),
+  "sst2": _three(["sentence\tlabel", "good \t1"], ["index\tsentence", "0\tb"]),
+  "mrpc": _three(
+    [f"\ufeff{MRPC}", "1\t702\t705\ta\tb"],
+    ["index\t#1 ID\t#2 ID\t#1 String\t#2 String", "0\t10\t11\ta\tb"],
+  ),
+  "stsb": _three(
+    [f"{STSB}\tscore", "0\tg\tf\ty\t1\ts\ts\ta\tb\t3.800"],
+    [STSB, "0\tg\tf\ty\t1\ts\ts\ta\tb"],
+  ),
+  "qqp": _three(
+    [*QQP, "1\t2\t3\ta", "4\t5\t6\ta\tb\t1"],
+    ["id\tquestion1\tquestion2", "0\ta\tb"],
+  ),
+  "mnli": {
+    "train.tsv": MNLI_TRAIN,
+    "dev_matched.tsv": MNLI_TRAIN,
+    "dev_mismatched.tsv": MNLI_TRAIN,
+    "test_matched.tsv": [MNLI, "0\t1\t2\tg\ta\tb"],
+    "test_mismatched.tsv": [MNLI, "7\t1\t2\tg\ta\tb"],
+  },
+  "qnli": _three(QNLI, ["index\tquestion\tsentence", "0\ta\tb"]),
+  "rte": _three(RTE, PAIR_TEST),
+  "wnli": _three(WNLI, PAIR_TEST),
+  "ax": {"diagnostic.tsv": PAIR_TEST},
+}
+# Texts and label of the last training example.
+LAST = dict.fromkeys(FOLDERS, (("a", "b"), 1)) | {
+  "cola": (('"Sat cat',), 0),
+  "sst2": (("good ",), 1),
+  "stsb": (("a", "b"), 3.8),
+}
+
+
+def _read_glue(folder, name, files):
+  task = glue_tasks.TASKS[name]
+  path = finetune_testing.write_glue(folder / "glue", files)
+  return sentence_sources.read_glue_files(
+    task, sentence_sources.find_glue_files(task, path)
+  )
+
+
+@pytest.mark.parametrize("name", glue_tasks.TASKS)
+def test_files_of_glue(tmp_path, name):
+  splits = _read_glue(tmp_path, name, FOLDERS[name])
+  assert set(splits) == set(glue_tasks.TASKS[name].files)
+  for split_name, split in splits.items():
+    last = split.examples[-1]
+    if split_name.startswith("test"):
+      assert not split.labelled and last.label == 0
+    else:
+      assert split.labelled and (last.texts, last.label) == LAST[name]
+
+
+def test_test_examples_keep_their_numbers(tmp_path):
+  splits = _read_glue(tmp_path, "mnli", FOLDERS["mnli"])
+  expected = [sentence_data.Example(("a", "b"), 0, 7)]
+  assert splits["test_mismatched"].examples == expected
+
+
+def test_broken_rows_of_qqp_are_counted(tmp_path):
+  split = _read_glue(tmp_path, "qqp", FOLDERS["qqp"])["train"]
+  assert (len(split.examples), split.short_rows) == (1, 1)
+
+
+def test_a_folder_without_test_file_has_no_test_split(tmp_path):
+  files = {k: v for k, v in FOLDERS["rte"].items() if k != "test.tsv"}
+  assert set(_read_glue(tmp_path, "rte", files)) == {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+  ("name", "changes", "message"),
+  [
+    ("rte", {"dev.tsv": None}, "hold train.tsv, dev.tsv, .* without dev.tsv"),
+    ("ax", {"diagnostic.tsv": None}, "without diagnostic.tsv"),
+    ("rte", {"train.tsv": [*RTE, "1\ta\tb"]}, "column label. .*line 3"),
+    ("rte", {"train.tsv": [RTE[0], "0\ta\tb\tneutral"]}, "'neutral' in .* 2$"),
+    ("rte", {"test.tsv": [*PAIR_TEST, "1\te\tf"]}, "another in .* '1' in .*4"),
+    ("rte", {"test.tsv": [*PAIR_TEST, "x\te\tf"]}, "a whole number.* 'x' in"),
+  ],
+)
+def test_bad_files_of_glue(tmp_path, name, changes, message):
+  files = {k: v for k, v in (FOLDERS[name] | changes).items() if v is not None}
+  with pytest.raises(errors.UserError, match=message):
+    _read_glue(tmp_path, name, files)
+
+
+@pytest.mark.parametrize("name", glue_tasks.TASKS)
+def test_every_set_has_the_splits_texts_and_labels_of_its_task(name):
+  task = glue_tasks.TASKS[name]
+  with tfds.testing.mock_data(num_examples=3):
+    builder = tfds_examples.load_builder(f"glue/{name}")
+    splits = sentence_sources.read_glue_tfds(task, builder)
+  assert set(splits) == set(task.files)
+  for split_name, split in splits.items():
+    assert split.labelled == (not split_name.startswith("test"))
+    for number, example in enumerate(split.examples):
+      assert len(example.texts) == len(task.texts)
+      assert not split.labelled or example.id == number
+      if task.labels:
+        assert 0 <= example.label < (len(task.labels) if split.labelled else 1)
+
+
+def _builder(names):
+  """Returns what is asked of a builder, with two examples in every split."""
+  rows = {"sentence": ["é", "b"], "label": [1, 0], "idx": [5, 3]}
+  label = types.SimpleNamespace(names=names)
+  return types.SimpleNamespace(
+    info=types.SimpleNamespace(
+      features={"label": label}, full_name="glue/cola/2.0.0"
+    ),
+    as_dataset=lambda **_: tf.data.Dataset.from_tensor_slices(rows),
+  )
+
+
+def test_examples_of_a_set_are_read_as_they_are():
+  task = glue_tasks.TASKS["cola"]
+  splits = sentence_sources.read_glue_tfds(task, _builder(task.labels))
+  shown = {
+    name: [(e.texts, e.label, e.id) for e in split.examples]
+    for name, split in splits.items()
+  }
+  assert shown["train"] == [(("é",), 1, 0), (("b",), 0, 1)]
+  assert shown["test"] == [(("é",), 0, 5), (("b",), 0, 3)]
+
+
+def test_labels_of_a_set_in_another_order():
+  names = ["acceptable", "unacceptable"]
+  message = "of glue/cola/2.0.0 must be unacceptable, acceptable. Received: acc"
+  with pytest.raises(errors.UserError, match=message):
+    sentence_sources.read_glue_tfds(glue_tasks.TASKS["cola"], _builder(names))
+
+
+@pytest.mark.parametrize(
+  "failure", [OSError("no\nnetwork"), tfds.download.DownloadError("404")]
+)
+def test_a_set_without_a_network(monkeypatch, failure):
+  def fail(self, **options):
+    raise failure
+
+  with tfds.testing.mock_data():
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    message = f"downloadable .*'glue/cola' .*{type(failure).__name__}"
+    with pytest.raises(errors.UserError, match=message) as caught:
+      tfds_examples.load_builder("glue/cola")
+  assert "\n" not in str(caught.value)
+
+
+def _read_tables(tmp_path, train, validation=None, test=None, **options):
+  tables = {"train": train, "validation": validation or train, "test": test}
+  values = {"task": "classification", "vocab_file": "v", "output_dir": "o"}
+  for name, lines in tables.items():
+    if lines:
+      path = tmp_path / f"{name}.csv"
+      values[f"{name}_file"] = finetune_testing.write_lines(path, *lines)
+  return sentence_sources.read_tables(
+    finetune_settings.FinetuneSettings(**(values | options))
+  )
+
+
+@pytest.mark.parametrize(
+  ("rows", "given", "labels"),
+  [
+    (["a,spam", "b,ham", "c,spam"], "", ("ham", "spam")),
+    (["a,10", "b,9", "c,x"], "", ("9", "10", "x")),  # numbers by their value
+    (["a,spam", "b,ham"], "spam, ham, other", ("spam", "ham", "other")),
+  ],
+)
+def test_labels_are_sorted_or_given(tmp_path, rows, given, labels):
+  task, splits = _read_tables(tmp_path, ["text,label", *rows], labels=given)
+  assert (task.labels, task.metrics) == (labels, ("accuracy",))
+  shown = [labels[e.label] for e in splits["train"].examples]
+  assert shown == [row.split(",")[1] for row in rows]
+
+
+def test_two_texts(tmp_path):
+  _, splits = _read_tables(
+    tmp_path,
+    ["answer,question,right", "a,q,yes", "b,q,no"],
+    text_column="question",
+    second_text_column="answer",
+    label_column="right",
+  )
+  expected = sentence_data.Example(("q", "a"), 1, 0)
+  assert splits["train"].examples[0] == expected
+
+
+def test_regression(tmp_path):
+  lines = ["text,label", "a,1.5", "b,-2"]
+  task, splits = _read_tables(tmp_path, lines, task="regression")
+  assert (task.labels, task.metrics) == ((), ("pearson", "spearman"))
+  assert [e.label for e in splits["train"].examples] == [1.5, -2.0]
+
+
+def test_a_test_file_has_labels_or_not(tmp_path):
+  train = ["text,label", "a,x", "b,y"]
+  labelled = _read_tables(tmp_path, train, test=train)[1]["test"]
+  assert labelled.labelled and labelled.examples[1].label == 1
+  unlabelled = _read_tables(tmp_path, train, test=["text", "c"])[1]["test"]
+  assert not unlabelled.labelled
+  assert unlabelled.examples == [sentence_data.Example(("c",), 0, 0)]
+
+
+@pytest.mark.parametrize(
+  ("rows", "options", "message"),
+  [
+    (["a,x"], {}, "two or more, .* Received: 'x' in"),
+    (["a,x"], {"labels": "x,x"}, "each named once.*'x, x'$"),
+    (["a,x"], {"labels": "y,z"}, "one of 'y, z'. .*'x' in .*train.csv, line 2"),
+    (["a,x", "b,y"], {"validation": ["text,label", "a,z"]}, "'z' in .*valid"),
+    (["a,x"], {"label_column": "kind"}, "the columns text, kind. Received"),
+  ],
+)
+def test_bad_tables(tmp_path, rows, options, message):
+  with pytest.raises(errors.UserError, match=message):
+    _read_tables(tmp_path, ["text,label", *rows], **options)
