@@ -26,10 +26,6 @@ class Head(abc.ABC):
 
   A new kind of model is a subclass, and a line in `HEADS`.
 
-  Args:
-    run: the run to take the weights from.
-    output: `logits` or `softmax`.
-
   Attributes:
     inputs: names of the int32 inputs [B, ...] of the network.
     text_fields: names of the strings that make one request.
@@ -80,10 +76,8 @@ class Head(abc.ABC):
   def scores(self, name: str, logits: tf.Tensor, mask=None) -> dict:
     """Returns logits or their softmax, over the last axis, under their name.
 
-    Args:
-      name: without its ending, such as `start`.
-      logits: of any shape.
-      mask: of the same shape, 0 where there is nothing to choose.
+    The name is without its ending, such as `start`. The mask, of the shape of
+    the logits, is 0 where there is nothing to choose.
     """
     if self.output == LOGITS:
       return {f"{name}_logits": logits}
@@ -208,12 +202,7 @@ HEADS = {
 def make_head(
   name: str, run: trained_run.TrainedRun, output: str = LOGITS
 ) -> Head:
-  """Builds a head with the weights of a run.
-
-  Args:
-    name: one of `HEADS`; empty means what the run trained.
-    run: the run.
-    output: `logits` or `softmax`.
+  """Builds a head with the weights of a run; no name means what it trained.
 
   Raises:
     UserError: the run did not train such a head; see `Head`.

@@ -54,7 +54,7 @@ def write(
   The weights are those that the signatures use.
 
   Args:
-    folder: of all versions, local or on any filesystem TensorFlow knows.
+    folder: of all versions, local or remote.
     functions: concrete functions by signature.
     head: the model; its labels become an asset.
     extra: paths of files for `assets.extra/`.

@@ -12,7 +12,10 @@ _HALVES = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
 _ENTAILMENT = ("entailment", "not_entailment")
 _THREE_WAY = ("entailment", "neutral", "contradiction")
 _NUMBERS = ("0", "1")
-_PAIR = ("sentence1", "sentence2")
+_SENTENCE, _PAIR = ("sentence",), ("sentence1", "sentence2")
+_PREMISE = ("premise", "hypothesis")
+_ACCURACY, _AND_F1 = ("accuracy",), ("accuracy", "f1")
+_MATTHEWS = ("matthews_corrcoef",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,65 +55,63 @@ class SentenceTask:
   skip_short_rows: bool = False
 
 
+def _glue(folder, texts, metrics, labels=(), values=(), **others):
+  """Returns a task of GLUE; most have one test set to submit."""
+  return SentenceTask(
+    texts=texts,
+    metrics=metrics,
+    labels=labels,
+    values=values,
+    folder=folder,
+    **{"submissions": {"test": f"{folder}.tsv"}} | others,
+  )
+
+
 TASKS = {
-  "cola": SentenceTask(
-    folder="CoLA",
-    texts=("sentence",),
-    metrics=("matthews_corrcoef",),
-    submissions={"test": "CoLA.tsv"},
-    labels=("unacceptable", "acceptable"),
-    values=_NUMBERS,
+  "cola": _glue(
+    "CoLA",
+    _SENTENCE,
+    _MATTHEWS,
+    ("unacceptable", "acceptable"),
+    _NUMBERS,
     header=("source", "label", "original_label", "sentence"),
   ),
-  "sst2": SentenceTask(
-    folder="SST-2",
-    texts=("sentence",),
-    metrics=("accuracy",),
-    submissions={"test": "SST-2.tsv"},
-    labels=("negative", "positive"),
-    values=_NUMBERS,
+  "sst2": _glue(
+    "SST-2", _SENTENCE, _ACCURACY, ("negative", "positive"), _NUMBERS
   ),
-  "mrpc": SentenceTask(
-    folder="MRPC",
-    texts=("#1 String", "#2 String"),
-    tfds_texts=_PAIR,
-    metrics=("accuracy", "f1"),
-    submissions={"test": "MRPC.tsv"},
+  "mrpc": _glue(
+    "MRPC",
+    ("#1 String", "#2 String"),
+    _AND_F1,
+    ("not_equivalent", "equivalent"),
+    _NUMBERS,
     label="Quality",
-    labels=("not_equivalent", "equivalent"),
-    values=_NUMBERS,
+    tfds_texts=_PAIR,
   ),
-  "stsb": SentenceTask(
-    folder="STS-B",
-    texts=_PAIR,
-    metrics=("pearson", "spearman"),
-    submissions={"test": "STS-B.tsv"},
+  "stsb": _glue(
+    "STS-B",
+    _PAIR,
+    ("pearson", "spearman"),
     label="score",
     label_range=(0.0, 5.0),
   ),
-  "qqp": SentenceTask(
-    folder="QQP",
-    texts=("question1", "question2"),
-    metrics=("accuracy", "f1"),
-    submissions={"test": "QQP.tsv"},
+  "qqp": _glue(
+    "QQP",
+    ("question1", "question2"),
+    _AND_F1,
+    ("not_duplicate", "duplicate"),
+    _NUMBERS,
     label="is_duplicate",
-    labels=("not_duplicate", "duplicate"),
-    values=_NUMBERS,
     test_id="id",
     skip_short_rows=True,
   ),
-  "mnli": SentenceTask(
-    folder="MNLI",
-    texts=_PAIR,
-    tfds_texts=("premise", "hypothesis"),
-    metrics=("accuracy",),
-    submissions={
-      "test_matched": "MNLI-m.tsv",
-      "test_mismatched": "MNLI-mm.tsv",
-    },
+  "mnli": _glue(
+    "MNLI",
+    _PAIR,
+    _ACCURACY,
+    _THREE_WAY,
+    _THREE_WAY,
     label="gold_label",
-    labels=_THREE_WAY,
-    values=_THREE_WAY,
     files={
       "train": "train.tsv",
       "validation_matched": "dev_matched.tsv",
@@ -118,41 +119,27 @@ TASKS = {
       "test_matched": "test_matched.tsv",
       "test_mismatched": "test_mismatched.tsv",
     },
+    submissions={
+      "test_matched": "MNLI-m.tsv",
+      "test_mismatched": "MNLI-mm.tsv",
+    },
+    tfds_texts=_PREMISE,
   ),
-  "qnli": SentenceTask(
-    folder="QNLI",
-    texts=("question", "sentence"),
-    metrics=("accuracy",),
-    submissions={"test": "QNLI.tsv"},
-    labels=_ENTAILMENT,
-    values=_ENTAILMENT,
+  "qnli": _glue(
+    "QNLI", ("question", "sentence"), _ACCURACY, _ENTAILMENT, _ENTAILMENT
   ),
-  "rte": SentenceTask(
-    folder="RTE",
-    texts=_PAIR,
-    metrics=("accuracy",),
-    submissions={"test": "RTE.tsv"},
-    labels=_ENTAILMENT,
-    values=_ENTAILMENT,
-  ),
-  "wnli": SentenceTask(
-    folder="WNLI",
-    texts=_PAIR,
-    metrics=("accuracy",),
-    submissions={"test": "WNLI.tsv"},
-    labels=("not_entailment", "entailment"),
-    values=_NUMBERS,
-  ),
+  "rte": _glue("RTE", _PAIR, _ACCURACY, _ENTAILMENT, _ENTAILMENT),
+  "wnli": _glue("WNLI", _PAIR, _ACCURACY, _ENTAILMENT[::-1], _NUMBERS),
   # The diagnostic set, to be answered by a model of MNLI.
-  "ax": SentenceTask(
-    folder="diagnostic",
-    texts=_PAIR,
-    tfds_texts=("premise", "hypothesis"),
-    metrics=("matthews_corrcoef",),
-    submissions={"test": "AX.tsv"},
-    labels=_THREE_WAY,
-    values=_THREE_WAY,
+  "ax": _glue(
+    "diagnostic",
+    _PAIR,
+    _MATTHEWS,
+    _THREE_WAY,
+    _THREE_WAY,
     files={"test": "diagnostic.tsv"},
+    submissions={"test": "AX.tsv"},
+    tfds_texts=_PREMISE,
   ),
 }
 

@@ -66,21 +66,22 @@ def read_label(
   text: str, place: str, task: glue_tasks.SentenceTask
 ) -> int | float:
   """Returns the id of a label, or the number that it is in a regression."""
-  received = f"{text!r} in {place}"
   labels = task.values or task.labels
-  if labels:
-    rule = f"labels must be one of {errors.shorten(', '.join(labels))}"
-    errors.require(text in labels, rule, received)
+  if text in labels:
     return labels.index(text)
+  if labels:
+    raise errors.UserError(
+      f"labels must be one of {errors.shorten(', '.join(labels))}. "
+      f"Received: {text!r} in {place}"
+    )
   try:
     number = float(text)
   except ValueError:
     number = math.nan
   low, high = task.label_range or (-math.inf, math.inf)
-  within = f" in [{low:g}, {high:g}]" if task.label_range else ""
-  errors.require(
-    math.isfinite(number) and low <= number <= high,
-    f"labels must be finite numbers{within}",
-    received,
-  )
+  if not (math.isfinite(number) and low <= number <= high):
+    within = f" in [{low:g}, {high:g}]" if task.label_range else ""
+    raise errors.UserError(
+      f"labels must be finite numbers{within}. Received: {text!r} in {place}"
+    )
   return number

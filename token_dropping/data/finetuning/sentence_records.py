@@ -27,13 +27,8 @@ def write(
 ) -> dict:
   """Writes the records of a split; texts longer than `seq_length` are cut.
 
-  Args:
-    path: of the file.
-    split: the examples.
-    tokenizer: makes the ids.
-    seq_length: S.
-    regression: whether labels are numbers.
-    rng: shuffles the records; none: they stay in order.
+  Without `rng` the records stay in order. The labels of a regression are
+  numbers.
 
   Returns:
     Counts for the card: `examples`; `records`, as many; `labelled`;

@@ -34,14 +34,12 @@ _MOST_UNALIGNED = 0.01  # a stray answer is noise; many are the wrong file
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Window:
-  """What one record holds.
+  """What one record holds of a question (its id) and a context (its number).
 
   Attributes:
-    question: its id.
     question_ids: [Q] int32, tokens of the question, already cut.
-    context: number of the paragraph.
-    first: first token of the context's part.
-    length: tokens of that part.
+    first: first token of the context that it holds.
+    length: tokens of the context that it holds.
     answer: first and last token in the context; None: not in this window.
   """
 
@@ -62,11 +60,8 @@ class Window:
 class SquadWriter:
   """Writes the records of SQuAD.
 
-  Attributes:
-    tokenizer: makes the ids.
-    seq_length: S.
-    query_length: most tokens of a question.
-    doc_stride: tokens between the starts of two windows.
+  Sequences have `seq_length` tokens, of which at most `query_length` are the
+  question; two windows of a context start `doc_stride` tokens apart.
   """
 
   tokenizer: tokenizer_lib.Tokenizer
@@ -104,12 +99,8 @@ class SquadWriter:
   ) -> dict:
     """Writes records to predict, and what scoring needs.
 
-    Args:
-      stem: of the files' paths, without their endings.
-      paragraphs: contexts with questions and all their answers.
-
-    Returns:
-      Counts for the card, as `write_train`.
+    The files are named by their stem, which has no ending. Returns counts for
+    the card, as `write_train`.
     """
     contexts, windows, counts = self._windows(paragraphs, train=False)
     blocks = self._blocks(windows, contexts)
@@ -199,10 +190,7 @@ def split_windows(
 ) -> Iterator[tuple[int, int]]:
   """Yields first token and length of each window of a context.
 
-  Args:
-    tokens: length of the context.
-    room: most tokens of a window.
-    stride: tokens between the starts of two windows; at most `room`.
+  A window has at most `room` tokens; the stride is at most that, too.
 
   Example:
 

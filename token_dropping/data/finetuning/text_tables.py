@@ -100,11 +100,11 @@ def read_table(
   rows: list[Row] = []
   short = 0
   for line, fields in _lines(path, name, header):
-    errors.require(
-      all(column in fields for column in columns),
-      f"{name} must have the columns {', '.join(columns)}",
-      f"{path!r} with {errors.shorten(', '.join(fields))}",
-    )
+    if not all(column in fields for column in columns):
+      raise errors.UserError(
+        f"{name} must have the columns {', '.join(columns)}. Received: {path!r}"
+        f" with {errors.shorten(', '.join(fields))}"
+      )
     if not line:
       continue
     values = tuple(fields[column] for column in columns)
@@ -157,12 +157,12 @@ def _separated_lines(text, path, name, header):
     for fields in reader:
       if not fields:  # a blank line
         continue
-      errors.require(
-        len(fields) <= len(names),
-        f"every row of {name} must have at most as many fields as there are "
-        f"columns ({len(names)})",
-        f"{len(fields)} in {path}, line {reader.line_num}",
-      )
+      if len(fields) > len(names):
+        raise errors.UserError(
+          f"every row of {name} must have at most as many fields as there are "
+          f"columns ({len(names)}). Received: {len(fields)} in {path}, line "
+          f"{reader.line_num}"
+        )
       missing = [None] * (len(names) - len(fields))
       yield reader.line_num, dict(zip(names, fields + missing, strict=True))
   except csv.Error as error:
@@ -178,14 +178,16 @@ def _json_lines(text, path, name):
       continue
     try:
       content = json.loads(line)
-      problem = f", {errors.shorten(content)}"
+      problem = (
+        "" if isinstance(content, dict) else f", {errors.shorten(content)}"
+      )
     except ValueError as error:
-      content, problem = None, f" ({error})"
-    errors.require(
-      isinstance(content, dict),
-      f"every line of {name} must be a JSON object",
-      f"{path}, line {number}{problem}",
-    )
+      problem = f" ({error})"
+    if problem:
+      raise errors.UserError(
+        f"every line of {name} must be a JSON object. Received: {path}, line "
+        f"{number}{problem}"
+      )
     yield number, {key: _as_text(value) for key, value in content.items()}
 
 

@@ -5,7 +5,8 @@ The text is split only where BERT's basic tokenizer splits too: at white space,
 and around punctuation and CJK characters. So the ids of the parts, in a row,
 are those of the whole text. Inside a part, characters are counted off against
 the pieces; where they do not match, as with [UNK], each piece stands for the
-whole part.
+whole part. (The offsets of the `tokenizers` package would not do: it knows
+Unicode 8, so some ids are others, and it leaves combining accents out.)
 """
 
 import dataclasses
@@ -14,12 +15,11 @@ import itertools
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
 _ASCII_PUNCTUATION = "!-/:-@[-`{-~"
@@ -34,13 +34,7 @@ _CONTINUATION = "##"
 
 @dataclasses.dataclass(frozen=True)
 class LocatedTokens:
-  """The tokens of a text.
-
-  Attributes:
-    ids: [N] int32.
-    starts: [N] int32, the first character of each.
-    ends: [N] int32, the character after its last.
-  """
+  """The tokens of a text: `ids`, first characters and ends, [N] int32 each."""
 
   ids: np.ndarray
   starts: np.ndarray
@@ -50,14 +44,10 @@ class LocatedTokens:
     return len(self.ids)
 
   def span(self, start: int, end: int) -> tuple[int, int] | None:
-    """Returns the first and the last token of characters.
+    """Returns the first and the last token that stand for some characters.
 
-    Args:
-      start: first character.
-      end: the character after the last.
-
-    Returns:
-      None if no token stands for any of them.
+    The characters are those from `start` up to `end`, without it. None: no
+    token stands for any of them.
     """
     first = int(np.searchsorted(self.ends, start, "right"))
     last = int(np.searchsorted(self.starts, end, "left")) - 1
@@ -67,33 +57,26 @@ class LocatedTokens:
 def locate(
   texts: Sequence[str], tokenizer: tokenizer_lib.Tokenizer
 ) -> list[LocatedTokens]:
-  """Returns the tokens of texts, many at a time, which is faster.
-
-  Args:
-    texts: str.
-    tokenizer: makes the ids.
-  """
+  """Returns the tokens of texts, many at a time, which is faster."""
   parts = [
     [(match.start(), match.group()) for match in _parts().finditer(text)]
     for text in texts
   ]
   words = [word for row in parts for _, word in row]
   ids = iter(tokenizer.tokenize(tf.constant(words, tf.string)).to_list())
-  return [
-    _join(row, itertools.islice(ids, len(row)), tokenizer.vocab)
-    for row in parts
-  ]
+  return [_join(row, ids, tokenizer.vocab.tokens) for row in parts]
 
 
 def _join(
   parts: Sequence[tuple[int, str]],
-  rows: Iterable[list[int]],
-  vocab: vocabulary.Vocabulary,
+  rows: Iterator[list[int]],
+  tokens: Sequence[str],
 ) -> LocatedTokens:
-  """Puts the parts of one text, which have starts and ids, in a row."""
+  """Puts the parts of one text, which have starts, in a row with their ids."""
   ids, starts, ends = [], [], []
-  for (start, part), row in zip(parts, rows, strict=True):
-    offsets = piece_offsets(part, [vocab.tokens[i] for i in row])
+  for start, part in parts:
+    row = next(rows)
+    offsets = piece_offsets(part, [tokens[i] for i in row])
     ids += row
     starts += [start + begin for begin, _ in offsets]
     ends += [start + end for _, end in offsets]
@@ -114,10 +97,6 @@ def _parts() -> re.Pattern:
 def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
   """Returns first character and end of each piece of a word.
 
-  Args:
-    part: the word.
-    pieces: its tokens.
-
   Example:
 
   >>> piece_offsets("Déjà", ["de", "##ja"])
@@ -125,21 +104,17 @@ def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
   >>> piece_offsets("oﬃce", ["off", "##ice"])
   [(0, 4), (0, 4)]
   """
-  lengths = [len(piece) for piece in _texts(pieces)]
+  continued = [piece.removeprefix(_CONTINUATION) for piece in pieces[1:]]
+  texts = [*pieces[:1], *continued]
+  begins = [0, *itertools.accumulate(map(len, texts))][:-1]
   for fold in _FOLDS:
-    owners = [i for i, c in enumerate(part) for _ in fold(c)]
-    if "".join(map(fold, part)) == "".join(_texts(pieces)):
-      begins = [sum(lengths[:i]) for i in range(len(pieces))]
+    if "".join(map(fold, part)) == "".join(texts):
+      owners = [i for i, c in enumerate(part) for _ in fold(c)]
       starts = [owners[begin] for begin in begins]
       # What folds to nothing, such as a combining accent, belongs to the left.
       ends = [*starts[1:], len(part)][: len(starts)]
       return [(s, max(e, s + 1)) for s, e in zip(starts, ends, strict=True)]
   return [(0, len(part))] * len(pieces)
-
-
-def _texts(pieces: Sequence[str]) -> list[str]:
-  continued = [piece.removeprefix(_CONTINUATION) for piece in pieces[1:]]
-  return [*pieces[:1], *continued]
 
 
 def _strip(text: str) -> str:

@@ -34,7 +34,7 @@ class SpanExamples:
     contexts: the texts.
     tokens: for each text, [N] first characters and [N] ends of its tokens.
     windows: of each record, as `squad_records` writes them.
-    impossible: bool, whether "no answer" is an answer.
+    impossible: whether "no answer" is an answer.
   """
 
   articles: list[dict]
@@ -47,18 +47,15 @@ class SpanExamples:
   def read(cls, folder: str) -> "SpanExamples":
     """Reads what `token_dropping.data.finetune` wrote for validation.
 
-    Args:
-      folder: of SQuAD data.
-
     Raises:
-      UserError: there are no such data.
+      UserError: there are no such data, or they are not SQuAD's.
     """
     card = finetune_folder.read_card(folder)
-    if card["kind"] != "span":
-      raise errors.UserError(
-        f"answers can be scored for squad_v1.1 and squad_v2.0. Received: "
-        f"{folder!r}, {card['task']}"
-      )
+    errors.require(
+      card["kind"] == "span",
+      "answers can be scored for squad_v1.1 and squad_v2.0",
+      f"{folder!r}, {card['task']}",
+    )
     stem = tf.io.gfile.join(folder, "validation")
     articles = _read_json(stem + squad_records.EXAMPLES)["data"]
     spans = _read_json(stem + squad_records.SPANS)
@@ -73,13 +70,13 @@ class SpanExamples:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-  """Predicted answers.
+  """Predicted answers, by the id of the question.
 
   Attributes:
-    texts: the answer to each question, by its id; "" means none.
-    spans: the best answer to each question, whatever "no answer" scores.
+    texts: the answer; "" means none.
+    spans: the best answer, whatever "no answer" scores.
     null_scores: where "no answer" is possible, its score less that of the best
-      answer, by id.
+      answer.
   """
 
   texts: dict[str, str]
@@ -113,10 +110,10 @@ def choose_answers(
   Args:
     examples: what there is to answer.
     logits: start and end logits, [S] each, of each record by its `unique_id`.
-    n_best: int, default 20.
-    max_answer_length: int, tokens, default 30.
-    null_threshold: float, default 0: answer nothing if that scores more than
-      this above the best answer (SQuAD 2.0).
+    n_best: starts, and ends, that compete.
+    max_answer_length: in tokens.
+    null_threshold: answer nothing if that scores more than this above the best
+      answer (SQuAD 2.0).
 
   Raises:
     KeyError: a record has no logits.
@@ -144,10 +141,6 @@ def choose_answers(
 def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
   """Returns exact match and F1, in per cent, by Model Garden's scripts.
 
-  Args:
-    examples: with all answers that count as right.
-    answers: predicted.
-
   Returns:
     `exact_match` and `f1`. With SQuAD 2.0 also `best_exact_match` and
     `best_f1`, at the threshold that is best on these very questions, and
@@ -155,10 +148,10 @@ def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
     such questions.
   """
   if not examples.impossible:
-    found = squad_evaluate_v1_1.evaluate(examples.articles, answers.texts)
+    scores = squad_evaluate_v1_1.evaluate(examples.articles, answers.texts)
     return {
-      "exact_match": 100.0 * found["exact_match"],
-      "f1": 100.0 * found["final_f1"],
+      "exact_match": 100.0 * scores["exact_match"],
+      "f1": 100.0 * scores["final_f1"],
     }
   # Without scores: the threshold has been applied already.
   plain = squad_evaluate_v2_0.evaluate(examples.articles, answers.texts)
