@@ -13,10 +13,10 @@ with the same settings leaves it as it is.
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import finetune_settings
@@ -48,9 +48,9 @@ def prepare(settings: FinetuneSettings) -> dict:
     UserError: the input or the tokenizer is unusable, or the folder holds files
       of others.
   """
-  files = finetune_tokenizer.TokenizerFiles.from_settings(settings)
+  tokenizer = finetune_tokenizer.read(settings)
   source = _Source.open(settings)
-  recorded = _recorded(settings, source, files)
+  recorded = _recorded(settings, source, tokenizer)
   ready = finetune_folder.find_ready(settings.output_dir, recorded)
   if ready is not None:
     print(f"ready, made earlier: {settings.output_dir}")
@@ -59,11 +59,11 @@ def prepare(settings: FinetuneSettings) -> dict:
   write_splits = _write_squad if settings.is_squad else _write_sentences
 
   def write(folder: str) -> dict:
-    files.save(folder)
+    finetune_tokenizer.save(tokenizer, settings, folder)
     return {
       "task": settings.task,
       "seq_length": settings.seq_length,
-      **write_splits(settings, source, files.tokenizer(), folder),
+      **write_splits(settings, source, tokenizer, folder),
       "tokenizer": recorded["tokenizer"],
       "settings": recorded,
     }
@@ -77,12 +77,12 @@ class _Source:
 
   Attributes:
     builder: of TensorFlow Datasets; None for files.
-    files: path by split (GLUE) or by flag.
+    paths: of files, by split (GLUE) or by flag.
     description: what is read, for the card.
   """
 
   builder: object
-  files: dict[str, str]
+  paths: dict[str, str]
   description: list[dict]
 
   @classmethod
@@ -92,18 +92,18 @@ class _Source:
       return cls(builder, {}, [{"name": builder.info.full_name}])
     if settings.is_glue:
       task = glue_tasks.TASKS[settings.task]
-      files = sentence_sources.find_glue_files(task, settings.input_dir)
+      paths = sentence_sources.find_glue_files(task, settings.input_dir)
     else:
       given = {name: getattr(settings, name) for name in _FILES}
-      files = {name: path for name, path in given.items() if path}
+      paths = {name: path for name, path in given.items() if path}
     content = [
       text_tables.describe(path, "input_dir" if settings.is_glue else name)
-      for name, path in files.items()
+      for name, path in paths.items()
     ]
-    return cls(None, files, content)
+    return cls(None, paths, content)
 
 
-def _recorded(settings, source, files) -> dict:
+def _recorded(settings, source, tokenizer) -> dict:
   """Returns what decides about the data, ready for JSON."""
   recorded = {
     name: value
@@ -112,7 +112,7 @@ def _recorded(settings, source, files) -> dict:
   }
   return recorded | {
     "input": source.description,
-    "tokenizer": files.describe(),
+    "tokenizer": finetune_tokenizer.describe(tokenizer, settings),
   }
 
 
@@ -122,7 +122,7 @@ def _write_sentences(settings, source, tokenizer, folder: str) -> dict:
   for name, split in splits.items():
     train = name == "train"
     counts[name] = sentence_records.write(
-      tf.io.gfile.join(folder, f"{name}.tfrecord"),
+      files.join(folder, f"{name}.tfrecord"),
       split,
       tokenizer,
       settings.seq_length,
@@ -147,7 +147,7 @@ def _read_sentences(settings, source) -> tuple[glue_tasks.SentenceTask, dict]:
   task = glue_tasks.TASKS[settings.task]
   if source.builder is not None:
     return task, sentence_sources.read_glue_tfds(task, source.builder)
-  return task, sentence_sources.read_glue_files(task, source.files)
+  return task, sentence_sources.read_glue_files(task, source.paths)
 
 
 def _write_squad(settings, source, tokenizer, folder: str) -> dict:
@@ -157,12 +157,12 @@ def _write_squad(settings, source, tokenizer, folder: str) -> dict:
   writer = squad_records.SquadWriter(
     tokenizer, settings.seq_length, settings.query_length, settings.doc_stride
   )
-  path = tf.io.gfile.join(folder, "train.tfrecord")
+  path = files.join(folder, "train.tfrecord")
   rng = np.random.default_rng(settings.seed)
   splits = {
     "train": writer.write_train(path, train, rng),
     "validation": writer.write_validation(
-      tf.io.gfile.join(folder, "validation"), validation
+      files.join(folder, "validation"), validation
     ),
   }
   return {
@@ -177,7 +177,7 @@ def _read_squad(source, split: str, impossible: bool) -> list[squad.Paragraph]:
   if source.builder is not None:
     return squad.read_tfds(source.builder, split, impossible)
   name = f"{split}_file"
-  return squad.read_json(source.files[name], name, impossible)
+  return squad.read_json(source.paths[name], name, impossible)
 
 
 def summary(card: dict, output_dir: str) -> str:

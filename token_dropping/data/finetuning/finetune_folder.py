@@ -5,18 +5,14 @@ Everything is written to a new folder beside the final one, the card last, and
 renamed when it is complete. So under its final name there is only whole data.
 """
 
-import json
-import uuid
-import zlib
-from collections.abc import Callable
-
-import tensorflow as tf
+from collections.abc import Callable, Iterator
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 CARD = "finetune.json"
 FORMAT_VERSION = 1
-_BLOCK = 1 << 20
+describe = files.describe
 
 
 def read_card(folder: str) -> dict:
@@ -39,7 +35,7 @@ def read_card(folder: str) -> dict:
   errors.require(
     card.get("format_version") == FORMAT_VERSION,
     f"{CARD} must have format_version {FORMAT_VERSION}",
-    f"{card.get('format_version')!r} in {tf.io.gfile.join(folder, CARD)}",
+    f"{card.get('format_version')!r} in {files.join(folder, CARD)}",
   )
   for path, size, listed in _sizes(folder, card):
     errors.require(
@@ -68,19 +64,15 @@ def check_replaceable(folder: str) -> None:
   Raises:
     UserError: it holds a file that no card of ours lists, or is a file.
   """
-  if not tf.io.gfile.exists(folder):
-    return
-  errors.require(
-    tf.io.gfile.isdir(folder),
-    "output_dir must be a folder",
-    f"{folder!r}, a file",
-  )
+  is_file = files.exists(folder) and not files.is_folder(folder)
+  rule = "output_dir must be a folder"
+  errors.require(not is_file, rule, f"{folder!r}, a file")
   ours = {CARD, *(_load(folder) or {}).get("files", {})}
-  names = {name.rstrip("/") for name in tf.io.gfile.listdir(folder)}
-  for foreign in sorted(names - ours):
-    raise errors.UserError(
-      "output_dir must not hold files that this command did not make. "
-      f"Received: {folder!r} with {foreign}"
+  for name in files.list_names(folder):
+    errors.require(
+      name in ours,
+      "output_dir must not hold files that this command did not make",
+      f"{folder!r} with {name}",
     )
 
 
@@ -98,55 +90,24 @@ def make(folder: str, write: Callable[[str], dict]) -> dict:
   Raises:
     UserError: the folder is not writable; and what `write` raises.
   """
-  scratch = f"{folder.rstrip('/')}.{uuid.uuid4().hex[:8]}.tmp"
-  try:
-    tf.io.gfile.makedirs(scratch)
-  except tf.errors.OpError as error:
-    raise errors.UserError(
-      f"output_dir must be in a writable folder. Received: {folder!r}"
-    ) from error
-  try:
-    card = {"format_version": FORMAT_VERSION} | write(scratch)
+  with files.new_folder(folder) as work:
+    card = {"format_version": FORMAT_VERSION} | write(work)
     card["files"] = {
-      name: describe(tf.io.gfile.join(scratch, name))
-      for name in sorted(tf.io.gfile.listdir(scratch))
+      name: files.describe(files.join(work, name))
+      for name in files.list_names(work)
     }
-    with tf.io.gfile.GFile(tf.io.gfile.join(scratch, CARD), "w") as file:
-      file.write(json.dumps(card, indent=2) + "\n")
-    if tf.io.gfile.exists(folder):
-      tf.io.gfile.rmtree(folder)
-    tf.io.gfile.rename(scratch, folder)
-  finally:
-    if tf.io.gfile.exists(scratch):
-      tf.io.gfile.rmtree(scratch)
+    files.write_json(files.join(work, CARD), card)
   return card
-
-
-def describe(path: str) -> dict:
-  """Returns size in bytes and CRC-32 (8 hexadecimal digits) of a file."""
-  checksum, size = 0, 0
-  with tf.io.gfile.GFile(path, "rb") as file:
-    while block := file.read(_BLOCK):
-      checksum = zlib.crc32(block, checksum)
-      size += len(block)
-  return {"bytes": size, "crc32": f"{checksum:08x}"}
 
 
 def _load(folder: str) -> dict | None:
   """Returns a card that lists files; None if there is no such thing."""
-  try:
-    with tf.io.gfile.GFile(tf.io.gfile.join(folder, CARD), "rb") as file:
-      card = json.loads(file.read())
-  except (tf.errors.OpError, ValueError):
-    return None
-  whole = isinstance(card, dict) and isinstance(card.get("files"), dict)
-  return card if whole else None
+  card = files.find_json(files.join(folder, CARD))
+  return card if card and isinstance(card.get("files"), dict) else None
 
 
-def _sizes(folder: str, card: dict):
+def _sizes(folder: str, card: dict) -> Iterator[tuple[str, int | None, int]]:
   """Yields path, size (None: no such file) and listed size of each file."""
   for name, entry in card["files"].items():
-    path = tf.io.gfile.join(folder, name)
-    there = tf.io.gfile.exists(path)
-    size = tf.io.gfile.stat(path).length if there else None
-    yield path, size, entry["bytes"]
+    path = files.join(folder, name)
+    yield path, files.size(path), entry["bytes"]

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where sentences come from: GLUE's files, TensorFlow Datasets, own tables."""
 
-import os
-
-import tensorflow as tf
-
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.data.finetuning import sentence_data
@@ -23,8 +20,8 @@ def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
   """
   paths = {}
   for split, name in task.files.items():
-    path = os.path.join(folder, name)
-    if tf.io.gfile.exists(path):
+    path = files.join(folder, name)
+    if files.exists(path):
       paths[split] = path
     elif not glue_tasks.is_test(split) or len(task.files) == 1:
       raise errors.UserError(

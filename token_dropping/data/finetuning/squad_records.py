@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.finetuning import squad
@@ -105,8 +106,12 @@ class SquadWriter:
     contexts, windows, counts = self._windows(paragraphs, train=False)
     blocks = self._blocks(windows, contexts)
     number = records.write_records(f"{stem}.tfrecord", blocks)
-    _write_json(f"{stem}{EXAMPLES}", {"data": squad.to_articles(paragraphs)})
-    _write_json(f"{stem}{SPANS}", _spans(contexts, windows))
+    articles = {"data": squad.to_articles(paragraphs)}
+    for ending, content in (
+      (EXAMPLES, articles),
+      (SPANS, _spans(contexts, windows)),
+    ):
+      files.write(f"{stem}{ending}", json.dumps(content) + "\n")
     return counts | {"records": number}
 
   def _windows(self, paragraphs, train: bool):
@@ -275,8 +280,3 @@ def _spans(contexts, windows: Sequence[Window]) -> dict:
       for number, window in enumerate(windows)
     ],
   }
-
-
-def _write_json(path: str, content: dict) -> None:
-  with tf.io.gfile.GFile(path, "w") as file:
-    file.write(json.dumps(content) + "\n")

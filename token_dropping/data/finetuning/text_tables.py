@@ -12,9 +12,8 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 
-import tensorflow as tf
-
 from token_dropping.common import errors
+from token_dropping.common import files
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _FIELD_LIMIT = 1 << 20  # characters; Python's own limit is 131,072
@@ -37,21 +36,14 @@ class Table:
   short_rows: int
 
 
-def read_bytes(path: str, name: str) -> bytes:
-  """Returns the content of a file, local or remote, that flag `name` gave."""
-  try:
-    with tf.io.gfile.GFile(path, "rb") as file:
-      return file.read()
-  except tf.errors.OpError as error:
-    raise errors.UserError(
-      f"{name} must be a readable file. Received: {path!r}"
-    ) from error
-
-
 def read_text(path: str, name: str) -> str:
-  """Returns the text of a UTF-8 file, without a byte order mark."""
+  """Returns the text of a UTF-8 file, without a byte order mark.
+
+  Raises:
+    UserError: unreadable, or not UTF-8; it names the flag that gave the file.
+  """
   try:
-    return read_bytes(path, name).decode("utf-8-sig")
+    return _read(path, name).decode("utf-8-sig")
   except UnicodeDecodeError as error:
     raise errors.UserError(
       f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
@@ -61,12 +53,21 @@ def read_text(path: str, name: str) -> str:
 
 def describe(path: str, name: str) -> dict:
   """Returns name, size in bytes and CRC-32 of an input file, for the card."""
-  content = read_bytes(path, name)
+  content = _read(path, name)
   return {
     "name": path.rsplit("/", 1)[-1],
     "bytes": len(content),
     "crc32": f"{zlib.crc32(content):08x}",
   }
+
+
+def _read(path: str, name: str) -> bytes:
+  try:
+    return files.read(path)
+  except OSError as error:
+    raise errors.UserError(
+      f"{name} must be a readable file. Received: {path!r}"
+    ) from error
 
 
 def column_names(path: str, name: str) -> list[str]:

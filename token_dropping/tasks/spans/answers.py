@@ -14,11 +14,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 from official.nlp.tools import squad_evaluate_v1_1
 from official.nlp.tools import squad_evaluate_v2_0
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import squad_records
 
@@ -56,9 +56,9 @@ class SpanExamples:
       "answers can be scored for squad_v1.1 and squad_v2.0",
       f"{folder!r}, {card['task']}",
     )
-    stem = tf.io.gfile.join(folder, "validation")
-    articles = _read_json(stem + squad_records.EXAMPLES)["data"]
-    spans = _read_json(stem + squad_records.SPANS)
+    stem = files.join(folder, "validation")
+    articles = json.loads(files.read(stem + squad_records.EXAMPLES))["data"]
+    spans = json.loads(files.read(stem + squad_records.SPANS))
     return cls(
       articles=articles,
       contexts=[p["context"] for a in articles for p in a["paragraphs"]],
@@ -215,8 +215,3 @@ def _text(examples: SpanExamples, window: dict, best: _Candidate | None) -> str:
   starts, ends = examples.tokens[window["context"]]
   context = examples.contexts[window["context"]]
   return context[starts[best.first] : ends[best.last]]
-
-
-def _read_json(path: str) -> dict:
-  with tf.io.gfile.GFile(path, "r") as file:
-    return json.load(file)
