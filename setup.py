@@ -8,7 +8,7 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
-DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "zstandard>=0.22"]
+DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "backports.zstd>=1.0"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from tests import testing
 from token_dropping.data.pretraining import dataset_folder
-from token_dropping.data.pretraining import dataset_format
 
 
 def write_dataset(
@@ -36,7 +35,7 @@ def write_dataset(
   for name, features in shards.items():
     files[name] = describe(folder / name) | {"records": len(features)}
   card = {
-    "format_version": dataset_format.FORMAT_VERSION,
+    "format_version": dataset_folder.FORMAT_VERSION,
     "settings": {"packing": "full", "seq_length": testing.SEQ_LENGTH},
     "masking": "static",
     "vocab_size": len(tokens),
@@ -51,7 +50,7 @@ def write_dataset(
 
 def write_card(folder: pathlib.Path, card: dict) -> None:
   """Writes `dataset.json`."""
-  (folder / dataset_format.CARD).write_text(json.dumps(card), "utf-8")
+  (folder / dataset_folder.CARD).write_text(json.dumps(card), "utf-8")
 
 
 def write_counts(
@@ -63,7 +62,7 @@ def write_counts(
     for split in dataset_folder.SPLITS
   }
   card = {
-    "format_version": dataset_format.FORMAT_VERSION,
+    "format_version": dataset_folder.FORMAT_VERSION,
     **{split: {"records": count} for split, count in parts.items()},
     "files": {
       file.name: describe(file) | {"records": count}

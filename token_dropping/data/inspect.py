@@ -20,6 +20,7 @@ from absl import flags
 from google.protobuf import message
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
@@ -44,11 +45,7 @@ _ROWS = (
 
 
 def statistics(card: dict) -> str:
-  """Returns the figures of a dataset as a table.
-
-  Args:
-    card: content of `dataset.json`; "-" stands for what it does not say.
-  """
+  """Returns the figures of a `dataset.json`; "-" is what it does not say."""
   rows = [("", *dataset_folder.SPLITS)]
   for name, key, form in _ROWS:
     values = [card[split].get(key) for split in dataset_folder.SPLITS]
@@ -69,8 +66,8 @@ def examples(
   Args:
     folder: of the dataset.
     card: content of its `dataset.json`.
-    number: int, how many; fewer if there are fewer.
-    seed: int.
+    number: how many; fewer if there are fewer.
+    seed: decides about the choice.
 
   Yields:
     File and number of the record, and its features.
@@ -83,7 +80,7 @@ def examples(
   for pick in rng.choice(total, min(number, total), replace=False):
     file = int(np.searchsorted(ends, pick, side="right"))
     index = int(pick - ends[file] + limits[file])
-    path = tf.io.gfile.join(folder, names[file])
+    path = files.join(folder, names[file])
     yield f"{names[file]}, record {index}", _read(path, index)
 
 
@@ -92,15 +89,7 @@ def report(
 ) -> Iterator[str]:
   """Yields what the command prints, as it becomes known.
 
-  Args:
-    folder: of the dataset.
-    number: int, examples to show.
-    seed: int, of their choice.
-    quick: bool, compare names and sizes only.
-    coloured: bool, add ANSI colours.
-
-  Raises:
-    UserError: the folder is not what its `dataset.json` says.
+  Raises `UserError` if the folder is not what its `dataset.json` says.
   """
   card = dataset_folder.verify(folder, quick)
   yield _headline(folder, card, quick)
@@ -108,7 +97,7 @@ def report(
   yield statistics(card)
   if not number or not card["train"]["records"]:
     return
-  vocab = vocabulary.Vocabulary.from_file(tf.io.gfile.join(folder, VOCABULARY))
+  vocab = vocabulary.Vocabulary.from_file(files.join(folder, VOCABULARY))
   shower = record_text.RecordText(vocab, coloured)
   if card.get("masking") != "dynamic":
     yield f"\n{shower.legend()}"
@@ -162,11 +151,7 @@ def _read(path: str, index: int) -> dict[str, np.ndarray]:
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the command's flags.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines the command's flags."""
   flags.DEFINE_integer(
     "examples", 3, "Training records to show.", 0, flag_values=values
   )
@@ -180,11 +165,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command; `argv` has the folder."""
-  if len(argv) != 2:
-    raise errors.UserError(
-      "arguments must be one folder, and flags (--name=value). "
-      f"Received: {' '.join(argv[1:]) or 'nothing'}"
-    )
+  errors.require(
+    len(argv) == 2,
+    "arguments must be one folder, and flags (--name=value)",
+    " ".join(argv[1:]) or "nothing",
+  )
   if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
     sys.stdout.reconfigure(errors="backslashreplace")
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

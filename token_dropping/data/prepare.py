@@ -20,7 +20,6 @@ Beam, such as `--runner=FlinkRunner`, are passed on.
 
 import dataclasses
 import functools
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,12 +30,11 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import beam_tasks
-from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import dataset_statistics
 from token_dropping.data.pretraining import output_folder
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import shards
-from token_dropping.data.pretraining import split
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining import word_counts
 from token_dropping.data.pretraining.corpus import documents
@@ -57,8 +55,8 @@ def prepare(
 
   Args:
     settings: what to make and where.
-    num_workers: int, default 0: processes on this machine, 0 for one per core
-      and 64 MB of text.
+    num_workers: processes on this machine, 0 for one per core and 64 MB of
+      text.
     beam_args: options for Beam, such as `--runner=FlinkRunner`.
 
   Returns:
@@ -114,13 +112,13 @@ def _make(
   statistics = dataset_statistics.collect(vocab, settings, results, read_counts)
   made, sources = _name_files(results, runner.folder)
   dataset = {
-    "format_version": dataset_format.FORMAT_VERSION,
+    "format_version": dataset_folder.FORMAT_VERSION,
     "settings": recorded,
     "masking": settings.masking,
     "vocab_size": len(vocab),
     "text": text,
     **statistics,
-    "files": {VOCABULARY: _vocabulary_entry(vocab_file), **made},
+    "files": {VOCABULARY: files.describe(vocab_file), **made},
   }
   sources[VOCABULARY] = vocab_file
   output_folder.publish(settings.output_dir, sources, dataset)
@@ -141,10 +139,11 @@ def _recorded_settings(
     recorded["input_files"] = [[settings.tfds_name, examples]]
   if settings.vocab_file:
     recorded["vocab_file_size"] = files.size(settings.vocab_file)
-    if recorded["vocab_file_size"] is None:
-      raise errors.UserError(
-        f"vocab_file must be a readable file. Received: {settings.vocab_file!r}"
-      )
+    errors.require(
+      recorded["vocab_file_size"] is not None,
+      "vocab_file must be a readable file",
+      repr(settings.vocab_file),
+    )
   return recorded
 
 
@@ -161,7 +160,7 @@ def _clean(
     sum(part.weight for task in tasks for part in task),
   )
   pieces, counts = text_pieces.collect(runner.folder, results)
-  documents.check_found(counts, settings)
+  documents.check_counts(counts, settings)
   return pieces, dict(counts)
 
 
@@ -173,7 +172,9 @@ def _threshold(
   share = settings.validation_share
   none = np.zeros([0], np.uint64)
   hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
-  return split.validation_threshold(split.values(hashes), share, at_least)
+  return text_pieces.validation_threshold(
+    text_pieces.uniform(hashes), share, at_least
+  )
 
 
 def _vocabulary(
@@ -189,9 +190,8 @@ def _vocabulary(
   """
   path = files.join(runner.folder, VOCABULARY)
   if settings.vocab_file and not files.exists(path):
-    content = files.read(settings.vocab_file)
-    vocabulary.Vocabulary.from_bytes(content, settings.vocab_file)  # checks it
-    files.write(path, content)
+    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
+    files.copy(settings.vocab_file, path)
   if not files.exists(path):
     runner.run(
       "count",
@@ -202,9 +202,8 @@ def _vocabulary(
     words = word_counts.total(runner.folder, len(pieces))
     learned = wordpiece.learn_vocabulary(words, settings.vocab_size)
     _say_learned(len(learned), settings.vocab_size)
-    content = "".join(f"{token}\n" for token in learned.tokens)
-    files.write(path, content.encode())
-  vocab = vocabulary.Vocabulary.from_bytes(files.read(path), path)
+    files.write(path, "".join(f"{token}\n" for token in learned.tokens))
+  vocab = vocabulary.Vocabulary.from_file(path)
   wordpiece.Encoder(vocab, settings.tokenizer_config)  # refuses useless ones
   return path, vocab
 
@@ -223,11 +222,6 @@ def _name_files(
   return entries, sources
 
 
-def _vocabulary_entry(path: str) -> dict:
-  content = files.read(path)
-  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
-
-
 def _say_learned(size: int, asked: int) -> None:
   note = f" of {asked:,} asked: the text gives no more" if size < asked else ""
   _say(f"vocabulary: learned {size:,} tokens{note}")
@@ -238,12 +232,7 @@ def _say(text: str) -> None:
 
 
 def summary(dataset: dict, output_dir: str) -> str:
-  """Returns a few lines for people.
-
-  Args:
-    dataset: what `prepare` returned.
-    output_dir: the folder.
-  """
+  """Returns a few lines for people on what `prepare` returned."""
   lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} tokens)"]
   for name in ("train", "validation"):
     part = dataset[name]
@@ -266,11 +255,7 @@ def summary(dataset: dict, output_dir: str) -> str:
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `PrepareSettings`, and `num_workers`.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines a flag for each field of `PrepareSettings`, and `num_workers`."""
   settings_flags.define(PrepareSettings, prepare_settings.CHOICES, values)
   flags.DEFINE_integer(
     "num_workers",
@@ -296,11 +281,7 @@ def parse_known_flags(argv: list[str]) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
-  """Runs the command.
-
-  Args:
-    argv: name of the program, then options of Beam.
-  """
+  """Runs the command; `argv` has the program and options of Beam."""
   beam_tasks.check_beam_args(argv[1:])
   settings = settings_from_flags()
   dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-import zstandard
+from backports import zstd
 
 from tests import prepare_testing
 from token_dropping.common import errors
@@ -19,7 +19,7 @@ from token_dropping.data import prepare
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.corpus import input_plan
-from token_dropping.data.pretraining.corpus import line_reader
+from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 
 
@@ -132,7 +132,7 @@ def test_every_kind_of_input_is_read(settings, tmp_path):
   texts = {name: text.format(name) for name in ("aa", "bb", "cc")}
   (tmp_path / "a.txt.gz").write_bytes(gzip.compress(texts["aa"].encode()))
   lines = [json.dumps({"text": t}) for t in texts["bb"].split("\n\n")[:-1]]
-  compressed = zstandard.ZstdCompressor().compress("\n".join(lines).encode())
+  compressed = zstd.compress("\n".join(lines).encode())
   (tmp_path / "b.jsonl.zst").write_bytes(compressed)
   pages = "".join(
     f"<page><title>{i}</title><ns>0</ns><id>{i}</id><revision><text>{t}</text>"
@@ -170,7 +170,7 @@ def test_a_long_line_needs_little_memory_and_loses_nothing(
   tmp_path, monkeypatch, kind
 ):
   """Limits and line are 1/200 of real ones: 1 MB instead of 200 MB."""
-  monkeypatch.setattr(line_reader, "MAX_LINE", 5000)
+  monkeypatch.setattr(text_lines, "MAX_LINE", 5000)
   words = [f"w{i}" for i in range(150_000)]
   path = tmp_path / "text.txt"
   path.write_text(" ".join(words))

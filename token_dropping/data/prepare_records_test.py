@@ -12,7 +12,7 @@ from tests import prepare_testing
 from token_dropping.common import vocabulary
 from token_dropping.data import prepare
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining import split
+from token_dropping.data.pretraining import text_pieces
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +145,12 @@ def test_parts_share_no_document(settings, tmp_path, text):
   _prepare(settings)
   documents = [d.split("\n") for d in text.split("\n\n")]
   texts = ["\n".join(sentences).encode() for sentences in documents]
-  hashes = [split.document_hash(whole, settings.seed) for whole in texts]
-  values = split.values(np.array(hashes, np.uint64))
+  hashes = [text_pieces.document_hash(whole, settings.seed) for whole in texts]
+  values = text_pieces.uniform(np.array(hashes, np.uint64))
   validation = " ".join(
     " ".join(documents[i])
     for i in range(len(documents))
-    if values[i] < split.validation_threshold(values, 0.2)
+    if values[i] < text_pieces.validation_threshold(values, 0.2)
   )
   found = prepare_testing.read(tmp_path / "out", "validation")
   stream = [

@@ -11,15 +11,12 @@ import tensorflow as tf
 
 
 def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
-  """Writes examples to a file.
+  """Writes examples to a file; returns how many.
 
   Args:
     path: a local file.
     blocks: features of several examples, [n, size] arrays by name, of integers
       or floats.
-
-  Returns:
-    The number of examples written.
   """
   number = 0
   with tf.io.TFRecordWriter(path) as writer:
@@ -31,11 +28,9 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
 
 
 def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
-  """Yields the features of a file's examples, [size] arrays by name.
+  """Yields the features of a file's examples but the first `skip` ones.
 
-  Args:
-    path: the file.
-    skip: int, how many examples to leave out at the start.
+  They are [size] arrays by name.
   """
   dataset = tf.data.TFRecordDataset(path).skip(skip)
   for record in dataset.as_numpy_iterator():

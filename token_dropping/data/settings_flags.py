@@ -29,7 +29,7 @@ def define(
   Args:
     settings: the dataclass.
     choices: the values that a field may have, by its name.
-    values: where to define them.
+    values: where to define the flags.
   """
   for field in dataclasses.fields(settings):
     text = field.metadata["help"]
@@ -43,14 +43,6 @@ def define(
 
 
 def read(settings: type[Settings], values: flags.FlagValues) -> Settings:
-  """Returns the settings that the flags give.
-
-  Args:
-    settings: the dataclass.
-    values: the flags, parsed.
-
-  Raises:
-    UserError: a value breaks a rule of the settings.
-  """
+  """Returns the settings that parsed flags give; raises what these raise."""
   names = [field.name for field in dataclasses.fields(settings)]
   return settings(**{name: values[name].value for name in names})

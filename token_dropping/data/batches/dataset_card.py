@@ -13,7 +13,6 @@ from official.core import config_definitions as cfg
 from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
-from token_dropping.data.pretraining import dataset_format
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import encoder_config
 
@@ -30,8 +29,8 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   Raises:
     UserError: the file is not JSON.
   """
-  path = _beside(data, dataset_format.CARD)
-  return None if path is None else dataset_folder.read_json(path)
+  path = _beside(data, dataset_folder.CARD)
+  return None if path is None else dataset_folder.read_card(path)
 
 
 def unigram_loss(data: cfg.DataConfig) -> float | None:
@@ -137,7 +136,7 @@ def find_vocab_file(params: cfg.ExperimentConfig) -> str:
   # Model Garden's encoders have no such field.
   given = getattr(params.task.model.encoder.get(), "vocab_file", "")
   data = params.task.train_data
-  if given or _beside(data, dataset_format.CARD) is None:
+  if given or _beside(data, dataset_folder.CARD) is None:
     return given
   return _beside(data, "vocab.txt") or ""
 
@@ -165,7 +164,7 @@ def read_tokenizer_config(
 
 
 def _fill_in(config, data: cfg.DataConfig) -> None:
-  if not config.vocab_file and _beside(data, dataset_format.CARD) is not None:
+  if not config.vocab_file and _beside(data, dataset_folder.CARD) is not None:
     config.vocab_file = _beside(data, "vocab.txt") or ""
 
 

@@ -20,7 +20,6 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import beam_worker
 from token_dropping.data.pretraining import prepare_progress
-from token_dropping.data.pretraining import quiet_beam
 
 _ERROR = "error"
 # To start a process takes as long as to work on about so much text.
@@ -33,9 +32,8 @@ class TaskRunner:
 
   Attributes:
     folder: the work folder, which all workers must reach.
-    num_workers: int, default 0: processes of the DirectRunner, 0 for one per
-      core and 64 MB of tasks. It starts no more than there are tasks, and none
-      for a single one.
+    num_workers: processes of the DirectRunner, 0 for one per core and 64 MB of
+      tasks. It starts no more than there are tasks, and none for a single one.
     beam_args: options of Beam's own, such as `--runner=FlinkRunner`.
   """
 
@@ -62,7 +60,7 @@ class TaskRunner:
       The results, in the order of the tasks.
 
     Raises:
-      UserError: as the first task that raised one.
+      UserError: the one that the first task raised that raised any.
     """
     results = self._results(label, len(tasks))
     left = [(i, tasks[i]) for i, r in enumerate(results) if r is None]
@@ -89,7 +87,7 @@ class TaskRunner:
     ]
 
   def _run_on_beam(self, label, function, tasks, total_bytes) -> None:
-    beam = quiet_beam.beam
+    beam = _import_beam()
     do = functools.partial(_do, self.folder, label, function)
     wanted = self.num_workers or _worthwhile_workers(total_bytes)
     runner = self._runner(min(wanted, len(tasks)))
@@ -103,8 +101,7 @@ class TaskRunner:
 
   def _runner(self, workers: int) -> dict:
     options = _options(self.beam_args)
-    standard = options.view_as(quiet_beam.pipeline_options.StandardOptions)
-    if standard.runner not in (None, "DirectRunner"):
+    if options.get_all_options()["runner"] not in (None, "DirectRunner"):
       return {"options": options}
     own = f"--direct_num_workers={workers}"
     return {
@@ -113,13 +110,52 @@ class TaskRunner:
     }
 
 
+def result_name(label: str, index: int) -> str:
+  """Returns the name of the file with a task's result."""
+  return f"{label}-{index:05d}.json"
+
+
+def check_beam_args(arguments: Sequence[str]) -> None:
+  """Refuses options that Beam does not know: most likely ours, misspelt."""
+  parsers = []
+  _options([]).get_all_options(add_extra_args_fn=parsers.append)
+  _, unknown = parsers[0].parse_known_args(list(arguments))
+  if unknown:
+    raise errors.UserError(
+      "arguments must be flags of this command or of Apache Beam "
+      f"(--name=value). Received: {unknown[0]!r}"
+    )
+
+
 def _worthwhile_workers(total_bytes: int) -> int:
   cores = len(os.sched_getaffinity(0))
   return max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
 
 
+def _import_beam():
+  """Imports Beam without its report of each cloud whose libraries are missing.
+
+  They are no concern of those who do not use them.
+  """
+  disabled = logging.root.manager.disable
+  logging.disable(logging.WARNING)
+  try:
+    import apache_beam
+  except ImportError as error:
+    raise errors.UserError(
+      "preparing data needs Apache Beam: pip install 'token-dropping[data]'. "
+      f"Received: {error}"
+    ) from error
+  finally:
+    logging.disable(disabled)
+  return apache_beam
+
+
 def _options(arguments: Sequence[str]):
-  return quiet_beam.pipeline_options.PipelineOptions(list(arguments))
+  _import_beam()
+  from apache_beam.options import pipeline_options
+
+  return pipeline_options.PipelineOptions(list(arguments))
 
 
 def _direct_runner(in_processes: bool):
@@ -133,27 +169,6 @@ def _direct_runner(in_processes: bool):
       f"exec {shlex.quote(sys.executable)} -m {beam_worker.__name__}"
     )
   return fn_runner.FnApiRunner(default_environment=environment)
-
-
-def result_name(label: str, index: int) -> str:
-  """Returns the name of the file with a task's result."""
-  return f"{label}-{index:05d}.json"
-
-
-def check_beam_args(arguments: Sequence[str]) -> None:
-  """Checks that Beam knows the options.
-
-  Raises:
-    UserError: it does not; most likely a flag of ours is misspelt.
-  """
-  parsers = []
-  _options([]).get_all_options(add_extra_args_fn=parsers.append)
-  _, unknown = parsers[0].parse_known_args(list(arguments))
-  if unknown:
-    raise errors.UserError(
-      "arguments must be flags of this command or of Apache Beam "
-      f"(--name=value). Received: {unknown[0]!r}"
-    )
 
 
 def _do(folder: str, label: str, function, task) -> None:

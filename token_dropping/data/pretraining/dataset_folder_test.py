@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for dataset_folder: whole folders, and every way not to be one."""
 
-import re
+import json
 
 import pytest
 import tensorflow as tf
@@ -34,7 +34,7 @@ def _refused(folder, quick: bool = False) -> str:
 
 
 def _change_card(folder, **fields) -> dict:
-  card = dataset_folder.read_json(str(folder / "dataset.json")) | fields
+  card = dataset_folder.read_card(str(folder / "dataset.json")) | fields
   dataset_testing.write_card(folder, card)
   return card
 
@@ -49,12 +49,9 @@ def _adopt(folder, name: str) -> None:
 @pytest.mark.parametrize("quick", [True, False])
 def test_whole_folder(folder, quick):
   card = dataset_folder.verify(str(folder), quick)
-  assert card == dataset_folder.read_json(str(folder / "dataset.json"))
+  assert card == dataset_folder.read_card(str(folder / "dataset.json"))
   assert card["train"]["records"] == 5
-
-
-def test_folder_may_end_with_a_slash(folder):
-  dataset_folder.verify(f"{folder}/")
+  assert dataset_folder.verify(f"{folder}/", quick) == card
 
 
 def test_other_filesystem(folder):
@@ -65,12 +62,6 @@ def test_other_filesystem(folder):
   dataset_folder.verify(remote)
   tf.io.gfile.remove(f"{remote}/{SECOND}")
   assert f"without {SECOND}" in _refused(remote)
-
-
-@pytest.mark.parametrize("chunk", [1, 11, 12, 13, 100, 10**6])
-def test_records_are_counted_across_chunks(folder, monkeypatch, chunk):
-  monkeypatch.setattr(dataset_folder, "_CHUNK", chunk)
-  dataset_folder.verify(str(folder))
 
 
 def test_shard_may_be_empty(folder):
@@ -88,16 +79,11 @@ def test_other_files_are_allowed(folder):
   dataset_folder.verify(str(folder))
 
 
-def test_no_folder(tmp_path):
-  assert _refused(tmp_path / "none") == (
-    "a dataset must be a folder that exists. "
-    f"Received: {str(tmp_path / 'none')!r}"
+@pytest.mark.parametrize("name", ["none", FIRST])
+def test_no_folder(folder, name):
+  assert _refused(folder / name) == (
+    f"a dataset must be a folder that exists. Received: {str(folder / name)!r}"
   )
-
-
-def test_file_instead_of_folder(folder):
-  message = _refused(folder / FIRST)
-  assert message.startswith("a dataset must be a folder that exists.")
 
 
 def test_empty_folder_is_unfinished(tmp_path):
@@ -107,20 +93,9 @@ def test_empty_folder_is_unfinished(tmp_path):
   )
 
 
-def test_card_must_be_json(folder):
-  (folder / "dataset.json").write_text("{")
-  assert _refused(folder) == (
-    f"dataset.json must be JSON. Received: {folder}/dataset.json (Expecting "
-    "property name enclosed in double quotes: line 1 column 2 (char 1))"
-  )
-
-
 def test_card_must_be_an_object(folder):
   (folder / "dataset.json").write_text("[]")
-  assert _refused(folder) == (
-    f"dataset.json must hold a JSON object. Received: {folder}/dataset.json "
-    "with list"
-  )
+  assert _refused(folder).startswith("dataset.json must hold a JSON object.")
 
 
 @pytest.mark.parametrize("version", [1, 3, "2", None])
@@ -141,37 +116,22 @@ def test_files_must_be_an_object(folder):
 
 
 @pytest.mark.parametrize(
-  "name, entry, written",
+  ("name", "entry"),
   [
-    (FIRST, 3, "3"),
-    (FIRST, {"bytes": 3}, '{"bytes": 3}'),
-    (
-      FIRST,
-      {"bytes": 3, "crc32": "0123abcd"},
-      '{"bytes": 3, "crc32": "0123abcd"}',
-    ),
-    (
-      "vocab.txt",
-      {"bytes": -3, "crc32": "0123abcd"},
-      '{"bytes": -3, "crc32": "0123abcd"}',
-    ),
-    (
-      "vocab.txt",
-      {"bytes": 3, "crc32": "0x23ABCD"},
-      '{"bytes": 3, "crc32": "0x23ABCD"}',
-    ),
-    (
-      "../vocab.txt",
-      {"bytes": 3, "crc32": "0123abcd"},
-      '{"bytes": 3, "crc32": "0123abcd"}',
-    ),
+    (FIRST, 3),
+    (FIRST, {"bytes": 3}),
+    (FIRST, {"bytes": 3, "crc32": "0123abcd"}),
+    ("vocab.txt", {"bytes": -3, "crc32": "0123abcd"}),
+    ("vocab.txt", {"bytes": 3, "crc32": "0x23ABCD"}),
+    ("../vocab.txt", {"bytes": 3, "crc32": "0123abcd"}),
   ],
 )
-def test_incomplete_entry(folder, name, entry, written):
+def test_incomplete_entry(folder, name, entry):
   _change_card(folder, files={name: entry})
   assert _refused(folder) == (
     f"files in {folder}/dataset.json must give bytes, crc32 (8 hexadecimal "
-    f"digits) and, for TFRecords, records. Received: {name!r}: {written}"
+    f"digits) and, for TFRecords, records. Received: {name!r}: "
+    + json.dumps(entry)
   )
 
 
@@ -236,25 +196,26 @@ def test_flipped_byte(folder, place):
 
 def test_flipped_byte_of_the_vocabulary(folder):
   (folder / "vocab.txt").write_text("\n".join(TOKENS).upper() + "\n")
-  assert re.match(rf"{folder}/vocab.txt must have the CRC-32", _refused(folder))
+  start = f"{folder}/vocab.txt must have the CRC-32"
+  assert _refused(folder).startswith(start)
 
 
-@pytest.mark.parametrize("cut", [1, 4, 5, -5])
+@pytest.mark.parametrize("cut", [1, 4, 5])
 def test_truncated_record(folder, cut):
   """The writer itself was cut off, so size and checksum agree."""
   path = folder / SECOND
-  content = path.read_bytes()
-  if cut < 0:  # within the head of the last record
-    cut = len(content) // 2 + cut
-  path.write_bytes(content[:-cut])
+  path.write_bytes(path.read_bytes()[:-cut])
   _adopt(folder, SECOND)
   assert _refused(folder) == (
     f"{path} must end with a whole record. Received: only a part of record 1"
   )
 
 
-def test_other_number_of_records(folder):
+@pytest.mark.parametrize("more", [b"", b"a head"])
+def test_other_number_of_records(folder, more):
+  """One is missing, or nothing but a part of its head is there."""
   testing.write_records(folder / SECOND, [testing.random_features(0)])
+  (folder / SECOND).write_bytes((folder / SECOND).read_bytes() + more)
   _adopt(folder, SECOND)
   assert _refused(folder) == (
     f"{folder}/{SECOND} must hold 2 records, as dataset.json says. Received: 1"

@@ -21,7 +21,6 @@ import numpy as np
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
-from token_dropping.data.pretraining import corpus_statistics
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import shards
 
@@ -32,7 +31,7 @@ def collect(
   results: Sequence[dict],
   read_counts: Callable[[int], dict[str, np.ndarray]],
 ) -> dict[str, dict]:
-  """Sums the results of all pieces.
+  """Sums the results of all pieces to `train` and `validation`, as above.
 
   Args:
     vocab: the vocabulary.
@@ -40,34 +39,71 @@ def collect(
     results: of `shards.make_shards`.
     read_counts: returns `shards.read_counts` of a piece.
 
-  Returns:
-    `train` and `validation`, as in the table above.
-
   Raises:
     UserError: one of them has no sequence.
   """
-  parts = {name: _sum(results, name) for name in shards.PARTS}
-  for name, part in parts.items():
-    _check_not_empty(name, part, settings)
+  sums = {name: _sum(results, name) for name in shards.PARTS}
+  for name, part in sums.items():
+    errors.require(
+      part["sequences"] > 0,
+      f"input must fill at least one {name} sequence of seq_length "
+      f"{settings.seq_length}",
+      f"{part['document_tokens']} tokens in {part['documents']} {name} "
+      "documents",
+    )
   arrays = _sum_arrays(read_counts, len(results))
-  counts = {
-    name: corpus_statistics.TokenCounts(vocab, arrays[f"{name}_ids"])
-    for name in parts
-  }
   statistics = {
-    name: _describe(part, counts[name], settings)
-    for name, part in parts.items()
+    name: _describe(vocab, part, arrays[f"{name}_ids"], settings)
+    for name, part in sums.items()
   }
-  # With dynamic masking every token is equally likely to be predicted.
-  is_static = settings.masking == "static"
-  targets = (
-    arrays["validation_targets"] if is_static else counts["validation"].counts
-  )
-  statistics["train"]["unigram_entropy"] = counts["train"].entropy()
-  statistics["validation"]["unigram_loss"] = corpus_statistics.unigram_loss(
-    counts["train"].counts, targets
-  )
+  train = ordinary(vocab, arrays["train_ids"])
+  targets = arrays["validation_targets"]
+  if settings.masking == "dynamic":  # every token is equally likely
+    targets = ordinary(vocab, arrays["validation_ids"])
+  statistics["train"]["unigram_entropy"] = entropy(train)
+  statistics["validation"]["unigram_loss"] = unigram_loss(train, targets)
   return statistics
+
+
+def ordinary(vocab: vocabulary.Vocabulary, counts: np.ndarray) -> np.ndarray:
+  """Returns how often each id occurs, [V], with 0 for special tokens."""
+  counts = counts.copy()
+  counts[list(vocab.special_ids.values())] = 0
+  return counts
+
+
+def entropy(counts: np.ndarray) -> float:
+  """Entropy in nats of the distribution that counts [V] give.
+
+  This is the loss, on the same tokens, of a model that knows nothing but how
+  frequent each token is.
+  """
+  counts = counts[counts > 0]
+  if not len(counts):
+    return 0.0
+  share = counts / counts.sum()
+  return float(-(share * np.log(share)).sum())
+
+
+def unigram_loss(train_counts: np.ndarray, target_counts: np.ndarray) -> float:
+  """Mean cross-entropy in nats of targets under the training distribution.
+
+  `p(v) = (train_counts[v] + 1) / (sum + V)`: one is added to every id of the
+  vocabulary, so that none has probability 0. With the targets of the validation
+  set this is the masked-LM loss of the best guess that ignores the context: a
+  model has learned something only if its loss is below.
+
+  Args:
+    train_counts: [V], times that each id occurs in training, special tokens 0.
+    target_counts: [V], times that each id is to be predicted.
+
+  >>> round(unigram_loss(np.array([2, 0]), np.array([1, 1])), 4)  # 3/4 and 1/4
+  0.837
+  """
+  smoothed = train_counts + 1.0
+  log_share = np.log(smoothed / smoothed.sum())
+  total = max(int(target_counts.sum()), 1)
+  return float(-(target_counts * log_share).sum() / total)
 
 
 def _sum(results: Sequence[dict], name: str) -> dict[str, int]:
@@ -75,18 +111,9 @@ def _sum(results: Sequence[dict], name: str) -> dict[str, int]:
   total = {
     key: sum(part[key] for part in parts) for key in parts[0] if key != "file"
   }
-  files = [part["file"] for part in parts if part["file"]]
-  total["records"] = sum(file["records"] for file in files)
+  made = [part["file"] for part in parts if part["file"]]
+  total["records"] = sum(file["records"] for file in made)
   return total
-
-
-def _check_not_empty(name: str, part: dict, settings) -> None:
-  if not part["sequences"]:
-    raise errors.UserError(
-      f"input must fill at least one {name} sequence of seq_length "
-      f"{settings.seq_length}. Received: {part['document_tokens']} tokens in "
-      f"{part['documents']} {name} documents"
-    )
 
 
 def _sum_arrays(read_counts, number: int) -> dict[str, np.ndarray]:
@@ -97,14 +124,16 @@ def _sum_arrays(read_counts, number: int) -> dict[str, np.ndarray]:
   return total
 
 
-def _describe(part: dict, counts: corpus_statistics.TokenCounts, settings):
+def _describe(vocab, part: dict, ids: np.ndarray, settings) -> dict:
+  unknown = int(ids[vocab.special_ids[vocabulary.UNK]])
+  tokens = int(ordinary(vocab, ids).sum()) + unknown
   positions = part["sequences"] * settings.seq_length
   return {
     "documents": part["documents"],
     "sequences": part["sequences"],
     "records": part["records"],
-    "tokens": counts.tokens,
-    "unknown_share": counts.unknown_share,
+    "tokens": tokens,
+    "unknown_share": unknown / max(tokens, 1),
     "dropped_tokens": part["dropped_tokens"],
     "truncated_tokens": part["truncated_tokens"],
     "padding_share": part["padding"] / positions,

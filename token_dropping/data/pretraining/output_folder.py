@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.pretraining import dataset_folder
 
 _INCOMPLETE = "dataset.incomplete.json"
 _WORK = ".prepare"
@@ -30,17 +30,12 @@ _OUR_NAMES = re.compile(
 def find_ready(directory: str, settings: dict) -> dict | None:
   """Returns the content of `dataset.json` if there is nothing left to do.
 
-  Args:
-    directory: the output folder; need not exist.
-    settings: what the dataset is to be made with.
-
-  Returns:
-    None unless a dataset of these settings is there with all its files.
+  That is, if a dataset of these settings is there with all its files.
   """
-  dataset = _read_list(directory, dataset_format.CARD)
+  dataset = _read_list(directory, dataset_folder.CARD)
   if dataset is None or dataset.get("settings") != settings:
     return None
-  if dataset["format_version"] != dataset_format.FORMAT_VERSION:
+  if dataset["format_version"] != dataset_folder.FORMAT_VERSION:
     return None
   for name, file in dataset["files"].items():
     if files.size(files.join(directory, name)) != file["bytes"]:
@@ -52,34 +47,33 @@ def find_ready(directory: str, settings: dict) -> dict | None:
 def check_replaceable(directory: str) -> None:
   """Makes the folder and checks that a dataset may be written there.
 
-  Args:
-    directory: the output folder.
-
   Raises:
     UserError: not writable, its name is a glob, or it holds files that have
       our names but that no run of ours has listed.
   """
-  if _GLOB.search(directory):
-    raise errors.UserError(
-      f"output_dir must not contain *, ? or [. Received: {directory!r}"
-    )
+  errors.require(
+    not _GLOB.search(directory),
+    "output_dir must not contain *, ? or [",
+    repr(directory),
+  )
   probe = files.join(directory, _PROBE)
   try:
     files.make_folder(directory)
     files.write(probe, b"")
     files.remove(probe)
-    present = sorted(files.list_names(directory))
+    present = files.list_names(directory)
   except OSError as error:
     raise errors.UserError(
       f"output_dir must be a writable folder. Received: {directory!r} "
       f"({type(error).__name__})"
     ) from error
   ours = _listed(directory)
-  foreign = [n for n in present if _OUR_NAMES.fullmatch(n) and n not in ours]
-  if foreign:
-    raise errors.UserError(
+  for name in present:
+    errors.require(
+      name in ours or not _OUR_NAMES.fullmatch(name),
       "output_dir must not hold files that this command would replace but did "
-      f"not make. Received: {directory!r} with {foreign[0]}"
+      "not make",
+      f"{directory!r} with {name}",
     )
 
 
@@ -92,10 +86,8 @@ def open_work(directory: str, settings: dict) -> str:
   """
   work = files.join(directory, _WORK)
   path = files.join(work, _SETTINGS)
-  content = {
-    "format_version": dataset_format.FORMAT_VERSION,
-    "settings": settings,
-  }
+  version = dataset_folder.FORMAT_VERSION
+  content = {"format_version": version, "settings": settings}
   if files.find_json(path) != content:
     files.remove_folder(work)
     files.make_folder(work)
@@ -123,21 +115,26 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   """
   old = _listed(directory)
   marker = {
-    "format_version": dataset_format.FORMAT_VERSION,
-    "files": sorted({dataset_format.CARD, *old, *sources}),
+    "format_version": dataset_folder.FORMAT_VERSION,
+    "files": sorted({dataset_folder.CARD, *old, *sources}),
   }
   _place(directory, _INCOMPLETE, marker)
   left = {name: path for name, path in sources.items() if files.exists(path)}
   moved = set(sources) - set(left)
   for name in (
-    dataset_format.CARD,
+    dataset_folder.CARD,
     *sorted(old - moved),
   ):  # the list goes first
     files.remove(files.join(directory, name))
   for name, path in left.items():
     files.rename(path, files.join(directory, name))
-  _check_complete(directory, sorted(moved))
-  _place(directory, dataset_format.CARD, dataset)
+  for name in sorted(moved):
+    errors.require(
+      files.exists(files.join(directory, name)),
+      "output_dir must keep its files while a dataset is made; call again",
+      f"{directory!r} without {name}",
+    )
+  _place(directory, dataset_folder.CARD, dataset)
   _remove_helpers(directory)
 
 
@@ -149,15 +146,6 @@ def _place(directory: str, name: str, content: dict) -> None:
   files.rename(files.join(work, name), files.join(directory, name))
 
 
-def _check_complete(directory: str, names: list[str]) -> None:
-  missing = [n for n in names if not files.exists(files.join(directory, n))]
-  if missing:
-    raise errors.UserError(
-      "output_dir must keep its files while a dataset is made; call again. "
-      f"Received: {directory!r} without {missing[0]}"
-    )
-
-
 def _remove_helpers(directory: str) -> None:
   remove_work(directory)
   files.remove(files.join(directory, _INCOMPLETE))
@@ -166,7 +154,7 @@ def _remove_helpers(directory: str) -> None:
 def _listed(directory: str) -> set[str]:
   """Returns the names of all files that a run of ours made or was to make."""
   names: set[str] = set()
-  for list_name in (dataset_format.CARD, _INCOMPLETE):
+  for list_name in (dataset_folder.CARD, _INCOMPLETE):
     content = _read_list(directory, list_name)
     if content is not None:
       names |= {list_name, *content["files"]}

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from token_dropping.common import errors
-from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import output_folder
 
 SETTINGS = {"seed": 1, "input_files": [["a.txt", 3]]}
@@ -25,7 +25,7 @@ def _make(folder, names=NAMES, settings=SETTINGS, content="content"):
 
 def _publish(folder, sources, settings=SETTINGS, size=7):
   dataset = {
-    "format_version": dataset_format.FORMAT_VERSION,
+    "format_version": dataset_folder.FORMAT_VERSION,
     "settings": settings,
     "files": {name: {"bytes": size} for name in sources},
   }
@@ -40,7 +40,7 @@ def _present(folder):
 def test_finished_dataset(tmp_path):
   dataset = _make(tmp_path / "new" / "folder")
   assert list(dataset["files"]) == NAMES
-  assert dataset["format_version"] == dataset_format.FORMAT_VERSION
+  assert dataset["format_version"] == dataset_folder.FORMAT_VERSION
   assert _present(tmp_path / "new" / "folder") == ["dataset.json", *NAMES]
   assert output_folder.find_ready(str(tmp_path / "new/folder"), SETTINGS) == (
     dataset

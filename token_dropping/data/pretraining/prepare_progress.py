@@ -24,10 +24,10 @@ class Progress:
   Args:
     folder: the work folder.
     label: of the tasks.
-    tasks: int, number of tasks.
-    total_bytes: int, size of all tasks.
-    stream: where to report; a bar if it is a terminal. Defaults to the standard
-      error output.
+    tasks: number of tasks.
+    total_bytes: size of all tasks.
+    stream: where to report, by default the standard error output; a bar if it
+      is a terminal.
   """
 
   def __init__(

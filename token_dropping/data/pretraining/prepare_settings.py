@@ -10,6 +10,14 @@ EMBEDDED = "gensim:enwiki"  # the dump in gensim's package
 PACKINGS = ("full", "documents", "best-fit", "pairs")
 MASKINGS = ("static", "dynamic")
 CHOICES = {"packing": PACKINGS, "masking": MASKINGS}
+_LEAST = {
+  "seq_length": 8,
+  "max_predictions_per_seq": 1,
+  "vocab_size": 100,
+  "duplicates": 1,
+  "piece_bytes": 1000,
+  "seed": 0,
+}
 
 
 def _setting(default, text: str):
@@ -82,8 +90,8 @@ class PrepareSettings:
   seed: int = _setting(12345, "Seed of split, packing, shuffling and masks.")
 
   def __post_init__(self):
-    self._check(bool(self.input), "input", "not be empty")
-    self._check(bool(self.output_dir), "output_dir", "not be empty")
+    for name in ("input", "output_dir", "text_field"):
+      self._check(bool(getattr(self, name)), name, "not be empty")
     for name, values in CHOICES.items():
       rule = f"be one of {', '.join(values)}"
       self._check(getattr(self, name) in values, name, rule)
@@ -92,25 +100,21 @@ class PrepareSettings:
       "document_per_line",
       "not be set together with document_per_file",
     )
-    self._check(bool(self.text_field), "text_field", "not be empty")
-    self._check_at_least("seq_length", 8)
-    self._check_at_least("max_predictions_per_seq", 1)
+    for name, least in _LEAST.items():
+      value = getattr(self, name)
+      self._check(value >= least, name, f"be at least {least}")
+    for name in ("masking_rate", "validation_share"):
+      self._check(0 < getattr(self, name) < 1, name, "be in (0, 1)")
     self._check(
       self.max_predictions_per_seq <= self.seq_length,
       "max_predictions_per_seq",
       f"be at most seq_length ({self.seq_length})",
     )
-    self._check_share("masking_rate")
-    self._check_share("validation_share")
-    self._check_at_least("vocab_size", 100)
-    self._check_at_least("duplicates", 1)
     self._check(
       self.duplicates == 1 or self.masking == "static",
       "duplicates",
       "be 1 with dynamic masking, which masks every pass anew",
     )
-    self._check_at_least("piece_bytes", 1000)
-    self._check_at_least("seed", 0)
 
   @property
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
@@ -120,12 +124,5 @@ class PrepareSettings:
     )
 
   def _check(self, condition: bool, name: str, rule: str) -> None:
-    if not condition:
-      value = getattr(self, name)
-      raise errors.UserError(f"{name} must {rule}. Received: {value!r}")
-
-  def _check_at_least(self, name: str, least: int) -> None:
-    self._check(getattr(self, name) >= least, name, f"be at least {least}")
-
-  def _check_share(self, name: str) -> None:
-    self._check(0 < getattr(self, name) < 1, name, "be in (0, 1)")
+    value = getattr(self, name)
+    errors.require(condition, f"{name} must {rule}", repr(value))

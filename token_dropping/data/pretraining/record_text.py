@@ -15,12 +15,7 @@ _HIDDEN, _REPLACED, _KEPT, _SPECIAL = "32", "31", "36", "2"  # ANSI colours
 
 @dataclasses.dataclass(frozen=True)
 class RecordText:
-  """Shows the records of a dataset.
-
-  Attributes:
-    vocab: what the ids mean.
-    coloured: bool, add ANSI colours, for a terminal.
-  """
+  """Shows the records of a dataset, on a terminal with ANSI colours."""
 
   vocab: vocabulary.Vocabulary
   coloured: bool = False
@@ -35,11 +30,12 @@ class RecordText:
   def show(self, record: Mapping[str, np.ndarray], where: str) -> str:
     """Returns a record as one line of text, without its padding.
 
+    A static record has the original tokens in the places of the masks, marked;
+    a dynamic one, known by `word_starts` ([S], 1 at the first token of a word,
+    else 0), is the text itself.
+
     Args:
-      record: features, [size] arrays by name. A static record has the original
-        tokens in the places of the masks, marked; a dynamic one, known by
-        `word_starts` ([S], 1 at the first token of a word, else 0), is the
-        text itself.
+      record: features, [size] arrays by name.
       where: file and number of the record, for messages.
 
     Raises:
@@ -91,11 +87,11 @@ class RecordText:
   def _tokens(self, record: Mapping, name: str, where: str) -> list[str]:
     ids = _feature(record, name, where)
     for value in ids:
-      if not 0 <= value < len(self.vocab):
-        raise errors.UserError(
-          f"{name} must be in [0, vocab_size) ({len(self.vocab)}). "
-          f"Received: {value} in {where}"
-        )
+      errors.require(
+        0 <= value < len(self.vocab),
+        f"{name} must be in [0, vocab_size) ({len(self.vocab)})",
+        f"{value} in {where}",
+      )
     return [self.vocab.tokens[value] for value in ids]
 
   def _targets(self, record: Mapping, length: int, where: str) -> dict:
@@ -103,19 +99,19 @@ class RecordText:
     positions = _feature(record, "masked_lm_positions", where)
     weights = _feature(record, "masked_lm_weights", where)
     tokens = self._tokens(record, "masked_lm_ids", where)
-    if not len(positions) == len(weights) == len(tokens):
-      raise errors.UserError(
-        "masked_lm_positions, masked_lm_ids and masked_lm_weights must be "
-        f"equally long. Received: {len(positions)}, {len(tokens)} and "
-        f"{len(weights)} in {where}"
-      )
+    errors.require(
+      len(positions) == len(weights) == len(tokens),
+      "masked_lm_positions, masked_lm_ids and masked_lm_weights must be "
+      "equally long",
+      f"{len(positions)}, {len(tokens)} and {len(weights)} in {where}",
+    )
     targets = {}
     for position, token, weight in zip(positions, tokens, weights, strict=True):
-      if not 0 <= position < length:
-        raise errors.UserError(
-          f"masked_lm_positions must be in [0, seq_length) ({length}). "
-          f"Received: {position} in {where}"
-        )
+      errors.require(
+        0 <= position < length,
+        f"masked_lm_positions must be in [0, seq_length) ({length})",
+        f"{position} in {where}",
+      )
       if weight > 0:
         targets[int(position)] = token
     return targets
@@ -128,17 +124,15 @@ def _is_continuation(token: str) -> bool:
 def _inside_words(record: Mapping, where: str) -> list[bool]:
   starts = record["word_starts"]
   length = len(_feature(record, "input_word_ids", where))
-  if len(starts) != length or not set(starts.tolist()) <= {0, 1}:
-    raise errors.UserError(
-      f"word_starts must be 0 or 1 for each of the {length} input_word_ids. "
-      f"Received: {starts.tolist()} in {where}"
-    )
+  errors.require(
+    len(starts) == length and set(starts.tolist()) <= {0, 1},
+    f"word_starts must be 0 or 1 for each of the {length} input_word_ids",
+    f"{starts.tolist()} in {where}",
+  )
   return [not start for start in starts]
 
 
 def _feature(record: Mapping, name: str, where: str) -> np.ndarray:
-  if name not in record:
-    raise errors.UserError(
-      f"records must have the feature {name}. Received: {where} without it"
-    )
+  rule = f"records must have the feature {name}"
+  errors.require(name in record, rule, f"{where} without it")
   return record[name]

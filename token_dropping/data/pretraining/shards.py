@@ -17,9 +17,7 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.batches import masking
-from token_dropping.data.pretraining import bins
 from token_dropping.data.pretraining import packing
-from token_dropping.data.pretraining import pairs
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.text import tokenizer_config
@@ -37,7 +35,7 @@ class _Part:
     packed: the sequences.
     order: [records] indices of sequences, in the order of the file.
     rng: draws the masks.
-    targets: [V] how often each id is to be predicted; filled by `blocks`.
+    targets: [V] how often each id is to be predicted; filled by `_blocks`.
   """
 
   packed: packing.Packed
@@ -54,15 +52,9 @@ def make_shards(
   index: int,
   piece: text_pieces.Piece,
 ) -> dict:
-  """Encodes, packs, masks and writes a piece.
+  """Encodes, packs, masks and writes a piece, of number `index`.
 
-  Args:
-    folder: the work folder.
-    settings: what to make.
-    vocab_file: path of the vocabulary.
-    threshold: documents whose value is below validate.
-    index: number of the piece.
-    piece: the text.
+  Documents whose number is below `threshold` validate.
 
   Returns:
     `bytes` and `documents`, for progress; for each part its counts and, unless
@@ -86,21 +78,17 @@ def make_shards(
     ids = part.packed.word_ids.reshape(-1)
     counts[f"{name}_ids"] = np.bincount(ids, minlength=len(vocab))
     counts[f"{name}_targets"] = part.targets
-  _write_counts(folder, index, counts)
+  with files.whole(_counts_path(folder, index)) as target:
+    np.savez_compressed(target, **counts)
   return result
 
 
 def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
   """Returns what `make_shards` counted in a piece.
 
-  Args:
-    folder: the work folder.
-    index: number of the piece.
-
-  Returns:
-    `train_ids`, `validation_ids`: times that each id stands in a sequence;
-    `train_targets`, `validation_targets`: times that it is to be predicted;
-    each [V].
+  `train_ids` and `validation_ids` are the times that each id stands in a
+  sequence, `train_targets` and `validation_targets` the times that it is to be
+  predicted; each [V].
   """
   with np.load(io.BytesIO(files.read(_counts_path(folder, index)))) as arrays:
     return dict(arrays)
@@ -116,7 +104,9 @@ def _vocabulary(
 
 
 def _part(settings, vocab, docs, name, rng) -> _Part:
-  packed = _pack(settings, vocab.special_ids, docs, rng)
+  packed = packing.pack(
+    settings.packing, docs, settings.seq_length, vocab.special_ids, rng
+  )
   copies = settings.duplicates if name == "train" else 1
   order = np.repeat(np.arange(len(packed)), copies)
   if name == "train":
@@ -124,22 +114,12 @@ def _part(settings, vocab, docs, name, rng) -> _Part:
   return _Part(packed, order, rng, np.zeros([len(vocab)], np.int64))
 
 
-def _pack(settings, special_ids, docs, rng) -> packing.Packed:
-  if settings.packing == "pairs":
-    return pairs.pack_pairs(docs, settings.seq_length, special_ids, rng)
-  pack = {
-    "full": packing.pack_full,
-    "documents": packing.pack_documents,
-    "best-fit": bins.pack_best_fit,
-  }[settings.packing]
-  return pack(docs, settings.seq_length, special_ids)
-
-
 def _blocks(part: _Part, settings, vocab) -> Iterator[dict[str, np.ndarray]]:
   """Yields the features of the records, some sequences at a time."""
-  features = (
-    _masked_features if settings.masking == "static" else _plain_features
-  )(settings, vocab)
+  is_static = settings.masking == "static"
+  features = (_masked_features if is_static else _plain_features)(
+    settings, vocab
+  )
   for start in range(0, len(part.order), _BLOCK):
     rows = part.order[start : start + _BLOCK]
     yield {**features(part, rows), **part.packed.labels(rows)}
@@ -204,12 +184,6 @@ def _counts(part: _Part, docs, file: dict | None) -> dict:
     "masked_tokens": int(part.targets.sum()),
     "file": file,
   }
-
-
-def _write_counts(folder: str, index: int, counts: dict) -> None:
-  buffer = io.BytesIO()
-  np.savez_compressed(buffer, **counts)
-  files.write(_counts_path(folder, index), buffer.getvalue())
 
 
 def _counts_path(folder: str, index: int) -> str:

@@ -2,23 +2,30 @@
 """First pass: input -> pieces of clean text, small enough for memory.
 
 A piece is a Zstandard file in the work folder: a sentence a line, an empty line
-after each document. Beside it are the hashes of its documents.
+after each document. Beside it are the hashes of its documents, which also say
+which documents validate: those whose hash, as a number in [0, 1), is below a
+threshold. The hash depends on the seed and the text alone, so two copies of a
+text are never on both sides.
 """
 
 import collections
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import zstandard
+from backports import zstd
 
+from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining import split
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
-from token_dropping.data.pretraining.corpus import text_care
+from token_dropping.data.pretraining.corpus import text_lines
 
+# From here on chance hits the wanted share within about 5 %; the threshold is
+# then the share itself, which is known before all documents were read.
+MANY_DOCUMENTS = 10_000
 _END = b"\n\n"  # of a document
 
 
@@ -28,8 +35,8 @@ class Piece:
 
   Attributes:
     path: of the text; the hashes are beside it.
-    documents: int, number of documents in it.
-    bytes: int, size of the text.
+    documents: number of documents in it.
+    bytes: size of the text.
     skip: ascending places of documents to leave out.
   """
 
@@ -43,12 +50,12 @@ class Piece:
     return np.frombuffer(files.read(_hash_path(self.path)), np.uint64)
 
   def read(self) -> tuple[list[list[str]], np.ndarray]:
-    """Reads the documents that are not left out, and their `split.values`."""
-    text = zstandard.decompress(files.read(self.path)).decode()
+    """Reads the documents that are not left out, and their numbers."""
+    text = zstd.decompress(files.read(self.path)).decode()
     whole = text.split("\n\n")[:-1]
     keep = np.ones(len(whole), bool)
     keep[list(self.skip)] = False
-    numbers = split.values(self.hashes())[keep]
+    numbers = uniform(self.hashes())[keep]
     return [whole[i].split("\n") for i in np.flatnonzero(keep)], numbers
 
 
@@ -58,18 +65,12 @@ def clean(
   index: int,
   ranges: Sequence[input_plan.Range],
 ) -> dict:
-  """Reads a part of the input and writes its pieces.
-
-  Args:
-    folder: the work folder.
-    settings: how to read.
-    index: number of the part.
-    ranges: the part.
+  """Reads a part of the input, of number `index`, and writes its pieces.
 
   Returns:
     `counts` of `TextCare`, `pieces` and, for progress, `bytes` and `documents`.
   """
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   stream = (
     document
     for part in ranges
@@ -78,7 +79,7 @@ def clean(
   pieces = []
   for number, group in enumerate(_groups(stream, settings.piece_bytes)):
     path = files.join(folder, f"text-{index:05d}-{number:05d}")
-    pieces.append(_write(path, group, settings))
+    pieces.append(_write(path, group, settings.seed))
   return {
     "counts": dict(care.counts),
     "documents": care.counts["documents"],
@@ -109,13 +110,71 @@ def without_copies(pieces: Sequence[Piece]) -> list[Piece]:
   """
   hashes = [piece.hashes() for piece in pieces]
   ends = np.cumsum([len(part) for part in hashes])
-  copies = split.copies(np.concatenate(hashes))
+  copies = find_copies(np.concatenate(hashes))
   parts = np.split(copies, np.searchsorted(copies, ends[:-1]))
   starts = [0, *ends[:-1]]
   return [
     dataclasses.replace(piece, skip=tuple((part - start).tolist()))
     for piece, part, start in zip(pieces, parts, starts, strict=True)
   ]
+
+
+def find_copies(hashes: np.ndarray) -> np.ndarray:
+  """Returns the ascending places of hashes that stand earlier already.
+
+  >>> find_copies(np.array([7, 3, 7, 3, 7])).tolist()
+  [2, 3, 4]
+  """
+  _, first = np.unique(hashes, return_index=True)
+  return np.setdiff1d(np.arange(len(hashes)), first, assume_unique=True)
+
+
+def document_hash(document: bytes, seed: int) -> int:
+  """Hashes a document to 64 bits."""
+  digest = hashlib.blake2b(str(seed).encode() + b"\n", digest_size=8)
+  digest.update(document)
+  return int.from_bytes(digest.digest(), "big")
+
+
+def uniform(hashes: np.ndarray) -> np.ndarray:
+  """Turns hashes, uint64, into numbers that are uniform in [0, 1)."""
+  # 53 bits: what a float holds exactly, so that 1.0 never comes out.
+  return (hashes >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def validation_threshold(
+  numbers: np.ndarray, share: float, at_least: int = 1
+) -> float:
+  """Returns the number below which documents belong to validation.
+
+  Few documents are divided by their number, to the nearest document; many (at
+  least 10,000) by chance, with `share` as the threshold. Copies count once.
+
+  Args:
+    numbers: the documents' `uniform` numbers.
+    share: wanted part of the documents, in (0, 1).
+    at_least: different documents that each side needs.
+
+  Raises:
+    UserError: fewer than `2 * at_least` different documents.
+
+  >>> validation_threshold(np.array([0.5, 0.75, 0.875, 0.625]), 0.5)
+  0.75
+  """
+  distinct = np.unique(numbers)
+  number = len(distinct)
+  errors.require(
+    number >= 2 * at_least,
+    f"input must hold at least {2 * at_least} different documents, "
+    f"{at_least} for training and {at_least} for validation",
+    f"{number} of more than one word (documents end at blank lines, "
+    "or see --document_per_line and --document_per_file)",
+  )
+  below = int(np.sum(distinct < share))
+  if number >= MANY_DOCUMENTS and at_least <= below <= number - at_least:
+    return share
+  place = min(max(round(share * number), at_least), number - at_least)
+  return float(distinct[place])
 
 
 def _groups(stream: Iterable[list[str]], limit: int) -> Iterator[list[bytes]]:
@@ -132,13 +191,11 @@ def _groups(stream: Iterable[list[str]], limit: int) -> Iterator[list[bytes]]:
     yield group
 
 
-def _write(
-  path: str, group: list[bytes], settings: prepare_settings.PrepareSettings
-) -> Piece:
+def _write(path: str, group: list[bytes], seed: int) -> Piece:
   text = _END.join([*group, b""])
-  hashes = [split.document_hash(document, settings.seed) for document in group]
+  hashes = [document_hash(document, seed) for document in group]
   # Level 1: it is written and read once.
-  files.write(path, zstandard.compress(text, 1))
+  files.write(path, zstd.compress(text, 1))
   files.write(_hash_path(path), np.array(hashes, np.uint64).tobytes())
   return Piece(path, len(group), len(text))
 

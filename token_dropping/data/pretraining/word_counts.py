@@ -9,7 +9,7 @@ depending on the order in which they come.
 import collections
 import json
 
-import zstandard
+from backports import zstd
 
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
@@ -26,17 +26,10 @@ def count(
   index: int,
   piece: text_pieces.Piece,
 ) -> dict:
-  """Counts the words of a piece and writes the counts to the work folder.
+  """Writes the counts of a piece, of number `index`, to the work folder.
 
-  Args:
-    folder: the work folder.
-    settings: how text is normalized.
-    threshold: documents whose value is below are not for training.
-    index: number of the piece.
-    piece: the text.
-
-  Returns:
-    `bytes` and `documents`, for progress.
+  Documents whose number is below `threshold` are not for training. Returns
+  `bytes` and `documents`, for progress.
   """
   counter = wordpiece.WordCounter(settings.tokenizer_config)
   whole, numbers = piece.read()
@@ -44,25 +37,16 @@ def count(
     if number >= threshold:
       counter.add(document)
   content = json.dumps(most_frequent(counter.words())).encode()
-  files.write(_path(folder, index), zstandard.compress(content, 1))
+  files.write(_path(folder, index), zstd.compress(content, 1))
   return {"bytes": piece.bytes, "documents": len(whole)}
 
 
 def total(folder: str, pieces: int) -> collections.Counter[str]:
-  """Sums the counts of all pieces, in order, in bounded memory.
-
-  Args:
-    folder: the work folder.
-    pieces: int, number of pieces.
-
-  Returns:
-    The counts of at most 1,000,000 words.
-  """
+  """Sums the counts of all pieces, in order, in bounded memory."""
   words: collections.Counter[str] = collections.Counter()
   for index in range(pieces):
-    words.update(
-      json.loads(zstandard.decompress(files.read(_path(folder, index))))
-    )
+    content = zstd.decompress(files.read(_path(folder, index)))
+    words.update(json.loads(content))
     if len(words) > 4 * MAX_WORDS:
       words = most_frequent(words)
   return most_frequent(words)

@@ -11,7 +11,6 @@ import pytest
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
-from token_dropping.data.pretraining.corpus import prose
 from token_dropping.data.pretraining.corpus import wikipedia
 from token_dropping.data.text import tokenizer_config
 from token_dropping.data.text import wordpiece
@@ -24,7 +23,7 @@ CASED = tokenizer_config.TokenizerConfig(do_lower_case=False)
 def articles():
   articles = wikipedia.read_articles(wikipedia.embedded_dump())
   return [
-    [s for paragraph in article for s in prose.split_sentences(paragraph)]
+    [s for paragraph in article for s in wikipedia.split_sentences(paragraph)]
     for article in itertools.islice(articles, 4)
   ]
 

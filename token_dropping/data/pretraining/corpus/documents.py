@@ -2,16 +2,12 @@
 """A part of the input -> its documents; a document is a list of sentences."""
 
 import json
-import zlib
 from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining.corpus import decompression
 from token_dropping.data.pretraining.corpus import input_plan
-from token_dropping.data.pretraining.corpus import line_reader
-from token_dropping.data.pretraining.corpus import prose
-from token_dropping.data.pretraining.corpus import text_care
+from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.corpus import wikipedia
 
@@ -21,7 +17,7 @@ MAX_JSON_LINE = 1 << 26  # bytes
 def read_documents(
   part: input_plan.Range,
   settings: prepare_settings.PrepareSettings,
-  care: text_care.TextCare,
+  care: text_lines.TextCare,
 ) -> Iterator[list[str]]:
   """Streams the documents of a part of the input.
 
@@ -37,17 +33,14 @@ def read_documents(
   Raises:
     UserError: the file is unreadable or corrupt.
   """
-  try:
-    sentences = _sentences(part, settings, care)
-    for document in _documents(sentences, settings.piece_bytes, care):
-      if care.accepts(document):
-        yield document
-  except (OSError, EOFError, zlib.error) as error:
-    raise decompression.unreadable(part.path, error) from error
+  sentences = _sentences(part, settings, care)
+  for document in _group(sentences, settings.piece_bytes, care):
+    if care.accepts(document):
+      yield document
 
 
-def _documents(
-  sentences: Iterable[str | None], limit: int, care: text_care.TextCare
+def _group(
+  sentences: Iterable[str | None], limit: int, care: text_lines.TextCare
 ) -> Iterator[list[str]]:
   """Groups sentences up to None; cuts documents longer than memory may hold."""
   document: list[str] = []
@@ -65,53 +58,46 @@ def _documents(
 def _sentences(
   part: input_plan.Range,
   settings: prepare_settings.PrepareSettings,
-  care: text_care.TextCare,
+  care: text_lines.TextCare,
 ) -> Iterator[str | None]:
   """Yields clean sentences, and None at the end of each document."""
   if part.kind == "dump":
-    for text in wikipedia.read_articles(part.path, part.start, part.end):
-      yield from _split(text, care)
+    for paragraphs in wikipedia.read_articles(part.path, part.start, part.end):
+      yield from _split(paragraphs, care)
   elif part.kind == "tfds":
-    texts = tfds_text.read_texts(
+    for text in tfds_text.read_texts(
       part.path, settings.text_field, part.start, part.end
-    )
-    for text in texts:
+    ):
       yield from _split(care.decode(text).split("\n"), care)
   else:
-    with decompression.open_stream(part.path) as stream:
-      if part.kind == "json":
-        yield from _json_documents(stream, part, settings.text_field, care)
-      elif settings.document_per_line:
-        yield from _line_documents(stream, part, care)
-      elif settings.document_per_file:
-        yield from _file_document(stream, care)
-      else:
-        yield from line_reader.read_paragraphs(
-          stream, care, part.start, part.end
-        )
+    with text_lines.open_stream(part.path) as stream:
+      yield from _file_sentences(stream, part, settings, care)
 
 
-def _line_documents(stream, part, care) -> Iterator[str | None]:
-  for line in line_reader.read_between(stream, part.start, part.end):
-    *sentences, end = _split([care.decode(line.raw)], care)
-    yield from sentences
-    care.counts["cut_lines"] += not line.is_last
+def _file_sentences(stream, part, settings, care) -> Iterator[str | None]:
+  if part.kind == "text" and settings.document_per_file:
+    yield from filter(None, map(care.clean_part, text_lines.read_lines(stream)))
+    yield None
+  elif part.kind == "text" and not settings.document_per_line:
+    yield from text_lines.read_paragraphs(stream, care, part.start, part.end)
+  else:
+    lines = text_lines.read_between(stream, part.start, part.end)
+    if part.kind == "json":
+      yield from _json_documents(lines, settings.text_field, care)
+    else:
+      yield from _line_documents(lines, care)
+
+
+def _line_documents(lines, care) -> Iterator[str | None]:
+  for line in lines:
+    yield from wikipedia.split_sentences(care.clean_part(line))
     if line.is_last:
-      yield end
+      yield None
 
 
-def _file_document(stream, care) -> Iterator[str | None]:
-  for line in line_reader.read_lines(stream):
-    text = care.clean(care.decode(line.raw))
-    care.counts["cut_lines"] += not line.is_last
-    if text:
-      yield text
-  yield None
-
-
-def _json_documents(stream, part, field, care) -> Iterator[str | None]:
+def _json_documents(lines, field, care) -> Iterator[str | None]:
   whole = b""
-  for line in line_reader.read_between(stream, part.start, part.end):
+  for line in lines:
     if len(whole) <= MAX_JSON_LINE:  # else it is refused below
       whole += line.raw
     if not line.is_last:
@@ -137,25 +123,20 @@ def _json_text(line: bytes, field: str, care) -> str | None:
   return text
 
 
-def _split(
-  paragraphs: Iterable[str], care: text_care.TextCare
-) -> Iterator[str | None]:
+def _split(paragraphs: Iterable[str], care) -> Iterator[str | None]:
   """Yields the sentences of a document, then None."""
   for paragraph in paragraphs:
-    yield from prose.split_sentences(care.clean(paragraph))
+    yield from wikipedia.split_sentences(care.clean(paragraph))
   yield None
 
 
-def check_found(
+def check_counts(
   counts: dict[str, int], settings: prepare_settings.PrepareSettings
 ) -> None:
-  """Checks that the input has documents at all.
-
-  Raises:
-    UserError: JSON lines without the text field and no document.
-  """
-  if not counts["documents"] and counts["lines_without_text"]:
-    raise errors.UserError(
-      "text_field must name a text field of the JSON lines. Received: "
-      f"{settings.text_field!r} ({counts['lines_without_text']} lines lack it)"
-    )
+  """Raises `UserError` if JSON lines were read, but none has the text field."""
+  missing = counts["lines_without_text"]
+  errors.require(
+    bool(counts["documents"]) or not missing,
+    "text_field must name a text field of the JSON lines",
+    f"{settings.text_field!r} ({missing} lines lack it)",
+  )

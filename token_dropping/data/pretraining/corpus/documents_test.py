@@ -6,20 +6,19 @@ import gzip
 import json
 
 import pytest
-import zstandard
+from backports import zstd
 
 from token_dropping.common import errors
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
-from token_dropping.data.pretraining.corpus import line_reader
-from token_dropping.data.pretraining.corpus import text_care
+from token_dropping.data.pretraining.corpus import text_lines
 
 COMPRESS = {
   "": bytes,
   ".gz": gzip.compress,
   ".bz2": bz2.compress,
-  ".zst": zstandard.ZstdCompressor().compress,
+  ".zst": zstd.compress,
 }
 TEXT = "a one\n\n \n b\ttwo \r\nb three\n\n\nc four\n"
 DOCUMENTS = [["a one"], ["b two", "b three"], ["c four"]]
@@ -32,7 +31,7 @@ def _settings(**values):
 def _read(path, care=None, **values):
   settings = _settings(**values)
   sizes = input_plan.resolve_inputs(str(path))
-  care = care or text_care.TextCare()
+  care = care or text_lines.TextCare()
   return [
     document
     for task in input_plan.plan(sizes, settings)
@@ -79,7 +78,7 @@ def test_document_per_file(tmp_path):
 
 def test_document_per_line(tmp_path):
   (tmp_path / "a.txt").write_text("One sentence. Two more.\n\nb two")
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   found = _read(tmp_path / "a.txt", care, document_per_line=True)
   assert found == [["One sentence.", "Two more."], ["b two"]]
   assert care.counts["empty_documents"] == 1
@@ -96,7 +95,7 @@ def test_json_lines(tmp_path):
     json.dumps({"body": "a \ud800 surrogate"}),
   ]
   (tmp_path / "a.jsonl").write_text("\n".join(lines))
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   assert _read(tmp_path / "a.jsonl", care, text_field="body") == [
     ["One here.", "Two here.", "Three here."],
     ["a \ufffd surrogate"],
@@ -109,7 +108,7 @@ def test_long_json_lines_are_counted(tmp_path, monkeypatch):
   monkeypatch.setattr(documents, "MAX_JSON_LINE", 100)
   long = json.dumps({"text": "word " * 50})
   (tmp_path / "a.jsonl").write_text(f'{long}\n{{"text": "a one"}}\n')
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   assert _read(tmp_path / "a.jsonl", care) == [["a one"]]
   assert care.counts["bad_json_lines"] == 1
 
@@ -117,7 +116,7 @@ def test_long_json_lines_are_counted(tmp_path, monkeypatch):
 def test_text_field_that_no_line_has():
   counts = {"documents": 0, "lines_without_text": 3}
   with pytest.raises(errors.UserError, match=r"Received: 'text' \(3 lines"):
-    documents.check_found(counts, _settings())
+    documents.check_counts(counts, _settings())
 
 
 @pytest.mark.parametrize("per_line", [False, True])
@@ -127,7 +126,7 @@ def test_cuts_lose_and_double_nothing(tmp_path, monkeypatch, per_line, target):
   path = tmp_path / "text.txt"
   path.write_bytes(f"\n\n{TEXT}\n\n\nlast ä\n\n".encode())
   values = {"piece_bytes": 1_000_000, "document_per_line": per_line}
-  care, whole_care = text_care.TextCare(), text_care.TextCare()
+  care, whole_care = text_lines.TextCare(), text_lines.TextCare()
   found = _read(path, care, **values)
   monkeypatch.undo()
   assert found == _read(path, whole_care, **values)
@@ -135,10 +134,10 @@ def test_cuts_lose_and_double_nothing(tmp_path, monkeypatch, per_line, target):
 
 
 def test_a_long_line_is_read_in_parts(tmp_path, monkeypatch):
-  monkeypatch.setattr(line_reader, "MAX_LINE", 16)
+  monkeypatch.setattr(text_lines, "MAX_LINE", 16)
   words = [f"wörd{i}" for i in range(40)]
   (tmp_path / "a.txt").write_text(" ".join(words) + "\n\nb two\n")
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   first, second = _read(tmp_path / "a.txt", care)
   assert " ".join(first).split() == words
   assert second == ["b two"]
@@ -147,10 +146,10 @@ def test_a_long_line_is_read_in_parts(tmp_path, monkeypatch):
 
 
 def test_a_long_word_is_cut_between_characters(tmp_path, monkeypatch):
-  monkeypatch.setattr(line_reader, "MAX_LINE", 8)
+  monkeypatch.setattr(text_lines, "MAX_LINE", 8)
   for word in ("ä" * 50, "x" + "€" * 50, "😀" * 20):
     (tmp_path / "a.txt").write_text(f"{word} b")
-    care = text_care.TextCare()
+    care = text_lines.TextCare()
     (document,) = _read(tmp_path / "a.txt", care)
     assert "".join(document).replace(" ", "") == f"{word}b"
     assert care.counts["invalid_utf8_lines"] == 0
@@ -158,7 +157,7 @@ def test_a_long_word_is_cut_between_characters(tmp_path, monkeypatch):
 
 def test_long_documents_are_cut(tmp_path):
   (tmp_path / "a.txt").write_text("ten bytes!\n" * 1000)
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   found = _read(tmp_path / "a.txt", care, piece_bytes=1000)
   assert sum(len(document) for document in found) == 1000
   assert max(len(document) for document in found) <= 100
@@ -169,4 +168,4 @@ def test_long_documents_are_cut(tmp_path):
 def test_missing_file():
   part = input_plan.Range("/none.txt", "text", 0, None, 1)
   with pytest.raises(errors.UserError, match="must be a readable file"):
-    list(documents.read_documents(part, _settings(), text_care.TextCare()))
+    list(documents.read_documents(part, _settings(), text_lines.TextCare()))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining.corpus import decompression
+from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.corpus import wikipedia
 
@@ -33,9 +33,9 @@ class Range:
   Attributes:
     path: the file; for "tfds" the name of the data set and split.
     kind: "text", "json", "dump" or "tfds".
-    start: int, byte position where the part begins, or number of the stripe.
-    end: int or None, where it ends (None: the end), or number of stripes.
-    weight: int, bytes to read, for progress.
+    start: byte position where the part begins, or number of the stripe.
+    end: where it ends (None: the end of the file), or number of stripes.
+    weight: bytes to read, for progress.
   """
 
   path: str
@@ -46,11 +46,11 @@ class Range:
 
 
 def resolve_inputs(patterns: str) -> dict[str, int]:
-  """Finds the input files.
+  """Finds the input files and their sizes.
 
   Args:
-    patterns: comma-separated paths or globs, on any filesystem that Beam
-      knows; `gensim:enwiki` is the small Wikipedia dump in gensim's test data.
+    patterns: comma-separated paths or globs; `gensim:enwiki` is the small
+      Wikipedia dump in gensim's test data.
 
   Returns:
     Sizes by path: in the order of the patterns, sorted within one, each once.
@@ -61,25 +61,20 @@ def resolve_inputs(patterns: str) -> dict[str, int]:
   sizes: dict[str, int] = {}
   for pattern in filter(None, (p.strip() for p in patterns.split(","))):
     sizes |= _match(pattern)
-  if not sizes:
-    raise errors.UserError(
-      f"input must name at least one file. Received: {patterns!r}"
-    )
+  errors.require(
+    bool(sizes), "input must name at least one file", repr(patterns)
+  )
   return sizes
 
 
 def plan(
   sizes: dict[str, int], settings: prepare_settings.PrepareSettings
 ) -> list[tuple[Range, ...]]:
-  """Divides the input among tasks.
+  """Returns the ranges that each task reads, in the order of the input.
 
   Args:
-    sizes: of the input files in bytes, by path.
+    sizes: of the input files in bytes, by path. Small files share a task.
     settings: `piece_bytes` and how documents are divided.
-
-  Returns:
-    For each task the ranges that it reads, in the order of the input; small
-    files share a task.
   """
   target = max(int(settings.piece_bytes * _RANGE_SHARE), 1)
   tasks: list[tuple[Range, ...]] = []
@@ -118,7 +113,7 @@ def _ranges(
 
 
 def _kind(path: str) -> tuple[str, bool]:
-  suffixes = [s for s in decompression.SUFFIXES if path.endswith(s)]
+  suffixes = [s for s in text_lines.DECOMPRESS if path.endswith(s)]
   name = path.removesuffix(suffixes[0]) if suffixes else path
   if _DUMP.search(name):
     return "dump", bool(suffixes)

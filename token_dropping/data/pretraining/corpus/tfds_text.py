@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of a TensorFlow Datasets data set."""
+"""Texts of a TensorFlow Datasets data set, `name[/config][:split]`.
+
+The split is `train` by default. A name, split or field that is not there is a
+`UserError`. TensorFlow Datasets is imported late: it takes seconds, and only
+this input needs it.
+"""
 
 from collections.abc import Iterator
 
@@ -10,14 +15,7 @@ _MAX_STRIPES = 1000
 
 
 def number_of_examples(name: str) -> int | None:
-  """Returns how many examples a split has; None if the set does not know.
-
-  Args:
-    name: `name[/config][:split]`, split `train` by default.
-
-  Raises:
-    UserError: there is no such data set or split.
-  """
+  """Returns how many examples a split has; None if the set does not know."""
   info = _split_info(name)
   return info.num_examples if info else None
 
@@ -35,28 +33,17 @@ def number_of_stripes(name: str, target: int) -> int:
 def read_texts(
   name: str, field: str, stripe: int, stripes: int
 ) -> Iterator[bytes]:
-  """Yields the texts of one part of a split, in a fixed order.
+  """Yields the texts of one stripe of a split, in a fixed order."""
+  import tensorflow_datasets as tfds
 
-  Args:
-    name: `name[/config][:split]`.
-    field: the text feature.
-    stripe: int, which part.
-    stripes: int, number of parts.
-
-  Raises:
-    UserError: no such data set, split or field.
-  """
-  tfds = _import_tfds()
   builder, split = _builder(name)
   builder.download_and_prepare()
   features = builder.info.features
-  if field not in features or not isinstance(
-    features[field], tfds.features.Text
-  ):
-    raise errors.UserError(
-      f"text_field must be a text feature of {name} ({', '.join(features)}). "
-      f"Received: {field!r}"
-    )
+  errors.require(
+    field in features and isinstance(features[field], tfds.features.Text),
+    f"text_field must be a text feature of {name} ({', '.join(features)})",
+    repr(field),
+  )
   part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
   data = builder.as_dataset(
     split=part,
@@ -83,7 +70,8 @@ def _split_info(name: str):
 
 
 def _builder(name: str):
-  tfds = _import_tfds()
+  import tensorflow_datasets as tfds
+
   set_name, _, split = name.partition(":")
   try:
     return tfds.builder(set_name), split or "train"
@@ -92,10 +80,3 @@ def _builder(name: str):
       "tfds_name must be name[/config][:split] of a data set that TensorFlow "
       f"Datasets knows. Received: {name!r}"
     ) from error
-
-
-def _import_tfds():
-  # Takes seconds, and only this input needs it.
-  import tensorflow_datasets
-
-  return tensorflow_datasets

@@ -1,27 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads articles from Wikipedia XML dumps, and finds the embedded one.
+"""Wikipedia XML dumps -> articles of prose; text -> sentences.
 
 Dump reader and markup filter are gensim's, an optional dependency whose
 package also holds a small English dump as test data: the corpus of the quick
-start.
+start. The filter removes templates, links and tags; what stays besides prose
+are headings, list marks, table cells, captions, quote marks for italics and the
+holes where a template stood. Simple rules remove those, which lose some prose
+rather than keep much rubbish.
 """
 
 import importlib.resources
+import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining.corpus import decompression
-from token_dropping.data.pretraining.corpus import prose
+from token_dropping.data.pretraining.corpus import text_lines
 
+# Sections of an English article that hold references instead of prose.
+REFERENCE_SECTIONS = frozenset(
+  {
+    "bibliography",
+    "citations",
+    "external links",
+    "footnotes",
+    "further reading",
+    "literature",
+    "notes",
+    "notes and references",
+    "references",
+    "see also",
+    "sources",
+    "works cited",
+  }
+)
+MIN_WORDS = 5
+
+_HEADING = re.compile(r"^(={2,6})\s*(.*?)\s*\1$")
+_LIST_MARKS = re.compile(r"^[*#:;\s]+")
+_END = re.compile(r"[.!?…:;][\"”’')]*$")
+_PICTURE = re.compile(r"^(?:File|Image):", re.IGNORECASE)
+# A sentence ends with . ! or ? (perhaps in quotes or brackets) before a space
+# and a word that starts with anything but a small ASCII letter.
+_SENTENCE_BREAK = re.compile(
+  r"(?:(?<=[.!?])|(?<=[.!?][\"”’')]))(?<!\b[A-Z]\.)\s+(?=[\"“‘'(]?[^\W_a-z])"
+)
+_INLINE = (
+  (re.compile(r"'{2,}"), ""),  # bold and italics
+  (re.compile(r"https?://\S+"), ""),
+  (re.compile(r"\|\s*(?:alt|thumb|left|right|upright)\b.*"), ""),
+  (re.compile(r"\(\s*(?:[,;:]\s*)+"), "("),  # what a template leaves
+  (re.compile(r"(?:[,;:]|\s)+\)"), ")"),
+  (re.compile(r"\(\s*\)"), ""),
+  (re.compile(r"\s+(?=[,;:](?:\s|$)|\.(?:\s|$))"), ""),
+  (re.compile(r"([,;:])(?:\s*,)+"), r"\1"),
+)
 _EMBEDDED_FILE = (
   "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 )
 _DUMP_TAG = b"<mediawiki"
 _HEAD_BYTES = 4096
 _INSTALL = "pip install 'token-dropping[quickstart]'"
+# What a dump that breaks off, or none, raises: a page without title or text,
+# another namespace.
+_DAMAGE = (ElementTree.ParseError, AttributeError, ValueError)
 
 
 def embedded_dump() -> str:
@@ -34,11 +78,12 @@ def embedded_dump() -> str:
   # What gensim.test.utils.datapath returns; importing that module logs a lot.
   package = importlib.resources.files("gensim")
   path = str(package / "test" / "test_data" / _EMBEDDED_FILE)
-  if not files.exists(path):
-    raise errors.UserError(
-      f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data "
-      f"({_INSTALL}). Received: no file {_EMBEDDED_FILE}"
-    )
+  errors.require(
+    files.exists(path),
+    f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data "
+    f"({_INSTALL})",
+    f"no file {_EMBEDDED_FILE}",
+  )
   return path
 
 
@@ -49,9 +94,9 @@ def read_articles(
 
   Args:
     path: a dump, `.xml`, plain or compressed, of any size: it is streamed.
-    stripe: int, default 0: of every `stripes` pages take the one of this
-      number; cleaning an article takes ten times as long as finding it.
-    stripes: int, default 1.
+    stripe: of every `stripes` pages take the one of this number; cleaning an
+      article takes ten times as long as finding it.
+    stripes: how many stripes share the dump.
 
   Yields:
     A list of paragraphs, empty without prose, for every page of namespace 0
@@ -63,37 +108,80 @@ def read_articles(
   wikicorpus = _import_gensim()
   for index, text in enumerate(_pages(path, wikicorpus)):
     if index % stripes == stripe:
-      yield prose.clean_text(wikicorpus.filter_wiki(text))
+      yield clean_text(wikicorpus.filter_wiki(text))
 
 
 def _pages(path: str, wikicorpus) -> Iterator[str]:
   def is_article(page, namespace, **unused) -> bool:
     return page.find(f"{{{namespace}}}redirect") is None
 
-  try:
-    with decompression.open_stream(path) as stream:
-      _check_head(path, stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
-      for _, text, _ in wikicorpus.extract_pages(
-        stream, filter_namespaces=("0",), filter_articles=is_article
-      ):
-        if text:  # gensim yields "" for pages that it filters out
-          yield text
-  except (
-    OSError,  # bad compressed data
-    EOFError,  # cut off
-    ElementTree.ParseError,
-    AttributeError,  # a page without title or text
-    ValueError,  # not a MediaWiki namespace
-  ) as error:
-    raise decompression.unreadable(path, error) from error
-
-
-def _check_head(path: str, head: bytes) -> None:
-  if _DUMP_TAG not in head:
-    raise errors.UserError(
-      "an .xml input must be a Wikipedia XML dump (<mediawiki ...>). "
-      f"Received: {path!r}"
+  with (
+    text_lines.readable(path, *_DAMAGE),
+    text_lines.open_stream(path) as stream,
+  ):
+    errors.require(
+      _DUMP_TAG in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES],
+      "an .xml input must be a Wikipedia XML dump (<mediawiki ...>)",
+      repr(path),
     )
+    for _, text, _ in wikicorpus.extract_pages(
+      stream, filter_namespaces=("0",), filter_articles=is_article
+    ):
+      if text:  # gensim yields "" for pages that it filters out
+        yield text
+
+
+def clean_text(text: str) -> list[str]:
+  """Returns the paragraphs of filtered wiki text, without what is not prose.
+
+  A line stays if it has at least five words and ends like a sentence, and if
+  it is not in a section such as "References" or below one. Paragraphs have
+  single spaces.
+
+  >>> clean_text("==Life==\\n* '''Ada''' ( ; born 1815) was a mathematician .")
+  ['Ada (born 1815) was a mathematician.']
+  """
+  lines = [_clean_line(line) for line in _lines_outside_references(text)]
+  return [line for line in lines if _is_prose(line)]
+
+
+def split_sentences(paragraph: str) -> list[str]:
+  """Splits a paragraph after `.`, `!` and `?`.
+
+  The next word must not start with a small letter and the word before must not
+  be an initial such as "J."; other abbreviations ("Dr. Who") do split.
+
+  >>> split_sentences('J. Doe asked "Why?" Nobody knew e.g. the answer. 1 did.')
+  ['J. Doe asked "Why?"', 'Nobody knew e.g. the answer.', '1 did.']
+  """
+  return [part for part in _SENTENCE_BREAK.split(paragraph) if part]
+
+
+def _lines_outside_references(text: str):
+  skip_from = None  # level of the reference section that we are in
+  for line in text.split("\n"):
+    line = line.strip()
+    heading = _HEADING.match(line)
+    if not heading:
+      if skip_from is None:
+        yield line
+      continue
+    level, title = len(heading[1]), heading[2].lower()
+    if skip_from is None or level <= skip_from:
+      skip_from = level if title in REFERENCE_SECTIONS else None
+
+
+def _clean_line(line: str) -> str:
+  if _PICTURE.match(line):
+    return ""
+  line = _LIST_MARKS.sub("", line)
+  for pattern, replacement in _INLINE:
+    line = pattern.sub(replacement, line)
+  return " ".join(line.split())
+
+
+def _is_prose(line: str) -> bool:
+  return len(line.split()) >= MIN_WORDS and bool(_END.search(line))
 
 
 def _import_gensim():

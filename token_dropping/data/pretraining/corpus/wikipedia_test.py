@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for wikipedia."""
+"""Tests of dumps, and of the prose and sentences made of them."""
 
 import builtins
 import bz2
@@ -54,9 +54,11 @@ def test_stripes_share_the_articles(dump):
   assert [len(stripe) for stripe in stripes] == [1, 0, 0]
 
 
-def test_plain_text_is_no_dump(tmp_path):
-  path = tmp_path / "text.txt"
-  path.write_text("About tags.")
+@pytest.mark.parametrize("suffix", [".txt", ".txt.bz2"])
+def test_other_text_is_no_dump(tmp_path, suffix):
+  path = tmp_path / f"text{suffix}"
+  compress = bz2.compress if suffix == ".txt.bz2" else bytes
+  path.write_bytes(compress(b"About tags."))
   with pytest.raises(errors.UserError, match="must be a Wikipedia XML dump"):
     list(wikipedia.read_articles(str(path)))
 
@@ -69,23 +71,11 @@ def test_embedded_dump_has_clean_articles():
   assert not [s for s in first + second if "==" in s or "''" in s or "[" in s]
 
 
-def test_missing_file(tmp_path):
-  with pytest.raises(errors.UserError, match="must be a readable file"):
-    list(wikipedia.read_articles(str(tmp_path / "none")))
-
-
 @pytest.mark.parametrize("content", [b"no bzip2 at all", b"BZh9 nor this", b""])
 def test_corrupt_bz2(tmp_path, content):
   path = tmp_path / "dump.bz2"
   path.write_bytes(content)
   with pytest.raises(errors.UserError, match=r"Received: .*dump\.bz2"):
-    list(wikipedia.read_articles(str(path)))
-
-
-def test_bz2_that_is_no_dump(tmp_path):
-  path = tmp_path / "text.bz2"
-  path.write_bytes(bz2.compress(b"text"))
-  with pytest.raises(errors.UserError, match="must be a Wikipedia XML dump"):
     list(wikipedia.read_articles(str(path)))
 
 
@@ -115,3 +105,59 @@ def test_missing_gensim_is_a_user_error(monkeypatch):
   monkeypatch.setattr(builtins, "__import__", refuse)
   with pytest.raises(errors.UserError, match=r"token-dropping\[quickstart\]"):
     wikipedia.embedded_dump()
+
+
+# Prose and sentences.
+
+
+@pytest.mark.parametrize(
+  ("line", "expected"),
+  [
+    ("* ''One'' '''two''' three four five.", "One two three four five."),
+    ("#: One two three four five.", "One two three four five."),
+    ('Ada ( ; , "x") was here ( ) today .', 'Ada ("x") was here today.'),
+    ("From the Greek , i.e. one () two.", "From the Greek, i.e. one two."),
+    ("See http://a.b/c?d for one, two words.", "See for one, two words."),
+    (
+      "He waited ... for a very long time.",
+      "He waited ... for a very long time.",
+    ),
+  ],
+)
+def test_marks_and_holes_are_removed(line, expected):
+  assert wikipedia.clean_text(line) == [expected]
+
+
+@pytest.mark.parametrize(
+  "line",
+  [
+    "== Heading of five good words. ==",
+    "Only four words here.",
+    "A table cell or a caption without an end",
+    "File:a.jpg|A caption that ends like a sentence.",
+    "",
+  ],
+)
+def test_lines_that_are_not_prose_are_dropped(line):
+  assert wikipedia.clean_text(line) == []
+
+
+def test_reference_sections_are_dropped_with_their_subsections():
+  sentence = "This line has exactly six words."
+  headings = ("==Life==", "==References==", "===More===", "==Work==")
+  text = "\n".join(f"{heading}\n{sentence}" for heading in headings)
+  assert wikipedia.clean_text(text) == [sentence, sentence]
+
+
+@pytest.mark.parametrize(
+  ("paragraph", "expected"),
+  [
+    ("One. Two! Three? 4.", ["One.", "Two!", "Three?", "4."]),
+    ("He said no. (She did.) So", ["He said no.", "(She did.)", "So"]),
+    ("By J. Doe et al. in 1900.", ["By J. Doe et al. in 1900."]),
+    ("Version 1.2 is out.", ["Version 1.2 is out."]),
+    ("Et moi. Émile aussi.", ["Et moi.", "Émile aussi."]),
+  ],
+)
+def test_split_sentences(paragraph, expected):
+  assert wikipedia.split_sentences(paragraph) == expected

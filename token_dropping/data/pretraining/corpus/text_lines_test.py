@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for text_care."""
+"""Tests of clean lines and of what is counted; documents_test has the rest."""
 
 import pytest
 
-from token_dropping.data.pretraining.corpus import text_care
+from token_dropping.data.pretraining.corpus import text_lines
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from token_dropping.data.pretraining.corpus import text_care
   ],
 )
 def test_lines(line, expected, counted):
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   assert care.clean(care.decode(line)) == expected
   assert {name: n for name, n in care.counts.items() if n} == counted
 
@@ -34,13 +34,13 @@ def test_lines(line, expected, counted):
   ],
 )
 def test_documents(document, name):
-  care = text_care.TextCare()
+  care = text_lines.TextCare()
   assert care.accepts(document) == (name == "documents")
   assert care.counts[name] == 1
   assert care.counts.total() == 1
 
 
 def test_every_counter_is_listed():
-  assert set(text_care.TextCare().counts) == set(text_care.NAMES)
-  for name in text_care.NAMES:
-    assert f"`{name}`" in text_care.__doc__
+  assert set(text_lines.TextCare().counts) == set(text_lines.COUNTERS)
+  for name in text_lines.COUNTERS:
+    assert f"`{name}`" in text_lines.__doc__

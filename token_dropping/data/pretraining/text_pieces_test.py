@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for split."""
+"""Tests of which documents validate, and of copies."""
 
 import numpy as np
 import pytest
 
 from token_dropping.common import errors
-from token_dropping.data.pretraining import split
+from token_dropping.data.pretraining import text_pieces
 
 
 def test_hash_depends_on_seed_and_text_only():
-  number = split.document_hash(b"a\nb", 1)
-  assert number == split.document_hash(b"a\nb", 1)
-  assert number != split.document_hash(b"a\nb", 2)
-  assert number != split.document_hash(b"ab", 1)
+  number = text_pieces.document_hash(b"a\nb", 1)
+  assert number == text_pieces.document_hash(b"a\nb", 1)
+  assert number != text_pieces.document_hash(b"a\nb", 2)
+  assert number != text_pieces.document_hash(b"ab", 1)
 
 
 def test_values_are_uniform():
-  hashes = [split.document_hash(str(i).encode(), 0) for i in range(2000)]
-  values = split.values(np.array(hashes, np.uint64))
+  hashes = [text_pieces.document_hash(str(i).encode(), 0) for i in range(2000)]
+  values = text_pieces.uniform(np.array(hashes, np.uint64))
   counts, _ = np.histogram(values, bins=4, range=(0, 1))
   assert min(values) >= 0 and max(values) < 1
   assert np.all(np.abs(counts - 500) < 80)
@@ -25,7 +25,7 @@ def test_values_are_uniform():
 
 def test_few_documents_are_divided_by_number():
   values = list(np.linspace(0.5, 0.9, 40))
-  threshold = split.validation_threshold(values, 0.05)
+  threshold = text_pieces.validation_threshold(values, 0.05)
   assert sum(value < threshold for value in values) == 2
 
 
@@ -33,18 +33,18 @@ def test_few_documents_are_divided_by_number():
 @pytest.mark.parametrize("at_least", [1, 2])
 def test_each_side_gets_its_minimum(share, expected, at_least):
   values = [i / 10 for i in range(10)]
-  threshold = split.validation_threshold(values, share, at_least)
+  threshold = text_pieces.validation_threshold(values, share, at_least)
   below = sum(value < threshold for value in values)
   assert below == (at_least if expected == 1 else 10 - at_least)
 
 
 def test_many_documents_are_divided_by_chance():
-  values = np.random.default_rng(0).random(split.MANY_DOCUMENTS)
-  assert split.validation_threshold(values, 0.05) == 0.05
+  values = np.random.default_rng(0).random(text_pieces.MANY_DOCUMENTS)
+  assert text_pieces.validation_threshold(values, 0.05) == 0.05
 
 
 def test_copies_count_once():
   with pytest.raises(errors.UserError, match=r"at least 2 .* Received: 1 "):
-    split.validation_threshold([0.5, 0.5], 0.5)
+    text_pieces.validation_threshold([0.5, 0.5], 0.5)
   with pytest.raises(errors.UserError, match=r"at least 4 .* Received: 3 "):
-    split.validation_threshold([0.1, 0.2, 0.3], 0.5, at_least=2)
+    text_pieces.validation_threshold([0.1, 0.2, 0.3], 0.5, at_least=2)
