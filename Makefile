@@ -36,7 +36,8 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 	  --config_file=experiments/quickstart/wikipedia.yaml \
 	  --model_dir=$(RUN)/model --mode=train_and_eval
 
-# Each process needs 3 to 7 GB; a file's tests share what they make.
+# A file's tests share what they make. A process takes up to 4 GB, then a new one
+# takes its place: conftest.py.
 test: $(STAMPS)/test ## Run all tests
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 

@@ -20,6 +20,7 @@ TEST = [
   MATPLOTLIB,
   "import-linter>=2.0",
   "openvino>=2025.0",
+  "psutil>=5.9",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
   # The exact ruff, so that every machine formats alike.
