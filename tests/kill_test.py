@@ -29,16 +29,6 @@ def _finish(folder, model_dir) -> None:
   assert process.returncode == 0, messages
 
 
-def test_killed_run_equals_one_that_was_not(folder, tmp_path):
-  run = tmp_path / "run"
-  process = fault_testing.start(folder, run)
-  # Evaluations, a checkpoint at 16 and the second epoch lie before.
-  assert fault_testing.kill_at(process, 18) == -signal.SIGKILL
-  assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-16")
-  _finish(folder, run)
-  fault_testing.assert_same_runs(folder / "whole", run)
-
-
 def _terminate(folder, run, step: int) -> int:
   """Sends SIGTERM in a step; returns the step that was saved."""
   process = fault_testing.start(folder, run, terminated_in=step)
@@ -53,12 +43,18 @@ def _terminate(folder, run, step: int) -> int:
   return saved
 
 
-def test_sigterm_ends_the_step_and_the_run_goes_on(folder, tmp_path):
+def test_run_that_is_stopped_and_killed_equals_one_that_was_not(
+  folder, tmp_path
+):
   run = tmp_path / "run"
   # In the second step of the loop that ends at 16.
   assert _terminate(folder, run, 13) in (14, 15)
   points = fault_testing.curves(run / "train")["lm_example_loss"]
   assert [step for step, _ in points] == [4, 6, 8, 12]
+  process = fault_testing.start(folder, run)
+  # Evaluations, a checkpoint at 16 and the second epoch lie before.
+  assert fault_testing.kill_at(process, 18) == -signal.SIGKILL
+  assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-16")
   _finish(folder, run)
   fault_testing.assert_same_runs(folder / "whole", run)
 

@@ -18,9 +18,6 @@ SECONDS = 0.05  # between two looks at the memory
 # Evaluations, checkpoints and summaries of 200 loops leave traces in
 # TensorFlow; what grew with the corpus or the steps would be far above.
 MOST_BYTES_PER_STEP = 8 * 1024
-# In a short run a single allocation tilts the line. A loop that was traced anew
-# each time would leave more.
-MOST_BYTES_PER_EARLY_STEP = 256 * 1024
 # Not a bound on speed: twice the time would be a list that is walked through.
 MOST_SLOWER = 1.5
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -85,11 +82,6 @@ def _slope(memory) -> float:
   slope = np.polyfit(np.arange(len(late)) * LOOP, late, 1)[0]
   print(f"{slope:.0f} bytes a step")
   return slope
-
-
-def test_memory_stays(tmp_path):
-  memory, _ = _run(tmp_path, steps=200)
-  assert _slope(memory) < MOST_BYTES_PER_EARLY_STEP
 
 
 @pytest.mark.slow
