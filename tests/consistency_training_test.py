@@ -12,8 +12,6 @@ from tests import testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.tasks.masked_lm import semantic_consistency
 
-# Adam turns rounding errors of gradients that should be 0 into steps.
-STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
 STEPS = 4
 
 
@@ -29,7 +27,7 @@ def _run(replicas=1, encoder=None, runtime=None, **task):
     {
       "task": changes,
       "runtime": runtime or {},
-      "trainer": {"optimizer_config": STEADY},
+      "trainer": {"optimizer_config": replica_testing.STEADY},
     },
   )
 
@@ -40,21 +38,16 @@ def _batches(run) -> list:
   return list(replica_testing.distribute(run.strategy, records))
 
 
-def _learnt(run) -> list:
-  weights = run.model.get_weights()
-  return [*run.scores().values(), run.tables()[0], *weights]
-
-
-def _assert_same(found: list, expected: list) -> None:
-  for one, other in zip(found, expected, strict=True):
-    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
-
-
 @pytest.fixture(scope="module")
 def whole():
   """Losses, scores and weights of a run on one replica."""
   run = _run()
-  return run.train(_batches(run)), _learnt(run)
+  return run.train(_batches(run)), run.learnt()
+
+
+def _assert_same_weights(one, other) -> None:
+  weights = [run.model.get_weights() for run in (one, other)]
+  replica_testing.assert_same(*weights)
 
 
 def _batch() -> dict:
@@ -98,7 +91,9 @@ def test_weights_move_by_the_total_and_importance_by_the_dropped_pass():
   batch = _batch()
   losses = [_step(run, batch)["loss"] for run in (plain, only_dropped)]
   assert losses[0] == losses[1]
-  _assert_same(only_dropped.model.get_weights(), plain.model.get_weights())
+  replica_testing.assert_same(
+    only_dropped.model.get_weights(), plain.model.get_weights()
+  )
   swapped = weights | {"dropped_weight": 0.0, "full_weight": 1.0}
   only_full = _run(semantic_consistency={"interval": 1} | swapped)
   bert = _run(
@@ -106,7 +101,9 @@ def test_weights_move_by_the_total_and_importance_by_the_dropped_pass():
   )
   for run in (only_full, bert):
     _step(run, batch)
-  _assert_same(only_full.model.get_weights(), bert.model.get_weights())
+  replica_testing.assert_same(
+    only_full.model.get_weights(), bert.model.get_weights()
+  )
   for run in (only_dropped, only_full):  # whatever was minimised
     np.testing.assert_array_equal(run.tables()[0], plain.tables()[0])
   assert np.ptp(bert.tables()[0] - plain.tables()[0]) > 0
@@ -120,15 +117,17 @@ def test_keeping_all_tokens_is_the_plain_step():
   ]
   for run in runs:
     _step(run, _batch())
-  _assert_same(runs[1].model.get_weights(), runs[0].model.get_weights())
+  replica_testing.assert_same(
+    runs[1].model.get_weights(), runs[0].model.get_weights()
+  )
   assert runs[1].scores()["kl_last"] == 0
 
 
 @pytest.mark.slow
 def test_replicas_and_slices_learn_what_the_whole_batch_does(whole):
   run = _run(replicas=2, gradient_accumulation_steps=2)
-  _assert_same(run.train(_batches(run)), whole[0])
-  _assert_same(_learnt(run), whole[1])
+  replica_testing.assert_same(run.train(_batches(run)), whole[0])
+  replica_testing.assert_same(run.learnt(), whole[1])
 
 
 def test_run_that_goes_on_equals_one_that_was_not_stopped(whole, tmp_path):
@@ -152,13 +151,9 @@ def test_run_that_goes_on_equals_one_that_was_not_stopped(whole, tmp_path):
 
 @pytest.mark.slow
 def test_float16_scales_the_whole_objective(whole):
-  policy = tf_keras.mixed_precision.global_policy()
-  tf_keras.mixed_precision.set_global_policy("mixed_float16")
-  try:
-    run = _run(runtime={"mixed_precision_dtype": "float16"})
+  with replica_testing.precision("float16") as runtime:
+    run = _run(runtime=runtime)
     losses = run.train(_batches(run))
-  finally:
-    tf_keras.mixed_precision.set_global_policy(policy)
   assert isinstance(run.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
   np.testing.assert_allclose(losses, whole[0], atol=1e-3)
 

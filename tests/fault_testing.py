@@ -167,13 +167,13 @@ def variables(prefix) -> dict[str, np.ndarray]:
   }
 
 
-def curves(folder: pathlib.Path) -> dict[str, list]:
+def curves(folder: pathlib.Path, leave_out=TIMINGS) -> dict[str, list]:
   """Returns (step, bytes of the value) of every summary but timings, by tag."""
   found = {}
   for path in sorted(folder.glob("events*")):
     for event in tf.compat.v1.train.summary_iterator(str(path)):
       for value in event.summary.value:
-        if value.tag not in TIMINGS:
+        if value.tag not in leave_out:
           point = (event.step, value.tensor.SerializeToString())
           found.setdefault(value.tag, []).append(point)
   return found

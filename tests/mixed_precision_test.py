@@ -16,18 +16,11 @@ STEPS = 20
 
 def _train(name: str):
   """Returns a run with this type, and the losses of its steps."""
-  policy = tf_keras.mixed_precision.global_policy()
-  tf_keras.mixed_precision.set_global_policy(
-    name if name == "float32" else f"mixed_{name}"
-  )
-  mixed = {} if name == "float32" else {"mixed_precision_dtype": name}
-  try:
-    run = replica_testing.Run(testing.mirrored(1), {"runtime": mixed})
+  with replica_testing.precision(name) as runtime:
+    run = replica_testing.Run(testing.mirrored(1), {"runtime": runtime})
     records = replica_testing.make_records(STEPS * replica_testing.BATCH)
     batches = replica_testing.distribute(run.strategy, records)
     return run, run.train(batches)
-  finally:
-    tf_keras.mixed_precision.set_global_policy(policy)
 
 
 @pytest.fixture(scope="module")

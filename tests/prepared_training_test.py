@@ -14,6 +14,7 @@ from official.nlp import tasks
 from official.nlp.configs import pretraining_experiments
 
 from tests import dataset_testing
+from tests import fault_testing
 from tests import prepare_testing
 from tests import testing
 from token_dropping.common import errors
@@ -138,76 +139,44 @@ def test_dynamic_records_train(
 
 def _tags(folder) -> set[str]:
   """Returns the names of what a run has told TensorBoard."""
-  return {
-    value.tag
-    for path in (folder / "run" / "train").glob("events*")
-    for event in tf.compat.v1.train.summary_iterator(str(path))
-    for value in event.summary.value
-  }
+  return set(fault_testing.curves(folder / "run" / "train"))
 
 
 # Damage.
 
 
-@pytest.fixture
-def damaged(make, tmp_path):
-  """A copy of a dataset, and its first file of training records."""
-  folder = tmp_path / "data"
-  shutil.copytree(make("full", "static"), folder)
-  return folder, min(folder.glob("train-*"))
-
-
-def _refusals(folder, tmp_path) -> tuple[str, str]:
-  """Returns the lines of inspection and of training."""
-  with pytest.raises(errors.UserError) as inspecting:
-    list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
-  with pytest.raises(errors.UserError) as training:
-    _launch(_data(folder, "full"), tmp_path)
-  messages = str(inspecting.value), str(training.value)
-  assert "\n" not in "".join(messages)
-  return messages
-
-
-def test_truncated_shard(damaged, tmp_path):
-  folder, path = damaged
+def _truncated(folder, path) -> str:
   size = path.stat().st_size
   path.write_bytes(path.read_bytes()[:-9])
-  line = (
+  return (
     f"{path} must have {size} bytes, as dataset.json says. "
     f"Received: {size - 9} bytes"
   )
-  assert _refusals(folder, tmp_path) == (line, line)
-  assert not (tmp_path / "run").exists()
 
 
-def test_bad_bytes(damaged, tmp_path):
-  folder, path = damaged
-  content = bytearray(path.read_bytes())
-  content[len(content) // 2] ^= 255
-  path.write_bytes(content)
-  inspecting, training = _refusals(folder, tmp_path)
-  assert inspecting.startswith(f"{path} must have the CRC-32 ")
-  assert training.startswith(
-    "task.train_data.input_path must match TFRecord files that can be read to "
-    f"their end. Received: {path}, record "
-  )
-
-
-def test_counts_that_disagree(damaged, tmp_path):
-  folder, path = damaged
+def _counted_wrongly(folder, path) -> str:
   card = json.loads((folder / "dataset.json").read_text())
   total = card["train"]["records"]
   card["files"][path.name]["records"] += 1
   dataset_testing.write_card(folder, card)
-  line = (
+  return (
     f"train.records in {folder}/dataset.json must be the sum over its train- "
     f"files, {total + 1}. Received: {total}"
   )
-  assert _refusals(folder, tmp_path) == (line, line)
 
 
-def test_id_beyond_the_vocabulary(damaged, tmp_path):
-  folder, path = damaged
+def _spoilt(folder, path) -> tuple[str, str]:
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 255
+  path.write_bytes(content)
+  return (
+    f"{path} must have the CRC-32 ",
+    "task.train_data.input_path must match TFRecord files that can be read to "
+    f"their end. Received: {path}, record ",
+  )
+
+
+def _of_another_vocabulary(folder, path) -> tuple[str, str]:
   record = prepare_testing.read(folder, "train")[0]
   record["input_word_ids"][3] = 100
   testing.write_records(path, [record])
@@ -215,15 +184,31 @@ def test_id_beyond_the_vocabulary(damaged, tmp_path):
   card["train"]["records"] -= card["files"][path.name]["records"] - 1
   card["files"][path.name] = dataset_testing.describe(path) | {"records": 1}
   dataset_testing.write_card(folder, card)
-  inspecting, training = _refusals(folder, tmp_path)
-  assert inspecting == (
-    "input_word_ids must be in [0, vocab_size) (16). "
-    f"Received: 100 in {path.name}, record 0"
+  rule = "input_word_ids must be in [0, vocab_size) "
+  return (
+    f"{rule}(16). Received: 100 in {path.name}, record 0",
+    f"{rule}(100); is the encoder's vocab_size that of the records? "
+    f"Received: 100 in {path}, record 0",
   )
-  assert training == (
-    "input_word_ids must be in [0, vocab_size) (100); is the encoder's "
-    f"vocab_size that of the records? Received: 100 in {path}, record 0"
-  )
+
+
+@pytest.mark.parametrize(
+  "damage", [_truncated, _counted_wrongly, _spoilt, _of_another_vocabulary]
+)
+def test_inspection_and_training_refuse(make, tmp_path, damage):
+  folder = tmp_path / "data"
+  shutil.copytree(make("full", "static"), folder)
+  expected = damage(folder, min(folder.glob("train-*")))
+  expected = (expected, expected) if isinstance(expected, str) else expected
+  with pytest.raises(errors.UserError) as inspecting:
+    list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
+  with pytest.raises(errors.UserError) as training:
+    _launch(_data(folder, "full"), tmp_path)
+  messages = str(inspecting.value), str(training.value)
+  assert "\n" not in "".join(messages)
+  for message, start in zip(messages, expected, strict=True):
+    assert message.startswith(start)
+  assert not (tmp_path / "run").exists()
 
 
 def test_a_whole_dataset_is_not_refused(make):

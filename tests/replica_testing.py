@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny pretraining run under any strategy, in this process or in workers."""
 
+import contextlib
 import json
 import os
 import sys
@@ -17,6 +18,9 @@ from token_dropping.tasks.masked_lm import task as masked_lm
 
 BATCH, STEPS = 8, 20
 SHORT = 5  # records of the last batch
+# Adam turns rounding errors of gradients that should be 0 (those of the key
+# biases, for one) into steps; a larger epsilon does not.
+STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
 
 
 def make_params(changes: dict | None = None):
@@ -103,6 +107,29 @@ class Run:
   def scores(self) -> dict[str, float]:
     """Returns the metrics."""
     return {metric.name: float(metric.result()) for metric in self.metrics}
+
+  def learnt(self) -> list:
+    """Returns the metrics, what importance has learnt, and the weights."""
+    weights = self.model.get_weights()
+    return [*self.scores().values(), self.tables()[0], *weights]
+
+
+def assert_same(found: list, expected: list) -> None:
+  """Compares numbers and arrays, one by one, up to rounding."""
+  for one, other in zip(found, expected, strict=True):
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@contextlib.contextmanager
+def precision(name: str):
+  """Computes in float32, bfloat16 or float16; gives the run's changes."""
+  policy = tf_keras.mixed_precision.global_policy()
+  is_mixed = name != "float32"
+  tf_keras.mixed_precision.set_global_policy(f"mixed_{name}" * is_mixed or name)
+  try:
+    yield {"mixed_precision_dtype": name} if is_mixed else {}
+  finally:
+    tf_keras.mixed_precision.set_global_policy(policy)
 
 
 def distribute(strategy, records: dict, batch_size: int = BATCH):
