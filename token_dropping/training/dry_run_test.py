@@ -3,7 +3,6 @@
 
 import os
 
-import pytest
 import yaml
 
 from tests import drops_testing
@@ -21,7 +20,7 @@ def _dry_run(tmp_path, capsys, **overrides) -> str:
   return capsys.readouterr().out
 
 
-def test_reports_parameters_cost_and_memory(tmp_path, capsys):
+def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
   report = _dry_run(tmp_path, capsys)
   lines = report.splitlines()
   assert lines[0].startswith("Dry run: one step on 1 replica(s), loss ")
@@ -33,6 +32,9 @@ def test_reports_parameters_cost_and_memory(tmp_path, capsys):
   assert lines[3].endswith(" of BERT")
   peak = float(lines[4].split()[2])
   assert 0.1 < peak < 24
+  loss = float(lines[0].rsplit(" ", 1)[1].rstrip("."))
+  assert abs(loss - 3.912) < 0.3  # that of a uniform guess, log 50
+  assert os.listdir(tmp_path) == ["tiny.yaml"]  # nothing is written
 
 
 def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
@@ -60,29 +62,13 @@ def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
   assert trained.splitlines()[3].endswith(f", {share:.3f} of BERT")
 
 
-def test_writes_nothing(tmp_path, capsys):
-  _dry_run(tmp_path, capsys)
-  assert os.listdir(tmp_path) == ["tiny.yaml"]
-
-
-def test_sentence_heads_and_baseline(tmp_path, capsys):
+def test_xla_sentence_heads_and_dynamic_masking_need_no_files(tmp_path, capsys):
   head = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
   label = {"use_next_sentence_label": True}
   task = {
     "model": {"cls_heads": [head]},
-    "train_data": label,
+    "train_data": label | {"masking": "dynamic"},
     "validation_data": label,
   }
-  assert "loss" in _dry_run(tmp_path, capsys, task=task)
-
-
-@pytest.mark.parametrize("xla", [False, True])
-def test_first_loss_is_near_that_of_a_uniform_guess(tmp_path, capsys, xla):
-  report = _dry_run(tmp_path, capsys, runtime={"enable_xla": xla})
-  loss = float(report.splitlines()[0].rsplit(" ", 1)[1].rstrip("."))
-  assert abs(loss - 3.912) < 0.3  # log 50
-
-
-def test_dynamic_masking_needs_no_files(tmp_path, capsys):
-  task = {"train_data": {"masking": "dynamic"}}
-  assert "loss" in _dry_run(tmp_path, capsys, task=task)
+  xla = {"enable_xla": True}
+  assert "loss" in _dry_run(tmp_path, capsys, task=task, runtime=xla)
