@@ -75,12 +75,9 @@ STEPS = {
 }
 
 
-@pytest.fixture(scope="module", params=STEPS)
-def step(request):
-  """A step of one replica, with nothing around it, compiled."""
-  run = replica_testing.Run(
-    tf.distribute.get_strategy(), {"task": STEPS[request.param]}
-  )
+def _compiled_step(name: str):
+  """Returns a step of one replica, with nothing around it, compiled."""
+  run = replica_testing.Run(tf.distribute.get_strategy(), {"task": STEPS[name]})
   metrics = run.task.build_metrics(training=False)
 
   def train(batch):
@@ -90,7 +87,7 @@ def step(request):
     run.task.validation_step(batch, run.model, metrics)
     return {"loss": metrics[-1].result()}
 
-  step = evaluate if request.param.startswith("evaluate") else train
+  step = evaluate if name.startswith("evaluate") else train
   return tf.function(step, jit_compile=True)
 
 
@@ -123,17 +120,6 @@ def _forbidden(function) -> dict[str, str]:
   return {op: kind for op, kind in found.items() if kind}
 
 
-def test_steps_hold_only_ops_that_tpus_run(step):
-  traced = step.get_concrete_function(_batch())
-  assert _forbidden(traced) == {}
-  assert len(_ops(traced)) > 30
-
-
-def test_steps_compile_and_xla_has_all_their_ops(step):
-  assert np.isfinite(step(_batch())["loss"])
-  assert _without_kernel(step.get_concrete_function(_batch())) == set()
-
-
 def _without_kernel(function) -> set[str]:
   """Returns the ops that XLA cannot compile."""
   return {op for op in _ops(function) - STRUCTURE if not _has_xla_kernel(op)}
@@ -143,10 +129,6 @@ def _has_xla_kernel(op: str) -> bool:
   """Whether XLA's table (tf2xla) has the op; it is filled by compiling."""
   found = kernels.get_registered_kernels_for_op(op).kernel
   return any(kernel.device_type == "XLA_CPU_JIT" for kernel in found)
-
-
-def test_all_shapes_are_static(step):
-  assert _unknown_shapes(step.get_concrete_function(_batch())) == []
 
 
 def _unknown_shapes(function) -> list[str]:
@@ -167,9 +149,21 @@ def _dynamic(function, *args) -> list[str]:
   return [line for line in program.splitlines() if "<=" in line]
 
 
-def test_shapes_are_static_in_loops_and_branches_too(step):
-  step(_batch())  # makes the variables
-  assert _dynamic(step, _batch()) == []
+def _assert_would_run(function, *args) -> None:
+  """Checks the ops and shapes of a compiled function that has been called."""
+  traced = function.get_concrete_function(*args)
+  assert _forbidden(traced) == {}
+  assert _without_kernel(traced) == set()
+  assert _unknown_shapes(traced) == []
+  assert _dynamic(function, *args) == []  # in loops and branches too
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_would_run(name):
+  step = _compiled_step(name)
+  assert np.isfinite(step(_batch())["loss"])
+  _assert_would_run(step, _batch())
+  assert len(_ops(step.get_concrete_function(_batch()))) > 30
 
 
 @pytest.mark.parametrize("follows_step", [True, False])
@@ -191,11 +185,7 @@ def test_every_type_of_importance_would_run(follows_step):
   ids = tf.constant([[2, 5, 6, 7, 8, 9, 3, 0]])
   batch = ids, tf.ones([1, 8, 4], tf.bfloat16), tf.cast(ids > 0, tf.int32)
   assert np.isfinite(score(*batch)).all()
-  traced = score.get_concrete_function(*batch)
-  assert _forbidden(traced) == {}
-  assert _without_kernel(traced) == set()
-  assert _unknown_shapes(traced) == []
-  assert _dynamic(score, *batch) == []
+  _assert_would_run(score, *batch)
 
 
 def _scorer(kind: str):
