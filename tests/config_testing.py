@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 import yaml
+from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.training import config
@@ -18,6 +19,11 @@ def flags(
 ) -> config.LaunchFlags:
   """Returns flags of the launcher, `--config_file` first."""
   return config.LaunchFlags(experiment, files, override, **values)
+
+
+def parse(*files: str, **values) -> cfg.ExperimentConfig:
+  """Returns the experiment of such flags."""
+  return config.parse(flags(*files, **values))
 
 
 def write_file(

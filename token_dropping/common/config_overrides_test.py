@@ -8,16 +8,12 @@ from tests.config_testing import ENCODER
 from tests.config_testing import RATE
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
-from token_dropping.tasks import experiments
-from token_dropping.training import config
 
 
 def _parsed(folder, dotted: str, value):
   """Returns a field after one file that sets it."""
-  node = config.parse(
-    config_testing.flags(
-      config_testing.write_file(folder, config_testing.nested(dotted, value))
-    )
+  node = config_testing.parse(
+    config_testing.write_file(folder, config_testing.nested(dotted, value))
   )
   for key in dotted.split("."):
     node = getattr(node, key)
@@ -31,16 +27,14 @@ def _parsed(folder, dotted: str, value):
 def test_floats_as_people_write_them(tmp_path, text):
   dotted = f"{RATE}.polynomial.initial_learning_rate"
   yaml_text = config_testing.nested(dotted, "RATE").replace("RATE", text)
-  params = config.parse(
-    config_testing.flags(config_testing.write_file(tmp_path, yaml_text))
-  )
+  params = config_testing.parse(config_testing.write_file(tmp_path, yaml_text))
   rate = params.trainer.optimizer_config.learning_rate.polynomial
   assert rate.initial_learning_rate == 1e-4
 
 
 def test_whole_number_is_an_integer(tmp_path):
   path = config_testing.write_file(tmp_path, "trainer: {train_steps: 1e4}")
-  steps = config.parse(config_testing.flags(path)).trainer.train_steps
+  steps = config_testing.parse(path).trainer.train_steps
   assert (steps, type(steps)) == (10_000, int)
 
 
@@ -52,7 +46,7 @@ def test_integer_is_a_number(tmp_path):
 def test_numbers_in_lists(tmp_path):
   text = "{type: stepwise, stepwise: {boundaries: [1e4], values: [1, 0.1]}}"
   override = f"trainer: {{optimizer_config: {{learning_rate: {text}}}}}"
-  params = config.parse(config_testing.flags(override=override))
+  params = config_testing.parse(override=override)
   stepwise = params.trainer.optimizer_config.learning_rate.stepwise
   assert (stepwise.boundaries, stepwise.values) == ([10_000], [1.0, 0.1])
   assert type(stepwise.boundaries[0]) is int
@@ -70,7 +64,7 @@ def test_optional_field_may_be_null(tmp_path):
   null = config_testing.write_file(
     tmp_path, config_testing.nested(f"{ENCODER}.token_keep_k", None), "2.yaml"
   )
-  params = config.parse(config_testing.flags(set_first, null))
+  params = config_testing.parse(set_first, null)
   assert params.task.model.encoder.any.token_keep_k is None
 
 
@@ -241,7 +235,7 @@ def test_token_dropping_is_no_key_of_the_baseline(tmp_path):
 
 
 def test_wrong_key_leaves_no_trace(tmp_path):
-  params = experiments.bert_token_drop()
+  params = config_testing.parse()
   before = params.as_dict()
   with pytest.raises(errors.UserError):
     config_overrides.apply_overrides(
@@ -251,7 +245,7 @@ def test_wrong_key_leaves_no_trace(tmp_path):
 
 
 def test_locked_config_is_refused():
-  params = experiments.bert_token_drop()
+  params = config_testing.parse()
   params.lock()
   with pytest.raises(errors.UserError, match="^test: .*locked"):
     config_overrides.apply_overrides(

@@ -7,14 +7,14 @@ import pytest
 from official.core import exp_factory
 from official.modeling import optimization
 
+from tests import config_testing
+from tests import experiment_checks_testing
 from token_dropping.common import config_overrides
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.dropping import drop_plan
 from token_dropping.tasks import experiments
-from token_dropping.training import config
-from token_dropping.training import experiment_checks
 
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
 PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
@@ -28,8 +28,8 @@ BASE, BASE_PUBLISHED, BASE_DENSE = (
 
 
 def _parse(*files, experiment="bert/token_drop", override=""):
-  return config.parse(
-    config.LaunchFlags(experiment, [str(file) for file in files], override)
+  return config_testing.parse(
+    *map(str, files), experiment=experiment, override=override
   )
 
 
@@ -63,7 +63,7 @@ def test_both_names_are_the_same_experiment():
 
 @pytest.mark.parametrize("name", experiments.PRETRAINING_NAMES)
 def test_every_name_is_registered_and_consistent(name):
-  experiment_checks.check_experiment(_parse(experiment=name))
+  experiment_checks_testing.check_experiment(_parse(experiment=name))
 
 
 def test_experiments_share_no_state():
@@ -164,7 +164,7 @@ def test_file_opens_with_command_hardware_and_result(path):
 @pytest.mark.parametrize("name", experiments.NAMES[:2])
 @pytest.mark.parametrize("path", PRETRAIN, ids=lambda path: path.name)
 def test_pretraining_file_is_consistent(path, name):
-  experiment_checks.check_experiment(_parse(path, experiment=name))
+  experiment_checks_testing.check_experiment(_parse(path, experiment=name))
 
 
 @pytest.mark.parametrize("path", QUICKSTART, ids=lambda path: path.name)
@@ -173,7 +173,7 @@ def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
   params = _parse(
     path, override=f"task.model.encoder.any.vocab_file={vocab_file}"
   )
-  experiment_checks.check_experiment(params)
+  experiment_checks_testing.check_experiment(params)
   encoder = params.task.model.encoder.any
   lists = encoder.id_lists(encoder.vocab_size)
   assert lists == ((4092, 4093, 4094, 4095), (4091,))

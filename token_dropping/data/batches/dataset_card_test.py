@@ -5,12 +5,12 @@ import pytest
 from official.core import exp_factory
 from official.nlp.data import pretrain_dataloader
 
+from tests import config_testing  # noqa: F401  registers the experiments
 from tests import dataset_testing
 from tests import testing
 from token_dropping.common import errors
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
-from token_dropping.tasks import experiments
 
 
 @pytest.fixture
@@ -25,7 +25,6 @@ def _data(input_path):
 
 
 def _experiment(input_path, name: str = "bert/token_drop"):
-  assert name in experiments.NAMES
   params = exp_factory.get_exp_config(name)
   params.task.train_data.input_path = input_path
   return params

@@ -3,11 +3,11 @@
 
 import pytest
 
+from tests import experiment_checks_testing
 from tests import finetuning_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.common import errors
-from token_dropping.training import experiment_checks
 
 GLUE, SQUAD = finetuning_testing.GLUE, finetuning_testing.SQUAD
 ENCODER = "task.model.encoder.any"
@@ -27,7 +27,7 @@ def _parse(folder, *overrides, data="classes", name=GLUE, run="run"):
   params = finetuning_testing.parse(
     name, folder / run if run else "", folder / data, *overrides
   )
-  experiment_checks.check_experiment(params)
+  experiment_checks_testing.check_experiment(params)
   return params
 
 
@@ -168,7 +168,7 @@ def test_no_data(folder):
 )
 def test_what_describes_dropping_is_doubted_without(folder, name, value):
   params = _parse(folder, f"{ENCODER}.{name}={value}")
-  (doubt,) = experiment_checks.find_doubts(params)
+  (doubt,) = experiment_checks_testing.find_doubts(params)
   assert doubt == (
     f"{ENCODER}.{name} should be set with token_keep_ratio or token_keep_k: "
     f"nothing drops. Received: {value}"
@@ -179,4 +179,4 @@ def test_how_tokens_are_dropped_is_not_doubted_where_they_are(folder):
   params = _parse(
     folder, f"{ENCODER}.drop.type=context", f"{ENCODER}.token_keep_ratio=0.5"
   )
-  assert experiment_checks.find_doubts(params) == []
+  assert experiment_checks_testing.find_doubts(params) == []

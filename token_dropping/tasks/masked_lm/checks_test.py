@@ -5,7 +5,6 @@ import pytest
 from official.nlp.data import pretrain_dataloader
 
 from tests import experiment_checks_testing
-from token_dropping.training import experiment_checks
 
 ENCODER = "task.model.encoder.any"
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
@@ -26,7 +25,7 @@ def test_masking_is_one_of_the_kinds(data, field, choices):
     f"{data}.{field} must be one of {choices}. Received: 'word'"
   )
   for choice in choices.split(", "):
-    experiment_checks.check_experiment(
+    experiment_checks_testing.check_experiment(
       experiment_checks_testing.params({f"{data}.{field}": choice})
     )
 
@@ -107,7 +106,9 @@ def test_shares_may_be_everything(share):
     "task.train_data.mask_share": share,
     "task.train_data.random_share": 1 - share,
   }
-  experiment_checks.check_experiment(experiment_checks_testing.params(changes))
+  experiment_checks_testing.check_experiment(
+    experiment_checks_testing.params(changes)
+  )
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -135,7 +136,7 @@ def test_dynamic_masking_reads_its_own_records(
     f"{data}.{field} must be {rule} with {data}.masking=dynamic. "
     f"Received: {received}"
   )
-  experiment_checks.check_experiment(
+  experiment_checks_testing.check_experiment(
     experiment_checks_testing.params({f"{data}.{field}": value})
   )
 
@@ -145,7 +146,7 @@ def test_model_gardens_data_has_no_rules_of_masking():
   params.task.train_data = pretrain_dataloader.BertPretrainDataConfig(
     seq_length=16, max_predictions_per_seq=3, use_next_sentence_label=False
   )
-  experiment_checks.check_experiment(params)
+  experiment_checks_testing.check_experiment(params)
 
 
 @pytest.mark.parametrize(
@@ -160,16 +161,20 @@ def test_rate_without_room_for_its_predictions_is_doubted(rate, final):
   assert (
     "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
     "of 0.3, or fewer tokens are masked. Received: 3"
-  ) in experiment_checks.find_doubts(params)
+  ) in experiment_checks_testing.find_doubts(params)
 
 
 def test_rate_with_room_or_static_is_not_doubted():
   dynamic = {"task.train_data": {"masking": "dynamic", "masking_rate": 0.2}}
   static = {"task.train_data": {"masking_rate": 0.3}}
-  usual = experiment_checks.find_doubts(experiment_checks_testing.params())
+  usual = experiment_checks_testing.find_doubts(
+    experiment_checks_testing.params()
+  )
   for changes in (dynamic, static):
     assert (
-      experiment_checks.find_doubts(experiment_checks_testing.params(changes))
+      experiment_checks_testing.find_doubts(
+        experiment_checks_testing.params(changes)
+      )
       == usual
     )
 
@@ -183,7 +188,7 @@ def test_bad_records_stop_the_run_or_are_skipped(data):
     {f"{data}.on_bad_records": "ignore"}
   ) == (f"{data}.on_bad_records must be one of stop, skip. Received: 'ignore'")
   for choice in ("stop", "skip"):
-    experiment_checks.check_experiment(
+    experiment_checks_testing.check_experiment(
       experiment_checks_testing.params({f"{data}.on_bad_records": choice})
     )
 
@@ -250,7 +255,7 @@ def test_options_of_training_that_cannot_be(changes, message):
 
 
 def test_options_of_training_go_together():
-  experiment_checks.check_experiment(
+  experiment_checks_testing.check_experiment(
     experiment_checks_testing.params(
       {
         "task.semantic_consistency.interval": 10,
@@ -281,6 +286,6 @@ def test_the_best_checkpoint_is_by_what_is_evaluated():
     (sentences | {BEST: "next_sentence_loss"}, "bert/token_drop"),
     ({BEST: "validation_loss"}, "bert/pretraining"),
   ):
-    experiment_checks.check_experiment(
+    experiment_checks_testing.check_experiment(
       experiment_checks_testing.params(changes, name)
     )
