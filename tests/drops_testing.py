@@ -4,6 +4,7 @@
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from official.nlp.modeling import networks
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import drop_plan
@@ -68,6 +69,13 @@ def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   encoder._set_untracked_scorer(_LayerScorer(V))
   encoder(batch(pretraining=False))
   return encoder
+
+
+def make_bert() -> networks.BertEncoderV2:
+  """Returns an ordinary BERT of the same sizes, with weights."""
+  bert = networks.BertEncoderV2(**SIZES)
+  bert(batch(pretraining=False))
+  return bert
 
 
 def loss_and_gradients(network, inputs: dict) -> list[tf.Tensor]:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from official.nlp.modeling import networks
 
 from tests import drops_testing
 from token_dropping.dropping.drops import drop_types
@@ -14,16 +13,10 @@ B, S, D, L = drops_testing.B, drops_testing.S, drops_testing.D, drops_testing.L
 every_type = pytest.mark.parametrize("drop_type", drop_types.TYPES)
 
 
-def _bert() -> networks.BertEncoderV2:
-  bert = networks.BertEncoderV2(**drops_testing.SIZES)
-  bert(drops_testing.batch(pretraining=False))
-  return bert
-
-
 @every_type
 def test_keeping_all_trains_as_bert(drop_type):
   encoder = drops_testing.make_encoder(drop_type, token_keep_ratio=1.0)
-  bert = _bert()
+  bert = drops_testing.make_bert()
   bert.set_weights(encoder.get_weights())
   ours = drops_testing.loss_and_gradients(encoder, drops_testing.batch())
   inputs = drops_testing.batch(pretraining=False)
@@ -140,7 +133,10 @@ def test_mixed_precision(drop_type):
 
 @every_type
 def test_checkpoint_is_that_of_an_ordinary_bert(drop_type, tmp_path):
-  encoder, bert = drops_testing.make_encoder(drop_type), _bert()
+  encoder, bert = (
+    drops_testing.make_encoder(drop_type),
+    drops_testing.make_bert(),
+  )
   path = tf.train.Checkpoint(encoder=encoder).save(tmp_path / "ours")
   tf.train.Checkpoint(encoder=bert).restore(path).assert_consumed()
   drops_testing.assert_same(bert.get_weights(), encoder.get_weights(), 0)
