@@ -43,16 +43,13 @@ def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
   """Fetches a corpus, unless `folder` holds it already.
 
   Args:
-    name: `sotu`, `linux-doc` or `debian-descriptions`.
+    name: one of `READERS`.
     folder: where to keep it.
     linux_doc: Debian's package, as in `apt-get download`; of a text that is
       there, the version is not looked at.
 
   Returns:
     Path of the text file.
-
-  Raises:
-    UserError: an unknown name, or a package that cannot be fetched.
   """
   if name not in READERS:
     raise errors.UserError(

@@ -64,6 +64,17 @@ def main(argv: list[str]) -> None:
   print(_format(rates))
 
 
+def _sizes(seq_length: int, predictions: int, batch_size: int) -> dict:
+  """Returns the fields that all data configs share."""
+  return {
+    "seq_length": seq_length,
+    "max_predictions_per_seq": predictions,
+    "global_batch_size": batch_size,
+    "use_v2_feature_names": True,
+    "use_next_sentence_label": False,
+  }
+
+
 def _make_records(
   text: str, folder: pathlib.Path, seq_length: int, predictions: int
 ) -> None:
@@ -101,13 +112,7 @@ def _pipeline_rates(
   folder: pathlib.Path, seq_length: int, predictions: int, repeats: int
 ) -> dict[str, float]:
   """Returns sequences a second by name of the pipeline."""
-  sizes = {
-    "seq_length": seq_length,
-    "max_predictions_per_seq": predictions,
-    "global_batch_size": BATCH,
-    "use_v2_feature_names": True,
-    "use_next_sentence_label": False,
-  }
+  sizes = _sizes(seq_length, predictions, BATCH)
   configs = {
     STATIC: pretrain_dataloader.BertPretrainDataConfig(
       input_path=f"{folder}/static/train-*", **sizes
@@ -157,15 +162,9 @@ def _step_rate(
 ) -> dict[str, float]:
   """Returns the sequences a second of a dense BERT-base training step."""
   params = exp_factory.get_exp_config(experiments.NAMES[0])
-  sizes = {
-    "seq_length": seq_length,
-    "max_predictions_per_seq": predictions,
-    "global_batch_size": STEP_BATCH,
-    "use_v2_feature_names": True,
-    "use_next_sentence_label": False,
-    "drop_remainder": True,
-  }
+  sizes = _sizes(seq_length, predictions, STEP_BATCH)
   params.task.train_data = _dynamic_config(folder, "token", sizes)
+  params.task.train_data.drop_remainder = True
   params.task.model.encoder.any.token_keep_ratio = 1.0
   params.runtime.distribution_strategy = "one_device"
   schedule = params.trainer.optimizer_config.learning_rate.polynomial
@@ -186,7 +185,9 @@ def _format(rates: dict[int, dict[str, float]]) -> str:
   names = list(next(iter(rates.values())))
   lines = [
     "Sequences a second; pipelines on one core, a step on all "
-    f"{os.cpu_count()}. {_machine()}, {datetime.date.today()}.",
+    f"{os.cpu_count()}. {platform.machine()}, Python "
+    f"{platform.python_version()}, TensorFlow {tf.__version__}, "
+    f"{datetime.date.today()}.",
     "",
     f"| S | {' | '.join(names)} |",
     f"| --- |{' --- |' * len(names)}",
@@ -201,22 +202,10 @@ def _number(rate: float) -> str:
   return f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}"
 
 
-def _machine() -> str:
-  return (
-    f"{platform.machine()}, Python {platform.python_version()}, "
-    f"TensorFlow {tf.__version__}"
-  )
-
-
-def define_flags() -> None:
-  """Defines what to read and how often."""
+if __name__ == "__main__":
   flags.DEFINE_string(
     "input", prepare_settings.EMBEDDED, "As for token_dropping.data.prepare."
   )
   flags.DEFINE_integer("repeats", 7, "Turns of each pipeline.", lower_bound=1)
   flags.DEFINE_bool("step", False, "Also time training steps of BERT-base.")
-
-
-if __name__ == "__main__":
-  define_flags()
   errors.run_command(main)

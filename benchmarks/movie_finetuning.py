@@ -23,7 +23,6 @@ from benchmarks import movie_reviews
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
-from token_dropping.data.finetuning import text_tables
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import launch
@@ -37,31 +36,14 @@ SEQ_LENGTH = 64
 Texts = tuple[list[str], list[str]]
 
 
-def compare(
-  pretrained: str, output_dir: str, config_file: str, params_override: str
-) -> str:
-  """Trains both and returns a table of their accuracies.
-
-  Args:
-    pretrained: folder of the pretraining run.
-    output_dir: folder for all that is written.
-    config_file: YAML of the fine-tuning.
-    params_override: as that of the launcher.
-
-  Raises:
-    UserError: run, sentences or folder cannot be used.
-  """
-  paths = movie_reviews.fetch(os.path.join(output_dir, "sentences"))
-  splits = {name: read_texts(path) for name, path in paths.items()}
+def compare(values: flags.FlagValues) -> str:
+  """Trains both and returns a table of their accuracies."""
+  paths = movie_reviews.fetch(os.path.join(values.output_dir, "sentences"))
+  splits = {name: movie_reviews.read_texts(p) for name, p in paths.items()}
   rows = [
     _timed("majority class", lambda: majority(splits)),
     _timed("TF-IDF, logistic regression", lambda: regression(splits)),
-    _timed(
-      "fine-tuned network",
-      lambda: _network(
-        paths, splits, pretrained, output_dir, config_file, params_override
-      ),
-    ),
+    _timed("fine-tuned network", lambda: _network(paths, splits, values)),
   ]
   return "\n".join(
     [
@@ -70,13 +52,6 @@ def compare(
       *rows,
     ]
   )
-
-
-def read_texts(path: str) -> Texts:
-  """Returns the texts and the labels of a table."""
-  rows = text_tables.read_table(path, "sentences", ("text", "label")).rows
-  texts, labels = zip(*(row.values for row in rows), strict=True)
-  return list(texts), list(labels)
 
 
 def majority(splits: dict[str, Texts]) -> tuple[float, float]:
@@ -110,28 +85,28 @@ def regression(splits: dict[str, Texts]) -> tuple[float, float]:
 
 
 def _network(
-  paths, splits, pretrained, output_dir, config_file, params_override
+  paths: dict[str, str], splits: dict[str, Texts], values: flags.FlagValues
 ) -> tuple[float, float]:
   data_dir, model_dir = (
-    os.path.join(output_dir, name) for name in ("data", "model")
+    os.path.join(values.output_dir, name) for name in ("data", "model")
   )
   card = finetune.prepare(
     finetune_settings.FinetuneSettings(
       task="classification",
-      pretrained=pretrained,
+      pretrained=values.pretrained,
       output_dir=data_dir,
       seq_length=SEQ_LENGTH,
       **{f"{name}_file": path for name, path in paths.items()},
     )
   )
   override = ",".join(
-    filter(None, [f"task.data_dir={data_dir}", params_override])
+    filter(None, [f"task.data_dir={data_dir}", values.params_override])
   )
   params = launch.prepare(
     config.LaunchFlags(
       experiment="bert/token_drop_glue",
-      pretrained=pretrained,
-      config_file=[config_file],
+      pretrained=values.pretrained,
+      config_file=[values.config_file],
       params_override=override,
     )
   )
@@ -152,23 +127,12 @@ def _timed(name: str, measure) -> str:
 
 
 def main(argv: list[str]) -> None:
-  """Runs the command.
-
-  Args:
-    argv: name of the program.
-  """
+  """Prints the table."""
   del argv
   values = flags.FLAGS
   for name in ("pretrained", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  print(
-    compare(
-      values.pretrained,
-      values.output_dir,
-      values.config_file,
-      values.params_override,
-    )
-  )
+  print(compare(values))
 
 
 if __name__ == "__main__":

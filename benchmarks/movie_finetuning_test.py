@@ -18,10 +18,3 @@ def test_regression_reads_words():
 def test_majority_is_that_of_the_training_sentences():
   splits = SPLITS | {"train": (["a", "b", "c"], ["p", "n", "n"])}
   assert movie_finetuning.majority(splits) == (0.5, 0.75)
-
-
-def test_table_is_read(tmp_path):
-  path = tmp_path / "train.tsv"
-  path.write_text('text\tlabel\na "b\tnegative\nc\tpositive\n')
-  texts = movie_finetuning.read_texts(str(path))
-  assert texts == (['a "b', "c"], ["negative", "positive"])

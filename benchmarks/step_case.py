@@ -33,15 +33,16 @@ class Case:
   """One training step.
 
   Attributes:
-    width: int, D; heads and feed-forward follow from it as in BERT.
-    num_layers: int, L.
-    vocab_size: int, V.
-    seq_length: int, S.
-    keep_ratio: float in (0, 1], K / S.
-    batch_size: int, B.
-    xla: bool, whether TensorFlow's steps are compiled.
+    width: D; heads and feed-forward follow from it as in BERT.
+    num_layers: L.
+    vocab_size: V.
+    seq_length: S.
+    keep_ratio: K / S, in (0, 1].
+    batch_size: B.
+    xla: whether TensorFlow's steps are compiled.
     dtype: `float32`, or `bfloat16` for mixed precision.
-    dropout: float in [0, 1), of states and of attention.
+    dropout: of states and of attention, in [0, 1).
+    norm_first: whether states are normalized before each block, not after it.
 
   Example:
 
@@ -61,6 +62,7 @@ class Case:
   xla: bool
   dtype: str
   dropout: float
+  norm_first: bool = False
 
   @property
   def predictions(self) -> int:
@@ -81,7 +83,8 @@ class Case:
   @property
   def network(self) -> str:
     """What the network is called in tables."""
-    return f"{self.num_layers} x {self.width}"
+    before = ", normalized first" if self.norm_first else ""
+    return f"{self.num_layers} x {self.width}{before}"
 
   def __str__(self) -> str:
     return (
@@ -93,12 +96,7 @@ class Case:
   def encoder(
     self, contender: str = OURS
   ) -> encoder_config.TokenDropEncoderConfig:
-    """Returns the fields of our encoder.
-
-    Args:
-      contender: `ours`, whose network the others have too, `recommended` or
-        `layerwise`.
-    """
+    """Returns the fields of our encoder; others have those of `ours` too."""
     config = encoder_config.TokenDropEncoderConfig(
       vocab_size=self.vocab_size,
       hidden_size=self.width,
@@ -108,6 +106,7 @@ class Case:
       max_position_embeddings=self.seq_length,
       dropout_rate=self.dropout,
       attention_dropout_rate=self.dropout,
+      norm_first=self.norm_first,
       token_keep_ratio=self.keep_ratio,
     )
     if contender == LAYERWISE:
@@ -117,11 +116,7 @@ class Case:
     return config
 
   def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
-    """Returns our pretraining experiment with this network and input.
-
-    Args:
-      contender: as in `encoder`.
-    """
+    """Returns our pretraining experiment with this network and input."""
     params = exp_factory.get_exp_config(experiments.PRETRAINING_NAMES[0])
     params.task.model.encoder.any = self.encoder(contender)
     params.task.train_data.seq_length = self.seq_length
@@ -132,11 +127,7 @@ class Case:
     return params
 
   def macs(self, contender: str) -> int:
-    """Returns the multiply-adds of a contender's forward pass, a sequence.
-
-    Args:
-      contender: one of `CONTENDERS`.
-    """
+    """Returns the multiply-adds of a contender's forward pass, a sequence."""
     predictions = self.predictions
     if contender == TORCH:  # its head is on every position
       predictions = self.seq_length

@@ -5,23 +5,35 @@
 
 FOLDER has a file `job`; a file `result` is added, both JSON, and XLA's `dump`
 where one is asked for.
+
+Linux keeps the largest resident set of a process (`VmHWM`) and sets it back on
+request, so that building and compiling do not hide the step. A compiled step
+does not show in it: TensorFlow keeps the memory of its temporaries for the next
+one. XLA writes down what it allocates for them (`--xla_dump_to`).
 """
 
+import ctypes
 import gc
 import json
 import pathlib
+import re
 import sys
+import time
+from collections.abc import Callable
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from benchmarks import step_case
 from benchmarks import step_jobs
-from benchmarks import step_memory
-from benchmarks import step_profile
 from benchmarks import step_variants
-from benchmarks import timing
 from token_dropping.training import trainer as trainer_lib
+
+WARM_UP_ROUNDS = 2  # after the compiling one: buffers, caches
+_STATUS = pathlib.Path("/proc/self/status")
+_TEMPORARY = re.compile(r"^allocation \d+: size (\d+), preallocated-temp", re.M)
+
+Step = Callable[[], object]
 
 
 def main(folder: str) -> None:
@@ -38,7 +50,7 @@ def main(folder: str) -> None:
 
 
 def measure_times(job: step_jobs.Job) -> dict:
-  """Times all contenders in turns.
+  """Times all contenders in turns, with the weights of dense BERT.
 
   Returns:
     `first`, the seconds of the first call, which compiles, by contender, and
@@ -46,13 +58,36 @@ def measure_times(job: step_jobs.Job) -> dict:
   """
   strategy = _make_strategy(job)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
-  _share_weights(steps)
-  first = timing.first_calls(steps)
-  return {"first": first, "seconds": timing.interleaved(steps, job.rounds)}
+  tensors = steps[step_case.DENSE].tensors()
+  for step in steps.values():
+    step.load(tensors)
+  first = {name: _time(step) for name, step in steps.items()}
+  return {"first": first, "seconds": interleaved(steps, job.rounds)}
+
+
+def interleaved(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+  """Times steps in turns, A B A B, so that a slow minute slows all alike.
+
+  Returns:
+    Seconds of every round after `WARM_UP_ROUNDS`, by name.
+  """
+  seconds = {name: [] for name in steps}
+  for index in range(WARM_UP_ROUNDS + rounds):
+    for name, step in steps.items():
+      taken = _time(step)
+      if index >= WARM_UP_ROUNDS:
+        seconds[name].append(taken)
+  return seconds
+
+
+def _time(step: Step) -> float:
+  start = time.perf_counter()
+  step()
+  return time.perf_counter() - start
 
 
 def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
-  """Measures memory and profile of one contender.
+  """Measures the memory of one contender.
 
   Args:
     job: with one contender.
@@ -61,27 +96,67 @@ def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
   Returns:
     `peak`, bytes of the process beyond what it has before the model is built:
     weights, optimizer, compiled program and step; `step`, those of a step
-    alone; `gpu`, the peak of a GPU; `profile`, seconds by class. What cannot be
-    read is `None`.
+    alone; `gpu`, the peak of a GPU. What cannot be read is `None`.
   """
   (contender,) = job.contenders
   strategy = _make_strategy(job)
   if contender == step_case.TORCH:
     from benchmarks import torch_bert  # noqa: F401  not the model's memory
-  empty = step_memory.resident_bytes()
+  empty = resident_bytes()
   step = _make_step(job, contender, strategy)
   for _ in range(2):  # compiles; makes what is made late
     step()
   gc.collect()
-  between = step_memory.resident_bytes()
-  peak = step_memory.peak_bytes(step)
-  temporary = step_memory.temporary_bytes(dump)
+  between = resident_bytes()
+  peak = peak_bytes(step)
+  temporary = temporary_bytes(dump)
   return {
     "peak": peak - empty,
     "step": peak - between if temporary is None else temporary,
-    "gpu": step_memory.gpu_peak_bytes(step),
-    "profile": step_profile.profile(step, dump),
+    "gpu": gpu_peak_bytes(step),
   }
+
+
+def resident_bytes() -> int:
+  """Returns the size of the process in memory, freed pages given back."""
+  ctypes.CDLL(None).malloc_trim(0)
+  return _read_status("VmRSS")
+
+
+def peak_bytes(step: Step) -> int:
+  """Runs a step and returns the largest size of the process meanwhile."""
+  ctypes.CDLL(None).malloc_trim(0)
+  pathlib.Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew
+  step()
+  return _read_status("VmHWM")
+
+
+def _read_status(name: str) -> int:
+  match = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.M)
+  return int(match.group(1)) * 1024
+
+
+def gpu_peak_bytes(step: Step) -> int | None:
+  """Runs a step and returns the peak of the first GPU; `None` without one."""
+  if not tf.config.list_physical_devices("GPU"):
+    return None
+  tf.config.experimental.reset_memory_stats("GPU:0")
+  step()
+  return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def temporary_bytes(dump: pathlib.Path) -> int | None:
+  """Returns what XLA allocates for the temporaries of a step.
+
+  The largest program in the folder of `--xla_dump_to` is the step; `None`
+  where nothing was compiled.
+  """
+  paths = dump.glob("*after_optimizations-buffer-assignment.txt")
+  path = max(paths, key=lambda path: path.stat().st_size, default=None)
+  if path is None:
+    return None
+  text = path.read_text("utf-8", errors="replace")
+  return sum(map(int, _TEMPORARY.findall(text)))
 
 
 def _make_step(job: step_jobs.Job, contender: str, strategy):
@@ -90,13 +165,6 @@ def _make_step(job: step_jobs.Job, contender: str, strategy):
 
     return torch_bert.Step(job.case)
   return step_variants.Step(job.case, contender, strategy)
-
-
-def _share_weights(steps: dict) -> None:
-  """Gives all the weights of dense BERT."""
-  tensors = steps[step_case.DENSE].tensors()
-  for step in steps.values():
-    step.load(tensors)
 
 
 def _make_strategy(job: step_jobs.Job) -> tf.distribute.Strategy:

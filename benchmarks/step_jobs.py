@@ -40,8 +40,8 @@ class Job:
   """What a process measures.
 
   Attributes:
-    kind: `times` of all contenders in turns, or memory and profile of one that
-      is `alone`.
+    kind: `times` of all contenders in turns, or the memory of one that is
+      `alone`.
     case: the network and its input.
     contenders: their names; one if it is alone.
     rounds: how often each is timed.
@@ -63,14 +63,20 @@ class Job:
     return cls(**content | {"case": case, "contenders": names})
 
 
+def alone(case: step_case.Case, contender: str, tpu: str = "") -> Job:
+  """Returns the job for a contender's memory.
+
+  Who keeps all has no ratio, and PyTorch's does not depend on XLA either.
+  """
+  if contender not in step_case.DROPPING:
+    case = dataclasses.replace(case, keep_ratio=1.0)
+  if contender == step_case.TORCH:
+    case = dataclasses.replace(case, xla=False)
+  return Job(ALONE, case, (contender,), tpu=tpu)
+
+
 def run(job: Job) -> dict:
-  """Runs a job in a new process.
-
-  Args:
-    job: what to measure.
-
-  Returns:
-    What the process measured: see `step_child`.
+  """Runs a job in a new process and returns what `step_child` measured.
 
   Raises:
     DoesNotFitError: too little memory.
@@ -88,7 +94,7 @@ def run(job: Job) -> dict:
         cwd=_ROOT,
         env=os.environ | _environment(job, name),
       ).returncode
-    check(code, (folder / "log").read_text("utf-8", errors="replace"))
+    check_end(code, (folder / "log").read_text("utf-8", errors="replace"))
     return json.loads((folder / "result").read_text("utf-8"))
 
 
@@ -105,7 +111,7 @@ def _environment(job: Job, folder: str) -> dict[str, str]:
   return variables
 
 
-def check(code: int, log: str) -> None:
+def check_end(code: int, log: str) -> None:
   """Raises unless a process ended well.
 
   Args:

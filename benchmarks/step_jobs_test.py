@@ -14,7 +14,7 @@ from token_dropping.common import errors
 
 
 def test_success_passes_whatever_it_prints():
-  step_jobs.check(0, "ValueError: out of memory")
+  step_jobs.check_end(0, "ValueError: out of memory")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_success_passes_whatever_it_prints():
 )
 def test_too_little_memory(code, log):
   with pytest.raises(step_jobs.DoesNotFitError):
-    step_jobs.check(code, log)
+    step_jobs.check_end(code, log)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_too_little_memory(code, log):
 )
 def test_other_failures_are_one_line(log, received):
   with pytest.raises(errors.UserError) as caught:
-    step_jobs.check(3, log)
+    step_jobs.check_end(3, log)
   assert str(caught.value) == (
     f"a measuring process must succeed. Received: {received}"
   )
@@ -62,3 +62,15 @@ def test_a_job_is_read_as_it_was_written(tmp_path):
   job = step_jobs.Job(step_jobs.ALONE, step_testing.BASE, ("ours",), 3, "local")
   (tmp_path / "job").write_text(json.dumps(dataclasses.asdict(job)))
   assert step_jobs.Job.read(tmp_path / "job") == job
+
+
+def test_alone_is_measured_once_for_all_ratios():
+  case = dataclasses.replace(step_testing.BASE, keep_ratio=0.25)
+  whole = dataclasses.replace(case, keep_ratio=1.0)
+  for name, of_name in (
+    ("ours", case),
+    ("published", case),
+    ("dense", whole),
+    ("torch", dataclasses.replace(whole, xla=False)),
+  ):
+    assert step_jobs.alone(case, name).case == of_name

@@ -2,9 +2,7 @@
 """Pictures of what is saved beside what could be saved."""
 
 import collections
-import dataclasses
 import pathlib
-from collections.abc import Callable
 
 from matplotlib import figure
 
@@ -20,46 +18,8 @@ _COLORS = {
   step_case.LAYERWISE: "tab:green",
   step_case.TORCH: "tab:red",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Axis:
-  """What a picture varies along x.
-
-  Attributes:
-    field: of a case.
-    label: of the axis.
-    panel: from a case to the title of its panel, of all that is equal there.
-  """
-
-  field: str
-  label: str
-  panel: Callable[[step_case.Case], str]
-
-  def of(self, case: step_case.Case) -> float:
-    """Returns where a case stands."""
-    return getattr(case, self.field)
-
-
-_AXES = (
-  _Axis(
-    "keep_ratio",
-    "share of kept tokens",
-    lambda case: (
-      f"{case.network}, S = {case.seq_length}, B = {case.batch_size}, "
-      f"dropout {case.dropout:g}"
-    ),
-  ),
-  _Axis(
-    "seq_length",
-    "sequence length",
-    lambda case: (
-      f"{case.network}, keep {case.keep_ratio:g}, "
-      f"{case.seq_length * case.batch_size:,} tokens a step, "
-      f"dropout {case.dropout:g}"
-    ),
-  ),
-)
+# What a picture varies along x, and the name of that axis.
+_AXES = {"keep_ratio": "share of kept tokens", "seq_length": "sequence length"}
 
 
 def draw(results: step_results.Results, folder: str) -> list[str]:
@@ -67,11 +27,7 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
 
   One picture for each numeric type, with and without XLA, and axis; in it a
   panel for what was measured at two places or more. Lines are measured, dashed
-  ones the cost model's.
-
-  Args:
-    results: the measurements.
-    folder: where to write `.png` and `.svg`.
+  ones the cost model's. Writes `.png` and `.svg`.
 
   Returns:
     Names of the PNG files.
@@ -82,12 +38,12 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
       groups[case.dtype, case.xla].append(case)
   names = []
   for (dtype, xla), cases in sorted(groups.items()):
-    for axis in _AXES:
-      panels = _panels(axis, cases)
+    for field in _AXES:
+      panels = _panels(field, cases)
       if not panels:
         continue
-      name = f"step_time_{dtype}_{'xla' if xla else 'no_xla'}_{axis.field}"
-      picture = _picture(results, axis, panels)
+      name = f"step_time_{dtype}_{'xla' if xla else 'no_xla'}_{field}"
+      picture = _picture(results, field, panels)
       picture.suptitle(f"{dtype}, XLA {'on' if xla else 'off'}")
       for kind in ("png", "svg"):
         picture.savefig(pathlib.Path(folder, f"{name}.{kind}"), dpi=100)
@@ -95,20 +51,30 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   return names
 
 
-def _panels(axis: _Axis, cases: list) -> dict[str, list]:
+def _panels(field: str, cases: list) -> dict[str, list]:
   """Returns the cases of each panel that has at least two places."""
   panels = collections.defaultdict(list)
-  for case in sorted(cases, key=axis.of):
-    panels[axis.panel(case)].append(case)
+  for case in sorted(cases, key=lambda case: getattr(case, field)):
+    panels[_title(field, case)].append(case)
   return {
-    title: found
-    for title, found in panels.items()
-    if len({axis.of(case) for case in found}) > 1
+    title: inside
+    for title, inside in panels.items()
+    if len({getattr(case, field) for case in inside}) > 1
   }
 
 
+def _title(field: str, case: step_case.Case) -> str:
+  """Returns all that is equal in a panel."""
+  if field == "keep_ratio":
+    equal = f"S = {case.seq_length}, B = {case.batch_size}"
+  else:
+    tokens = case.seq_length * case.batch_size
+    equal = f"keep {case.keep_ratio:g}, {tokens:,} tokens a step"
+  return f"{case.network}, {equal}, dropout {case.dropout:g}"
+
+
 def _picture(
-  results: step_results.Results, axis: _Axis, panels: dict
+  results: step_results.Results, field: str, panels: dict
 ) -> figure.Figure:
   columns = min(3, len(panels))
   rows = -(-len(panels) // columns)
@@ -116,10 +82,10 @@ def _picture(
   axes = picture.subplots(rows, columns, squeeze=False).flat
   for panel, (title, cases) in zip(axes, panels.items(), strict=False):
     panel.set_title(title, fontsize="medium")
-    panel.set_xlabel(axis.label)
+    panel.set_xlabel(_AXES[field])
     panel.set_ylabel("step time / dense BERT")
-    _lines(panel, results, axis, cases)
-    panel.set_xticks([axis.of(case) for case in cases])
+    _draw_lines(panel, results, field, cases)
+    panel.set_xticks([getattr(case, field) for case in cases])
     panel.set_ylim(bottom=0)
   for panel in list(axes)[len(panels) :]:
     panel.set_visible(False)
@@ -127,19 +93,15 @@ def _picture(
   return picture
 
 
-def _lines(
-  panel, results: step_results.Results, axis: _Axis, cases: list
+def _draw_lines(
+  panel, results: step_results.Results, field: str, cases: list
 ) -> None:
   for name, color in _COLORS.items():
     measured = [case for case in cases if name in results.times(case)]
-    places = [axis.of(case) for case in measured]
+    places = [getattr(case, field) for case in measured]
     times = [results.times(case) for case in measured]
-    panel.plot(
-      places,
-      [each[name].median / each[step_case.DENSE].median for each in times],
-      "o-",
-      color=color,
-      label=step_report.NAMES[name],
-    )
+    ratios = [t[name].median / t[step_case.DENSE].median for t in times]
+    label = step_report.NAMES[name]
+    panel.plot(places, ratios, "o-", color=color, label=label)
     macs = [case.mac_ratio(name) for case in measured]
     panel.plot(places, macs, "--", color=color)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurements as Markdown, for the documentation."""
+"""The measurements as Markdown, for the documentation, and held to targets.
 
-from collections.abc import Iterable
+The targets are for 12 layers, S = 512, half of the tokens kept, 76 predictions,
+float32, XLA and the published dropout.
+"""
+
+import dataclasses
 
 from benchmarks import step_case
-from benchmarks import step_profile
 from benchmarks import step_results
-from benchmarks import step_targets
-from benchmarks import timing
 from token_dropping.common import provenance
 
 NAMES = {
@@ -31,12 +32,74 @@ _MEMORY_NOTES = (
   "peak of the process beyond its size between steps. *First call* traces and "
   "compiles."
 )
-_PROFILE_NOTES = (
-  "Milliseconds of a step in which an operation of the class was under way, by "
-  "the profiler. Classes run at once, so they add up to more than the step, "
-  "and a fusion counts as what it contains. *Dropping* is the sum of gathers, "
-  "sorting, masks and importance over the dense step's time: an upper bound, "
-  "since words and predictions are gathered without dropping too."
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+  """A bound on what ours takes over what another contender takes.
+
+  Attributes:
+    name: what is measured.
+    width: D of the network.
+    bound: the largest ratio that meets it.
+    over: the other contender.
+    memory: `step` or `peak` of the memory; nothing is the step's time.
+    at_least: the ratio is the other's time over ours, and `bound` the least.
+  """
+
+  name: str
+  width: int
+  bound: float
+  over: str = step_case.DENSE
+  memory: str = ""
+  at_least: bool = False
+
+  def applies_to(self, case: step_case.Case) -> bool:
+    """Whether the target is for a case."""
+    batch = case.batch_size
+    return case == step_case.Case(
+      self.width, 12, 30522, 512, 0.5, batch, True, "float32", 0.1
+    )
+
+  def measure(
+    self, results: step_results.Results, case: step_case.Case
+  ) -> float | None:
+    """Returns the ratio, `None` where it was not measured."""
+    ours, other = (
+      self._measured(results, case, name)
+      for name in (step_case.OURS, self.over)
+    )
+    if not ours or not other:
+      return None
+    return other / ours if self.at_least else ours / other
+
+  def _measured(self, results, case, contender: str) -> float | None:
+    if self.memory:
+      return (results.alone(case, contender) or {}).get(self.memory)
+    summary = results.times(case).get(contender)
+    return summary and summary.median
+
+  def verdict(self, value: float, noise: str) -> str:
+    """Returns `met`, `missed`, or why that cannot be told."""
+    met = value >= self.bound if self.at_least else value <= self.bound
+    return noise or ("met" if met else "missed")
+
+
+TARGETS = (
+  Target("step time / dense BERT", 768, 0.65),
+  Target("step time / dense BERT", 256, 0.60),
+  Target(
+    "step time / published token dropping", 768, 0.92, step_case.PUBLISHED
+  ),
+  Target("memory of the step / dense BERT", 768, 0.75, memory="step"),
+  Target("memory of the process / dense BERT", 768, 0.75, memory="peak"),
+  Target(
+    "tokens a second / Hugging Face in PyTorch",
+    768,
+    2.0,
+    step_case.TORCH,
+    at_least=True,
+  ),
 )
 
 
@@ -55,7 +118,7 @@ def format_report(
     _introduction(results, max_spread),
     "## Targets",
     "12 layers, S = 512, half of the tokens kept, float32, XLA, dropout 0.1.",
-    step_targets.table(results, max_spread),
+    target_table(results, max_spread),
     "## Time",
     _TIME_NOTES,
     _time_table(results, max_spread),
@@ -63,46 +126,48 @@ def format_report(
     "## Memory and compilation",
     _MEMORY_NOTES,
     _memory_table(results),
-    "## Where the time goes",
-    _PROFILE_NOTES,
-    _profile_table(results),
   ]
   return "\n\n".join(parts) + "\n"
 
 
 def noise_lines(results: step_results.Results, max_spread: float) -> list[str]:
   """Returns a line for every case whose times cannot be compared."""
-  lines = []
-  for case in results.cases():
-    noise = timing.noise(list(results.times(case).values()), max_spread)
-    if noise:
-      lines.append(f"{case}: {noise}")
-  return lines
+  noise = {
+    case: step_results.noise(list(results.times(case).values()), max_spread)
+    for case in results.cases()
+  }
+  return [f"{case}: {reason}" for case, reason in noise.items() if reason]
 
 
 def _introduction(results: step_results.Results, max_spread: float) -> str:
-  def listed(name: str) -> str:
-    return ", ".join(results.facts(name))
-
+  commits, dates = (", ".join(results.facts(n)) for n in ("commit", "date"))
   commands = "\n".join(f"    {line}" for line in results.facts("command"))
   return (
     f"{provenance.describe(results.machine)}.\n\n"
-    f"Commit {listed('commit')}, {listed('date')}. Times whose spread is over "
+    f"Commit {commits}, {dates}. Times whose spread is over "
     f"{max_spread:g} are not believed.\n\n{commands}"
   )
 
 
+def target_table(results: step_results.Results, max_spread: float) -> str:
+  """Returns the targets and what became of them, as Markdown."""
+  rows = []
+  for target in TARGETS:
+    bound = f"{'≥' if target.at_least else '≤'} {target.bound:.2f}"
+    start = [target.name, str(target.width)]
+    measured = []
+    for case in filter(target.applies_to, results.cases()):
+      value, times = target.measure(results, case), results.times(case)
+      if value is not None:
+        names = () if target.memory else (step_case.OURS, target.over)
+        noise = step_results.noise([times[name] for name in names], max_spread)
+        cells = [str(case.batch_size), bound, f"{value:.3f}"]
+        measured.append([*start, *cells, target.verdict(value, noise)])
+    rows += measured or [[*start, "", bound, "", "not measured"]]
+  return _table(["target", "D", "B", "bound", "measured", ""], rows)
+
+
 def _time_table(results: step_results.Results, max_spread: float) -> str:
-  header = [
-    *_CASE_COLUMNS,
-    "",
-    "s/step",
-    "spread",
-    "tokens/s",
-    "/ dense",
-    "multiply-adds",
-    "",
-  ]
   rows = []
   for case in results.cases():
     times = results.times(case)
@@ -114,72 +179,38 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
         [
           *_case_cells(case),
           NAMES[name],
-          _number(summary.median),
+          _seconds(summary.median),
           "" if summary.spread is None else f"{summary.spread:.3f}",
           f"{case.batch_size * case.seq_length / summary.median:,.0f}",
           f"{summary.median / dense.median:.3f}",
           f"{case.mac_ratio(name):.3f}",
-          timing.noise([summary, dense], max_spread),
+          step_results.noise([summary, dense], max_spread),
         ]
       )
-  return _table(header, rows)
+  header = ["s/step", "spread", "tokens/s", "/ dense", "multiply-adds", ""]
+  return _table([*_CASE_COLUMNS, "", *header], rows)
 
 
 def _memory_table(results: step_results.Results) -> str:
-  header = [
-    *_CASE_COLUMNS,
-    "",
-    "all, GiB",
-    "/ dense",
-    "step, GiB",
-    "/ dense",
-    "GPU, GiB",
-    "first call, s",
-  ]
   rows = []
-  for case, name, alone in _alone(results):
-    dense = results.alone(case, step_case.DENSE) or {}
-    first = results.first_calls(case).get(name)
-    rows.append(
-      [
-        *_case_cells(case),
-        NAMES[name],
-        *_sized(alone, dense, "peak"),
-        *_sized(alone, dense, "step"),
-        _gib(alone["gpu"]),
-        "" if first is None else f"{first:.1f}",
-      ]
-    )
-  return _table(header, rows)
-
-
-def _profile_table(results: step_results.Results) -> str:
-  classes = step_profile.CLASSES
-  header = [*_CASE_COLUMNS, "", *classes, "dropping"]
-  rows = []
-  for case, name, alone in _alone(results):
-    if alone["profile"]:
-      share = None
-      if name in step_case.DROPPING:
-        share = step_targets.dropping_share(results, case, name)
-      rows.append(
-        [
-          *_case_cells(case),
-          NAMES[name],
-          *(f"{1000 * alone['profile'][each]:.1f}" for each in classes),
-          "" if share is None else f"{share:.4f}",
-        ]
-      )
-  return _table(header, rows)
-
-
-def _alone(results: step_results.Results) -> Iterable[tuple]:
-  """Yields case, contender and its measurement alone, where there is one."""
   for case in results.cases():
+    dense = results.alone(case, step_case.DENSE) or {}
     for name in step_case.CONTENDERS:
       alone = results.alone(case, name)
       if alone:
-        yield case, name, alone
+        first = results.first_calls(case).get(name)
+        rows.append(
+          [
+            *_case_cells(case),
+            NAMES[name],
+            *_sized(alone, dense, "peak"),
+            *_sized(alone, dense, "step"),
+            _gib(alone["gpu"]),
+            "" if first is None else f"{first:.1f}",
+          ]
+        )
+  sizes = ["all, GiB", "/ dense", "step, GiB", "/ dense", "GPU, GiB"]
+  return _table([*_CASE_COLUMNS, "", *sizes, "first call, s"], rows)
 
 
 def _case_cells(case: step_case.Case) -> list[str]:
@@ -206,7 +237,7 @@ def _gib(size: int | None) -> str:
   return "" if size is None else f"{size / 2**30:.2f}"
 
 
-def _number(seconds: float) -> str:
+def _seconds(seconds: float) -> str:
   return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.4f}"
 
 

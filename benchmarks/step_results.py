@@ -5,15 +5,59 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import statistics
 
 from benchmarks import step_case
 from benchmarks import step_jobs
-from benchmarks import timing
 from token_dropping.common import errors
 from token_dropping.common import provenance
 
 FILE = "step_time.json"
 PACKAGES = ("tensorflow", "tf-models-official", "torch", "transformers")
+MIN_ROUNDS = 4  # fewer have no quartiles worth the name
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """Times of one contender.
+
+  Attributes:
+    median: seconds.
+    spread: interquartile range over median; `None` of fewer than `MIN_ROUNDS`.
+
+  Example:
+
+  >>> Summary.of([1.0, 2.0, 3.0, 4.0, 5.0])
+  Summary(median=3.0, spread=0.6666666666666666)
+  """
+
+  median: float
+  spread: float | None
+
+  @classmethod
+  def of(cls, seconds: list[float]) -> "Summary":
+    """Summarizes at least one time."""
+    median = statistics.median(seconds)
+    if len(seconds) < MIN_ROUNDS:
+      return cls(median, None)
+    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    return cls(median, (high - low) / median)
+
+
+def noise(summaries: list[Summary], bound: float) -> str:
+  """Says why times cannot be compared, or nothing if they can.
+
+  Example:
+
+  >>> noise([Summary(1.0, 0.02), Summary(2.0, 0.3)], bound=0.1)
+  'too noisy to tell (spread 0.300, bound 0.1)'
+  """
+  spreads = [summary.spread for summary in summaries]
+  if None in spreads:
+    return f"too few rounds to tell (at least {MIN_ROUNDS})"
+  if max(spreads, default=0.0) > bound:
+    return f"too noisy to tell (spread {max(spreads):.3f}, bound {bound:g})"
+  return ""
 
 
 class Results:
@@ -33,7 +77,8 @@ class Results:
       try:
         content = json.loads(self._path.read_text("utf-8"))
         self.machine = content["machine"]
-        self._records = content["records"]
+        for record in content["records"].values():
+          self._records[_key(record)] = record
       except (ValueError, KeyError, TypeError) as error:
         raise errors.UserError(
           f"{self._path} must be a file of this benchmark. "
@@ -41,11 +86,7 @@ class Results:
         ) from error
 
   def continue_on(self, machine: dict) -> None:
-    """Refuses measurements of another machine; remembers this one.
-
-    Raises:
-      UserError: the file holds those of another.
-    """
+    """Refuses measurements of another machine; remembers this one."""
     if self.machine not in ({}, machine):
       raise errors.UserError(
         "--output_dir must be new or hold measurements of this machine with "
@@ -56,23 +97,20 @@ class Results:
 
   def has(self, job: step_jobs.Job) -> bool:
     """Whether a job needs no measuring: done, or known not to fit."""
-    record = self._records.get(_key(job.kind, job.case, job.contenders))
+    record = self._records.get(_key(dataclasses.asdict(job)))
     if record is None:
       return False
     return record["result"] is None or record["rounds"] >= job.rounds
 
   def add(self, job: step_jobs.Job, result: dict | None, command: str) -> None:
     """Writes a measurement down; `None` where it does not fit memory."""
-    self._records[_key(job.kind, job.case, job.contenders)] = {
-      "kind": job.kind,
-      "case": dataclasses.asdict(job.case),
-      "contenders": list(job.contenders),
-      "rounds": job.rounds,
+    record = dataclasses.asdict(job) | {
       "commit": provenance.commit(),
       "date": datetime.date.today().isoformat(),
       "command": command,
       "result": result,
     }
+    self._records[_key(record)] = record
     content = {"machine": self.machine, "records": self._records}
     self._path.parent.mkdir(parents=True, exist_ok=True)
     part = self._path.with_suffix(".part")
@@ -84,56 +122,38 @@ class Results:
     times = (r for r in self._records.values() if r["kind"] == step_jobs.TIMES)
     return list(dict.fromkeys(step_case.Case(**r["case"]) for r in times))
 
-  def times(self, case: step_case.Case) -> dict[str, timing.Summary]:
-    """Returns the times of a case by contender; empty if it does not fit.
-
-    Of several measurements with other contenders, that with the most.
-    """
-    found = [
-      {
-        name: timing.Summary.of(seconds)
-        for name, seconds in record["result"]["seconds"].items()
-      }
-      for record in self._of(step_jobs.TIMES, case)
-    ]
-    return max(found, key=len, default={})
+  def times(self, case: step_case.Case) -> dict[str, Summary]:
+    """Returns the times of a case by contender; empty if it does not fit."""
+    seconds = self._of_most("seconds", case)
+    return {name: Summary.of(rounds) for name, rounds in seconds.items()}
 
   def first_calls(self, case: step_case.Case) -> dict[str, float]:
     """Returns the seconds of first calls, which compile, by contender."""
-    found = [r["result"]["first"] for r in self._of(step_jobs.TIMES, case)]
+    return self._of_most("first", case)
+
+  def _of_most(self, name: str, case: step_case.Case) -> dict:
+    """Returns what was timed of most contenders, if several times."""
+    found = [
+      record["result"][name]
+      for record in self._records.values()
+      if record["kind"] == step_jobs.TIMES
+      and record["result"]
+      and step_case.Case(**record["case"]) == case
+    ]
     return max(found, key=len, default={})
 
   def alone(self, case: step_case.Case, contender: str) -> dict | None:
-    """Returns memory and profile of a contender, if they were measured."""
-    key = _key(step_jobs.ALONE, alone_case(case, contender), (contender,))
-    return self._records.get(key, {}).get("result")
+    """Returns the memory of a contender, if it was measured."""
+    job = step_jobs.alone(case, contender)
+    return self._records.get(_key(dataclasses.asdict(job)), {}).get("result")
 
   def facts(self, name: str) -> list[str]:
     """Returns all values of `commit`, `date` or `command`, each once."""
     return sorted({record[name] for record in self._records.values()})
 
-  def _of(self, kind: str, case: step_case.Case) -> list[dict]:
-    return [
-      record
-      for record in self._records.values()
-      if record["kind"] == kind
-      and record["result"]
-      and record["case"] == dataclasses.asdict(case)
-    ]
 
-
-def alone_case(case: step_case.Case, contender: str) -> step_case.Case:
-  """Returns what decides about a contender: who keeps all has no ratio.
-
-  PyTorch's does not depend on XLA either.
-  """
-  if contender not in step_case.DROPPING:
-    case = dataclasses.replace(case, keep_ratio=1.0)
-  if contender == step_case.TORCH:
-    case = dataclasses.replace(case, xla=False)
-  return case
-
-
-def _key(kind: str, case: step_case.Case, contenders: tuple[str, ...]) -> str:
-  values = ",".join(f"{k}={v}" for k, v in dataclasses.asdict(case).items())
-  return f"{kind} {'+'.join(contenders)} {values}"
+def _key(record: dict) -> str:
+  """Returns what was measured as text, by a record or a job's fields."""
+  case = dataclasses.asdict(step_case.Case(**record["case"]))
+  values = ",".join(f"{name}={value}" for name, value in case.items())
+  return f"{record['kind']} {'+'.join(record['contenders'])} {values}"

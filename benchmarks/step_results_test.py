@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import step_jobs
 from benchmarks import step_results
-from benchmarks import timing
 from tests import step_testing
 from token_dropping.common import errors
 from token_dropping.common import provenance
@@ -24,13 +23,13 @@ def _job(rounds=4, names=("dense", "ours"), kind=step_jobs.TIMES):
 def test_measurements_are_read_again(tmp_path):
   results = step_testing.make_results(tmp_path / "new")
   step_testing.add_times(results, CASE, dense=[1.0, 2.0, 3.0], ours=[1.0] * 3)
-  step_testing.add_alone(results, CASE, "ours", gib=1.0, sorting=0.5)
+  step_testing.add_alone(results, CASE, "ours", gib=1.0)
 
   results = step_testing.make_results(tmp_path / "new")
   assert results.cases() == [CASE]
   assert results.times(CASE) == {
-    "dense": timing.Summary(2.0, None),
-    "ours": timing.Summary(1.0, None),
+    "dense": step_results.Summary(2.0, None),
+    "ours": step_results.Summary(1.0, None),
   }
   assert results.first_calls(CASE) == {"dense": 60.0, "ours": 60.0}
   assert results.alone(CASE, "ours")["peak"] == 2**30
@@ -73,15 +72,17 @@ def test_the_measurement_with_the_most_contenders_counts(tmp_path):
   }
 
 
-def test_alone_is_measured_once_for_all_ratios():
-  case = dataclasses.replace(CASE, xla=True)
-  whole = dataclasses.replace(case, keep_ratio=1.0)
-  assert step_results.alone_case(case, "ours") == case
-  assert step_results.alone_case(case, "published") == case
-  assert step_results.alone_case(case, "dense") == whole
-  assert step_results.alone_case(case, "torch") == dataclasses.replace(
-    whole, xla=False
-  )
+def test_a_field_that_files_of_before_lack_has_its_default(tmp_path):
+  results = step_testing.make_results(tmp_path)
+  step_testing.add_times(results, CASE, dense=[1.0] * 4, ours=[1.0] * 4)
+  path = tmp_path / step_results.FILE
+  content = json.loads(path.read_text())
+  (record,) = content["records"].values()
+  del record["case"]["norm_first"]
+  path.write_text(json.dumps(content | {"records": {"of before": record}}))
+  results = step_testing.make_results(tmp_path)
+  assert results.has(_job()) and results.cases() == [CASE]
+  assert list(results.times(CASE)) == ["dense", "ours"]
 
 
 def test_another_machine_is_refused(tmp_path):
@@ -119,3 +120,33 @@ def test_this_machine_is_the_same_after_json():
   assert json.loads(json.dumps(machine)) == machine
   assert machine["cores"] >= 1 and machine["memory_gib"] > 0
   assert machine["versions"]["tensorflow"].startswith("2.")
+
+
+@pytest.mark.parametrize(
+  ("seconds", "median", "spread"),
+  [
+    # Quartiles of 1 2 3 4 10 are 2 and 4.
+    ([10.0, 1.0, 3.0, 2.0, 4.0], 3.0, 2 / 3),
+    ([2.0, 2.0, 2.0, 2.0], 2.0, 0.0),
+    ([1.0, 2.0], 1.5, None),
+    ([1.0, 2.0, 6.0], 2.0, None),
+  ],
+)
+def test_summary(seconds, median, spread):
+  assert step_results.Summary.of(seconds) == step_results.Summary(
+    median, spread
+  )
+
+
+@pytest.mark.parametrize(
+  ("spreads", "message"),
+  [
+    ([0.02, 0.1], ""),
+    ([], ""),
+    ([0.02, 0.11], "too noisy to tell (spread 0.110, bound 0.1)"),
+    ([0.5, None], "too few rounds to tell (at least 4)"),
+  ],
+)
+def test_noise(spreads, message):
+  summaries = [step_results.Summary(1.0, spread) for spread in spreads]
+  assert step_results.noise(summaries, bound=0.1) == message

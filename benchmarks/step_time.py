@@ -8,9 +8,9 @@ Times Model Garden's BERT, the published token dropping built from the layers
 that Model Garden ships, this project and, where it is installed, Hugging Face's
 BERT in PyTorch: in one process, in turns, with the same weights and data, for
 every combination of the flags. Then measures the memory of each in a process of
-its own and, with XLA, where its time goes. Every measurement is written to
-`step_time.json` at once and not repeated: an interrupted run goes on.
-`step_time.md` and the plots are made from that file.
+its own. Every measurement is written to `step_time.json` at once and not
+repeated: an interrupted run goes on. `step_time.md` and the plots are made from
+that file.
 
 Runs on the first GPU if TensorFlow sees one, on a TPU with `--tpu`, which has
 not been tried; there PyTorch is left out. BERT-base at S = 512 takes about ten
@@ -18,36 +18,80 @@ minutes a case on two cores. Needs the extra `benchmarks`.
 """
 
 import importlib.util
+import itertools
 import pathlib
 import shlex
 import sys
 
+import tensorflow as tf
 from absl import flags
 
 from benchmarks import step_case
-from benchmarks import step_flags
 from benchmarks import step_jobs
+from benchmarks import step_plots
 from benchmarks import step_report
 from benchmarks import step_results
-from benchmarks import step_targets
 from token_dropping.common import errors
 from token_dropping.common import provenance
 
 REPORT = "step_time.md"
+_ALL = ",".join(step_case.CONTENDERS)
+_SWITCH = {"on": True, "off": False}
+_HEADS = step_case.HEAD_WIDTH
+# Of each list of numbers: its type, what must hold, and the rule in words.
+_NUMBERS = {
+  "widths": (
+    int,
+    lambda n: 0 < n < _HEADS or (n > 0 and n % _HEADS == 0),
+    f"whole numbers, multiples of {_HEADS} or smaller ones",
+  ),
+  "seq_lengths": (int, lambda n: n > 1, "whole numbers above 1"),
+  "keep_ratios": (float, lambda n: 0 < n <= 1, "numbers in (0, 1]"),
+  "batch_sizes": (int, lambda n: n > 0, "positive whole numbers"),
+}
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines what to measure."""
+  for define, name, default, text in (
+    (flags.DEFINE_list, "widths", "256,512,768", "D; feed-forward of 4 D."),
+    (flags.DEFINE_list, "seq_lengths", "128,512,1024,2048", "S."),
+    (flags.DEFINE_list, "keep_ratios", "1.0,0.75,0.5,0.25", "K / S."),
+    (flags.DEFINE_list, "batch_sizes", "8,2,1,1", "B: one, or one for each S."),
+    (flags.DEFINE_list, "xla", "on,off", "`on`, `off`, or both."),
+    (flags.DEFINE_list, "dtypes", ",".join(step_case.DTYPES), "Numeric types."),
+    (
+      flags.DEFINE_list,
+      "contenders",
+      ",".join(step_case.CONTENDERS),
+      "Who is measured.",
+    ),
+    (flags.DEFINE_integer, "num_layers", 12, "L."),
+    (flags.DEFINE_integer, "vocab_size", 30522, "V."),
+    (flags.DEFINE_integer, "steps", 15, "Rounds of a step of each contender."),
+    (flags.DEFINE_float, "dropout", 0.1, "Of all layers."),
+    (flags.DEFINE_bool, "norm_first", False, "Normalized before each block."),
+    (
+      flags.DEFINE_float,
+      "max_spread",
+      0.1,
+      "Times of which the interquartile range over the median is larger are "
+      "called too noisy.",
+    ),
+    (flags.DEFINE_bool, "alone", True, "Also measure memory."),
+    (flags.DEFINE_string, "tpu", "", "Name of a TPU, or local."),
+    (flags.DEFINE_string, "output_dir", "runs/step_time", "Where to write."),
+    (flags.DEFINE_bool, "report_only", False, "Measure nothing."),
+  ):
+    define(name, default, text, flag_values=values)
 
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Measures what is missing, writes the report, prints the targets."""
   del argv
-  cases = step_flags.read_cases(values)
-  contenders = step_flags.read_contenders(values)
+  cases, contenders = read_cases(values), read_contenders(values)
   errors.require(
     values.max_spread > 0, "--max_spread must be positive", values.max_spread
-  )
-  errors.require(
-    importlib.util.find_spec("matplotlib") is not None,
-    "matplotlib must be installed, with the extra `benchmarks`",
-    "no such package",
   )
   results = step_results.Results(values.output_dir)
   if not values.report_only:
@@ -55,42 +99,137 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     command = shlex.join(
       ["python", "-m", "benchmarks.step_time", *sys.argv[1:]]
     )
-    measure(results, list_jobs(cases, contenders, values), command)
-  print(write_report(results, values.output_dir, values.max_spread))
+    _measure(results, _list_jobs(cases, contenders, values), command)
+  print(_write_report(results, values.output_dir, values.max_spread))
 
 
-def list_jobs(
+def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
+  """Returns every combination of the flags; raises `UserError`."""
+  numbers = {name: _read_numbers(values, name) for name in _NUMBERS}
+  lengths, batches = numbers["seq_lengths"], numbers["batch_sizes"]
+  errors.require(
+    len(batches) in (1, len(lengths)),
+    f"--batch_sizes must be one, or one for each of {len(lengths)} sequence "
+    "lengths",
+    ",".join(values.batch_sizes),
+  )
+  if len(batches) == 1:
+    batches *= len(lengths)
+  switches = [_SWITCH[word] for word in _words(values, "xla", tuple(_SWITCH))]
+  dtypes = _words(values, "dtypes", step_case.DTYPES)
+  _check_network(values)
+  return [
+    step_case.Case(
+      width=width,
+      num_layers=values.num_layers,
+      vocab_size=values.vocab_size,
+      seq_length=length,
+      keep_ratio=ratio,
+      batch_size=batch,
+      xla=xla,
+      dtype=dtype,
+      dropout=values.dropout,
+      norm_first=values.norm_first,
+    )
+    for xla, dtype, width, (length, batch), ratio in itertools.product(
+      switches,
+      dtypes,
+      numbers["widths"],
+      zip(lengths, batches, strict=True),
+      numbers["keep_ratios"],
+    )
+  ]
+
+
+def read_contenders(values: flags.FlagValues) -> tuple[str, ...]:
+  """Returns who is measured, without those that cannot be; says who not."""
+  names = _words(values, "contenders", step_case.CONTENDERS)
+  errors.require(
+    step_case.DENSE in names,
+    f"--contenders must name {step_case.DENSE}, which the others are compared "
+    "with",
+    ",".join(names),
+  )
+  reason = None
+  if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
+    reason = "torch and transformers are not installed"
+  elif values.tpu or tf.config.list_physical_devices("GPU"):
+    reason = "it would run on the CPU"
+  elif values.norm_first:
+    reason = "its BERT is normalized after each block"
+  if step_case.TORCH in names and reason:
+    print(f"{step_case.TORCH} is left out: {reason}", file=sys.stderr)
+    names.remove(step_case.TORCH)
+  return tuple(names)
+
+
+def _check_network(values: flags.FlagValues) -> None:
+  errors.require(
+    values.num_layers > 1, "--num_layers must be at least 2", values.num_layers
+  )
+  errors.require(
+    values.vocab_size > step_case.FIRST_WORD,
+    f"--vocab_size must be above {step_case.FIRST_WORD}, the special ids",
+    values.vocab_size,
+  )
+  errors.require(
+    0 <= values.dropout < 1, "--dropout must be in [0, 1)", values.dropout
+  )
+  errors.require(values.steps > 0, "--steps must be positive", values.steps)
+
+
+def _read_numbers(values: flags.FlagValues, name: str) -> list:
+  kind, holds, rule = _NUMBERS[name]
+  received = values[name].value
+  try:
+    numbers = [kind(text) for text in received]
+  except ValueError:
+    numbers = []
+  errors.require(
+    numbers and all(map(holds, numbers)),
+    f"--{name} must be {rule}",
+    ",".join(received),
+  )
+  return numbers
+
+
+def _words(
+  values: flags.FlagValues, name: str, allowed: tuple[str, ...]
+) -> list[str]:
+  """Returns the words of a flag, in the order of `allowed`."""
+  received = values[name].value
+  errors.require(
+    received and set(received) <= set(allowed),
+    f"--{name} must be some of {', '.join(allowed)}",
+    ",".join(received),
+  )
+  return [word for word in allowed if word in received]
+
+
+def _list_jobs(
   cases: list[step_case.Case],
   contenders: tuple[str, ...],
   values: flags.FlagValues,
 ) -> list[step_jobs.Job]:
-  """Returns what to measure: for each case times, then memory and profile."""
+  """Returns what to measure: for each case times, then memory."""
   jobs = []
   for case in cases:
     jobs.append(
       step_jobs.Job(step_jobs.TIMES, case, contenders, values.steps, values.tpu)
     )
     if values.alone:
-      jobs += [
-        step_jobs.Job(
-          step_jobs.ALONE,
-          step_results.alone_case(case, name),
-          (name,),
-          tpu=values.tpu,
-        )
-        for name in contenders
-      ]
+      jobs += [step_jobs.alone(case, name, values.tpu) for name in contenders]
   return list(dict.fromkeys(jobs))
 
 
-def measure(
+def _measure(
   results: step_results.Results, jobs: list[step_jobs.Job], command: str
 ) -> None:
   """Runs the jobs that are not done yet, telling how far it is."""
   for number, job in enumerate(jobs, 1):
-    what = f"{job.kind} of {', '.join(job.contenders)}: {job.case}"
     if results.has(job):
       continue
+    what = f"{job.kind} of {', '.join(job.contenders)}: {job.case}"
     print(f"[{number}/{len(jobs)}] {what}", file=sys.stderr, flush=True)
     try:
       result = step_jobs.run(job)
@@ -100,30 +239,24 @@ def measure(
     results.add(job, result, command)
 
 
-def write_report(
+def _write_report(
   results: step_results.Results, folder: str, max_spread: float
 ) -> str:
-  """Writes report and plots; returns a summary.
-
-  Raises:
-    UserError: nothing has been measured.
-  """
+  """Writes report and plots; returns a summary."""
   errors.require(
     bool(results.cases()),
     f"--output_dir must hold {step_results.FILE} for a report",
     folder,
   )
-  from benchmarks import step_plots  # needs matplotlib
-
   plots = step_plots.draw(results, folder)
   path = pathlib.Path(folder, REPORT)
   report = step_report.format_report(results, max_spread, plots)
   path.write_text(report, "utf-8")
   noise = step_report.noise_lines(results, max_spread)
-  targets = step_targets.table(results, max_spread)
+  targets = step_report.target_table(results, max_spread)
   return "\n".join([targets, *noise, f"Report: {path}"])
 
 
 if __name__ == "__main__":
-  step_flags.define_flags()
+  define_flags()
   errors.run_command(main)

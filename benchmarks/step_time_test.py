@@ -7,7 +7,7 @@ import pathlib
 import pytest
 from absl import flags
 
-from benchmarks import step_flags
+from benchmarks import step_case
 from benchmarks import step_jobs
 from benchmarks import step_results
 from benchmarks import step_time
@@ -28,11 +28,15 @@ SIZES = (
 )
 
 
-def _run(folder: pathlib.Path, *argv: str) -> None:
+def _parse(*argv: str) -> flags.FlagValues:
   values = flags.FlagValues()
-  step_flags.define_flags(values)
-  values(["step_time", *SIZES, f"--output_dir={folder}", *argv])
-  step_time.main([], values)
+  step_time.define_flags(values)
+  values(["step_time", *argv])
+  return values
+
+
+def _run(folder: pathlib.Path, *argv: str) -> None:
+  step_time.main([], _parse(*SIZES, f"--output_dir={folder}", *argv))
 
 
 def _no_process(job):
@@ -43,7 +47,7 @@ def _result(job):
   if job.kind == step_jobs.TIMES:
     seconds = {name: [1.0] * job.rounds for name in job.contenders}
     return {"first": dict.fromkeys(job.contenders, 2.0), "seconds": seconds}
-  return {"peak": 2, "step": 1, "gpu": None, "profile": None}
+  return {"peak": 2, "step": 1, "gpu": None}
 
 
 def test_from_flags_to_report(tmp_path, capsys, monkeypatch):
@@ -63,9 +67,7 @@ def test_from_flags_to_report(tmp_path, capsys, monkeypatch):
   for name in times:
     alone = results.alone(case, name)
     assert 0 < alone["step"] < alone["peak"]
-    assert alone["profile"]["matrix products"] > 0
     assert alone["gpu"] is None
-  assert results.alone(case, "ours")["profile"]["gathers and scatters"] > 0
 
   # The same command measures nothing again.
   monkeypatch.setattr(step_jobs, "run", _no_process)
@@ -95,11 +97,17 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
   ]
 
 
-def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, monkeypatch):
+@pytest.fixture
+def jobs(monkeypatch):
+  """What would be measured."""
   jobs = []
   monkeypatch.setattr(
     step_jobs, "run", lambda job: jobs.append(job) or _result(job)
   )
+  return jobs
+
+
+def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, jobs):
   _run(tmp_path, "--keep_ratios=0.5,0.25")
   alone = [job for job in jobs if job.kind == step_jobs.ALONE]
   assert [(job.contenders, job.case.keep_ratio) for job in alone] == [
@@ -109,11 +117,7 @@ def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, monkeypatch):
   ]
 
 
-def test_times_only(tmp_path, monkeypatch):
-  jobs = []
-  monkeypatch.setattr(
-    step_jobs, "run", lambda job: jobs.append(job) or _result(job)
-  )
+def test_times_only(tmp_path, jobs):
   _run(tmp_path, "--noalone")
   assert [job.kind for job in jobs] == [step_jobs.TIMES]
 
@@ -140,13 +144,92 @@ def test_report_only_measures_nothing(tmp_path, monkeypatch, capsys):
   assert "0.625 | met |" in capsys.readouterr().out
 
 
+def test_default_is_the_whole_grid():
+  cases = step_time.read_cases(_parse())
+  assert len(set(cases)) == 3 * 4 * 4 * 2 * 2
+  assert cases[0] == step_case.Case(
+    256, 12, 30522, 128, 1.0, 8, True, "float32", 0.1
+  )
+  batches = {case.seq_length: case.batch_size for case in cases}
+  assert batches == {128: 8, 512: 2, 1024: 1, 2048: 1}
+
+
+def test_one_batch_size_is_for_all_lengths():
+  cases = step_time.read_cases(
+    _parse(
+      "--widths=32,128",
+      "--seq_lengths=16,32",
+      "--keep_ratios=0.5",
+      "--batch_sizes=3",
+      "--xla=off",
+      "--dtypes=bfloat16",
+      "--num_layers=4",
+      "--vocab_size=200",
+      "--dropout=0",
+    )
+  )
+  assert cases == [
+    step_case.Case(width, 4, 200, length, 0.5, 3, False, "bfloat16", 0.0)
+    for width in (32, 128)
+    for length in (16, 32)
+  ]
+
+
 @pytest.mark.parametrize(
   ("argv", "message"),
   [
     (
-      ["--max_spread=0"],
-      "--max_spread must be positive. Received: 0.0",
+      ["--widths=100"],
+      "--widths must be whole numbers, multiples of 64 or smaller ones. "
+      "Received: 100",
     ),
+    (["--widths=0"], "--widths must be whole numbers, mult"),
+    (["--widths=-64"], "--widths must be whole numbers, mult"),
+    (["--widths="], "--widths must be whole numbers, mult"),
+    (
+      ["--seq_lengths=128,1"],
+      "--seq_lengths must be whole numbers above 1. Received: 128,1",
+    ),
+    (["--seq_lengths=12.5"], "whole numbers above 1. Received: 12.5"),
+    (
+      ["--keep_ratios=0.5,1.5"],
+      "--keep_ratios must be numbers in (0, 1]. Received: 0.5,1.5",
+    ),
+    (["--keep_ratios=half"], "numbers in (0, 1]. Received: half"),
+    (["--keep_ratios=nan"], "numbers in (0, 1]. Received: nan"),
+    (
+      ["--batch_sizes=0"],
+      "--batch_sizes must be positive whole numbers. Received: 0",
+    ),
+    (
+      ["--batch_sizes=1,2"],
+      "--batch_sizes must be one, or one for each of 4 sequence lengths. "
+      "Received: 1,2",
+    ),
+    (["--xla=yes"], "--xla must be some of on, off. Received: yes"),
+    (["--xla="], "--xla must be some of on, off. Received: "),
+    (
+      ["--dtypes=float16"],
+      "--dtypes must be some of float32, bfloat16. Received: float16",
+    ),
+    (["--num_layers=1"], "--num_layers must be at least 2. Received: 1"),
+    (
+      ["--vocab_size=104"],
+      "--vocab_size must be above 104, the special ids. Received: 104",
+    ),
+    (["--dropout=1"], "--dropout must be in [0, 1). Received: 1.0"),
+    (["--steps=0"], "--steps must be positive. Received: 0"),
+    (
+      ["--contenders=dense,jax"],
+      "--contenders must be some of dense, published, ours, recommended, "
+      "layerwise, torch. Received: dense,jax",
+    ),
+    (
+      ["--contenders=ours"],
+      "--contenders must name dense, which the others are compared with. "
+      "Received: ours",
+    ),
+    (["--max_spread=0"], "--max_spread must be positive. Received: 0.0"),
     (
       ["--report_only"],
       "--output_dir must hold step_time.json for a report. Received: ",
@@ -155,15 +238,35 @@ def test_report_only_measures_nothing(tmp_path, monkeypatch, capsys):
 )
 def test_wrong_flags(tmp_path, argv, message):
   with pytest.raises(errors.UserError) as caught:
-    _run(tmp_path, *argv)
+    step_time.main([], _parse(f"--output_dir={tmp_path}", *argv))
   assert message in str(caught.value)
 
 
-def test_matplotlib_is_needed(tmp_path, monkeypatch):
-  monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-  with pytest.raises(errors.UserError) as caught:
-    _run(tmp_path)
-  assert str(caught.value) == (
-    "matplotlib must be installed, with the extra `benchmarks`. "
-    "Received: no such package"
+def test_contenders_are_in_one_order():
+  assert step_time.read_contenders(_parse("--contenders=ours,dense")) == (
+    "dense",
+    "ours",
   )
+  assert step_time.read_contenders(_parse()) == step_case.CONTENDERS
+
+
+def test_torch_is_left_out_where_it_is_missing(monkeypatch, capsys):
+  monkeypatch.setattr(
+    importlib.util, "find_spec", lambda name: None if name == "torch" else name
+  )
+  assert "torch" not in step_time.read_contenders(_parse())
+  assert capsys.readouterr().err == (
+    "torch is left out: torch and transformers are not installed\n"
+  )
+
+
+@pytest.mark.parametrize(
+  ("flag", "reason"),
+  [
+    ("--tpu=local", "it would run on the CPU"),
+    ("--norm_first", "its BERT is normalized after each block"),
+  ],
+)
+def test_torch_is_left_out_where_it_cannot_be_compared(capsys, flag, reason):
+  assert "torch" not in step_time.read_contenders(_parse(flag))
+  assert reason in capsys.readouterr().err

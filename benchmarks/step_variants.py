@@ -27,12 +27,7 @@ from token_dropping.training import trainer as trainer_lib
 
 
 class Step:
-  """A model in training, on the device that there is.
-
-  Args:
-    case: what is measured.
-    contender: one of `CONTENDERS` but `torch`.
-    strategy: of the device.
+  """A model in training; every contender but `torch` has one.
 
   Example:
 

@@ -26,6 +26,17 @@ def dense():
   return step, step.tensors(), [step(), step()]
 
 
+def test_normalized_first_all_are_still_alike():
+  case = dataclasses.replace(WHOLE, norm_first=True)
+  dense = _make(case, step_case.DENSE)
+  tensors = dense.tensors()
+  losses = [dense(), dense()]
+  for name in (step_case.PUBLISHED, step_case.OURS):
+    step = _make(case, name)
+    step.load(tensors)
+    np.testing.assert_allclose([step(), step()], losses, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", step_case.DROPPING)
 def test_keeping_all_trains_as_dense_bert(dense, name):
   _, tensors, losses = dense

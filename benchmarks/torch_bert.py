@@ -19,10 +19,7 @@ _IGNORED = -100
 
 
 class Step:
-  """A model in training.
-
-  Args:
-    case: what is measured; what it says of XLA means nothing here.
+  """A model in training; what a case says of XLA means nothing here.
 
   Example:
 

@@ -5,7 +5,6 @@ import pathlib
 
 from benchmarks import step_case
 from benchmarks import step_jobs
-from benchmarks import step_profile
 from benchmarks import step_results
 
 TINY = step_case.Case(
@@ -58,20 +57,11 @@ def add_alone(
   case: step_case.Case,
   contender: str,
   gib: float,
-  sorting: float,
 ) -> None:
-  """Writes down memory, half of it the step's, and seconds of sorting."""
+  """Writes down memory, half of it the step's."""
   size = int(gib * 2**30)
   results.add(
-    step_jobs.Job(
-      step_jobs.ALONE, step_results.alone_case(case, contender), (contender,)
-    ),
-    {
-      "peak": size,
-      "step": size // 2,
-      "gpu": None,
-      "profile": dict.fromkeys(step_profile.CLASSES, 0.25)
-      | {step_profile.SORT: sorting},
-    },
+    step_jobs.alone(case, contender),
+    {"peak": size, "step": size // 2, "gpu": None},
     COMMAND,
   )

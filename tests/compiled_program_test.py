@@ -6,13 +6,14 @@ The figures of docs/speed.md that do not depend on the machine.
 
 import dataclasses
 import functools
+import math
 
 import pytest
 import tensorflow as tf
 import tf_keras
 from official.core import exp_factory
+from tensorflow.compiler.xla.service import hlo_pb2
 
-from benchmarks import compiled_program
 from token_dropping.common import config_overrides
 from token_dropping.dropping.drops import drop_types
 from token_dropping.models import multiply_adds
@@ -31,6 +32,75 @@ SHAPE = multiply_adds.BertShape(
 )
 STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.25}]
 LINEAR = {"type": "linear", "num_ratios": 3, "train_steps": 90}
+
+
+class CompiledProgram:
+  """The optimized program of a `tf.function` with `jit_compile=True`.
+
+  What it says does not depend on how fast or how busy the machine is.
+
+  Example:
+
+  >>> >>> @tf.function(jit_compile=True)
+  ... def product(a, b):
+  ...   return tf.matmul(a, b)
+  >>> program = CompiledProgram(product, tf.ones([20, 30]), tf.ones([30, 50]))
+  >>> program.macs(), program.branches(), program.temporary_bytes()
+  (30000, 0, 0)
+  """
+
+  def __init__(self, function, *args):
+    read = function.experimental_get_compiler_ir(*args)
+    content = read(stage="optimized_hlo_proto_serialized")
+    self._proto = hlo_pb2.HloProto.FromString(content)
+
+  def macs(self) -> int:
+    """Multiply-adds of all matrix products.
+
+    Those of every branch and of every loop's body count once.
+    """
+    return sum(
+      _dot_macs(instruction, shapes)
+      for shapes, instructions in self._computations()
+      for instruction in instructions
+      if instruction.opcode == "dot"
+    )
+
+  def branches(self) -> int:
+    """Number of branches of conditionals, each with shapes of its own."""
+    return sum(
+      len(instruction.called_computation_ids)
+      for _, instructions in self._computations()
+      for instruction in instructions
+      if instruction.opcode == "conditional"
+    )
+
+  def temporary_bytes(self) -> int:
+    """Bytes that are neither arguments, results nor constants."""
+    return sum(
+      each.size
+      for each in self._proto.buffer_assignment.buffer_allocations
+      if not (
+        each.is_entry_computation_parameter
+        or each.maybe_live_out
+        or each.is_constant
+        or each.is_thread_local
+      )
+    )
+
+  def _computations(self):
+    """Yields the shapes by instruction, and the instructions."""
+    for computation in self._proto.hlo_module.computations:
+      instructions = computation.instructions
+      shapes = {each.id: each.shape.dimensions for each in instructions}
+      yield shapes, instructions
+
+
+def _dot_macs(instruction, shapes: dict) -> int:
+  left = shapes[instruction.operand_ids[0]]
+  axes = instruction.dot_dimension_numbers.lhs_contracting_dimensions
+  summed = math.prod(left[axis] for axis in axes)
+  return math.prod(instruction.shape.dimensions) * summed
 
 
 def _task(schedule: dict | None = None, interval: int = 0, **encoder):
@@ -53,9 +123,7 @@ def _task(schedule: dict | None = None, interval: int = 0, **encoder):
 
 
 @functools.cache
-def _program_of(
-  ratio: float, drop_type: str
-) -> compiled_program.CompiledProgram:
+def _program_of(ratio: float, drop_type: str) -> CompiledProgram:
   return _program(_task(token_keep_ratio=ratio, **_drop(drop_type)))
 
 
@@ -63,7 +131,7 @@ def _drop(drop_type: str) -> dict:
   return {"drop": {"type": drop_type}, "restore_layer": 3, "drop_layer": 1}
 
 
-def _program(task) -> compiled_program.CompiledProgram:
+def _program(task) -> CompiledProgram:
   """Compiles a training step, optimizer and metrics included."""
   model = task.build_model()
   optimizer = tf_keras.optimizers.legacy.SGD(0.1)
@@ -84,7 +152,7 @@ def _program(task) -> compiled_program.CompiledProgram:
     "masked_lm_ids": positions,
     "masked_lm_weights": tf.cast(positions, tf.float32),
   }
-  return compiled_program.CompiledProgram(step, batch)
+  return CompiledProgram(step, batch)
 
 
 def _step_macs(task) -> float:
