@@ -173,7 +173,7 @@ def _write_squad(settings, source, tokenizer, folder: str) -> dict:
   }
 
 
-def _read_squad(source, split: str, impossible: bool) -> list[squad.Paragraph]:
+def _read_squad(source, split: str, impossible: bool) -> list[dict]:
   if source.builder is not None:
     return squad.read_tfds(source.builder, split, impossible)
   name = f"{split}_file"

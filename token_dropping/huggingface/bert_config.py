@@ -50,10 +50,7 @@ def to_json(
 ) -> dict:
   """Returns the content of `config.json`.
 
-  Args:
-    config: of the encoder.
-    architecture: name of a class of `transformers`, such as `BertForMaskedLM`.
-    pad_id: id of `[PAD]`.
+  The architecture is the name of a class of `transformers`.
 
   Raises:
     UserError: the encoder is no BERT in the form of `transformers`.
@@ -90,11 +87,7 @@ def to_json(
 
 
 def label_fields(labels: list[str]) -> dict:
-  """Returns what `config.json` of a classifier says besides.
-
-  Args:
-    labels: names of the classes; a single one is a regression.
-  """
+  """Returns what `config.json` says besides of classes; one is a regression."""
   one = len(labels) == 1
   return {
     "problem_type": "regression" if one else "single_label_classification",
@@ -108,13 +101,8 @@ def from_json(
 ) -> encoder_config.TokenDropEncoderConfig:
   """Returns the config of the encoder that a `config.json` describes.
 
-  Args:
-    content: of `config.json`.
-    source: its path, for messages.
-
-  Returns:
-    The config; token dropping has its defaults, and is off where there are too
-    few layers for it.
+  Token dropping has its defaults, and is off where there are too few layers for
+  it.
 
   Raises:
     UserError: not a BERT, or not one that Model Garden's encoder can be.

@@ -3,6 +3,7 @@
 
 import pytest
 
+from token_dropping.common import errors
 from token_dropping.huggingface import bert_config
 from token_dropping.models import encoder_config
 
@@ -20,6 +21,10 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
 )
 
 
+def _there(config=CONFIG, **changes):
+  return bert_config.to_json(config, "BertForMaskedLM", 0) | changes
+
+
 @pytest.mark.parametrize(
   ("here", "there"),
   [
@@ -31,27 +36,49 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
 )
 def test_there_and_back(here, there):
   config = CONFIG.replace(hidden_activation=here)
-  content = bert_config.to_json(config, "BertForMaskedLM", 0)
+  content = _there(config)
   assert content["hidden_act"] == there
   assert bert_config.from_json(content, "config.json") == config
 
 
-def test_other_name_of_the_tanh_form():
-  content = bert_config.to_json(CONFIG, "BertForMaskedLM", 0)
-  content["hidden_act"] = "gelu_pytorch_tanh"
-  assert bert_config.from_json(content, "config.json") == CONFIG
-
-
-def test_oldest_files_have_no_model_type():
-  content = bert_config.to_json(CONFIG, "BertForMaskedLM", 0)
-  del content["model_type"]
-  assert bert_config.from_json(content, "config.json") == CONFIG
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"hidden_act": "gelu_pytorch_tanh"},  # another name of the tanh form
+    {"model_type": None},  # the oldest files have none
+  ],
+)
+def test_other_forms(changes):
+  assert bert_config.from_json(_there(**changes), "config.json") == CONFIG
 
 
 def test_one_layer_drops_nothing():
-  config = CONFIG.replace(num_layers=1)
-  content = bert_config.to_json(config, "BertForMaskedLM", 0)
+  content = _there(num_hidden_layers=1)
   assert bert_config.from_json(content, "config.json").token_keep_ratio == 1.0
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("model_type", "roberta", "'bert'"),
+    (
+      "hidden_act",
+      ["gelu"],
+      "one of gelu_new, gelu, relu, silu, gelu_pytorch_tanh, swish",
+    ),
+    ("position_embedding_type", "relative_key", "absolute"),
+    ("layer_norm_eps", 1e-5, "1e-12"),
+    ("is_decoder", True, "False"),
+    ("num_hidden_layers", 0, "a whole number, at least 1"),
+    ("hidden_dropout_prob", "much", "in [0, 1)"),
+    ("hidden_size", 9, "a multiple of num_attention_heads (2)"),
+  ],
+)
+def test_what_our_encoder_cannot_be(name, value, rule):
+  with pytest.raises(errors.UserError) as caught:
+    bert_config.from_json(_there(**{name: value}), "a/config.json")
+  message = f"{name} in a/config.json must be {rule}. Received: {value!r}"
+  assert str(caught.value) == message
 
 
 def test_one_class_is_a_regression():

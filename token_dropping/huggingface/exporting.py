@@ -13,8 +13,8 @@ from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
-from token_dropping.huggingface import validation_metrics
 from token_dropping.huggingface import weights
+from token_dropping.training import summaries
 from token_dropping.training import trained_run
 
 _BUILD = {
@@ -30,15 +30,9 @@ _ARCHITECTURES = {
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
-  """Writes the folder.
+  """Writes the folder; returns what was written, in one line.
 
-  Args:
-    model_dir: folder of the run.
-    output_dir: local folder to make.
-    checkpoint: `latest`, `best` or a step.
-
-  Returns:
-    What was written, in one line.
+  The checkpoint is `latest`, `best` or a step.
 
   Raises:
     UserError: no such run, a network that Hugging Face's BERT is not, or
@@ -99,5 +93,10 @@ def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
 def _card(run: trained_run.TrainedRun) -> str:
   params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
   trainer = params.get("trainer") or {}
-  metrics = validation_metrics.read(run.model_dir, run.step)
+  curves = summaries.read_scalars(os.path.join(run.model_dir, "validation"))
+  metrics = {
+    name: values[run.step]
+    for name, values in curves.items()
+    if run.step in values
+  }
   return model_card.format_card(run, trainer, metrics)

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 
 import pytest
+import tensorflow as tf
 import transformers
 import yaml
 
@@ -151,6 +152,21 @@ def test_network_that_transformers_lacks(
     exporting.export_run(str(run), str(tmp_path / "out"), "latest")
   assert str(caught.value) == message
   assert os.listdir(tmp_path) == ["run"]
+
+
+def test_card_has_the_metrics_of_the_step(tmp_path, exports):
+  run = _copy(exports, "masked_lm", tmp_path)
+  writer = tf.summary.create_file_writer(str(run / "validation"))
+  with writer.as_default():
+    for step, loss in ((6, 5.0), (7, 4.0)):
+      tf.summary.scalar("lm_example_loss", loss, step=step)
+      tf.summary.histogram("importance", [1.0, 2.0], step=step)
+    tf.summary.scalar("other", 1.0, step=6)
+  writer.close()
+  exporting.export_run(str(run), str(tmp_path / "out"), "latest")
+  card = (tmp_path / "out" / "README.md").read_text()
+  rows = card.split("## Validation at step 7")[1].splitlines()[4:]
+  assert rows == ["| `lm_example_loss` | 4.0000 |"]
 
 
 def test_output_exists(exports):

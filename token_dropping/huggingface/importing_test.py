@@ -152,79 +152,29 @@ def _edit_config(**changes):
   return edit
 
 
-def _edit_tensors(change):
-  def edit(folder):
-    path = folder / "model.safetensors"
-    tensors = safetensors.load_file(path)
-    change(tensors)
-    safetensors.save_file(tensors, path)
-
-  return edit
-
-
-def _remove(name):
-  return lambda folder: (folder / name).unlink()
-
-
-def _drop_biases(tensors):
+def _drop_biases(folder):
+  path = folder / "model.safetensors"
+  tensors = safetensors.load_file(path)
   for name in [n for n in tensors if n.endswith("self.query.bias")]:
     del tensors[name]
   del tensors["cls.predictions.transform.dense.bias"]
+  safetensors.save_file(tensors, path)
 
 
 @pytest.mark.parametrize(
   ("edit", "message"),
   [
     (
-      _remove("config.json"),
+      lambda folder: (folder / "config.json").unlink(),
       "--input must hold config.json. Received: {0!r} without it",
     ),
     (
       lambda folder: (folder / "config.json").write_text("{"),
-      "config.json must be JSON. Received: {0}/config.json (Expecting property "
-      "name enclosed in double quotes: line 1 column 2 (char 1))",
-    ),
-    (
-      lambda folder: (folder / "config.json").write_text("[]"),
-      "config.json must hold a JSON object. Received: {0}/config.json with "
-      "list",
-    ),
-    (
-      _edit_config(model_type="roberta"),
-      "model_type in {0}/config.json must be 'bert'. Received: 'roberta'",
+      "config.json must be JSON. Received: {0}/config.json (",
     ),
     (
       _edit_config(hidden_act="gelu_10"),
-      "hidden_act in {0}/config.json must be one of gelu_new, gelu, relu, "
-      "silu, gelu_pytorch_tanh, swish. Received: 'gelu_10'",
-    ),
-    (
-      _edit_config(position_embedding_type="relative_key"),
-      "position_embedding_type in {0}/config.json must be absolute. "
-      "Received: 'relative_key'",
-    ),
-    (
-      _edit_config(layer_norm_eps=1e-5),
-      "layer_norm_eps in {0}/config.json must be 1e-12. Received: 1e-05",
-    ),
-    (
-      _edit_config(is_decoder=True),
-      "is_decoder in {0}/config.json must be False. Received: True",
-    ),
-    (
-      _edit_config(num_hidden_layers=0),
-      "num_hidden_layers in {0}/config.json must be a whole number, at least "
-      "1. Received: 0",
-    ),
-    (
-      _edit_config(hidden_dropout_prob="much"),
-      "hidden_dropout_prob in {0}/config.json must be in [0, 1). "
-      "Received: 'much'",
-    ),
-    (
-      _edit_config(num_attention_heads=3),
-      "hidden_size in {0}/config.json must be a multiple of "
-      "num_attention_heads (3). Received: 8",
+      "hidden_act in {0}/config.json must be one of gelu_new, gelu, relu, ",
     ),
     (
       _edit_config(intermediate_size=32),
@@ -239,35 +189,11 @@ def _drop_biases(tensors):
       "bert.encoder.layer.2.attention.self.key.weight and 13 more",
     ),
     (
-      _edit_tensors(_drop_biases),
+      _drop_biases,
       "a BERT must have all tensors of its config. Received: {0!r} without "
       "bert.encoder.layer.0.attention.self.query.bias, "
       "bert.encoder.layer.1.attention.self.query.bias, "
       "cls.predictions.transform.dense.bias",
-    ),
-    (
-      _edit_tensors(
-        lambda tensors: tensors.update(
-          {"cls.predictions.decoder.weight": np.zeros([50, 8], np.float32)}
-        )
-      ),
-      "cls.predictions.decoder.weight must be the word embeddings: Model "
-      "Garden's masked-LM head has no matrix of its own. Received: "
-      "'{0}/model.safetensors', where they differ",
-    ),
-    (
-      _remove("model.safetensors"),
-      "--input must hold model.safetensors or pytorch_model.bin. "
-      "Received: {0!r} without them",
-    ),
-    (
-      lambda folder: (folder / "model.safetensors").write_bytes(b"broken"),
-      "--input must hold readable tensors. Received: '{0}/model.safetensors' (",
-    ),
-    (
-      _remove("vocab.txt"),
-      "--input must hold vocab.txt or tokenizer.json. "
-      "Received: {0!r} without them",
     ),
     (
       _edit_config(vocab_size=49),
@@ -279,13 +205,6 @@ def _drop_biases(tensors):
         '{"do_lower_case": "yes"}'
       ),
       "do_lower_case must be true or false. Received: 'yes'",
-    ),
-    (
-      lambda folder: (folder / "tokenizer_config.json").write_text(
-        '{"tokenize_chinese_chars": false}'
-      ),
-      "tokenize_chinese_chars in {0} must be true: BERT's tokenizer here makes "
-      "each Chinese character a word. Received: False",
     ),
   ],
 )

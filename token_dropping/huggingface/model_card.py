@@ -27,7 +27,7 @@ def format_card(
   """Returns the card, Markdown with the hub's YAML header.
 
   Args:
-    run: the run.
+    run: what is exported.
     trainer: the `trainer` part of its `params.yaml`.
     metrics: of validation at the run's step, by name.
   """

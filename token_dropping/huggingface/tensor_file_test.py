@@ -65,8 +65,36 @@ def test_pickle_without_pytorch(tmp_path, monkeypatch):
   )
 
 
-@pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04"])
-def test_broken_pickle(tmp_path, content):
-  (tmp_path / "pytorch_model.bin").write_bytes(content)
-  with pytest.raises(errors.UserError, match="must hold readable tensors"):
+@pytest.mark.parametrize(
+  ("name", "content"),
+  [
+    ("model.safetensors", b"broken"),
+    ("pytorch_model.bin", b""),
+    ("pytorch_model.bin", b"broken"),
+    ("pytorch_model.bin", b"PK\x03\x04"),
+  ],
+)
+def test_broken_file(tmp_path, name, content):
+  (tmp_path / name).write_bytes(content)
+  message = f"must hold readable tensors. Received: '{tmp_path}/{name}' ("
+  with pytest.raises(errors.UserError) as caught:
     tensor_file.read(str(tmp_path))
+  assert str(caught.value).startswith(f"--input {message}")
+
+
+def test_no_file(tmp_path):
+  message = "hold model.safetensors or pytorch_model.bin. Received: .* them"
+  with pytest.raises(errors.UserError, match=message):
+    tensor_file.read(str(tmp_path))
+
+
+def test_output_matrix_that_is_not_the_embeddings(tmp_path):
+  tensors = {
+    "bert__embeddings__word_embeddings__weight": ONES,
+    "cls__predictions__decoder__weight": 2 * ONES,
+  }
+  message = "decoder.weight must be the word embeddings: .* where they differ"
+  with pytest.raises(errors.UserError, match=message):
+    _read(tmp_path, **tensors)
+  tensors["cls__predictions__decoder__weight"] = ONES
+  assert len(_read(tmp_path, **tensors)) == 2

@@ -46,14 +46,7 @@ def write(
   config: tokenizer_config.TokenizerConfig,
   max_length: int,
 ) -> None:
-  """Writes `vocab.txt` and the three JSON files.
-
-  Args:
-    folder: that exists.
-    words: the vocabulary.
-    config: how text is normalized.
-    max_length: positions of the model.
-  """
+  """Writes `vocab.txt` and the three JSON files of a model of some length."""
   fields = {
     "tokenizer_class": "BertTokenizer",
     "model_max_length": max_length,

@@ -107,3 +107,18 @@ def test_useless_tokenizer_json(tmp_path, model, message):
   with pytest.raises(errors.UserError) as caught:
     tokenizer_files.read(str(tmp_path))
   assert str(caught.value) == message.format(path)
+
+
+def test_no_tokenizer(tmp_path):
+  message = "must hold vocab.txt or tokenizer.json. Received: .* without them"
+  with pytest.raises(errors.UserError, match=message):
+    tokenizer_files.read(str(tmp_path))
+
+
+def test_chinese_characters_that_are_not_set_apart(tmp_path):
+  tokenizer_files.write_vocabulary(str(tmp_path), SMALL)
+  path = tmp_path / "tokenizer_config.json"
+  path.write_text('{"tokenize_chinese_chars": false}')
+  message = "tokenize_chinese_chars in .* must be true: .* Received: False"
+  with pytest.raises(errors.UserError, match=message):
+    tokenizer_files.read(str(tmp_path))

@@ -113,12 +113,7 @@ def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
 def assign(
   weights: Weights, tensors: dict[str, np.ndarray], source: str
 ) -> None:
-  """Sets all weights, or none.
-
-  Args:
-    weights: what to set.
-    tensors: values by name; others than those of `weights` are left alone.
-    source: where they are from, for messages.
+  """Sets all weights, or none; tensors of other names are left alone.
 
   Raises:
     UserError: a tensor is missing or has another shape.

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.serving import heads
 from token_dropping.serving import signatures
 
@@ -27,19 +28,8 @@ _UNFINISHED = ".unfinished"
 
 
 def next_version(folders: list[str]) -> int:
-  """Returns the first number above the versions in any of the folders.
-
-  Example:
-
-  >>> next_version(["no/such/folder"])
-  1
-  """
-  names = [
-    name.rstrip("/")
-    for folder in folders
-    if tf.io.gfile.isdir(folder)
-    for name in tf.io.gfile.listdir(folder)
-  ]
+  """Returns the first number above the versions in any of the folders."""
+  names = [name for folder in folders for name in files.list_names(folder)]
   return max((int(name) for name in names if name.isdecimal()), default=0) + 1
 
 
@@ -62,18 +52,16 @@ def write(
   Raises:
     UserError: the folder cannot be written.
   """
-  path = os.path.join(folder, _UNFINISHED)
-  extra_folder = os.path.join(path, EXTRA)
+  path = files.join(folder, _UNFINISHED)
+  extra_folder = files.join(path, EXTRA)
   with _reported(folder):
-    if tf.io.gfile.exists(path):  # of an export that was killed
-      tf.io.gfile.rmtree(path)
-    tf.io.gfile.makedirs(folder)
+    files.remove_folder(path)  # of an export that was killed
+    files.make_folder(folder)
     tf.saved_model.save(_root(functions, head.labels), path, functions)
-    tf.io.gfile.makedirs(extra_folder)
+    files.make_folder(extra_folder)
     for source in extra:
-      name = os.path.basename(source)
-      tf.io.gfile.copy(source, os.path.join(extra_folder, name))
-    _write_requests(os.path.join(extra_folder, WARM_UP), functions, head)
+      files.copy(source, files.join(extra_folder, os.path.basename(source)))
+    _write_requests(files.join(extra_folder, WARM_UP), functions, head)
 
 
 def publish(folder: str, version: int) -> str:
@@ -82,9 +70,9 @@ def publish(folder: str, version: int) -> str:
   Raises:
     UserError: the folder cannot be written.
   """
-  path = os.path.join(folder, str(version))
+  path = files.join(folder, str(version))
   with _reported(folder):
-    tf.io.gfile.rename(os.path.join(folder, _UNFINISHED), path)
+    files.rename(files.join(folder, _UNFINISHED), path)
   return path
 
 

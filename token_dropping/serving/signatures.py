@@ -24,12 +24,7 @@ EXAMPLES = "examples"
 
 
 class Signatures:
-  """Makes the concrete functions of one model.
-
-  Args:
-    head: the model.
-    run: where its vocabulary and sizes come from.
-  """
+  """Makes the concrete functions of a head; a run has its vocabulary."""
 
   def __init__(self, head: heads.Head, run: trained_run.TrainedRun):
     self._head = head
@@ -48,10 +43,7 @@ class Signatures:
     )
 
   def of_ids(self) -> dict[str, Callable]:
-    """Returns the signatures that plain TensorFlow can run.
-
-    `serving_default` is `serve`.
-    """
+    """Returns the signatures that plain TensorFlow can run."""
     serve = _concrete(lambda **inputs: self._serve(inputs), self._ids_spec)
     return {
       tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serve,
@@ -60,10 +52,7 @@ class Signatures:
     }
 
   def of_text(self) -> dict[str, Callable]:
-    """Returns the signatures that need tensorflow_text's operations.
-
-    `serving_default` is `serve_text`.
-    """
+    """Returns the signatures that need tensorflow_text's operations."""
     serve_text = _concrete(
       lambda **texts: self._outputs_of_text(texts), self._text_spec
     )
@@ -86,10 +75,7 @@ class Signatures:
     )
 
   def _serve_examples(self, examples: tf.Tensor) -> dict:
-    """Parses ids and pads them to the longest.
-
-    Mask and types may be left out: then every id counts, and is of type 0.
-    """
+    """Parses ids, pads them; without mask or types all count, of type 0."""
     features = tf.io.parse_example(
       examples,
       {

@@ -59,11 +59,7 @@ def find_ready(folder: str, settings: dict) -> dict | None:
 
 
 def check_replaceable(folder: str) -> None:
-  """Checks that a folder is not there, empty, or data of an earlier run.
-
-  Raises:
-    UserError: it holds a file that no card of ours lists, or is a file.
-  """
+  """Refuses a file, and a folder with files that no card of ours lists."""
   is_file = files.exists(folder) and not files.is_folder(folder)
   rule = "output_dir must be a folder"
   errors.require(not is_file, rule, f"{folder!r}, a file")
@@ -77,15 +73,12 @@ def check_replaceable(folder: str) -> None:
 
 
 def make(folder: str, write: Callable[[str], dict]) -> dict:
-  """Makes the folder, whole or not at all.
+  """Makes a folder that `check_replaceable` has accepted; returns its card.
 
   Args:
-    folder: that `check_replaceable` has accepted.
+    folder: whole in the end, or as it was before.
     write: writes all files but the card to the folder that it is given, and
       returns the content of the card. `files` and `format_version` are added.
-
-  Returns:
-    The card.
 
   Raises:
     UserError: the folder is not writable; and what `write` raises.

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016 and 2018): JSON or TFDS."""
+"""SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016 and 2018): JSON or TFDS.
 
-import dataclasses
+Both become paragraphs in the form of SQuAD's JSON, which its scorers take: a
+`context` and `qas`, the questions about it, each with `id`, `question`,
+`is_impossible` and `answers`, which have `text` and `answer_start`. A question
+that is impossible to answer has no answers.
+"""
+
 import json
 from collections.abc import Iterable
 
@@ -10,32 +15,7 @@ from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-  """An answer: its text and the character at which it starts."""
-
-  text: str
-  start: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Question:
-  """A question; one that is impossible to answer has no answers."""
-
-  id: str
-  text: str
-  answers: tuple[Answer, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Paragraph:
-  """A text and the questions about it."""
-
-  context: str
-  questions: tuple[Question, ...]
-
-
-def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
+def read_json(path: str, name: str, impossible: bool) -> list[dict]:
   """Reads a file as SQuAD distributes it.
 
   Args:
@@ -54,9 +34,10 @@ def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
     ) from error
   try:
     paragraphs = [
-      Paragraph(
-        _text(paragraph["context"]), tuple(map(_question, paragraph["qas"]))
-      )
+      {
+        "context": _text(paragraph["context"]),
+        "qas": [_json_question(question) for question in paragraph["qas"]],
+      }
       for article in content["data"]
       for paragraph in article["paragraphs"]
     ]
@@ -70,58 +51,44 @@ def read_json(path: str, name: str, impossible: bool) -> list[Paragraph]:
   return paragraphs
 
 
-def read_tfds(builder, split: str, impossible: bool) -> list[Paragraph]:
+def read_tfds(builder, split: str, impossible: bool) -> list[dict]:
   """Reads a split of `squad/...` of TensorFlow Datasets; as `read_json`."""
-  questions: dict[str, list[Question]] = {}
+  questions: dict[str, list[dict]] = {}
   for example in tfds_examples.read_split(builder, split):
     listed = example["answers"]
     answers = zip(listed["text"], listed["answer_start"], strict=True)
     if example.get("is_impossible", False):
       answers = ()
-    questions.setdefault(example["context"].decode(), []).append(
-      Question(
-        example["id"].decode(),
-        example["question"].decode(),
-        tuple(Answer(text.decode(), int(start)) for text, start in answers),
-      )
+    question = _question(
+      example["id"].decode(),
+      example["question"].decode(),
+      ((text.decode(), start) for text, start in answers),
     )
-  paragraphs = [Paragraph(text, tuple(q)) for text, q in questions.items()]
+    context = example["context"].decode()
+    questions.setdefault(context, []).append(question)
+  paragraphs = [{"context": c, "qas": qas} for c, qas in questions.items()]
   _check_paragraphs(paragraphs, f"{builder.info.full_name}:{split}", impossible)
   return paragraphs
 
 
-def to_articles(paragraphs: Iterable[Paragraph]) -> list[dict]:
-  """Returns paragraphs as the `data` of SQuAD's JSON, which scorers take."""
-  contents = [
-    {
-      "context": paragraph.context,
-      "qas": [_question_json(question) for question in paragraph.questions],
-    }
-    for paragraph in paragraphs
-  ]
-  return [{"paragraphs": contents}]
-
-
-def _question_json(question: Question) -> dict:
-  return {
-    "id": question.id,
-    "question": question.text,
-    "is_impossible": not question.answers,
-    "answers": [
-      {"text": answer.text, "answer_start": answer.start}
-      for answer in question.answers
-    ],
-  }
-
-
-def _question(content: dict) -> Question:
+def _json_question(content: dict) -> dict:
   # SQuAD 2.0 says "is_impossible", and then may list plausible wrong answers.
   answers = [] if content.get("is_impossible") else content["answers"]
-  return Question(
+  return _question(
     _text(content["id"]),
     _text(content["question"]),
-    tuple(Answer(_text(a["text"]), int(a["answer_start"])) for a in answers),
+    ((_text(answer["text"]), answer["answer_start"]) for answer in answers),
   )
+
+
+def _question(name: str, text: str, answers: Iterable[tuple]) -> dict:
+  answers = [{"text": t, "answer_start": int(start)} for t, start in answers]
+  return {
+    "id": name,
+    "question": text,
+    "is_impossible": not answers,
+    "answers": answers,
+  }
 
 
 def _text(value) -> str:
@@ -131,26 +98,27 @@ def _text(value) -> str:
 
 
 def _check_paragraphs(
-  paragraphs: list[Paragraph], where: str, impossible: bool
+  paragraphs: list[dict], where: str, impossible: bool
 ) -> None:
   ids: set[str] = set()
   for paragraph in paragraphs:
     errors.require(
-      paragraph.context.strip(),
+      paragraph["context"].strip(),
       "contexts must hold text",
       f"an empty one in {where}",
     )
-    for question in paragraph.questions:
+    for question in paragraph["qas"]:
+      name = question["id"]
       errors.require(
-        question.id not in ids,
+        name not in ids,
         "ids of questions must be unique",
-        f"{question.id!r} twice in {where}",
+        f"{name!r} twice in {where}",
       )
-      ids.add(question.id)
+      ids.add(name)
       errors.require(
-        question.answers or impossible,
+        question["answers"] or impossible,
         "questions of squad_v1.1 must have an answer (squad_v2.0 allows none)",
-        f"{question.id!r} of {where} without one",
+        f"{name!r} of {where} without one",
       )
   errors.require(
     ids, "SQuAD must hold at least one question", f"{where} without any"

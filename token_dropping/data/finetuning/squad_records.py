@@ -23,7 +23,6 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import records
-from token_dropping.data.finetuning import squad
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
@@ -73,7 +72,7 @@ class SquadWriter:
   def write_train(
     self,
     path: str,
-    paragraphs: Sequence[squad.Paragraph],
+    paragraphs: Sequence[dict],
     rng: np.random.Generator,
   ) -> dict:
     """Writes training records, in random order.
@@ -95,9 +94,7 @@ class SquadWriter:
     blocks = self._blocks(windows, contexts)
     return counts | {"records": records.write_records(path, blocks)}
 
-  def write_validation(
-    self, stem: str, paragraphs: Sequence[squad.Paragraph]
-  ) -> dict:
+  def write_validation(self, stem: str, paragraphs: Sequence[dict]) -> dict:
     """Writes records to predict, and what scoring needs.
 
     The files are named by their stem, which has no ending. Returns counts for
@@ -106,7 +103,7 @@ class SquadWriter:
     contexts, windows, counts = self._windows(paragraphs, train=False)
     blocks = self._blocks(windows, contexts)
     number = records.write_records(f"{stem}.tfrecord", blocks)
-    articles = {"data": squad.to_articles(paragraphs)}
+    articles = {"data": [{"paragraphs": paragraphs}]}
     for ending, content in (
       (EXAMPLES, articles),
       (SPANS, _spans(contexts, windows)),
@@ -116,19 +113,20 @@ class SquadWriter:
 
   def _windows(self, paragraphs, train: bool):
     """Returns the tokens of the contexts, their windows, and counts."""
-    contexts = self._contexts([paragraph.context for paragraph in paragraphs])
+    texts = [paragraph["context"] for paragraph in paragraphs]
+    contexts = self._contexts(texts)
     asked = [
       (number, question)
       for number, paragraph in enumerate(paragraphs)
-      for question in paragraph.questions
+      for question in paragraph["qas"]
     ]
-    question_ids = self._ids([question.text for _, question in asked])
+    question_ids = self._ids([question["question"] for _, question in asked])
     windows, unaligned = [], []
     for (number, question), ids in zip(asked, question_ids, strict=True):
-      tokens, text = contexts[number], paragraphs[number].context
-      answer = find_answer(question, text, tokens)
-      if question.answers and answer is None:
-        unaligned.append(question.id)
+      name, tokens = question["id"], contexts[number]
+      answer = find_answer(question, texts[number], tokens)
+      if question["answers"] and answer is None:
+        unaligned.append(name)
         if train:
           continue
       ids = ids[: self.query_length]
@@ -136,14 +134,14 @@ class SquadWriter:
       for first, length in split_windows(len(tokens), room, self.doc_stride):
         whole = answer and first <= answer[0] and answer[1] < first + length
         inside = answer if whole else None
-        windows.append(Window(question.id, ids, number, first, length, inside))
+        windows.append(Window(name, ids, number, first, length, inside))
     if train and len(unaligned) > _MOST_UNALIGNED * len(asked):
       raise errors.UserError(
         "of 100 training questions 99 must have an answer that stands in the "
         f"context at its answer_start. Received: {len(unaligned)} of "
         f"{len(asked)} without, the first {unaligned[0]!r}"
       )
-    answers = [len(question.answers) for _, question in asked]
+    answers = [len(question["answers"]) for _, question in asked]
     counts = {
       "examples": len(asked),
       "labelled": True,
@@ -210,16 +208,14 @@ def split_windows(
 
 
 def find_answer(
-  question: squad.Question,
-  context: str,
-  tokens: located_tokens.LocatedTokens,
+  question: dict, context: str, tokens: located_tokens.LocatedTokens
 ) -> tuple[int, int] | None:
   """Returns first and last token of the first answer that is where it says."""
-  for answer in question.answers:
-    end = answer.start + len(answer.text)
-    in_place = answer.start >= 0 and context[answer.start : end] == answer.text
-    if in_place and answer.text.strip():
-      return tokens.span(answer.start, end)
+  for answer in question["answers"]:
+    text, start = answer["text"], answer["answer_start"]
+    end = start + len(text)
+    if start >= 0 and text.strip() and context[start:end] == text:
+      return tokens.span(start, end)
   return None
 
 

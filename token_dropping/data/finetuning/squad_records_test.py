@@ -127,7 +127,8 @@ def test_many_such_questions_are_refused(tmp_path):
 
 
 def test_a_context_without_tokens_is_refused(tmp_path):
-  paragraph = squad.Paragraph("\u200b", (squad.Question("1", "who", ()),))
+  asked = finetune_testing.question("1", "who")
+  paragraph = {"context": "\u200b", "qas": [asked]}
   with pytest.raises(errors.UserError, match="at least one token. Received: "):
     _writer().write_validation(str(tmp_path / "a"), [paragraph])
 
@@ -136,7 +137,7 @@ def test_what_scoring_needs_fits_the_records(tmp_path):
   paragraphs = _paragraphs(tmp_path)
   _writer().write_validation(str(tmp_path / "validation"), paragraphs)
   examples = json.loads((tmp_path / "validation.json").read_text())
-  assert examples == {"data": squad.to_articles(paragraphs)}
+  assert examples == {"data": [{"paragraphs": paragraphs}]}
   spans = json.loads((tmp_path / "validation.spans.json").read_text())
   found = list(records.read_records(str(tmp_path / "validation.tfrecord")))
   assert len(found) == len(spans["windows"])
@@ -209,7 +210,7 @@ def test_windows(tokens, room, stride, expected):
   ],
 )
 def test_first_answer_in_its_place(answers, expected):
-  question = squad.Question("1", "", tuple(squad.Answer(*a) for a in answers))
+  question = finetune_testing.question("1", "", *answers)
   (tokens,) = located_tokens.locate([CONTEXT], finetune_testing.tokenizer())
   assert squad_records.find_answer(question, CONTEXT, tokens) == expected
 

@@ -89,10 +89,10 @@ def read_table(
   Args:
     path: the file; its suffix says what it is.
     name: of the flag that gave it, for messages.
-    columns: names of the wanted columns.
-    header: names of all columns, if the file does not begin with them.
-    skip_short_rows: leave out rows that lack a wanted column; by default they
-      are an error.
+    columns: the wanted ones.
+    header: all columns, if the file does not begin with them.
+    skip_short_rows: leave out rows that lack a wanted column, which are else an
+      error.
 
   Raises:
     UserError: unreadable, of no known form, a column or a value is missing, or
