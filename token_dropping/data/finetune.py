@@ -57,18 +57,16 @@ def prepare(settings: FinetuneSettings) -> dict:
     return ready
   finetune_folder.check_replaceable(settings.output_dir)
   write_splits = _write_squad if settings.is_squad else _write_sentences
-
-  def write(folder: str) -> dict:
+  with files.new_folder(settings.output_dir) as folder:
     finetune_tokenizer.save(tokenizer, settings, folder)
-    return {
+    card = {
       "task": settings.task,
       "seq_length": settings.seq_length,
       **write_splits(settings, source, tokenizer, folder),
       "tokenizer": recorded["tokenizer"],
       "settings": recorded,
     }
-
-  return finetune_folder.make(settings.output_dir, write)
+    return finetune_folder.write_card(folder, card)
 
 
 @dataclasses.dataclass(frozen=True)

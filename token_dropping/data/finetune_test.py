@@ -158,10 +158,15 @@ def test_the_same_settings_give_the_same_bytes(run, tmp_path):
   assert run(**_table(tmp_path, output_dir=tmp_path / "again")) == card
 
 
-def test_a_failure_leaves_nothing(run, tmp_path):
+def test_a_failure_leaves_what_was_there(run, tmp_path):
   with pytest.raises(errors.UserError, match="must be one of 'x, y'"):
     run(**_table(tmp_path, labels="x,y"))
   assert sorted(os.listdir(tmp_path)) == ["a.tsv", "vocab.txt"]
+  card = run(**_table(tmp_path))
+  with pytest.raises(errors.UserError):
+    run(**_table(tmp_path, labels="x,y"))
+  assert finetune_folder.read_card(str(tmp_path / "out")) == card
+  assert len(os.listdir(tmp_path)) == 3
 
 
 def test_files_of_others_are_left_alone(run, tmp_path):

@@ -17,11 +17,6 @@ from token_dropping.huggingface import weights
 from token_dropping.training import summaries
 from token_dropping.training import trained_run
 
-_BUILD = {
-  trained_run.MASKED_LM: trained_run.TrainedRun.build_masked_lm,
-  trained_run.CLASSIFICATION: trained_run.TrainedRun.build_classifier,
-  trained_run.SPAN: trained_run.TrainedRun.build_span_labeler,
-}
 _ARCHITECTURES = {
   trained_run.MASKED_LM: "BertForMaskedLM",
   trained_run.CLASSIFICATION: "BertForSequenceClassification",
@@ -41,8 +36,7 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
   config = _config(run)
-  model = _BUILD[run.kind](run)
-  tensors = weights.to_tensors(weights.of_model(model))
+  tensors = weights.to_tensors(weights.of_model(run.build()))
   with files.new_folder(output_dir) as folder:
     path = os.path.join(folder, "config.json")
     files.write_json(path, config, ensure_ascii=False)

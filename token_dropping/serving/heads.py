@@ -9,6 +9,7 @@ import abc
 from collections.abc import Sequence
 
 import tensorflow as tf
+import tf_keras
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
@@ -55,9 +56,9 @@ class Head(abc.ABC):
     self.max_length = run.encoder.max_position_embeddings
     self._network = self.build_network(run)
 
-  @abc.abstractmethod
-  def build_network(self, run: trained_run.TrainedRun):
-    """Returns the Keras network with the trained weights."""
+  def build_network(self, run: trained_run.TrainedRun) -> tf_keras.Model:
+    """Returns the network with the trained weights."""
+    return run.build()
 
   @abc.abstractmethod
   def outputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -111,9 +112,6 @@ class MaskedLM(Head):
   inputs = (*TOKEN_INPUTS, POSITIONS)
   echoed = ("input_word_ids", POSITIONS)
 
-  def build_network(self, run):
-    return run.build_masked_lm()
-
   def outputs(self, inputs):
     return self.scores("mlm", self._network(inputs)["mlm_logits"])
 
@@ -163,9 +161,6 @@ class Classifier(Head):
       _check_labels(self.labels, classes)
     super().__init__(run, output)
 
-  def build_network(self, run):
-    return run.build_classifier()
-
   def outputs(self, inputs):
     logits = self._network(inputs)
     if self.output == SOFTMAX:
@@ -181,9 +176,6 @@ class SpanLabeler(Head):
   """
 
   text_fields = ("question", "context")
-
-  def build_network(self, run):
-    return run.build_span_labeler()
 
   def outputs(self, inputs):
     start, end = self._network(inputs)

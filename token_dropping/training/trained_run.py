@@ -89,6 +89,15 @@ class TrainedRun:
       source,
     )
 
+  def build(self) -> tf_keras.Model:
+    """Builds the network that the run trained, of its `kind`."""
+    builders = {
+      MASKED_LM: self.build_masked_lm,
+      CLASSIFICATION: self.build_classifier,
+      SPAN: self.build_span_labeler,
+    }
+    return builders[self.kind]()
+
   def build_encoder(self) -> networks.BertEncoderV2:
     """Builds Model Garden's BERT encoder with the trained weights.
 

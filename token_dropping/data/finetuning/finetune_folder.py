@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of prepared fine-tuning data: is it ready, and how it is made.
+"""The folder of prepared fine-tuning data and the card that says what it holds.
 
-Everything is written to a new folder beside the final one, the card last, and
-renamed when it is complete. So under its final name there is only whole data.
+The card is written last, to a folder that has its name only when it is whole.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -72,24 +71,17 @@ def check_replaceable(folder: str) -> None:
     )
 
 
-def make(folder: str, write: Callable[[str], dict]) -> dict:
-  """Makes a folder that `check_replaceable` has accepted; returns its card.
+def write_card(folder: str, content: dict) -> dict:
+  """Writes the card of a folder whose other files are there; returns it.
 
-  Args:
-    folder: whole in the end, or as it was before.
-    write: writes all files but the card to the folder that it is given, and
-      returns the content of the card. `files` and `format_version` are added.
-
-  Raises:
-    UserError: the folder is not writable; and what `write` raises.
+  `format_version` and `files` are added to its content.
   """
-  with files.new_folder(folder) as work:
-    card = {"format_version": FORMAT_VERSION} | write(work)
-    card["files"] = {
-      name: files.describe(files.join(work, name))
-      for name in files.list_names(work)
-    }
-    files.write_json(files.join(work, CARD), card)
+  listed = {
+    name: files.describe(files.join(folder, name))
+    for name in files.list_names(folder)
+  }
+  card = {"format_version": FORMAT_VERSION, **content, "files": listed}
+  files.write_json(files.join(folder, CARD), card)
   return card
 
 

@@ -24,19 +24,6 @@ def _write(path, examples, regression=False, rng=None, seq_length=9):
   )
 
 
-def _load(path, **options):
-  config = sentence_prediction_dataloader.SentencePredictionDataConfig(
-    input_path=str(path),
-    global_batch_size=2,
-    is_training=False,
-    seq_length=9,
-    include_example_id=True,
-    **options,
-  )
-  loader = sentence_prediction_dataloader.SentencePredictionDataLoader(config)
-  return next(iter(loader.load()))
-
-
 def test_a_pair_by_hand(tmp_path):
   _write(tmp_path / "a", EXAMPLES)
   first, second = records.read_records(str(tmp_path / "a"))
@@ -75,22 +62,28 @@ def test_what_just_fits_is_not_truncated(tmp_path, words, truncated):
   assert _write(tmp_path / "a", [example])["truncated"] == truncated
 
 
-def test_model_garden_reads_classes(tmp_path):
-  _write(tmp_path / "a", EXAMPLES)
-  batch = _load(tmp_path / "a")
+@pytest.mark.parametrize(
+  ("labels", "label_type"), [([1, 0], "int"), ([1.5, 3.0], "float")]
+)
+def test_model_garden_reads_the_records(tmp_path, labels, label_type):
+  examples = [sentence_data.Example(("the",), label, 7) for label in labels]
+  _write(tmp_path / "a", examples, regression=label_type == "float")
+  config = sentence_prediction_dataloader.SentencePredictionDataConfig(
+    input_path=str(tmp_path / "a"),
+    global_batch_size=2,
+    is_training=False,
+    seq_length=9,
+    include_example_id=True,
+    label_type=label_type,
+  )
+  loader = sentence_prediction_dataloader.SentencePredictionDataLoader(config)
+  batch = next(iter(loader.load()))
   assert sorted(batch) == [
     *("example_id", "input_mask", "input_type_ids"),
     *("input_word_ids", "label_ids"),
   ]
-  assert batch["label_ids"].numpy().tolist() == [1, 0]
-  assert batch["example_id"].numpy().tolist() == [7, 8]
-
-
-def test_model_garden_reads_numbers(tmp_path):
-  examples = [sentence_data.Example(("the",), label, 0) for label in (1.5, 3)]
-  _write(tmp_path / "a", examples, regression=True)
-  labels = _load(tmp_path / "a", label_type="float")["label_ids"].numpy()
-  assert labels.tolist() == [1.5, 3.0]
+  assert batch["label_ids"].numpy().tolist() == labels
+  assert batch["example_id"].numpy().tolist() == [7, 7]
 
 
 def test_shuffling_changes_the_order_only(tmp_path):

@@ -12,7 +12,7 @@ LONG = "x" * 200_000  # more than Python's own limit
 
 def _write(tmp_path, name, text):
   path = tmp_path / name
-  path.write_bytes(text.encode())
+  path.write_bytes(text.encode(errors="surrogateescape"))
   return str(path)
 
 
@@ -69,11 +69,19 @@ def test_short_rows_are_skipped_on_request(tmp_path):
   assert table.short_rows == 1
 
 
-def test_column_names(tmp_path):
-  path = _write(tmp_path, "a.csv", "text,label\n")
-  assert text_tables.column_names(path, NAME) == ["text", "label"]
-  path = _write(tmp_path, "a.jsonl", '{"text": "a"}\n')
-  assert text_tables.column_names(path, NAME) == ["text"]
+@pytest.mark.parametrize(
+  ("name", "text", "columns"),
+  [
+    ("a.csv", "text,label\n", ["text", "label"]),
+    ("a.jsonl", '{"text": "a"}\n', ["text"]),
+  ],
+)
+def test_column_names(tmp_path, name, text, columns):
+  path = _write(tmp_path, name, text)
+  assert text_tables.column_names(path, NAME) == columns
+  empty = _write(tmp_path, name, "")
+  with pytest.raises(errors.UserError, match="at least one row. Received"):
+    text_tables.column_names(empty, NAME)
 
 
 def test_description(tmp_path):
@@ -86,6 +94,8 @@ def test_description(tmp_path):
   ("name", "text", "message"),
   [
     ("a.txt", "text\na\n", "must end in .csv, .tsv, .jsonl. Received"),
+    (None, "", "must be a readable file. Received: .*none.csv"),
+    ("a.csv", "text\n\udcff\n", "UTF-8 text. .* at byte 5"),
     ("a.csv", "", "must hold at least one row. Received"),
     ("a.csv", "text,label\n", "must hold at least one row. Received"),
     ("a.csv", "text,x\na,b\n", "have the columns text, label. .*'text, x'"),
@@ -108,25 +118,8 @@ def test_description(tmp_path):
   ],
 )
 def test_bad_tables(tmp_path, name, text, message):
-  path = _write(tmp_path, name, text)
+  path = _write(tmp_path, name, text) if name else str(tmp_path / "none.csv")
   with pytest.raises(errors.UserError, match=message) as caught:
     text_tables.read_table(path, NAME, ("text", "label"))
   assert "\n" not in str(caught.value)
   assert NAME in str(caught.value)
-
-
-def test_columns_of_an_empty_file(tmp_path):
-  path = _write(tmp_path, "a.csv", "")
-  with pytest.raises(errors.UserError, match="at least one row. Received"):
-    text_tables.column_names(path, NAME)
-
-
-def test_missing_file(tmp_path):
-  with pytest.raises(errors.UserError, match="must be a readable file. Receiv"):
-    text_tables.read_table(str(tmp_path / "none.csv"), NAME, ("text",))
-
-
-def test_not_utf8(tmp_path):
-  (tmp_path / "a.csv").write_bytes(b"text\n\xff\n")
-  with pytest.raises(errors.UserError, match="UTF-8 text. .* at byte 5"):
-    text_tables.read_table(str(tmp_path / "a.csv"), NAME, ("text",))
