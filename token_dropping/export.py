@@ -49,15 +49,10 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 def export(
   run: trained_run.TrainedRun, head: heads.Head, output_dir: str
 ) -> list[str]:
-  """Writes the next version of a model.
-
-  Args:
-    run: where the weights come from.
-    head: the model, built from `run`.
-    output_dir: folder of `ids` and `text`, which hold the versions.
+  """Writes the next version of a head of a run.
 
   Returns:
-    The paths of the two SavedModels, that of ids first.
+    The paths of the two SavedModels, in `ids` and in `text`.
 
   Raises:
     UserError: `output_dir` cannot be written.

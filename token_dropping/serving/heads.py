@@ -69,16 +69,14 @@ class Head(abc.ABC):
   ) -> dict[str, tf.Tensor]:
     """Makes the network's inputs of one [B] string tensor for each text field.
 
-    They are as long as the longest request, at most `max_length`: what is
-    longer is cut, as `Tokenizer.encode` does it.
+    They are as long as the longest request, which is cut at `max_length`.
     """
     return cut_padding(tokenizer.encode(texts, self.max_length))
 
   def scores(self, name: str, logits: tf.Tensor, mask=None) -> dict:
-    """Returns logits or their softmax, over the last axis, under their name.
+    """Returns `{name}_logits` or their softmax over the last axis.
 
-    The name is without its ending, such as `start`. The mask, of the shape of
-    the logits, is 0 where there is nothing to choose.
+    The mask, of the shape of the logits, is 0 where there is nothing to choose.
     """
     if self.output == LOGITS:
       return {f"{name}_logits": logits}
@@ -194,11 +192,7 @@ HEADS = {
 def make_head(
   name: str, run: trained_run.TrainedRun, output: str = LOGITS
 ) -> Head:
-  """Builds a head with the weights of a run; no name means what it trained.
-
-  Raises:
-    UserError: the run did not train such a head; see `Head`.
-  """
+  """Builds a head with the weights of a run; no name means what it trained."""
   name = name or run.kind
   errors.require(
     name in (ENCODER, run.kind),

@@ -78,13 +78,8 @@ class SquadWriter:
     """Writes training records, in random order.
 
     A question is trained on the first of its answers that stands in the context
-    where it says. One that has answers and none of them there is left out.
-
-    Returns:
-      Counts for the card: `examples`, questions; `records`, their windows;
-      `impossible`, questions without answer; `several_answers`, questions of
-      which only one answer was used; `unaligned`, questions left out;
-      `cut_questions`; `labelled`.
+    where it says. One that has answers and none of them there is left out, and
+    counted as `unaligned`. Returns counts for the card (docs/finetuning.md).
 
     Raises:
       UserError: more than one question in a hundred would be left out.
@@ -95,10 +90,9 @@ class SquadWriter:
     return counts | {"records": records.write_records(path, blocks)}
 
   def write_validation(self, stem: str, paragraphs: Sequence[dict]) -> dict:
-    """Writes records to predict, and what scoring needs.
+    """Writes records to predict, and what scoring needs; counts as above.
 
-    The files are named by their stem, which has no ending. Returns counts for
-    the card, as `write_train`.
+    The paths are the stem and an ending.
     """
     contexts, windows, counts = self._windows(paragraphs, train=False)
     blocks = self._blocks(windows, contexts)
@@ -225,12 +219,9 @@ def window_features(
   special_ids: dict[str, int],
   seq_length: int,
 ) -> dict[str, np.ndarray]:
-  """Returns the inputs and targets of a record, by Model Garden's names.
+  """Returns inputs [S] and targets [1] of a record, by Model Garden's names.
 
-  Returns:
-    `input_ids`, `input_mask`, `segment_ids`: [S] int64. `start_positions`,
-    `end_positions`, `is_impossible`: [1] int64; without an answer the target is
-    `[CLS]`, at 0.
+  Without an answer the target is `[CLS]`, at 0.
   """
   cls, sep = [special_ids[vocabulary.CLS]], [special_ids[vocabulary.SEP]]
   part = context_ids[window.first : window.first + window.length]
