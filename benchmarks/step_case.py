@@ -117,7 +117,7 @@ class Case:
 
   def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
     """Returns our pretraining experiment with this network and input."""
-    params = exp_factory.get_exp_config(experiments.PRETRAINING_NAMES[0])
+    params = exp_factory.get_exp_config(experiments.NAMES[0])
     params.task.model.encoder.any = self.encoder(contender)
     params.task.train_data.seq_length = self.seq_length
     params.task.train_data.max_predictions_per_seq = self.predictions

@@ -31,7 +31,7 @@ def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
   folder.mkdir(parents=True)
   testing.write_vocabulary(folder / "vocab.txt")
   tokenizer_config.TokenizerConfig().write(str(folder))
-  params = experiments.bert_token_drop()
+  params = experiments.get("bert/token_drop")
   params.override(testing.TINY)
   task = params.task.as_dict()
   model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()

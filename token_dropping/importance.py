@@ -14,13 +14,16 @@ by id; `--model` is a run folder or one of Hugging Face. The second is for
 `token_dropping.data.prepare`. docs/importance.md has the formulas.
 """
 
-import importlib
+import os
+import tempfile
 
 import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.dropping.importance import importance_table
+from token_dropping.tasks.importance_tables import from_data
+from token_dropping.tasks.importance_tables import from_model
 from token_dropping.training import trained_run
 
 _FLAGS = {
@@ -31,11 +34,7 @@ _ONLY_MODEL = ("model", "checkpoint", "batch_size", "max_records")
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the command's flags.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines the command's flags, by default the program's own."""
   for name, default, text in (
     ("model", None, "from_model: folder of a run, or of Hugging Face."),
     (
@@ -47,16 +46,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     ("output", None, "File to write: .npz or .json; must not exist."),
   ):
     flags.DEFINE_string(name, default, text, flag_values=values)
-  flags.DEFINE_integer(
-    "batch_size", 32, "from_model: records at a time.", 1, flag_values=values
-  )
-  flags.DEFINE_integer(
-    "max_records",
-    0,
-    "from_model: read so many records at most; 0: all.",
-    0,
-    flag_values=values,
-  )
+  for name, default, least, text in (
+    ("batch_size", 32, 1, "from_model: records at a time."),
+    ("max_records", 0, 0, "from_model: read so many records at most; 0: all."),
+  ):
+    flags.DEFINE_integer(name, default, text, least, flag_values=values)
 
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
@@ -67,21 +61,48 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
       f"Received: {' '.join(argv[1:]) or 'nothing'}"
     )
   _check_flags(argv[1], values)
-  module = importlib.import_module(
-    f"token_dropping.tasks.importance_tables.{argv[1]}"
-  )
   if argv[1] == "from_model":
-    table, words = module.make_table(
+    table, words = _from_model(values)
+  else:
+    table, words = from_data.make_table(values.data)
+  table.write(values.output)
+  print(table.summary(words, values.output))
+
+
+def _from_model(values):
+  with tempfile.TemporaryDirectory() as scratch:
+    return from_model.make_table(
+      _read_run(values.model, values.checkpoint, scratch),
       values.model,
-      values.checkpoint,
       values.data,
       values.batch_size,
       values.max_records,
     )
-  else:
-    table, words = module.make_table(values.data)
-  table.write(values.output)
-  print(table.summary(words, values.output))
+
+
+def _read_run(
+  model: str, checkpoint: str, scratch: str
+) -> trained_run.TrainedRun:
+  """Reads a run; a folder of Hugging Face is made one first."""
+  files = ("params.yaml", "config.json")
+  ours, theirs = (tf.io.gfile.exists(os.path.join(model, f)) for f in files)
+  if theirs and not ours:
+    errors.require(
+      checkpoint == trained_run.LATEST,
+      "--checkpoint must be unset for a folder of Hugging Face",
+      repr(checkpoint),
+    )
+    try:
+      from token_dropping.huggingface import importing
+    except ImportError as error:
+      raise errors.UserError(
+        "a folder of Hugging Face needs safetensors and tokenizers: pip "
+        f"install 'token-dropping[huggingface]'. Received: {error}"
+      ) from error
+    imported = os.path.join(scratch, "run")
+    importing.import_folder(model, imported)
+    model = imported
+  return trained_run.TrainedRun.read(model, checkpoint, "--model")
 
 
 def _check_flags(command: str, values: flags.FlagValues) -> None:

@@ -10,6 +10,8 @@ from token_dropping.common import files
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+# Their names in the folder of a run, a dataset or a model.
+FILE, LABELS_FILE = "vocab.txt", "labels.txt"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from token_dropping.tasks.masked_lm import task as masked_lm
 @pytest.fixture
 def params(tmp_path):
   """A tiny experiment with four validation records."""
-  params = experiments.bert_token_drop()
+  params = experiments.get("bert/token_drop")
   params.override(small.TINY)
   records = [small.random_features(seed) for seed in range(4)]
   params.task.validation_data.input_path = small.write_records(

@@ -11,12 +11,12 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import provenance
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import multiply_adds
 from token_dropping.study import runs
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task as masked_lm
-from token_dropping.training import run_dir
 from token_dropping.training import summaries
 from token_dropping.training import train_clock
 
@@ -136,7 +136,7 @@ def _important_tokens(run: runs.Run) -> dict:
   model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
   saved = tf.train.Checkpoint(**model.checkpoint_items)
   saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()
-  vocab_file = os.path.join(run.model_dir, run_dir.VOCABULARY)
+  vocab_file = os.path.join(run.model_dir, vocabulary.FILE)
   most, least = importance_report.ranked_tokens(
     model.encoder_network.importance_scorer,
     vocab_file if os.path.exists(vocab_file) else "",

@@ -34,7 +34,7 @@ def params(tmp_path):
   other = [*ids[:-1], 7]
   training = [_record(ids, 3, 6), _record(other, 15, 7)]
   validation = [_record(ids, 1, 6)] * 8
-  config = experiments.bert_token_drop()
+  config = experiments.get("bert/token_drop")
   paths = {
     "train_data": testing.write_records(tmp_path / "train", training),
     "validation_data": testing.write_records(tmp_path / "eval", validation),

@@ -16,6 +16,34 @@ from official.modeling import optimization
 from official.modeling import performance
 
 
+def adamw_config(
+  learning_rate: float, warmup_steps: int | None = None
+) -> optimization.OptimizationConfig:
+  """AdamW, linear warm-up, linear decay to 0 over the whole training."""
+  return optimization.OptimizationConfig(
+    {
+      "optimizer": {
+        "type": "adamw",
+        "adamw": {
+          "weight_decay_rate": 0.01,
+          "exclude_from_weight_decay": ["LayerNorm", "layer_norm", "bias"],
+        },
+      },
+      "learning_rate": {
+        "type": "polynomial",
+        "polynomial": {
+          "initial_learning_rate": learning_rate,
+          "end_learning_rate": 0.0,
+        },
+      },
+      "warmup": {
+        "type": "polynomial",
+        "polynomial": {"warmup_steps": warmup_steps},
+      },
+    }
+  )
+
+
 def create_optimizer(
   config: optimization.OptimizationConfig,
   runtime: cfg.RuntimeConfig | None = None,
@@ -24,7 +52,7 @@ def create_optimizer(
   """Builds the optimizer of a config.
 
   Args:
-    config: optimizer, learning rate, warm-up, moving average.
+    config: of optimizer, learning rate, warm-up and moving average.
     runtime: says whether the loss is scaled, for float16.
     wrap_rate: takes the learning rate that was built; returns the one to use.
 
@@ -52,11 +80,7 @@ def create_optimizer(
 
 
 def clip_by_global_norm(pairs: list[tuple], norm: float) -> list[tuple]:
-  """Scales gradients down so that their common norm is at most `norm`.
-
-  Args:
-    pairs: gradients and their variables.
-    norm: the largest norm of all gradients together.
+  """Scales gradients, given with their variables, to a common norm at most.
 
   Returns:
     The pairs, all gradients dense.

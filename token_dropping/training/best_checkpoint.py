@@ -11,7 +11,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
-from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks import experiments
 from token_dropping.training import workers
 
 
@@ -96,7 +96,7 @@ def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
     return None
   with tf.io.gfile.GFile(path) as file:
     note = json.load(file)
-  names = finetune_filling.score_names(params.task)
+  names = experiments.hooks_of(params).score_names()
   return {
     "scores": {name: note[name] for name in names},
     "step": int(note["best_ckpt_global_step"]),

@@ -10,6 +10,7 @@ and type is checked against the experiment's dataclasses before it is applied.
 import copy
 import dataclasses
 import functools
+import os
 import re
 from collections.abc import Sequence
 
@@ -20,8 +21,9 @@ from official.modeling.hyperparams import params_dict
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import vocabulary
 from token_dropping.tasks import experiments
-from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.training import trained_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +46,8 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   """Builds the experiment config that the flags ask for.
 
   Returns:
-    The config. What follows from the data of fine-tuning is filled in;
-    `decay_steps` and, for a changing masking rate, `masking_rate_steps` are
-    `train_steps` where they were left unset.
+    The config. What follows from the data, as the task says, is filled in, and
+    `decay_steps` are `train_steps` where they were left unset.
 
   Raises:
     UserError: an unknown experiment, an unreadable file, an unknown key, a
@@ -54,7 +55,7 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   """
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
-    _use_pretrained(params, flags.experiment, flags.pretrained)
+    _use_pretrained(params, flags)
   for path in flags.config_file or []:
     config_overrides.apply_overrides(
       params, plain_yaml.read_yaml(path), source=path
@@ -69,11 +70,8 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
     config_overrides.apply_overrides(
       params, overrides, source="--params_override"
     )
-  if finetune_filling.is_finetuning(params.task):
-    finetune_filling.fill_in(params)
+  experiments.hooks_of(params).fill_in()
   _let_decay_follow_training(params)
-  _let_masking_follow_training(params)
-  _let_keeping_follow_training(params)
   params.validate()
   return params
 
@@ -90,15 +88,18 @@ def _registered(experiment: str) -> cfg.ExperimentConfig:
     ) from error
 
 
-def _use_pretrained(params, experiment: str, model_dir: str) -> None:
+def _use_pretrained(params: cfg.ExperimentConfig, flags: LaunchFlags) -> None:
+  hooks = experiments.hooks_of(params)
   errors.require(
-    finetune_filling.is_finetuning(params.task),
+    hooks.takes_pretrained,
     "--pretrained must be unset but for "
     f"{' and '.join(experiments.FINETUNING_NAMES)}; "
     "task.init_checkpoint starts pretraining from a checkpoint",
-    f"{model_dir!r} with --experiment={experiment}",
+    f"{flags.pretrained!r} with --experiment={flags.experiment}",
   )
-  finetune_filling.use_pretrained(params, model_dir)
+  run = trained_run.TrainedRun.read(flags.pretrained, source="--pretrained")
+  vocab_file = os.path.join(flags.pretrained, vocabulary.FILE)
+  hooks.use_pretrained(run.encoder, vocab_file, run.checkpoint)
 
 
 def parse_overrides(text: str) -> dict:
@@ -133,17 +134,3 @@ def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
   for field in ("decay_steps", "total_decay_steps"):
     if schedule is not None and getattr(schedule, field, 0) is None:
       setattr(schedule, field, params.trainer.train_steps)
-
-
-def _let_masking_follow_training(params: cfg.ExperimentConfig) -> None:
-  """Unset `masking_rate_steps` of a changing rate mean `train_steps`."""
-  data = params.task.train_data
-  if getattr(data, "final_masking_rate", None) and not data.masking_rate_steps:
-    data.masking_rate_steps = params.trainer.train_steps
-
-
-def _let_keeping_follow_training(params: cfg.ExperimentConfig) -> None:
-  """An unset length of a keep-ratio schedule means `train_steps`."""
-  schedule = getattr(params.task, "keep_schedule", None)
-  if schedule is not None and schedule.changes and not schedule.train_steps:
-    schedule.train_steps = params.trainer.train_steps

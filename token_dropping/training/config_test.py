@@ -102,7 +102,7 @@ def test_both_names_give_equal_configs(tmp_path):
 
 def test_no_file_is_the_registered_experiment():
   params = config.parse(config_testing.flags())
-  registered = experiments.bert_token_drop()
+  registered = experiments.get("bert/token_drop")
   assert params.task == registered.task
   assert params.runtime == registered.runtime
 

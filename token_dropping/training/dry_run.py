@@ -8,12 +8,9 @@ import orbit
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
-from token_dropping.tasks.finetuning import filling as finetune_filling
-from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.sentences import task as sentence_task
-from token_dropping.tasks.spans import task as span_task
+from token_dropping.tasks import experiments
+from token_dropping.tasks import hooks as task_hooks
 from token_dropping.training import trainer as trainer_lib
 
 
@@ -27,9 +24,9 @@ def run_dry(params: cfg.ExperimentConfig) -> str:
     A report: parameters, multiply-adds against BERT, loss, peak memory.
   """
   strategy = trainer_lib.make_strategy(params.runtime)
-  vocab_size = params.task.model.encoder.get().vocab_size
+  hooks = experiments.hooks_of(params)
   dataset = orbit.utils.make_distributed_dataset(
-    strategy, _made_up_records, params.task, vocab_size
+    strategy, _repeat_made_up_batch, hooks
   )
   trainer = trainer_lib.make_trainer(
     params, strategy, mode="train", model_dir=None, train_dataset=dataset
@@ -43,78 +40,35 @@ def run_dry(params: cfg.ExperimentConfig) -> str:
     f"Dry run: one step on {strategy.num_replicas_in_sync} replica(s), "
     f"loss {loss:.3f}.",
     f"  parameters       {parameters:,}",
-    *_cost_lines(params),
+    *_cost_lines(hooks),
     *_memory_lines(),
   ]
   return "\n".join(lines)
 
 
-def _made_up_records(
-  task: cfg.TaskConfig,
-  vocab_size: int,
-  input_context: tf.distribute.InputContext,
+def _repeat_made_up_batch(
+  hooks: task_hooks.TaskHooks, input_context: tf.distribute.InputContext
 ) -> tf.data.Dataset:
-  """Returns an endless dataset of one random batch in the configured shapes."""
-  data = task.train_data
-  batch = input_context.get_per_replica_batch_size(data.global_batch_size)
-  rng = np.random.default_rng(0)
-  ids = rng.integers(0, vocab_size, [batch, data.seq_length], np.int32)
-  features = {
-    "input_word_ids": ids,
-    "input_mask": np.ones_like(ids),
-    "input_type_ids": np.zeros_like(ids),
-  }
-  if isinstance(task, span_task.SpanTaskConfig):
-    zeros = np.zeros([batch], np.int32)
-    record = (features, {"start_positions": zeros, "end_positions": zeros})
-  elif isinstance(task, sentence_task.SentenceTaskConfig):
-    kind = np.float32 if task.model.num_classes == 1 else np.int32
-    record = (features, {data.label_field: np.zeros([batch], kind)})
-  else:
-    record = features | _made_up_labels(data, ids)
-  return tf.data.Dataset.from_tensors(record).repeat()
+  size = input_context.get_per_replica_batch_size(
+    hooks.task.train_data.global_batch_size
+  )
+  return tf.data.Dataset.from_tensors(hooks.made_up_batch(size)).repeat()
 
 
-def _made_up_labels(data: cfg.DataConfig, ids: np.ndarray) -> dict:
-  """Returns the labels of pretraining."""
-  batch, count = len(ids), data.max_predictions_per_seq
-  labels = {
-    "masked_lm_positions": np.tile(
-      np.arange(count, dtype=np.int32), [batch, 1]
-    ),
-    "masked_lm_ids": ids[:, :count],
-    "masked_lm_weights": np.ones([batch, count], np.float32),
-  }
-  if data.use_next_sentence_label:
-    labels["next_sentence_labels"] = np.zeros([batch, 1], np.int32)
-  return labels
-
-
-def _cost_lines(params: cfg.ExperimentConfig) -> list[str]:
+def _cost_lines(hooks: task_hooks.TaskHooks) -> list[str]:
   """Returns the multiply-adds of a forward pass, dense and as configured."""
-  task = params.task
-  config, data = task.model.encoder.get(), task.train_data
-  shape = multiply_adds.BertShape.from_config(config, data)
+  shape = multiply_adds.BertShape.from_config(
+    hooks.task.model.encoder.get(), hooks.task.train_data
+  )
   dense = multiply_adds.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
-  if isinstance(config, encoder_config.TokenDropEncoderConfig):
-    dropped = _token_drop_macs(params, shape)
+  dropped = hooks.mean_macs(shape)
+  if dropped is not None:
     lines.append(
       f"  token dropping   {dropped / 1e9:.3f} G multiply-adds a sequence, "
       f"{dropped / dense:.3f} of BERT"
     )
   return lines
-
-
-def _token_drop_macs(
-  params: cfg.ExperimentConfig, shape: multiply_adds.BertShape
-) -> float:
-  task = params.task
-  if finetune_filling.is_finetuning(task):
-    plan = task.model.encoder.any.drop_plan
-    return multiply_adds.finetuning_macs(shape, plan)
-  schedule = masked_lm_config.schedule_of(task)
-  return multiply_adds.mean_macs(shape, schedule, params.trainer.train_steps)
 
 
 def _memory_lines() -> list[str]:

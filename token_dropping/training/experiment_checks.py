@@ -5,10 +5,6 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.tasks import experiments
-from token_dropping.tasks.finetuning import checks as finetune_checks
-from token_dropping.tasks.finetuning import filling as finetune_filling
-from token_dropping.tasks.masked_lm import checks as masked_lm_checks
-from token_dropping.tasks.masked_lm import layer_token_rate
 
 STRATEGIES = (
   "off",
@@ -32,29 +28,10 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)
-  if finetune_filling.is_finetuning(params.task):
-    finetune_checks.check(params)
-  else:
-    masked_lm_checks.check(params.task)
-    _check_rate(params)
-    masked_lm_checks.check_best(params)
+  experiments.hooks_of(params).check()
   replicas = _known_replicas(params.runtime)
   if replicas is not None:
     check_replicas(params, replicas)
-
-
-def _check_rate(params: cfg.ExperimentConfig) -> None:
-  name = "learning_rate_by_layer_tokens"
-  if not getattr(params.task, name, False):
-    return
-  try:
-    layer_token_rate.check(
-      params.trainer.optimizer_config,
-      params.task.keep_schedule.changes,
-      f"task.{name}",
-    )
-  except ValueError as error:
-    raise errors.UserError(str(error)) from error
 
 
 def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
@@ -90,9 +67,7 @@ def _known_replicas(runtime: cfg.RuntimeConfig) -> int | None:
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
   """Returns one line for each setting that is allowed but looks wrong."""
   doubts = _warmup_doubts(params.trainer.optimizer_config)
-  if finetune_filling.is_finetuning(params.task):
-    return doubts + finetune_checks.find_doubts(params.task)
-  return doubts + masked_lm_checks.find_doubts(params.task)
+  return doubts + experiments.hooks_of(params).find_doubts()
 
 
 def _warmup_doubts(optimizer) -> list[str]:

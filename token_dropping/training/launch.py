@@ -15,8 +15,7 @@ from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import filling as finetune_filling
-from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import controller
@@ -27,7 +26,6 @@ from token_dropping.training import resume
 from token_dropping.training import run_dir
 from token_dropping.training import run_lock
 from token_dropping.training import run_summary
-from token_dropping.training import shown_outputs
 from token_dropping.training import trainer as trainer_lib
 from token_dropping.training import workers
 
@@ -47,8 +45,6 @@ def prepare(flags: config.LaunchFlags) -> cfg.ExperimentConfig:
     UserError: as `config.parse` and `experiment_checks.check_experiment`.
   """
   params = config.parse(flags)
-  if not finetune_filling.is_finetuning(params.task):
-    dataset_card.fill_in_vocab_file(params)
   params.lock()
   experiment_checks.check_experiment(params)
   for doubt in experiment_checks.find_doubts(params):
@@ -112,7 +108,7 @@ def _run(
     trainer.global_step,
     params.trainer.train_steps,
     data.global_batch_size * data.seq_length,
-    shown_outputs.of(params.task),
+    experiments.hooks_of(params).shown_outputs(),
   )
   # Orbit prints its own lines; they stay in the log (`--verbosity=0`).
   with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -176,13 +172,12 @@ def _run_to_the_end(runner, mode: str, reporter) -> None:
 
 
 def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
-  if not isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
-    return []
-  if not workers.is_chief(trainer.strategy):
+  scorer = experiments.hooks_of(params).importance_scorer(trainer.model)
+  if scorer is None or not workers.is_chief(trainer.strategy):
     return []
   return [
     importance_report.ImportanceHistogram(
-      trainer.model.encoder_network.importance_scorer,
+      scorer,
       trainer.global_step,
       os.path.join(model_dir, "train"),
       params.trainer.summary_interval,
@@ -191,22 +186,18 @@ def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 
 
 def _print_summary(params, trainer, reporter, model_dir: str) -> None:
+  hooks = experiments.hooks_of(params)
+  lines = hooks.summarize(
+    reporter.train_outputs,
+    reporter.eval_outputs,
+    best_checkpoint.read_scores(params, model_dir),
+  )
   step = int(trainer.global_step.numpy())
   checkpoint = tf.train.latest_checkpoint(model_dir)
-  if finetune_filling.is_finetuning(params.task):
-    shown = shown_outputs.of(params.task)
-    best = best_checkpoint.read_scores(params, model_dir)
-    print(
-      run_summary.format_finetuning(reporter, step, checkpoint, shown, best)
-    )
-    return
-  unigram_loss = dataset_card.unigram_loss(params.task.validation_data)
-  print(run_summary.format_summary(reporter, step, checkpoint, unigram_loss))
-  if isinstance(trainer.task, masked_lm.TokenDropMaskedLMTask):
-    for line in run_summary.format_importance(
-      trainer.model.encoder_network.importance_scorer,
-      params.task.model.encoder.any.vocab_file,
-    ):
+  print(run_summary.format_summary(reporter, step, lines, checkpoint))
+  scorer = hooks.importance_scorer(trainer.model)
+  if scorer is not None:
+    for line in run_summary.format_importance(scorer, hooks.vocab_file()):
       print(line)
 
 
@@ -215,21 +206,17 @@ def _check_files(
 ) -> None:
   """Checks the records that the mode reads and the folder of the run."""
   run_dir.check_run_dir(params, model_dir)
-  if finetune_filling.is_finetuning(params.task):
-    return  # `finetune_filling.fill_in` has checked them
   check_records(params, mode)
 
 
 def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
-  """Checks the records that pretraining in a mode reads.
-
-  Args:
-    params: of a pretraining experiment.
-    mode: one of `MODES`.
+  """Checks the records that a mode reads, where they have rules.
 
   Raises:
     UserError: as `bad_records.check_first_records`.
   """
+  if not experiments.hooks_of(params).has_record_rules:
+    return
   vocab_size = params.task.model.encoder.get().vocab_size
   for path, data in experiment_checks.used_data(params, mode).items():
     dataset_card.check_files(data)

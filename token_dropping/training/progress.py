@@ -8,7 +8,7 @@ from typing import TextIO
 import orbit
 import tqdm
 
-from token_dropping.training import shown_outputs
+from token_dropping.tasks import hooks
 
 
 class ProgressReporter:
@@ -32,7 +32,7 @@ class ProgressReporter:
     global_step,
     train_steps: int,
     tokens_per_step: int,
-    shown: shown_outputs.ShownOutputs = shown_outputs.MASKED_LM,
+    shown: hooks.ShownOutputs,
     stream: TextIO | None = None,
     clock=time.monotonic,
   ):
@@ -98,14 +98,12 @@ class ProgressReporter:
     """Reports an evaluation."""
     self.eval_outputs = _as_floats(outputs)
     step = int(self._global_step.numpy())
-    shown = shown_outputs.format_outputs(
-      self._shown.evaluation, self.eval_outputs
-    )
+    shown = hooks.format_outputs(self._shown.evaluation, self.eval_outputs)
     self._write(f"step {step:>7,}  evaluation: {shown}")
     self._last_time = self._clock()
 
   def _show(self, step: int, steps: int, seconds_left: float) -> None:
-    losses = shown_outputs.format_outputs(self._shown.train, self.train_outputs)
+    losses = hooks.format_outputs(self._shown.train, self.train_outputs)
     speed = f"{self.train_outputs['tokens_per_second']:,.0f} tokens/s"
     if self._bar is not None:
       self._bar.set_postfix_str(f"{losses}  {speed}", refresh=False)

@@ -6,6 +6,7 @@ import io
 import pytest
 import tensorflow as tf
 
+from token_dropping.tasks import hooks
 from token_dropping.training import progress
 
 
@@ -25,13 +26,15 @@ class _Clock:
 
 
 OUTPUTS = {"lm_example_loss": 6.5, "masked_lm_accuracy": 0.25}
+NAMES = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
+SHOWN = hooks.ShownOutputs(NAMES, NAMES)
 
 
 def _run(stream, first_step: int = 0):
   """Trains two loops of ten steps, 2 s and 1 s, evaluation of 50 s between."""
   step, clock = tf.Variable(first_step), _Clock()
   reporter = progress.ProgressReporter(
-    step, 40, 512, stream=stream, clock=clock
+    step, 40, 512, SHOWN, stream=stream, clock=clock
   )
   reporter.start()
   outputs = dict(OUTPUTS)

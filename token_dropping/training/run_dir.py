@@ -16,14 +16,11 @@ from official.core import train_utils
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
-from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
-from token_dropping.tasks.finetuning import filling as finetune_filling
-
-VOCABULARY, LABELS = "vocab.txt", "labels.txt"
+from token_dropping.tasks import experiments
 
 # Fields of the model config that leave alone what it learns; a run may go on
 # with another value.
@@ -69,26 +66,19 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   Raises:
     UserError: the folder cannot be written, or the vocabulary not be read.
   """
-  words = _read_vocabulary(dataset_card.find_vocab_file(params))
-  config = _read_tokenizer_config(params.task)
+  hooks = experiments.hooks_of(params)
+  words = _read_vocabulary(hooks.vocab_file())
+  config = hooks.tokenizer_config()
   try:
     train_utils.serialize_config(params, model_dir)
     if words is not None:
       _write_tokenizer(words, config, model_dir)
-    if getattr(params.task, "labels", ()):
-      _write_labels(params.task.labels, model_dir)
+    if hooks.labels():
+      _write_labels(hooks.labels(), model_dir)
   except (tf.errors.OpError, OSError) as error:
     raise errors.UserError(
       f"--model_dir must be a writable folder. Received: {model_dir!r}"
     ) from error
-
-
-def _read_tokenizer_config(
-  task: cfg.TaskConfig,
-) -> tokenizer_config.TokenizerConfig | None:
-  if finetune_filling.is_finetuning(task):
-    return tokenizer_config.TokenizerConfig.from_folder(task.data_dir)
-  return dataset_card.read_tokenizer_config(task.train_data)
 
 
 def _read_vocabulary(path: str) -> bytes | None:
@@ -104,7 +94,9 @@ def _write_tokenizer(
   config: tokenizer_config.TokenizerConfig | None,
   model_dir: str,
 ) -> None:
-  with tf.io.gfile.GFile(os.path.join(model_dir, VOCABULARY), "wb") as file:
+  with tf.io.gfile.GFile(
+    os.path.join(model_dir, vocabulary.FILE), "wb"
+  ) as file:
     file.write(words)
   # Records from elsewhere do not say; what a user wrote there stays.
   path = os.path.join(model_dir, tokenizer_config.FILE)
@@ -113,7 +105,9 @@ def _write_tokenizer(
 
 
 def _write_labels(labels: Iterable[str], model_dir: str) -> None:
-  with tf.io.gfile.GFile(os.path.join(model_dir, LABELS), "w") as file:
+  with tf.io.gfile.GFile(
+    os.path.join(model_dir, vocabulary.LABELS_FILE), "w"
+  ) as file:
     file.write("".join(f"{label}\n" for label in labels))
 
 

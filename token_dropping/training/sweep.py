@@ -15,7 +15,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.tasks.finetuning import filling as finetune_filling
+from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
 from token_dropping.training import grid
 from token_dropping.training import launch
@@ -102,7 +102,7 @@ def run(
       another one.
   """
   errors.require(
-    finetune_filling.is_finetuning(params.task),
+    bool(experiments.hooks_of(params).score_names()),
     "--sweep must be used with a fine-tuning experiment",
     "a pretraining one",
   )

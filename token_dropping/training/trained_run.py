@@ -20,7 +20,7 @@ from token_dropping.models import encoder_config
 
 LATEST, BEST = "latest", "best"
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
-VOCAB, LABELS = "vocab.txt", "labels.txt"
+VOCAB = vocabulary.FILE
 SOURCE = "--model_dir"
 
 
@@ -172,7 +172,7 @@ class TrainedRun:
   @property
   def labels(self) -> str:
     """Path of `labels.txt`, the name of each class; empty without one."""
-    path = os.path.join(self.model_dir, LABELS)
+    path = os.path.join(self.model_dir, vocabulary.LABELS_FILE)
     return path if tf.io.gfile.exists(path) else ""
 
   def _check_kind(self, kind: str) -> None:

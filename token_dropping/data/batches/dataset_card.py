@@ -14,7 +14,6 @@ from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
-from token_dropping.models import encoder_config
 
 
 def read_card(data: cfg.DataConfig) -> dict | None:
@@ -29,7 +28,7 @@ def read_card(data: cfg.DataConfig) -> dict | None:
   Raises:
     UserError: the file is not JSON.
   """
-  path = _beside(data, dataset_folder.CARD)
+  path = find_beside(data, dataset_folder.CARD)
   return None if path is None else dataset_folder.read_card(path)
 
 
@@ -113,34 +112,6 @@ def _patterns(data: cfg.DataConfig) -> Iterator[str]:
       yield from filter(None, map(str.strip, path.split(",")))
 
 
-def fill_in_vocab_file(params: cfg.ExperimentConfig) -> None:
-  """Sets every unset `vocab_file` to the `vocab.txt` beside prepared records.
-
-  That of the encoder, and those of data with dynamic masking.
-  """
-  task = params.task
-  config = task.model.encoder.get()
-  if isinstance(config, encoder_config.TokenDropEncoderConfig):
-    _fill_in(config, task.train_data)
-  for data in (task.train_data, task.validation_data):
-    if pretrain_data.is_dynamic(data):
-      _fill_in(data, data)
-
-
-def find_vocab_file(params: cfg.ExperimentConfig) -> str:
-  """Returns the path of the experiment's `vocab.txt`; empty: not known.
-
-  Args:
-    params: after `fill_in_vocab_file`.
-  """
-  # Model Garden's encoders have no such field.
-  given = getattr(params.task.model.encoder.get(), "vocab_file", "")
-  data = params.task.train_data
-  if given or _beside(data, dataset_folder.CARD) is None:
-    return given
-  return _beside(data, "vocab.txt") or ""
-
-
 def read_tokenizer_config(
   data: cfg.DataConfig,
 ) -> tokenizer_config.TokenizerConfig | None:
@@ -163,12 +134,7 @@ def read_tokenizer_config(
   )
 
 
-def _fill_in(config, data: cfg.DataConfig) -> None:
-  if not config.vocab_file and _beside(data, dataset_folder.CARD) is not None:
-    config.vocab_file = _beside(data, "vocab.txt") or ""
-
-
-def _beside(data: cfg.DataConfig, name: str) -> str | None:
+def find_beside(data: cfg.DataConfig, name: str) -> str | None:
   """Returns the path of a file in the folder of the records, if it exists."""
   paths = data.input_path
   first = paths[0] if isinstance(paths, list | tuple) and paths else paths

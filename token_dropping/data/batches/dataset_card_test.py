@@ -2,10 +2,8 @@
 """Tests of what lies beside prepared records, and whether it is true."""
 
 import pytest
-from official.core import exp_factory
 from official.nlp.data import pretrain_dataloader
 
-from tests import config_testing  # noqa: F401  registers the experiments
 from tests import dataset_testing
 from tests import testing
 from token_dropping.common import errors
@@ -22,12 +20,6 @@ def folder(tmp_path):
 
 def _data(input_path):
   return pretrain_dataloader.BertPretrainDataConfig(input_path=input_path)
-
-
-def _experiment(input_path, name: str = "bert/token_drop"):
-  params = exp_factory.get_exp_config(name)
-  params.task.train_data.input_path = input_path
-  return params
 
 
 @pytest.mark.parametrize(
@@ -88,73 +80,6 @@ def test_card_must_be_text(folder):
   message = str(caught.value)
   assert message.startswith(f"dataset.json must be JSON. Received: {path} (")
   assert "\n" not in message
-
-
-def test_unset_vocab_file_is_filled_in(folder):
-  params = _experiment(f"{folder}/train-*")
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.model.encoder.any.vocab_file == f"{folder}/vocab.txt"
-
-
-def test_set_vocab_file_stays(folder):
-  params = _experiment(f"{folder}/train-*")
-  params.task.model.encoder.any.vocab_file = "mine.txt"
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.model.encoder.any.vocab_file == "mine.txt"
-
-
-@pytest.mark.parametrize("missing", ["dataset.json", "vocab.txt"])
-def test_incomplete_folder_fills_in_nothing(folder, missing):
-  (folder / missing).unlink()
-  params = _experiment(f"{folder}/train-*")
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.model.encoder.any.vocab_file == ""
-
-
-def test_no_records_fill_in_nothing(folder, monkeypatch):
-  monkeypatch.chdir(folder)
-  params = _experiment("")
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.model.encoder.any.vocab_file == ""
-
-
-def test_baseline_is_left_alone(folder):
-  params = _experiment(f"{folder}/train-*", "bert/pretraining")
-  before = params.as_dict()
-  dataset_card.fill_in_vocab_file(params)
-  assert params.as_dict() == before
-
-
-DATA = ("train_data", "validation_data")
-
-
-def test_dynamic_data_gets_the_vocabulary_beside_its_own_records(
-  folder, tmp_path_factory
-):
-  other = tmp_path_factory.mktemp("other")
-  for name in ("dataset.json", "vocab.txt"):
-    (other / name).write_text("")
-  params = _experiment(f"{folder}/train-*")
-  params.task.validation_data.input_path = f"{other}/validation-*"
-  for name in DATA:
-    getattr(params.task, name).masking = "dynamic"
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.train_data.vocab_file == f"{folder}/vocab.txt"
-  assert params.task.validation_data.vocab_file == f"{other}/vocab.txt"
-  assert params.task.model.encoder.any.vocab_file == f"{folder}/vocab.txt"
-
-
-def test_set_vocab_file_of_dynamic_data_stays(folder):
-  params = _experiment(f"{folder}/train-*")
-  params.task.train_data.override({"masking": "dynamic", "vocab_file": "mine"})
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.train_data.vocab_file == "mine"
-
-
-def test_static_data_needs_no_vocabulary(folder):
-  params = _experiment(f"{folder}/train-*")
-  dataset_card.fill_in_vocab_file(params)
-  assert params.task.train_data.vocab_file == ""
 
 
 @pytest.mark.parametrize(

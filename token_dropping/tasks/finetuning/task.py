@@ -2,7 +2,6 @@
 """What fine-tuning tasks share: the pretrained encoder, restored whole."""
 
 import dataclasses
-import math
 
 import tf_keras
 from official.modeling import hyperparams
@@ -61,9 +60,6 @@ class FinetuneTask:
   def initialize(self, model) -> None:
     """Restores every weight of the encoder, and importance if tokens drop.
 
-    Args:
-      model: has `checkpoint_items`.
-
     Raises:
       UserError: the checkpoint does not hold exactly these weights.
     """
@@ -77,17 +73,7 @@ class FinetuneTask:
 
 
 def with_importance(items: dict, encoder) -> dict:
-  """Returns checkpoint items, with the importance table if tokens drop.
-
-  Args:
-    items: of Model Garden's model.
-    encoder: the `TokenDropEncoder` of that model.
-  """
+  """Adds the importance table to a model's checkpoint items if tokens drop."""
   if not encoder.drop_plan.drops:
     return items
   return items | {"importance": encoder.importance_scorer}
-
-
-def steps_per_epoch(records: int, batch_size: int) -> int:
-  """Returns how many batches it takes to see all records once."""
-  return math.ceil(records / batch_size)

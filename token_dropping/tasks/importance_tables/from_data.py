@@ -36,18 +36,13 @@ def make_table(
     UserError: another folder, or no text in its records.
   """
   path = tf.io.gfile.join(folder, finetune_folder.CARD)
-  labelled = tf.io.gfile.exists(path)
-  card = (
-    finetune_folder.read_card(folder)
-    if labelled
-    else dataset_folder.verify(folder, quick=True)
-  )
-  words = vocabulary.Vocabulary.from_file(tf.io.gfile.join(folder, "vocab.txt"))
-  counted = (
-    _of_labels(folder, card, words)
-    if labelled
-    else _of_documents(folder, card, words)
-  )
+  if tf.io.gfile.exists(path):
+    card, count = finetune_folder.read_card(folder), _of_labels
+  else:
+    card, count = dataset_folder.verify(folder, quick=True), _of_documents
+  vocab_file = tf.io.gfile.join(folder, vocabulary.FILE)
+  words = vocabulary.Vocabulary.from_file(vocab_file)
+  counted = count(folder, card, words)
   errors.require(
     bool(counted.counts.any()), "--data must hold text", repr(folder)
   )

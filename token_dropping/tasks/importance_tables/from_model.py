@@ -7,9 +7,6 @@ LM says how hard a word is. The score of an id is its mean cross-entropy where
 it is predicted, in nats.
 """
 
-import os
-import tempfile
-
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -20,27 +17,25 @@ from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.masked_lm import losses as mlm_losses
-from token_dropping.training import trained_run
 
 KIND = "pretrained_mlm"
-SOURCE = "--model"
 _SETTINGS = ("seq_length", "max_predictions_per_seq", "masking_rate")
 
 
 def make_table(
-  model: str, checkpoint: str, folder: str, batch_size: int, max_records: int
+  run, source: str, folder: str, batch_size: int, max_records: int
 ) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
   """Predicts the masked tokens of training records.
 
   Memory is V numbers beside the model, however many records there are.
 
   Args:
-    model: folder of a run, or of Hugging Face.
-    checkpoint: of a run: `latest`, `best` or a step.
+    run: the `training.trained_run.TrainedRun` of a masked LM.
+    source: what the user calls it.
     folder: of `token_dropping.data.prepare`. Records with dynamic masking are
       masked as in the first epoch.
-    batch_size: int, records at a time.
-    max_records: int, how many to read; 0: all.
+    batch_size: records at a time.
+    max_records: how many to read; 0: all.
 
   Returns:
     The table and its vocabulary.
@@ -49,11 +44,10 @@ def make_table(
     UserError: no masked LM, no such data, or another vocabulary.
   """
   card = dataset_folder.verify(folder, quick=True)
-  words = vocabulary.Vocabulary.from_file(tf.io.gfile.join(folder, "vocab.txt"))
-  with tempfile.TemporaryDirectory() as scratch:
-    run = _read_run(model, checkpoint, scratch)
-    _check(run, card, words, model, folder)
-    network = run.build_masked_lm()
+  vocab_file = tf.io.gfile.join(folder, vocabulary.FILE)
+  words = vocabulary.Vocabulary.from_file(vocab_file)
+  _check_data(run, card, words, source, folder)
+  network = run.build_masked_lm()
   total = card["train"]["records"]
   if max_records:
     total = min(total, max_records)
@@ -67,37 +61,12 @@ def make_table(
   return table, words
 
 
-def _read_run(
-  model: str, checkpoint: str, scratch: str
-) -> trained_run.TrainedRun:
-  """Reads a run; a folder of Hugging Face is made one first."""
-  files = ("params.yaml", "config.json")
-  ours, theirs = (tf.io.gfile.exists(os.path.join(model, f)) for f in files)
-  if theirs and not ours:
-    errors.require(
-      checkpoint == trained_run.LATEST,
-      "--checkpoint must be unset for a folder of Hugging Face",
-      repr(checkpoint),
-    )
-    try:
-      from token_dropping.huggingface import importing
-    except ImportError as error:
-      raise errors.UserError(
-        "a folder of Hugging Face needs safetensors and tokenizers: pip "
-        f"install 'token-dropping[huggingface]'. Received: {error}"
-      ) from error
-    imported = os.path.join(scratch, "run")
-    importing.import_folder(model, imported)
-    model = imported
-  return trained_run.TrainedRun.read(model, checkpoint, SOURCE)
-
-
-def _check(run, card: dict, words, model: str, folder: str) -> None:
+def _check_data(run, card: dict, words, source: str, folder: str) -> None:
   errors.require(
     importance_table.fingerprint(run.vocabulary)
     == importance_table.fingerprint(words),
     "--data must be made with the vocabulary of --model",
-    f"{folder!r} with {len(words)} tokens, {model!r} with "
+    f"{folder!r} with {len(words)} tokens, {source!r} with "
     f"{len(run.vocabulary)}",
   )
   settings = card.get("settings", {})
@@ -127,7 +96,7 @@ def _load(
     use_next_sentence_label=False,
     use_v2_feature_names=True,
     masking=card["masking"],
-    vocab_file=tf.io.gfile.join(folder, "vocab.txt"),
+    vocab_file=tf.io.gfile.join(folder, vocabulary.FILE),
     **{name: card["settings"][name] for name in _SETTINGS},
   )
   batches = pretrain_data.PretrainDataLoader(config).load()

@@ -68,13 +68,13 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
     return self._rate.get_config()
 
 
-def check(
+def check_use(
   config: optimization.OptimizationConfig, changes: bool, name: str
 ) -> None:
   """Refuses a rate, or a training, in which nothing would be replaced.
 
   Args:
-    config: of the optimizer.
+    config: has the rate.
     changes: whether the kept tokens depend on how much of training is done.
     name: of the option.
 

@@ -95,5 +95,5 @@ def test_optimizer_of_the_task_uses_it():
 def test_refusals(rate, changes, message):
   config = optimization.OptimizationConfig({"learning_rate": {"type": rate}})
   with pytest.raises(ValueError) as caught:
-    layer_token_rate.check(config, changes, "the_option")
+    layer_token_rate.check_use(config, changes, "the_option")
   assert str(caught.value) == message

@@ -47,14 +47,10 @@ class SemanticConsistencyConfig(base_config.Config):
   kl_last_weight: float = 0.05
 
 
-def check(
+def check_use(
   config: SemanticConsistencyConfig, schedule: step_schedule.StepSchedule
 ) -> None:
   """Refuses what is out of range, or would change nothing.
-
-  Args:
-    config: the fields.
-    schedule: of the training.
 
   Raises:
     ValueError: with the field, the rule and the value.

@@ -139,5 +139,5 @@ def test_wrong_values_are_refused(fields, plan, message):
     (keep_schedule.Phase(0, plan),), 4, config.interval
   )
   with pytest.raises(ValueError) as caught:
-    semantic_consistency.check(config, schedule)
+    semantic_consistency.check_use(config, schedule)
   assert str(caught.value) == message

@@ -22,7 +22,6 @@ from token_dropping.data.batches import record_rules
 from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
-from token_dropping.tasks import micro_batches
 from token_dropping.tasks import optimizers
 from token_dropping.tasks import step_gradients
 from token_dropping.tasks.masked_lm import config as masked_lm_config
@@ -206,7 +205,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
     def run(kind):
       step = functools.partial(forward_and_backward, kind)
-      return micro_batches.accumulate(step, inputs, slices)
+      return step_gradients.accumulate(step, inputs, slices)
 
     schedule = masked_lm_config.schedule_of(self.task_config)
     (losses, gradients), token_losses = schedule.run(

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run asks of masked-LM pretraining: Model Garden's task, and ours."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tf_keras
+from official.core import config_definitions as cfg
+
+from token_dropping.common import vocabulary
+from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
+from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.text import tokenizer_config
+from token_dropping.dropping.importance import token_scorer
+from token_dropping.models import encoder_config
+from token_dropping.models import multiply_adds
+from token_dropping.tasks import hooks
+from token_dropping.tasks.masked_lm import checks
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import dropped_validation
+
+_SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
+
+
+class MaskedLMHooks(hooks.TaskHooks):
+  """Answers for Model Garden's `MaskedLMConfig`."""
+
+  has_record_rules = True
+  # Outputs of an evaluation beside those of every masked LM.
+  more_outputs = ("validation_loss",)
+
+  @property
+  def _data(self) -> dict[str, cfg.DataConfig]:
+    names = ("train_data", "validation_data")
+    return {f"task.{name}": getattr(self.task, name) for name in names}
+
+  def fill_in(self) -> None:
+    """Finds vocabularies beside the records; a rate changes to the end."""
+    encoder, train = self.task.model.encoder.get(), self.task.train_data
+    if isinstance(encoder, encoder_config.TokenDropEncoderConfig):
+      _fill_in_vocab_file(encoder, train)
+    for data in self._data.values():
+      if pretrain_data.is_dynamic(data):
+        _fill_in_vocab_file(data, data)
+    changes = getattr(train, "final_masking_rate", None)
+    if changes and not train.masking_rate_steps:
+      train.masking_rate_steps = self.params.trainer.train_steps
+
+  def check(self) -> None:
+    """Checks what can be checked without data or device."""
+    for path, data in self._data.items():
+      checks.check_data(data, path)
+    checks.check_heads(self.task)
+    checks.check_best(self.params, self.more_outputs)
+
+  def find_doubts(self) -> list[str]:
+    """Doubts rates of masking that a full sequence has no room for."""
+    return [
+      doubt
+      for path, data in self._data.items()
+      for doubt in checks.masking_doubts(data, path)
+    ]
+
+  def vocab_file(self) -> str:
+    """Returns that of the encoder, or the one beside prepared records."""
+    # Model Garden's encoders have no such field.
+    given = getattr(self.task.model.encoder.get(), "vocab_file", "")
+    return given or _vocab_file_beside(self.task.train_data)
+
+  def tokenizer_config(self) -> tokenizer_config.TokenizerConfig | None:
+    """Returns that of prepared records."""
+    return dataset_card.read_tokenizer_config(self.task.train_data)
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    """Returns loss and accuracy of the masked tokens."""
+    return hooks.ShownOutputs(_SHOWN, _SHOWN)
+
+  def summarize(
+    self, train: Mapping, evaluation: Mapping, best: dict | None
+  ) -> list[tuple[str, str]]:
+    """Puts the loss beside that with dropping and that of a guess."""
+    del best
+    lines = []
+    if train:
+      lines.append(("training loss", _losses(train)))
+    if evaluation:
+      text = f"{_losses(evaluation)}  (whole sequences)"
+      lines.append(("validation loss", text))
+    if dropped_validation.LOSS in evaluation:
+      names = (dropped_validation.LOSS, dropped_validation.ACCURACY)
+      text = f"{_losses(evaluation, *names)}  (validation, with dropping)"
+      lines.append(("dropped loss", text))
+    unigram_loss = dataset_card.unigram_loss(self.task.validation_data)
+    if unigram_loss is not None and evaluation:
+      text = f"{unigram_loss:.3f}  (best guess without context)"
+      lines.append(("unigram loss", text))
+    skipped = [
+      f"{outputs[record_rules.SKIPPED]:,.0f} in {where}"
+      for outputs, where in (
+        (train, "training"),
+        (evaluation, "the last evaluation"),
+      )
+      if outputs.get(record_rules.SKIPPED)
+    ]
+    if skipped:
+      lines.append(("skipped records", ", ".join(skipped)))
+    return lines
+
+  def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
+    """Returns features and labels in one dictionary."""
+    data, features = self.task.train_data, self._made_up_features(batch_size)
+    count = data.max_predictions_per_seq
+    positions = np.arange(count, dtype=np.int32)
+    labels = {
+      "masked_lm_positions": np.tile(positions, [batch_size, 1]),
+      "masked_lm_ids": features["input_word_ids"][:, :count],
+      "masked_lm_weights": np.ones([batch_size, count], np.float32),
+    }
+    if data.use_next_sentence_label:
+      labels["next_sentence_labels"] = np.zeros([batch_size, 1], np.int32)
+    return features | labels
+
+
+class TokenDropMaskedLMHooks(MaskedLMHooks):
+  """Answers for pretraining with token dropping."""
+
+  more_outputs = ()
+
+  def fill_in(self) -> None:
+    """A schedule of keep ratios changes to the end, too."""
+    super().fill_in()
+    schedule = self.task.keep_schedule
+    if schedule.changes and not schedule.train_steps:
+      schedule.train_steps = self.params.trainer.train_steps
+
+  def check(self) -> None:
+    """Checks the encoder and the options of our task, too."""
+    super().check()
+    checks.check_options(self.task)
+    checks.check_learning_rate(self.params)
+
+  def importance_scorer(
+    self, model: tf_keras.Model
+  ) -> token_scorer.TokenScorer:
+    """Returns that of the encoder."""
+    return model.encoder_network.importance_scorer
+
+  def mean_macs(self, shape: multiply_adds.BertShape) -> float:
+    """Returns the mean over the kinds of steps of the whole training."""
+    schedule = masked_lm_config.schedule_of(self.task)
+    steps = self.params.trainer.train_steps
+    return multiply_adds.mean_macs(shape, schedule, steps)
+
+
+def _losses(
+  outputs: Mapping, loss: str = _SHOWN["loss"], accuracy=_SHOWN["accuracy"]
+) -> str:
+  return f"{outputs[loss]:.3f}  masked-LM accuracy {outputs[accuracy]:.3f}"
+
+
+def _fill_in_vocab_file(config, data: cfg.DataConfig) -> None:
+  config.vocab_file = config.vocab_file or _vocab_file_beside(data)
+
+
+def _vocab_file_beside(data: cfg.DataConfig) -> str:
+  """Returns the path of prepared records' vocabulary; empty without one."""
+  if dataset_card.find_beside(data, dataset_format.CARD) is None:
+    return ""
+  return dataset_card.find_beside(data, vocabulary.FILE) or ""
