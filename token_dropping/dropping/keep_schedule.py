@@ -158,10 +158,10 @@ def _check_schedule(
   count = config.num_ratios
   _require(count >= 2, "num_ratios must be at least 2", count)
   if config.type == "steps":
-    _check_steps(config.steps, plan)
+    _watchs(config.steps, plan)
 
 
-def _check_steps(steps: list[KeepStep], plan: drop_plan.DropPlan) -> None:
+def _watchs(steps: list[KeepStep], plan: drop_plan.DropPlan) -> None:
   _require(bool(steps), "steps must not be empty", "[]")
   before, stages = 0, len(plan.stages)
   for index, change in enumerate(steps):

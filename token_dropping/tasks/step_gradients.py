@@ -74,11 +74,10 @@ def steps_done(optimizer) -> tf.Variable:
 
 
 def dense(gradients: list) -> dict[int, tf.Tensor]:
-  """Returns the gradients that there are, by their place.
+  """Returns the gradients that there are, by their place, all of them dense.
 
-  Without a sentence head nothing reads the pooler: it has none. Those of
-  embeddings become dense, since the head's share of them is, and TPUs add no
-  others.
+  Without a sentence head nothing reads the pooler: it has none. Of embeddings
+  the head's share is dense anyway, and TPUs add no others.
   """
   return {
     index: tf.convert_to_tensor(gradient)

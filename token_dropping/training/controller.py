@@ -28,7 +28,7 @@ class Controller(orbit.Controller):
   Args:
     model_dir: folder of the run. The checkpoint manager of a worker that is not
       the chief has another one, without the checkpoint to go on from.
-    **kwargs: of `orbit.Controller`.
+    **kwargs: those of `orbit.Controller`.
   """
 
   _loop_start = 0

@@ -19,9 +19,6 @@ STRATEGIES = (
 def check_experiment(params: cfg.ExperimentConfig) -> None:
   """Checks what can be checked without data or device.
 
-  Args:
-    params: the whole config.
-
   Raises:
     UserError: the first rule that is broken, with its dotted path.
   """
@@ -35,12 +32,9 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
 
 
 def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
-  """Checks that all replicas get equal parts of a batch.
+  """Checks that so many replicas get equal parts of a batch.
 
-  Args:
-    params: the whole config.
-    replicas: number of replicas. TPUs and workers know theirs only once they
-      are connected.
+  TPUs and workers know their number only once they are connected.
 
   Raises:
     UserError: a batch size that the replicas, or the slices of each replica's

@@ -78,7 +78,8 @@ def launch(
   if params.runtime.distribution_strategy == "multi_worker_mirrored":
     # TensorFlow connects workers only before it has run anything.
     strategy = strategy or trainer_lib.make_strategy(params.runtime)
-  _check_files(params, mode, model_dir)
+  run_dir.check_run_dir(params, model_dir)
+  check_records(params, mode)
   if getattr(params.task, "deterministic", False):
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
@@ -92,6 +93,20 @@ def launch(
     if "train" in mode:
       workers.chief_first(strategy, take_over)
     _run(params, mode, model_dir, strategy, make_eval_actions)
+
+
+def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
+  """Checks the records that a mode reads, where they have rules.
+
+  Raises:
+    UserError: as `bad_records.check_first_records`.
+  """
+  if not experiments.hooks_of(params).has_record_rules:
+    return
+  vocab_size = params.task.model.encoder.get().vocab_size
+  for path, data in experiment_checks.used_data(params, mode).items():
+    dataset_card.check_files(data)
+    bad_records.check_first_records(data, vocab_size, path)
 
 
 def _run(
@@ -199,25 +214,3 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   if scorer is not None:
     for line in run_summary.format_importance(scorer, hooks.vocab_file()):
       print(line)
-
-
-def _check_files(
-  params: cfg.ExperimentConfig, mode: str, model_dir: str
-) -> None:
-  """Checks the records that the mode reads and the folder of the run."""
-  run_dir.check_run_dir(params, model_dir)
-  check_records(params, mode)
-
-
-def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
-  """Checks the records that a mode reads, where they have rules.
-
-  Raises:
-    UserError: as `bad_records.check_first_records`.
-  """
-  if not experiments.hooks_of(params).has_record_rules:
-    return
-  vocab_size = params.task.model.encoder.get().vocab_size
-  for path, data in experiment_checks.used_data(params, mode).items():
-    dataset_card.check_files(data)
-    bad_records.check_first_records(data, vocab_size, path)

@@ -7,12 +7,13 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
+from token_dropping.training import workers
 
 
 class NumberGuard:
   """Watches the loss and the gradients of every step, the weights of a loop.
 
-  `remember` and `check` run on the device, within the compiled loop; `look`,
+  `remember` and `watch` run on the device, within the compiled loop; `look`,
   once a loop and before anything is saved, on the host. A step that overflows,
   with a loss and gradients that were finite, is found by `look`, and by the
   loss of the next step.
@@ -45,14 +46,14 @@ class NumberGuard:
       model(model.inputs)  # makes the weights of the heads
       self._optimizer._create_all_weights(model.trainable_variables)
     self._max_skipped = max_skipped
-    self.bad_steps = _counter("bad_steps", 0)
-    self._first_bad = _counter("first_bad_step", -1)
+    self.bad_steps = workers.make_counter("bad_steps")
+    self._first_bad = workers.make_counter("first_bad_step", -1)
 
   def remember(self) -> list[tf.Tensor]:
     """Returns what a skipped step must leave alone; nothing to stop a run."""
     return [tf.identity(v) for v in self._kept()]
 
-  def check(self, values: list[tf.Tensor], before: list[tf.Tensor]) -> None:
+  def watch(self, values: list[tf.Tensor], before: list[tf.Tensor]) -> None:
     """Counts the step if it is bad and, to skip it, undoes it.
 
     Args:
@@ -77,11 +78,8 @@ class NumberGuard:
   def look(self, last_checkpoint: Callable[[], str | None]) -> None:
     """Stops the run if it must not go on; call once a loop, before saving.
 
-    Args:
-      last_checkpoint: returns the last good one.
-
     Raises:
-      UserError: with step and checkpoint.
+      UserError: with the step and the last good checkpoint.
     """
     # `int` does not take the variable of several replicas.
     count, first = self.bad_steps.numpy(), self._first_bad.numpy()
@@ -108,11 +106,8 @@ class NumberGuard:
 
   def _find_bad_variable(self) -> str | None:
     """Returns the name of a variable that is not finite."""
-    variables = [
-      variable
-      for variable in [*self._weights(), *self._slots()]
-      if variable.dtype.is_floating
-    ]
+    variables = [*self._weights(), *self._slots()]
+    variables = [v for v in variables if v.dtype.is_floating]
     finite = _are_finite([tf.convert_to_tensor(v) for v in variables])
     for variable, good in zip(variables, finite.numpy(), strict=True):
       if not good:
@@ -134,20 +129,10 @@ class NumberGuard:
   def _slots(self) -> list[tf.Variable]:
     """Returns the optimizer's variables but for its steps, which go on."""
     # A moving average of the weights lists its own and not the optimizer's.
-    found = [*self._optimizer.variables(), *self._optimizer.weights]
-    found = {id(variable): variable for variable in found}
-    found.pop(id(self._optimizer.iterations), None)
-    return list(found.values())
-
-
-def _counter(name: str, value: int) -> tf.Variable:
-  return tf.Variable(
-    value,
-    dtype=tf.int64,
-    trainable=False,
-    name=name,
-    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-  )
+    variables = [*self._optimizer.variables(), *self._optimizer.weights]
+    by_id = {id(variable): variable for variable in variables}
+    by_id.pop(id(self._optimizer.iterations), None)
+    return list(by_id.values())
 
 
 @tf.function

@@ -45,10 +45,10 @@ def guard():
 @pytest.mark.parametrize("place", [0, 1])
 def test_loss_and_gradients_are_watched(guard, bad, place):
   values = [1.0, 2.0]
-  guard.check(values, guard.remember())
+  guard.watch(values, guard.remember())
   _look(guard)
   values[place] = bad
-  guard.check(values, guard.remember())
+  guard.watch(values, guard.remember())
   assert _message(guard) == (
     "task.on_bad_numbers=stop: loss and gradients must be finite; they were "
     "not at step 7. The last good checkpoint is run/ckpt-2. Received: 1 such "

@@ -19,12 +19,12 @@ class ProgressReporter:
 
   Args:
     global_step: the trainer's step counter.
-    train_steps: int, step at which training ends.
-    tokens_per_step: int, global batch size times sequence length.
+    train_steps: step at which training ends.
+    tokens_per_step: global batch size times sequence length.
     shown: names of the outputs to report.
     stream: where to report; a bar if it is a terminal. Defaults to the standard
       output of the moment.
-    clock: returns seconds; for tests.
+    clock: returns seconds.
   """
 
   def __init__(

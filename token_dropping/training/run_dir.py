@@ -32,11 +32,7 @@ _IMPORTANCE_TYPE = "encoder.any.importance.type"
 
 
 def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Refuses a folder that holds a run of another model.
-
-  Args:
-    params: the experiment to run.
-    model_dir: folder on any filesystem that TensorFlow knows.
+  """Refuses a folder, on any filesystem, that holds a run of another model.
 
   Raises:
     UserError: with the first field that differs.
@@ -58,10 +54,6 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   """Makes the folder and writes `params.yaml`, the tokenizer and labels.
-
-  Args:
-    params: the experiment to run.
-    model_dir: folder on any filesystem that TensorFlow knows.
 
   Raises:
     UserError: the folder cannot be written, or the vocabulary not be read.

@@ -2,11 +2,11 @@
 """How many bad records a run has skipped, and when they are too many."""
 
 import orbit
-import tensorflow as tf
 from official.core import base_task
 
 from token_dropping.common import errors
 from token_dropping.data.batches import record_rules
+from token_dropping.training import workers
 
 
 class SkipCounter:
@@ -25,13 +25,7 @@ class SkipCounter:
 
   def __init__(self, task: base_task.Task):
     self._task = task
-    self.trained = tf.Variable(
-      0,
-      dtype=tf.int64,
-      trainable=False,
-      name=record_rules.SKIPPED,
-      aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )
+    self.trained = workers.make_counter(record_rules.SKIPPED)
 
   def on_train(self, outputs: dict) -> None:
     """Counts a loop; the outputs then have the sum of the whole run."""

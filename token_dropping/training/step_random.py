@@ -12,12 +12,7 @@ from token_dropping.dropping.importance import step_seed
 
 
 class _StepDropout:
-  """Stands for a layer's random generator.
-
-  Args:
-    seeds: of the run.
-    index: int, another one for every layer.
-  """
+  """Stands for the random generator of a layer, told by its index."""
 
   def __init__(self, seeds: step_seed.StepSeed, index: int):
     self._seeds = seeds
@@ -38,15 +33,10 @@ class _StepDropout:
 
 
 def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
-  """Makes dropout and importance of a model draw from the step.
+  """Makes dropout and importance of a model draw from the step and a seed.
 
-  Args:
-    model: with its layers made.
-    step: int64 scalar variable, training steps done.
-    seed: int; other random numbers for another one.
-
-  Returns:
-    How many dropout layers there are.
+  The layers of the model are made; `step` counts the training steps done, an
+  int64 scalar. Returns how many dropout layers there are.
   """
   seeds = step_seed.StepSeed(step, seed)
   index = 0

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import orbit
 import tensorflow as tf
 
+from token_dropping.training import workers
+
 WALL, CPU = "train_seconds", "train_cpu_seconds"
 
 
@@ -18,11 +20,6 @@ class TrainClock(tf.Module):
   mean time of the others. CPU seconds are those of all threads of this process:
   where a run has a core of its own they hardly depend on what else the machine
   does.
-
-  Args:
-    global_step: the trainer's step counter.
-    wall: returns seconds; for tests.
-    cpu: returns CPU seconds of this process; for tests.
   """
 
   def __init__(
@@ -34,17 +31,18 @@ class TrainClock(tf.Module):
     super().__init__(name="train_clock")
     self._global_step = global_step
     self._clocks = {WALL: wall, CPU: cpu}
-    self.timed_steps = _counter("timed_steps", tf.int64)
-    self.seconds = {name: _counter(name, tf.float64) for name in self._clocks}
+    self.timed_steps = workers.make_counter("timed_steps")
+    self.seconds = {
+      name: workers.make_counter(name, dtype=tf.float64)
+      for name in self._clocks
+    }
     self._started = False
 
   def timed(self, loop: Callable, stops: Callable[[], bool]) -> Callable:
     """Returns a loop of steps that does the same and is timed.
 
-    Args:
-      loop: takes an iterator and a number of steps, scalar int32; may stop
-        early.
-      stops: whether it was asked to.
+    It takes an iterator and a number of steps, a scalar int32, and may end
+    early, where `stops` says that it was asked to.
     """
 
     def run(iterator, num_steps: tf.Tensor) -> None:
@@ -72,13 +70,3 @@ class TrainClock(tf.Module):
     timed = max(int(self.timed_steps.numpy()), 1)
     for name, seconds in self.seconds.items():
       outputs[name] = float(seconds.numpy()) * steps / timed
-
-
-def _counter(name: str, dtype: tf.DType) -> tf.Variable:
-  return tf.Variable(
-    0,
-    dtype=dtype,
-    trainable=False,
-    name=name,
-    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-  )

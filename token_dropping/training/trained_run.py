@@ -28,6 +28,10 @@ SOURCE = "--model_dir"
 class TrainedRun:
   """A folder that `token_dropping.train` made.
 
+  The methods that build a model fill it with the trained weights. They raise
+  `UserError` for another kind of run, or where the checkpoint does not hold
+  exactly these weights.
+
   Attributes:
     model_dir: the folder.
     kind: what was trained: `masked_lm`, `classification` or `span`.
@@ -56,14 +60,13 @@ class TrainedRun:
   ) -> "TrainedRun":
     """Reads a run folder, local or on any filesystem TensorFlow knows.
 
+    No weight is read yet.
+
     Args:
       model_dir: the folder.
       checkpoint: `latest`, `best` (of a run with
         `trainer.best_checkpoint_export_subdir`), or a step.
       source: the flag that named the folder, for errors.
-
-    Returns:
-      The run. No weight is read yet.
 
     Raises:
       UserError: no such folder, or one that lacks `params.yaml`, `vocab.txt`,
@@ -77,13 +80,14 @@ class TrainedRun:
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
+    _file(model_dir, tokenizer_config.FILE, source)
     return cls(
       model_dir,
       _kind(task, model_dir, source),
       task,
       config,
       _read_vocabulary(_file(model_dir, VOCAB, source), config.vocab_size),
-      _read_tokenizer_config(model_dir, source),
+      tokenizer_config.TokenizerConfig.from_folder(model_dir),
       prefix,
       checkpoints.read_step(prefix, source),
       source,
@@ -99,24 +103,13 @@ class TrainedRun:
     return builders[self.kind]()
 
   def build_encoder(self) -> networks.BertEncoderV2:
-    """Builds Model Garden's BERT encoder with the trained weights.
-
-    Raises:
-      UserError: the checkpoint does not hold exactly its weights.
-    """
+    """Builds Model Garden's BERT encoder with the trained weights."""
     encoder = encoder_config.build_bert(self.encoder)
     self.restore({"encoder": encoder})
     return encoder
 
   def build_masked_lm(self) -> models.BertPretrainerV2:
-    """Builds the encoder and the masked-LM head with the trained weights.
-
-    Sentence heads are left out.
-
-    Raises:
-      UserError: the run has no masked-LM head, or the checkpoint does not hold
-        exactly the weights.
-    """
+    """Builds the encoder and the masked-LM head, without sentence heads."""
     self._check_kind(MASKED_LM)
     config = self.task["model"]
     model = models.BertPretrainerV2(
@@ -131,12 +124,7 @@ class TrainedRun:
     return model
 
   def build_classifier(self) -> models.BertClassifier:
-    """Builds the encoder and its classifier with the trained weights.
-
-    Raises:
-      UserError: another kind of run, or the checkpoint does not hold exactly
-        the weights.
-    """
+    """Builds the encoder and its classifier."""
     self._check_kind(CLASSIFICATION)
     config = self.task["model"]
     encoder = encoder_config.build_bert(self.encoder)
@@ -149,12 +137,7 @@ class TrainedRun:
     return model
 
   def build_span_labeler(self) -> models.BertSpanLabeler:
-    """Builds the encoder and its span head with the trained weights.
-
-    Raises:
-      UserError: another kind of run, or the checkpoint does not hold exactly
-        the weights.
-    """
+    """Builds the encoder and its span head."""
     self._check_kind(SPAN)
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertSpanLabeler(encoder)
@@ -176,11 +159,11 @@ class TrainedRun:
     return path if tf.io.gfile.exists(path) else ""
 
   def _check_kind(self, kind: str) -> None:
-    if self.kind != kind:
-      raise errors.UserError(
-        f"{self.source} must hold a {kind} run. Received: {self.model_dir!r}, "
-        f"a {self.kind} run"
-      )
+    errors.require(
+      self.kind == kind,
+      f"{self.source} must hold a {kind} run",
+      f"{self.model_dir!r}, a {self.kind} run",
+    )
 
   def restore(self, items: dict) -> None:
     """Fills built objects from the checkpoint; see `checkpoints.restore`."""
@@ -189,20 +172,21 @@ class TrainedRun:
 
 def _file(model_dir: str, name: str, source: str) -> str:
   path = os.path.join(model_dir, name)
-  if not tf.io.gfile.exists(path):
-    raise errors.UserError(
-      f"{source} must hold {name}. Received: {model_dir!r} without it"
-    )
+  errors.require(
+    tf.io.gfile.exists(path),
+    f"{source} must hold {name}",
+    f"{model_dir!r} without it",
+  )
   return path
 
 
 def _mapping(tree: dict, key: str, model_dir: str) -> dict:
   value = tree.get(key)
-  if not isinstance(value, dict):
-    raise errors.UserError(
-      f"params.yaml in {model_dir} must have a mapping {key}. "
-      f"Received: {errors.shorten(value)}"
-    )
+  errors.require(
+    isinstance(value, dict),
+    f"params.yaml in {model_dir} must have a mapping {key}",
+    errors.shorten(value),
+  )
   return value
 
 
@@ -215,11 +199,12 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
     "bert_v2": encoders.BertEncoderConfig,
   }
   kind = tree.get("type")
-  if kind not in configs:
-    raise errors.UserError(
-      f"params.yaml in {model_dir} must have task.model.encoder.type any, bert "
-      f"or bert_v2. Received: {errors.shorten(kind)}"
-    )
+  errors.require(
+    kind in configs,
+    f"params.yaml in {model_dir} must have task.model.encoder.type any, bert "
+    "or bert_v2",
+    errors.shorten(kind),
+  )
   fields = _mapping(tree, kind, model_dir)
   try:
     return configs[kind](**fields)
@@ -247,19 +232,12 @@ def _kind(task: dict, model_dir: str, source: str) -> str:
 
 def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
   words = vocabulary.Vocabulary.from_file(path)
-  if len(words) > size:
-    raise errors.UserError(
-      f"{path} must have at most the vocab_size tokens of params.yaml, {size}. "
-      f"Received: {len(words)}"
-    )
+  errors.require(
+    len(words) <= size,
+    f"{path} must have at most the vocab_size tokens of params.yaml, {size}",
+    len(words),
+  )
   return words
-
-
-def _read_tokenizer_config(
-  model_dir: str, source: str
-) -> tokenizer_config.TokenizerConfig:
-  _file(model_dir, tokenizer_config.FILE, source)
-  return tokenizer_config.TokenizerConfig.from_folder(model_dir)
 
 
 def _find_checkpoint(
@@ -271,11 +249,12 @@ def _find_checkpoint(
     subdir = _mapping(params, "trainer", model_dir).get(
       "best_checkpoint_export_subdir"
     )
-    if not subdir:
-      raise errors.UserError(
-        "--checkpoint=best must be of a run with "
-        f"trainer.best_checkpoint_export_subdir. Received: {model_dir!r}"
-      )
+    errors.require(
+      bool(subdir),
+      "--checkpoint=best must be of a run with "
+      "trainer.best_checkpoint_export_subdir",
+      repr(model_dir),
+    )
     folder = os.path.join(model_dir, subdir)
   if which in (LATEST, BEST):
     prefix = tf.train.latest_checkpoint(folder)
@@ -283,9 +262,10 @@ def _find_checkpoint(
     prefix = os.path.join(folder, f"ckpt-{which}")
     if not tf.io.gfile.exists(f"{prefix}.index"):
       prefix = None
-  if prefix is None:
-    raise errors.UserError(
-      f"{source} must hold the checkpoint {which!r}, one of latest, best or a "
-      f"step. Received: {model_dir!r}"
-    )
+  errors.require(
+    prefix is not None,
+    f"{source} must hold the checkpoint {which!r}, one of latest, best or a "
+    "step",
+    repr(model_dir),
+  )
   return prefix

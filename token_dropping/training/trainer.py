@@ -32,12 +32,7 @@ class Trainer(base_trainer.Trainer):
   """Model Garden's trainer, with `runtime.enable_xla` obeyed on every device.
 
   Model Garden compiles the step only where `num_gpus` is positive (a TPU always
-  compiles). Here one CPU does too.
-
-  Args:
-    *args: of Model Garden's trainer.
-    stop: what ends a loop of steps early.
-    **kwargs: likewise.
+  compiles). Here one CPU does too. `stop` ends a loop of steps early.
   """
 
   def __init__(self, *args, stop: stop_request.StopRequest, **kwargs):
@@ -91,10 +86,7 @@ class Trainer(base_trainer.Trainer):
         break
 
   def train(self, num_steps: tf.Tensor) -> dict:
-    """Runs so many steps, or fewer if a stop is asked for.
-
-    Args:
-      num_steps: scalar int32.
+    """Runs so many steps, a scalar int32, or fewer if a stop is asked for.
 
     Returns:
       The means since the last loop that was complete. After one that was not
@@ -127,7 +119,7 @@ class Trainer(base_trainer.Trainer):
       # Model Garden's tasks return the loss alone.
       names = ("objective", "gradient_norm")
       values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
-      self.guard.check(values, before)
+      self.guard.watch(values, before)
       self.global_step.assign_add(1)
 
     inputs = self.next_train_inputs(iterator)
@@ -156,14 +148,7 @@ def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
 
 
 def check_devices(runtime: cfg.RuntimeConfig) -> None:
-  """Checks that this machine has what the config asks for.
-
-  Args:
-    runtime: how to run.
-
-  Raises:
-    UserError: it has fewer GPUs.
-  """
+  """Raises `UserError` where this machine has fewer GPUs than asked for."""
   gpus = len(tf.config.list_physical_devices("GPU"))
   errors.require(
     runtime.num_gpus <= gpus,
@@ -177,9 +162,6 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
 
   A mirrored strategy of one device is made a one-device strategy: the same
   numbers without the mirroring.
-
-  Args:
-    runtime: how to run.
 
   Raises:
     UserError: as `check_devices`.
@@ -214,9 +196,6 @@ def make_trainer(
     mode: of the launcher, such as `train_and_eval`.
     model_dir: folder of the run; `None` writes nothing.
     **datasets: `train_dataset`, instead of the one in the config.
-
-  Returns:
-    The trainer.
 
   Raises:
     UserError: the replicas cannot share the batches equally.

@@ -19,6 +19,19 @@ def is_alone(strategy: tf.distribute.Strategy) -> bool:
   return replicas == 1 or replicas == len(strategy.extended.worker_devices)
 
 
+def make_counter(
+  name: str, value: int = 0, dtype: tf.DType = tf.int64
+) -> tf.Variable:
+  """Returns a scalar variable that is the same in every replica."""
+  return tf.Variable(
+    value,
+    dtype=dtype,
+    trainable=False,
+    name=name,
+    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+  )
+
+
 def any_of(strategy: tf.distribute.Strategy, flag: bool) -> bool:
   """Returns whether a flag is set in any worker; waits for all of them."""
   if is_alone(strategy):
@@ -39,10 +52,6 @@ def chief_first(
 
   The chief waits for the others first, so that none of them still reads what
   the action changes.
-
-  Args:
-    strategy: of the run.
-    action: what to do.
 
   Raises:
     Exception: what the action raised.

@@ -17,12 +17,10 @@ class _StepReader:
     input_context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
   ) -> tf.data.Dataset:
-    """Returns batches in Model Garden's format.
+    """Returns batches in Model Garden's format from a step of training on.
 
-    Args:
-      input_context: which part of the records to read; `None` means all.
-      first_step: step at which training starts or continues. What a training
-        step reads is a function of the config and the step, see `epochs`.
+    What a training step reads is a function of the config and the step, see
+    `epochs`.
     """
     data = self._params
     # `epochs` has shuffled and kept the records.

@@ -72,8 +72,8 @@ def _of_documents(
   folder: str, card: dict, words
 ) -> information.DocumentInformation:
   counted = information.DocumentInformation(len(words))
-  read = _read_train(folder, card)
-  for record in _progress(read, card["train"]["records"]):
+  train = _read_train(folder, card)
+  for record in _progress(train, card["train"]["records"]):
     ids = _text_ids(_unmasked(record), words)
     if len(ids):
       counted.add(ids)
@@ -102,6 +102,8 @@ def _text_ids(ids: np.ndarray, words: vocabulary.Vocabulary) -> np.ndarray:
   return ids[~np.isin(ids, [special[token] for token in _NOT_TEXT])]
 
 
-def _progress(read: Iterator, total: int) -> Iterator:
+def _progress(records_read: Iterator, total: int) -> Iterator:
   # disable=None: on a terminal only.
-  return tqdm.tqdm(read, "reading", total, unit=" records", disable=None)
+  return tqdm.tqdm(
+    records_read, "reading", total, unit=" records", disable=None
+  )

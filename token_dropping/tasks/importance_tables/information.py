@@ -18,10 +18,6 @@ class LabelInformation:
   `P(x, y)` is the share of the texts with label `y` that hold the id (`x = 1`)
   or do not. Memory is V times C, however many texts there are.
 
-  Args:
-    vocab_size: int, V.
-    num_classes: int, C.
-
   Example:
 
   >>> information = LabelInformation(vocab_size=3, num_classes=2)
@@ -41,12 +37,7 @@ class LabelInformation:
     return self._with.sum(axis=1)
 
   def add(self, ids: np.ndarray, label: int) -> None:
-    """Counts a text.
-
-    Args:
-      ids: int [n], its tokens.
-      label: int in [0, C).
-    """
+    """Counts a text with a label in [0, C)."""
     self._with[np.unique(ids), label] += 1
     self._texts[label] += 1
 
@@ -74,9 +65,6 @@ class DocumentInformation:
 
       I(w) = (1 / n_w) sum over d of n_wd ln(n_wd / n_d) + ln(n / n_w).
 
-  Args:
-    vocab_size: int, V.
-
   Example:
 
   >>> information = DocumentInformation(vocab_size=3)
@@ -96,14 +84,10 @@ class DocumentInformation:
     return self._counts
 
   def add(self, ids: np.ndarray) -> None:
-    """Counts a document.
-
-    Args:
-      ids: int [n], its tokens.
-    """
-    found, counts = np.unique(ids, return_counts=True)
-    self._sums[found] += counts * np.log(counts / len(ids))
-    self._counts[found] += counts
+    """Counts a document."""
+    present, counts = np.unique(ids, return_counts=True)
+    self._sums[present] += counts * np.log(counts / len(ids))
+    self._counts[present] += counts
 
   def scores(self) -> np.ndarray:
     """Returns I by id, float64 [V]; 0 for ids that do not occur."""

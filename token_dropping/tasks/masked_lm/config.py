@@ -53,11 +53,7 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
 
 
 def schedule_of(task: TokenDropMaskedLMConfig) -> step_schedule.StepSchedule:
-  """Returns what each training step of a task computes.
-
-  Raises:
-    ValueError: a value of the schedule or the encoder outside its range.
-  """
+  """Returns what each training step computes; `ValueError` if it cannot be."""
   config = task.keep_schedule
   plan = task.model.encoder.get().drop_plan
   return step_schedule.StepSchedule(

@@ -11,7 +11,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
-from token_dropping.data.pretraining import dataset_format
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import encoder_config
@@ -19,7 +19,7 @@ from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
 from token_dropping.tasks.masked_lm import checks
 from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.masked_lm import dropped_validation
+from token_dropping.tasks.masked_lm import metrics
 
 _SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
 
@@ -88,8 +88,11 @@ class MaskedLMHooks(hooks.TaskHooks):
     if evaluation:
       text = f"{_losses(evaluation)}  (whole sequences)"
       lines.append(("validation loss", text))
-    if dropped_validation.LOSS in evaluation:
-      names = (dropped_validation.LOSS, dropped_validation.ACCURACY)
+    if metrics.DROPPED_LOSS in evaluation:
+      names = (
+        metrics.DROPPED_LOSS,
+        metrics.DROPPED_ACCURACY,
+      )
       text = f"{_losses(evaluation, *names)}  (validation, with dropping)"
       lines.append(("dropped loss", text))
     unigram_loss = dataset_card.unigram_loss(self.task.validation_data)
@@ -166,6 +169,6 @@ def _fill_in_vocab_file(config, data: cfg.DataConfig) -> None:
 
 def _vocab_file_beside(data: cfg.DataConfig) -> str:
   """Returns the path of prepared records' vocabulary; empty without one."""
-  if dataset_card.find_beside(data, dataset_format.CARD) is None:
+  if dataset_card.find_beside(data, dataset_folder.CARD) is None:
     return ""
   return dataset_card.find_beside(data, vocabulary.FILE) or ""

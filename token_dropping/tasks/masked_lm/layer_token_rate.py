@@ -23,8 +23,8 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   Args:
     rate: the other schedule, a function of the step.
     schedule: what each step computes.
-    train_steps: int, length of training.
-    seq_length: int, S.
+    train_steps: length of training.
+    seq_length: S.
 
   Example:
 
@@ -71,15 +71,10 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
 def check_use(
   config: optimization.OptimizationConfig, changes: bool, name: str
 ) -> None:
-  """Refuses a rate, or a training, in which nothing would be replaced.
+  """Raises `ValueError` where nothing would be replaced.
 
-  Args:
-    config: has the rate.
-    changes: whether the kept tokens depend on how much of training is done.
-    name: of the option.
-
-  Raises:
-    ValueError: with the rule and the value.
+  `changes` says whether the kept tokens depend on how much of training is done,
+  `name` is what the user calls the option.
   """
   if not changes:
     raise ValueError(

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The losses of pretraining: masked LM, and next sentence where asked for.
 
-Glossary: B batch, P predictions.
+`labels` is the batch, `outputs` what the model returned for it. Glossary: B
+batch, P predictions.
 """
 
 import tensorflow as tf
 import tf_keras
 
 
-def masked_lm_losses(labels: dict, model_outputs: dict) -> tf.Tensor:
+def masked_lm_losses(labels: dict, outputs: dict) -> tf.Tensor:
   """Returns the cross-entropy of every prediction slot, [B, P], in nats."""
   return tf_keras.losses.sparse_categorical_crossentropy(
     labels["masked_lm_ids"],
-    tf.cast(model_outputs["mlm_logits"], tf.float32),
+    tf.cast(outputs["mlm_logits"], tf.float32),
     from_logits=True,
   )
 
@@ -32,7 +33,7 @@ def sentence_weights(labels: dict) -> tf.Tensor:
 
 def mean_losses(
   labels: dict,
-  model_outputs: dict,
+  outputs: dict,
   token_losses: tf.Tensor,
   counts: dict[str, tf.Tensor] | None = None,
 ) -> dict[str, tf.Tensor]:
@@ -40,7 +41,7 @@ def mean_losses(
 
   Args:
     labels: the batch.
-    model_outputs: what the model returned for it.
+    outputs: of the model.
     token_losses: [B, P], of `masked_lm_losses`.
     counts: what to divide the sums by; default: the counts of this batch. With
       those of a larger batch, the results are this one's shares of its mean.
@@ -55,7 +56,7 @@ def mean_losses(
   if "next_sentence_labels" in labels:
     losses = tf_keras.losses.sparse_categorical_crossentropy(
       labels["next_sentence_labels"],
-      tf.cast(model_outputs["next_sentence"], tf.float32),
+      tf.cast(outputs["next_sentence"], tf.float32),
       from_logits=True,
     )
     sums["next_sentence_loss"] = tf.reduce_sum(

@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pretraining reports beside Model Garden's metrics."""
+"""What pretraining reports beside Model Garden's metrics.
+
+In evaluation that may be what training optimises, the loss with dropping. The
+loss of whole sequences, which is what is shipped, may stay behind for two
+reasons: the network learns less, or it learns for dropped passes alone. Beside
+one another the two losses tell which.
+"""
 
 import tensorflow as tf
 import tf_keras
+
+from token_dropping.tasks.masked_lm import losses as mlm_losses
+
+DROPPED_LOSS = "dropped_lm_example_loss"
+DROPPED_ACCURACY = "dropped_masked_lm_accuracy"
 
 
 class OccasionalMean(tf_keras.metrics.Mean):
@@ -28,17 +39,39 @@ def update_means(
   values: dict[str, tf.Tensor],
   weights: dict[str, tf.Tensor],
 ) -> None:
-  """Feeds a batch's means to the metrics of the same name.
+  """Feeds a batch's means, scalars, to the metrics of the same name.
 
-  Each counts by what it is a mean of, so that the mean over uneven batches,
-  slices or replicas is still the mean over all labels.
-
-  Args:
-    metrics: Keras metrics.
-    values: scalars by name; those without a metric are left out.
-    weights: of each value.
+  Each counts by its weight, what it is a mean of, so that the mean over uneven
+  batches, slices or replicas is still the mean over all labels.
   """
   for metric in metrics:
     if metric.name in values:
       name = metric.name
       metric.update_state(values[name], sample_weight=weights[name])
+
+
+def make_dropped() -> list[tf_keras.metrics.Metric]:
+  """Returns the metrics of passes that drop."""
+  return [
+    tf_keras.metrics.Mean(name=DROPPED_LOSS),
+    tf_keras.metrics.SparseCategoricalAccuracy(name=DROPPED_ACCURACY),
+  ]
+
+
+def update_dropped(labels: dict, model: tf_keras.Model, metrics: list) -> None:
+  """Runs a batch with dropping, but without dropout, and records it.
+
+  The shares are those of the encoder's plan. Metrics of other names than those
+  of `make_dropped` are left alone.
+  """
+  plan = model.encoder_network.drop_plan
+  outputs = model(labels, training=False, plan=plan)
+  losses = mlm_losses.masked_lm_losses(labels, outputs)
+  weights = labels["masked_lm_weights"]  # [B, P]
+  by_name = {metric.name: metric for metric in metrics}
+  by_name[DROPPED_LOSS].update_state(losses, sample_weight=weights)
+  by_name[DROPPED_ACCURACY].update_state(
+    labels["masked_lm_ids"],
+    tf.cast(outputs["mlm_logits"], tf.float32),
+    sample_weight=weights,
+  )

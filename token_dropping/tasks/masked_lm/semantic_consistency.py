@@ -25,18 +25,14 @@ METRICS = ("full_lm_example_loss", *_LAYERS)
 class SemanticConsistencyConfig(base_config.Config):
   """Steps whose batch gets a full pass beside the dropped one.
 
-  Their loss is the sum of four terms, each times its weight. The defaults are
-  the published weights.
+  Their loss is the sum of four terms, each times its weight: the losses of both
+  passes, and how far apart their states are before and after the last layer.
+  The defaults are the published weights.
 
   Attributes:
     interval: every so many steps is such a step; 0 means none, 10 is published.
     detach: the full pass' states are a target alone: no gradient of the
       divergences reaches the weights through them.
-    dropped_weight: of the dropped pass' losses.
-    full_weight: of the full pass' losses.
-    kl_before_last_weight: of the divergence of the states before the last
-      layer.
-    kl_last_weight: of the divergence of the states after the last layer.
   """
 
   interval: int = 0
@@ -119,11 +115,10 @@ def terms(
 
   Args:
     labels: the batch.
-    dropped: what the model returned for it in the dropped pass.
-    full: likewise, in the full pass.
+    dropped: outputs of the model in the dropped pass.
+    full: those of the full pass.
     detach: stop gradients of the full pass in the divergences.
-    numbers: what to divide the sums by, of `counts`; default: those of this
-      batch.
+    numbers: what to divide the sums by; default: `counts` of this batch.
 
   Returns:
     Scalars by name: the losses of the full pass (computed from *its* outputs,
@@ -133,13 +128,13 @@ def terms(
   numbers = numbers or counts(labels)
   losses = mlm_losses.masked_lm_losses(labels, full)
   parts = mlm_losses.mean_losses(labels, full, losses, numbers)
-  found = {f"full_{name}": loss for name, loss in parts.items()}
+  added = {f"full_{name}": loss for name, loss in parts.items()}
   for name, layer in _LAYERS.items():
-    states = [each["encoder_outputs"][layer][:, 0] for each in (dropped, full)]
+    states = [out["encoder_outputs"][layer][:, 0] for out in (dropped, full)]
     distances = divergence(*states, detach)
     total = tf.reduce_sum(distances * mlm_losses.sentence_weights(labels))
-    found[name] = tf.math.divide_no_nan(total, numbers[name])
-  return found
+    added[name] = tf.math.divide_no_nan(total, numbers[name])
+  return added
 
 
 def objective(
@@ -148,11 +143,6 @@ def objective(
   added: dict[str, tf.Tensor],
 ) -> tf.Tensor:
   """Returns the loss of a step with two passes, a scalar.
-
-  Args:
-    config: the weights.
-    dropped_loss: scalar, of the dropped pass.
-    added: of `terms`.
 
   Example:
 

@@ -19,13 +19,11 @@ from official.nlp.tasks import masked_lm
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
-from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
 from token_dropping.tasks import optimizers
 from token_dropping.tasks import step_gradients
 from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.masked_lm import dropped_validation
 from token_dropping.tasks.masked_lm import layer_token_rate
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import metrics as masked_lm_metrics
@@ -35,10 +33,6 @@ from token_dropping.tasks.masked_lm import semantic_consistency
 @task_factory.register_task_cls(masked_lm_config.TokenDropMaskedLMConfig)
 class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
-
-  Args:
-    *args: of Model Garden's task.
-    **kwargs: likewise.
 
   Attributes:
     skippers: the `RecordSkipper`s of the inputs that were built, by dotted path
@@ -102,17 +96,13 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     step = checkpoints.latest_step(self.logging_dir)
     loader = pretrain_data.PretrainDataLoader(params)
     if pretrain_data.skips_bad_records(params):
-      skipper = self._make_skipper(params, vocab_size)
+      name = "train_data" if params.is_training else "validation_data"
+      path = f"task.{name}"
+      skipper = bad_records.RecordSkipper(params, vocab_size, path)
+      self.skippers[path] = skipper
       return loader.load(input_context, step, skipper)
     dataset = loader.load(input_context, step)
     return record_rules.checked(dataset, params, vocab_size)
-
-  def _make_skipper(self, params, vocab_size: int):
-    name = "train_data" if params.is_training else "validation_data"
-    path = f"task.{name}"
-    skipper = bad_records.RecordSkipper(params, vocab_size, path)
-    self.skippers[path] = skipper
-    return skipper
 
   def build_metrics(self, training: bool | None = None) -> list:
     """Model Garden's metrics; also those of the options that are used."""
@@ -127,7 +117,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
           for name in semantic_consistency.METRICS
         ]
     elif self.task_config.dropped_validation:
-      metrics += dropped_validation.make_metrics()
+      metrics += masked_lm_metrics.make_dropped()
     if pretrain_data.skips_bad_records(data):
       metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
     return metrics
@@ -162,21 +152,15 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       hold. The metrics have it.
     """
     if self.task_config.dropped_validation:
-      dropped_validation.update(inputs, model, metrics)
+      masked_lm_metrics.update_dropped(inputs, model, metrics)
     super().validation_step(inputs, model, metrics)
     return {}
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
     """Runs forward and backward passes, then moves weights and importance.
 
-    Where a step has a second, full pass, loss, metrics and importance are still
-    those of the first, which drops.
-
-    Args:
-      inputs: dictionary of tensors, one replica's batch.
-      model: the `TokenDropPretrainer`.
-      optimizer: of the trainer.
-      metrics: list of Keras metrics.
+    `inputs` is one replica's batch. Where a step has a second, full pass, loss,
+    metrics and importance are still those of the first, which drops.
 
     Returns:
       `loss`, a scalar, the mean loss of the global batch, or without
@@ -193,7 +177,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
     def forward_and_backward(kind, batch):
       with tf.GradientTape() as tape:
-        passes = _run_passes(kind, model, batch)
+        passes = [model(batch, training=True, plan=p) for p in kind.plans]
         token_losses = mlm_losses.masked_lm_losses(batch, passes[0])
         loss, total = self._losses(batch, passes, token_losses, counts)
         objective = tf.add_n([total, *(each / shares for each in model.losses)])
@@ -263,11 +247,6 @@ def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
   names = ["input_word_ids", "input_mask", "input_type_ids"]
   one = tf.zeros([1, 1], tf.int32)
   model(dict.fromkeys([*names, "masked_lm_positions"], one))
-
-
-def _run_passes(kind: step_schedule.StepKind, model, batch: dict) -> list[dict]:
-  """Returns what the model returns for each pass of a step."""
-  return [model(batch, training=True, plan=plan) for plan in kind.plans]
 
 
 def _global_sum(values):

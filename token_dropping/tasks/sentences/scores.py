@@ -16,15 +16,12 @@ from sklearn import metrics as sklearn_metrics
 def compute(
   names: Iterable[str], labels: np.ndarray, outputs: np.ndarray
 ) -> dict[str, float]:
-  """Scores predictions.
+  """Returns the score of each name of `SCORES`; 1 is best.
 
   Args:
-    names: keys of `SCORES`.
+    names: of the scores.
     labels: [N], ids of classes, or numbers.
     outputs: [N, C] logits; [N, 1] predicted numbers for regression.
-
-  Returns:
-    The score of each name; 1 is best.
 
   Example:
 

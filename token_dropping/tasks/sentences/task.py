@@ -133,18 +133,18 @@ class SentenceTask(
     """Collects outputs and labels of all batches."""
     state = state or {"outputs": [], "labels": [], "parts": []}
     for name, values in state.items():
-      values += [each.numpy() for each in step_outputs[name]]
+      values += [output.numpy() for output in step_outputs[name]]
     return state
 
   def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
     """Returns the scores of each validation file, as `score_names` names."""
     del global_step
-    found = {k: np.concatenate(v) for k, v in aggregated_logs.items()}
+    logs = {k: np.concatenate(v) for k, v in aggregated_logs.items()}
     scores = {}
     for index, suffix in enumerate(suffixes(self.task_config.validation_data)):
-      here = found["parts"] == index
+      here = logs["parts"] == index
       part = sentence_scores.compute(
-        self.task_config.metrics, found["labels"][here], found["outputs"][here]
+        self.task_config.metrics, logs["labels"][here], logs["outputs"][here]
       )
       scores |= {f"{name}{suffix}": value for name, value in part.items()}
     return scores

@@ -82,11 +82,11 @@ class SpanTask(
     del global_step
     config = self.task_config
     logits = {
-      int(each.unique_id): (
-        np.asarray(each.start_logits, np.float32),
-        np.asarray(each.end_logits, np.float32),
+      int(window.unique_id): (
+        np.asarray(window.start_logits, np.float32),
+        np.asarray(window.end_logits, np.float32),
       )
-      for each in aggregated_logs
+      for window in aggregated_logs
     }
     answers = span_answers.choose_answers(
       self._examples,
