@@ -33,8 +33,13 @@ def params(changes: dict | None = None, name: str = "bert/token_drop"):
   return config
 
 
+def check(changes: dict, name: str = "bert/token_drop") -> None:
+  """Checks the changed experiment."""
+  experiment_checks.check_experiment(params(changes, name))
+
+
 def refused(changes: dict, name: str = "bert/token_drop") -> str:
   """Returns the line with which the changed experiment is refused."""
   with pytest.raises(errors.UserError) as caught:
-    experiment_checks.check_experiment(params(changes, name))
+    check(changes, name)
   return str(caught.value)

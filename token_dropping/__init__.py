@@ -1,4 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token dropping for BERT pretraining on TensorFlow Model Garden."""
+"""Token dropping for BERT pretraining on TensorFlow Model Garden.
+
+What a user of the package needs stands here by name. It is loaded when it is
+first asked for: importing the package alone imports no TensorFlow.
+
+    import token_dropping
+
+    encoder = token_dropping.TokenDropEncoder(
+      vocab_size=30522, num_layers=12, token_keep_ratio=0.5
+    )
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+_MODULES = {
+  "DroppingConfig": "dropping.config",
+  "DropPlan": "dropping.drop_plan",
+  "ImportanceScorer": "dropping.importance.importance_scorer",
+  "TokenDropEncoder": "models.encoder",
+  "TokenDropEncoderConfig": "models.encoder_config",
+  "TokenDropMaskedLMConfig": "tasks.masked_lm.config",
+  "TokenDropMaskedLMTask": "tasks.masked_lm.task",
+  "TokenDropPretrainer": "models.pretrainer",
+  "TrainedRun": "training.trained_run",
+}
+__all__ = ["__version__", *_MODULES]
+
+
+def __getattr__(name: str):
+  """Imports the module of a public name (PEP 562)."""
+  if name not in _MODULES:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+  globals()[name] = getattr(module, name)
+  return globals()[name]
+
+
+def __dir__() -> list[str]:
+  """Lists the public names with those that are here already."""
+  return sorted({*globals(), *__all__})
