@@ -5,7 +5,7 @@ A batch does not say where its records come from. What a step reads is a
 function of the step, though, so the records can be looked at again.
 """
 
-import itertools
+import math
 import sys
 from collections.abc import Callable, Mapping
 
@@ -39,7 +39,7 @@ def check_first_records(
 
   Args:
     data: a `BertPretrainDataConfig`.
-    vocab_size: int, V.
+    vocab_size: V.
     path: dotted path of `data`, for messages.
 
   Raises:
@@ -127,7 +127,7 @@ class RecordSkipper:
 
   Args:
     data: a `PretrainDataConfig`.
-    vocab_size: int, V.
+    vocab_size: V.
     path: dotted path of `data`, for messages.
 
   Attributes:
@@ -240,7 +240,7 @@ def explain(
     if not _has_files(data):
       continue
     if path in skippers:
-      _check_unchanged(skippers[path].contents, data, path)
+      _check_files(data, path, skippers[path].contents)
       continue
     _check_files(data, path)
     # Fine-tuning records have other features, and no rules: we have made them.
@@ -251,23 +251,14 @@ def explain(
     raise errors.UserError(rule)
 
 
-def _check_files(data: cfg.DataConfig, path: str) -> None:
-  """Refuses a file that cannot be read to its end."""
-  files = _matching_files(data, path)
+def _check_files(data: cfg.DataConfig, path: str, contents=()) -> None:
+  """Refuses a file that cannot be read to its end, or as far as `contents`."""
+  records = {content.file: content.records for content in contents}
+  files = list(records) or _matching_files(data, path)
   for content in record_files.read_files(files, data):
-    if content.fault is not None:
+    wanted = records.get(content.file, math.inf)
+    if content.fault is not None and content.records < wanted:
       raise errors.UserError(content.describe_fault(path))
-
-
-def _check_unchanged(
-  contents: list[record_files.FileContent], data: cfg.DataConfig, path: str
-) -> None:
-  """Refuses a file that breaks off elsewhere than it did at the start."""
-  files = [content.file for content in contents]
-  after = record_files.read_files(files, data)
-  for before, now in zip(contents, after, strict=True):
-    if now.fault is not None and now.records < before.records:
-      raise errors.UserError(now.describe_fault(path))
 
 
 def _check_records(
@@ -276,11 +267,9 @@ def _check_records(
   """Refuses the first bad record that the steps read."""
   files = input_reader.match_files(data.input_path)
   records = epochs.read_epochs(data, first_step=steps.start)
-  records = records.as_numpy_iterator()
   if data.is_training:
-    count = len(steps) * data.global_batch_size
-    records = itertools.islice(records, count)
-  for _, place, record in records:
+    records = records.take(len(steps) * data.global_batch_size)
+  for _, place, record in records.as_numpy_iterator():
     number, index = epochs.file_and_index(int(place))
     where = f"{files[number]}, record {index}"
     record_rules.check_record(record, data, vocab_size, path, where)

@@ -9,9 +9,9 @@ Glossary: B batch, S sequence length, P predictions, k candidates.
 
 import numpy as np
 import tensorflow as tf
+from official.core import config_definitions as cfg
 
 from token_dropping.common import vocabulary
-from token_dropping.data.batches import masking
 from token_dropping.data.batches import record_random
 
 UNITS = ("token", "whole_word", "span")
@@ -31,44 +31,16 @@ class DynamicMasker:
   spans of 1 to `max_span_words` words with random start and length, and a span
   that does not fit is cut after a word. Spans never cross a special token.
 
-  Example:
-
-  >>> words = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "b"))
-  >>> masker = DynamicMasker(words, max_predictions_per_seq=2)
-  >>> batch = masker.mask([[2, 5, 6, 6, 3]], [[0, 1, 1, 1, 0]], rate=0.15)
-  >>> batch["masked_lm_weights"].numpy().tolist()
-  [[1.0, 0.0]]
-
   Args:
-    vocab: the `Vocabulary`.
-    max_predictions_per_seq: P.
-    unit: one of `UNITS`.
-    max_span_words: int, at least 1; only for spans.
-    mask_share: share of the chosen tokens that become `[MASK]`.
-    random_share: share that become a random token that is not special; the
-      others stay.
-    seed: int.
+    vocab: of the records.
+    data: a `PretrainDataConfig`, whose unit, shares, seed and P are used.
   """
 
-  def __init__(
-    self,
-    vocab: vocabulary.Vocabulary,
-    max_predictions_per_seq: int,
-    unit: str = "token",
-    max_span_words: int = 3,
-    mask_share: float = masking.MASK_SHARE,
-    random_share: float = masking.RANDOM_SHARE,
-    seed: int = 0,
-  ):
-    if unit not in UNITS:
-      raise ValueError(
-        f"unit must be one of {', '.join(UNITS)}. Received: {unit!r}"
-      )
-    self._slots = max_predictions_per_seq
-    self._by_token = unit == "token"
-    self._span = max_span_words if unit == "span" else 1
-    self._mask_share, self._random_share = mask_share, random_share
-    self._seed = seed
+  def __init__(self, vocab: vocabulary.Vocabulary, data: cfg.DataConfig):
+    self._data = data
+    self._slots = data.max_predictions_per_seq
+    self._by_token = data.masking_unit == "token"
+    self._span = data.max_span_words if data.masking_unit == "span" else 1
     special = vocab.special_ids
     self._pad_id = special[vocabulary.PAD]
     self._mask_id = special[vocabulary.MASK]
@@ -103,7 +75,8 @@ class DynamicMasker:
     word_ids = tf.cast(word_ids, tf.int32)
     if type_ids is None:
       type_ids = tf.zeros_like(word_ids)
-    keys = record_random.record_keys(word_ids, self._seed, epoch)
+    seed = self._data.masking_seed
+    keys = record_random.record_keys(word_ids, seed, epoch)
     positions = self._choose(word_ids, word_starts, keys, rate)
     used = positions < word_ids.shape[1]
     # One more column, for the slots that are not used to write to.
@@ -146,7 +119,7 @@ class DynamicMasker:
 
   def _count(self, maskable: tf.Tensor, rate) -> tf.Tensor:
     """Returns n, [B, 1] int32."""
-    tokens = tf.reduce_sum(tf.cast(maskable, tf.int32), axis=1, keepdims=True)
+    tokens = _count_true(maskable)
     wanted = tf.round(tf.cast(rate, tf.float64) * tf.cast(tokens, tf.float64))
     wanted = tf.maximum(1, tf.cast(wanted, tf.int32))
     return tf.minimum(tf.minimum(wanted, self._slots), tokens)
@@ -178,8 +151,9 @@ class DynamicMasker:
     draw = record_random.random_bits(keys, _ACTION, positions, bits=24)
     index = record_random.random_bits(keys, _REPLACEMENT, positions, bits=31)
     index %= len(self._ordinary_ids)
-    masked_below = round(self._mask_share * 2**24)
-    changed_below = round((self._mask_share + self._random_share) * 2**24)
+    mask_share, random_share = self._data.mask_share, self._data.random_share
+    masked_below = round(mask_share * 2**24)
+    changed_below = round((mask_share + random_share) * 2**24)
     random_ids = tf.gather(self._ordinary_ids, index)
     hidden = tf.where(draw < changed_below, random_ids, ids)
     return tf.where(draw < masked_below, self._mask_id, hidden)
@@ -227,16 +201,7 @@ def _places_in_words(starts, maskable, order) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _take_words(offsets, sizes, number) -> tf.Tensor:
-  """Takes words in order as long as they fit.
-
-  Args:
-    offsets: [B, k] place of each candidate in its word.
-    sizes: [B, k] size of its word.
-    number: [B, 1] how many pieces to take, at most.
-
-  Returns:
-    [B, k] bool.
-  """
+  """Takes at most `number` [B, 1] pieces, word by word; returns [B, k] bool."""
   index = tf.range(offsets.shape[1])[None]
   ends = index - offsets + sizes
   complete = ends <= offsets.shape[1]  # The last word may be cut off.

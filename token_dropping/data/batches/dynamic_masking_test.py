@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import dynamic_masking
+from token_dropping.data.batches import pretrain_data
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL = range(5)
 SIZE = 1000
@@ -34,11 +35,18 @@ MASKABLE = ~np.isin(IDS, SPECIAL)
 TOKENS = 55
 
 
+def _masker(unit="token", slots=P, **fields) -> dynamic_masking.DynamicMasker:
+  data = pretrain_data.PretrainDataConfig(
+    masking_unit=unit, max_predictions_per_seq=slots, **fields
+  )
+  return dynamic_masking.DynamicMasker(VOCAB, data)
+
+
 def _mask(
-  ids=IDS, starts=STARTS, rate=0.15, epoch=0, slots=P, types=None, **settings
+  ids=IDS, starts=STARTS, rate=0.15, epoch=0, types=None, **settings
 ) -> dict[str, np.ndarray]:
-  masker = dynamic_masking.DynamicMasker(VOCAB, slots, **settings)
-  batch = masker.mask(tf.constant(ids), tf.constant(starts), rate, epoch, types)
+  ids, starts = tf.constant(ids), tf.constant(starts)
+  batch = _masker(**settings).mask(ids, starts, rate, epoch, types)
   return {name: tensor.numpy() for name, tensor in batch.items()}
 
 
@@ -71,28 +79,26 @@ def _row(*ids: int) -> np.ndarray:
 # What every unit has in common.
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_original_can_be_restored(unit):
-  batch = _mask(unit=unit)
+@pytest.fixture(scope="module", params=UNITS)
+def unit_and_batch(request):
+  """The text masked by each unit."""
+  return request.param, _mask(unit=request.param)
+
+
+def test_original_can_be_restored(unit_and_batch):
+  _, batch = unit_and_batch
   ids = batch["input_word_ids"].copy()
-  rows, slots = np.nonzero(batch["masked_lm_weights"])
-  positions = batch["masked_lm_positions"][rows, slots]
-  ids[rows, positions] = batch["masked_lm_ids"][rows, slots]
-  np.testing.assert_array_equal(ids, IDS)
-
-
-@pytest.mark.parametrize("unit", UNITS)
-def test_special_tokens_are_never_predicted_nor_drawn(unit):
-  batch = _mask(unit=unit)
   used = batch["masked_lm_weights"] > 0
+  rows, _ = np.nonzero(used)
+  ids[rows, batch["masked_lm_positions"][used]] = batch["masked_lm_ids"][used]
+  np.testing.assert_array_equal(ids, IDS)
   assert not np.isin(batch["masked_lm_ids"][used], SPECIAL).any()
   changed = batch["input_word_ids"][batch["input_word_ids"] != IDS]
   assert not np.isin(changed, [PAD, UNK, CLS, SEP]).any()
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_positions_ascend_and_unused_slots_are_0(unit):
-  batch = _mask(unit=unit)
+def test_positions_ascend_and_unused_slots_are_0(unit_and_batch):
+  _, batch = unit_and_batch
   used = batch["masked_lm_weights"] > 0
   assert (np.diff(used.astype(int), axis=1) <= 0).all()  # used ones first
   for name in ("masked_lm_positions", "masked_lm_ids"):
@@ -101,9 +107,8 @@ def test_positions_ascend_and_unused_slots_are_0(unit):
   assert (steps[used[:, 1:]] > 0).all()
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_shares_of_mask_random_and_same(unit):
-  batch = _mask(unit=unit)
+def test_shares_of_mask_random_and_same(unit_and_batch):
+  _, batch = unit_and_batch
   chosen = _chosen(batch)
   before, after = IDS[chosen], batch["input_word_ids"][chosen]
   assert chosen.sum() > 23_000
@@ -129,16 +134,14 @@ def test_shares_are_parameters(mask_share, random_share):
   np.testing.assert_allclose(changed.mean(), random_share, atol=0.002)
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_every_token_is_chosen_as_often_as_the_others(unit):
-  share = _chosen(_mask(unit=unit))[:, MASKABLE[0]].mean(0)
+def test_every_token_is_chosen_as_often_as_the_others(unit_and_batch):
+  share = _chosen(unit_and_batch[1])[:, MASKABLE[0]].mean(0)
   # 3,000 sequences, 8 of 55 tokens: standard error 0.0064.
   np.testing.assert_allclose(share, 8 / 55, atol=0.035)
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_mask_and_types(unit):
-  batch = _mask(unit=unit)
+def test_mask_and_types(unit_and_batch):
+  unit, batch = unit_and_batch
   np.testing.assert_array_equal(batch["input_mask"], IDS != PAD)
   assert (batch["input_type_ids"] == 0).all()
   types = np.tile(np.arange(S) > 20, [N, 1]).astype(np.int64)
@@ -148,9 +151,10 @@ def test_mask_and_types(unit):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_shapes_are_static(unit):
-  masker = dynamic_masking.DynamicMasker(VOCAB, P, unit=unit)
   spec = tf.TensorSpec([4, S], tf.int64)
-  function = tf.function(masker.mask).get_concrete_function(spec, spec, 0.15)
+  function = tf.function(_masker(unit).mask).get_concrete_function(
+    spec, spec, 0.15
+  )
   sequence, prediction = ([4, S], tf.int32), ([4, P], tf.int32)
   shapes = {
     name: (tensor.shape.as_list(), tensor.dtype)
@@ -178,9 +182,8 @@ def test_sequence_of_special_tokens_has_no_prediction(unit):
 # Which masks a record has.
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_neither_order_nor_batch_changes_the_masks(unit):
-  batch = _mask(unit=unit)
+def test_neither_order_nor_batch_changes_the_masks(unit_and_batch):
+  unit, batch = unit_and_batch
   order = np.random.default_rng(1).permutation(N)
   shuffled = _mask(IDS[order], STARTS[order], unit=unit)
   alone = _mask(IDS[7:8], STARTS[7:8], unit=unit)
@@ -189,10 +192,10 @@ def test_neither_order_nor_batch_changes_the_masks(unit):
     np.testing.assert_array_equal(alone[name], values[7:8])
 
 
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("changes", [{"epoch": 1}, {"seed": 1}])
-def test_epochs_and_seeds_differ(unit, changes):
-  one = _chosen(_mask(unit=unit))
+@pytest.mark.parametrize("changes", [{"epoch": 1}, {"masking_seed": 1}])
+def test_epochs_and_seeds_differ(unit_and_batch, changes):
+  unit, batch = unit_and_batch
+  one = _chosen(batch)
   two = _chosen(_mask(unit=unit, **changes))
   both = (one & two).sum() / one.sum()
   # What chance gives: 8 of 55 again.
@@ -200,15 +203,14 @@ def test_epochs_and_seeds_differ(unit, changes):
   assert (one != two).any(1).mean() > 0.99
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_records_of_a_batch_may_be_of_several_epochs(unit):
+def test_records_of_a_batch_may_be_of_several_epochs(unit_and_batch):
+  unit, one = unit_and_batch
   epochs = np.arange(N) % 2
   batch = _mask(unit=unit, epoch=tf.constant(epochs))
-  for epoch in range(2):
-    expected = _mask(unit=unit, epoch=epoch)
-    for name, values in batch.items():
-      rows = epochs == epoch
-      np.testing.assert_array_equal(values[rows], expected[name][rows])
+  two = _mask(unit=unit, epoch=1)
+  for name, values in batch.items():
+    np.testing.assert_array_equal(values[::2], one[name][::2])
+    np.testing.assert_array_equal(values[1::2], two[name][1::2])
 
 
 def test_a_lower_rate_chooses_some_of_the_same_tokens():
@@ -269,41 +271,33 @@ def test_tokens_do_split_words():
   assert not _whole_words(_chosen(_mask(unit="token")), _words())
 
 
+def _positions(ids, starts, rate: float, slots: int) -> set[tuple]:
+  """Returns all positions that 20 seeds choose of one sequence."""
+  sequence = [np.array([ids]), np.array([starts]), rate]
+  batches = [
+    _mask(*sequence, unit="whole_word", masking_seed=seed, slots=slots)
+    for seed in range(20)
+  ]
+  return {tuple(batch["masked_lm_positions"][0].tolist()) for batch in batches}
+
+
 def test_word_that_does_not_fit_is_passed_over():
   # Words of 3 and 1 pieces; round(0.25 * 4) = 1: always the second one.
-  ids, starts = _row(CLS, 7, 8, 9, 10, SEP), _row(0, 1, 0, 0, 1, 0)
-  for seed in range(20):
-    batch = _mask(ids, starts, 0.25, unit="whole_word", seed=seed, slots=3)
-    assert batch["masked_lm_positions"].tolist() == [[4, 0, 0]]
+  ids, starts = [CLS, 7, 8, 9, 10, SEP], [0, 1, 0, 0, 1, 0]
+  assert _positions(ids, starts, 0.25, 3) == {(4, 0, 0)}
 
 
 def test_word_is_split_only_where_none_fits():
   # Two words of 3 pieces; round(0.3 * 6) = 2: two pieces of one of them.
-  ids, starts = _row(CLS, 7, 8, 9, 10, 11, 12), _row(0, 1, 0, 0, 1, 0, 0)
-  found = {
-    tuple(
-      _mask(ids, starts, 0.3, unit="whole_word", seed=seed, slots=2)[
-        "masked_lm_positions"
-      ][0].tolist()
-    )
-    for seed in range(20)
-  }
-  assert found == {(1, 2), (4, 5)}
+  ids, starts = [CLS, 7, 8, 9, 10, 11, 12], [0, 1, 0, 0, 1, 0, 0]
+  assert _positions(ids, starts, 0.3, 2) == {(1, 2), (4, 5)}
 
 
 def test_piece_after_a_special_token_starts_a_word():
   # The cut word of one piece and the other word are both chosen alone.
-  ids, starts = _row(CLS, 7, 8, UNK, 9, SEP), _row(0, 0, 0, 1, 0, 0)
-  found = {
-    tuple(
-      _mask(ids, starts, 0.5, unit="whole_word", seed=seed, slots=2)[
-        "masked_lm_positions"
-      ][0].tolist()
-    )
-    for seed in range(20)
-  }
+  ids, starts = [CLS, 7, 8, UNK, 9, SEP], [0, 0, 0, 1, 0, 0]
   # round(0.5 * 3) = 2: the word of two, or first the other and nothing more.
-  assert found == {(1, 2), (4, 0)}
+  assert _positions(ids, starts, 0.5, 2) == {(1, 2), (4, 0)}
 
 
 def test_word_cut_off_by_the_candidates_is_not_split():
@@ -311,7 +305,9 @@ def test_word_cut_off_by_the_candidates_is_not_split():
   ids = np.array([[CLS, *range(7, 16), SEP]])
   starts = np.array([[0, *[1, 0, 0] * 3, 0]])
   for seed in range(20):
-    batch = _mask(ids, starts, 0.9, unit="whole_word", seed=seed, slots=3)
+    batch = _mask(
+      ids, starts, 0.9, unit="whole_word", masking_seed=seed, slots=3
+    )
     assert _whole_words(_chosen(batch), _words(starts, ids > 4))
 
 
@@ -358,7 +354,7 @@ def test_one_span_is_contiguous_and_at_most_the_longest():
 
 
 def test_lengths_of_spans_are_uniform():
-  masker = dynamic_masking.DynamicMasker(VOCAB, 20, "span", max_span_words=4)
+  masker = _masker("span", max_span_words=4)
   keys = tf.random.stateless_uniform([N], [0, 0], None, None, tf.uint64)
   scores = masker._scores(keys, tf.range(40)[None] + 4).numpy()
   # The words of the span that is drawn first, where it is not at an edge: there
@@ -371,18 +367,10 @@ def test_lengths_of_spans_are_uniform():
 
 
 def test_spans_do_not_cross_special_tokens():
-  masker = dynamic_masking.DynamicMasker(VOCAB, P, "span", max_span_words=3)
+  masker = _masker("span")
   starts = tf.constant([[True, True, False, True, True]])
   maskable = tf.constant([[True, True, False, True, True]])
   numbers = masker._word_numbers(starts, maskable).numpy()[0]
   # Spans reach 2 words back: none reaches from word 3 to word 1.
   assert numbers[3] - numbers[1] > 2
   assert numbers[1] - numbers[0] == numbers[4] - numbers[3] == 1
-
-
-def test_unit_must_be_known():
-  with pytest.raises(ValueError) as caught:
-    dynamic_masking.DynamicMasker(VOCAB, P, unit="word")
-  assert str(caught.value) == (
-    "unit must be one of token, whole_word, span. Received: 'word'"
-  )

@@ -57,10 +57,11 @@ def read_epochs(
   Training reads the files in a new random order each time and shuffles the
   records of each epoch among themselves. Of several input pipelines each reads
   its share of the files, or of the records where the files are too few.
+  `data.cache` keeps the serialized records in memory, and their order before
+  shuffling.
 
   Args:
-    data: its `cache` keeps the serialized records in memory, and their order
-      before shuffling.
+    data: names the files.
     input_context: which part of the records to read; `None` means all.
     first_step: training step before which the records that earlier steps read
       are left out. Validation is one epoch, number 0, from its beginning.
@@ -100,11 +101,22 @@ def _read(
   data: cfg.DataConfig, input_context, epoch, contents
 ) -> tf.data.Dataset:
   """Reads this pipeline's share of the records once, as (place, record)."""
-  files = _numbered_files(data, contents)
-  count = len(files)
+  if contents is None:
+    files = input_reader.match_files(data.input_path)
+    contents = [record_files.FileContent(file, -1) for file in files]  # -1: all
+  files = tf.data.Dataset.from_tensor_slices(
+    (
+      tf.range(len(contents), dtype=tf.int64),
+      [content.file for content in contents],
+      tf.constant([content.records for content in contents], tf.int64),
+      tf.constant([content.faults for content in contents], tf.int64),
+    )
+  )
+  count = len(contents)
   shards, index = _share(data, input_context)
-  read_all = dataset_fn.pick_dataset_fn(data.file_type)
-  read = functools.partial(_read_file, read_all)
+  read = functools.partial(
+    _read_file, dataset_fn.pick_dataset_fn(data.file_type)
+  )
   if count < max(2, shards):
     return files.flat_map(read).shard(shards, index)
   cycle_length = data.cycle_length or CYCLE_LENGTH
@@ -117,21 +129,6 @@ def _read(
       block_length=data.block_length,
       num_parallel_calls=cycle_length,
       deterministic=data.deterministic,
-    )
-  )
-
-
-def _numbered_files(data: cfg.DataConfig, contents) -> tf.data.Dataset:
-  """Yields number, path, records to read (-1: all) and faults of each file."""
-  if contents is None:
-    files = input_reader.match_files(data.input_path)
-    contents = [record_files.FileContent(file, -1) for file in files]
-  return tf.data.Dataset.from_tensor_slices(
-    (
-      tf.range(len(contents), dtype=tf.int64),
-      [content.file for content in contents],
-      tf.constant([content.records for content in contents], tf.int64),
-      tf.constant([content.faults for content in contents], tf.int64),
     )
   )
 
@@ -151,12 +148,10 @@ def _share(data: cfg.DataConfig, input_context) -> tuple[int, int]:
 
 
 def _ordered(
-  items: tf.data.Dataset, count: int, data: cfg.DataConfig, epoch
+  files: tf.data.Dataset, count: int, data: cfg.DataConfig, epoch
 ) -> tf.data.Dataset:
-  """Puts what stands for the files into the order of an epoch."""
-  if not data.is_training:
-    return items
-  return _shuffled(items, count, data, epoch)
+  """Puts the files, or what stands for them, into the order of an epoch."""
+  return _shuffled(files, count, data, epoch) if data.is_training else files
 
 
 def _shuffled(
@@ -171,26 +166,21 @@ def _shuffled(
     seed = (data.seed or 0) * _EPOCHS_PER_SEED + number
     return items.shuffle(buffer_size, seed, reshuffle_each_iteration=False)
 
-  return tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64)).flat_map(
-    shuffle
-  )
+  numbers = tf.data.Dataset.from_tensors(tf.cast(epoch, tf.int64))
+  return numbers.flat_map(shuffle)
 
 
 # Where a step begins.
 
 
-def batch_size(
-  data: cfg.DataConfig, input_context: tf.distribute.InputContext | None
-) -> int:
-  """Returns the records of a batch, which one replica gets."""
+def batch_size(data: cfg.DataConfig, input_context) -> int:
+  """Returns how many records one replica gets in a step."""
   if input_context is None:
     return data.global_batch_size
   return input_context.get_per_replica_batch_size(data.global_batch_size)
 
 
-def batches_per_step(
-  input_context: tf.distribute.InputContext | None,
-) -> int:
+def batches_per_step(input_context) -> int:
   """Returns how many replicas one input pipeline feeds."""
   if input_context is None:
     return 1
@@ -203,8 +193,6 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
   # A tf.data service does not say what it has handed out.
   if not step or data.enable_tf_data_service:
     return 0, 0
-  left = step * batches_per_step(input_context)
-  left *= batch_size(data, input_context)
   if contents is None:
     files = input_reader.match_files(data.input_path)
     counts = record_files.count_records(files, data)
@@ -215,18 +203,14 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
     "input_path must hold records",
     f"{data.input_path!r}, whose files are empty",
   )
-  epoch = 0
-  while True:
-    records = _records_of_epoch(data, input_context, counts, epoch)
-    if left < records:
-      return epoch, left
-    left -= records
-    epoch += 1
+  batches = step * batches_per_step(input_context)
+  epoch, left = 0, batches * batch_size(data, input_context)
+  while left >= (records := _in_epoch(data, input_context, counts, epoch)):
+    epoch, left = epoch + 1, left - records
+  return epoch, left
 
 
-def _records_of_epoch(
-  data: cfg.DataConfig, input_context, counts: list[int], epoch: int
-) -> int:
+def _in_epoch(data: cfg.DataConfig, input_context, counts, epoch: int) -> int:
   """Returns how many records this pipeline reads in an epoch."""
   shards, index = _share(data, input_context)
   if len(counts) < max(2, shards):

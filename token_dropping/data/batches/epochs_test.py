@@ -8,6 +8,7 @@ import tensorflow as tf
 from official.nlp.data import pretrain_dataloader
 
 from tests import dataset_testing
+from tests import testing
 from token_dropping.common import errors
 from token_dropping.data.batches import epochs
 from token_dropping.data.batches import record_files
@@ -16,21 +17,23 @@ FILES, IN_EACH = 4, 3
 RECORDS = FILES * IN_EACH
 
 
+def _write(path, numbers) -> str:
+  return testing.write_records(path, [str(n).encode() for n in numbers])
+
+
 @pytest.fixture
 def folder(tmp_path):
   """Four files of three records, 0 to 11."""
   for file in range(FILES):
-    with tf.io.TFRecordWriter(str(tmp_path / f"records-{file}")) as writer:
-      for index in range(IN_EACH):
-        writer.write(str(file * IN_EACH + index).encode())
+    start = file * IN_EACH
+    _write(tmp_path / f"records-{file}", range(start, start + IN_EACH))
   return tmp_path
 
 
-def _dataset(folder, context=None, step=0, **fields) -> tf.data.Dataset:
+def _data(folder, **fields) -> pretrain_dataloader.BertPretrainDataConfig:
   defaults = {"input_path": f"{folder}/records-*", "is_training": True}
   defaults |= {"global_batch_size": 4, "shuffle_buffer_size": 3}
-  data = pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
-  return epochs.read_epochs(data, context, step)
+  return pretrain_dataloader.BertPretrainDataConfig(**(defaults | fields))
 
 
 def _pairs(dataset, count) -> list[tuple]:
@@ -42,7 +45,8 @@ def _pairs(dataset, count) -> list[tuple]:
 
 
 def _read(folder, count, context=None, step=0, **fields) -> list[tuple]:
-  return _pairs(_dataset(folder, context, step, **fields), count)
+  data = _data(folder, **fields)
+  return _pairs(epochs.read_epochs(data, context, step), count)
 
 
 def _of_epoch(pairs: list[tuple], number: int) -> list[int]:
@@ -51,20 +55,20 @@ def _of_epoch(pairs: list[tuple], number: int) -> list[int]:
 
 @pytest.mark.parametrize("cache", [False, True])
 @pytest.mark.parametrize("files", ["records-*", "records-2"])
-def test_training_reads_every_record_once_an_epoch(folder, files, cache):
+@pytest.mark.parametrize("buffer", [3, 100])
+def test_training_reads_epoch_by_epoch(folder, files, cache, buffer):
   expected = range(RECORDS) if "*" in files else range(6, 9)
-  pairs = _read(
-    folder, 3 * len(expected), input_path=f"{folder}/{files}", cache=cache
-  )
+  fields = {"cache": cache, "shuffle_buffer_size": buffer}
+  fields["input_path"] = f"{folder}/{files}"
+  pairs = _read(folder, 3 * len(expected), **fields)
+  epochs_read = [number for number, _ in pairs]
+  assert epochs_read == [n for n in range(3) for _ in expected]
   for number in range(3):
     assert sorted(_of_epoch(pairs, number)) == list(expected)
 
 
 def test_cached_records_are_read_once(folder):
-  data = pretrain_dataloader.BertPretrainDataConfig(
-    input_path=f"{folder}/records-*", is_training=True, cache=True
-  )
-  iterator = iter(epochs.read_epochs(data))
+  iterator = iter(epochs.read_epochs(_data(folder, cache=True)))
   for _ in range(RECORDS + 1):  # a cache is complete when its end is read
     next(iterator)
   for file in range(FILES):
@@ -104,7 +108,7 @@ def test_a_later_step_beside_a_card_reads_no_file_to_count(folder, fields):
   contents = {path: path.read_bytes() for path in paths}
   for path, content in contents.items():
     path.write_bytes(bytes(len(content)))  # no TFRecords
-  dataset = _dataset(folder, step=4, **fields)
+  dataset = epochs.read_epochs(_data(folder, **fields), first_step=4)
   for path, content in contents.items():
     path.write_bytes(content)
   assert _pairs(dataset, 3 * RECORDS - 16) == whole[16:]
@@ -112,9 +116,7 @@ def test_a_later_step_beside_a_card_reads_no_file_to_count(folder, fields):
 
 @pytest.mark.parametrize("pipelines", [2, 5])
 def test_a_later_step_of_uneven_files_and_several_pipelines(folder, pipelines):
-  with tf.io.TFRecordWriter(str(folder / "records-1")) as writer:
-    for index in range(7):
-      writer.write(str(100 + index).encode())
+  _write(folder / "records-1", range(100, 107))
   for index in range(pipelines):
     context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
     fields = {"global_batch_size": 2 * pipelines}  # 2 records each a step
@@ -136,11 +138,8 @@ def test_the_global_seed_changes_nothing(folder, seed):
 
 def test_every_record_has_its_place(folder):
   paths = [f"{folder}/records-{file}" for file in range(FILES)]
-  data = pretrain_dataloader.BertPretrainDataConfig(
-    input_path=paths, is_training=True
-  )
-  records = epochs.read_epochs(data).take(2 * RECORDS).as_numpy_iterator()
-  for _, place, record in records:
+  records = epochs.read_epochs(_data(folder, input_path=paths))
+  for _, place, record in records.take(2 * RECORDS).as_numpy_iterator():
     assert epochs.file_and_index(int(place)) == divmod(int(record), IN_EACH)
 
 
@@ -148,12 +147,7 @@ def test_every_record_has_its_place(folder):
 def test_a_file_that_breaks_off_ends_with_a_fault(folder, pipelines):
   path = folder / "records-2"
   path.write_bytes(path.read_bytes()[:-1])
-  data = pretrain_dataloader.BertPretrainDataConfig(
-    input_path=f"{folder}/records-*",
-    is_training=True,
-    global_batch_size=2 * pipelines,
-    shuffle_buffer_size=3,
-  )
+  data = _data(folder, global_batch_size=2 * pipelines)
   files = sorted(map(str, folder.glob("records-*")))
   contents = record_files.read_files(files, data)
   found = []
@@ -173,12 +167,6 @@ def test_a_file_that_breaks_off_ends_with_a_fault(folder, pipelines):
   assert sorted(intact) == [*range(8), 9, 10, 11]
 
 
-def test_epochs_are_not_mixed(folder):
-  pairs = _read(folder, 3 * RECORDS, shuffle_buffer_size=100)
-  numbers = [number for number, _ in pairs]
-  assert numbers == [0] * RECORDS + [1] * RECORDS + [2] * RECORDS
-
-
 def test_records_are_shuffled_within_an_epoch(folder):
   one = {"input_path": f"{folder}/records-2"}
   orders = {
@@ -188,7 +176,7 @@ def test_records_are_shuffled_within_an_epoch(folder):
 
 
 def test_nothing_to_go_on_with(tmp_path):
-  tf.io.TFRecordWriter(str(tmp_path / "records-0")).close()
+  _write(tmp_path / "records-0", [])
   with pytest.raises(
     errors.UserError, match="input_path must hold records. Received: "
   ):
@@ -208,21 +196,18 @@ def test_files_come_in_another_order_each_epoch(folder):
 def test_pipelines_share_the_records_of_an_epoch(
   folder, pipelines, is_training
 ):
-  found = []
+  records = []
   for index in range(pipelines):
     context = tf.distribute.InputContext(pipelines, index, pipelines)
     pairs = _read(folder, RECORDS, context, is_training=is_training)
-    found += _of_epoch(pairs, 0)
-  assert sorted(found) == list(range(RECORDS))
+    records += _of_epoch(pairs, 0)
+  assert sorted(records) == list(range(RECORDS))
 
 
-def test_pipelines_that_do_not_share_read_everything(folder):
+@pytest.mark.parametrize(
+  "fields", [{"sharding": False}, {"enable_tf_data_service": True}]
+)
+def test_pipelines_that_do_not_share_read_everything(folder, fields):
   context = tf.distribute.InputContext(2, 1, 2)
-  pairs = _read(folder, RECORDS, context, sharding=False)
-  assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))
-
-
-def test_workers_of_the_data_service_read_everything(folder):
-  context = tf.distribute.InputContext(2, 1, 2)
-  pairs = _read(folder, RECORDS, context, enable_tf_data_service=True)
+  pairs = _read(folder, RECORDS, context, **fields)
   assert sorted(_of_epoch(pairs, 0)) == list(range(RECORDS))

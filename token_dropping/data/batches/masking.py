@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses and hides the tokens to predict (BERT, section 3.1, task 1).
 
-Glossary: n sequences, S sequence length, P predictions.
+Glossary: n sequences, S sequence length, P predictions, V vocabulary.
 """
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ MASK_SHARE = 0.8
 RANDOM_SHARE = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class Masked:
+class Masked(NamedTuple):
   """Sequences with hidden tokens.
 
   Attributes:
@@ -47,12 +46,8 @@ class Masker:
 
   Of the tokens that are not special, `max(1, round(rate * tokens))`, at most P,
   are chosen in every sequence. Of these 80 % become `[MASK]`, 10 % a random
-  token that is not special, and 10 % stay.
-
-  Args:
-    vocab: the `Vocabulary`.
-    masking_rate: share of the tokens to predict, in (0, 1).
-    max_predictions_per_seq: P.
+  token that is not special, and 10 % stay. A sequence of special tokens only
+  has no prediction.
   """
 
   def __init__(
@@ -68,15 +63,7 @@ class Masker:
     self._ordinary_ids = np.setdiff1d(np.arange(len(vocab)), self._special_ids)
 
   def mask(self, word_ids: np.ndarray, rng: np.random.Generator) -> Masked:
-    """Masks sequences.
-
-    Args:
-      word_ids: [n, S] int32.
-      rng: the source of all choices.
-
-    Returns:
-      `Masked`; a sequence of special tokens only has no prediction.
-    """
+    """Masks sequences, [n, S] int32."""
     positions = self._choose(word_ids, rng)
     used = positions < word_ids.shape[1]
     # One more column, for the slots that are not used to write to.

@@ -202,15 +202,7 @@ class _DynamicParser:
     self._first_step = first_step
     self._batches_per_step = epochs.batches_per_step(input_context)
     vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
-    self._masker = dynamic_masking.DynamicMasker(
-      vocab,
-      data.max_predictions_per_seq,
-      unit=data.masking_unit,
-      max_span_words=data.max_span_words,
-      mask_share=data.mask_share,
-      random_share=data.random_share,
-      seed=data.masking_seed,
-    )
+    self._masker = dynamic_masking.DynamicMasker(vocab, data)
     self._features = record_features(data)
     padding = {"input_word_ids": vocab.special_ids[vocabulary.PAD]}
     self.empty_record = _empty_record(self._features, padding)

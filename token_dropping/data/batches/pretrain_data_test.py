@@ -22,12 +22,16 @@ SIZES = {
 }
 
 
+def _write(folder, make) -> None:
+  records = [make(seed) for seed in range(RECORDS)]
+  for file in range(3):
+    testing.write_records(folder / f"records-{file}", records[file::3])
+
+
 @pytest.fixture
 def folder(tmp_path):
   """Three files of records, and a vocabulary."""
-  records = [testing.dynamic_features(seed) for seed in range(RECORDS)]
-  for file in range(3):
-    testing.write_records(tmp_path / f"records-{file}", records[file::3])
+  _write(tmp_path, testing.dynamic_features)
   testing.write_vocabulary(tmp_path / "vocab.txt")
   return tmp_path
 
@@ -74,19 +78,19 @@ def _epoch(folder, context=None, number=0, **fields) -> dict:
 # Static.
 
 
+def _assert_same(batches: list[dict], others: list[dict]) -> None:
+  for one, two in zip(batches, others, strict=True):
+    tf.nest.map_structure(np.testing.assert_array_equal, one, two)
+
+
 def test_static_batches_are_model_gardens(tmp_path):
   records = [testing.random_features(seed, True) for seed in range(8)]
   path = testing.write_records(tmp_path / "records", records)
   fields = SIZES | {"is_training": False, "use_next_sentence_label": True}
   fields["input_path"] = path
-  garden = pretrain_dataloader.BertPretrainDataConfig(**fields)
-  ours = pretrain_data.PretrainDataConfig(**fields)
-  expected, found = _load(garden), _load(ours)
-  assert len(expected) == len(found) == 2
-  for one, two in zip(expected, found, strict=True):
-    assert one.keys() == two.keys()
-    for name, values in one.items():
-      np.testing.assert_array_equal(two[name], values)
+  expected = _load(pretrain_dataloader.BertPretrainDataConfig(**fields))
+  assert len(expected) == 2
+  _assert_same(_load(pretrain_data.PretrainDataConfig(**fields)), expected)
 
 
 def test_static_is_the_default():
@@ -125,18 +129,12 @@ def test_pairs_keep_types_and_labels(tmp_path):
   assert batch["next_sentence_labels"].dtype == np.int32
 
 
-def test_validation_is_masked_alike_each_time(folder):
+def test_validation_is_masked_as_in_epoch_0_each_time(folder):
   config = _config(folder, is_training=False)
-  one, two = _load(config), _load(config)
-  assert len(one) == RECORDS // 4
-  for first, second in zip(one, two, strict=True):
-    for name, values in first.items():
-      np.testing.assert_array_equal(second[name], values)
-
-
-def test_validation_masks_are_those_of_epoch_0(folder):
-  validation = _load(_config(folder, is_training=False), first_step=7)
-  assert _by_content(validation) == _epoch(folder)
+  batches = _load(config)
+  assert len(batches) == RECORDS // 4
+  _assert_same(_load(config, first_step=7), batches)
+  assert _by_content(batches) == _epoch(folder)
 
 
 @pytest.mark.parametrize(
@@ -176,37 +174,24 @@ def test_shuffling_does_not_change_the_masks(folder):
 
 
 @pytest.mark.parametrize("cache", [False, True])
-def test_epochs_differ(folder, cache):
+def test_epochs_and_seeds_differ(folder, cache):
   epochs = [_epoch(folder, number=n, cache=cache) for n in range(3)]
+  epochs.append(_epoch(folder, cache=cache, masking_seed=1))
   for one, two in itertools.combinations(epochs, 2):
     assert one.keys() == two.keys()
-    same = sum(one[key] == two[key] for key in one)
-    assert same < RECORDS / 4
-
-
-def test_seeds_differ(folder):
-  one, two = _epoch(folder), _epoch(folder, masking_seed=1)
-  assert sum(one[key] == two[key] for key in one) < RECORDS / 4
-
-
-def _write_static(folder) -> None:
-  records = [testing.random_features(seed) for seed in range(RECORDS)]
-  for file in range(3):
-    testing.write_records(folder / f"records-{file}", records[file::3])
+    assert sum(one[key] == two[key] for key in one) < RECORDS / 4
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])
 @pytest.mark.parametrize("pipelines", [1, 2])
 def test_continued_run_reads_on(folder, masking, pipelines):
   if masking == "static":
-    _write_static(folder)
+    _write(folder, testing.random_features)
   config = _config(folder, masking=masking, seed=5)
   context = tf.distribute.InputContext(pipelines, pipelines - 1, pipelines)
   whole = _load(config, 20, context)
   rest = _load(config, 9, context, first_step=11)
-  for one, two in zip(whole[11:], rest, strict=True):
-    for name, values in one.items():
-      np.testing.assert_array_equal(two[name], values)
+  _assert_same(rest, whole[11:])
 
 
 def test_huge_ids_stay_huge(tmp_path):

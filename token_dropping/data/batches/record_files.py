@@ -90,7 +90,7 @@ def count_records(files: list[str], data: cfg.DataConfig) -> list[int]:
 
 
 def _counter(data: cfg.DataConfig):
-  """Returns a function that counts the records of a file."""
+  """Returns a function that counts the records of a file in the graph."""
   read = dataset_fn.pick_dataset_fn(data.file_type)
   zero = tf.constant(0, tf.int64)
   return lambda file: read(file).reduce(zero, lambda count, _: count + 1)

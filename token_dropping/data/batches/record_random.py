@@ -18,13 +18,8 @@ GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads out the counters
 def record_keys(word_ids: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:
   """Returns one key a record, from seed, epoch and content.
 
-  Args:
-    word_ids: [B, S] integers.
-    seed: any int.
-    epoch: integers, scalar or [B].
-
-  Returns:
-    [B] uint64. Equal records of an epoch have equal keys.
+  Takes `word_ids` [B, S] and `epoch`, a scalar or [B], all integers. The keys
+  are [B] uint64; equal records of an epoch have equal keys.
   """
   places = np.arange(1, word_ids.shape[1] + 1, dtype=np.uint64)
   with np.errstate(over="ignore"):
@@ -39,16 +34,13 @@ def record_keys(word_ids: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:
 def random_bits(
   keys: tf.Tensor, stream: int, counters: tf.Tensor, bits: int
 ) -> tf.Tensor:
-  """Returns uniform integers in [0, 2**bits).
+  """Returns uniform integers in [0, 2**bits), [B, n] int32.
 
   Args:
     keys: [B] uint64, of `record_keys`.
-    stream: int; numbers of different streams are independent.
+    stream: numbers of different streams are independent.
     counters: [B, n] or [1, n] int32, at least 0: which numbers of the stream.
-    bits: int, at most 31.
-
-  Returns:
-    [B, n] int32.
+    bits: at most 31.
   """
   counters = tf.cast(counters, tf.uint64) + np.uint64((stream << 32) + 1)
   numbers = _mix(keys[:, None] + counters * np.uint64(GOLDEN))
