@@ -50,12 +50,12 @@ def check_first_records(
     return
   if pretrain_data.is_dynamic(data):
     _check_vocab_file(data, vocab_size, path)
+  rules = record_rules.RecordRules(data, vocab_size, path)
   good, complaint = 0, None
   for file in _matching_files(data, path)[:FILES_CHECKED]:
     for index, record in enumerate(_first_records(file, data, path)):
-      where = f"{file}, record {index}"
       try:
-        record_rules.check_record(record, data, vocab_size, path, where)
+        rules.check_record(record, f"{file}, record {index}")
         good += 1
       except errors.UserError as error:
         if not pretrain_data.skips_bad_records(data):
@@ -126,9 +126,7 @@ class RecordSkipper:
   is used. A file that changes later is an error of the input.
 
   Args:
-    data: a `PretrainDataConfig`.
-    vocab_size: V.
-    path: dotted path of `data`, for messages.
+    rules: of a `PretrainDataConfig`.
 
   Attributes:
     contents: of the files, for `epochs.read_epochs`.
@@ -136,14 +134,10 @@ class RecordSkipper:
       there was none yet.
   """
 
-  def __init__(
-    self, data: pretrain_data.PretrainDataConfig, vocab_size: int, path: str
-  ):
-    self._data = data
-    self._vocab_size = vocab_size
-    self._path = path
-    files = input_reader.match_files(data.input_path)
-    self.contents = record_files.read_files(files, data)
+  def __init__(self, rules: record_rules.RecordRules):
+    self._rules = rules
+    files = input_reader.match_files(rules.data.input_path)
+    self.contents = record_files.read_files(files, rules.data)
     self.first = None
     self._named = set()
 
@@ -158,11 +152,10 @@ class RecordSkipper:
     Returns:
       A function like `parse`, whose batches have `record_rules.SKIPPED` too.
     """
-    rules = record_rules.value_rules(self._data, self._vocab_size)
 
     def parse_checked(index, records, bad: tf.Tensor) -> dict:
       skipped = {record_rules.SKIPPED: tf.cast(bad, tf.float32)}
-      return record_rules.check_batch(parse(index, records) | skipped, rules)
+      return self._rules.check_batch(parse(index, records) | skipped)
 
     def read_all(index, records) -> dict:
       none = tf.zeros_like(records.place, tf.bool)
@@ -199,15 +192,13 @@ class RecordSkipper:
     where = f"{content.file}, record {index}"
     try:
       if content.fault is not None and index == content.records:
-        raise errors.UserError(content.describe_fault(self._path))
-      record_rules.check_record(
-        record, self._data, self._vocab_size, self._path, where
-      )
+        raise errors.UserError(content.describe_fault(self._rules.path))
+      self._rules.check_record(record, where)
     except errors.UserError as error:
       self.first = self.first or where
       if place not in self._named:
         self._named.add(place)
-        policy = f"{self._path}.on_bad_records=skip"
+        policy = f"{self._rules.path}.on_bad_records=skip"
         line = f"warning: skipped ({policy}): {error}"
         print(line, file=sys.stderr, flush=True)
       return True
@@ -245,7 +236,8 @@ def explain(
     _check_files(data, path)
     # Fine-tuning records have other features, and no rules: we have made them.
     if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
-      _check_records(data, vocab_size, path, steps)
+      rules = record_rules.RecordRules(data, vocab_size, path)
+      _check_records(data, rules, steps)
   rule = record_rules.broken_rule(error)
   if rule:
     raise errors.UserError(rule)
@@ -262,7 +254,7 @@ def _check_files(data: cfg.DataConfig, path: str, contents=()) -> None:
 
 
 def _check_records(
-  data: cfg.DataConfig, vocab_size: int, path: str, steps: range
+  data: cfg.DataConfig, rules: record_rules.RecordRules, steps: range
 ) -> None:
   """Refuses the first bad record that the steps read."""
   files = input_reader.match_files(data.input_path)
@@ -271,5 +263,4 @@ def _check_records(
     records = records.take(len(steps) * data.global_batch_size)
   for _, place, record in records.as_numpy_iterator():
     number, index = epochs.file_and_index(int(place))
-    where = f"{files[number]}, record {index}"
-    record_rules.check_record(record, data, vocab_size, path, where)
+    rules.check_record(record, f"{files[number]}, record {index}")

@@ -7,7 +7,6 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from official.nlp.data import pretrain_dataloader
 from official.nlp.data import sentence_prediction_dataloader
 
 from tests import testing
@@ -59,14 +58,19 @@ def _write(path, *args, **kwargs) -> pathlib.Path:
   return pathlib.Path(testing.write_records(path, _records(*args, **kwargs)))
 
 
+def _skipper(data) -> bad_records.RecordSkipper:
+  return bad_records.RecordSkipper(record_rules.RecordRules(data, V, PATH))
+
+
 def _cut(path: pathlib.Path) -> None:
   path.write_bytes(path.read_bytes()[:-5])
 
 
-def _data(input_path, kind=pretrain_data.PretrainDataConfig, **fields):
+def _data(input_path, **fields) -> pretrain_data.PretrainDataConfig:
   if isinstance(input_path, pathlib.Path):
     input_path = str(input_path)
-  return kind(input_path=input_path, **(SIZES | fields))
+  fields = SIZES | fields
+  return pretrain_data.PretrainDataConfig(input_path=input_path, **fields)
 
 
 # Before a run.
@@ -172,12 +176,6 @@ def test_only_the_first_records_are_read(tmp_path):
   _check(_data(path))
 
 
-def test_records_of_model_gardens_config_are_checked(tmp_path):
-  path = _write(tmp_path / "records", 3, at=2, change=POSITION)
-  kind = pretrain_dataloader.BertPretrainDataConfig
-  assert f"{path}, record 2" in _refused(_data(path, kind))
-
-
 def test_dynamic_masking_needs_a_vocabulary_that_fits(tmp_path):
   vocab_file = testing.write_vocabulary(tmp_path / "vocab.txt")
   data = _data(_write(tmp_path / "r", 1, "dynamic"), masking="dynamic")
@@ -196,16 +194,12 @@ def test_dynamic_masking_needs_a_vocabulary_that_fits(tmp_path):
   _check(data)
 
 
-def test_bad_records_among_good_ones_are_left_to_be_skipped(tmp_path):
-  data = _data(_write(tmp_path / "records", 3, at=0, change=POSITION))
-  assert "record 0" in _refused(data)
-  _check(data.replace(on_bad_records="skip"))
-
-
-def test_a_file_that_breaks_off_is_left_to_be_skipped(tmp_path):
-  path = _write(tmp_path / "records", 2)
+def test_what_is_bad_among_good_ones_is_left_to_be_skipped(tmp_path):
+  path = _write(tmp_path / "records", 3, at=0, change=POSITION)
   _cut(path)
-  _check(_data(f"{path},{tmp_path}/gone", on_bad_records="skip"))
+  data = _data(f"{path},{tmp_path}/gone")
+  _refused(data)
+  _check(data.replace(on_bad_records="skip"))
 
 
 def test_where_no_record_is_good_the_config_is_wrong(tmp_path):
@@ -228,7 +222,7 @@ def _load(folder, masking="static", paths="records", skip=True, epochs=1):
     masking=masking,
     vocab_file=testing.write_vocabulary(folder / "vocab.txt"),
   )
-  skipper = bad_records.RecordSkipper(data, V, PATH) if skip else None
+  skipper = _skipper(data) if skip else None
   dataset = pretrain_data.PretrainDataLoader(data).load(skipper=skipper)
   batches = dataset.take(epochs * RECORDS // 4).as_numpy_iterator()
   return skipper, list(batches)
@@ -298,7 +292,7 @@ def test_a_file_that_went_before_the_start(tmp_path, capsys):
 def test_a_file_that_goes_later_is_an_error(tmp_path):
   path = _write(tmp_path / "records", RECORDS)
   data = _data(path)
-  skipper = bad_records.RecordSkipper(data, V, PATH)
+  skipper = _skipper(data)
   dataset = pretrain_data.PretrainDataLoader(data).load(skipper=skipper)
   path.unlink()
   with pytest.raises(tf.errors.NotFoundError):
@@ -340,9 +334,6 @@ def _sentences(folder):
   )
 
 
-IN_TRAINING = [True, False]
-
-
 @pytest.mark.parametrize("make", [_inputs, _sentences])
 def test_a_truncated_file_is_found(folder, make):
   _cut(folder / "train-1")
@@ -352,7 +343,7 @@ def test_a_truncated_file_is_found(folder, make):
   )
 
 
-@pytest.mark.parametrize("is_training", IN_TRAINING)
+@pytest.mark.parametrize("is_training", [True, False])
 def test_a_corrupt_record_is_found(folder, is_training):
   path = folder / "train-1"
   content = bytearray(path.read_bytes())
@@ -371,7 +362,7 @@ def test_files_that_went_are_found(folder):
   assert message.startswith("task.train_data.input_path must match at least ")
 
 
-@pytest.mark.parametrize("is_training", IN_TRAINING)
+@pytest.mark.parametrize("is_training", [True, False])
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_record_is_found(folder, kind, is_training):
   _write(folder / "train-0", 4, kind[0])
@@ -412,7 +403,7 @@ def test_what_is_skipped_is_not_the_reason(folder):
   _write(folder / "train-0", 4, at=2, change=POSITION)
   _cut(folder / "train-1")
   data = _inputs(folder)
-  skippers = {PATH: bad_records.RecordSkipper(data, V, PATH)}
+  skippers = {PATH: _skipper(data)}
   _explain(data, skippers=skippers)
   os.truncate(folder / "train-0", 25)
   message = _found(data, skippers=skippers)

@@ -1,119 +1,413 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for masking."""
+"""Tests of masking, when records are made and in the input pipeline."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from token_dropping.common import vocabulary
+from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import masking
+from token_dropping.data.batches import pretrain_data
 
-PAD, UNK, CLS, SEP, MASK = range(5)
+PAD, UNK, CLS, SEP, MASK = SPECIAL = range(5)
 SIZE = 1000
+N, S, P = 3000, 64, 12
+VOCAB = vocabulary.Vocabulary(
+  (*vocabulary.SPECIAL_TOKENS, *(f"w{i}" for i in range(SIZE - 5)))
+)
+UNITS = dynamic_masking.UNITS
 
 
-@pytest.fixture(scope="module")
-def vocab():
-  pieces = (f"w{i}" for i in range(SIZE - 5))
-  return vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
+def _text() -> tuple[np.ndarray, np.ndarray]:
+  """Returns ids and word starts: [CLS] 19 [UNK] 36 [SEP] and 6 of padding."""
+  rng = np.random.default_rng(0)
+  ids = rng.integers(5, SIZE, [N, S])
+  starts = (rng.random([N, S]) < 0.6).astype(np.int64)
+  for column, token in ((0, CLS), (20, UNK), (57, SEP)):
+    ids[:, column], starts[:, column] = token, 0
+  starts[:, [1, 21]] = 1
+  ids[:, 58:], starts[:, 58:] = PAD, 0
+  return ids, starts
 
 
-@pytest.fixture(scope="module")
-def word_ids():
-  ids = np.random.default_rng(0).integers(5, SIZE, [500, 64])
-  ids[:, 0], ids[:, 20], ids[:, -1] = CLS, UNK, SEP
-  return ids.astype(np.int32)
+IDS, STARTS = _text()
+MASKABLE = ~np.isin(IDS, SPECIAL)
+TOKENS = 55
 
 
-@pytest.fixture(scope="module")
-def masked(vocab, word_ids):
-  masker = masking.Masker(vocab, 0.15, 12)
-  return masker.mask(word_ids, np.random.default_rng(1))
+def _masker(unit="token", slots=P, **fields) -> dynamic_masking.DynamicMasker:
+  data = pretrain_data.PretrainDataConfig(
+    masking_unit=unit, max_predictions_per_seq=slots, **fields
+  )
+  return dynamic_masking.DynamicMasker(VOCAB, data)
 
 
-def test_number_of_predictions(masked):
-  # 61 maskable tokens: round(9.15) = 9.
-  np.testing.assert_array_equal(masked.weights.sum(1), 9)
-  np.testing.assert_array_equal(masked.weights[:, 9:], 0)
+def _mask(
+  ids=IDS, starts=STARTS, rate=0.15, epoch=0, types=None, **settings
+) -> dict[str, np.ndarray]:
+  ids, starts = tf.constant(ids), tf.constant(starts)
+  batch = _masker(**settings).mask(ids, starts, rate, epoch, types)
+  return {name: tensor.numpy() for name, tensor in batch.items()}
+
+
+def _mask_once(ids=IDS, rate=0.15, slots=P, seed=0, vocab=VOCAB) -> dict:
+  """Masks as it is done when records are made."""
+  masker = masking.Masker(vocab, rate, slots)
+  masked = masker.mask(ids.astype(np.int32), np.random.default_rng(seed))
+  return {
+    "input_word_ids": masked.word_ids,
+    "masked_lm_positions": masked.positions,
+    "masked_lm_ids": masked.ids,
+    "masked_lm_weights": masked.weights,
+  }
+
+
+def _chosen(batch: dict) -> np.ndarray:
+  """Returns [n, S] bool, True where a token is predicted."""
+  chosen = np.zeros(batch["input_word_ids"].shape, bool)
+  rows, slots = np.nonzero(batch["masked_lm_weights"])
+  chosen[rows, batch["masked_lm_positions"][rows, slots]] = True
+  return chosen
+
+
+def _words(starts=STARTS, maskable=MASKABLE) -> np.ndarray:
+  """Returns the number of each position's word, 0 where there is none."""
+  return np.where(maskable, np.cumsum(starts, axis=1), 0)
+
+
+def _whole_words(chosen: np.ndarray, words: np.ndarray) -> bool:
+  """Whether no word is chosen in part."""
+  for row, word in zip(chosen, words, strict=True):
+    of_chosen, of_others = set(word[row]), set(word[~row])
+    if of_chosen & of_others:
+      return False
+  return True
+
+
+# What both maskers and every unit have in common.
+
+
+@pytest.fixture(scope="module", params=UNITS)
+def unit_and_batch(request):
+  """The text masked by each unit in the input pipeline."""
+  return request.param, _mask(unit=request.param)
+
+
+@pytest.fixture(scope="module", params=["static", *UNITS])
+def batch(request):
+  """The text masked by each masker."""
+  is_static = request.param == "static"
+  return _mask_once() if is_static else _mask(unit=request.param)
+
+
+def test_original_can_be_restored(batch):
+  ids = batch["input_word_ids"].copy()
+  used = batch["masked_lm_weights"] > 0
+  rows, _ = np.nonzero(used)
+  ids[rows, batch["masked_lm_positions"][used]] = batch["masked_lm_ids"][used]
+  np.testing.assert_array_equal(ids, IDS)
+  assert not np.isin(batch["masked_lm_ids"][used], SPECIAL).any()
+  changed = batch["input_word_ids"][batch["input_word_ids"] != IDS]
+  assert not np.isin(changed, [PAD, UNK, CLS, SEP]).any()
+
+
+def test_positions_ascend_and_unused_slots_are_0(batch):
+  used = batch["masked_lm_weights"] > 0
+  assert (np.diff(used.astype(int), axis=1) <= 0).all()  # used ones first
+  for name in ("masked_lm_positions", "masked_lm_ids"):
+    assert (batch[name][~used] == 0).all()
+  steps = np.diff(batch["masked_lm_positions"], axis=1)
+  assert (steps[used[:, 1:]] > 0).all()
+
+
+def test_shares_of_mask_random_and_same(batch):
+  chosen = _chosen(batch)
+  before, after = IDS[chosen], batch["input_word_ids"][chosen]
+  assert chosen.sum() > 23_000
+  masked, same = after == MASK, after == before
+  # Standard errors: 0.0026 and 0.002; a random token may be the same one.
+  np.testing.assert_allclose(masked.mean(), 0.8, atol=0.01)
+  np.testing.assert_allclose(same.mean(), 0.1, atol=0.008)
+  drawn = after[~masked & ~same]
+  np.testing.assert_allclose(drawn.mean(), 5 + (SIZE - 5) / 2, atol=25)
+  assert len(np.unique(drawn)) > 850
+  np.testing.assert_array_equal(batch["input_word_ids"][~chosen], IDS[~chosen])
+
+
+@pytest.mark.parametrize(
+  ("mask_share", "random_share"), [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)]
+)
+def test_shares_are_parameters(mask_share, random_share):
+  batch = _mask(mask_share=mask_share, random_share=random_share)
+  chosen = _chosen(batch)
+  after = batch["input_word_ids"][chosen]
+  assert (after == MASK).mean() == mask_share
+  changed = (after != IDS[chosen]) & (after != MASK)
+  np.testing.assert_allclose(changed.mean(), random_share, atol=0.002)
+
+
+def test_every_token_is_chosen_as_often_as_the_others(batch):
+  share = _chosen(batch)[:, MASKABLE[0]].mean(0)
+  # 3,000 sequences, 8 of 55 tokens: standard error 0.0064.
+  np.testing.assert_allclose(share, 8 / 55, atol=0.035)
+
+
+def test_mask_and_types(unit_and_batch):
+  unit, batch = unit_and_batch
+  np.testing.assert_array_equal(batch["input_mask"], IDS != PAD)
+  assert (batch["input_type_ids"] == 0).all()
+  types = np.tile(np.arange(S) > 20, [N, 1]).astype(np.int64)
+  batch = _mask(unit=unit, types=types)
+  np.testing.assert_array_equal(batch["input_type_ids"], types)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_shapes_are_static(unit):
+  spec = tf.TensorSpec([4, S], tf.int64)
+  function = tf.function(_masker(unit).mask).get_concrete_function(
+    spec, spec, 0.15
+  )
+  sequence, prediction = ([4, S], tf.int32), ([4, P], tf.int32)
+  shapes = {
+    name: (tensor.shape.as_list(), tensor.dtype)
+    for name, tensor in function.structured_outputs.items()
+  }
+  assert shapes == {
+    "input_word_ids": sequence,
+    "input_mask": sequence,
+    "input_type_ids": sequence,
+    "masked_lm_positions": prediction,
+    "masked_lm_ids": prediction,
+    "masked_lm_weights": ([4, P], tf.float32),
+  }
+
+
+@pytest.mark.parametrize("unit", ["static", *UNITS])
+def test_sequence_of_special_tokens_has_no_prediction(unit):
+  ids = np.array([[CLS, UNK, MASK, SEP, PAD]])
+  batch = _mask_once(ids, slots=2)
+  if unit != "static":
+    batch = _mask(ids, np.zeros_like(ids), unit=unit, slots=2)
+  np.testing.assert_array_equal(batch["input_word_ids"], ids)
+  assert batch["masked_lm_weights"].tolist() == [[0.0, 0.0]]
+  assert batch["masked_lm_positions"].tolist() == [[0, 0]]
+
+
+def test_special_tokens_may_have_any_ids():
+  tokens = ("a", "[MASK]", "[SEP]", "b", "[CLS]", "[UNK]", "[PAD]")
+  ids = np.tile([[4, 0, 3, 0, 5, 2]], [300, 1])
+  vocab = vocabulary.Vocabulary(tokens)
+  batch = _mask_once(ids, rate=0.9, slots=6, vocab=vocab)
+  used = batch["masked_lm_weights"] > 0
+  positions = batch["masked_lm_positions"]
+  shown = np.take_along_axis(batch["input_word_ids"], positions, 1)
+  assert set(shown[used]) == {0, 1, 3}
+  assert set(batch["masked_lm_ids"][used]) == {0, 3}
+
+
+# Which masks a record has.
+
+
+def test_masks_of_records_that_are_made_are_a_function_of_the_generator():
+  one, two = _mask_once(seed=1), _mask_once(seed=1)
+  tf.nest.map_structure(np.testing.assert_array_equal, one, two)
+  other = _mask_once(seed=2)
+  assert (one["masked_lm_positions"] != other["masked_lm_positions"]).any()
+
+
+def test_neither_order_nor_batch_changes_the_masks(unit_and_batch):
+  unit, batch = unit_and_batch
+  order = np.random.default_rng(1).permutation(N)
+  shuffled = _mask(IDS[order], STARTS[order], unit=unit)
+  alone = _mask(IDS[7:8], STARTS[7:8], unit=unit)
+  for name, values in batch.items():
+    np.testing.assert_array_equal(shuffled[name], values[order])
+    np.testing.assert_array_equal(alone[name], values[7:8])
+
+
+@pytest.mark.parametrize("changes", [{"epoch": 1}, {"masking_seed": 1}])
+def test_epochs_and_seeds_differ(unit_and_batch, changes):
+  unit, batch = unit_and_batch
+  one = _chosen(batch)
+  two = _chosen(_mask(unit=unit, **changes))
+  both = (one & two).sum() / one.sum()
+  # What chance gives: 8 of 55 again.
+  np.testing.assert_allclose(both, 8 / 55, atol=0.02)
+  assert (one != two).any(1).mean() > 0.99
+
+
+def test_records_of_a_batch_may_be_of_several_epochs(unit_and_batch):
+  unit, one = unit_and_batch
+  epochs = np.arange(N) % 2
+  batch = _mask(unit=unit, epoch=tf.constant(epochs))
+  two = _mask(unit=unit, epoch=1)
+  for name, values in batch.items():
+    np.testing.assert_array_equal(values[::2], one[name][::2])
+    np.testing.assert_array_equal(values[1::2], two[name][1::2])
+
+
+def test_a_lower_rate_chooses_some_of_the_same_tokens():
+  more, fewer = _chosen(_mask(rate=0.2)), _chosen(_mask(rate=0.1))
+  assert (more | ~fewer).all()
+
+
+# How many.
 
 
 @pytest.mark.parametrize(
   ("rate", "slots", "tokens", "expected"),
   [(0.15, 2, 6, 1), (0.01, 5, 6, 1), (0.5, 2, 6, 2), (0.9, 9, 2, 2)],
 )
+@pytest.mark.parametrize("unit", ["static", *UNITS])
 def test_at_least_one_and_at_most_the_slots(
-  vocab, rate, slots, tokens, expected
+  unit, rate, slots, tokens, expected
 ):
-  ids = np.full([1, 12], PAD, np.int32)
+  ids = np.full([1, 12], PAD)
   ids[0, 0], ids[0, 1 : 1 + tokens], ids[0, 1 + tokens] = CLS, 7, SEP
-  result = masking.Masker(vocab, rate, slots).mask(
-    ids, np.random.default_rng(0)
+  batch = _mask_once(ids, rate, slots)
+  if unit != "static":
+    batch = _mask(ids, (ids == 7).astype(int), rate, unit=unit, slots=slots)
+  assert batch["masked_lm_weights"].shape == (1, slots)
+  assert batch["masked_lm_weights"].sum() == expected
+
+
+@pytest.mark.parametrize("mask", [_mask, _mask_once])
+def test_number_of_tokens(mask):
+  # round(0.15 * 55) = round(8.25) = 8.
+  weights = mask()["masked_lm_weights"]
+  np.testing.assert_array_equal(weights.sum(1), 8)
+  np.testing.assert_array_equal(weights[:, :8], 1)
+
+
+@pytest.mark.parametrize("unit", ["whole_word", "span"])
+def test_words_fill_the_number_nearly_always(unit):
+  numbers = _chosen(_mask(unit=unit)).sum(1)
+  assert numbers.max() == 8
+  assert (numbers == 8).mean() > 0.98
+  assert numbers.min() >= 6
+
+
+def test_rate_is_a_tensor_too():
+  batch = _mask(rate=tf.constant(0.1))
+  np.testing.assert_array_equal(batch["masked_lm_weights"].sum(1), 6)  # 5.5
+
+
+# Whole words.
+
+
+@pytest.mark.parametrize("unit", ["whole_word", "span"])
+@pytest.mark.parametrize(("rate", "slots"), [(0.15, 12), (0.4, 12), (0.4, 30)])
+def test_no_word_is_split(unit, rate, slots):
+  batch = _mask(unit=unit, rate=rate, slots=slots)
+  # With so many words there is always one that fits.
+  assert _whole_words(_chosen(batch), _words())
+
+
+def test_tokens_do_split_words():
+  assert not _whole_words(_chosen(_mask(unit="token")), _words())
+
+
+def _positions(ids, starts, rate: float, slots: int) -> set[tuple]:
+  """Returns all positions that 20 seeds choose of one sequence."""
+  sequence = [np.array([ids]), np.array([starts]), rate]
+  batches = [
+    _mask(*sequence, unit="whole_word", masking_seed=seed, slots=slots)
+    for seed in range(20)
+  ]
+  return {tuple(batch["masked_lm_positions"][0].tolist()) for batch in batches}
+
+
+def test_word_that_does_not_fit_is_passed_over():
+  # Words of 3 and 1 pieces; round(0.25 * 4) = 1: always the second one.
+  ids, starts = [CLS, 7, 8, 9, 10, SEP], [0, 1, 0, 0, 1, 0]
+  assert _positions(ids, starts, 0.25, 3) == {(4, 0, 0)}
+
+
+def test_word_is_split_only_where_none_fits():
+  # Two words of 3 pieces; round(0.3 * 6) = 2: two pieces of one of them.
+  ids, starts = [CLS, 7, 8, 9, 10, 11, 12], [0, 1, 0, 0, 1, 0, 0]
+  assert _positions(ids, starts, 0.3, 2) == {(1, 2), (4, 5)}
+
+
+def test_piece_after_a_special_token_starts_a_word():
+  # The cut word of one piece and the other word are both chosen alone.
+  ids, starts = [CLS, 7, 8, UNK, 9, SEP], [0, 0, 0, 1, 0, 0]
+  # round(0.5 * 3) = 2: the word of two, or first the other and nothing more.
+  assert _positions(ids, starts, 0.5, 2) == {(1, 2), (4, 0)}
+
+
+def test_word_cut_off_by_the_candidates_is_not_split():
+  # P = 2, so 4 candidates; words of 3: a second one is not among them whole.
+  ids = np.array([[CLS, *range(7, 16), SEP]])
+  starts = np.array([[0, *[1, 0, 0] * 3, 0]])
+  for seed in range(20):
+    batch = _mask(
+      ids, starts, 0.9, unit="whole_word", masking_seed=seed, slots=3
+    )
+    assert _whole_words(_chosen(batch), _words(starts, ids > 4))
+
+
+# Spans.
+
+
+def _runs(chosen: np.ndarray) -> list[int]:
+  """Returns the lengths of the runs of chosen tokens."""
+  edges = np.diff(np.pad(chosen.astype(int), [(0, 0), (1, 1)]), axis=1)
+  return (np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1]).tolist()
+
+
+def test_spans_are_runs_of_words():
+  runs = {
+    unit: np.mean(_runs(_chosen(_mask(unit=unit, starts=MASKABLE * 1))))
+    for unit in ("whole_word", "span")
+  }
+  # Words of one piece. Alone, neighbours are rare; spans of 1, 2 or 3 words
+  # have 2 on average, less what the last one is cut by.
+  assert 1.1 < runs["whole_word"] < 1.25
+  assert 1.8 < runs["span"] < 2.4
+
+
+def test_spans_of_one_word_are_whole_words():
+  one = _mask(unit="span", max_span_words=1)
+  two = _mask(unit="whole_word")
+  for name, values in one.items():
+    np.testing.assert_array_equal(values, two[name])
+
+
+def test_one_span_is_contiguous_and_at_most_the_longest():
+  # 20 words of one piece, 3 to predict: one span, or parts of up to 3 spans.
+  ids = np.concatenate([[CLS], np.arange(7, 27), [SEP]])[None].repeat(400, 0)
+  ids[:, 1] = 30 + np.arange(400)  # different records
+  starts = (ids > 4).astype(int)
+  chosen = _chosen(
+    _mask(ids, starts, 0.15, unit="span", max_span_words=3, slots=3)
   )
-  assert result.weights.shape == (1, slots)
-  assert result.weights.sum() == expected
+  assert (chosen.sum(1) == 3).all()
+  number_of_runs = np.array([len(_runs(row[None])) for row in chosen])
+  # A first span of 3 words: 1 in 3; or 2 and 1 or 1 and 2 that touch.
+  assert 0.33 < (number_of_runs == 1).mean() < 0.55
+  assert set(number_of_runs) == {1, 2, 3}
 
 
-def test_nothing_to_mask(vocab):
-  ids = np.array([[CLS, UNK, UNK, SEP]], np.int32)
-  result = masking.Masker(vocab, 0.5, 2).mask(ids, np.random.default_rng(0))
-  np.testing.assert_array_equal(result.word_ids, ids)
-  np.testing.assert_array_equal(result.weights, 0)
+def test_lengths_of_spans_are_uniform():
+  masker = _masker("span", max_span_words=4)
+  keys = tf.random.stateless_uniform([N], [0, 0], None, None, tf.uint64)
+  scores = masker._scores(keys, tf.range(40)[None] + 4).numpy()
+  # The words of the span that is drawn first, where it is not at an edge: there
+  # it may begin before the first word.
+  first = scores == scores.max(1, keepdims=True)
+  lengths = first[~first[:, [0, -1]].any(1)].sum(1)
+  share = np.bincount(lengths, minlength=5)[1:] / len(lengths)
+  # About 2,600 spans, fewer of the long ones: standard error 0.009.
+  np.testing.assert_allclose(share, 0.25, atol=0.05)
 
 
-def test_positions_ascend_and_unused_slots_are_zero(masked):
-  assert np.all(np.diff(masked.positions[:, :9]) > 0)
-  np.testing.assert_array_equal(masked.positions[:, 9:], 0)
-  np.testing.assert_array_equal(masked.ids[:, 9:], 0)
-
-
-def test_ids_are_the_hidden_tokens(masked, word_ids):
-  used = masked.weights > 0
-  hidden = np.take_along_axis(word_ids, masked.positions, 1)
-  np.testing.assert_array_equal(masked.ids[used], hidden[used])
-
-
-def test_other_positions_are_unchanged(masked, word_ids):
-  restored = masked.word_ids.copy()
-  rows, slots = np.nonzero(masked.weights)
-  restored[rows, masked.positions[rows, slots]] = masked.ids[rows, slots]
-  np.testing.assert_array_equal(restored, word_ids)
-
-
-def test_special_tokens_are_neither_hidden_nor_drawn(masked):
-  used = masked.weights > 0
-  assert masked.ids[used].min() > MASK
-  shown = np.take_along_axis(masked.word_ids, masked.positions, 1)[used]
-  assert set(shown[shown < 5]) == {MASK}
-
-
-def test_special_tokens_may_have_any_ids():
-  vocab = vocabulary.Vocabulary(
-    ("a", "[MASK]", "[SEP]", "b", "[CLS]", "[UNK]", "[PAD]")
-  )
-  ids = np.tile(np.array([[4, 0, 3, 0, 5, 2]], np.int32), [300, 1])
-  result = masking.Masker(vocab, 0.9, 6).mask(ids, np.random.default_rng(0))
-  shown = np.take_along_axis(result.word_ids, result.positions, 1)
-  assert set(shown[result.weights > 0]) == {0, 1, 3}
-  assert set(result.ids[result.weights > 0]) == {0, 3}
-
-
-def test_eighty_ten_ten(masked):
-  used = masked.weights > 0
-  shown = np.take_along_axis(masked.word_ids, masked.positions, 1)[used]
-  hidden = masked.ids[used]
-  assert abs(np.mean(shown == MASK) - 0.8) < 0.02
-  assert abs(np.mean(shown == hidden) - 0.1) < 0.02
-
-
-def test_every_position_is_equally_likely(masked):
-  counts = np.bincount(masked.positions[masked.weights > 0], minlength=64)
-  expected = 500 * 9 / 61
-  assert set(np.nonzero(counts == 0)[0]) == {0, 20, 63}
-  assert np.all(np.abs(counts[counts > 0] - expected) < 5 * expected**0.5)
-
-
-def test_same_seed_same_masks(vocab, word_ids, masked):
-  masker = masking.Masker(vocab, 0.15, 12)
-  again = masker.mask(word_ids, np.random.default_rng(1))
-  other = masker.mask(word_ids, np.random.default_rng(2))
-  np.testing.assert_array_equal(again.word_ids, masked.word_ids)
-  assert np.any(other.positions != masked.positions)
+def test_spans_do_not_cross_special_tokens():
+  masker = _masker("span")
+  starts = tf.constant([[True, True, False, True, True]])
+  maskable = tf.constant([[True, True, False, True, True]])
+  numbers = masker._word_numbers(starts, maskable).numpy()[0]
+  # Spans reach 2 words back: none reaches from word 3 to word 1.
+  assert numbers[3] - numbers[1] > 2
+  assert numbers[1] - numbers[0] == numbers[4] - numbers[3] == 1

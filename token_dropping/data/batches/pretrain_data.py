@@ -88,15 +88,13 @@ def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
   Args:
     data: a `BertPretrainDataConfig`.
   """
-  lengths = dict.fromkeys(
-    ["input_word_ids", "input_mask", "input_type_ids"], data.seq_length
-  )
+  sequences = ["input_word_ids", "input_mask", "input_type_ids"]
   predictions = ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
-  lengths |= dict.fromkeys(predictions, data.max_predictions_per_seq)
   if is_dynamic(data):
-    lengths = dict.fromkeys(
-      ["input_word_ids", "word_starts", "input_type_ids"], data.seq_length
-    )
+    sequences = ["input_word_ids", "word_starts", "input_type_ids"]
+    predictions = []
+  lengths = dict.fromkeys(sequences, data.seq_length)
+  lengths |= dict.fromkeys(predictions, data.max_predictions_per_seq)
   if data.use_next_sentence_label:
     lengths["next_sentence_labels"] = 1
   features = {

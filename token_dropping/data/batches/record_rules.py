@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a record must be, each rule stated once.
 
-Which features a record holds and how long they are is the specification that
-the input pipeline parses with, `pretrain_data.record_features`. What their
-values must be is the table of `value_rules`. A batch is checked in the graph of
-the input pipeline; a single record is checked eagerly, to say what is wrong
-with it.
+Which features a record holds, and how many values each, is what the input
+pipeline parses, `pretrain_data.record_features`. What the values must be is a
+table, `value_rules`. A batch is checked in the graph of the input pipeline; a
+single record eagerly, to say what is wrong with it.
 
-Glossary: B batch, S sequence length, n values of a feature, V vocabulary.
+Glossary: B batch, n values of a feature, V vocabulary.
 """
 
 import re
@@ -26,12 +25,12 @@ from token_dropping.data.batches import pretrain_data
 SKIPPED = "skipped_records"
 
 
-class Rule(NamedTuple):
+class ValueRule(NamedTuple):
   """What the values of a feature must be.
 
   Attributes:
     feature: its name in a batch.
-    text: the rule, for people, up to the end of its sentence.
+    text: the rule, for people, with the end of its sentence.
     is_broken: takes the values [B, n]; returns where they break the rule,
       [B, n], or which records do, [B, 1] bool.
   """
@@ -41,26 +40,26 @@ class Rule(NamedTuple):
   is_broken: Callable[[tf.Tensor], tf.Tensor]
 
 
-def range_rules(vocab_size: int, seq_length: int) -> list[Rule]:
+def range_rules(vocab_size: int, seq_length: int) -> list[ValueRule]:
   """Returns the rules on ids and positions."""
-  known = (
+  is_id = (
     f"must be in [0, vocab_size) ({vocab_size}); is the encoder's vocab_size "
     "that of the records?"
   )
-  inside = f"must be in [0, seq_length) ({seq_length})."
+  is_position = f"must be in [0, seq_length) ({seq_length})."
 
-  def not_below(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
+  def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda values: (values < 0) | (values >= end)
 
   return [
-    Rule("input_word_ids", known, not_below(vocab_size)),
-    Rule("masked_lm_ids", known, not_below(vocab_size)),
-    Rule("masked_lm_positions", inside, not_below(seq_length)),
+    ValueRule("input_word_ids", is_id, outside(vocab_size)),
+    ValueRule("masked_lm_ids", is_id, outside(vocab_size)),
+    ValueRule("masked_lm_positions", is_position, outside(seq_length)),
   ]
 
 
-def value_rules(data: cfg.DataConfig, vocab_size: int) -> list[Rule]:
-  """Returns the rules on the values that a config's batches hold.
+def value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
+  """Returns the rules on the values in a config's batches.
 
   Masks that are drawn in the input pipeline may leave a record without
   prediction, and Model Garden's made-up records have none: no rule on weights.
@@ -73,55 +72,12 @@ def value_rules(data: cfg.DataConfig, vocab_size: int) -> list[Rule]:
     fine = tf.reduce_all(weights >= 0, axis=1, keepdims=True)
     return ~(fine & tf.reduce_any(weights > 0, axis=1, keepdims=True))
 
-  weights = "must be at least 0, and one of a record above."
-  return [*rules, Rule("masked_lm_weights", weights, is_broken)]
-
-
-# A batch, in the graph.
-
-
-def checked(
-  dataset: tf.data.Dataset, data: cfg.DataConfig, vocab_size: int
-) -> tf.data.Dataset:
-  """Stops a run at the first batch with a value that breaks a rule.
-
-  Without it a lookup on an accelerator would clip a wrong id silently. See
-  `broken_rule` for the error.
-
-  Args:
-    dataset: batches, as dictionaries.
-    data: their config, a `BertPretrainDataConfig`.
-    vocab_size: V.
-
-  Returns:
-    The same batches.
-  """
-  rules = value_rules(data, vocab_size)
-  return dataset.map(lambda batch: check_batch(batch, rules))
-
-
-def check_batch(batch: dict, rules: list[Rule]) -> dict[str, tf.Tensor]:
-  """Returns the same batch, or fails where a record breaks a rule.
-
-  Records that `SKIPPED` marks may break every rule.
-  """
-  assertions = []
-  for rule in rules:
-    values = batch[rule.feature]
-    broken = rule.is_broken(values)
-    if SKIPPED in batch:
-      broken &= batch[SKIPPED][:, None] == 0
-    worst = tf.reduce_max(tf.where(broken, values, values.dtype.min))
-    complaint = f"{rule.feature} {rule.text} Received: {{}}"
-    complaint = tf.strings.format(complaint, worst)
-    is_fine = ~tf.reduce_any(broken)
-    assertions.append(tf.debugging.Assert(is_fine, [complaint]))
-  with tf.control_dependencies(assertions):
-    return {name: tf.identity(values) for name, values in batch.items()}
+  is_weight = "must be at least 0, and one of a record above."
+  return [*rules, ValueRule("masked_lm_weights", is_weight, is_broken)]
 
 
 def broken_rule(error: tf.errors.OpError) -> str | None:
-  """Returns the complaint of `check_batch`, if an error is one."""
+  """Returns the complaint of `RecordRules.check_batch`, if an error is one."""
   names = "input_word_ids|masked_lm_(?:ids|positions|weights)"
   complaint = rf"(?:{names}) must be [^\n]*? Received: [^\]\n]*"
   # TensorFlow shows the strings of an assertion escaped.
@@ -129,128 +85,144 @@ def broken_rule(error: tf.errors.OpError) -> str | None:
   return match and match.group()
 
 
-# A record, to say what is wrong with it.
-
-
-def check_record(
-  serialized: bytes,
-  data: cfg.DataConfig,
-  vocab_size: int,
-  path: str,
-  where: str,
-) -> None:
-  """Compares one record with the config.
+class RecordRules:
+  """All rules of a data config.
 
   Args:
-    serialized: the record.
     data: a `BertPretrainDataConfig`.
     vocab_size: V.
     path: dotted path of `data`, for messages.
-    where: file and number of the record, for messages.
-
-  Raises:
-    UserError: the first rule that it breaks.
   """
-  try:
-    example = tf.train.Example.FromString(serialized)
-  except message.DecodeError as error:
-    raise errors.UserError(
-      f"{path}: records must be tf.train.Example. Received: {where}, "
-      "which is not"
-    ) from error
-  present = set(example.features.feature)
-  _check_masking(present, data, path, where)
-  _check_version(present, data, path, where)
-  _check_names(present, data, path, where)
-  values = {}
-  for name, feature in pretrain_data.record_features(data).items():
-    stored = pretrain_data.stored_name(name, data)
-    if stored in present:
-      values[name] = _values(example.features.feature[stored], feature.dtype)
-      _check_length(values[name], feature.shape[0], name, data, path, where)
-  for rule in value_rules(data, vocab_size):
-    if rule.feature in values:
-      name = pretrain_data.stored_name(rule.feature, data)
-      _check_values(values[rule.feature], rule, name, where)
 
+  def __init__(self, data: cfg.DataConfig, vocab_size: int, path: str):
+    self.data = data
+    self.path = path
+    self._is_dynamic = pretrain_data.is_dynamic(data)
+    self._features = pretrain_data.record_features(data)
+    self._value_rules = value_rules(data, vocab_size)
 
-def _check_masking(present: set, data: cfg.DataConfig, path, where) -> None:
-  """Refuses records that were made for the other kind of masking."""
-  has_masks = "masked_lm_positions" in present
-  dynamic = pretrain_data.is_dynamic(data)
-  if has_masks == ("word_starts" in present) or has_masks != dynamic:
-    return
-  if not isinstance(data, pretrain_data.PretrainDataConfig):
+  def check_batch(self, batch: dict) -> dict[str, tf.Tensor]:
+    """Returns the same batch, or fails where a record breaks a rule on values.
+
+    Without it a lookup on an accelerator would clip a wrong id silently. See
+    `broken_rule` for the error. Records that `SKIPPED` marks may be anything.
+    """
+    assertions = []
+    for rule in self._value_rules:
+      values = batch[rule.feature]
+      broken = rule.is_broken(values)
+      if SKIPPED in batch:
+        broken &= batch[SKIPPED][:, None] == 0
+      worst = tf.reduce_max(tf.where(broken, values, values.dtype.min))
+      complaint = f"{rule.feature} {rule.text} Received: {{}}"
+      complaint = tf.strings.format(complaint, worst)
+      is_fine = ~tf.reduce_any(broken)
+      assertions.append(tf.debugging.Assert(is_fine, [complaint]))
+    with tf.control_dependencies(assertions):
+      return {name: tf.identity(values) for name, values in batch.items()}
+
+  def check_record(self, serialized: bytes, where: str) -> None:
+    """Raises `UserError` for the first rule that a serialized record breaks.
+
+    Args:
+      serialized: the record.
+      where: its file and number, for the message.
+    """
+    try:
+      example = tf.train.Example.FromString(serialized)
+    except message.DecodeError as error:
+      raise errors.UserError(
+        f"{self.path}: records must be tf.train.Example. Received: {where}, "
+        "which is not"
+      ) from error
+    stored = example.features.feature
+    self._check_masking(stored, where)
+    self._check_version(stored, where)
+    self._check_names(stored, where)
+    values = {}
+    for name, feature in self._features.items():
+      if self._stored_name(name) in stored:
+        values[name] = _values(stored[self._stored_name(name)], feature.dtype)
+        self._check_length(name, values[name], where)
+    for rule in self._value_rules:
+      if rule.feature in values:
+        self._check_values(rule, values[rule.feature], where)
+
+  def _stored_name(self, name: str) -> str:
+    return pretrain_data.stored_name(name, self.data)
+
+  def _check_masking(self, stored, where: str) -> None:
+    """Refuses records that were made for the other kind of masking."""
+    has_masks = "masked_lm_positions" in stored
+    if has_masks == ("word_starts" in stored) or has_masks != self._is_dynamic:
+      return
+    if not isinstance(self.data, pretrain_data.PretrainDataConfig):
+      raise errors.UserError(
+        f"{self.path}: records must hold masks, which bert/pretraining does "
+        f"not make ({where}); the dense baseline with dynamic masking is "
+        "bert/token_drop with task.model.encoder.any.token_keep_ratio=1.0. "
+        "Received: word_starts without masked_lm_positions"
+      )
+    wanted = "static" if self._is_dynamic else "dynamic"
     raise errors.UserError(
-      f"{path}: records must hold masks, which bert/pretraining does not make "
-      f"({where}); the dense baseline with dynamic masking is bert/token_drop "
-      "with task.model.encoder.any.token_keep_ratio=1.0. "
-      "Received: word_starts without masked_lm_positions"
+      f"{self.path}.masking must be {wanted} for these records ({where}). "
+      f"Received: {self.data.masking!r}"
     )
-  wanted = "static" if dynamic else "dynamic"
-  raise errors.UserError(
-    f"{path}.masking must be {wanted} for these records ({where}). "
-    f"Received: {data.masking!r}"
-  )
 
+  def _check_version(self, stored, where: str) -> None:
+    """Refuses records with the feature names of the other version."""
+    is_v2 = self.data.use_v2_feature_names
+    names = "input_ids" in stored, "input_word_ids" in stored
+    if names == (is_v2, not is_v2):
+      raise errors.UserError(
+        f"{self.path}.use_v2_feature_names must be {str(not is_v2).lower()} "
+        f"for these records ({where}). Received: {str(is_v2).lower()}"
+      )
 
-def _check_version(present: set, data: cfg.DataConfig, path, where) -> None:
-  """Refuses records with the feature names of the other version."""
-  is_v2 = data.use_v2_feature_names
-  if ("input_ids" in present, "input_word_ids" in present) == (
-    is_v2,
-    not is_v2,
-  ):
+  def _check_names(self, stored, where: str) -> None:
+    needed = {
+      self._stored_name(name)
+      for name, feature in self._features.items()
+      if feature.default_value is None
+    }
+    missing = sorted(needed - set(stored))
+    if missing:
+      raise errors.UserError(
+        f"{self.path}: records must have the features "
+        f"{', '.join(sorted(needed))}. Received: {where} without "
+        f"{', '.join(missing)}"
+      )
+
+  def _check_length(self, name: str, values: np.ndarray, where: str) -> None:
+    length = self._features[name].shape[0]
+    if len(values) == length:
+      return
+    if name == "next_sentence_labels":
+      raise errors.UserError(
+        f"{name} must be one number. Received: {values.tolist()} in {where}"
+      )
+    of_predictions = name.startswith("masked_lm_")
+    field = "max_predictions_per_seq" if of_predictions else "seq_length"
     raise errors.UserError(
-      f"{path}.use_v2_feature_names must be {str(not is_v2).lower()} for these "
-      f"records ({where}). Received: {str(is_v2).lower()}"
+      f"{self.path}.{field} must be that of the records, {len(values)} "
+      f"({self._stored_name(name)} in {where}). Received: {length}"
     )
 
-
-def _check_names(present: set, data: cfg.DataConfig, path, where) -> None:
-  needed = {
-    pretrain_data.stored_name(name, data)
-    for name, feature in pretrain_data.record_features(data).items()
-    if feature.default_value is None
-  }
-  if needed - present:
-    raise errors.UserError(
-      f"{path}: records must have the features {', '.join(sorted(needed))}. "
-      f"Received: {where} without {', '.join(sorted(needed - present))}"
-    )
+  def _check_values(
+    self, rule: ValueRule, values: np.ndarray, where: str
+  ) -> None:
+    broken = rule.is_broken(tf.constant(values[None]))[0].numpy()
+    if broken.any():
+      # A rule on a whole record shows all of its values.
+      is_whole = len(broken) < len(values)
+      received = values.tolist() if is_whole else values[broken][0]
+      raise errors.UserError(
+        f"{self._stored_name(rule.feature)} {rule.text} "
+        f"Received: {received} in {where}"
+      )
 
 
 def _values(feature: tf.train.Feature, dtype: tf.DType) -> np.ndarray:
   is_float = dtype == tf.float32
   stored = feature.float_list if is_float else feature.int64_list
   return np.array(stored.value, dtype.as_numpy_dtype)
-
-
-def _check_length(
-  values: np.ndarray, length: int, name: str, data: cfg.DataConfig, path, where
-) -> None:
-  if len(values) == length:
-    return
-  if name == "next_sentence_labels":
-    raise errors.UserError(
-      f"{name} must be one number. Received: {values.tolist()} in {where}"
-    )
-  of_predictions = name.startswith("masked_lm_")
-  field = "max_predictions_per_seq" if of_predictions else "seq_length"
-  raise errors.UserError(
-    f"{path}.{field} must be that of the records, {len(values)} "
-    f"({pretrain_data.stored_name(name, data)} in {where}). Received: {length}"
-  )
-
-
-def _check_values(
-  values: np.ndarray, rule: Rule, name: str, where: str
-) -> None:
-  broken = rule.is_broken(tf.constant(values[None]))[0].numpy()
-  if broken.any():
-    # A rule on the whole record shows all of its values.
-    is_whole = len(broken) < len(values)
-    received = values.tolist() if is_whole else values[broken][0]
-    raise errors.UserError(
-      f"{name} {rule.text} Received: {received} in {where}"
-    )

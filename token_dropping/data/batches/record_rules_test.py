@@ -33,10 +33,14 @@ def _data(kind=pretrain_data.PretrainDataConfig, **fields):
   return kind(**(defaults | fields))
 
 
+def _rules(data, vocab_size: int = V) -> record_rules.RecordRules:
+  return record_rules.RecordRules(data, vocab_size, PATH)
+
+
 def _check(record: dict | bytes, data=None) -> None:
   if isinstance(record, dict):
     record = testing.serialized(record)
-  record_rules.check_record(record, data or _data(), V, PATH, WHERE)
+  _rules(data or _data()).check_record(record, WHERE)
 
 
 def _refused(record: dict | bytes, data=None) -> str:
@@ -234,7 +238,7 @@ def _batches(*records: dict, **more) -> tf.data.Dataset:
 
 def _broken_rule(dataset: tf.data.Dataset, data=None) -> str:
   """Returns what the check of the second batch says."""
-  batches = iter(record_rules.checked(dataset, data or _data(), V))
+  batches = iter(dataset.map(_rules(data or _data()).check_batch))
   next(batches)
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     next(batches)
@@ -245,7 +249,7 @@ def test_good_values_pass_unchanged():
   for value in (0, V - 1):
     _check(_changed("input_word_ids", value))
   plain = _batches()
-  checked = record_rules.checked(plain, _data(), V)
+  checked = plain.map(_rules(_data()).check_batch)
   assert checked.element_spec == plain.element_spec
   for one, two in zip(plain, checked, strict=True):
     tf.nest.map_structure(np.testing.assert_array_equal, one, two)
@@ -286,7 +290,7 @@ def test_only_a_skipped_record_may_predict_nothing():
   nothing = GOOD | {"masked_lm_weights": [0.0] * P}
   skipped = np.array([[0, 0], [0, 1]], np.float32)
   dataset = _batches(GOOD, nothing, skipped_records=skipped)
-  checked = list(record_rules.checked(dataset, _data(), V))
+  checked = list(dataset.map(_rules(_data()).check_batch))
   assert set(checked[1]) == {*GOOD, "skipped_records"}
   others = _batches(nothing, GOOD, skipped_records=skipped)
   assert _broken_rule(others).startswith(WEIGHTS)
@@ -295,7 +299,7 @@ def test_only_a_skipped_record_may_predict_nothing():
 def test_masks_that_are_drawn_or_made_up_may_predict_nothing():
   dataset = _batches(GOOD, GOOD | {"masked_lm_weights": [0.0] * P})
   for data in (_data(masking="dynamic"), _data(input_path="dummy")):
-    assert len(list(record_rules.checked(dataset, data, V))) == 2
+    assert len(list(dataset.map(_rules(data).check_batch))) == 2
   record = _changed("masked_lm_ids", V)
   complaint = _broken_rule(_batches(GOOD, record), _data(masking="dynamic"))
   assert complaint == f"masked_lm_ids{IDS} Received: 50"
@@ -352,7 +356,7 @@ def test_records_of_model_garden_pass_and_are_read(tmp_path, is_v2):
   for record in tf.data.TFRecordDataset(data.input_path).as_numpy_iterator():
     _check(record, data)
   dataset = pretrain_data.PretrainDataLoader(data).load()
-  batch = next(iter(record_rules.checked(dataset, data, len(vocab))))
+  batch = next(iter(dataset.map(_rules(data, len(vocab)).check_batch)))
   assert {name: tuple(value.shape) for name, value in batch.items()} == {
     "input_word_ids": (2, S),
     "input_mask": (2, S),

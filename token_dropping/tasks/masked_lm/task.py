@@ -88,21 +88,19 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""
     vocab_size = self.task_config.model.encoder.get().vocab_size
+    path = f"task.{'train' if params.is_training else 'validation'}_data"
+    rules = record_rules.RecordRules(params, vocab_size, path)
     made_up = params.input_path == "dummy"
     if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
       dataset = super().build_inputs(params, input_context)
-      return record_rules.checked(dataset, params, vocab_size)
+      return dataset.map(rules.check_batch)
     # A run that goes on reads on from where its checkpoint was written.
     step = checkpoints.latest_step(self.logging_dir)
     loader = pretrain_data.PretrainDataLoader(params)
     if pretrain_data.skips_bad_records(params):
-      name = "train_data" if params.is_training else "validation_data"
-      path = f"task.{name}"
-      skipper = bad_records.RecordSkipper(params, vocab_size, path)
-      self.skippers[path] = skipper
-      return loader.load(input_context, step, skipper)
-    dataset = loader.load(input_context, step)
-    return record_rules.checked(dataset, params, vocab_size)
+      self.skippers[path] = bad_records.RecordSkipper(rules)
+      return loader.load(input_context, step, self.skippers[path])
+    return loader.load(input_context, step).map(rules.check_batch)
 
   def build_metrics(self, training: bool | None = None) -> list:
     """Model Garden's metrics; also those of the options that are used."""
