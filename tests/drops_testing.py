@@ -59,6 +59,13 @@ def batch(padding: int = 3, pretraining: bool = True) -> dict:
   return inputs
 
 
+def make_bert(**kwargs) -> networks.BertEncoderV2:
+  """Returns an ordinary BERT of these sizes, with weights."""
+  bert = networks.BertEncoderV2(**(SIZES | kwargs))
+  bert(batch(pretraining=False))
+  return bert
+
+
 def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   """Returns an encoder with weights that drops in layers 1 and 2 (of 5)."""
   places = {"drop_layer": 1, "restore_layer": 3}
@@ -71,18 +78,11 @@ def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   return encoder
 
 
-def make_bert() -> networks.BertEncoderV2:
-  """Returns an ordinary BERT of the same sizes, with weights."""
-  bert = networks.BertEncoderV2(**SIZES)
-  bert(batch(pretraining=False))
-  return bert
-
-
-def loss_and_gradients(network, inputs: dict) -> list[tf.Tensor]:
+def loss_and_gradients(network, inputs: dict, **kwargs) -> list[tf.Tensor]:
   """Reads the sequence where a pretraining loss does."""
   positions = batch()["masked_lm_positions"]
   with tf.GradientTape() as tape:
-    outputs = network(inputs, training=True)
+    outputs = network(inputs, training=True, **kwargs)
     read = tf.gather(outputs["sequence_output"], positions, batch_dims=1)
     loss = tf.reduce_sum(read * COEFFICIENTS)
     loss += tf.reduce_sum(outputs["pooled_output"] ** 2)

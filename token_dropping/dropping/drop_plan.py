@@ -13,12 +13,13 @@ DEFAULT_KEEP_RATIO = 0.5
 class Stage:
   """A layer from which on fewer tokens stay.
 
+  In it only kept tokens are queries, while all tokens of the stage before are
+  keys and values.
+
   Attributes:
-    layer: int, 0-based. In it only kept tokens are queries, while all tokens of
-      the stage before are keys and values.
-    keep_ratio: float in (0, 1], share of the whole sequence that stays; `None`
-      if `keep_k` rules.
-    keep_k: int, number of positions that stay; `None` if `keep_ratio` rules.
+    layer: 0-based.
+    keep_ratio: share of the whole sequence that stays, in (0, 1].
+    keep_k: number of positions that stay instead; one of the two is `None`.
   """
 
   layer: int
@@ -35,10 +36,11 @@ class DropPlan:
   (`drops/`).
 
   Attributes:
-    num_layers: int, L.
-    stages: by layer, each keeping fewer tokens than the one before; none: BERT.
-    restore_layer: int, 0-based, above the layers of all stages.
-    drop_type: str, one of `drop_types.TYPES`.
+    num_layers: L.
+    stages: by layer, each keeping fewer tokens than the one before; none:
+      nothing is dropped.
+    restore_layer: 0-based, above the layers of all stages.
+    drop_type: one of `drop_types.TYPES`.
 
   Example:
 
@@ -60,18 +62,19 @@ class DropPlan:
     Raises:
       ValueError: `token_keep_k` is larger than `seq_length`.
     """
-    return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
-
-  def _keep_count(self, stage: Stage, seq_length: int) -> int:
-    if stage.keep_k is None:
-      kind = drop_types.get(self.drop_type)
-      return kind.keep_count(stage.keep_ratio, seq_length)
-    if stage.keep_k > seq_length:
-      raise ValueError(
-        "token_keep_k must be at most the sequence length "
-        f"({seq_length}). Received: {stage.keep_k}"
-      )
-    return stage.keep_k
+    kind = drop_types.get(self.drop_type)
+    counts = []
+    for stage in self.stages:
+      if stage.keep_k is None:
+        counts.append(kind.keep_count(stage.keep_ratio, seq_length))
+      elif stage.keep_k <= seq_length:
+        counts.append(stage.keep_k)
+      else:
+        raise ValueError(
+          "token_keep_k must be at most the sequence length "
+          f"({seq_length}). Received: {stage.keep_k}"
+        )
+    return tuple(counts)
 
   def layer_sizes(self, seq_length: int) -> list[tuple[int, int]]:
     """Returns numbers of queries and keys of each layer, but for the last.
@@ -113,25 +116,20 @@ class DropPlan:
 
 
 def make_plan(config, num_layers: int) -> DropPlan:
-  """Returns the plan that a config describes, with the defaults of its type.
-
-  Args:
-    config: a `DroppingConfig`.
-    num_layers: int, L.
+  """Returns the plan that a `DroppingConfig` describes.
 
   Raises:
     ValueError: fields that exclude each other, or a value outside its range.
   """
-  drop_type = config.drop.type
-  kind = drop_types.get(drop_type)
+  kind = drop_types.get(config.drop.type)
   drop, restore = config.drop_layer, config.restore_layer
   if config.stages:
     _check_alone(config)
     stages = tuple(Stage(s.layer, s.keep_ratio) for s in config.stages)
   else:
-    ratio = _checked_ratio(config.token_keep_ratio, config.token_keep_k)
+    ratio = _keep_ratio(config.token_keep_ratio, config.token_keep_k)
     if ratio == 1.0 and drop is None and restore is None:
-      return DropPlan(num_layers, (), num_layers - 1, drop_type)
+      return DropPlan(num_layers, (), num_layers - 1, config.drop.type)
     if drop is None:
       drop = kind.default_drop_layer(num_layers)
     stages = (Stage(drop, ratio, config.token_keep_k),)
@@ -143,10 +141,16 @@ def make_plan(config, num_layers: int) -> DropPlan:
   for index, stage in enumerate(stages):
     field = f"stages[{index}].keep_ratio" if name else "token_keep_ratio"
     kind.check_kept(stage.keep_ratio, stage.keep_k, field)
-  return DropPlan(num_layers, stages, restore, drop_type)
+  return DropPlan(num_layers, stages, restore, config.drop.type)
 
 
-def _checked_ratio(ratio: float | None, count: int | None) -> float | None:
+def check_ratio(ratio: float, name: str) -> None:
+  """Refuses a keep ratio outside (0, 1] with a `ValueError`."""
+  if not 0 < ratio <= 1:
+    raise ValueError(f"{name} must be in (0, 1]. Received: {ratio}")
+
+
+def _keep_ratio(ratio: float | None, count: int | None) -> float | None:
   if ratio is not None and count is not None:
     raise ValueError(
       "token_keep_ratio and token_keep_k must not both be set. Received: "
@@ -160,12 +164,6 @@ def _checked_ratio(ratio: float | None, count: int | None) -> float | None:
     return DEFAULT_KEEP_RATIO
   check_ratio(ratio, "token_keep_ratio")
   return float(ratio)
-
-
-def check_ratio(ratio: float, name: str) -> None:
-  """Refuses a keep ratio outside (0, 1] with a `ValueError`."""
-  if not 0 < ratio <= 1:
-    raise ValueError(f"{name} must be in (0, 1]. Received: {ratio}")
 
 
 def _check_alone(config) -> None:
@@ -186,6 +184,7 @@ def _check_layers(
       "num_layers must be at least 2 to drop tokens between layers (or "
       f"token_keep_ratio 1.0). Received: {num_layers}"
     )
+  before = None
   for index, stage in enumerate(stages):
     field = f"{name}[{index}].layer" if name else "drop_layer"
     if not 0 <= stage.layer < num_layers - 1:
@@ -193,28 +192,28 @@ def _check_layers(
         f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers: "
         f"the last layer sees all tokens. Received: {stage.layer}"
       )
-    if index and stage.layer <= stages[index - 1].layer:
+    if index and stage.layer <= before:
       raise ValueError(
-        f"{field} must be above {name}[{index - 1}].layer "
-        f"({stages[index - 1].layer}). Received: {stage.layer}"
+        f"{field} must be above {name}[{index - 1}].layer ({before}). "
+        f"Received: {stage.layer}"
       )
-  last = stages[-1].layer
-  if not last < restore < num_layers:
+    before = stage.layer
+  if not before < restore < num_layers:
     raise ValueError(
-      f"restore_layer must be in [{last + 1}, {num_layers - 1}], after "
+      f"restore_layer must be in [{before + 1}, {num_layers - 1}], after "
       f"{'the last stage' if name else 'drop_layer'} and inside the network. "
       f"Received: {restore}"
     )
 
 
 def _check_ratios(stages: tuple[Stage, ...]) -> None:
-  for index, stage in enumerate(stages[1:], start=1):
-    before = stages[index - 1].keep_ratio
+  if stages[0].keep_ratio is None:
+    return
+  for index, stage in enumerate(stages):
     check_ratio(stage.keep_ratio, f"stages[{index}].keep_ratio")
-    if stage.keep_ratio > before:
+    before = stages[index - 1].keep_ratio
+    if index and stage.keep_ratio > before:
       raise ValueError(
         f"stages[{index}].keep_ratio must be at most stages[{index - 1}]."
         f"keep_ratio ({before}). Received: {stage.keep_ratio}"
       )
-  if stages[0].keep_ratio is not None:
-    check_ratio(stages[0].keep_ratio, "stages[0].keep_ratio")

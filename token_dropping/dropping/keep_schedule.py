@@ -12,12 +12,7 @@ TYPES = ("constant", "linear", "steps")
 
 @dataclasses.dataclass
 class KeepStep(base_config.Config):
-  """From a step on, other ratios.
-
-  Attributes:
-    step: training step.
-    keep_ratios: one for each stage of the encoder.
-  """
+  """From a training step on, other ratios, one for each stage."""
 
   step: int = 0
   keep_ratios: tuple[float, ...] = ()
@@ -56,12 +51,7 @@ class KeepScheduleConfig(base_config.Config):
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-  """A part of training.
-
-  Attributes:
-    first_step: int, the number of steps done before it.
-    plan: what is dropped in it.
-  """
+  """A part of training: the number of steps done before it, and its plan."""
 
   first_step: int
   plan: drop_plan.DropPlan
@@ -128,60 +118,45 @@ def _linear(config: KeepScheduleConfig, plan: drop_plan.DropPlan):
 def _check_schedule(
   config: KeepScheduleConfig, plan: drop_plan.DropPlan
 ) -> None:
-  _require(
-    config.type in TYPES, f"type must be one of {', '.join(TYPES)}", config.type
-  )
-  share = config.full_last_steps
+  kind, interval = config.type, config.full_interval
+  share, steps = config.full_last_steps, config.train_steps
+  _require(kind in TYPES, f"type must be one of {', '.join(TYPES)}", kind)
   _require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
-  interval = config.full_interval
-  _require(
-    interval == 0 or interval >= 2,
-    "full_interval must be 0 or at least 2",
-    interval,
-  )
-  _require(
-    plan.stages or not interval,
-    "full_interval must be 0 unless the encoder drops tokens",
-    interval,
-  )
+  rule = "full_interval must be 0 or at least 2"
+  _require(interval == 0 or interval >= 2, rule, interval)
+  rule = "full_interval must be 0 unless the encoder drops tokens"
+  _require(plan.stages or not interval, rule, interval)
   if not config.changes:
     return
   _require(
     plan.stages and all(s.keep_ratio is not None for s in plan.stages),
     "type must be constant, and full_last_steps 0, unless the encoder has keep "
     "ratios and layers that they are for",
-    f"{config.type}, {share}",
+    f"{kind}, {share}",
   )
-  steps = config.train_steps
   _require(steps >= 1, "train_steps must be at least 1", steps)
   drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
   count = config.num_ratios
   _require(count >= 2, "num_ratios must be at least 2", count)
-  if config.type == "steps":
-    _watchs(config.steps, plan)
+  if kind == "steps":
+    _check_steps(config.steps, len(plan.stages))
 
 
-def _watchs(steps: list[KeepStep], plan: drop_plan.DropPlan) -> None:
+def _check_steps(steps: list[KeepStep], stages: int) -> None:
   _require(bool(steps), "steps must not be empty", "[]")
-  before, stages = 0, len(plan.stages)
+  before = 0
   for index, change in enumerate(steps):
-    name = f"steps[{index}]"
-    _require(
-      change.step > before, f"{name}.step must be above {before}", change.step
-    )
-    before, ratios = change.step, tuple(change.keep_ratios)
-    _require(
-      len(ratios) == stages,
-      f"{name}.keep_ratios must have one ratio for each of the {stages} stages",
-      list(ratios),
-    )
+    step, ratios = change.step, list(change.keep_ratios)
+    name = f"steps[{index}].keep_ratios"
+    rule = f"steps[{index}].step must be above {before}"
+    _require(step > before, rule, step)
+    rule = f"{name} must have one ratio for each of the {stages} stages"
+    _require(len(ratios) == stages, rule, ratios)
     for ratio in ratios:
-      drop_plan.check_ratio(ratio, f"{name}.keep_ratios")
-    _require(
-      list(ratios) == sorted(ratios, reverse=True),
-      f"{name}.keep_ratios must not grow from stage to stage",
-      list(ratios),
-    )
+      drop_plan.check_ratio(ratio, name)
+    rule = f"{name} must not grow from stage to stage"
+    _require(ratios == sorted(ratios, reverse=True), rule, ratios)
+    before = step
 
 
 def _require(holds: bool, rule: str, value) -> None:

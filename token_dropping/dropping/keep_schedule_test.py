@@ -7,6 +7,7 @@ from tests import drops_testing
 from token_dropping.dropping import keep_schedule
 
 PLAN = drops_testing.make_plan(12)
+DENSE = drops_testing.make_plan(12, token_keep_ratio=1.0)
 STAGES = drops_testing.make_plan(
   12, stages=[{"layer": 3, "keep_ratio": 0.75}, {"layer": 6, "keep_ratio": 0.5}]
 )
@@ -120,47 +121,34 @@ def test_equal_neighbours_are_one_phase():
       {"type": "steps", "steps": [{"step": 9, "keep_ratios": (0.0,)}]},
       "steps[0].keep_ratios must be in (0, 1]. Received: 0.0",
     ),
+    (
+      {
+        "plan": STAGES,
+        "type": "steps",
+        "steps": [{"step": 9, "keep_ratios": (0.5, 0.75)}],
+      },
+      "steps[0].keep_ratios must not grow from stage to stage. "
+      "Received: [0.5, 0.75]",
+    ),
+    *(
+      (
+        {"plan": plan, "type": "linear"},
+        "type must be constant, and full_last_steps 0, unless the encoder has "
+        "keep ratios and layers that they are for. Received: linear, 0.0",
+      )
+      for plan in (drops_testing.make_plan(12, token_keep_k=9), DENSE)
+    ),
+    (
+      {"plan": DENSE, "full_interval": 4},
+      "full_interval must be 0 unless the encoder drops tokens. Received: 4",
+    ),
   ],
 )
 def test_wrong_values_are_refused(fields, message):
+  plan = fields.pop("plan", PLAN)
   with pytest.raises(ValueError) as caught:
-    keep_schedule.phases(_config(**fields), PLAN)
+    keep_schedule.phases(_config(**fields), plan)
   assert str(caught.value) == message
-
-
-def test_ratios_must_not_grow_from_stage_to_stage():
-  steps = [{"step": 9, "keep_ratios": (0.5, 0.75)}]
-  with pytest.raises(ValueError) as caught:
-    keep_schedule.phases(_config(type="steps", steps=steps), STAGES)
-  assert str(caught.value) == (
-    "steps[0].keep_ratios must not grow from stage to stage. "
-    "Received: [0.5, 0.75]"
-  )
-
-
-@pytest.mark.parametrize(
-  "plan",
-  [
-    drops_testing.make_plan(12, token_keep_k=9),
-    drops_testing.make_plan(12, token_keep_ratio=1.0),
-  ],
-)
-def test_schedules_need_ratios_and_layers(plan):
-  with pytest.raises(ValueError) as caught:
-    keep_schedule.phases(_config(type="linear"), plan)
-  assert str(caught.value) == (
-    "type must be constant, and full_last_steps 0, unless the encoder has keep "
-    "ratios and layers that they are for. Received: linear, 0.0"
-  )
-
-
-def test_full_passes_need_something_that_is_dropped():
-  plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
-  with pytest.raises(ValueError) as caught:
-    keep_schedule.phases(_config(full_interval=4), plan)
-  assert str(caught.value) == (
-    "full_interval must be 0 unless the encoder drops tokens. Received: 4"
-  )
 
 
 def test_linear_schedule_grows_as_random_ltd_does():

@@ -20,9 +20,9 @@ class LayerRun(abc.ABC):
   pass.
 
   Class attributes:
-    default_importance: str, `importance.type` unless a config says it.
-    chooses_by_layer: bool, whether every layer chooses its tokens, which needs
-      scores that differ from layer to layer.
+    default_importance: `importance.type` unless a config says it.
+    chooses_by_layer: whether every layer chooses its tokens, which needs scores
+      that differ from layer to layer.
 
   Args:
     stack: a `stack.LayerStack`.
@@ -31,12 +31,10 @@ class LayerRun(abc.ABC):
 
   Attributes:
     tokens: those that are there, N of each sequence.
-    kept_positions: int32 [B, K], the positions in the sequence of those that
-      stayed in all stages so far; `None` if nothing was dropped, or where the
-      type has no such tokens.
+    kept_positions: int32 [B, K], of the tokens that stayed in all stages;
+      `None` if nothing was dropped, or where the type has no such tokens.
     computed_share: float32 [B, S], after `restore`: in which share of the
-      layers since the first dropping one each token was computed; `None` if
-      nothing was dropped.
+      layers since the first dropping one each token was computed; else `None`.
     token_scores: float32 [B, S], by which the first dropping layer chose;
       `None` if none has chosen.
     encoder_outputs: list of [B, S, D], the states of all tokens after each
@@ -64,15 +62,9 @@ class LayerRun(abc.ABC):
   def check_kept(
     cls, keep_ratio: float | None, keep_k: int | None, name: str
   ) -> None:
-    """Refuses what the type cannot keep, a share of the sequence or a count.
+    """Refuses with a `ValueError` a share or a count that it cannot keep.
 
-    Args:
-      keep_ratio: given unless `keep_k` is.
-      keep_k: given unless `keep_ratio` is.
-      name: of the field with the ratio.
-
-    Raises:
-      ValueError: with the rule and the value.
+    One of both is given; `name` is that of the field with the ratio.
     """
     del keep_ratio, keep_k, name  # most types can keep any
 
@@ -85,10 +77,7 @@ class LayerRun(abc.ABC):
   def num_keys(cls, length: int, before: int, queries: int) -> int:
     """Returns the number of keys of a layer that drops or follows.
 
-    Args:
-      length: S.
-      before: number of tokens that were in the layer before.
-      queries: number of queries.
+    Of a sequence of `length`, `before` tokens were in the layer before.
     """
     del length, queries
     return before

@@ -18,12 +18,9 @@ from token_dropping.dropping import keep_schedule
 
 @dataclasses.dataclass(frozen=True)
 class StepKind:
-  """What a step computes.
+  """What a step computes: a pass by `plan`, and if `compared` a full one too.
 
-  Attributes:
-    plan: what its first pass drops.
-    compared: whether a second, full pass of the same batch follows, to be
-      compared with the first (see `semantic_consistency`).
+  Of the second pass of the same batch see `semantic_consistency`.
   """
 
   plan: drop_plan.DropPlan
@@ -36,12 +33,10 @@ class StepKind:
     return (self.plan, full) if self.compared else (self.plan,)
 
   def layer_tokens(self, seq_length: int) -> int:
-    """Returns the tokens that layers compute in such a step, for one sequence.
+    """Returns the tokens that layers compute in such a step, of one sequence.
 
     That is the sum over the layers of its longest pass; the last layer counts
-    whole, though it computes only what the loss reads.
-
-    Example:
+    whole.
 
     >>> stages = (drop_plan.Stage(layer=5, keep_ratio=0.5),)
     >>> plan = drop_plan.DropPlan(12, stages, restore_layer=11)
@@ -60,7 +55,7 @@ class StepSchedule:
 
   Attributes:
     phases: of `keep_schedule.phases`.
-    full_interval: every step whose number is a multiple of it is a full pass; 0
+    full_interval: steps whose number is a multiple of it are full passes; 0
       means none.
     consistency_interval: likewise, those of the others that are compared.
 
@@ -87,14 +82,7 @@ class StepSchedule:
     )
 
   def counts(self, steps) -> dict:
-    """Returns how many of the first steps are of each kind.
-
-    Args:
-      steps: number of steps, an int or an int64 scalar tensor.
-
-    Returns:
-      Numbers of the same type by kind; their sum is `steps`.
-    """
+    """Returns how many of the first `steps`, an int or a tensor, by kind."""
     counts = dict.fromkeys(self.kinds, 0)
     ends = [*(phase.first_step for phase in self.phases[1:]), None]
     for phase, end in zip(self.phases, ends, strict=True):
@@ -109,9 +97,6 @@ class StepSchedule:
     Args:
       step: int scalar, number of training steps done.
       run: takes a kind; returns tensors whose shapes do not depend on it.
-
-    Returns:
-      What `run` returned for the kind of the step.
     """
     kinds = self.kinds
     if len(kinds) == 1:

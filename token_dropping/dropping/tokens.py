@@ -43,12 +43,7 @@ class Tokens:
 
   @classmethod
   def of_sequence(cls, states: tf.Tensor, **known) -> "Tokens":
-    """Returns all tokens of sequences.
-
-    Args:
-      states: [B, S, D].
-      **known: `ids`, `documents` and `mask`, as far as there are.
-    """
+    """Returns all tokens of sequences [B, S, D], with what else is known."""
     batch, length = tf.unstack(tf.shape(states)[:2])
     positions = tf.broadcast_to(tf.range(length), [batch, length])
     return cls(states, positions, **known)
@@ -60,11 +55,13 @@ class Tokens:
 
   def gather(self, places: tf.Tensor) -> "Tokens":
     """Returns the tokens at some places, int [B, K] in [0, N)."""
+    names = (field.name for field in dataclasses.fields(self))
+    known = {name: getattr(self, name) for name in names}
     return Tokens(
-      *(
-        None if known is None else tf.gather(known, places, batch_dims=1)
-        for known in self._all()
-      )
+      **{
+        name: None if value is None else tf.gather(value, places, batch_dims=1)
+        for name, value in known.items()
+      }
     )
 
   def restored(self, updates: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
@@ -74,9 +71,6 @@ class Tokens:
   def with_states(self, states: tf.Tensor) -> "Tokens":
     """Returns the same tokens in other states [B, N, D]."""
     return dataclasses.replace(self, states=states)
-
-  def _all(self) -> tuple[tf.Tensor | None, ...]:
-    return tuple(getattr(self, f.name) for f in dataclasses.fields(self))
 
 
 def restore(

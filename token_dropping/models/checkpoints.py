@@ -43,7 +43,7 @@ def restore(items: dict, prefix: str, source: str) -> None:
   """
   held = _HeldWeights(prefix, source)
   for name, item in items.items():
-    held.check(name, item, source)
+    held.check_item(name, item, source)
   status = _at_their_paths(items).read(prefix)
   status.expect_partial().assert_existing_objects_matched()
 
@@ -56,7 +56,7 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
   type, keep their initial values.
 
   Args:
-    model: the model to fill; has `inputs` and `checkpoint_items`.
+    model: has `inputs` and `checkpoint_items`.
     path: a checkpoint prefix, or a directory, which means its latest.
 
   Raises:
@@ -74,14 +74,10 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
 
 
 def find(path: str, source: str) -> str:
-  """Returns the prefix of a checkpoint.
+  """Returns the prefix of a checkpoint, the latest one of a directory.
 
-  Args:
-    path: the prefix, or a directory, which means its latest.
-    source: the flag or config path that named it, for errors.
-
-  Raises:
-    UserError: a directory without checkpoint.
+  `source`, here and below, is the flag or config path that named it, for
+  errors. A directory without checkpoint is a `UserError`.
   """
   prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
   if prefix is None:
@@ -90,28 +86,13 @@ def find(path: str, source: str) -> str:
 
 
 def latest_step(model_dir: str) -> int:
-  """Returns the step that a run continues from.
-
-  Args:
-    model_dir: folder of the run; empty for none.
-
-  Returns:
-    The step of its latest checkpoint, or 0 without one.
-  """
+  """Returns the step that the run in a folder continues from, or 0."""
   path = tf.train.latest_checkpoint(model_dir) if model_dir else None
   return 0 if path is None else read_step(path, "--model_dir")
 
 
 def read_step(prefix: str, source: str) -> int:
-  """Returns the step at which a run wrote the checkpoint.
-
-  Args:
-    prefix: of the checkpoint.
-    source: the flag that named it, for errors.
-
-  Raises:
-    UserError: not a readable checkpoint of a run.
-  """
+  """Returns the step at which a run wrote a checkpoint, or a `UserError`."""
   name = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
   try:
     return int(tf.train.load_variable(prefix, name))
@@ -141,21 +122,18 @@ class _HeldWeights:
       self._find((*root, *path)) in there for path in _own_weights(item)
     )
 
-  def check(self, name: str, item, source: str) -> None:
+  def check_item(self, name: str, item, source: str) -> None:
     """Compares one item with what the checkpoint holds under its name."""
     root = tuple(name.split("/"))
     there = self._weights(self._find(root))
     visited, missing, wrong = set(), [], []
     for path, weight in _own_weights(item).items():
-      node = self._find((*root, *path))
-      shape = there.get(node)
+      node, place = self._find((*root, *path)), "/".join((name, *path))
+      shape, own = there.get(node), weight.shape.as_list()
       if shape is None:
-        missing.append("/".join((name, *path)))
-      elif shape != weight.shape.as_list():
-        wrong.append(
-          f"{'/'.join((name, *path))} of shape {shape}, not "
-          f"{weight.shape.as_list()}"
-        )
+        missing.append(place)
+      elif shape != own:
+        wrong.append(f"{place} of shape {shape}, not {own}")
       visited.add(node)
     other = len(there.keys() - visited)
     for problem in (
@@ -215,15 +193,16 @@ def _own_weights(item) -> dict[tuple[str, ...], tf.Variable]:
 
 def _at_their_paths(items: dict) -> tf.train.Checkpoint:
   """Returns a checkpoint in which every item has the path that is its key."""
-  here, below = {}, collections.defaultdict(dict)
+  root = tf.train.Checkpoint()
   for path, item in items.items():
-    name, _, rest = path.partition("/")
-    if rest:
-      below[name][rest] = item
-    else:
-      here[name] = item
-  nested = {name: _at_their_paths(inner) for name, inner in below.items()}
-  return tf.train.Checkpoint(**here, **nested)
+    *parents, name = path.split("/")
+    node = root
+    for parent in parents:
+      if not hasattr(node, parent):
+        setattr(node, parent, tf.train.Checkpoint())
+      node = getattr(node, parent)
+    setattr(node, name, item)
+  return root
 
 
 def _listed(word: str, items: list[str]) -> str:

@@ -38,10 +38,10 @@ class TokenDropEncoder(networks.BertEncoderV2):
   them drop.
 
   Args:
-    vocab_size: int, V.
-    num_layers: int, number of transformer layers L.
-    drop_in_training: bool, drop in every call with `training=True`, not only
-      in pretraining calls: for fine-tuning.
+    vocab_size: V.
+    num_layers: L.
+    drop_in_training: drop in every call with `training=True`, not only in
+      pretraining calls: for fine-tuning.
     **kwargs: the fields of `DroppingConfig`, such as `token_keep_ratio`, and
       the arguments of `BertEncoderV2`, such as `hidden_size`.
 
@@ -79,7 +79,6 @@ class TokenDropEncoder(networks.BertEncoderV2):
     self._dropping = config
     self._plan = plan
     self._drop_in_training = drop_in_training
-    self._drop_at_inference = config.drop_at_inference
     self._set_untracked_scorer(scorer)
     if config.drop_at_inference:
       self._fix_length()
@@ -136,15 +135,12 @@ class TokenDropEncoder(networks.BertEncoderV2):
       The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
       `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
       (the states of dropped tokens wait unchanged). Unless only
-      `drop_in_training` makes it drop, a call that drops adds `computed_share`,
-      float32 [B, S], in which share of the layers from the first dropping one
-      to `restore_layer` each token was computed; where tokens are chosen
-      `token_scores`, float32 [B, S], by which the first dropping layer did; and
-      for `skip` and `context` `kept_positions`, int32 [B, K], ascending.
+      `drop_in_training` makes it drop, a call that drops adds what of
+      `kept_positions`, `computed_share` and `token_scores` there is (see
+      `LayerRun`).
 
     Raises:
-      ValueError: `inputs` is no dictionary; `token_keep_k` is larger than the
-        sequence.
+      ValueError: `inputs` is no dictionary, or the plan does not fit them.
     """
     if not isinstance(inputs, dict):
       raise ValueError(
@@ -153,8 +149,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
       )
     pretraining = bool(training) and "masked_lm_positions" in inputs
     # Keras' functional models need the same outputs in training as without.
-    tells = pretraining or self._drop_at_inference or plan is not None
-    if plan is None and (tells or (training and self._drop_in_training)):
+    everywhere = self._dropping.drop_at_inference
+    reports = pretraining or everywhere or plan is not None
+    if plan is None and (reports or (training and self._drop_in_training)):
       plan = self._plan
     tokens = self._embed(inputs)
     read = _read_positions(inputs, tokens.count) if pretraining else None
@@ -171,7 +168,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       outputs["attention_scores"] = layers.attention_scores
     if self._config["return_word_embeddings"]:
       outputs["word_embeddings"] = tokens.states
-    return outputs | run.what_stayed() if tells else outputs
+    return outputs | run.what_stayed() if reports else outputs
 
   def _embed(self, inputs: dict) -> tokens_lib.Tokens:
     """Returns the tokens of the sequences as they enter the first layer."""
@@ -238,10 +235,8 @@ def _attention_mask(queries, keys) -> tf.Tensor | None:
     # One row for all queries: attention adds it to every row of its scores.
     mask = tf.cast(keys.mask, dtype)[:, tf.newaxis, :]
   if keys.documents is not None:
-    same = tf.equal(
-      queries.documents[:, :, tf.newaxis], keys.documents[:, tf.newaxis, :]
-    )
-    same = tf.cast(same, dtype)
+    theirs = keys.documents[:, tf.newaxis, :]
+    same = tf.cast(queries.documents[:, :, tf.newaxis] == theirs, dtype)
     mask = same if mask is None else same * mask
   return mask
 

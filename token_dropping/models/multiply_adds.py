@@ -20,14 +20,6 @@ PASSES = 3  # of a step, in forward passes: one forward, a backward is two
 class BertShape:
   """The sizes that decide what BERT costs.
 
-  Attributes:
-    num_layers: int, L.
-    hidden_size: int, D.
-    intermediate_size: int, F.
-    vocab_size: int, V.
-    seq_length: int, S.
-    predictions: int, P.
-
   Example:
 
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
@@ -35,21 +27,18 @@ class BertShape:
   50.1
   """
 
-  num_layers: int
-  hidden_size: int
-  intermediate_size: int
-  vocab_size: int
-  seq_length: int
-  predictions: int
+  num_layers: int  # L
+  hidden_size: int  # D
+  intermediate_size: int  # F
+  vocab_size: int  # V
+  seq_length: int  # S
+  predictions: int  # P
 
   @classmethod
   def from_config(cls, encoder, data) -> "BertShape":
-    """Returns the sizes that an encoder's config and that of its data set.
+    """Returns the sizes that the configs of an encoder and its data say.
 
-    Args:
-      encoder: Model Garden's BERT fields.
-      data: has `seq_length`; without `max_predictions_per_seq` there is no
-        masked-LM head.
+    Without `max_predictions_per_seq` there is no masked-LM head.
     """
     return cls(
       num_layers=encoder.num_layers,
@@ -80,15 +69,9 @@ def bert_macs(shape: BertShape) -> int:
 
 
 def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
-  """Multiply-adds of a token-dropping pretraining pass for one sequence.
+  """Multiply-adds of a pretraining pass that drops, for one sequence.
 
-  Args:
-    shape: the network and its input.
-    plan: where tokens are dropped and how many stay.
-
-  Returns:
-    int; includes that the last layer's queries are computed only where the
-    loss reads them.
+  The last layer's queries are computed only where the loss reads them.
   """
   length = shape.seq_length
   read = min(length, 1 + shape.predictions)
@@ -96,14 +79,9 @@ def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 
 def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
-  """Multiply-adds of a pass that drops in fine-tuning, for one sequence.
+  """Multiply-adds of a fine-tuning pass that drops, for one sequence.
 
-  Args:
-    shape: the network and its input; without predictions.
-    plan: where tokens are dropped and how many stay.
-
-  Returns:
-    int; the last layer is computed everywhere.
+  The last layer is computed everywhere.
   """
   length = shape.seq_length
   return _dropping_macs(shape, plan) + shape.layer_macs(length, length)
@@ -116,12 +94,7 @@ def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 
 def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
-  """Multiply-adds of a pretraining step's forward passes, for one sequence.
-
-  Args:
-    shape: the network and its input.
-    kind: what the step drops, and whether it has a second, full pass.
-  """
+  """Multiply-adds of a pretraining step's forward passes, for one sequence."""
   return sum(token_drop_macs(shape, plan) for plan in kind.plans)
 
 
@@ -131,16 +104,7 @@ def training_macs(
   steps: int,
   batch_size: int = 1,
 ) -> int:
-  """Multiply-adds of pretraining up to a step, backward passes included.
-
-  Args:
-    shape: the network and its input.
-    schedule: what each step computes.
-    steps: int, number of steps done.
-    batch_size: int, sequences of a step.
-
-  Returns:
-    int, exact; 0 before the first step.
+  """Multiply-adds of the first `steps` of pretraining, backward passes too.
 
   Example:
 
@@ -161,11 +125,5 @@ def training_macs(
 def mean_macs(
   shape: BertShape, schedule: step_schedule.StepSchedule, train_steps: int
 ) -> float:
-  """Multiply-adds of a step's forward passes for one sequence, on average.
-
-  Args:
-    shape: the network and its input.
-    schedule: what each step computes.
-    train_steps: int, length of training.
-  """
+  """Multiply-adds of a step's forward passes for one sequence, on average."""
   return training_macs(shape, schedule, train_steps) / (PASSES * train_steps)

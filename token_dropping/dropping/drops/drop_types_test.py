@@ -132,19 +132,29 @@ def test_mixed_precision(drop_type):
 
 
 @every_type
-def test_checkpoint_is_that_of_an_ordinary_bert(drop_type, tmp_path):
-  encoder, bert = (
-    drops_testing.make_encoder(drop_type),
-    drops_testing.make_bert(),
-  )
-  path = tf.train.Checkpoint(encoder=encoder).save(tmp_path / "ours")
-  tf.train.Checkpoint(encoder=bert).restore(path).assert_consumed()
-  drops_testing.assert_same(bert.get_weights(), encoder.get_weights(), 0)
+def test_one_document_is_as_none_to_the_bit(drop_type):
+  encoder, inputs = drops_testing.make_encoder(drop_type), drops_testing.batch()
+  one = inputs | {"document_ids": tf.fill([B, S], 7)}
+  for found, wanted in zip(
+    drops_testing.loss_and_gradients(encoder, one),
+    drops_testing.loss_and_gradients(encoder, inputs),
+    strict=True,
+  ):
+    np.testing.assert_array_equal(found, wanted)
 
 
-def test_unknown_type_is_refused():
-  with pytest.raises(ValueError) as caught:
-    drops_testing.make_plan(12, drop={"type": "skim"})
-  assert str(caught.value) == (
-    "drop.type must be one of skip, context, layerwise, pool. Received: 'skim'"
+@every_type
+def test_documents_do_not_see_one_another(drop_type):
+  encoder = drops_testing.make_encoder(drop_type, drop_at_inference=True)
+  first = 5  # tokens of the first document; groups of `pool` end there
+  documents = tf.constant([[0] * first + [1] * (S - first)] * B)
+  inputs = drops_testing.batch(padding=0, pretraining=False)
+  inputs["document_ids"] = documents
+  others = inputs | {
+    "input_type_ids": (inputs["input_type_ids"] + documents) % 2
+  }
+  found, wanted = (
+    encoder(each)["sequence_output"].numpy() for each in (others, inputs)
   )
+  np.testing.assert_array_equal(found[:, :first], wanted[:, :first])
+  assert (np.abs(found - wanted)[:, first:].max(axis=-1) > 1e-4).all()

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import drops_testing
-from token_dropping.dropping.drops import neighbours
+from token_dropping.dropping.drops import pool
 
 MASK = tf.constant([[1] * 8, [1] * 2 + [0] * 6])
 # [CLS], pairs, and a last group of three.
@@ -15,7 +15,7 @@ MEANS = [[0, 2, 3, 30], [0, 1, 0, 0]]
 
 
 def test_means_of_real_tokens_by_hand():
-  groups = neighbours.Neighbours(8, 4)
+  groups = pool.Neighbours(8, 4)
   means, mask = groups.mean(STATES[..., tf.newaxis], MASK)
   assert means[..., 0].numpy().tolist() == MEANS
   assert mask.numpy().tolist() == [[1] * 4, [1, 1, 0, 0]]
@@ -25,9 +25,12 @@ def test_means_of_real_tokens_by_hand():
 
 
 def test_repeating_by_hand():
-  groups = neighbours.Neighbours(8, 4)
+  groups = pool.Neighbours(8, 4)
   repeated = groups.repeat(tf.constant(MEANS, tf.float32)[..., tf.newaxis])
   assert repeated[0, :, 0].numpy().tolist() == [0, 2, 2, 3, 3, 30, 30, 30]
+  assert groups.first(tf.range(8)[tf.newaxis]).numpy().tolist() == [
+    [0, 1, 3, 5]
+  ]
 
 
 def _two_layers(inputs: dict):
@@ -35,7 +38,7 @@ def _two_layers(inputs: dict):
   encoder = drops_testing.make_encoder("pool")
   outputs = encoder(inputs, training=True)
   first = outputs["encoder_outputs"][0]
-  groups = neighbours.Neighbours(drops_testing.S, drops_testing.S // 2)
+  groups = pool.Neighbours(drops_testing.S, drops_testing.S // 2)
   layers, mask = encoder.transformer_layers, inputs["input_mask"]
   means, pooled_mask = groups.mean(first, mask)
   one = layers[1]([means, first, drops_testing.row(mask)])
@@ -77,8 +80,8 @@ def test_groups_of_groups_are_those_of_the_whole():
   for length in (9, 30, 512):
     half, quarter = plan.keep_counts(length)
     numbers = tf.range(quarter, dtype=tf.float32)[tf.newaxis, :, tf.newaxis]
-    twice = neighbours.Neighbours(length, half).repeat(
-      neighbours.Neighbours(half, quarter).repeat(numbers)
+    twice = pool.Neighbours(length, half).repeat(
+      pool.Neighbours(half, quarter).repeat(numbers)
     )
     assert twice.shape[1] == length
     assert (np.diff(twice[0, :, 0]) >= 0).all()

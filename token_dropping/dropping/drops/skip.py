@@ -15,17 +15,11 @@ from token_dropping.dropping import tokens as tokens_lib
 
 @dataclasses.dataclass(frozen=True)
 class _Waiting:
-  """The tokens from before a stage, and which of them go on.
-
-  Attributes:
-    layer: int, 0-based, of the stage.
-    tokens: N of each sequence.
-    places: int32 [B, K], ascending, those that stay.
-  """
+  """The tokens from before the stage of a layer, and which of them go on."""
 
   layer: int
   tokens: tokens_lib.Tokens
-  places: tf.Tensor
+  places: tf.Tensor  # int32 [B, K], ascending
 
 
 class SkipRun(layer_run.LayerRun):

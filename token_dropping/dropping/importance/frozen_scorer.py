@@ -24,10 +24,10 @@ class FrozenScorer(token_scorer.TokenScorer):
   The table is no weight: it is input of a run, as the records are.
 
   Args:
-    vocab_size: int, V.
+    vocab_size: V.
     scores: V floats; NaN: unknown, which counts as the highest of the others,
       so that unseen ids stay.
-    **kwargs: of `TokenScorer`, its lists by position too.
+    **kwargs: of `TokenScorer`.
 
   Raises:
     ValueError: another number of scores, an infinite one, or none known.
@@ -43,15 +43,8 @@ class FrozenScorer(token_scorer.TokenScorer):
   by_id_alone = True
   unit = "nats"
 
-  def __init__(
-    self,
-    vocab_size: int,
-    scores: Sequence[float],
-    allow_list: Sequence[int] = (),
-    deny_list: Sequence[int] = (),
-    **kwargs,
-  ):
-    super().__init__(vocab_size, allow_list, deny_list, **kwargs)
+  def __init__(self, vocab_size: int, scores: Sequence[float], **kwargs):
+    super().__init__(vocab_size, **kwargs)
     self._scores = np.asarray(scores, np.float32)
     if self._scores.shape != (vocab_size,):
       raise ValueError(

@@ -22,7 +22,9 @@ def test_wrong_scores_are_refused(scores, message):
 
 
 def test_unknown_ids_count_as_the_highest():
-  scorer = frozen_scorer.FrozenScorer(4, [1.0, np.nan, 5.0, 2.0], [2])
+  scorer = frozen_scorer.FrozenScorer(
+    4, [1.0, np.nan, 5.0, 2.0], allow_list=[2]
+  )
   scores = scorer(tf.constant([[0, 1, 2, 3]]))
   np.testing.assert_array_equal(scores, [[1.0, 5.0, 1e4, 2.0]])
   np.testing.assert_array_equal(

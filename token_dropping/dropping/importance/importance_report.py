@@ -14,16 +14,10 @@ from token_dropping.dropping.importance import token_scorer
 def ranked_tokens(
   scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
 ) -> tuple[list[str], list[str]]:
-  """Returns the most and the least important tokens that have a score.
+  """Returns the `count` most and least important tokens that have a score.
 
-  Args:
-    scorer: the scorer.
-    vocab_file: path of `vocab.txt`; where it is empty, ids stand for tokens.
-    count: int, how many of each.
-
-  Returns:
-    Two lists of str: most important first, least important first. They are
-    empty where scores do not depend on the id alone.
+  The most, or the least important token comes first. Without a vocabulary ids
+  stand for tokens. Both lists are empty where scores are not of ids.
   """
   scores = scorer.scores_by_id()
   if scores is None:
@@ -38,13 +32,9 @@ def ranked_tokens(
 
 
 class ImportanceHistogram:
-  """An Orbit action that writes the scores by id to TensorBoard.
+  """An Orbit action that writes scores by id to TensorBoard.
 
-  Args:
-    scorer: the scorer.
-    global_step: the trainer's step counter.
-    summary_dir: folder of the training summaries.
-    interval: int, steps between histograms.
+  A histogram is due every `interval` steps.
   """
 
   def __init__(
@@ -60,7 +50,6 @@ class ImportanceHistogram:
     self._interval = interval
 
   def __call__(self, outputs: dict) -> None:
-    """Writes a histogram if one is due at this step."""
     del outputs
     step = int(self._global_step.numpy())
     if step % self._interval:

@@ -5,8 +5,6 @@ Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
 (https://arxiv.org/abs/2203.13240), section 3.2.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -24,14 +22,12 @@ class ImportanceScorer(token_scorer.TokenScorer):
   every replica holds the same table.
 
   Args:
-    vocab_size: int, V.
-    init_value: float, score of an id that was never predicted. Defaults to
-      10.0, above the loss of any token at initialization, so that unseen
-      tokens stay until they were seen.
-    beta: float in [0, 1), weight of the old value. Defaults to 0.995.
-    allow_list: ids that are always kept (pinned above every loss).
-    deny_list: ids that are dropped first (pinned below every loss).
-    **kwargs: of `tf_keras.layers.Layer`.
+    vocab_size: V.
+    init_value: score of an id that was never predicted. The default is above
+      the loss of any token at initialization, so that unseen tokens stay until
+      they were seen.
+    beta: weight of the old value, in [0, 1).
+    **kwargs: of `TokenScorer`.
 
   Raises:
     ValueError: beta outside [0, 1), or as `TokenScorer`.
@@ -52,11 +48,9 @@ class ImportanceScorer(token_scorer.TokenScorer):
     vocab_size: int,
     init_value: float = 10.0,
     beta: float = 0.995,
-    allow_list: Sequence[int] = (),
-    deny_list: Sequence[int] = (),
     **kwargs,
   ):
-    super().__init__(vocab_size, allow_list, deny_list, **kwargs)
+    super().__init__(vocab_size, **kwargs)
     _check_beta(beta)
     self.init_value = init_value
     self.beta = beta
@@ -90,13 +84,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     return token_scorer.lookup(self.table, ids)
 
   def update(self, ids, losses, weights) -> None:
-    """Makes one moving-average step; call it once per training step.
-
-    Args:
-      ids: int tensor [B, P], the predicted tokens.
-      losses: float tensor [B, P], their cross-entropy in nats.
-      weights: float tensor [B, P]; slots with weight 0 change nothing.
-    """
+    """Makes one moving-average step; call it once per training step."""
     if not self.built:
       self.build()
     ids = tf.reshape(ids, [-1])

@@ -25,30 +25,23 @@ def test_scores_start_at_the_initial_value():
   np.testing.assert_array_equal(scores, [[10.0, 10.0], [10.0, 10.0]])
 
 
-def test_update_moves_toward_the_loss():
-  scorer = _scorer(beta=0.9)
-  scorer.update([[1]], [[2.0]], [[1.0]])
-  # 0.9 * 10 + 0.1 * 2
-  np.testing.assert_allclose(scorer.table, [10, 9.2, 10, 10, 10, 10], rtol=1e-6)
-
-
-def test_repeated_id_moves_once_toward_its_mean():
-  scorer = _scorer(beta=0.5)
-  scorer.update([[4, 4, 4]], [[2.0, 4.0, 100.0]], [[1.0, 1.0, 1.0]])
-  # mean 106 / 3; 0.5 * 10 + 0.5 * 35.333
-  np.testing.assert_allclose(scorer.table[4], 22.6666667, rtol=1e-6)
-
-
-def test_mean_is_weighted():
-  scorer = _scorer(beta=0.0)
-  scorer.update([[2, 2]], [[1.0, 5.0]], [[3.0, 1.0]])
-  np.testing.assert_allclose(scorer.table[2], 2.0, rtol=1e-6)
-
-
-def test_slots_of_weight_zero_change_nothing():
-  scorer = _scorer()
-  scorer.update([[1, 0]], [[2.0, np.inf]], [[1.0, 0.0]])
-  np.testing.assert_allclose(scorer.table, [10, 6, 10, 10, 10, 10])
+@pytest.mark.parametrize(
+  ("beta", "ids", "losses", "weights", "table"),
+  [
+    (0.9, [1], [2.0], [1.0], [10, 9.2, 10, 10, 10, 10]),  # 0.9 * 10 + 0.1 * 2
+    # An id that is there three times moves once, toward its mean, 106 / 3.
+    (0.5, [4] * 3, [2.0, 4.0, 100.0], [1.0] * 3, [10, 10, 10, 10, 68 / 3, 10]),
+    (0.0, [2, 2], [1.0, 5.0], [3.0, 1.0], [10, 10, 2, 10, 10, 10]),
+    # Slots of weight zero change nothing.
+    (0.5, [1, 0], [2.0, np.inf], [1.0, 0.0], [10, 6, 10, 10, 10, 10]),
+  ],
+)
+def test_update_moves_toward_the_weighted_mean(
+  beta, ids, losses, weights, table
+):
+  scorer = _scorer(beta=beta)
+  scorer.update([ids], [losses], [weights])
+  np.testing.assert_allclose(scorer.table, table, rtol=1e-6)
 
 
 def test_pinned_ids_survive_3000_padded_updates():
@@ -99,19 +92,6 @@ def test_replicas_hold_the_table_of_the_global_batch():
     np.testing.assert_allclose(copy, single.table, rtol=1e-6)
   # mean of id 1 is 50 over both replicas: 0.5 * 10 + 0.5 * 50
   np.testing.assert_allclose(single.table, [10, 30, 7, 10, 10, 10])
-
-
-def test_table_is_float32_under_mixed_precision():
-  scorer = _scorer(dtype="mixed_bfloat16")
-  assert scorer.table.dtype == tf.float32
-  assert scorer(tf.constant([[1]])).dtype == tf.float32
-
-
-def test_config_round_trip():
-  scorer = _scorer(allow_list=[1], deny_list=[0])
-  copy = importance_scorer.ImportanceScorer.from_config(scorer.get_config())
-  copy.build()
-  np.testing.assert_array_equal(scorer.table, copy.table)
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,12 @@ _NOT_A_TABLE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 @dataclasses.dataclass(frozen=True)
 class ImportanceTable:
-  """Scores by id, and what they were made of.
+  """Scores by id, and what they were made of."""
 
-  Attributes:
-    kind: one of `KINDS`.
-    vocab_crc32: of the vocabulary, see `fingerprint`.
-    scores: float32 [V]; NaN for ids that were never seen.
-    counts: int64 [V], tokens or records behind each score; 0: never seen.
-  """
-
-  kind: str
-  vocab_crc32: str
-  scores: np.ndarray
-  counts: np.ndarray
+  kind: str  # one of `KINDS`
+  vocab_crc32: str  # see `fingerprint`
+  scores: np.ndarray  # float32 [V]; NaN for ids that were never seen
+  counts: np.ndarray  # int64 [V], tokens or records behind each score
 
   @classmethod
   def of_seen(
@@ -52,24 +45,13 @@ class ImportanceTable:
     scores: np.ndarray,
     counts: np.ndarray,
   ) -> "ImportanceTable":
-    """Makes a table in which ids without a count have no score.
-
-    Args:
-      kind: one of `KINDS`.
-      words: the vocabulary.
-      scores: float [V]; any value where `counts` is 0.
-      counts: int [V], at least one above 0.
-    """
+    """Makes a table in which ids whose count is 0 have no score."""
     known = np.where(counts > 0, scores, np.nan).astype(np.float32)
     return cls(kind, fingerprint(words), known, counts)
 
   @classmethod
   def read(cls, path: str) -> "ImportanceTable":
-    """Reads a table, local or on any filesystem TensorFlow knows.
-
-    Raises:
-      UserError: unreadable, or not such a file.
-    """
+    """Reads a table, on any filesystem; raises `UserError` if it is none."""
     check_ending(path, "importance.table_file")
     try:
       content = files.read(path)
@@ -101,11 +83,7 @@ class ImportanceTable:
     return cls(kind, crc32, scores, counts)
 
   def write(self, path: str) -> None:
-    """Writes the table; under its name it is whole.
-
-    Raises:
-      UserError: not writable.
-    """
+    """Writes the table, whole; raises `UserError` if that is impossible."""
     check_ending(path, "--output")
     content = dataclasses.asdict(self) | {"format_version": FORMAT_VERSION}
     try:
@@ -116,22 +94,15 @@ class ImportanceTable:
       ) from error
 
   def summary(self, words: vocabulary.Vocabulary, path: str) -> str:
-    """Returns some lines on the table for people.
-
-    Args:
-      words: the vocabulary.
-      path: of the file.
-    """
+    """Returns some lines on the table for people."""
     seen = np.flatnonzero(self.counts)
     order = seen[np.argsort(self.scores[seen], kind="stable")]
     ranked = [words.tokens[index] for index in order]
-    return "\n".join(
-      [
-        f"Wrote {path}: {self.kind} of {len(words):,} ids, {len(seen):,} of "
-        f"them seen, {self.counts.sum():,} times.",
-        f"  most important   {' '.join(ranked[::-1][:_SHOWN])}",
-        f"  least important  {' '.join(ranked[:_SHOWN])}",
-      ]
+    return (
+      f"Wrote {path}: {self.kind} of {len(words):,} ids, {len(seen):,} of "
+      f"them seen, {self.counts.sum():,} times.\n"
+      f"  most important   {' '.join(ranked[::-1][:_SHOWN])}\n"
+      f"  least important  {' '.join(ranked[:_SHOWN])}"
     )
 
   def check_kind(self, kind: str, path: str) -> None:
@@ -152,19 +123,10 @@ class ImportanceTable:
     )
 
   def padded_scores(self, vocab_size: int, path: str) -> np.ndarray:
-    """Returns the scores of an encoder's ids.
+    """Returns the scores of an encoder's ids, float32 [vocab_size].
 
-    An encoder may have more ids than the vocabulary; no text has those.
-
-    Args:
-      vocab_size: of the encoder.
-      path: of the file, for messages.
-
-    Returns:
-      float32 [vocab_size], NaN for those more.
-
-    Raises:
-      UserError: the table has more tokens than the encoder.
+    An encoder may have more ids than the vocabulary; no text has those, and
+    their score is NaN. Fewer are refused with a `UserError`.
     """
     errors.require(
       len(self.scores) <= vocab_size,

@@ -17,12 +17,9 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
   Where to Find Them", ICML 2019, https://arxiv.org/abs/1903.06059, section 2).
 
   Args:
-    vocab_size: int, V.
-    temperature: float above 0, in nats.
+    vocab_size: V.
+    temperature: above 0, in nats.
     **kwargs: of `ImportanceScorer`.
-
-  Raises:
-    ValueError: a temperature that is not above 0.
 
   Example:
 

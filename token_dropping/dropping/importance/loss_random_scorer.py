@@ -20,12 +20,9 @@ class LossRandomScorer(importance_scorer.ImportanceScorer):
   ids are among the chosen; padding and ids that leave first are not.
 
   Args:
-    vocab_size: int, V.
-    random_ratio: float in [0, 1], the random share of those that stay.
+    vocab_size: V.
+    random_ratio: in [0, 1], the random share of those that stay.
     **kwargs: of `ImportanceScorer`.
-
-  Raises:
-    ValueError: a ratio outside [0, 1].
 
   Example:
 

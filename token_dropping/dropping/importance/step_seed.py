@@ -12,13 +12,10 @@ import tensorflow as tf
 class StepSeed:
   """Makes the seeds of one training run.
 
-  They are the same in every start of the same program; XLA's differ from those
-  of TensorFlow's own kernels.
-
   Args:
     step: int scalar variable, training steps done. `None`: there is no trainer
       to follow, and every call makes another seed, from TensorFlow's generator.
-    seed: int, of the run.
+    seed: of the run.
 
   Example:
 
@@ -34,13 +31,9 @@ class StepSeed:
     self._seed = seed
 
   def at(self, place: int) -> tf.Tensor:
-    """Returns the seed of a place in the model at this step and replica.
+    """Returns the seed of a place at this step and replica, int32 [2].
 
-    Args:
-      place: int, another one for every layer that draws.
-
-    Returns:
-      int32 [2], for TensorFlow's stateless functions.
+    Every layer of the model that draws is another place.
     """
     if self._step is None:
       return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)

@@ -25,14 +25,14 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   A type of importance is a subclass.
 
   Class attributes:
-    fields: dict, the fields under `importance` in YAML that are the type's own,
-      and their defaults.
-    by_id_alone: bool, whether a token's id alone decides on its score, so that
-      every layer would choose the same.
-    unit: str, of the scores, for people; empty without one.
+    fields: the fields under `importance` in YAML that are the type's own, and
+      their defaults.
+    by_id_alone: whether a token's id alone decides on its score, so that every
+      layer would choose the same.
+    unit: of the scores, for people; empty without one.
 
   Args:
-    vocab_size: int, V.
+    vocab_size: V.
     allow_list: ids that are always kept.
     deny_list: ids that are dropped first.
     **kwargs: of `tf_keras.layers.Layer`.
@@ -57,7 +57,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   ):
     # Mixed precision must not round scores: always float32.
     super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
-    check_id_lists(vocab_size, allow_list, deny_list)
+    _check_id_lists(vocab_size, allow_list, deny_list)
     self.vocab_size = vocab_size
     self.allow_list = tuple(allow_list)
     self.deny_list = tuple(deny_list)
@@ -68,30 +68,20 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    """Refuses wrong values of the fields that are the type's own.
+    """Refuses wrong values of the type's fields with a `ValueError`.
 
-    Args:
-      config: a `DroppingConfig`.
-      kind: the type that it chooses, perhaps another one.
-
-    Raises:
-      ValueError: with the rule and the value.
+    The `DroppingConfig` chooses the type `kind`, perhaps another one.
     """
-    del config, kind
+    del config, kind  # most types have no fields
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:
-    """Returns the arguments of the constructor that are the type's own.
-
-    Args:
-      config: a `DroppingConfig`, checked.
-      vocab_size: int, V.
-    """
+    """Returns what the constructor takes of the type's own fields."""
     del config, vocab_size
     return {}
 
   def build(self, input_shape=None):
-    """Makes the weights, which no input shapes."""
+    """Makes the weights, whose shapes depend on no input."""
     super().build(input_shape)
 
   def call(
@@ -122,21 +112,19 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     """Returns the scores, [B, N]; those of pinned ids may be any."""
 
   def update(self, ids, losses, weights) -> None:
-    """Learns from a training step; the scores of most types do not.
+    """Learns from a training step, once; most types do not.
 
     Args:
-      ids: int tensor [B, P], the predicted tokens.
-      losses: float tensor [B, P], their cross-entropy in nats.
-      weights: float tensor [B, P]; slots with weight 0 change nothing.
+      ids: int [B, P], the predicted tokens.
+      losses: float [B, P], their cross-entropy in nats.
+      weights: float [B, P]; slots with weight 0 change nothing.
     """
     del ids, losses, weights  # AutoGraph needs a statement
 
   def scores_by_id(self) -> np.ndarray | None:
-    """Returns the scores for people, by id.
+    """Returns float [V] for people, NaN where nothing is known.
 
-    Returns:
-      float [V], NaN where nothing is known; `None` if scores do not depend on
-      the id alone.
+    `None` if there is no table by id.
     """
     return None
 
@@ -173,29 +161,18 @@ def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
 def global_sums(
   ids, values: Sequence[tf.Tensor], vocab_size: int
 ) -> list[tf.Tensor]:
-  """Sums values by id over the *global* batch; the same on every replica.
+  """Sums values, each float32 [n], by id over the *global* batch.
 
-  Args:
-    ids: int [n].
-    values: float32 tensors [n].
-    vocab_size: V.
-
-  Returns:
-    float32 tensors [V], one for each of `values`.
+  The sums, each float32 [V], are the same on every replica.
   """
   sums = [tf.math.unsorted_segment_sum(v, ids, vocab_size) for v in values]
   replica = tf.distribute.get_replica_context()
   return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
 
 
-def check_id_lists(
+def _check_id_lists(
   vocab_size: int, allow_list: Sequence[int], deny_list: Sequence[int]
 ) -> None:
-  """Refuses ids outside the vocabulary and ids in both lists.
-
-  Raises:
-    ValueError: with the rule and the ids received.
-  """
   for name, ids in (
     ("token_allow_list", allow_list),
     ("token_deny_list", deny_list),
