@@ -12,6 +12,7 @@ import dataclasses
 
 from official.modeling.hyperparams import base_config
 
+from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan as plans
 from token_dropping.dropping.drops import drop_types
@@ -118,15 +119,14 @@ class DroppingConfig(base_config.Config):
     return importance_types.resolve(self.importance.type, self.drop.type)
 
   def make_plan(self, num_layers: int) -> plans.DropPlan:
-    """Returns where tokens leave and return; raises `ValueError` if nowhere."""
+    """Returns where tokens leave and return; a wrong value is a `UserError`."""
     return plans.make_plan(self, num_layers)
 
   def make_scorer(self, vocab_size: int) -> token_scorer.TokenScorer:
     """Returns what says which tokens stay, without weights as yet.
 
     Raises:
-      UserError: `vocab_file` or `importance.table_file` cannot be used.
-      ValueError: a value breaks its rule.
+      UserError: a value breaks its rule, or a file cannot be used.
     """
     allow, deny = self.id_lists(vocab_size)
     importance_types.check_fields(self)
@@ -145,9 +145,8 @@ class DroppingConfig(base_config.Config):
     """Returns the allow and deny list: explicit, the vocabulary's or published.
 
     Raises:
-      UserError: `vocab_file` is unreadable or misses a special token.
-      ValueError: `vocab_file` has more tokens than `vocab_size`, or the list
-        says already whether `[CLS]` is kept.
+      UserError: `vocab_file` cannot be used or has more tokens than
+        `vocab_size`, or the list says already whether `[CLS]` is kept.
     """
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)
@@ -155,11 +154,12 @@ class DroppingConfig(base_config.Config):
       del ids[vocabulary.CLS]
     allow = tuple(ids.values())
     if self.token_allow_list is not None:
-      if not self.always_keep_cls:
-        raise ValueError(
-          "always_keep_cls must be true with token_allow_list, which says what "
-          "is kept. Received: false"
-        )
+      errors.require(
+        self.always_keep_cls,
+        "always_keep_cls must be true with token_allow_list, which says what "
+        "is kept",
+        "false",
+      )
       allow = tuple(self.token_allow_list)
     if self.token_deny_list is not None:
       deny = tuple(self.token_deny_list)
@@ -170,11 +170,12 @@ class DroppingConfig(base_config.Config):
       published = PUBLISHED_DENY_LIST + PUBLISHED_ALLOW_LIST
       return dict(zip(vocabulary.SPECIAL_TOKENS, published, strict=True))
     words = vocabulary.Vocabulary.from_file(self.vocab_file)
-    if len(words) > vocab_size:
-      raise ValueError(
-        f"vocab_size must be at least the {len(words)} tokens of "
-        f"{self.vocab_file}. Received: {vocab_size}"
-      )
+    errors.require(
+      len(words) <= vocab_size,
+      f"vocab_size must be at least the {len(words)} tokens of "
+      f"{self.vocab_file}",
+      vocab_size,
+    )
     return words.special_ids
 
   def dropping_fields(self) -> dict:

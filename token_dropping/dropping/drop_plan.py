@@ -4,6 +4,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from token_dropping.common import errors
 from token_dropping.dropping.drops import drop_types
 
 DEFAULT_KEEP_RATIO = 0.5
@@ -62,19 +63,19 @@ class DropPlan:
     Raises:
       ValueError: `token_keep_k` is larger than `seq_length`.
     """
-    kind = drop_types.get(self.drop_type)
-    counts = []
-    for stage in self.stages:
-      if stage.keep_k is None:
-        counts.append(kind.keep_count(stage.keep_ratio, seq_length))
-      elif stage.keep_k <= seq_length:
-        counts.append(stage.keep_k)
-      else:
-        raise ValueError(
-          "token_keep_k must be at most the sequence length "
-          f"({seq_length}). Received: {stage.keep_k}"
-        )
-    return tuple(counts)
+    return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
+
+  def _keep_count(self, stage: Stage, seq_length: int) -> int:
+    count = stage.keep_k
+    if count is None:
+      kind = drop_types.get(self.drop_type)
+      return kind.keep_count(stage.keep_ratio, seq_length)
+    if count > seq_length:
+      raise ValueError(
+        f"token_keep_k must be at most the sequence length ({seq_length}). "
+        f"Received: {count}"
+      )
+    return count
 
   def layer_sizes(self, seq_length: int) -> list[tuple[int, int]]:
     """Returns numbers of queries and keys of each layer, but for the last.
@@ -104,7 +105,7 @@ class DropPlan:
     """Returns the plan with other keep ratios, one a stage.
 
     Raises:
-      ValueError: the type cannot keep such a share.
+      UserError: the type cannot keep such a share.
     """
     for ratio in ratios:
       drop_types.get(self.drop_type).check_kept(ratio, None, "keep_ratios")
@@ -119,7 +120,7 @@ def make_plan(config, num_layers: int) -> DropPlan:
   """Returns the plan that a `DroppingConfig` describes.
 
   Raises:
-    ValueError: fields that exclude each other, or a value outside its range.
+    UserError: fields that exclude each other, or a value outside its range.
   """
   kind = drop_types.get(config.drop.type)
   drop, restore = config.drop_layer, config.restore_layer
@@ -145,20 +146,18 @@ def make_plan(config, num_layers: int) -> DropPlan:
 
 
 def check_ratio(ratio: float, name: str) -> None:
-  """Refuses a keep ratio outside (0, 1] with a `ValueError`."""
-  if not 0 < ratio <= 1:
-    raise ValueError(f"{name} must be in (0, 1]. Received: {ratio}")
+  """Refuses a keep ratio outside (0, 1] with a `UserError`."""
+  errors.require(0 < ratio <= 1, f"{name} must be in (0, 1]", ratio)
 
 
 def _keep_ratio(ratio: float | None, count: int | None) -> float | None:
-  if ratio is not None and count is not None:
-    raise ValueError(
-      "token_keep_ratio and token_keep_k must not both be set. Received: "
-      f"token_keep_ratio={ratio}, token_keep_k={count}"
-    )
+  errors.require(
+    ratio is None or count is None,
+    "token_keep_ratio and token_keep_k must not both be set",
+    f"token_keep_ratio={ratio}, token_keep_k={count}",
+  )
   if count is not None:
-    if count < 1:
-      raise ValueError(f"token_keep_k must be at least 1. Received: {count}")
+    errors.require(count >= 1, "token_keep_k must be at least 1", count)
     return None
   if ratio is None:
     return DEFAULT_KEEP_RATIO
@@ -170,50 +169,46 @@ def _check_alone(config) -> None:
   """Refuses the fields of a single stage beside a list of stages."""
   for name in ("token_keep_ratio", "token_keep_k", "drop_layer"):
     value = getattr(config, name)
-    if value is not None:
-      raise ValueError(
-        f"{name} must be unset where stages are given. Received: {value}"
-      )
+    rule = f"{name} must be unset where stages are given"
+    errors.require(value is None, rule, value)
 
 
 def _check_layers(
   num_layers: int, stages: tuple[Stage, ...], restore: int, name: str | None
 ) -> None:
-  if num_layers < 2:
-    raise ValueError(
-      "num_layers must be at least 2 to drop tokens between layers (or "
-      f"token_keep_ratio 1.0). Received: {num_layers}"
-    )
-  before = None
+  errors.require(
+    num_layers >= 2,
+    "num_layers must be at least 2 to drop tokens between layers (or "
+    "token_keep_ratio 1.0)",
+    num_layers,
+  )
+  before = -1
   for index, stage in enumerate(stages):
     field = f"{name}[{index}].layer" if name else "drop_layer"
-    if not 0 <= stage.layer < num_layers - 1:
-      raise ValueError(
-        f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers: "
-        f"the last layer sees all tokens. Received: {stage.layer}"
-      )
-    if index and stage.layer <= before:
-      raise ValueError(
-        f"{field} must be above {name}[{index - 1}].layer ({before}). "
-        f"Received: {stage.layer}"
-      )
-    before = stage.layer
-  if not before < restore < num_layers:
-    raise ValueError(
-      f"restore_layer must be in [{before + 1}, {num_layers - 1}], after "
-      f"{'the last stage' if name else 'drop_layer'} and inside the network. "
-      f"Received: {restore}"
+    errors.require(
+      0 <= stage.layer < num_layers - 1,
+      f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers: the "
+      "last layer sees all tokens",
+      stage.layer,
     )
+    rule = f"{field} must be above {name}[{index - 1}].layer ({before})"
+    errors.require(stage.layer > before, rule, stage.layer)
+    before = stage.layer
+  errors.require(
+    before < restore < num_layers,
+    f"restore_layer must be in [{before + 1}, {num_layers - 1}], after "
+    f"{'the last stage' if name else 'drop_layer'} and inside the network",
+    restore,
+  )
 
 
 def _check_ratios(stages: tuple[Stage, ...]) -> None:
   if stages[0].keep_ratio is None:
     return
+  before = 1.0
   for index, stage in enumerate(stages):
-    check_ratio(stage.keep_ratio, f"stages[{index}].keep_ratio")
-    before = stages[index - 1].keep_ratio
-    if index and stage.keep_ratio > before:
-      raise ValueError(
-        f"stages[{index}].keep_ratio must be at most stages[{index - 1}]."
-        f"keep_ratio ({before}). Received: {stage.keep_ratio}"
-      )
+    name, ratio = f"stages[{index}].keep_ratio", stage.keep_ratio
+    check_ratio(ratio, name)
+    rule = f"{name} must be at most stages[{index - 1}].keep_ratio ({before})"
+    errors.require(ratio <= before, rule, ratio)
+    before = ratio

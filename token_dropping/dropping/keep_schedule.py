@@ -5,6 +5,7 @@ import dataclasses
 
 from official.modeling.hyperparams import base_config
 
+from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
 
 TYPES = ("constant", "linear", "steps")
@@ -67,7 +68,7 @@ def phases(
     plan: of the encoder, with which training begins.
 
   Raises:
-    ValueError: a value outside its range, a schedule for a plan without ratios.
+    UserError: a value outside its range, a schedule for a plan without ratios.
 
   Example:
 
@@ -120,45 +121,40 @@ def _check_schedule(
 ) -> None:
   kind, interval = config.type, config.full_interval
   share, steps = config.full_last_steps, config.train_steps
-  _require(kind in TYPES, f"type must be one of {', '.join(TYPES)}", kind)
-  _require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
+  errors.require(kind in TYPES, f"type must be one of {', '.join(TYPES)}", kind)
+  errors.require(0 <= share < 1, "full_last_steps must be in [0, 1)", share)
   rule = "full_interval must be 0 or at least 2"
-  _require(interval == 0 or interval >= 2, rule, interval)
+  errors.require(interval == 0 or interval >= 2, rule, interval)
   rule = "full_interval must be 0 unless the encoder drops tokens"
-  _require(plan.stages or not interval, rule, interval)
+  errors.require(plan.stages or not interval, rule, interval)
   if not config.changes:
     return
-  _require(
+  errors.require(
     plan.stages and all(s.keep_ratio is not None for s in plan.stages),
     "type must be constant, and full_last_steps 0, unless the encoder has keep "
     "ratios and layers that they are for",
     f"{kind}, {share}",
   )
-  _require(steps >= 1, "train_steps must be at least 1", steps)
+  errors.require(steps >= 1, "train_steps must be at least 1", steps)
   drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
   count = config.num_ratios
-  _require(count >= 2, "num_ratios must be at least 2", count)
+  errors.require(count >= 2, "num_ratios must be at least 2", count)
   if kind == "steps":
     _check_steps(config.steps, len(plan.stages))
 
 
 def _check_steps(steps: list[KeepStep], stages: int) -> None:
-  _require(bool(steps), "steps must not be empty", "[]")
+  errors.require(bool(steps), "steps must not be empty", "[]")
   before = 0
   for index, change in enumerate(steps):
     step, ratios = change.step, list(change.keep_ratios)
     name = f"steps[{index}].keep_ratios"
     rule = f"steps[{index}].step must be above {before}"
-    _require(step > before, rule, step)
+    errors.require(step > before, rule, step)
     rule = f"{name} must have one ratio for each of the {stages} stages"
-    _require(len(ratios) == stages, rule, ratios)
+    errors.require(len(ratios) == stages, rule, ratios)
     for ratio in ratios:
       drop_plan.check_ratio(ratio, name)
     rule = f"{name} must not grow from stage to stage"
-    _require(ratios == sorted(ratios, reverse=True), rule, ratios)
+    errors.require(ratios == sorted(ratios, reverse=True), rule, ratios)
     before = step
-
-
-def _require(holds: bool, rule: str, value) -> None:
-  if not holds:
-    raise ValueError(f"{rule}. Received: {value}")

@@ -62,7 +62,7 @@ class LayerRun(abc.ABC):
   def check_kept(
     cls, keep_ratio: float | None, keep_k: int | None, name: str
   ) -> None:
-    """Refuses with a `ValueError` a share or a count that it cannot keep.
+    """Refuses with a `UserError` a share or a count that it cannot keep.
 
     One of both is given; `name` is that of the field with the ratio.
     """

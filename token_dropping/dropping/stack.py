@@ -90,7 +90,7 @@ def _keep_counts(
 ) -> tuple[int, ...]:
   if not plan.stages:
     return ()
-  if tokens.count is None:
+  if tokens.count is None:  # AutoGraph can only pass on Python's own errors
     raise ValueError(
       "the sequence length must be static where tokens are dropped. "
       f"Received: embeddings of shape {tokens.states.shape}"

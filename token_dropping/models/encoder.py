@@ -46,7 +46,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
       the arguments of `BertEncoderV2`, such as `hidden_size`.
 
   Raises:
-    ValueError: a value outside its range.
+    UserError: a value outside its range.
 
   Example:
 

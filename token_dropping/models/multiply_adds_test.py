@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the cost model: a hand-computed network and the published sizes."""
 
+import dataclasses
+
 import pytest
 
 from tests import drops_testing
@@ -15,6 +17,15 @@ BASE = multiply_adds.BertShape(
   vocab_size=30522,
   seq_length=512,
   predictions=76,
+)
+
+SMALL = multiply_adds.BertShape(
+  num_layers=4,
+  hidden_size=1,
+  intermediate_size=4,
+  vocab_size=7,
+  seq_length=10,
+  predictions=3,
 )
 
 
@@ -42,14 +53,7 @@ def test_published_plan():
 
 
 def test_two_layers_by_hand():
-  shape = multiply_adds.BertShape(
-    num_layers=2,
-    hidden_size=1,
-    intermediate_size=4,
-    vocab_size=7,
-    seq_length=10,
-    predictions=3,
-  )
+  shape = dataclasses.replace(SMALL, num_layers=2)
   # layer: 10 q + 2 k + 2 q k; head: 3 + 3 * 7
   assert multiply_adds.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
   plan = drops_testing.make_plan(2, token_keep_k=5)
@@ -71,20 +75,12 @@ def test_two_layers_by_hand():
   ],
 )
 def test_types_by_hand(drop_type, middle):
-  shape = multiply_adds.BertShape(
-    num_layers=4,
-    hidden_size=1,
-    intermediate_size=4,
-    vocab_size=7,
-    seq_length=10,
-    predictions=3,
-  )
   plan = drops_testing.make_plan(
     4, token_keep_ratio=0.5, drop_layer=1, drop={"type": drop_type}
   )
   first, last, head = 100 + 20 + 200, 40 + 20 + 80, 24
   expected = first + middle + last + head
-  assert multiply_adds.token_drop_macs(shape, plan) == expected
+  assert multiply_adds.token_drop_macs(SMALL, plan) == expected
 
 
 def test_keeping_all_saves_only_in_the_last_layer():

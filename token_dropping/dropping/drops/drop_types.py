@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The drop types, by the name that YAML has for them."""
 
+from token_dropping.common import errors
 from token_dropping.dropping import layer_run
 from token_dropping.dropping.drops import context
 from token_dropping.dropping.drops import layerwise
@@ -20,10 +21,8 @@ def get(name: str) -> type[layer_run.LayerRun]:
   """Returns the class of a type.
 
   Raises:
-    ValueError: there is no such type.
+    UserError: there is no such type.
   """
-  if name not in TYPES:
-    raise ValueError(
-      f"drop.type must be one of {', '.join(TYPES)}. Received: {name!r}"
-    )
+  rule = f"drop.type must be one of {', '.join(TYPES)}"
+  errors.require(name in TYPES, rule, repr(name))
   return TYPES[name]

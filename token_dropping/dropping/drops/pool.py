@@ -11,6 +11,7 @@ import math
 
 import tensorflow as tf
 
+from token_dropping.common import errors
 from token_dropping.dropping import layer_run
 from token_dropping.dropping import tokens as tokens_lib
 
@@ -107,16 +108,17 @@ class PoolRun(layer_run.LayerRun):
   def check_kept(
     cls, keep_ratio: float | None, keep_k: int | None, name: str
   ) -> None:
-    if keep_k is not None:
-      raise ValueError(
-        "token_keep_k must be unset where drop.type is pool, which needs "
-        f"token_keep_ratio. Received: {keep_k}"
-      )
-    if math.frexp(keep_ratio)[0] != 0.5:  # no power of two
-      raise ValueError(
-        f"{name} must be 1, 1/2, 1/4, 1/8 ... where drop.type is pool. "
-        f"Received: {keep_ratio}"
-      )
+    errors.require(
+      keep_k is None,
+      "token_keep_k must be unset where drop.type is pool, which needs "
+      "token_keep_ratio",
+      keep_k,
+    )
+    errors.require(
+      math.frexp(keep_ratio)[0] == 0.5,  # a power of two
+      f"{name} must be 1, 1/2, 1/4, 1/8 ... where drop.type is pool",
+      keep_ratio,
+    )
 
   @classmethod
   def keep_count(cls, keep_ratio: float, seq_length: int) -> int:

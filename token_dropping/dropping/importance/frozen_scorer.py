@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import token_scorer
@@ -30,7 +31,7 @@ class FrozenScorer(token_scorer.TokenScorer):
     **kwargs: of `TokenScorer`.
 
   Raises:
-    ValueError: another number of scores, an infinite one, or none known.
+    UserError: another number of scores, an infinite one, or none known.
 
   Example:
 
@@ -46,26 +47,24 @@ class FrozenScorer(token_scorer.TokenScorer):
   def __init__(self, vocab_size: int, scores: Sequence[float], **kwargs):
     super().__init__(vocab_size, **kwargs)
     self._scores = np.asarray(scores, np.float32)
-    if self._scores.shape != (vocab_size,):
-      raise ValueError(
-        f"the scores must be as many as the vocabulary, {vocab_size}. "
-        f"Received: {len(self._scores)}"
-      )
-    if np.isinf(self._scores).any() or np.isnan(self._scores).all():
-      raise ValueError(
-        "the scores must be finite, or NaN where unknown. Received: Inf, or "
-        "nothing but NaN"
-      )
+    rule = f"the scores must be as many as the vocabulary, {vocab_size}"
+    same = self._scores.shape == (vocab_size,)
+    errors.require(same, rule, len(self._scores))
+    errors.require(
+      not (np.isinf(self._scores).any() or np.isnan(self._scores).all()),
+      "the scores must be finite, or NaN where unknown",
+      "Inf, or nothing but NaN",
+    )
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    path = config.importance.table_file
-    if bool(path) != (kind in importance_table.KINDS):
-      raise ValueError(
-        "importance.table_file must be set with importance.type "
-        f"{' and '.join(importance_table.KINDS)}, and with no other. Received: "
-        f"{path!r} with {kind}"
-      )
+    path, kinds = config.importance.table_file, importance_table.KINDS
+    errors.require(
+      bool(path) == (kind in kinds),
+      f"importance.table_file must be set with importance.type "
+      f"{' and '.join(kinds)}, and with no other",
+      f"{path!r} with {kind}",
+    )
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:

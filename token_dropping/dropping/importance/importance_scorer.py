@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import errors
 from token_dropping.dropping.importance import token_scorer
 
 
@@ -30,7 +31,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
     **kwargs: of `TokenScorer`.
 
   Raises:
-    ValueError: beta outside [0, 1), or as `TokenScorer`.
+    UserError: beta outside [0, 1), or as `TokenScorer`.
 
   Example:
 
@@ -116,6 +117,4 @@ class ImportanceScorer(token_scorer.TokenScorer):
 
 
 def _check_beta(beta: float) -> None:
-  """Refuses a beta outside [0, 1) with a `ValueError`."""
-  if not 0 <= beta < 1:
-    raise ValueError(f"token_loss_beta must be in [0, 1). Received: {beta}")
+  errors.require(0 <= beta < 1, "token_loss_beta must be in [0, 1)", beta)

@@ -11,6 +11,7 @@ import dataclasses
 
 from official.modeling.hyperparams import base_config
 
+from token_dropping.common import errors
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import frequency_scorer
 from token_dropping.dropping.importance import frozen_scorer
@@ -67,12 +68,10 @@ def get(kind: str) -> type[token_scorer.TokenScorer]:
   """Returns the class of a type.
 
   Raises:
-    ValueError: there is no such type.
+    UserError: there is no such type.
   """
-  if kind not in TYPES:
-    raise ValueError(
-      f"importance.type must be one of {', '.join(TYPES)}. Received: {kind!r}"
-    )
+  rule = f"importance.type must be one of {', '.join(TYPES)}"
+  errors.require(kind in TYPES, rule, repr(kind))
   return TYPES[kind]
 
 
@@ -83,17 +82,17 @@ def check_fields(config) -> None:
     config: a `DroppingConfig`.
 
   Raises:
-    ValueError: the first rule that is broken.
+    UserError: the first rule that is broken.
   """
   drop_type = config.drop.type
   kind = resolve(config.importance.type, drop_type)
   by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]
   chooses = drop_types.get(drop_type).chooses_by_layer
-  if get(kind).by_id_alone and chooses:
-    raise ValueError(
-      f"importance.type must be one of {', '.join(by_layer)} where drop.type "
-      f"is {drop_type}: with others all layers choose the same. Received: "
-      f"{kind!r}"
-    )
+  errors.require(
+    not (get(kind).by_id_alone and chooses),
+    f"importance.type must be one of {', '.join(by_layer)} where drop.type is "
+    f"{drop_type}: with others all layers choose the same",
+    repr(kind),
+  )
   for scorer_class in TYPES.values():
     scorer_class.check_fields(config, kind)

@@ -4,6 +4,7 @@
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import errors
 from token_dropping.dropping.importance import importance_scorer
 
 
@@ -54,9 +55,5 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
     return super().get_config() | {"temperature": self.temperature}
 
 
-def _check_temperature(temperature: float) -> None:
-  """Refuses a temperature that is not above 0 with a `ValueError`."""
-  if not temperature > 0:
-    raise ValueError(
-      f"importance.temperature must be above 0. Received: {temperature}"
-    )
+def _check_temperature(value: float) -> None:
+  errors.require(value > 0, "importance.temperature must be above 0", value)

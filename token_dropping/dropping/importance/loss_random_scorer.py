@@ -4,6 +4,7 @@
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import errors
 from token_dropping.dropping.importance import importance_scorer
 
 _CHOSEN = 2.0  # above every random number
@@ -66,11 +67,8 @@ class LossRandomScorer(importance_scorer.ImportanceScorer):
 
 
 def _check_random_ratio(ratio: float) -> None:
-  """Refuses a ratio outside [0, 1] with a `ValueError`."""
-  if not 0 <= ratio <= 1:
-    raise ValueError(
-      f"importance.random_ratio must be in [0, 1]. Received: {ratio}"
-    )
+  rule = "importance.random_ratio must be in [0, 1]"
+  errors.require(0 <= ratio <= 1, rule, ratio)
 
 
 def _ranks(scores: tf.Tensor) -> tf.Tensor:

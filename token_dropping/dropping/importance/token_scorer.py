@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from token_dropping.common import errors
 from token_dropping.dropping.importance import step_seed
 
 # Far above and below any score, so that pinned ids sort first and last.
@@ -41,7 +42,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     seeds: a `StepSeed`, where random numbers come from.
 
   Raises:
-    ValueError: an id outside the vocabulary or in both lists.
+    UserError: an id outside the vocabulary or in both lists.
   """
 
   fields = {}
@@ -68,7 +69,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    """Refuses wrong values of the type's fields with a `ValueError`.
+    """Refuses wrong values of the type's fields with a `UserError`.
 
     The `DroppingConfig` chooses the type `kind`, perhaps another one.
     """
@@ -178,14 +179,8 @@ def _check_id_lists(
     ("token_deny_list", deny_list),
   ):
     outside = [i for i in ids if not 0 <= i < vocab_size]
-    if outside:
-      raise ValueError(
-        f"{name} must hold ids in [0, {vocab_size}), the vocabulary. "
-        f"Received: {outside}"
-      )
+    rule = f"{name} must hold ids in [0, {vocab_size}), the vocabulary"
+    errors.require(not outside, rule, outside)
   both = sorted(set(allow_list) & set(deny_list))
-  if both:
-    raise ValueError(
-      "token_allow_list and token_deny_list must not share ids. "
-      f"Received: {both} in both"
-    )
+  rule = "token_allow_list and token_deny_list must not share ids"
+  errors.require(not both, rule, f"{both} in both")
