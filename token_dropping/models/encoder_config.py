@@ -28,7 +28,7 @@ SIZES = (
 
 @dataclasses.dataclass
 class TokenDropEncoderConfig(
-  encoders.BertEncoderConfig, dropping_config.DroppingConfig
+  dropping_config.DroppingConfig, encoders.BertEncoderConfig
 ):
   """Model Garden's BERT fields and those of token dropping."""
 
