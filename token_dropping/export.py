@@ -13,6 +13,7 @@ import os
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.serving import heads
 from token_dropping.serving import saved_model
@@ -62,7 +63,7 @@ def export(
   functions = {"ids": of_ids, "text": of_ids | made.of_text()}
   extra = [
     os.path.join(run.model_dir, name)
-    for name in (trained_run.VOCAB, tokenizer_config.FILE)
+    for name in (vocabulary.FILE, tokenizer_config.FILE)
   ]
   folders = [os.path.join(output_dir, name) for name in functions]
   for folder, own in zip(folders, functions.values(), strict=True):

@@ -26,7 +26,6 @@ from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import record_text
 
-VOCABULARY = "vocab.txt"
 # Examples are among the first records of the files: finding a later one means
 # reading all before it.
 _CANDIDATES = 1000
@@ -97,7 +96,7 @@ def report(
   yield statistics(card)
   if not number or not card["train"]["records"]:
     return
-  vocab = vocabulary.Vocabulary.from_file(files.join(folder, VOCABULARY))
+  vocab = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   shower = record_text.RecordText(vocab, coloured)
   if card.get("masking") != "dynamic":
     yield f"\n{shower.legend()}"

@@ -43,8 +43,6 @@ from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 from token_dropping.data.text import wordpiece
 
-VOCABULARY = "vocab.txt"
-
 
 def prepare(
   settings: PrepareSettings,
@@ -118,9 +116,9 @@ def _make(
     "vocab_size": len(vocab),
     "text": text,
     **statistics,
-    "files": {VOCABULARY: files.describe(vocab_file), **made},
+    "files": {vocabulary.FILE: files.describe(vocab_file), **made},
   }
-  sources[VOCABULARY] = vocab_file
+  sources[vocabulary.FILE] = vocab_file
   output_folder.publish(settings.output_dir, sources, dataset)
   return dataset
 
@@ -188,7 +186,7 @@ def _vocabulary(
   Returns:
     Path of the vocabulary in the work folder, and its content.
   """
-  path = files.join(runner.folder, VOCABULARY)
+  path = files.join(runner.folder, vocabulary.FILE)
   if settings.vocab_file and not files.exists(path):
     vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
     files.copy(settings.vocab_file, path)

@@ -11,6 +11,7 @@ import tf_keras
 from official.modeling import tf_utils
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
@@ -68,7 +69,7 @@ def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
     UserError: the checkpoint does not hold exactly its weights.
   """
   config = run.encoder.replace(
-    vocab_file=os.path.join(run.model_dir, trained_run.VOCAB),
+    vocab_file=os.path.join(run.model_dir, vocabulary.FILE),
     dropout_rate=0.0,
     attention_dropout_rate=0.0,
   )

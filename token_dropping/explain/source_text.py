@@ -85,7 +85,7 @@ def from_validation(
   data = pretrain_data.PretrainDataConfig()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
   if not data.vocab_file:
-    data.vocab_file = os.path.join(run.model_dir, trained_run.VOCAB)
+    data.vocab_file = os.path.join(run.model_dir, vocabulary.FILE)
   try:
     sequences = read_records(data, run.vocabulary, max_sequences)
   except errors.UserError as error:

@@ -11,6 +11,7 @@ from official.nlp.modeling import models
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
@@ -114,7 +115,7 @@ def _params(
   """Returns a pretraining experiment that begins with the imported weights."""
   params = experiments.get(experiments.NAMES[0])
   task = params.task
-  vocab_file = os.path.join(model_dir, tokenizer_files.VOCABULARY)
+  vocab_file = os.path.join(model_dir, vocabulary.FILE)
   task.init_checkpoint = model_dir
   task.model.mlm_activation = config.hidden_activation
   task.model.encoder.any = config.replace(vocab_file=vocab_file)

@@ -20,7 +20,6 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 
-VOCABULARY = "vocab.txt"
 _WHOLE = "tokenizer.json"
 _READABLE = "--input must be readable"
 _ROLES = {
@@ -67,7 +66,7 @@ def write(
 def write_vocabulary(folder: str, words: vocabulary.Vocabulary) -> None:
   """Writes `vocab.txt`."""
   lines = [f"{token}\n" for token in words.tokens]
-  files.write(os.path.join(folder, VOCABULARY), "".join(lines))
+  files.write(os.path.join(folder, vocabulary.FILE), "".join(lines))
 
 
 def read(
@@ -87,12 +86,12 @@ def read(
 
 
 def _read_vocabulary(folder: str, whole: dict) -> vocabulary.Vocabulary:
-  path = os.path.join(folder, VOCABULARY)
+  path = os.path.join(folder, vocabulary.FILE)
   if os.path.exists(path):
     return vocabulary.Vocabulary.from_file(path)
   errors.require(
     whole,
-    f"--input must hold {VOCABULARY} or {_WHOLE}",
+    f"--input must hold {vocabulary.FILE} or {_WHOLE}",
     f"{folder!r} without them",
   )
   path, model = os.path.join(folder, _WHOLE), whole.get("model")

@@ -20,7 +20,6 @@ from token_dropping.models import encoder_config
 
 LATEST, BEST = "latest", "best"
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
-VOCAB = vocabulary.FILE
 SOURCE = "--model_dir"
 
 
@@ -86,7 +85,9 @@ class TrainedRun:
       _kind(task, model_dir, source),
       task,
       config,
-      _read_vocabulary(_file(model_dir, VOCAB, source), config.vocab_size),
+      _read_vocabulary(
+        _file(model_dir, vocabulary.FILE, source), config.vocab_size
+      ),
       tokenizer_config.TokenizerConfig.from_folder(model_dir),
       prefix,
       checkpoints.read_step(prefix, source),

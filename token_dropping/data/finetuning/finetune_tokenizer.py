@@ -10,8 +10,6 @@ from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
 
-VOCABULARY = "vocab.txt"
-
 
 def read(
   settings: finetune_settings.FinetuneSettings,
@@ -22,11 +20,12 @@ def read(
     UserError: a file is missing or wrong.
   """
   folder = settings.pretrained
-  for name in (VOCABULARY, tokenizer_config.FILE) if folder else ():
+  for name in (vocabulary.FILE, tokenizer_config.FILE) if folder else ():
     errors.require(
       files.exists(files.join(folder, name)),
-      f"pretrained must be the folder of a pretraining run with {VOCABULARY} "
-      f"and {tokenizer_config.FILE}; give vocab_file for another",
+      "pretrained must be the folder of a pretraining run with "
+      f"{vocabulary.FILE} and {tokenizer_config.FILE}; give vocab_file for "
+      "another",
       f"{folder!r} without {name}",
     )
   vocab = vocabulary.Vocabulary.from_file(_vocab_file(settings))
@@ -59,10 +58,10 @@ def save(
   folder: str,
 ) -> None:
   """Writes both files, so that the folder can be read without the run."""
-  files.copy(_vocab_file(settings), files.join(folder, VOCABULARY))
+  files.copy(_vocab_file(settings), files.join(folder, vocabulary.FILE))
   tokenizer.config.write(folder)
 
 
 def _vocab_file(settings) -> str:
   folder = settings.pretrained
-  return files.join(folder, VOCABULARY) if folder else settings.vocab_file
+  return files.join(folder, vocabulary.FILE) if folder else settings.vocab_file
