@@ -54,9 +54,6 @@ def export(
 
   Returns:
     The paths of the two SavedModels, in `ids` and in `text`.
-
-  Raises:
-    UserError: `output_dir` cannot be written.
   """
   made = signatures.Signatures(head, run)
   of_ids = made.of_ids()

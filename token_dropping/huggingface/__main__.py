@@ -53,11 +53,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def _load(module: str) -> types.ModuleType:
-  """Imports TensorFlow and the rest, once the arguments are known to be right.
-
-  Raises:
-    UserError: a package of the extra is not installed.
-  """
+  """Imports TensorFlow and the rest, once the arguments are right."""
   try:
     return importlib.import_module(f"token_dropping.huggingface.{module}")
   except ImportError as error:

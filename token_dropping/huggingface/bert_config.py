@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config.json` of a Hugging Face BERT from an encoder's config, and back."""
+"""`config.json` of a Hugging Face BERT from an encoder's config, and back.
+
+What one of the two cannot be is a `UserError`.
+"""
 
 from official.nlp.configs import encoders
 
@@ -51,9 +54,6 @@ def to_json(
   """Returns the content of `config.json`.
 
   The architecture is the name of a class of `transformers`.
-
-  Raises:
-    UserError: the encoder is no BERT in the form of `transformers`.
   """
   activation = config.hidden_activation
   errors.require(
@@ -103,9 +103,6 @@ def from_json(
 
   Token dropping has its defaults, and is off where there are too few layers for
   it.
-
-  Raises:
-    UserError: not a BERT, or not one that Model Garden's encoder can be.
   """
   kind = content.get("model_type")
   classes = content.get("architectures") or [""]

@@ -39,10 +39,6 @@ def read(folder: str) -> dict[str, np.ndarray]:
 
   Returns:
     float32 arrays, named as in a `BertForMaskedLM` that was saved today.
-
-  Raises:
-    UserError: neither file, one that cannot be read, PyTorch missing for the
-      second, or an output matrix that is not the embeddings.
   """
   for name, read_file in ((TENSORS, _read_safetensors), (_OLD, _read_pickle)):
     path = os.path.join(folder, name)

@@ -76,9 +76,6 @@ def read(
 
   What `tokenizer_config.json` does not say is taken from `tokenizer.json`, then
   from BERT's defaults.
-
-  Raises:
-    UserError: no vocabulary, a token twice, another kind of tokenizer.
   """
   path = os.path.join(folder, _WHOLE)
   whole = files.read_json(path, _READABLE) if os.path.exists(path) else {}

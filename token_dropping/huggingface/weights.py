@@ -82,9 +82,6 @@ def of_model(model: tf_keras.Model) -> Weights:
 
   The pooler is the one that the model's head reads: a `BertClassifier` without
   `use_encoder_pooler` has one of its own.
-
-  Raises:
-    TypeError: another model.
   """
   if isinstance(model, models.BertPretrainerV2):
     return _with_pooler(model.encoder_network) | of_masked_lm(model.masked_lm)
@@ -113,11 +110,7 @@ def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
 def assign(
   weights: Weights, tensors: dict[str, np.ndarray], source: str
 ) -> None:
-  """Sets all weights, or none; tensors of other names are left alone.
-
-  Raises:
-    UserError: a tensor is missing or has another shape.
-  """
+  """Sets all weights, or none; tensors of other names are left alone."""
   missing = [name for name in weights if name not in tensors]
   if missing:
     more = f" and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""

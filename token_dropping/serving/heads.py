@@ -34,10 +34,6 @@ class Head(abc.ABC):
       can be read.
     labels: path of a file with the name of each class; empty without one.
     has_logits: whether there are scores that `softmax` makes probabilities.
-
-  Raises:
-    UserError: the run lacks what the head needs; `output` is `softmax` but
-      there are no logits.
   """
 
   inputs: tuple[str, ...] = TOKEN_INPUTS

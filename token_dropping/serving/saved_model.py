@@ -48,9 +48,6 @@ def write(
     functions: concrete functions by signature.
     head: the model; its labels become an asset.
     extra: paths of files for `assets.extra/`.
-
-  Raises:
-    UserError: the folder cannot be written.
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)
@@ -65,11 +62,7 @@ def write(
 
 
 def publish(folder: str, version: int) -> str:
-  """Moves what `write` wrote to where servers look; returns the path.
-
-  Raises:
-    UserError: the folder cannot be written.
-  """
+  """Moves what `write` wrote to where servers look; returns the path."""
   path = files.join(folder, str(version))
   with _reported(folder):
     files.rename(files.join(folder, _UNFINISHED), path)

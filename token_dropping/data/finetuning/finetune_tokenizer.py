@@ -14,11 +14,7 @@ from token_dropping.data.text import tokenizer_config
 def read(
   settings: finetune_settings.FinetuneSettings,
 ) -> tokenizer_lib.Tokenizer:
-  """Reads the tokenizer that the settings name; it is that of serving graphs.
-
-  Raises:
-    UserError: a file is missing or wrong.
-  """
+  """Reads the tokenizer that the settings name, which is that of serving."""
   folder = settings.pretrained
   for name in (vocabulary.FILE, tokenizer_config.FILE) if folder else ():
     errors.require(

@@ -43,11 +43,7 @@ class Split:
 def labelled_split(
   table: text_tables.Table, task: glue_tasks.SentenceTask
 ) -> Split:
-  """Returns the examples of a table whose last wanted column is the label.
-
-  Raises:
-    UserError: a label that is not one of the task's.
-  """
+  """Returns the examples of a table whose last wanted column is the label."""
   examples = []
   for number, row in enumerate(table.rows):
     *texts, text = row.values

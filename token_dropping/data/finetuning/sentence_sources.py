@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sentences come from: GLUE's files, TensorFlow Datasets, own tables."""
+"""Where sentences come from: GLUE's files, TensorFlow Datasets, own tables.
+
+What is missing, or not of the expected form, is a `UserError`.
+"""
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -14,9 +17,6 @@ def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
   """Returns the TSV files of a task, by split.
 
   Test files may be missing, unless the task has no others.
-
-  Raises:
-    UserError: a file that training or evaluation needs is missing.
   """
   paths = {}
   for split, name in task.files.items():
@@ -34,11 +34,7 @@ def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
 def read_glue_files(
   task: glue_tasks.SentenceTask, paths: dict[str, str]
 ) -> dict[str, sentence_data.Split]:
-  """Reads the files that `find_glue_files` found.
-
-  Raises:
-    UserError: a file that is not as GLUE writes it.
-  """
+  """Reads the files that `find_glue_files` found."""
   return {
     split: _glue_test(task, path)
     if glue_tasks.is_test(split)
@@ -50,11 +46,7 @@ def read_glue_files(
 def read_glue_tfds(
   task: glue_tasks.SentenceTask, builder
 ) -> dict[str, sentence_data.Split]:
-  """Reads all splits of a task from the builder of `glue/...`.
-
-  Raises:
-    UserError: the set does not name the labels as we do.
-  """
+  """Reads all splits of a task from the builder of `glue/...`."""
   names = getattr(builder.info.features["label"], "names", ())
   errors.require(
     tuple(names) == task.labels,
@@ -70,9 +62,6 @@ def read_tables(
   """Reads tables with named columns, for classification or regression.
 
   A test file without the label column is one to predict.
-
-  Raises:
-    UserError: a file that cannot be read, a missing column, a wrong label.
   """
   names = (settings.text_column, settings.second_text_column)
   texts = tuple(name for name in names if name)

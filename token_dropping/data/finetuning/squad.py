@@ -4,7 +4,7 @@
 Both become paragraphs in the form of SQuAD's JSON, which its scorers take: a
 `context` and `qas`, the questions about it, each with `id`, `question`,
 `is_impossible` and `answers`, which have `text` and `answer_start`. A question
-that is impossible to answer has no answers.
+that is impossible to answer has no answers. Another form is a `UserError`.
 """
 
 import json
@@ -16,15 +16,9 @@ from token_dropping.data.finetuning import tfds_examples
 
 
 def read_json(path: str, name: str, impossible: bool) -> list[dict]:
-  """Reads a file as SQuAD distributes it.
+  """Reads a file as SQuAD distributes it, which the flag `name` gave.
 
-  Args:
-    path: the file.
-    name: of the flag that gave it, for messages.
-    impossible: whether questions may have no answer (SQuAD 2.0).
-
-  Raises:
-    UserError: not readable, not JSON, not of this form, or no question in it.
+  Questions may be `impossible` to answer in SQuAD 2.0 only.
   """
   try:
     content = json.loads(text_tables.read_text(path, name))

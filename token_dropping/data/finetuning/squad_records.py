@@ -80,9 +80,6 @@ class SquadWriter:
     A question is trained on the first of its answers that stands in the context
     where it says. One that has answers and none of them there is left out, and
     counted as `unaligned`. Returns counts for the card (docs/finetuning.md).
-
-    Raises:
-      UserError: more than one question in a hundred would be left out.
     """
     contexts, windows, counts = self._windows(paragraphs, train=True)
     windows = [windows[i] for i in rng.permutation(len(windows))]

@@ -2,7 +2,8 @@
 """Tables of text, a row an example: CSV, TSV and JSON lines with named columns.
 
 `.csv` is read with quotes. `.tsv` is plain, as GLUE's files are: a quotation
-mark is a character like any other. `.jsonl` holds a JSON object a line.
+mark is a character like any other. `.jsonl` holds a JSON object a line. What
+cannot be read is a `UserError` that names the flag which gave the file.
 """
 
 import csv
@@ -37,11 +38,7 @@ class Table:
 
 
 def read_text(path: str, name: str) -> str:
-  """Returns the text of a UTF-8 file, without a byte order mark.
-
-  Raises:
-    UserError: unreadable, or not UTF-8; it names the flag that gave the file.
-  """
+  """Returns the text of a UTF-8 file, without a byte order mark."""
   try:
     return _read(path, name).decode("utf-8-sig")
   except UnicodeDecodeError as error:
@@ -93,10 +90,6 @@ def read_table(
     header: all columns, if the file does not begin with them.
     skip_short_rows: leave out rows that lack a wanted column, which are else an
       error.
-
-  Raises:
-    UserError: unreadable, of no known form, a column or a value is missing, or
-      there is no row.
   """
   rows: list[Row] = []
   short = 0

@@ -7,11 +7,7 @@ from token_dropping.common import errors
 
 
 def load_builder(name: str):
-  """Returns the builder of a set, such as `glue/cola`, with its data here.
-
-  Raises:
-    UserError: it is not on this machine and cannot be downloaded.
-  """
+  """Returns the builder of a set, such as `glue/cola`, with its data here."""
   # Takes seconds, and only this source needs it.
   import tensorflow_datasets as tfds
 

@@ -45,11 +45,7 @@ class SpanExamples:
 
   @classmethod
   def read(cls, folder: str) -> "SpanExamples":
-    """Reads what `token_dropping.data.finetune` wrote for validation.
-
-    Raises:
-      UserError: there are no such data, or they are not SQuAD's.
-    """
+    """Reads what `token_dropping.data.finetune` wrote for validation."""
     card = finetune_folder.read_card(folder)
     errors.require(
       card["kind"] == "span",
@@ -114,9 +110,6 @@ def choose_answers(
     max_answer_length: in tokens.
     null_threshold: answer nothing if that scores more than this above the best
       answer (SQuAD 2.0).
-
-  Raises:
-    KeyError: a record has no logits.
   """
   grouped = collections.defaultdict(list)
   for window in examples.windows:
