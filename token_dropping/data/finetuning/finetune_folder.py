@@ -11,7 +11,6 @@ from token_dropping.common import files
 
 CARD = "finetune.json"
 FORMAT_VERSION = 1
-describe = files.describe
 
 
 def read_card(folder: str) -> dict:

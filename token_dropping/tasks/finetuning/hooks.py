@@ -12,6 +12,7 @@ import os
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.text import tokenizer_config
@@ -162,7 +163,7 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def _check_vocabulary(self, card: dict) -> None:
     path = self.vocab_file()
-    checksum = finetune_folder.describe(path)["crc32"]
+    checksum = files.describe(path)["crc32"]
     errors.require(
       checksum == card["tokenizer"]["vocab_crc32"],
       f"task.data_dir must be made with the vocabulary of the run, {path}",
