@@ -53,8 +53,8 @@ def measure_times(job: step_jobs.Job) -> dict:
   """Times all contenders in turns, with the weights of dense BERT.
 
   Returns:
-    `first`, the seconds of the first call, which compiles, by contender, and
-    `seconds`, lists of those of the rounds.
+    Seconds by contender: `first`, of the first call, which compiles, and
+    `seconds`, a list of those of the rounds.
   """
   strategy = _make_strategy(job)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
@@ -87,11 +87,7 @@ def _time(step: Step) -> float:
 
 
 def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
-  """Measures the memory of one contender.
-
-  Args:
-    job: with one contender.
-    dump: where XLA writes; there only if it does.
+  """Measures the memory of one contender; XLA writes to `dump`, if at all.
 
   Returns:
     `peak`, bytes of the process beyond what it has before the model is built:

@@ -112,19 +112,14 @@ def _environment(job: Job, folder: str) -> dict[str, str]:
 
 
 def check_end(code: int, log: str) -> None:
-  """Raises unless a process ended well.
-
-  Args:
-    code: its exit code.
-    log: what it printed.
+  """Raises unless a process ended well, by its exit code and what it printed.
 
   Raises:
     DoesNotFitError: too little memory.
     UserError: anything else, with the error that `log` ends with.
   """
-  if code == _KILLED:
-    raise DoesNotFitError
-  if code and any(words in log.lower() for words in _OUT_OF_MEMORY):
+  out_of_memory = any(words in log.lower() for words in _OUT_OF_MEMORY)
+  if code == _KILLED or (code and out_of_memory):
     raise DoesNotFitError
   raised = [f"exit code {code}", *_RAISED.findall(log)]
   errors.require(code == 0, "a measuring process must succeed", raised[-1])

@@ -27,10 +27,7 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
 
   One picture for each numeric type, with and without XLA, and axis; in it a
   panel for what was measured at two places or more. Lines are measured, dashed
-  ones the cost model's. Writes `.png` and `.svg`.
-
-  Returns:
-    Names of the PNG files.
+  ones the cost model's. Writes `.png` and `.svg`; returns the names of the PNG.
   """
   groups = collections.defaultdict(list)
   for case in results.cases():

@@ -106,13 +106,7 @@ TARGETS = (
 def format_report(
   results: step_results.Results, max_spread: float, plots: list[str]
 ) -> str:
-  """Returns the whole report.
-
-  Args:
-    results: the measurements.
-    max_spread: times with a larger one are not believed.
-    plots: names of the pictures, beside the report.
-  """
+  """Returns the whole report; `plots` are names of pictures beside it."""
   parts = [
     "# Time and memory of a training step",
     _introduction(results, max_spread),

@@ -61,14 +61,7 @@ def noise(summaries: list[Summary], bound: float) -> str:
 
 
 class Results:
-  """The measurements of one machine, by what was measured.
-
-  Args:
-    folder: of the file; made if it is missing.
-
-  Raises:
-    UserError: the file is no JSON.
-  """
+  """The measurements of one machine, in a folder that is made if missing."""
 
   def __init__(self, folder: str):
     self._path = pathlib.Path(folder, FILE)

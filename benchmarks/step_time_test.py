@@ -50,6 +50,16 @@ def _result(job):
   return {"peak": 2, "step": 1, "gpu": None}
 
 
+def _measured(folder: pathlib.Path, monkeypatch, *argv: str) -> list:
+  """Runs the command without measuring; returns what it would measure."""
+  jobs = []
+  monkeypatch.setattr(
+    step_jobs, "run", lambda job: jobs.append(job) or _result(job)
+  )
+  _run(folder, *argv)
+  return jobs
+
+
 def test_from_flags_to_report(tmp_path, capsys, monkeypatch):
   _run(tmp_path, "--steps=1")
   assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -87,28 +97,12 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
   with pytest.raises(KeyboardInterrupt):
     _run(tmp_path)
   assert [job.contenders for job in done] == [("dense", "ours"), ("dense",)]
-  missing = []
-  monkeypatch.setattr(
-    step_jobs, "run", lambda job: missing.append(job) or _result(job)
-  )
-  _run(tmp_path)
-  assert [(j.kind, j.contenders) for j in missing] == [
-    (step_jobs.ALONE, ("ours",))
-  ]
+  (job,) = _measured(tmp_path, monkeypatch)
+  assert (job.kind, job.contenders) == (step_jobs.ALONE, ("ours",))
 
 
-@pytest.fixture
-def jobs(monkeypatch):
-  """What would be measured."""
-  jobs = []
-  monkeypatch.setattr(
-    step_jobs, "run", lambda job: jobs.append(job) or _result(job)
-  )
-  return jobs
-
-
-def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, jobs):
-  _run(tmp_path, "--keep_ratios=0.5,0.25")
+def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, monkeypatch):
+  jobs = _measured(tmp_path, monkeypatch, "--keep_ratios=0.5,0.25")
   alone = [job for job in jobs if job.kind == step_jobs.ALONE]
   assert [(job.contenders, job.case.keep_ratio) for job in alone] == [
     (("dense",), 1.0),
@@ -117,9 +111,9 @@ def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, jobs):
   ]
 
 
-def test_times_only(tmp_path, jobs):
-  _run(tmp_path, "--noalone")
-  assert [job.kind for job in jobs] == [step_jobs.TIMES]
+def test_times_only(tmp_path, monkeypatch):
+  (job,) = _measured(tmp_path, monkeypatch, "--noalone")
+  assert job.kind == step_jobs.TIMES
 
 
 def test_what_does_not_fit_is_passed_over(tmp_path, monkeypatch, capsys):
@@ -175,71 +169,43 @@ def test_one_batch_size_is_for_all_lengths():
   ]
 
 
+_WIDTHS = "be whole numbers, multiples of 64 or smaller ones"
+_DENSE = "name dense, which the others are compared with"
+
+
 @pytest.mark.parametrize(
-  ("argv", "message"),
+  ("flag", "rule"),
   [
-    (
-      ["--widths=100"],
-      "--widths must be whole numbers, multiples of 64 or smaller ones. "
-      "Received: 100",
-    ),
-    (["--widths=0"], "--widths must be whole numbers, mult"),
-    (["--widths=-64"], "--widths must be whole numbers, mult"),
-    (["--widths="], "--widths must be whole numbers, mult"),
-    (
-      ["--seq_lengths=128,1"],
-      "--seq_lengths must be whole numbers above 1. Received: 128,1",
-    ),
-    (["--seq_lengths=12.5"], "whole numbers above 1. Received: 12.5"),
-    (
-      ["--keep_ratios=0.5,1.5"],
-      "--keep_ratios must be numbers in (0, 1]. Received: 0.5,1.5",
-    ),
-    (["--keep_ratios=half"], "numbers in (0, 1]. Received: half"),
-    (["--keep_ratios=nan"], "numbers in (0, 1]. Received: nan"),
-    (
-      ["--batch_sizes=0"],
-      "--batch_sizes must be positive whole numbers. Received: 0",
-    ),
-    (
-      ["--batch_sizes=1,2"],
-      "--batch_sizes must be one, or one for each of 4 sequence lengths. "
-      "Received: 1,2",
-    ),
-    (["--xla=yes"], "--xla must be some of on, off. Received: yes"),
-    (["--xla="], "--xla must be some of on, off. Received: "),
-    (
-      ["--dtypes=float16"],
-      "--dtypes must be some of float32, bfloat16. Received: float16",
-    ),
-    (["--num_layers=1"], "--num_layers must be at least 2. Received: 1"),
-    (
-      ["--vocab_size=104"],
-      "--vocab_size must be above 104, the special ids. Received: 104",
-    ),
-    (["--dropout=1"], "--dropout must be in [0, 1). Received: 1.0"),
-    (["--steps=0"], "--steps must be positive. Received: 0"),
-    (
-      ["--contenders=dense,jax"],
-      "--contenders must be some of dense, published, ours, recommended, "
-      "layerwise, torch. Received: dense,jax",
-    ),
-    (
-      ["--contenders=ours"],
-      "--contenders must name dense, which the others are compared with. "
-      "Received: ours",
-    ),
-    (["--max_spread=0"], "--max_spread must be positive. Received: 0.0"),
-    (
-      ["--report_only"],
-      "--output_dir must hold step_time.json for a report. Received: ",
-    ),
+    *((f"widths={value}", _WIDTHS) for value in ("100", "0", "-64", "")),
+    ("seq_lengths=128,1", "be whole numbers above 1"),
+    ("seq_lengths=12.5", "be whole numbers above 1"),
+    ("keep_ratios=0.5,1.5", "be numbers in (0, 1]"),
+    ("keep_ratios=half", "be numbers in (0, 1]"),
+    ("keep_ratios=nan", "be numbers in (0, 1]"),
+    ("batch_sizes=0", "be positive whole numbers"),
+    ("batch_sizes=1,2", "be one, or one for each of 4 sequence lengths"),
+    ("xla=yes", "be some of on, off"),
+    ("xla=", "be some of on, off"),
+    ("dtypes=float16", "be some of float32, bfloat16"),
+    ("num_layers=1", "be at least 2"),
+    ("vocab_size=104", "be above 104, the special ids"),
+    ("dropout=1.0", "be in [0, 1)"),
+    ("steps=0", "be positive"),
+    ("contenders=jax", f"be some of {', '.join(step_case.CONTENDERS)}"),
+    ("contenders=ours", _DENSE),
+    ("max_spread=0.0", "be positive"),
   ],
 )
-def test_wrong_flags(tmp_path, argv, message):
+def test_wrong_flags(flag, rule):
+  name, _, value = flag.partition("=")
   with pytest.raises(errors.UserError) as caught:
-    step_time.main([], _parse(f"--output_dir={tmp_path}", *argv))
-  assert message in str(caught.value)
+    step_time.main([], _parse(f"--{flag}"))
+  assert str(caught.value) == f"--{name} must {rule}. Received: {value}"
+
+
+def test_no_report_of_nothing(tmp_path):
+  with pytest.raises(errors.UserError, match="must hold step_time.json for a"):
+    _run(tmp_path, "--report_only")
 
 
 def test_contenders_are_in_one_order():

@@ -12,10 +12,10 @@ import io
 import os
 import sys
 
-import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
 from token_dropping.explain import page
@@ -92,7 +92,7 @@ def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
   )
   folder = os.path.dirname(values.output) or "."
   errors.require(
-    tf.io.gfile.isdir(folder) and not tf.io.gfile.isdir(values.output),
+    files.is_folder(folder) and not files.is_folder(values.output),
     "--output must be a file in an existing folder",
     repr(values.output),
   )

@@ -8,7 +8,6 @@ import pandas as pd
 
 from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
-from token_dropping.dropping.importance import importance_types
 from token_dropping.explain import dropping as dropping_lib
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.explain import source_text
@@ -40,13 +39,6 @@ class Findings:
   quantiles: pd.DataFrame
 
   @property
-  def importance(self) -> str:
-    """The type of the scores."""
-    return importance_types.resolve(
-      self.run.encoder.importance.type, self.plan.drop_type
-    )
-
-  @property
   def computed(self) -> list[np.ndarray]:
     """[n] float each, share of the middle layers that computed the tokens."""
     return [dropping.computed for dropping in self.droppings]
@@ -65,7 +57,7 @@ class Findings:
     return {
       "run": f"{self.run.model_dir}, step {self.run.step:,}",
       "dropping": f"{self.plan.drop_type}: {describe_plan(self.plan)}",
-      "importance": self.importance,
+      "importance": self.run.encoder.importance_type,
       "text": f"{'the first ' * self.source.cut}{count:,} tokens in {number:,} "
       f"sequence{'s' * (number > 1)} of {self.source.name}",
       "kept here": f"{kept:.1%} of the tokens",

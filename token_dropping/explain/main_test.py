@@ -97,29 +97,21 @@ def test_validation_records_are_the_default(made, tmp_path, capsys):
       "'none/page.html'",
     ),
     (["--output=a.txt"], "--output must end in .html. Received: 'a.txt'"),
-    (["--text=a", "--checkpoint=5"], "must hold the checkpoint '5'"),
+    (
+      ["--input=none.txt"],
+      "--input must be a readable file. Received: 'none.txt'",
+    ),
+    (
+      ["--input=bytes.txt"],
+      "--input must be UTF-8 text. Received: 'bytes.txt' (invalid start byte "
+      "at byte 6)",
+    ),
   ],
 )
 def test_wrong_flags(made, tmp_path, monkeypatch, argv, message):
   monkeypatch.chdir(tmp_path)
+  (tmp_path / "bytes.txt").write_bytes(b"word1 \xff\xfe")
   assert message in _refused(f"--model_dir={made}", *argv)
-
-
-def test_missing_file_is_refused(made, tmp_path):
-  path = tmp_path / "none.txt"
-  message = _refused(model_dir=made, input=path)
-  assert message.startswith(
-    f"--input must be a readable file. Received: '{path}'"
-  )
-
-
-def test_file_that_is_not_text_is_refused(made, tmp_path):
-  path = tmp_path / "text.txt"
-  path.write_bytes(b"word1 \xff\xfe")
-  assert _refused(model_dir=made, input=path) == (
-    f"--input must be UTF-8 text. Received: '{path}' (invalid start byte at "
-    "byte 6)"
-  )
 
 
 def test_records_out_of_reach_name_the_flags(run):
@@ -130,13 +122,6 @@ def test_records_out_of_reach_name_the_flags(run):
     "--text or --input must be set where the run's validation records are not "
     "within reach: task.validation_data.input_path must be readable records. "
     "Received: 'gone/validation-*'"
-  )
-
-
-def test_no_run_is_refused(tmp_path):
-  path = tmp_path / "none"
-  assert _refused(model_dir=path) == (
-    f"--model_dir must be the folder of a run. Received: '{path}'"
   )
 
 

@@ -6,9 +6,9 @@ from importlib import resources
 import jinja2
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.explain import charts
@@ -20,15 +20,10 @@ _SHOWN_TOKENS = 3  # most and least important ones in the history
 
 
 def write(findings: findings_lib.Findings, path: str) -> None:
-  """Writes the page, on any filesystem that TensorFlow knows.
-
-  Raises:
-    UserError: it cannot be written.
-  """
+  """Writes the page, local or remote; raises `UserError` if it cannot."""
   try:
-    with tf.io.gfile.GFile(path, "w") as file:
-      file.write(render(findings))
-  except tf.errors.OpError as error:
+    files.write(path, render(findings))
+  except OSError as error:
     raise errors.UserError(
       f"--output must be writable. Received: {path!r} "
       f"({errors.first_line(error)})"
@@ -59,6 +54,7 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
   sequence = findings.source.sequences[index]
   scores, losses = findings.droppings[index].scores, findings.losses[index]
   heat, loss_ranks = _ranks(scores), _ranks(losses)
+  unit = importance_types.get(findings.run.encoder.importance_type).unit
 
   def token(place: int) -> dict:
     share = float(findings.computed[index][place])
@@ -68,7 +64,7 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
     name = findings.run.vocabulary.tokens[sequence.ids[place]]
     tip = [f"{name} · {fate}"]
     if not np.isnan(scores[place]):
-      tip.append(f"importance {_score(scores[place], findings.importance)}")
+      tip.append(f"importance {_score(scores[place], unit)}")
     if not np.isnan(losses[place]):
       tip.append(f"masked-LM loss {losses[place]:.2f} nats")
     return {
@@ -83,12 +79,12 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
   return [[token(place) for place in word] for word in sequence.words()]
 
 
-def _score(score: float, importance: str) -> str:
+def _score(score: float, unit: str) -> str:
   if score >= token_scorer.ALWAYS_KEPT:
     return "pinned: always kept"
   if score <= token_scorer.ALWAYS_DROPPED:
     return "pinned: dropped first"
-  return f"{score:.3f} {importance_types.get(importance).unit}".rstrip()
+  return f"{score:.3f} {unit}".rstrip()
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

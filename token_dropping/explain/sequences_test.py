@@ -55,10 +55,6 @@ def test_pieces_of_the_same_characters_are_those_of_the_vocabulary():
   )
 
 
-def test_text_without_tokens_has_no_sequence(tokenizer):
-  assert sequences.from_text(" \n", tokenizer, 8) == []
-
-
 @pytest.mark.parametrize(
   ("ids", "spaced"),
   [

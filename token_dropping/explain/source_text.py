@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
@@ -24,12 +25,9 @@ _COPIES = 4
 
 @dataclasses.dataclass(frozen=True)
 class SourceText:
-  """What is explained.
+  """What is explained: where it comes from, the text, whether there was more.
 
-  Attributes:
-    name: where it comes from, for people.
-    sequences: the text; at least one token is not special.
-    cut: whether there was more than the bound allows.
+  At least one token is not special.
   """
 
   name: str
@@ -58,9 +56,9 @@ def from_file(
   """Reads the beginning of a UTF-8 file, as much as is used."""
   limit = _BYTES_PER_TOKEN * max_sequences * _seq_length(run)
   try:
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with files.open_binary(path) as file:
       content = file.read(limit + 1)
-  except tf.errors.OpError as error:
+  except OSError as error:
     raise errors.UserError(
       f"--input must be a readable file. Received: {path!r} "
       f"({errors.first_line(error)})"

@@ -71,9 +71,3 @@ def test_a_file_that_breaks_off_gives_what_it_has(made):
 def test_a_folder_with_nothing_has_no_history(made, tmp_path):
   scores, quantiles = _read(tmp_path / "empty", made[1])
   assert scores.empty and quantiles.empty
-
-
-def test_some_rows_have_the_first_and_the_last():
-  table = pd.DataFrame({"a": range(100)})
-  assert table_history.some_rows(table, 4).a.tolist() == [0, 33, 66, 99]
-  assert table_history.some_rows(table[:2], 4).a.tolist() == [0, 1]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is dropped, shown in TensorBoard at every evaluation."""
 
+import functools
 import os
 import re
 import sys
@@ -57,18 +58,12 @@ class DroppingPictures:
     self._step = trainer.global_step
     self._phases = phases
     self._summary_dir = summary_dir
-    self._sequences = None
-    self._writer = None
 
   def __call__(self, outputs: dict) -> None:
     """Writes what is dropped at this step."""
     del outputs
-    if self._sequences is None:
-      self._sequences = self._read_text()
     if not self._sequences:
       return
-    if self._writer is None:
-      self._writer = tf.summary.create_file_writer(self._summary_dir)
     step = int(self._step.numpy())
     plan = dropping.plan_at(self._phases, step)
     looks = dropping.look(self._encoder, plan, self._sequences)
@@ -78,8 +73,13 @@ class DroppingPictures:
       tf.summary.image(PICTURE, self._picture(computed), step=step)
     self._writer.flush()
 
-  def _read_text(self) -> list[sequences_lib.TextSequence]:
-    """Returns the text; nothing, and a note why, if it cannot be read."""
+  @functools.cached_property
+  def _writer(self) -> tf.summary.SummaryWriter:
+    return tf.summary.create_file_writer(self._summary_dir)
+
+  @functools.cached_property
+  def _sequences(self) -> list[sequences_lib.TextSequence]:
+    """The text; nothing, and a note why, if it cannot be read."""
     vocab_file = self._task.model.encoder.get().vocab_file
     try:
       errors.require(
