@@ -113,9 +113,9 @@ def _network(
   launch.launch(params, "train_and_eval", model_dir)
   best = best_checkpoint.read_scores(params, model_dir)
   run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
-  found = sentence_predictions.predict(run, data_dir, "test")
-  labels = np.array(card["labels"])[np.argmax(found.outputs, axis=-1)]
-  texts = np.array(splits["test"][1])[found.ids]
+  predictions = sentence_predictions.predict(run, data_dir, "test")
+  labels = np.array(card["labels"])[np.argmax(predictions.outputs, axis=-1)]
+  texts = np.array(splits["test"][1])[predictions.ids]
   return best["scores"]["accuracy"], metrics.accuracy_score(texts, labels)
 
 

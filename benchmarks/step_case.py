@@ -49,7 +49,7 @@ class Case:
   >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
   >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
   (76, 256, 0.697)
-  >>> [round(case.mac_ratio(each), 3) for each in (RECOMMENDED, LAYERWISE)]
+  >>> [round(case.mac_ratio(name), 3) for name in (RECOMMENDED, LAYERWISE)]
   [0.528, 0.52]
   """
 

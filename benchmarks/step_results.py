@@ -126,14 +126,14 @@ class Results:
 
   def _of_most(self, name: str, case: step_case.Case) -> dict:
     """Returns what was timed of most contenders, if several times."""
-    found = [
+    timings = [
       record["result"][name]
       for record in self._records.values()
       if record["kind"] == step_jobs.TIMES
       and record["result"]
       and step_case.Case(**record["case"]) == case
     ]
-    return max(found, key=len, default={})
+    return max(timings, key=len, default={})
 
   def alone(self, case: step_case.Case, contender: str) -> dict | None:
     """Returns the memory of a contender, if it was measured."""

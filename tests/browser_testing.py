@@ -35,11 +35,11 @@ document.addEventListener("securitypolicyviolation",
 </script>"""
 _REPORT = """<script>
 (() => {
-  const found = (() => { %s })();
+  const result = (() => { %s })();
   const report = document.createElement("pre");
   report.id = "report";
   report.textContent = JSON.stringify({
-    found, problems,
+    result, problems,
     requests: performance.getEntriesByType("resource").map(e => e.name)});
   document.body.append(report);
 })();
@@ -48,12 +48,12 @@ _REPORT = """<script>
 
 def find_browser() -> str:
   """Returns the path of a browser; skips the test where there is none."""
-  found = next(filter(None, map(shutil.which, _NAMES)), None)
-  if found is None and os.environ.get(REQUIRED):
+  path = next(filter(None, map(shutil.which, _NAMES)), None)
+  if path is None and os.environ.get(REQUIRED):
     pytest.fail(f"{REQUIRED} is set and none of {', '.join(_NAMES)} is there")
-  if found is None:
+  if path is None:
     pytest.skip("needs a browser (Debian: apt install chromium)")
-  return found
+  return path
 
 
 def evaluate(page: str, script: str, folder: pathlib.Path) -> dict:
@@ -65,7 +65,7 @@ def evaluate(page: str, script: str, folder: pathlib.Path) -> dict:
     folder: for the page and the browser's files.
 
   Returns:
-    `found`, what the script returned; `problems`, messages of errors and
+    `result`, what the script returned; `problems`, messages of errors and
     blocked addresses; `requests`, what else was loaded.
   """
   file = folder / "page.html"

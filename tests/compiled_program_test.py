@@ -78,13 +78,13 @@ class CompiledProgram:
   def temporary_bytes(self) -> int:
     """Bytes that are neither arguments, results nor constants."""
     return sum(
-      each.size
-      for each in self._proto.buffer_assignment.buffer_allocations
+      buffer.size
+      for buffer in self._proto.buffer_assignment.buffer_allocations
       if not (
-        each.is_entry_computation_parameter
-        or each.maybe_live_out
-        or each.is_constant
-        or each.is_thread_local
+        buffer.is_entry_computation_parameter
+        or buffer.maybe_live_out
+        or buffer.is_constant
+        or buffer.is_thread_local
       )
     )
 
@@ -92,7 +92,7 @@ class CompiledProgram:
     """Yields the shapes by instruction, and the instructions."""
     for computation in self._proto.hlo_module.computations:
       instructions = computation.instructions
-      shapes = {each.id: each.shape.dimensions for each in instructions}
+      shapes = {i.id: i.shape.dimensions for i in instructions}
       yield shapes, instructions
 
 
@@ -178,12 +178,12 @@ def test_cost_model_counts_what_xla_does(encoder):
 
 @pytest.mark.parametrize(
   ("ratio", "drop_type"),
-  [(1.0, "skip"), *((0.5, each) for each in drop_types.TYPES)],
+  [(1.0, "skip"), *((0.5, kind) for kind in drop_types.TYPES)],
 )
 def test_cost_model_of_ratios_and_types(ratio, drop_type):
   task = _task(token_keep_ratio=ratio, **_drop(drop_type))
-  found = _program_of(ratio, drop_type).macs()
-  assert found == pytest.approx(_step_macs(task), rel=0.02)
+  macs = _program_of(ratio, drop_type).macs()
+  assert macs == pytest.approx(_step_macs(task), rel=0.02)
 
 
 def test_a_schedule_compiles_each_of_its_shapes_once():
@@ -192,10 +192,12 @@ def test_a_schedule_compiles_each_of_its_shapes_once():
 
 def _assert_counts(task, kinds: int) -> None:
   """Compares branches and multiply-adds of a step with those of its kinds."""
-  found = masked_lm_config.schedule_of(task.task_config).kinds
+  kinds_of_steps = masked_lm_config.schedule_of(task.task_config).kinds
   program = _program(task)
-  assert program.branches() == len(found) == kinds
-  expected = sum(multiply_adds.step_macs(SHAPE, kind) for kind in found)
+  assert program.branches() == len(kinds_of_steps) == kinds
+  expected = sum(
+    multiply_adds.step_macs(SHAPE, kind) for kind in kinds_of_steps
+  )
   assert program.macs() == pytest.approx(
     multiply_adds.PASSES * BATCH * expected, rel=0.02
   )

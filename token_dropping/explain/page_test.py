@@ -110,7 +110,7 @@ const seen = token => { const style = getComputedStyle(token);
   return {text: token.textContent, kind: token.className, color: style.color,
           weight: style.fontWeight, tip: token.dataset.tip,
           label: token.getAttribute("aria-label")}; };
-const found = {
+const result = {
   ready: document.documentElement.dataset.ready,
   card: getComputedStyle(text.firstElementChild).backgroundColor,
   tokens: tokens.map(seen),
@@ -118,25 +118,25 @@ const found = {
   charts: [...document.querySelectorAll("svg")].map(
     svg => svg.getBoundingClientRect().height > 50)};
 tokens[2].dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
-found.pointed = tip.hidden ? null : tip.textContent;
+result.pointed = tip.hidden ? null : tip.textContent;
 text.dispatchEvent(new PointerEvent("pointerleave"));
-found.left = tip.hidden;
-found.stops = tokens.filter(token => token.tabIndex === 0).length;
+result.left = tip.hidden;
+result.stops = tokens.filter(token => token.tabIndex === 0).length;
 tokens[0].focus();
 for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"])
   document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", {key, bubbles: true}));
-found.focused = document.activeElement.textContent;
+result.focused = document.activeElement.textContent;
 if (!document.hasFocus())  // a window in the background gets no such events
   document.activeElement.dispatchEvent(
     new FocusEvent("focusin", {bubbles: true}));
-found.focusTip = tip.hidden ? null : tip.textContent;
+result.focusTip = tip.hidden ? null : tip.textContent;
 const shade = document.querySelector("input[value=importance]");
 const background = () => getComputedStyle(tokens[2]).backgroundColor;
-found.plain = background();
+result.plain = background();
 shade.click();
-found.shaded = background();
-return found;
+result.shaded = background();
+return result;
 """
 
 
@@ -166,12 +166,12 @@ def _luminance(color: str) -> float:
 def test_browser_runs_the_page_without_a_problem(seen):
   assert seen["problems"] == []
   assert seen["requests"] == []
-  assert seen["found"]["ready"] == "yes"
-  assert seen["found"]["charts"] == [True] * 4
+  assert seen["result"]["ready"] == "yes"
+  assert seen["result"]["charts"] == [True] * 4
 
 
 def test_browser_shows_kept_dark_and_dropped_pale(seen):
-  tokens, card = seen["found"]["tokens"], seen["found"]["card"]
+  tokens, card = seen["result"]["tokens"], seen["result"]["card"]
   contrast = [_contrast(token["color"], card) for token in tokens]
   _, dropped, kept, partly, *_ = contrast
   assert kept > 15
@@ -190,27 +190,27 @@ def test_browser_shows_kept_dark_and_dropped_pale(seen):
 
 def test_browser_joins_the_pieces_of_words(seen):
   words = ["[CLS]", "unable", "<b>", "the", "[SEP]"]
-  assert seen["found"]["words"] == words
+  assert seen["result"]["words"] == words
 
 
 def test_browser_shows_importance_under_pointer_and_focus(seen):
-  found = seen["found"]
-  assert found["pointed"] == (
+  result = seen["result"]
+  assert result["pointed"] == (
     "##able · kept\nimportance 9.250 nats\nmasked-LM loss 8.00 nats"
   )
-  assert found["left"]
-  assert found["stops"] == 1  # the arrow keys do the rest
-  assert found["focused"] == "un"
-  assert found["focusTip"].startswith("un · dropped\nimportance 2.500 nats")
-  tips = [token["tip"] for token in found["tokens"]]
+  assert result["left"]
+  assert result["stops"] == 1  # the arrow keys do the rest
+  assert result["focused"] == "un"
+  assert result["focusTip"].startswith("un · dropped\nimportance 2.500 nats")
+  tips = [token["tip"] for token in result["tokens"]]
   assert tips[0] == "[CLS] · kept\nimportance pinned: always kept"
   assert tips[3].startswith("<b> · in 50% of the middle layers")
-  assert all(each["label"].endswith(each["tip"]) for each in found["tokens"])
+  assert all(t["label"].endswith(t["tip"]) for t in result["tokens"])
 
 
 def test_browser_shades_by_importance(seen):
-  assert seen["found"]["plain"] == "rgba(0, 0, 0, 0)"
-  assert seen["found"]["shaded"] != seen["found"]["plain"]
+  assert seen["result"]["plain"] == "rgba(0, 0, 0, 0)"
+  assert seen["result"]["shaded"] != seen["result"]["plain"]
 
 
 def test_missing_browser_is_a_failure_where_it_is_required(monkeypatch):
