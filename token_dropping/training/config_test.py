@@ -100,26 +100,15 @@ def test_both_names_give_equal_configs(tmp_path):
   assert one.as_dict() == two.as_dict()
 
 
-def test_no_file_is_the_registered_experiment():
-  params = config.parse(config_testing.flags())
+def test_no_file_and_an_empty_one_are_the_registered_experiment(tmp_path):
+  params = config_testing.parse()
   registered = experiments.get("bert/token_drop")
   assert params.task == registered.task
   assert params.runtime == registered.runtime
-
-
-def test_config_file_may_be_none():
-  flags = config.LaunchFlags("bert/token_drop", config_file=None)
-  assert (
-    config.parse(flags).as_dict()
-    == config.parse(config_testing.flags()).as_dict()
-  )
-
-
-def test_empty_file_changes_nothing(tmp_path):
   path = config_testing.write_file(tmp_path, "# nothing\n")
-  assert config.parse(config_testing.flags(path)).as_dict() == (
-    config.parse(config_testing.flags()).as_dict()
-  )
+  assert config_testing.parse(path).as_dict() == params.as_dict()
+  flags = config.LaunchFlags("bert/token_drop", config_file=None)
+  assert config.parse(flags).as_dict() == params.as_dict()
 
 
 def test_later_files_win_and_the_override_wins_over_all(tmp_path):
@@ -153,18 +142,14 @@ def test_override_is_pairs_or_yaml_or_json(override):
   assert params.task.init_checkpoint == "gs://bucket/ckpt"
 
 
-def test_override_may_be_a_file(tmp_path):
-  path = config_testing.write_file(tmp_path, "trainer: {train_steps: 7}")
-  assert (
-    config.parse(config_testing.flags(override=path)).trainer.train_steps == 7
-  )
-
-
-def test_json_file_is_read(tmp_path):
-  path = config_testing.write_file(
-    tmp_path, '{"trainer": {"train_steps": 7}}', "a.json"
-  )
-  assert config.parse(config_testing.flags(path)).trainer.train_steps == 7
+def test_files_of_yaml_and_json_are_read_and_the_override_may_be_one(tmp_path):
+  for text in ("trainer: {train_steps: 7}", '{"trainer": {"train_steps": 7}}'):
+    path = config_testing.write_file(tmp_path, text)
+    for params in (
+      config_testing.parse(path),
+      config_testing.parse(override=path),
+    ):
+      assert params.trainer.train_steps == 7
 
 
 def test_override_of_a_list():
@@ -174,14 +159,11 @@ def test_override_of_a_list():
   assert list(params.task.model.encoder.any.token_allow_list) == [3, 4]
 
 
-def test_tpu_flag():
-  assert config.parse(config_testing.flags()).runtime.tpu is None
-  assert config.parse(config_testing.flags(tpu="local")).runtime.tpu == "local"
-
-
 def test_override_wins_over_the_tpu_flag_as_in_model_garden():
-  flags = config_testing.flags(tpu="local", override="runtime.tpu=other")
-  assert config.parse(flags).runtime.tpu == "other"
+  assert config_testing.parse().runtime.tpu is None
+  assert config_testing.parse(tpu="local").runtime.tpu == "local"
+  params = config_testing.parse(tpu="local", override="runtime.tpu=other")
+  assert params.runtime.tpu == "other"
 
 
 def test_data_service_flag_is_for_both_data_sets():
@@ -193,24 +175,19 @@ def test_data_service_flag_is_for_both_data_sets():
 # Decay.
 
 
-def test_unset_decay_steps_are_the_train_steps():
-  params = config.parse(config_testing.flags(override="trainer.train_steps=77"))
-  schedule = params.trainer.optimizer_config.learning_rate.polynomial
-  assert schedule.decay_steps == 77
-
-
-def test_set_decay_steps_stay():
-  override = f"trainer.train_steps=77,{RATE}.polynomial.decay_steps=5"
-  params = config.parse(config_testing.flags(override=override))
-  schedule = params.trainer.optimizer_config.learning_rate.polynomial
-  assert schedule.decay_steps == 5
-
-
-def test_unset_total_decay_steps_are_the_train_steps():
-  override = f"trainer.train_steps=77,{RATE}.type=power_linear"
-  params = config.parse(config_testing.flags(override=override))
-  schedule = params.trainer.optimizer_config.learning_rate.power_linear
-  assert schedule.total_decay_steps == 77
+@pytest.mark.parametrize(
+  ("override", "field", "steps"),
+  [
+    ("", "polynomial.decay_steps", 77),
+    (f",{RATE}.polynomial.decay_steps=5", "polynomial.decay_steps", 5),
+    (f",{RATE}.type=power_linear", "power_linear.total_decay_steps", 77),
+  ],
+)
+def test_unset_decay_steps_are_the_train_steps(override, field, steps):
+  params = config_testing.parse(override="trainer.train_steps=77" + override)
+  schedule, name = field.split(".")
+  rate = params.trainer.optimizer_config.learning_rate
+  assert getattr(getattr(rate, schedule), name) == steps
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,11 @@ def _rule(folder) -> str:
   )
 
 
-def test_new_folder_is_fine_and_stays_new(tmp_path):
-  run_dir.check_run_dir(_params(), str(tmp_path / "run"))
-  assert not (tmp_path / "run").exists()
-
-
-def test_folder_without_params_is_fine(tmp_path):
+def test_folder_without_params_is_fine_and_stays_as_it_is(tmp_path):
   (tmp_path / "notes.txt").touch()
-  run_dir.check_run_dir(_params(), str(tmp_path))
+  for folder in (tmp_path, tmp_path / "run"):
+    run_dir.check_run_dir(_params(), str(folder))
+  assert not (tmp_path / "run").exists()
 
 
 def test_make_run_dir_writes_what_reads_back(tmp_path):
@@ -60,32 +57,43 @@ def test_make_run_dir_writes_what_reads_back(tmp_path):
   assert plain_yaml.read_yaml(str(folder / "params.yaml")) == params.as_dict()
 
 
-def test_same_model_is_fine(tmp_path):
+def test_data_training_and_name_may_change(tmp_path):
   run_dir.make_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
-  run_dir.check_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
-
-
-def test_both_names_of_the_experiment_are_one_model(tmp_path):
-  run_dir.make_run_dir(_params(name="bert/token_drop"), str(tmp_path))
-  run_dir.check_run_dir(
-    _params(name="token_drop_bert/pretraining"), str(tmp_path)
-  )
-
-
-def test_data_and_training_may_change(tmp_path):
-  run_dir.make_run_dir(_params(), str(tmp_path))
-  params = _params()
+  params = _params(name="token_drop_bert/pretraining", cls_heads=[HEAD])
+  run_dir.check_run_dir(params, str(tmp_path))
   params.task.train_data.global_batch_size = 32
   params.trainer.train_steps = 99
   run_dir.check_run_dir(params, str(tmp_path))
 
 
-def test_other_size_names_the_field(tmp_path):
-  run_dir.make_run_dir(_params(), str(tmp_path))
-  params = _params({"hidden_size": 16})
-  assert _refused(params, tmp_path) == (
-    f"{_rule(tmp_path)}encoder.any.hidden_size=8. Received: 16"
-  )
+@pytest.mark.parametrize(
+  ("before", "after", "named"),
+  [
+    (
+      {},
+      {"encoder": {"hidden_size": 16}},
+      "encoder.any.hidden_size=8. Received: 16",
+    ),
+    (
+      {},
+      {"encoder": {"importance": {"type": "frequency"}}},
+      "encoder.any.importance.type=mlm_loss. Received: frequency",
+    ),
+    (
+      {"cls_heads": [HEAD]},
+      {"cls_heads": [HEAD | {"inner_dim": 4}]},
+      "cls_heads.0.inner_dim=8. Received: 4",
+    ),
+    (
+      {},
+      {"cls_heads": [HEAD]},
+      "cls_heads.0.activation=None. Received: tanh",
+    ),
+  ],
+)
+def test_another_model_names_the_field(tmp_path, before, after, named):
+  run_dir.make_run_dir(_params(**before), str(tmp_path))
+  assert _refused(_params(**after), tmp_path) == _rule(tmp_path) + named
 
 
 def test_other_encoder_is_refused(tmp_path):
@@ -94,22 +102,6 @@ def test_other_encoder_is_refused(tmp_path):
   params.task.model.encoder.type = "bert"
   assert _refused(params, tmp_path) == (
     f"{_rule(tmp_path)}encoder.any.hidden_activation=gelu. Received: None"
-  )
-
-
-def test_other_head_names_the_field(tmp_path):
-  run_dir.make_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
-  params = _params(cls_heads=[HEAD | {"inner_dim": 4}])
-  assert _refused(params, tmp_path) == (
-    f"{_rule(tmp_path)}cls_heads.0.inner_dim=8. Received: 4"
-  )
-
-
-def test_new_head_is_refused(tmp_path):
-  run_dir.make_run_dir(_params(), str(tmp_path))
-  params = _params(cls_heads=[HEAD])
-  assert _refused(params, tmp_path) == (
-    f"{_rule(tmp_path)}cls_heads.0.activation=None. Received: tanh"
   )
 
 
@@ -123,6 +115,7 @@ def test_new_head_is_refused(tmp_path):
     {"restore_layer": 1},
     {"importance": {"temperature": 0.5}},
     {"importance": {"random_ratio": 0.5}},
+    {"importance": {"type": "mlm_loss"}},  # what it is where it is unset
     {"token_allow_list": [7]},
     {"token_allow_list": None},
     {"token_deny_list": [5, 6]},
@@ -146,38 +139,18 @@ def test_every_free_field_is_a_field():
   assert {*fields, *fields["importance"]} >= run_dir.FREE_FIELDS
 
 
-def test_other_importance_is_refused(tmp_path):
-  run_dir.make_run_dir(_params(), str(tmp_path))
-  run_dir.check_run_dir(_params({"importance": {"type": "mlm_loss"}}), tmp_path)
-  params = _params({"importance": {"type": "frequency"}})
-  assert _refused(params, tmp_path) == (
-    f"{_rule(tmp_path)}encoder.any.importance.type=mlm_loss. "
-    "Received: frequency"
-  )
-
-
 def test_run_from_before_there_were_types_goes_on(tmp_path):
-  tree = _params().as_dict()
+  tree = json.loads(json.dumps(_params().as_dict()))  # tuples become lists
   del tree["task"]["model"]["encoder"]["any"]["importance"]
-  (tmp_path / "params.yaml").write_text(yaml.safe_dump(_plain(tree)))
+  (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
   run_dir.check_run_dir(_params(), str(tmp_path))
-
-
-def _plain(tree):
-  """Returns a config's dictionary as safe YAML, tuples as lists."""
-  return json.loads(json.dumps(tree))
 
 
 def test_tuples_that_model_garden_writes_read_back(tmp_path):
   params = _params({"token_allow_list": (1, 2), "token_deny_list": (0,)})
   train_utils.serialize_config(params, str(tmp_path))
-  written = (tmp_path / "params.yaml").read_text()
-  assert "!!python/tuple" in written
+  assert "!!python/tuple" in (tmp_path / "params.yaml").read_text()
   run_dir.check_run_dir(params, str(tmp_path))
-  other = _params({"token_allow_list": (1, 2), "num_layers": 4})
-  assert _refused(other, tmp_path) == (
-    f"{_rule(tmp_path)}encoder.any.num_layers=3. Received: 4"
-  )
 
 
 @pytest.mark.parametrize("content", ["", "task:\n", "task: 3\n"])
