@@ -25,7 +25,6 @@ from token_dropping.training import progress
 from token_dropping.training import resume
 from token_dropping.training import run_dir
 from token_dropping.training import run_lock
-from token_dropping.training import run_summary
 from token_dropping.training import trainer as trainer_lib
 from token_dropping.training import workers
 
@@ -207,10 +206,8 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
     reporter.eval_outputs,
     best_checkpoint.read_scores(params, model_dir),
   )
-  step = int(trainer.global_step.numpy())
-  checkpoint = tf.train.latest_checkpoint(model_dir)
-  print(run_summary.format_summary(reporter, step, lines, checkpoint))
+  print(reporter.summarize(lines, tf.train.latest_checkpoint(model_dir)))
   scorer = hooks.importance_scorer(trainer.model)
   if scorer is not None:
-    for line in run_summary.format_importance(scorer, hooks.vocab_file()):
+    for line in progress.format_importance(scorer, hooks.vocab_file()):
       print(line)

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run shows while it trains: a bar on a terminal, lines in a pipe."""
+"""What a run shows: a bar on a terminal or lines in a pipe, and a summary."""
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 import orbit
 import tqdm
 
+from token_dropping.dropping.importance import importance_report
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.tasks import hooks
 
 
@@ -102,6 +105,27 @@ class ProgressReporter:
     self._write(f"step {step:>7,}  evaluation: {shown}")
     self._last_time = self._clock()
 
+  def summarize(
+    self, lines: Iterable[tuple[str, str]], checkpoint: str | None
+  ) -> str:
+    """Returns the summary at the end of the run.
+
+    Args:
+      lines: what the task says of it, each a name and a text.
+      checkpoint: path of the latest one.
+    """
+    step = int(self._global_step.numpy())
+    minutes, seconds = divmod(round(self.train_seconds), 60)
+    headline = (
+      f"Trained {self.steps:,} steps, to step {step:,}, in {minutes} min "
+      f"{seconds} s at {self.tokens_per_second:,.0f} tokens/s."
+    )
+    if not self.steps:
+      headline = f"Nothing to train: the run is at step {step:,}."
+    if checkpoint:
+      lines = [*lines, ("checkpoint", checkpoint)]
+    return "\n".join([headline, *(_line(*pair) for pair in lines)])
+
   def _show(self, step: int, steps: int, seconds_left: float) -> None:
     losses = hooks.format_outputs(self._shown.train, self.train_outputs)
     speed = f"{self.train_outputs['tokens_per_second']:,.0f} tokens/s"
@@ -119,6 +143,26 @@ class ProgressReporter:
       self._bar.write(line, file=self._stream)
     else:
       print(line, file=self._stream, flush=True)
+
+
+def format_importance(
+  scorer: token_scorer.TokenScorer, vocab_file: str
+) -> list[str]:
+  """Returns the summary's lines on the most and least important tokens.
+
+  None where scores do not depend on the id alone.
+  """
+  if scorer.scores_by_id() is None:
+    return []
+  most, least = importance_report.ranked_tokens(scorer, vocab_file)
+  return [
+    _line("most important", " ".join(most)),
+    _line("least important", " ".join(least)),
+  ]
+
+
+def _line(name: str, text: str) -> str:
+  return f"  {name:<16} {text}"
 
 
 def _as_floats(outputs: dict) -> dict[str, float]:

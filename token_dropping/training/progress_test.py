@@ -6,6 +6,8 @@ import io
 import pytest
 import tensorflow as tf
 
+from token_dropping.dropping.importance import importance_scorer
+from token_dropping.tasks import experiments
 from token_dropping.tasks import hooks
 from token_dropping.training import progress
 
@@ -83,3 +85,49 @@ def test_a_continued_run_counts_its_own_steps():
 def test_speed_goes_to_tensorboard_with_the_outputs():
   _, outputs = _run(io.StringIO())
   assert outputs["tokens_per_second"] == 5120.0
+
+
+# The summary.
+
+
+def test_lines_of_the_task_stand_between_headline_and_checkpoint():
+  reporter, _ = _run(io.StringIO(), first_step=1000)
+  lines = [("loss", "6.5"), ("f1", "0.9")]
+  assert reporter.summarize(lines, "run/ckpt-1020").splitlines() == [
+    "Trained 20 steps, to step 1,020, in 0 min 3 s at 3,413 tokens/s.",
+    "  loss             6.5",
+    "  f1               0.9",
+    "  checkpoint       run/ckpt-1020",
+  ]
+
+
+def test_a_run_that_was_complete():
+  step = tf.Variable(40)
+  reporter = progress.ProgressReporter(step, 40, 512, SHOWN, io.StringIO())
+  reporter.start()
+  text = "Nothing to train: the run is at step 40."
+  assert reporter.summarize([], None) == text
+
+
+def test_fine_tuning_shows_scores_and_the_best():
+  params = experiments.get("bert/token_drop_glue")
+  params.task.override({"model": {"num_classes": 1}, "metrics": ("f1",)})
+  params.task.validation_data.input_path = "validation.tfrecord"
+  hooks = experiments.hooks_of(params)
+  train, evaluation = {"training_loss": 0.5}, {"validation_loss": 0.75}
+  best = {"scores": {"f1": 0.9}, "step": 1200}
+  assert hooks.summarize({}, {}, None) == []
+  assert hooks.summarize(train, evaluation | {"f1": 0.875}, best) == [
+    ("training", "loss 0.500"),
+    ("validation", "loss 0.750  f1 0.875"),
+    ("best", "f1 0.900  (step 1,200)"),
+  ]
+
+
+def test_importance_lines():
+  scorer = importance_scorer.ImportanceScorer(9, beta=0.0)
+  scorer.update([[5, 6]], [[1.0, 2.0]], [[1.0, 1.0]])
+  assert progress.format_importance(scorer, "") == [
+    "  most important   id 6 id 5",
+    "  least important  id 5 id 6",
+  ]
