@@ -72,8 +72,13 @@ class FinetuneTask:
     checkpoints.restore(items, prefix, source)
 
 
-def with_importance(items: dict, encoder) -> dict:
-  """Adds the importance table to a model's checkpoint items if tokens drop."""
-  if not encoder.drop_plan.drops:
-    return items
-  return items | {"importance": encoder.importance_scorer}
+class FinetuneModel:
+  """Mixed into Model Garden's models: importance is saved if tokens drop."""
+
+  @property
+  def checkpoint_items(self) -> dict:
+    """What to checkpoint beside the model, by name."""
+    encoder, items = self._network, super().checkpoint_items
+    if not encoder.drop_plan.drops:
+      return items
+    return items | {"importance": encoder.importance_scorer}

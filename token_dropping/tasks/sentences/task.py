@@ -55,15 +55,8 @@ class SentenceTaskConfig(
   )
 
 
-class SentenceModel(models.BertClassifier):
+class SentenceModel(finetune_task.FinetuneModel, models.BertClassifier):
   """Model Garden's classifier, whose checkpoints may hold the importance."""
-
-  @property
-  def checkpoint_items(self) -> dict:
-    """What to checkpoint beside the model, by name."""
-    return finetune_task.with_importance(
-      super().checkpoint_items, self._network
-    )
 
 
 @task_factory.register_task_cls(SentenceTaskConfig)

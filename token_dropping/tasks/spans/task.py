@@ -37,15 +37,8 @@ class SpanTaskConfig(
   )
 
 
-class SpanModel(models.BertSpanLabeler):
+class SpanModel(finetune_task.FinetuneModel, models.BertSpanLabeler):
   """Model Garden's span model, whose checkpoints may hold the importance."""
-
-  @property
-  def checkpoint_items(self) -> dict:
-    """What to checkpoint beside the model, by name."""
-    return finetune_task.with_importance(
-      super().checkpoint_items, self._network
-    )
 
 
 @task_factory.register_task_cls(SpanTaskConfig)
