@@ -145,30 +145,31 @@ def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
   np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4)
 
 
-def test_other_vocabulary_is_refused(shared, tmp_path):
-  data = _write_data(tmp_path / "data", [*TOKENS[:-1], "other"])
-  message = _refused(*_from_model(shared, tmp_path / "t.npz", data=data))
-  assert message == (
-    "--data must be made with the vocabulary of --model. Received: "
-    f"{data!r} with 50 tokens, {str(shared / 'run')!r} with 50"
-  )
-
-
-def test_too_long_sequences_are_refused(shared, tmp_path):
-  settings = SETTINGS | {"seq_length": 32}
-  data = _write_data(tmp_path / "data", settings=settings)
-  assert _refused(*_from_model(shared, tmp_path / "t.npz", data=data)) == (
-    "seq_length of --data must be at most max_position_embeddings of --model, "
-    "16. Received: 32"
-  )
-
-
-def test_card_that_does_not_say_is_refused(shared, tmp_path):
-  data = _write_data(tmp_path / "data", settings={"seq_length": 16})
-  assert _refused(*_from_model(shared, tmp_path / "t.npz", data=data)) == (
-    "settings of dataset.json must have max_predictions_per_seq. "
-    f"Received: {data!r} without it"
-  )
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {"tokens": [*TOKENS[:-1], "other"]},
+      "--data must be made with the vocabulary of --model. Received: DATA with "
+      "50 tokens, RUN with 50",
+    ),
+    (
+      {"settings": SETTINGS | {"seq_length": 32}},
+      "seq_length of --data must be at most max_position_embeddings of "
+      "--model, 16. Received: 32",
+    ),
+    (
+      {"settings": {"seq_length": 16}},
+      "settings of dataset.json must have max_predictions_per_seq. Received: "
+      "DATA without it",
+    ),
+  ],
+)
+def test_data_that_do_not_fit_are_refused(shared, tmp_path, changes, message):
+  data = _write_data(tmp_path / "data", **changes)
+  refused = _refused(*_from_model(shared, tmp_path / "t.npz", data=data))
+  message = message.replace("DATA", repr(data))
+  assert refused == message.replace("RUN", repr(str(shared / "run")))
 
 
 def test_folder_that_is_no_model_is_refused(shared, tmp_path):

@@ -281,14 +281,6 @@ def test_misuse_is_one_line_and_writes_nothing(folder, kind):
   assert not (folder / "run").exists()
 
 
-def test_unwritable_model_dir(folder):
-  (folder / "file").write_text("")
-  with pytest.raises(
-    errors.UserError, match="--model_dir must be a writable folder. Received: "
-  ):
-    _launch(folder, model_dir=str(folder / "file" / "run"))
-
-
 def test_model_dir_of_another_model(trained):
   with pytest.raises(
     errors.UserError,
