@@ -124,18 +124,9 @@ def test_bad_numbers_stop_the_run_with_step_and_checkpoint(
   assert _checkpoints(trained) == ["ckpt-4", "ckpt-8"]
 
 
-def test_bad_numbers_are_skipped_and_counted(trained, monkeypatch):
-  fault_testing.write_config(trained, **_until(12, on_bad_numbers="skip"))
-  _spoil(monkeypatch, range(9, 11))
-  fault_testing.launch(trained, trained / "run")
-  found = fault_testing.variables(trained / "run" / "ckpt-12")
-  for name, value in found.items():
-    if value.dtype.kind == "f":
-      assert np.isfinite(value).all(), name
-  assert found["skipped_steps/.ATTRIBUTES/VARIABLE_VALUE"] == 2
-
-
-def test_a_skipped_step_changes_nothing_but_its_number(trained, monkeypatch):
+def test_a_skipped_step_is_counted_and_changes_nothing_else(
+  trained, monkeypatch
+):
   fault_testing.write_config(trained, **_until(10, on_bad_numbers="skip"))
   before = fault_testing.variables(trained / "run" / "ckpt-8")
   _spoil(monkeypatch, range(8, 10))
@@ -149,6 +140,7 @@ def test_a_skipped_step_changes_nothing_but_its_number(trained, monkeypatch):
     "save_counter",
     "skipped_steps",
   }
+  assert after["skipped_steps" + suffix] == 2
 
 
 def test_skipped_steps_are_bounded(trained, monkeypatch):
@@ -210,6 +202,7 @@ def test_truncated_file_names_file_and_record(single):
   assert f"Received: {path}, record 39: " in message
 
 
+@pytest.mark.slow
 def test_file_that_was_truncated_meanwhile_names_file_and_record(trained):
   path = pathlib.Path(_write_late(trained))
   path.write_bytes(path.read_bytes()[:-5])
@@ -243,6 +236,7 @@ def test_a_file_that_vanishes_is_named(trained, monkeypatch):
   assert f"Received: {trained}/train-1, record 0: " in _stopped(trained)
 
 
+@pytest.mark.slow
 def test_an_empty_file_among_others_is_passed_over(single, capsys):
   _write_late(single)
   testing.write_records(single / "train-1", [])
