@@ -104,48 +104,37 @@ def from_json(
   Token dropping has its defaults, and is off where there are too few layers for
   it.
   """
+
+  def require(condition: bool, name: str, rule: str, value) -> None:
+    rule = f"{name} in {source} must be {rule}"
+    errors.require(condition, rule, repr(value))
+
   kind = content.get("model_type")
   classes = content.get("architectures") or [""]
   if kind is None and str(classes[0]).startswith("Bert"):
     kind = "bert"  # the oldest do not say it
-  _require(kind == "bert", f"model_type in {source} must be 'bert'", kind)
+  require(kind == "bert", "model_type", "'bert'", kind)
   for name, fixed in _FIXED.items():
     value = content.get(name, fixed)
-    _require(value == fixed, f"{name} in {source} must be {fixed}", value)
+    require(value == fixed, name, f"{fixed}", value)
+  names = [*_FROM_HIDDEN_ACT]  # a list, since the value may have no hash
   activation = content.get("hidden_act")
-  _require(
-    activation in list(_FROM_HIDDEN_ACT),  # what cannot be a key, too
-    f"hidden_act in {source} must be one of {', '.join(_FROM_HIDDEN_ACT)}",
-    activation,
-  )
+  rule = f"one of {', '.join(names)}"
+  require(activation in names, "hidden_act", rule, activation)
   fields = {"hidden_activation": _FROM_HIDDEN_ACT[activation]}
   for here, there in _SIZES.items():
-    fields[here] = value = content.get(there)
-    _require(
-      type(value) is int and value >= 1,
-      f"{there} in {source} must be a whole number, at least 1",
-      value,
-    )
+    fields[here] = size = content.get(there)
+    is_size = type(size) is int and size >= 1
+    require(is_size, there, "a whole number, at least 1", size)
   for here, there in _FRACTIONS.items():
     if there in content:
       value = content[there]
-      _require(
-        type(value) in (int, float) and 0 <= value < 1,
-        f"{there} in {source} must be in [0, 1)",
-        value,
-      )
+      is_fraction = type(value) in (int, float) and 0 <= value < 1
+      require(is_fraction, there, "in [0, 1)", value)
       fields[here] = float(value)
-  heads = fields["num_attention_heads"]
-  _require(
-    fields["hidden_size"] % heads == 0,
-    f"hidden_size in {source} must be a multiple of num_attention_heads "
-    f"({heads})",
-    fields["hidden_size"],
-  )
+  width, heads = fields["hidden_size"], fields["num_attention_heads"]
+  rule = f"a multiple of num_attention_heads ({heads})"
+  require(width % heads == 0, "hidden_size", rule, width)
   if fields["num_layers"] < 2:
     fields["token_keep_ratio"] = 1.0
   return encoder_config.TokenDropEncoderConfig(**fields)
-
-
-def _require(condition: bool, rule: str, received) -> None:
-  errors.require(condition, rule, repr(received))
