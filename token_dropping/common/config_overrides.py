@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks overrides against a config's dataclasses, then applies them."""
 
+import dataclasses
 import difflib
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 from official.modeling.hyperparams import oneof
 
 from token_dropping.common import errors
+
+Settings = TypeVar("Settings")
 
 
 def apply_overrides(
@@ -41,21 +44,61 @@ def _checked_mapping(
   """Returns the overrides with every value checked and of the field's type."""
   hints = _type_hints(type(config))
   known = set(vars(config)) - set(config.RESERVED_ATTR)
+  check_keys(overrides, known, source, "the experiment", path)
   checked = {}
   for key, value in overrides.items():
-    dotted = path + " ".join(str(key).split())
-    if key not in known:
-      near = nearest(str(key), known, path)
-      raise errors.UserError(
-        f"{source} must use keys of the experiment{near}. "
-        f"Received: {dotted}={errors.shorten(value)}"
-      )
+    dotted = path + key
     if isinstance(config, oneof.OneOfConfig) and key == "type":
       _check_choice(value, known - {"type"}, source, dotted)
     checked[key] = _checked_value(
       getattr(config, key), hints.get(key, Any), value, source, dotted
     )
   return checked
+
+
+def read_settings(
+  settings: type[Settings], tree: Mapping, source: str, whole: str, path=""
+) -> Settings:
+  """Makes a plain dataclass, and those in its fields, of nested dictionaries.
+
+  Args:
+    settings: the dataclass.
+    tree: a value for each field; without one, or with null, a default holds.
+    source: where the values come from, for messages.
+    whole: what the keys are keys of, likewise.
+    path: of the dataclass in the whole, with a dot at its end.
+
+  Raises:
+    UserError: an unknown key, a value of another type, a missing value.
+  """
+  hints, values = typing.get_type_hints(settings), {}
+  check_keys(tree, hints, source, whole, path)
+  for field in dataclasses.fields(settings):
+    value, hint = tree.get(field.name), hints[field.name]
+    default = (field.default, field.default_factory)
+    if value is None and default != (dataclasses.MISSING, dataclasses.MISSING):
+      continue
+    dotted = path + field.name
+    inner = next(filter(dataclasses.is_dataclass, _options(hint)), None)
+    if inner and isinstance(value, Mapping):
+      value = read_settings(inner, value, source, whole, f"{dotted}.")
+    elif not _matches(value, hint):
+      raise _wrong_type(hint, source, dotted, value)
+    values[field.name] = value
+  return settings(**values)
+
+
+def check_keys(
+  tree: Mapping, known, source: str, whole: str, path: str = ""
+) -> None:
+  """Refuses an unknown key and names the nearest; see `read_settings`."""
+  for key, value in tree.items():
+    if key not in known:
+      near, dotted = nearest(str(key), known, path), " ".join(str(key).split())
+      raise errors.UserError(
+        f"{source} must use keys of {whole}{near}. "
+        f"Received: {path}{dotted}={errors.shorten(value)}"
+      )
 
 
 def _type_hints(config_class: type) -> dict:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what keys and values a config accepts."""
 
+import dataclasses
+
 import pytest
 
 from tests import config_testing
@@ -288,3 +290,50 @@ def test_unknown_experiment_is_refused(name):
     "token_drop_bert/pretraining, bert/pretraining, bert/token_drop_glue, "
     f"bert/token_drop_squad. Received: {name!r}"
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Inner:
+  size: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outer:
+  name: str
+  inner: _Inner | None = None
+  values: list[int] = dataclasses.field(default_factory=list)
+
+
+def _read_settings(tree: dict) -> _Outer:
+  return config_overrides.read_settings(_Outer, tree, "a.yaml", "a plan")
+
+
+def test_plain_dataclasses_are_read():
+  assert _read_settings({"name": "x"}) == _Outer("x")
+  tree = {"name": "x", "inner": {"size": 2}, "values": None}
+  assert _read_settings(tree) == _Outer("x", _Inner(2))
+
+
+@pytest.mark.parametrize(
+  ("tree", "message"),
+  [
+    ({}, "a.yaml: name must be a string. Received: None"),
+    (
+      {"name": "x", "inner": [1]},
+      "a.yaml: inner must be a mapping or null. Received: [1]",
+    ),
+    (
+      {"name": "x", "inner": {"size": "1"}},
+      "a.yaml: inner.size must be an integer. Received: '1'",
+    ),
+    (
+      {"name": "x", "inner": {"sizes": 1}},
+      "a.yaml must use keys of a plan; the nearest is inner.size. "
+      "Received: inner.sizes=1",
+    ),
+  ],
+)
+def test_wrong_settings(tree, message):
+  with pytest.raises(errors.UserError) as caught:
+    _read_settings(tree)
+  assert str(caught.value) == message

@@ -12,7 +12,6 @@ how to read the report.
 
 import importlib
 import os
-import types
 
 from absl import flags
 
@@ -31,11 +30,7 @@ _FLAGS = (
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the command's flags.
-
-  Args:
-    values: where; default the program's own flags.
-  """
+  """Defines the command's flags."""
   for name, text in _FLAGS:
     flags.DEFINE_string(name, "", text, flag_values=values)
   flags.DEFINE_integer(
@@ -52,21 +47,6 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
-def _load_session() -> types.ModuleType:
-  """Imports TensorFlow and the rest, once the flags are known to be there.
-
-  Raises:
-    UserError: a package of the extra is not installed.
-  """
-  try:
-    return importlib.import_module("token_dropping.study.session")
-  except ImportError as error:
-    raise errors.UserError(
-      "the report needs matplotlib: pip install 'token-dropping[study]'. "
-      f"Received: {error}"
-    ) from error
-
-
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
   if argv[1:]:
@@ -75,14 +55,20 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   for name in ("plan", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  study = _load_session().open_study(
-    values.plan,
-    data_dir=values.data_dir or os.path.join(values.output_dir, "data"),
-    output_dir=values.output_dir,
-    results_dir=values.results_dir
-    or os.path.join(values.output_dir, "results"),
-    jobs_at_once=values.jobs,
+  try:  # TensorFlow and the rest, once the flags are known to be there
+    session = importlib.import_module("token_dropping.study.session")
+  except ImportError as error:
+    raise errors.UserError(
+      "the report needs matplotlib: pip install 'token-dropping[study]'. "
+      f"Received: {error}"
+    ) from error
+  folder = values.output_dir
+  folders = session.runs.Folders(
+    values.data_dir or os.path.join(folder, "data"),
+    folder,
+    values.results_dir or os.path.join(folder, "results"),
   )
+  study = session.Session(values.plan, folders, values.jobs)
   if not values.report_only:
     study.run()
   print(study.report())

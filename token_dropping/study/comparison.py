@@ -20,11 +20,7 @@ TIMES = ("time", "seconds")
 
 
 def with_time(result: dict) -> dict:
-  """Returns a result whose curve has `time`, and with `step_time`.
-
-  Args:
-    result: what `measurements.measure` returned.
-  """
+  """Returns a result of `measurements.measure` with `time` and `step_time`."""
   clock = "seconds" if result["machine"]["gpus"] else "cpu_seconds"
   curve = [point | {"time": point[clock]} for point in result["curve"]]
   return result | {"curve": curve, "step_time": result[f"step_{clock}"]}
@@ -33,12 +29,7 @@ def with_time(result: dict) -> dict:
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
   """Returns where a curve first comes down to a loss; `None`: nowhere.
 
-  Args:
-    curve: points with `loss` and the axis, in order.
-    loss: in nats.
-    axis: one of `AXES`.
-
-  Example:
+  The curve has points with `loss` and the axis, in order.
 
   >>> curve = [{"step": 10, "loss": 5.0}, {"step": 20, "loss": 3.0}]
   >>> reach(curve, 4.5, "step"), reach(curve, 2.0, "step")
@@ -58,14 +49,7 @@ def reach(curve: list[dict], loss: float, axis: str) -> float | None:
 def share_of_dense(curve: list[dict], dense: list[dict], axis: str) -> float:
   """Returns what a variant takes to a loss over what dense takes to it.
 
-  Args:
-    curve: of the variant.
-    dense: of dense, with the same seed.
-    axis: one of `AXES`.
-
-  Returns:
-    At dense's final loss, if the variant reaches it; else at the variant's
-    final loss.
+  The loss is dense's final one, if the variant reaches it; else the variant's.
   """
   reached = reach(curve, dense[-1]["loss"], axis)
   if reached is not None:
@@ -138,12 +122,7 @@ def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
 
 
 def same_machine(one: dict, other: dict) -> bool:
-  """Whether the times of two results may be compared.
-
-  Args:
-    one: what `measurements.measure` returned.
-    other: the same.
-  """
+  """Whether the times of two results may be compared."""
   first, second = one["machine"], other["machine"]
   # Its size says little, and differs by what a system keeps for itself.
   return first | {"memory_gib": 0} == second | {"memory_gib": 0}

@@ -12,10 +12,6 @@ from token_dropping.study import plan as plans
 def prepare(plan: plans.Plan, data_dir: str) -> None:
   """Makes the records of a plan that says how; they may be there already.
 
-  Args:
-    plan: the plan.
-    data_dir: folder that its data lie in.
-
   Raises:
     UserError: they cannot be made.
   """
@@ -44,17 +40,17 @@ def settings_flags(
       several; what has a colon, such as `gensim:enwiki` or `gs://`, is not.
     data_dir: the folder.
 
-  >>> settings_flags({"input": "a.txt", "seed": 1}, ("input",), "data")
-  ['--input=data/a.txt', '--seed=1']
+  >>> settings_flags({"input": "a.txt,gs://b/c", "seed": 1}, ("input",), "data")
+  ['--input=data/a.txt,gs://b/c', '--seed=1']
   """
+
+  def below(paths: str) -> str:
+    return ",".join(
+      path if ":" in path else os.path.join(data_dir, path)
+      for path in paths.split(",")
+    )
+
   return [
-    f"--{name}={_below(data_dir, value) if name in files else value}"
+    f"--{name}={below(value) if name in files else value}"
     for name, value in settings.items()
   ]
-
-
-def _below(folder: str, paths: str) -> str:
-  return ",".join(
-    path if ":" in path else os.path.join(folder, path)
-    for path in paths.split(",")
-  )

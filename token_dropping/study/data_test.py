@@ -9,7 +9,7 @@ from token_dropping.study import plan as plans
 
 
 def _plan(source: plans.DataSource | None) -> plans.Plan:
-  return plans.Plan("some", "bert/token_drop", {}, "dense", (1,), data=source)
+  return plans.Plan("bert/token_drop", {}, "dense", [1], data=source)
 
 
 @pytest.mark.parametrize("source", [None, plans.DataSource()])
@@ -27,10 +27,3 @@ def test_what_cannot_be_made_is_one_line(tmp_path):
     "Received: error: "
   )
   assert str(tmp_path / "none.txt") in str(caught.value)
-
-
-def test_paths_lie_below_the_folder_unless_they_say_where():
-  found = data.settings_flags(
-    {"input": "a.txt,gs://b/c.txt,gensim:enwiki"}, ("input",), "data"
-  )
-  assert found == ["--input=data/a.txt,gs://b/c.txt,gensim:enwiki"]

@@ -29,11 +29,8 @@ from token_dropping.training import launch
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 
-def check(part: plans.Downstream) -> None:
+def check_plan(part: plans.Downstream) -> None:
   """Checks settings and keys; what depends on a run is checked with it.
-
-  Args:
-    part: of the plan.
 
   Raises:
     UserError: the first rule that is broken.
@@ -54,14 +51,14 @@ def check(part: plans.Downstream) -> None:
     raise errors.UserError(f"{path}.data: {error}") from error
 
 
-def identity(part: plans.Downstream) -> dict:
-  """Returns what decides about scores, beside the run, of JSON values.
-
-  Args:
-    part: of the plan.
-  """
+def identity(part: plans.Downstream, run: runs.Run) -> dict:
+  """Returns what decides about the scores of a run, of JSON values."""
   files = [plain_yaml.read_yaml(path) for path in part.config_files]
-  return dataclasses.asdict(part) | {"config_files": files}
+  return {
+    "run": run.identity,
+    **dataclasses.asdict(part),
+    "config_files": files,
+  }
 
 
 def commands(
@@ -69,14 +66,11 @@ def commands(
 ) -> tuple[tuple[str, ...], ...]:
   """Returns what prepares the data for a run and fine-tunes it with each seed.
 
-  Args:
-    part: of the plan.
-    run: its pretraining is complete when they are run.
-    data_dir: folder that the data lie in.
+  The pretraining must be complete when they are run.
   """
-  python = (sys.executable, "-m")
   prepare = (
-    *python,
+    sys.executable,
+    "-m",
     "token_dropping.data.finetune",
     *data.settings_flags(part.data, _FILES, data_dir),
     f"--pretrained={run.model_dir}",
@@ -92,38 +86,32 @@ def commands(
 def measure(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns what the best checkpoints score on the validation data.
 
-  Args:
-    part: of the plan.
-    run: whose fine-tunings are complete.
-
   Returns:
     `downstream`, the median over seeds of the leading score;
     `downstream_scores`, for each fine-tuning its `seed` and scores by name.
   """
-  found = []
+  all_scores = []
   for seed in _seeds(part, run):
     params = launch.prepare(_flags(part, run, seed))
     best = best_checkpoint.read_scores(params, _model_dir(run, seed))
-    found.append((seed, best["scores"]))
-  leading = [next(iter(scores.values())) for _, scores in found]
+    all_scores.append({"seed": seed, **best["scores"]})
+  leading = [list(scores.values())[1] for scores in all_scores]
   return {
     "downstream": statistics.median(leading),
-    "downstream_scores": [{"seed": seed, **each} for seed, each in found],
+    "downstream_scores": all_scores,
   }
 
 
-def _seeds(part: plans.Downstream, run: runs.Run) -> tuple[int, ...]:
-  return (run.seed,) if part.seeds is None else part.seeds
+def _seeds(part: plans.Downstream, run: runs.Run) -> list[int]:
+  return [run.seed] if part.seeds is None else part.seeds
 
 
-def _flags(
-  part: plans.Downstream, run: runs.Run, seed: int
-) -> config.LaunchFlags:
+def _flags(part, run: runs.Run, seed: int) -> config.LaunchFlags:
   own = {"task.data_dir": _folder(run, "data"), "task.seed": seed}
   overrides = plans.merge(part.overrides, plans.nest(own))
   return config.LaunchFlags(
     experiment=part.experiment,
-    config_file=list(part.config_files),
+    config_file=part.config_files,
     params_override=json.dumps(overrides),
     pretrained=run.model_dir,
   )

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the fine-tuning after each run: refusals and commands."""
 
-import dataclasses
 import json
 import types
 
@@ -18,6 +17,14 @@ DATA = {
   "train_file": "train.tsv",
   "validation_file": "validation.tsv",
 }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  """The first run of the tiny plan, of seed 1."""
+  folder = tmp_path_factory.mktemp("downstream")
+  plan = plans.read_plan(study_testing.write_plan(folder))
+  return runs.expand(plan, study_testing.folders(folder))[0]
 
 
 @pytest.mark.parametrize(
@@ -41,15 +48,13 @@ DATA = {
 )
 def test_wrong_parts(part, message):
   with pytest.raises(errors.UserError) as caught:
-    downstream.check(part)
+    downstream.check_plan(part)
   assert str(caught.value).startswith(message)
 
 
-def test_commands(tmp_path):
-  path = study_testing.write_plan(tmp_path)
-  run, _ = runs.expand(plans.read(path), study_testing.folders(tmp_path))
-  part = plans.Downstream(DATA, config_files=("some.yaml",))
-  downstream.check(part)
+def test_commands(run):
+  part = plans.Downstream(DATA, config_files=["some.yaml"])
+  downstream.check_plan(part)
   prepare, train = downstream.commands(part, run, "files")
   assert prepare[2] == "token_dropping.data.finetune"
   assert set(prepare[3:]) == {
@@ -69,42 +74,40 @@ def test_commands(tmp_path):
   assert train[7] == f"--model_dir={run.folder}/downstream/model_seed_1"
 
 
-def test_a_fine_tuning_for_each_seed(tmp_path):
-  path = study_testing.write_plan(tmp_path)
-  run, _ = runs.expand(plans.read(path), study_testing.folders(tmp_path))
-  part = plans.Downstream(DATA, seeds=(5, 7))
+def test_a_fine_tuning_for_each_seed(run):
+  part = plans.Downstream(DATA, seeds=[5, 7])
   _, *trainings = downstream.commands(part, run, "files")
   for seed, train in zip((5, 7), trainings, strict=True):
     assert f'"seed": {seed}' in train[-3]
     assert train[-2].endswith(f"/downstream/model_seed_{seed}")
 
 
-def test_the_median_counts(tmp_path, monkeypatch):
-  path = study_testing.write_plan(tmp_path)
-  run, _ = runs.expand(plans.read(path), study_testing.folders(tmp_path))
+def test_the_median_counts(run, monkeypatch):
   scores = {1: 0.7, 2: 0.5, 3: 0.6}
 
-  def read_best(params, model_dir):
+  def prepare(flags):
+    task = json.loads(flags.params_override)["task"]
+    return types.SimpleNamespace(task=types.SimpleNamespace(**task))
+
+  def read_scores(params, model_dir):
     assert model_dir.endswith(f"model_seed_{params.task.seed}")
     return {"scores": {"accuracy": scores[params.task.seed]}}
 
-  monkeypatch.setattr(downstream.launch, "prepare", _params)
-  monkeypatch.setattr(downstream.best_checkpoint, "read_scores", read_best)
-  found = downstream.measure(plans.Downstream(DATA, seeds=(1, 2, 3)), run)
-  assert found["downstream"] == 0.6
-  assert found["downstream_scores"][1] == {"seed": 2, "accuracy": 0.5}
+  monkeypatch.setattr(downstream.launch, "prepare", prepare)
+  monkeypatch.setattr(downstream.best_checkpoint, "read_scores", read_scores)
+  result = downstream.measure(plans.Downstream(DATA, seeds=[1, 2, 3]), run)
+  assert result["downstream"] == 0.6
+  assert result["downstream_scores"][1] == {"seed": 2, "accuracy": 0.5}
 
 
-def _params(flags) -> types.SimpleNamespace:
-  task = json.loads(flags.params_override)["task"]
-  return types.SimpleNamespace(task=types.SimpleNamespace(**task))
-
-
-def test_a_score_knows_its_settings_not_their_files(tmp_path):
+def test_a_score_knows_its_settings_not_their_files(run, tmp_path):
   (tmp_path / "a.yaml").write_text("task: {epochs: 2.0}")
-  part = plans.Downstream(DATA, config_files=(str(tmp_path / "a.yaml"),))
-  found = downstream.identity(part)
-  assert found["config_files"] == [{"task": {"epochs": 2.0}}]
-  assert found["data"] == DATA
-  several = dataclasses.replace(part, seeds=(1, 2))
-  assert downstream.identity(several) == found | {"seeds": (1, 2)}
+  part = plans.Downstream(DATA, config_files=[str(tmp_path / "a.yaml")])
+  assert downstream.identity(part, run) == {
+    "run": run.identity,
+    "data": DATA,
+    "experiment": "bert/token_drop_glue",
+    "config_files": [{"task": {"epochs": 2.0}}],
+    "overrides": {},
+    "seeds": None,
+  }

@@ -31,11 +31,7 @@ Scalars = dict[str, dict[int, float]]
 
 
 def measure(run: runs.Run, cores: int) -> dict:
-  """Reads what a run left in its folder.
-
-  Args:
-    run: a run that is complete.
-    cores: that it could use.
+  """Reads what a complete run left in its folder; it could use some cores.
 
   Returns:
     `variant`, `seed`; `train_steps`; `curve`, a list with what each evaluation
@@ -80,13 +76,7 @@ def measure(run: runs.Run, cores: int) -> dict:
 def curve(
   trained: Scalars, evaluated: Scalars, macs: Callable[[int], int]
 ) -> list[dict]:
-  """Returns a point for each evaluation.
-
-  Args:
-    trained: scalars of training.
-    evaluated: scalars of evaluation.
-    macs: multiply-adds of training up to a step.
-  """
+  """Returns a point for each evaluation; `macs` is of training up to a step."""
   return [
     {
       "step": step,

@@ -59,10 +59,10 @@ def _line(panel, curves: list, axis: str, value: str, name: str, index) -> None:
   points = list(zip(*curves, strict=False))  # of all seeds, by evaluation
   x = [scale * statistics.fmean(p[axis] for p in point) for point in points]
   y = [[p[value] for p in point] for point in points]
-  means = [statistics.fmean(each) for each in y]
+  means = [statistics.fmean(values) for values in y]
   panel.plot(x, means, style, color=color, label=name, linewidth=1.3)
   if len(curves) > 1:
-    low, high = [min(each) for each in y], [max(each) for each in y]
+    low, high = list(map(min, y)), list(map(max, y))
     panel.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
 
 

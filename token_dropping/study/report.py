@@ -1,24 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a study: JSON, Markdown and a page."""
+"""The report of a study: JSON, Markdown and a page that needs no other file."""
 
+import html
 import os
+import re
 
 from token_dropping.common import files
 from token_dropping.common import provenance
 from token_dropping.study import comparison
-from token_dropping.study import page
 from token_dropping.study import plan as plans
 from token_dropping.study import plots
 from token_dropping.study import tables
 
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 80em;
+  padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: 1em 0; display: block;
+  overflow-x: auto; }
+th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #ccc;
+  text-align: right; }
+th:first-child, td:first-child, .words td { text-align: left; }
+svg { max-width: 100%; height: auto; }
+"""
+
 
 def write(
-  plan: plans.Plan, results: list[dict], text: dict, folder: str
+  name: str, plan: plans.Plan, results: list[dict], text: dict, folder: str
 ) -> str:
   """Writes `study.json`, `study.md` and `study.html`.
 
   Args:
-    plan: the plan.
+    name: of the study.
+    plan: what was to be trained.
     results: of the runs that are complete, in the plan's order.
     text: what `text_losses.measure` returned; empty: not measured yet.
     folder: where to write.
@@ -31,20 +44,38 @@ def write(
   timed = list(map(comparison.with_time, results))
   rows = comparison.compare(timed, plan.dense, order)
   path = os.path.join(folder, "study")
-  content = {"plan": plan.name, "dense": plan.dense, "text": text}
+  content = {"plan": name, "dense": plan.dense, "text": text}
   content |= {"variants": rows, "runs": results}
   files.write_json(f"{path}.json", content)
-  found = [tables.main_table(rows), tables.time_table(rows)]
+  main = tables.make_table(tables.MAIN, rows)
+  times = tables.make_table(tables.TIME, rows)
   notes = _notes(plan, results, text)
-  whole = "\n\n".join([*map(tables.markdown, found), *notes])
-  with open(f"{path}.md", "w", encoding="utf-8") as file:
-    file.write(whole + "\n")
-  picture = plots.draw(timed, order, text)
-  dropped = tables.dropped_table(results, order)
-  title = f"Study {plan.name}"
-  with open(f"{path}.html", "w", encoding="utf-8") as file:
-    file.write(page.render(title, notes, found, picture, dropped))
+  whole = "\n\n".join([tables.markdown(main), tables.markdown(times), *notes])
+  files.write(f"{path}.md", whole + "\n")
+  elements = [
+    f"<h1>{html.escape(f'Study {name}')}</h1>",
+    tables.to_html(main),
+    plots.draw(timed, order, text),
+    *(f"<p>{_with_code(note)}</p>" for note in notes),
+    tables.to_html(times),
+    "<h2>What was dropped</h2>",
+    tables.to_html(tables.dropped_table(results, order), "words"),
+  ]
+  files.write(f"{path}.html", _page(f"Study {name}", elements))
   return whole
+
+
+def _page(title: str, elements: list[str]) -> str:
+  return (
+    '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+    f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+    + "\n".join(elements)
+    + "\n</body>\n</html>\n"
+  )
+
+
+def _with_code(note: str) -> str:
+  return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(note))
 
 
 def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
@@ -67,14 +98,9 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
       f"{'not known' if pairs is None else format(pairs, '.3f')} "
       f"({text['note']})."
     )
-  return notes + [f"{line}." for line in origins(results)]
-
-
-def origins(results: list[dict]) -> list[str]:
-  """Returns the machines, commits and days that results come from."""
-  found = {
+  origins = {
     f"{provenance.describe(result['machine'])}, commit {result['commit']}, "
-    f"{result['date']}"
+    f"{result['date']}."
     for result in results
   }
-  return sorted(found)
+  return notes + sorted(origins)

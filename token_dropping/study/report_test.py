@@ -12,11 +12,10 @@ from token_dropping.study import report
 
 TEXT = {"unigram_loss": 6.2, "bigram_loss": 4.4, "note": "a = 10"}
 PLAN = plans.Plan(
-  name="some",
   experiment="bert/token_drop",
-  variants={n: plans.Variant(n, {}, (1, 2)) for n in ("dense", "drop")},
+  variants={n: plans.Variant(n, {}, [1, 2]) for n in ("dense", "drop")},
   dense="dense",
-  seeds=(1, 2),
+  seeds=[1, 2],
 )
 RESULTS = [
   study_testing.result("dense", 1, [6.0, 4.0, 3.0]),
@@ -28,7 +27,7 @@ RESULTS = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("report")
-  report.write(PLAN, RESULTS, TEXT, str(path))
+  report.write("some", PLAN, RESULTS, TEXT, str(path))
   return path
 
 
@@ -75,13 +74,13 @@ def test_page_needs_no_other_file(folder):
 
 
 def test_same_results_same_page(folder, tmp_path):
-  report.write(PLAN, RESULTS, TEXT, str(tmp_path))
+  report.write("some", PLAN, RESULTS, TEXT, str(tmp_path))
   assert (tmp_path / "study.html").read_bytes() == (
     folder / "study.html"
   ).read_bytes()
 
 
 def test_no_result_yet(tmp_path):
-  text = report.write(PLAN, [], {}, str(tmp_path))
+  text = report.write("some", PLAN, [], {}, str(tmp_path))
   assert "0 of 4 runs." in text
   assert (tmp_path / "study.html").exists()

@@ -25,13 +25,7 @@ _PATHS = ("input_path", "table_file", "vocab_file")
 
 @dataclasses.dataclass(frozen=True)
 class Folders:
-  """Where a study reads and writes.
-
-  Attributes:
-    data: what the plan's data lie below.
-    output: of the report and, in `runs`, of the runs.
-    results: of what was measured, a small file a run.
-  """
+  """Where a study reads data, writes runs and report, and keeps results."""
 
   data: str
   output: str
@@ -43,12 +37,9 @@ class Run:
   """One training.
 
   Attributes:
-    variant: its name.
-    seed: int.
     folder: of everything that it writes but its result.
-    params: its config.
     identity: what decides about its result, of JSON values.
-    command: that trains it.
+    command: what trains it.
   """
 
   variant: str
@@ -72,10 +63,6 @@ class Run:
 def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
   """Returns the runs in their order: seed by seed, the variants as planned.
 
-  Args:
-    plan: the plan.
-    folders: where to read and write.
-
   Raises:
     UserError: a variant that `token_dropping.train` would refuse.
   """
@@ -88,11 +75,8 @@ def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
   ]
 
 
-def check(run: Run) -> None:
+def check_trainable(run: Run) -> None:
   """Checks what only training needs: devices, and records that fit.
-
-  Args:
-    run: the run.
 
   Raises:
     UserError: there are none, or they do not fit its config.
@@ -104,35 +88,28 @@ def check(run: Run) -> None:
     raise errors.UserError(f"variants.{run.variant}: {error}") from error
 
 
-def _run(
-  plan: plans.Plan,
-  variant: plans.Variant,
-  seed: int,
-  folders: Folders,
-  fingerprints: dict,
-) -> Run:
-  values = _flags(plan, variant, seed, folders)
+def _run(plan, variant, seed: int, folders, fingerprints: dict) -> Run:
+  flags = _flags(plan, variant, seed, folders)
   try:
-    params = launch.prepare(values)
+    params = launch.prepare(flags)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{variant.name}: {error}") from error
-  folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
-  paths = str(
-    [params.task.train_data.input_path, params.task.validation_data.input_path]
-  )
+  task = params.task
+  paths = str([task.train_data.input_path, task.validation_data.input_path])
   if paths not in fingerprints:
     fingerprints[paths] = fingerprint(params)
+  folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
   return Run(
     variant.name,
     seed,
     folder,
     params,
     _identity(plan.experiment, params) | {"data": fingerprints[paths]},
-    command(values, os.path.join(folder, "model")),
+    command(flags, os.path.join(folder, "model")),
   )
 
 
-def _flags(plan, variant, seed, folders: Folders) -> config.LaunchFlags:
+def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:
   overrides = plans.merge(plan.overrides, variant.overrides)
   if plan.data is not None:
     folder = os.path.join(folders.data, plan.data.folder)
@@ -145,27 +122,22 @@ def _flags(plan, variant, seed, folders: Folders) -> config.LaunchFlags:
   overrides = plans.merge(overrides, plans.nest(seeds))
   return config.LaunchFlags(
     experiment=plan.experiment,
-    config_file=list(plan.config_files),
+    config_file=plan.config_files,
     params_override=json.dumps(overrides),
   )
 
 
-def command(values: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
-  """Returns the command that trains and evaluates.
-
-  Args:
-    values: flags of `token_dropping.train`.
-    model_dir: folder of the run.
-  """
-  pretrained = [f"--pretrained={values.pretrained}"] * bool(values.pretrained)
+def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
+  """Returns the command that trains and evaluates."""
+  pretrained = [f"--pretrained={flags.pretrained}"] * bool(flags.pretrained)
   return (
     sys.executable,
     "-m",
     "token_dropping.train",
-    f"--experiment={values.experiment}",
+    f"--experiment={flags.experiment}",
     *pretrained,
-    *(f"--config_file={path}" for path in values.config_file),
-    f"--params_override={values.params_override}",
+    *(f"--config_file={path}" for path in flags.config_file),
+    f"--params_override={flags.params_override}",
     f"--model_dir={model_dir}",
     f"--mode={_MODE}",
   )
@@ -183,15 +155,14 @@ def _identity(experiment: str, params: cfg.ExperimentConfig) -> dict:
 def _changed(default, value, path: str = "") -> dict:
   """Returns the leaves that differ from a default, by dotted path."""
   if isinstance(default, dict) and isinstance(value, dict):
-    found = {}
-    for key, each in value.items():
+    leaves = {}
+    for key, item in value.items():
       dotted = f"{path}.{key}" if path else key
-      found |= _changed(default.get(key), each, dotted)
-    return found
-  if isinstance(value, tuple):
-    value = list(value)
-  if isinstance(default, tuple):
-    default = list(default)
+      leaves |= _changed(default.get(key), item, dotted)
+    return leaves
+  default, value = (
+    list(item) if isinstance(item, tuple) else item for item in (default, value)
+  )
   if value == default:
     return {}
   if path.rsplit(".", 1)[-1] in _PATHS and isinstance(value, str):
@@ -204,8 +175,8 @@ def fingerprint(params: cfg.ExperimentConfig) -> str:
 
   Of prepared records what `dataset.json` says, of others their sizes.
   """
-  task, content = params.task, []
-  for data in (task.train_data, task.validation_data):
+  content = []
+  for data in (params.task.train_data, params.task.validation_data):
     card = dataset_card.read_card(data)
     content.append(_sizes(data) if card is None else card.get("files"))
   return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

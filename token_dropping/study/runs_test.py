@@ -8,16 +8,16 @@ import pytest
 
 from tests import study_testing
 from token_dropping.common import errors
-from token_dropping.common import result_file
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
+from token_dropping.training import grid
 
 STUDIES = pathlib.Path(__file__).parents[2] / "studies"
 
 
 def _expand(folder, **changes) -> list[runs.Run]:
   path = study_testing.write_plan(folder, **changes)
-  return runs.expand(plans.read(path), study_testing.folders(folder))
+  return runs.expand(plans.read_plan(path), study_testing.folders(folder))
 
 
 def test_seed_by_seed_in_the_order_of_the_plan(tmp_path):
@@ -57,9 +57,9 @@ def test_identity_knows_records_not_folders(tmp_path):
     file.write(b"more")
   path = str(tmp_path / "two" / "tiny.yaml")
   more, _ = runs.expand(
-    plans.read(path), study_testing.folders(tmp_path / "two")
+    plans.read_plan(path), study_testing.folders(tmp_path / "two")
   )
-  assert result_file.first_difference(one.identity, more.identity).startswith(
+  assert grid.first_difference(one.identity, more.identity).startswith(
     "data is "
   )
 
@@ -99,7 +99,7 @@ def test_a_wrong_variant_is_named(tmp_path, override, message):
   "name", ["quick", "quality", "quality_long", "quality_post_norm"]
 )
 def test_plans_of_the_project(tmp_path, name):
-  plan = plans.read(str(STUDIES / f"{name}.yaml"))
+  plan = plans.read_plan(str(STUDIES / f"{name}.yaml"))
   found = runs.expand(plan, study_testing.folders(tmp_path))
   assert found[0].variant == plan.dense
   for run in found:

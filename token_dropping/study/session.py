@@ -5,148 +5,129 @@ import os
 import time
 
 from token_dropping.common import errors
-from token_dropping.common import result_file
 from token_dropping.study import data
 from token_dropping.study import downstream
-from token_dropping.study import jobs
 from token_dropping.study import measurements
 from token_dropping.study import plan as plans
 from token_dropping.study import report
 from token_dropping.study import runs
 from token_dropping.study import text_losses
+from token_dropping.training import grid
+from token_dropping.training import grid_processes
 from token_dropping.training import run_lock
 
 _FLAG = "--results_dir"
+_SCORING = ".downstream"  # in the names of results
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
-
-
-def open_study(
-  plan: str, data_dir: str, output_dir: str, results_dir: str, jobs_at_once: int
-) -> "Session":
-  """Reads a plan and what there is of its results.
-
-  Args:
-    plan: path of the YAML file.
-    data_dir: folder that the plan's data lie in.
-    output_dir: of the runs and the report.
-    results_dir: of the results.
-    jobs_at_once: how many runs at once.
-
-  Raises:
-    UserError: as `Session`.
-  """
-  folders = runs.Folders(data_dir, output_dir, results_dir)
-  return Session(plans.read(plan), folders, jobs_at_once)
 
 
 class Session:
   """A study, as far as it has come.
 
-  Args:
-    plan: what to train.
-    folders: where to read and write.
-    jobs_at_once: how many runs at once.
-
   Raises:
     UserError: a wrong plan, data that are not there, results of other runs.
   """
 
-  def __init__(
-    self, plan: plans.Plan, folders: runs.Folders, jobs_at_once: int
-  ):
-    self._plan, self._folders = plan, folders
-    self._cores = jobs.shares(jobs_at_once)
-    if plan.downstream is not None:
-      downstream.check(plan.downstream)
-    data.prepare(plan, folders.data)
-    self._runs = runs.expand(plan, folders)
-    self._text = result_file.read(*self._text_key(), _FLAG) or {}
-    self._results = self._read_results("", lambda run: run.identity)
-    self._scores = {}
-    if plan.downstream is not None:
-      self._scores = self._read_results(".downstream", self._fine_tuning)
+  def __init__(self, plan_file: str, folders: runs.Folders, jobs_at_once: int):
+    self._plan, self._folders = plans.read_plan(plan_file), folders
+    self._title = os.path.splitext(os.path.basename(plan_file))[0]
+    self._cores = grid_processes.share_cores(jobs_at_once)
+    if self._plan.downstream is not None:
+      downstream.check_plan(self._plan.downstream)
+    data.prepare(self._plan, folders.data)
+    self._runs = runs.expand(self._plan, folders)
+    self._text = self._text_losses()
+    self._trainings = {run.name: self._training(run) for run in self._runs}
+    self._scorings = {}
+    if self._plan.downstream is not None:
+      self._scorings = {run.name: self._scoring(run) for run in self._runs}
+    whole = [self._text, *self._trainings.values(), *self._scorings.values()]
+    self._results = grid.read_results(whole, _FLAG)
 
   def run(self) -> None:
     """Trains what is missing.
 
     Raises:
-      UserError: as `runs.check`, or a run failed.
+      UserError: as `runs.check_trainable`, or a run failed.
       StoppedError: after SIGTERM.
     """
     for run in self._runs:  # before anything is written
       if run.name not in self._results:
-        runs.check(run)
+        runs.check_trainable(run)
     os.makedirs(self._folders.results, exist_ok=True)
-    planned = [self._job(run) for run in self._runs]
-    missing = [job for job in planned if job.stages]
+    jobs = [self._job(run) for run in self._runs]
+    missing = [job for job in jobs if job.runs]
     _say(f"{len(self._runs)} runs, {len(missing)} of them to do")
-    if not self._text:
-      self._text = text_losses.measure(self._runs[0].params)
-      result_file.write(*self._text_key(), self._text)
-    jobs.run(missing, self._cores)
+    if self._text.name not in self._results:
+      self._results[self._text.name] = grid.finish(self._text)
+    grid_processes.run_jobs(missing, self._cores, self._take)
 
   def report(self) -> str:
     """Writes `study.json`, `study.md` and `study.html`; returns the tables."""
-    results = [
-      self._results[run.name] | self._scores.get(run.name, {})
-      for run in self._runs
-      if run.name in self._results
-    ]
-    return report.write(self._plan, results, self._text, self._folders.output)
+    results = []
+    for run in self._runs:
+      if run.name in self._results:
+        scores = self._results.get(run.name + _SCORING, {})
+        results.append(self._results[run.name] | scores)
+    text = self._results.get(self._text.name, {})
+    folder = self._folders.output
+    return report.write(self._title, self._plan, results, text, folder)
 
-  def _job(self, run: runs.Run) -> jobs.Job:
+  def _job(self, run: runs.Run) -> grid_processes.Job:
     """Returns what there is left to do for a run."""
-    stages = []
+    missing = []
     if run.name not in self._results:
       _claim(run)
-      stages.append(jobs.Stage((run.command,), lambda: self._trained(run)))
-    part = self._plan.downstream
+      missing.append(self._trainings[run.name])
+    scoring = self._scorings.get(run.name)
     # A result from elsewhere comes without the weights.
-    there = bool(stages) or os.path.exists(run.model_dir)
-    if part is not None and run.name not in self._scores and there:
-      commands = downstream.commands(part, run, self._folders.data)
-      stages.append(jobs.Stage(commands, lambda: self._fine_tuned(run)))
-    return jobs.Job(run.name, run.folder, tuple(stages))
+    there = bool(missing) or os.path.exists(run.model_dir)
+    if scoring and scoring.name not in self._results and there:
+      missing.append(scoring)
+    return grid_processes.Job(run.name, run.folder, tuple(missing))
 
-  def _trained(self, run: runs.Run) -> None:
-    result = measurements.measure(run, len(self._cores[0]))
-    result_file.write(self._path(run, ""), run.identity, result)
+  def _take(self, run: grid.Run, result: dict) -> None:
     self._results[run.name] = result
-    _say(f"{run.name}: loss {result['curve'][-1]['loss']:.4f}")
+    name = run.name.removesuffix(_SCORING)
+    if name == run.name:
+      _say(f"{name}: loss {result['curve'][-1]['loss']:.4f}")
+    else:
+      _say(f"{name}: downstream {result['downstream']:.4f}")
     self.report()
 
-  def _fine_tuned(self, run: runs.Run) -> None:
-    scores = downstream.measure(self._plan.downstream, run)
-    path = self._path(run, ".downstream")
-    result_file.write(path, self._fine_tuning(run), scores)
-    self._scores[run.name] = scores
-    _say(f"{run.name}: downstream {scores['downstream']:.4f}")
-    self.report()
+  def _training(self, run: runs.Run) -> grid.Run:
+    return self._entry(
+      run.name,
+      run.identity,
+      lambda: measurements.measure(run, len(self._cores[0])),
+      (run.command,),
+    )
 
-  def _read_results(self, kind: str, identity) -> dict[str, dict]:
-    found = {
-      run.name: result_file.read(self._path(run, kind), identity(run), _FLAG)
-      for run in self._runs
-    }
-    return {name: each for name, each in found.items() if each is not None}
+  def _scoring(self, run: runs.Run) -> grid.Run:
+    part = self._plan.downstream
+    return self._entry(
+      run.name + _SCORING,
+      downstream.identity(part, run),
+      lambda: downstream.measure(part, run),
+      downstream.commands(part, run, self._folders.data),
+    )
 
-  def _fine_tuning(self, run: runs.Run) -> dict:
-    """Returns what decides about a downstream score."""
-    return {"run": run.identity} | downstream.identity(self._plan.downstream)
-
-  def _text_key(self) -> tuple[str, dict]:
-    """Returns path and identity of the losses without a network."""
-    identity = self._runs[0].identity
-    read = {
+  def _text_losses(self) -> grid.Run:
+    """Returns what measures the losses without a network."""
+    first = self._runs[0]
+    config = {
       name: value
-      for name, value in identity["config"].items()
+      for name, value in first.identity["config"].items()
       if name.startswith(("task.validation_data.", "trainer.validation_steps"))
     }
-    path = os.path.join(self._folders.results, "text.json")
-    return path, {"config": read, "data": identity["data"]}
+    identity = {"config": config, "data": first.identity["data"]}
+    return self._entry(
+      "text", identity, lambda: text_losses.measure(first.params)
+    )
 
-  def _path(self, run: runs.Run, kind: str) -> str:
-    return os.path.join(self._folders.results, f"{run.name}{kind}.json")
+  def _entry(self, name: str, identity, measure, commands=()) -> grid.Run:
+    path = os.path.join(self._folders.results, f"{name}.json")
+    return grid.Run(name, path, identity, measure, commands)
 
 
 def _claim(run: runs.Run) -> None:
@@ -156,9 +137,9 @@ def _claim(run: runs.Run) -> None:
     UserError: it holds a part of another run, or another study trains there.
   """
   path = os.path.join(run.folder, "run.json")
-  if result_file.read(path, run.identity, "--output_dir") is None:
+  if grid.read_result(path, run.identity, "--output_dir") is None:
     os.makedirs(run.folder, exist_ok=True)
-    result_file.write(path, run.identity, {})
+    grid.write_result(path, run.identity, {})
   # One that was killed may have left a process that is about to end.
   errors.require(
     run_lock.wait_until_free(run.model_dir, _LOCK_SECONDS),

@@ -1,92 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of a study, as rows of text."""
 
+import functools
+import html
+import operator
+from collections.abc import Callable
+
 Table = list[list[str]]
 _NONE = "–"
-
-
-def main_table(rows: list[dict]) -> Table:
-  """Returns losses, and what variants take to equal loss over what dense takes.
-
-  Args:
-    rows: what `comparison.compare` returned.
-  """
-  head = ["variant", "seeds", "steps", "loss", "accuracy", "dropped loss"]
-  head += ["kept", "step / dense", "to equal loss: steps", "time"]
-  head += ["seconds", "multiply-adds", "downstream"]
-  return [head, *(_main_row(row) for row in rows)]
-
-
-def _main_row(row: dict) -> list[str]:
-  shares = row["shares"]
-  return [
-    row["variant"],
-    ", ".join(map(str, row["seeds"])),
-    f"{row['train_steps']:,}",
-    number(row["loss"], 4),
-    number(row["accuracy"], 4),
-    number(row["dropped_loss"], 4),
-    number(row["kept_share"], 2),
-    number(row["step_ratio"], 3),
-    number(shares["step"], 3),
-    number(shares["time"], 3),
-    number(shares["seconds"], 3),
-    number(shares["multiply_adds"], 3),
-    number(row["downstream"], 4),
-  ]
-
-
-def time_table(rows: list[dict]) -> Table:
-  """Returns what training took, and what equal losses took.
-
-  Args:
-    rows: what `comparison.compare` returned.
-  """
-  head = ["variant", "time, s", "s", "ms / step", "T multiply-adds"]
-  head += ["dense's loss after: steps", "s", "T multiply-adds"]
-  head += ["dense has its loss after: steps", "s", "T multiply-adds"]
-  return [head, *(_time_row(row) for row in rows)]
-
-
-def _time_row(row: dict) -> list[str]:
-  cells = [
-    row["variant"],
-    number(row["time"], 0),
-    number(row["seconds"], 0),
-    number(row["step_time"], 1, 1e3),
-    number(row["multiply_adds"], 2, 1e-12),
-  ]
-  for key in ("to_dense_loss", "dense_to_loss"):
-    cells += [
-      number(row[key]["step"], 0),
-      number(row[key]["time"], 0),
-      number(row[key]["multiply_adds"], 2, 1e-12),
-    ]
-  return cells
-
-
-def dropped_table(results: list[dict], order: list[str]) -> Table:
-  """Returns what the first run of each variant kept.
-
-  Args:
-    results: what `measurements.measure` returned.
-    order: names of the variants.
-  """
-  first = {}
-  for result in results:
-    first.setdefault(result["variant"], result)
-  head = ["variant", "kept", "most important", "least important"]
-  rows = [
-    [
-      name,
-      f"{first[name]['kept_share']:.2f}",
-      " ".join(first[name]["most_important"]),
-      " ".join(first[name]["least_important"]),
-    ]
-    for name in order
-    if name in first
-  ]
-  return [head, *rows]
 
 
 def number(pair, digits: int, scale: float = 1.0) -> str:
@@ -104,7 +25,91 @@ def number(pair, digits: int, scale: float = 1.0) -> str:
   return f"{text} ± {scale * deviation:,.{digits}f}"
 
 
+def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
+  """Returns a function from a row of `comparison.compare` to a cell."""
+  return lambda row: number(
+    functools.reduce(operator.getitem, keys, row), digits, scale
+  )
+
+
+# Losses, and what variants take to equal loss over what dense takes.
+MAIN = (
+  ("variant", lambda row: row["variant"]),
+  ("seeds", lambda row: ", ".join(map(str, row["seeds"]))),
+  ("steps", lambda row: f"{row['train_steps']:,}"),
+  ("loss", _figure(4, "loss")),
+  ("accuracy", _figure(4, "accuracy")),
+  ("dropped loss", _figure(4, "dropped_loss")),
+  ("kept", _figure(2, "kept_share")),
+  ("step / dense", _figure(3, "step_ratio")),
+  ("to equal loss: steps", _figure(3, "shares", "step")),
+  ("time", _figure(3, "shares", "time")),
+  ("seconds", _figure(3, "shares", "seconds")),
+  ("multiply-adds", _figure(3, "shares", "multiply_adds")),
+  ("downstream", _figure(4, "downstream")),
+)
+# What training took, and what equal losses took.
+TIME = (
+  ("variant", lambda row: row["variant"]),
+  ("time, s", _figure(0, "time")),
+  ("s", _figure(0, "seconds")),
+  ("ms / step", _figure(1, "step_time", scale=1e3)),
+  ("T multiply-adds", _figure(2, "multiply_adds", scale=1e-12)),
+  ("dense's loss after: steps", _figure(0, "to_dense_loss", "step")),
+  ("s", _figure(0, "to_dense_loss", "time")),
+  (
+    "T multiply-adds",
+    _figure(2, "to_dense_loss", "multiply_adds", scale=1e-12),
+  ),
+  ("dense has its loss after: steps", _figure(0, "dense_to_loss", "step")),
+  ("s", _figure(0, "dense_to_loss", "time")),
+  (
+    "T multiply-adds",
+    _figure(2, "dense_to_loss", "multiply_adds", scale=1e-12),
+  ),
+)
+
+
+def make_table(columns: tuple, rows: list[dict]) -> Table:
+  """Returns head and rows; `columns` is `MAIN` or `TIME`."""
+  heads, cells = zip(*columns, strict=True)
+  return [list(heads), *([cell(row) for cell in cells] for row in rows)]
+
+
+def dropped_table(results: list[dict], order: list[str]) -> Table:
+  """Returns what the first run of each variant kept.
+
+  Args:
+    results: what `measurements.measure` returned.
+    order: names of the variants.
+  """
+  first = {}
+  for result in results:
+    first.setdefault(result["variant"], result)
+  rows = [
+    [
+      name,
+      f"{first[name]['kept_share']:.2f}",
+      " ".join(first[name]["most_important"]),
+      " ".join(first[name]["least_important"]),
+    ]
+    for name in order
+    if name in first
+  ]
+  return [["variant", "kept", "most important", "least important"], *rows]
+
+
 def markdown(table: Table) -> str:
   """Returns a table in Markdown."""
   head, *rows = (f"| {' | '.join(row)} |" for row in table)
   return "\n".join([head, "| --- " * len(table[0]) + "|", *rows])
+
+
+def to_html(table: Table, kind: str = "figures") -> str:
+  """Returns a table as an element of the class `kind`."""
+  rows = []
+  for index, cells in enumerate(table):
+    tag = "td" if index else "th"
+    inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+    rows.append(f"<tr>{inner}</tr>\n")
+  return f'<table class="{kind}">\n{"".join(rows)}</table>'

@@ -36,24 +36,24 @@ def measure(params: cfg.ExperimentConfig) -> dict:
     smoothed, or why there is no `bigram_loss` (`None`).
   """
   vocab_size = params.task.model.encoder.get().vocab_size
+  training = _training_ids(params.task.train_data)
   evaluated = list(_evaluated(params))
   if vocab_size > MAX_VOCAB:
     tokens = np.zeros([vocab_size], np.int64)
-    for ids in _training_ids(params.task.train_data):
+    for ids in training:
       tokens += np.bincount(ids[:, 1:].reshape(-1), minlength=vocab_size)
     unigram, bigram_loss = _unigram(tokens), None
     note = f"no pairs are counted above {MAX_VOCAB} tokens"
   else:
     pairs = np.zeros([vocab_size**2], np.int64)
-    for ids in _training_ids(params.task.train_data):
+    for ids in training:
       index = ids[:, :-1].astype(np.int64) * vocab_size + ids[:, 1:]
       pairs += np.bincount(index.reshape(-1), minlength=vocab_size**2)
     unigram, bigram = probabilities(pairs.reshape([vocab_size, vocab_size]))
     bigram_loss = score(bigram, evaluated)
     note = f"left neighbour, smoothed towards single tokens, a = {PRIOR:g}"
-  unigram_loss = score(unigram[None], evaluated)
   return {
-    "unigram_loss": unigram_loss,
+    "unigram_loss": score(unigram[None], evaluated),
     "bigram_loss": bigram_loss,
     "note": note,
   }
@@ -64,11 +64,6 @@ def probabilities(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
   Args:
     pairs: int array [V, V]: how often the second follows the first.
-
-  Returns:
-    float arrays [V] and [V, V].
-
-  Example:
 
   >>> one, two = probabilities(np.array([[0, 6], [0, 0]]))
   >>> one.tolist(), two[0].round(3).tolist(), two[1].tolist()
@@ -90,7 +85,7 @@ def score(table: np.ndarray, evaluated: list) -> float:
     table: probabilities [V, V] by left neighbour, or [1, V] for all.
     evaluated: pairs of int arrays: left neighbours and tokens.
   """
-  left, tokens = (np.concatenate(each) for each in zip(*evaluated, strict=True))
+  left, tokens = map(np.concatenate, zip(*evaluated, strict=True))
   if len(table) == 1:
     left = np.zeros_like(left)
   return float(-np.log(table[left, tokens]).mean())

@@ -33,7 +33,30 @@ def test_a_result_of_something_else_is_refused_before_anything_is_done(
   tmp_path,
 ):
   measured = []
-  grid.finish(_runs(tmp_path, [], b=2)[0])
-  with pytest.raises(errors.UserError, match="seed is 2 there and 3 here"):
+  path = str(tmp_path / "b.json")
+  grid.write_result(path, {"seed": 2, "names": ("a",)}, {})
+  with pytest.raises(errors.UserError) as caught:
     grid.run_here(_runs(tmp_path, measured, a=1, b=3), "--model_dir")
+  assert str(caught.value) == (
+    "--model_dir must be new or hold results of the same experiment. Received: "
+    f"{path!r}, of another one: names is ['a'] there and None here"
+  )
   assert not measured
+
+
+def test_a_tuple_is_a_list(tmp_path):
+  path, identity = str(tmp_path / "a.json"), {"names": ("a",)}
+  grid.write_result(path, identity, {"score": 0.5})
+  assert grid.read_result(path, identity, "--model_dir") == {"score": 0.5}
+  assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "1"])
+def test_what_is_no_result_is_refused(tmp_path, content):
+  path = tmp_path / "result.json"
+  path.write_text(content)
+  with pytest.raises(errors.UserError) as caught:
+    grid.read_result(str(path), {}, "--model_dir")
+  assert str(caught.value) == (
+    f"--model_dir must hold results. Received: {str(path)!r}, which is none"
+  )

@@ -22,7 +22,7 @@ from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.training import summaries
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _run(**values) -> None:
@@ -61,7 +61,7 @@ def _kill_in_the_first_run(process: subprocess.Popen, log: pathlib.Path):
 def _uninterrupted(folder: pathlib.Path, path: str) -> dict[str, dict]:
   """Trains every run of a plan in this process; returns losses by step."""
   found = {}
-  for run in runs.expand(plans.read(path), study_testing.folders(folder)):
+  for run in runs.expand(plans.read_plan(path), study_testing.folders(folder)):
     testing.launch_argv(list(run.command[3:]))
     scalars = summaries.read_scalars(f"{run.model_dir}/validation")
     found[run.variant] = scalars["lm_example_loss"]
