@@ -53,7 +53,10 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=["token_dropping", "token_dropping.*"]
   ),
-  package_data={"token_dropping.explain": ["page.html"]},
+  package_data={
+    "token_dropping.explain": ["page.html"],
+    "token_dropping.study": ["page.html"],
+  },
   install_requires=[
     "PyYAML>=6.0",
     "absl-py>=1.4",

@@ -248,17 +248,6 @@ def test_wrong_flags(values, message):
   assert str(caught.value) == message
 
 
-def test_missing_package_is_named(monkeypatch):
-  name = "token_dropping.study.session"
-  monkeypatch.setitem(sys.modules, name, None)  # importing it fails
-  with pytest.raises(errors.UserError) as caught:
-    _run(plan="x", output_dir="x")
-  assert str(caught.value) == (
-    "the report needs matplotlib: pip install 'token-dropping[study]'. "
-    f"Received: import of {name} halted; None in sys.modules"
-  )
-
-
 def test_arguments_are_refused():
   parsed = flags.FlagValues()
   command.define_flags(parsed)

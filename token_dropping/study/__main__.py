@@ -10,7 +10,6 @@ and multiply-adds. The same command goes on after a kill. docs/quality.md says
 how to read the report.
 """
 
-import importlib
 import os
 
 from absl import flags
@@ -55,15 +54,11 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   for name in ("plan", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  try:  # TensorFlow and the rest, once the flags are known to be there
-    session = importlib.import_module("token_dropping.study.session")
-  except ImportError as error:
-    raise errors.UserError(
-      "the report needs matplotlib: pip install 'token-dropping[study]'. "
-      f"Received: {error}"
-    ) from error
+  from token_dropping.study import runs  # TensorFlow: after wrong flags
+  from token_dropping.study import session
+
   folder = values.output_dir
-  folders = session.runs.Folders(
+  folders = runs.Folders(
     values.data_dir or os.path.join(folder, "data"),
     folder,
     values.results_dir or os.path.join(folder, "results"),

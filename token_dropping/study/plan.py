@@ -104,12 +104,6 @@ def read_plan(path: str) -> Plan:
     f"{path}: variants must be a mapping of variants",
     plan.variants,
   )
-  errors.require(
-    plan.dense in plan.variants,
-    f"{path}: dense must be one of the variants"
-    f"{config_overrides.nearest(plan.dense, plan.variants)}",
-    repr(plan.dense),
-  )
   if plan.data is not None and plan.data.prepare:
     settings = prepare_settings.PrepareSettings
     _check_settings(plan.data.prepare, settings, path, "data.prepare.")
@@ -118,7 +112,14 @@ def read_plan(path: str) -> Plan:
     _check_settings(plan.downstream.data, settings, path, "downstream.data.")
     if plan.downstream.seeds is not None:
       _check_seeds(plan.downstream.seeds, f"{path}: downstream.seeds")
-  return _completed(plan, path)
+  plan = _completed(plan, path)
+  errors.require(
+    plan.dense in plan.variants,
+    f"{path}: dense must be one of the variants"
+    f"{config_overrides.nearest(plan.dense, plan.variants)}",
+    repr(plan.dense),
+  )
+  return plan
 
 
 def _completed(plan: Plan, path: str) -> Plan:
@@ -206,4 +207,5 @@ def _check_seeds(seeds, where: str) -> None:
 
 def _check_settings(tree: dict, settings: type, path: str, part: str) -> None:
   names = {field.name for field in dataclasses.fields(settings)}
-  config_overrides.check_keys(tree, names - _OWN_SETTINGS, path, part)
+  known = names - _OWN_SETTINGS
+  config_overrides.check_keys(tree, known, path, "a plan", part)

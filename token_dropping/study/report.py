@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of a study: JSON, Markdown and a page that needs no other file."""
 
-import html
 import os
 import re
+from importlib import resources
+
+import jinja2
+import markupsafe
 
 from token_dropping.common import files
 from token_dropping.common import provenance
@@ -11,17 +14,6 @@ from token_dropping.study import comparison
 from token_dropping.study import plan as plans
 from token_dropping.study import plots
 from token_dropping.study import tables
-
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 80em;
-  padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0; display: block;
-  overflow-x: auto; }
-th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #ccc;
-  text-align: right; }
-th:first-child, td:first-child, .words td { text-align: left; }
-svg { max-width: 100%; height: auto; }
-"""
 
 
 def write(
@@ -52,30 +44,30 @@ def write(
   notes = _notes(plan, results, text)
   whole = "\n\n".join([tables.markdown(main), tables.markdown(times), *notes])
   files.write(f"{path}.md", whole + "\n")
-  elements = [
-    f"<h1>{html.escape(f'Study {name}')}</h1>",
-    tables.to_html(main),
-    plots.draw(timed, order, text),
-    *(f"<p>{_with_code(note)}</p>" for note in notes),
-    tables.to_html(times),
-    "<h2>What was dropped</h2>",
-    tables.to_html(tables.dropped_table(results, order), "words"),
-  ]
-  files.write(f"{path}.html", _page(f"Study {name}", elements))
+  page = _template().render(
+    title=f"Study {name}",
+    main=main,
+    picture=plots.draw(timed, order, text),
+    notes=notes,
+    times=times,
+    dropped=tables.dropped_table(results, order),
+  )
+  files.write(f"{path}.html", page)
   return whole
 
 
-def _page(title: str, elements: list[str]) -> str:
-  return (
-    '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
-    f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-    + "\n".join(elements)
-    + "\n</body>\n</html>\n"
+def _template() -> jinja2.Template:
+  environment = jinja2.Environment(
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
   )
-
-
-def _with_code(note: str) -> str:
-  return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(note))
+  environment.filters["with_code"] = lambda note: markupsafe.Markup(
+    re.sub(r"`(.+?)`", r"<code>\1</code>", str(markupsafe.escape(note)))
+  )
+  source = resources.files(__package__).joinpath("page.html")
+  return environment.from_string(source.read_text("utf-8"))
 
 
 def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:

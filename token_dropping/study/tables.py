@@ -2,7 +2,6 @@
 """The tables of a study, as rows of text."""
 
 import functools
-import html
 import operator
 from collections.abc import Callable
 
@@ -103,13 +102,3 @@ def markdown(table: Table) -> str:
   """Returns a table in Markdown."""
   head, *rows = (f"| {' | '.join(row)} |" for row in table)
   return "\n".join([head, "| --- " * len(table[0]) + "|", *rows])
-
-
-def to_html(table: Table, kind: str = "figures") -> str:
-  """Returns a table as an element of the class `kind`."""
-  rows = []
-  for index, cells in enumerate(table):
-    tag = "td" if index else "th"
-    inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-    rows.append(f"<tr>{inner}</tr>\n")
-  return f'<table class="{kind}">\n{"".join(rows)}</table>'
