@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
   )
   settings = glue.Settings(
     pretrained=str(path / "pretrained"),
-    tasks=("mnli",),
+    tasks="mnli",
     output_dir=str(path / "out"),
     data_dir=str(path / "data"),
     seq_length=testing.SEQ_LENGTH,
@@ -103,11 +103,11 @@ def test_table():
     ({"output_dir": ""}, "--output_dir must be set"),
     ({"data_dir": ""}, "exactly one of --data_dir and --tfds. Received: neith"),
     ({"tfds": True}, "exactly one of --data_dir and --tfds. Received: both"),
-    ({"tasks": ("cola", "ax")}, "--tasks must be all, or some of cola, .*'ax'"),
+    ({"tasks": "cola,ax"}, "--tasks must be all, or some of cola, .*'ax'"),
   ],
 )
 def test_wrong_settings(changes, message):
-  fields = {"pretrained": "a", "tasks": ("cola",), "output_dir": "b"}
+  fields = {"pretrained": "a", "tasks": "cola", "output_dir": "b"}
   with pytest.raises(errors.UserError, match=message):
     glue.Settings(**(fields | {"data_dir": "c"} | changes))
 
@@ -115,7 +115,7 @@ def test_wrong_settings(changes, message):
 def test_a_missing_file_is_one_line(folder, tmp_path):
   settings = glue.Settings(
     pretrained=str(folder / "pretrained"),
-    tasks=("rte",),
+    tasks="rte",
     output_dir=str(tmp_path),
     data_dir=str(folder / "data"),
   )

@@ -12,13 +12,15 @@ the same command goes on after it was cut off.
 import dataclasses
 import os
 import statistics
+from collections.abc import Sequence
 
+import tensorflow as tf
 from absl import flags
-from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data import finetune
+from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.tasks import experiments
@@ -37,27 +39,28 @@ TASKS = tuple(name for name in glue_tasks.TASKS if name != DIAGNOSTIC)
 RESULTS = "glue"
 
 
+def _setting(default, text: str):
+  return dataclasses.field(default=default, metadata={"help": text})
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """The flags: what to run, and where.
-
-  Attributes:
-    tasks: names of GLUE's tasks.
-    tried: learning rates and seeds of `--sweep`; `None`: one run a task.
+  """What to run, and where; each field is a flag of the same name.
 
   Raises:
     UserError: a value breaks its rule.
   """
 
-  pretrained: str
-  tasks: tuple[str, ...]
-  output_dir: str
-  data_dir: str = ""
-  tfds: bool = False
-  seq_length: int = 128
-  config_file: tuple[str, ...] = ()
-  params_override: str = ""
-  tried: sweep.Grid | None = None
+  pretrained: str = _setting("", "Folder of the pretraining run.")
+  tasks: str = _setting(
+    "all", f"all, or some of {', '.join(TASKS)}, with commas."
+  )
+  data_dir: str = _setting("", "Folder with GLUE's folders: CoLA, SST-2, ...")
+  tfds: bool = _setting(False, "Read TensorFlow Datasets instead.")
+  seq_length: int = _setting(128, "Tokens of a sequence.")
+  output_dir: str = _setting("", "Folder for all that is written.")
+  config_file: Sequence[str] = _setting((), "YAML for every task.")
+  params_override: str = _setting("", "As that of the launcher.")
 
   def __post_init__(self):
     for name in ("pretrained", "output_dir"):
@@ -68,35 +71,25 @@ class Settings:
       "the data must come from exactly one of --data_dir and --tfds",
       "both" if self.tfds else "neither",
     )
-    for name in self.tasks:
+    for name in self.task_names:
       errors.require(
         name in TASKS,
         f"--tasks must be all, or some of {', '.join(TASKS)}",
         repr(name),
       )
 
-  @classmethod
-  def from_flags(cls, values) -> "Settings":
-    """Returns the settings that the flags give; raises `UserError`."""
-    return cls(
-      pretrained=values.pretrained,
-      tasks=TASKS if values.tasks == ["all"] else tuple(values.tasks),
-      output_dir=values.output_dir,
-      data_dir=values.data_dir,
-      tfds=values.tfds,
-      seq_length=values.seq_length,
-      config_file=tuple(values.config_file),
-      params_override=values.params_override,
-      tried=sweep.Grid.from_flags(values) if values.sweep else None,
-    )
-
-  def records(self, task: str) -> str:
-    """Returns the folder of a task's prepared data."""
-    return os.path.join(self.output_dir, "data", task)
+  @property
+  def task_names(self) -> tuple[str, ...]:
+    """The tasks to run."""
+    return TASKS if self.tasks == "all" else tuple(self.tasks.split(","))
 
 
-def run(settings: Settings) -> str:
+def run(settings: Settings, tried: sweep.Grid | None = None) -> str:
   """Prepares, trains and predicts; writes table and submissions.
+
+  Args:
+    settings: what to run.
+    tried: learning rates and seeds of `--sweep`; `None`: one run a task.
 
   Returns:
     The table, in Markdown; also in `glue.md`, and in `glue.json`.
@@ -106,117 +99,105 @@ def run(settings: Settings) -> str:
       of other settings.
   """
   # All experiments first: what is wrong shows before hours of training.
-  cards = {name: _prepare_data(name, settings) for name in settings.tasks}
-  trainings = {name: _experiment(name, settings) for name in settings.tasks}
-  runtime = next(iter(trainings.values())).runtime
-  strategy = trainer_lib.make_strategy(runtime)
-  runs = [
-    _run_of(name, params, cards[name], strategy, settings)
-    for name, params in trainings.items()
-  ]
+  tasks = [_Task(name, settings, tried) for name in settings.task_names]
+  strategy = trainer_lib.make_strategy(tasks[0].params.runtime)
+  runs = [task.as_run(strategy) for task in tasks]
   results = grid.run_here(runs, "--output_dir")
-  return _write_table(
-    [
-      {"task": name, **result}
-      for name, result in zip(settings.tasks, results, strict=True)
-    ],
-    settings.output_dir,
-  )
+  rows = [
+    {"task": task.name, **result}
+    for task, result in zip(tasks, results, strict=True)
+  ]
+  text, path = format_table(rows), os.path.join(settings.output_dir, RESULTS)
+  files.write(f"{path}.md", text + "\n")
+  files.write_json(f"{path}.json", {"average": average(rows), "tasks": rows})
+  return text
 
 
-def _run_of(name: str, params, card: dict, strategy, settings) -> grid.Run:
-  identity, file = grid.training_identity(params), sweep.RESULT
-  if settings.tried is not None:
-    identity["sweep"] = dataclasses.asdict(settings.tried)
-    file = f"sweep_{file}"
+class _Task:
+  """A task of GLUE, its data made and its experiment checked."""
 
-  def fine_tune() -> dict:
-    print(f"{name}:", flush=True)
-    best = _train(name, params, strategy, settings)
-    model_dir = best["model_dir"]
-    written = _predict(name, model_dir, card, settings)
-    if name == ITS_MODEL:
-      written += _predict_diagnostic(model_dir, settings)
+  def __init__(self, name: str, settings: Settings, tried: sweep.Grid | None):
+    self.name, self._settings, self._tried = name, settings, tried
+    self._card = self._prepare_data(name)
+    override = f"task.data_dir={self._records(name)}"
+    if settings.params_override:
+      override = f"{override},{settings.params_override}"
+    self.params = launch.prepare(
+      config.LaunchFlags(
+        experiment=EXPERIMENT,
+        pretrained=settings.pretrained,
+        config_file=settings.config_file,
+        params_override=override,
+      )
+    )
+    self._folder = os.path.join(settings.output_dir, name)
+
+  def as_run(self, strategy: tf.distribute.Strategy) -> grid.Run:
+    identity, file = grid.training_identity(self.params), sweep.RESULT
+    if self._tried is not None:
+      identity["sweep"] = dataclasses.asdict(self._tried)
+      file = f"sweep_{file}"
+    path = os.path.join(self._folder, file)
+    return grid.Run(self.name, path, identity, lambda: self._run(strategy))
+
+  def _run(self, strategy: tf.distribute.Strategy) -> dict:
+    """Trains; predicts the test sets that are there with the best run."""
+    print(f"{self.name}:", flush=True)
+    best = self._train(strategy)
+    written = self._predict(self.name, best["model_dir"], self._card)
+    if self.name == ITS_MODEL and self._has_diagnostic():
+      card = self._prepare_data(DIAGNOSTIC)
+      written += self._predict(DIAGNOSTIC, best["model_dir"], card)
     return best | {"submissions": written}
 
-  path = os.path.join(settings.output_dir, name, file)
-  return grid.Run(name, path, identity, fine_tune)
+  def _train(self, strategy: tf.distribute.Strategy) -> dict:
+    """Returns scores, step and folder of the run to use."""
+    if self._tried is None:
+      launch.launch(self.params, "train_and_eval", self._folder, strategy)
+      best = best_checkpoint.read_scores(self.params, self._folder)
+      return best | {"model_dir": self._folder}
+    report = sweep.run(self.params, self._tried, self._folder, strategy)
+    print(sweep.format_report(report))
+    chosen = report["chosen"]
+    return {key: chosen[key] for key in ("scores", "step", "model_dir")}
 
+  def _predict(self, name: str, model_dir: str, card: dict) -> list[str]:
+    """Writes submissions; returns their paths."""
+    run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
+    folder = os.path.join(self._settings.output_dir, "submission")
+    files.make_folder(folder)
+    written = []
+    for split, file in card["submissions"].items():
+      predictions = sentence_predictions.predict(
+        run, self._records(name), split
+      )
+      labels, limits = card["submission_labels"], card["label_range"]
+      written.append(os.path.join(folder, file))
+      files.write(written[-1], predictions.submission(labels, limits))
+    return written
 
-def _prepare_data(name: str, settings: Settings) -> dict:
-  source = {"tfds_name": f"glue/{name}"}
-  if settings.data_dir:
-    folder = glue_tasks.TASKS[name].folder
-    source = {"input_dir": os.path.join(settings.data_dir, folder)}
-  return finetune.prepare(
-    finetune_settings.FinetuneSettings(
-      task=name,
-      pretrained=settings.pretrained,
-      output_dir=settings.records(name),
-      seq_length=settings.seq_length,
-      **source,
+  def _has_diagnostic(self) -> bool:
+    task, folder = glue_tasks.TASKS[DIAGNOSTIC], self._settings.data_dir
+    path = os.path.join(folder, task.folder, task.files["test"])
+    return not folder or files.exists(path)
+
+  def _prepare_data(self, name: str) -> dict:
+    source = {"tfds_name": f"glue/{name}"}
+    if self._settings.data_dir:
+      folder = glue_tasks.TASKS[name].folder
+      source = {"input_dir": os.path.join(self._settings.data_dir, folder)}
+    return finetune.prepare(
+      finetune_settings.FinetuneSettings(
+        task=name,
+        pretrained=self._settings.pretrained,
+        output_dir=self._records(name),
+        seq_length=self._settings.seq_length,
+        **source,
+      )
     )
-  )
 
-
-def _experiment(name: str, settings: Settings) -> cfg.ExperimentConfig:
-  override = f"task.data_dir={settings.records(name)}"
-  if settings.params_override:
-    override = f"{override},{settings.params_override}"
-  return launch.prepare(
-    config.LaunchFlags(
-      experiment=EXPERIMENT,
-      pretrained=settings.pretrained,
-      config_file=list(settings.config_file),
-      params_override=override,
-    )
-  )
-
-
-def _train(name: str, params, strategy, settings: Settings) -> dict:
-  """Trains a task; returns scores, step and folder of the run to use."""
-  folder = os.path.join(settings.output_dir, name)
-  if settings.tried is None:
-    launch.launch(params, "train_and_eval", folder, strategy)
-    return best_checkpoint.read_scores(params, folder) | {"model_dir": folder}
-  report = sweep.run(params, settings.tried, folder, strategy)
-  print(sweep.format_report(report))
-  return {key: report["chosen"][key] for key in ("scores", "step", "model_dir")}
-
-
-def _predict(name: str, model_dir: str, card: dict, settings) -> list[str]:
-  """Writes the submissions of the test sets that are there."""
-  run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
-  folder, written = os.path.join(settings.output_dir, "submission"), []
-  files.make_folder(folder)
-  for split, file in card["submissions"].items():
-    predictions = sentence_predictions.predict(
-      run, settings.records(name), split
-    )
-    text = predictions.submission(
-      card["submission_labels"], card["label_range"]
-    )
-    written.append(os.path.join(folder, file))
-    files.write(written[-1], text)
-  return written
-
-
-def _predict_diagnostic(model_dir: str, settings: Settings) -> list[str]:
-  """Answers GLUE's diagnostic set with the model of MNLI, if it is there."""
-  task = glue_tasks.TASKS[DIAGNOSTIC]
-  path = os.path.join(settings.data_dir, task.folder, task.files["test"])
-  if settings.data_dir and not files.exists(path):
-    return []
-  card = _prepare_data(DIAGNOSTIC, settings)
-  return _predict(DIAGNOSTIC, model_dir, card, settings)
-
-
-def _write_table(rows: list[dict], output_dir: str) -> str:
-  text, path = format_table(rows), os.path.join(output_dir, RESULTS)
-  files.write(f"{path}.md", text + "\n")
-  content = {"average": average(rows), "tasks": rows}
-  files.write_json(f"{path}.json", content)
-  return text
+  def _records(self, name: str) -> str:
+    return os.path.join(self._settings.output_dir, "data", name)
 
 
 def format_table(rows: list[dict]) -> str:
@@ -242,29 +223,17 @@ def average(rows: list[dict]) -> float:
   )
 
 
-def define_flags() -> None:
-  """Defines the flags of the command."""
-  flags.DEFINE_string("pretrained", "", "Folder of the pretraining run.")
-  flags.DEFINE_list("tasks", "all", f"all, or some of {', '.join(TASKS)}.")
-  flags.DEFINE_string(
-    "data_dir", "", "Folder with GLUE's folders: CoLA, SST-2, ..."
-  )
-  flags.DEFINE_bool("tfds", False, "Read TensorFlow Datasets instead.")
-  flags.DEFINE_integer("seq_length", 128, "Tokens of a sequence.")
-  flags.DEFINE_string("output_dir", "", "Folder for all that is written.")
-  flags.DEFINE_multi_string("config_file", [], "YAML for every task.")
-  flags.DEFINE_string("params_override", "", "As that of the launcher.")
-  sweep.define_flags()
-
-
 def main(argv: list[str]) -> None:
   """Runs the command."""
   errors.require(
     not argv[1:], "arguments must be flags, --name=value", argv[1:]
   )
-  print(run(Settings.from_flags(flags.FLAGS)))
+  values = flags.FLAGS
+  settings = settings_flags.read(Settings, values)
+  print(run(settings, sweep.Grid.from_flags(values) if values.sweep else None))
 
 
 if __name__ == "__main__":
-  define_flags()
+  settings_flags.define(Settings, {}, flags.FLAGS)
+  sweep.define_flags()
   errors.run_command(main)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from absl import flags
 
+flags.disclaim_key_flags()  # they are shown as those of the command
 Settings = TypeVar("Settings")
 
 _DEFINE = {
@@ -16,6 +17,7 @@ _DEFINE = {
   int | None: flags.DEFINE_integer,
   float: flags.DEFINE_float,
   str: flags.DEFINE_string,
+  Sequence[str]: flags.DEFINE_multi_string,
 }
 
 

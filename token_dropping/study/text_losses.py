@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory
+from scipy import sparse
 
 PRIOR = 10.0
-MAX_VOCAB = 4096  # pairs are counted in an array [V, V] of 8 bytes each
 _BATCH = 4096
 
 
@@ -33,62 +33,24 @@ def measure(params: cfg.ExperimentConfig) -> dict:
 
   Returns:
     `unigram_loss` and `bigram_loss`, in nats, and `note`: how they are
-    smoothed, or why there is no `bigram_loss` (`None`).
+    smoothed.
   """
   vocab_size = params.task.model.encoder.get().vocab_size
-  training = _training_ids(params.task.train_data)
-  evaluated = list(_evaluated(params))
-  if vocab_size > MAX_VOCAB:
-    tokens = np.zeros([vocab_size], np.int64)
-    for ids in training:
-      tokens += np.bincount(ids[:, 1:].reshape(-1), minlength=vocab_size)
-    unigram, bigram_loss = _unigram(tokens), None
-    note = f"no pairs are counted above {MAX_VOCAB} tokens"
-  else:
-    pairs = np.zeros([vocab_size**2], np.int64)
-    for ids in training:
-      index = ids[:, :-1].astype(np.int64) * vocab_size + ids[:, 1:]
-      pairs += np.bincount(index.reshape(-1), minlength=vocab_size**2)
-    unigram, bigram = probabilities(pairs.reshape([vocab_size, vocab_size]))
-    bigram_loss = score(bigram, evaluated)
-    note = f"left neighbour, smoothed towards single tokens, a = {PRIOR:g}"
+  pairs = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.int64)
+  for ids in _training_ids(params.task.train_data):
+    index = ids[:, :-1].reshape(-1), ids[:, 1:].reshape(-1)
+    counts = np.ones_like(index[0], np.int64)
+    pairs += sparse.csr_matrix((counts, index), shape=pairs.shape)
+  left, tokens = map(np.concatenate, zip(*_evaluated(params), strict=True))
+  before, after = (np.asarray(pairs.sum(axis)).ravel() for axis in (1, 0))
+  unigram = (after + 1) / (after.sum() + vocab_size)
+  seen = np.asarray(pairs[left, tokens]).ravel() + PRIOR * unigram[tokens]
+  bigram = seen / (before[left] + PRIOR)
   return {
-    "unigram_loss": score(unigram[None], evaluated),
-    "bigram_loss": bigram_loss,
-    "note": note,
+    "unigram_loss": float(-np.log(unigram[tokens]).mean()),
+    "bigram_loss": float(-np.log(bigram).mean()),
+    "note": f"left neighbour, smoothed towards single tokens, a = {PRIOR:g}",
   }
-
-
-def probabilities(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the probabilities of tokens, and of tokens after others.
-
-  Args:
-    pairs: int array [V, V]: how often the second follows the first.
-
-  >>> one, two = probabilities(np.array([[0, 6], [0, 0]]))
-  >>> one.tolist(), two[0].round(3).tolist(), two[1].tolist()
-  ([0.125, 0.875], [0.078, 0.922], [0.125, 0.875])
-  """
-  unigram = _unigram(pairs.sum(0))
-  left = pairs.sum(1, keepdims=True)
-  return unigram, (pairs + PRIOR * unigram) / (left + PRIOR)
-
-
-def _unigram(counts: np.ndarray) -> np.ndarray:
-  return (counts + 1) / (counts.sum() + len(counts))
-
-
-def score(table: np.ndarray, evaluated: list) -> float:
-  """Returns the mean loss of masked tokens.
-
-  Args:
-    table: probabilities [V, V] by left neighbour, or [1, V] for all.
-    evaluated: pairs of int arrays: left neighbours and tokens.
-  """
-  left, tokens = map(np.concatenate, zip(*evaluated, strict=True))
-  if len(table) == 1:
-    left = np.zeros_like(left)
-  return float(-np.log(table[left, tokens]).mean())
 
 
 def _evaluated(
@@ -113,12 +75,13 @@ def _training_ids(data: cfg.DataConfig) -> Iterator[np.ndarray]:
   records = tf.data.TFRecordDataset(files).batch(_BATCH)
   length, slots = data.seq_length, data.max_predictions_per_seq
   optional = tf.io.FixedLenFeature([slots], tf.int64, [0] * slots)
-  weights = tf.io.FixedLenFeature([slots], tf.float32, [0.0] * slots)
   features = {
     "input_word_ids": tf.io.FixedLenFeature([length], tf.int64),
     "masked_lm_positions": optional,
     "masked_lm_ids": optional,
-    "masked_lm_weights": weights,
+    "masked_lm_weights": tf.io.FixedLenFeature(
+      [slots], tf.float32, [0.0] * slots
+    ),
   }
   for batch in records:
     parsed = tf.io.parse_example(batch, features)

@@ -58,15 +58,6 @@ def test_losses_of_counts(params):
   assert found["bigram_loss"] == pytest.approx(-math.log(two))
 
 
-def test_a_large_vocabulary_has_no_pairs(params, monkeypatch):
-  both = text_losses.measure(params)
-  monkeypatch.setattr(text_losses, "MAX_VOCAB", V - 1)
-  found = text_losses.measure(params)
-  assert found["bigram_loss"] is None
-  assert found["note"] == f"no pairs are counted above {V - 1} tokens"
-  assert found["unigram_loss"] == pytest.approx(both["unigram_loss"])
-
-
 def test_masks_are_taken_back():
   batch = {
     "input_word_ids": np.array([[9, 4, 9]]),
