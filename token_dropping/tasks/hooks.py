@@ -18,10 +18,6 @@ from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import multiply_adds
 
-# By name of the experiment, in the order in which they are listed.
-EXPERIMENTS: dict[str, type["TaskHooks"]] = {}
-_BY_CONFIG: dict[type[cfg.TaskConfig], type["TaskHooks"]] = {}
-
 
 @dataclasses.dataclass(frozen=True)
 class ShownOutputs:
@@ -153,6 +149,13 @@ class TaskHooks:
       "input_mask": np.ones_like(ids),
       "input_type_ids": np.zeros_like(ids),
     }
+
+
+# By name of the experiment, in the order in which they are listed.
+EXPERIMENTS: dict[str, type[TaskHooks]] = {}
+_BY_CONFIG: dict[type[cfg.TaskConfig], type[TaskHooks]] = {
+  cfg.TaskConfig: TaskHooks
+}
 
 
 def register(
