@@ -2,6 +2,7 @@
 """Tests of the rules of pretraining, through the public door."""
 
 import pytest
+import yaml
 from official.nlp.data import pretrain_dataloader
 
 from tests import experiment_checks_testing
@@ -10,153 +11,102 @@ ENCODER = "task.model.encoder.any"
 DATA = ("task.train_data", "task.validation_data")
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 BEST = "trainer.best_checkpoint_eval_metric"
-CHANGING = {
-  "task.train_data.final_masking_rate": 0.1,
-  "task.train_data.masking_rate_steps": 9,
-}
-OWN_RECORDS = [
-  ("use_v2_feature_names", False, "true", "false"),
-  ("use_position_id", True, "false", "true"),
-  ("tfds_name", "lm1b", "empty", "'lm1b'"),
-]
-SENTENCES = {
-  "task.train_data.use_next_sentence_label": True,
-  "task.validation_data.use_next_sentence_label": True,
-  "task.model.cls_heads": [HEAD],
-}
+SENTENCES = {f"{data}.use_next_sentence_label": True for data in DATA}
 
 
-def _refused_data(data: str) -> list[tuple[dict, str]]:
-  """Returns what is refused of either data config."""
-  sizes = [
-    (
-      {f"{data}.{name}": value},
-      f"{data}.{name} must be at least 1. Received: {value}",
-    )
-    for name in ("global_batch_size", "seq_length", "max_predictions_per_seq")
-    for value in (0, -1)
-  ]
-  shares = [
-    (
-      {f"{data}.{name}": share},
-      f"{data}.{name} must be in [0, 1]. Received: {share}",
-    )
-    for name in ("mask_share", "random_share")
-    for share in (-0.1, 1.1)
-  ]
-  rates = [
-    (
-      {f"{data}.masking_rate": rate},
-      f"{data}.masking_rate must be in (0, 1). Received: {rate}",
-    )
-    for rate in (-0.1, 0.0, 1.0, float("nan"))
-  ]
-  readers = [
-    (
-      {f"{data}.{name}": value, f"{data}.on_bad_records": "skip"},
-      f"{data}.on_bad_records must be stop with {data}.tfds_name and with "
-      f"{data}.enable_tf_data_service. Received: 'skip'",
-    )
-    for name, value in (
-      ("tfds_name", "wikipedia"),
-      ("enable_tf_data_service", True),
-    )
-  ]
-  dynamic = [
-    (
-      {f"{data}.masking": "dynamic", f"{data}.{name}": value},
-      f"{data}.{name} must be {rule} with {data}.masking=dynamic. "
-      f"Received: {received}",
-    )
-    for name, value, rule, received in OWN_RECORDS
-  ]
-  return [
-    *sizes,
-    *shares,
-    *rates,
-    *readers,
-    *dynamic,
-    (
-      {f"{data}.max_predictions_per_seq": 17},
-      f"{data}.max_predictions_per_seq must be at most {data}.seq_length (16). "
-      "Received: 17",
-    ),
-    (
-      {f"{data}.seq_length": 17},
-      f"{data}.seq_length must be at most {ENCODER}.max_position_embeddings "
-      "(16). Received: 17",
-    ),
-    (
-      {f"{data}.masking": "word"},
-      f"{data}.masking must be one of static, dynamic. Received: 'word'",
-    ),
-    (
-      {f"{data}.masking_unit": "word"},
-      f"{data}.masking_unit must be one of token, whole_word, span. "
-      "Received: 'word'",
-    ),
-    (
-      {f"{data}.mask_share": 0.8, f"{data}.random_share": 0.3},
-      f"{data}.mask_share + {data}.random_share must be at most 1. "
-      "Received: 0.8 + 0.3",
-    ),
-    (
-      {f"{data}.max_span_words": 0},
-      f"{data}.max_span_words must be at least 1. Received: 0",
-    ),
-    (
-      {f"{data}.on_bad_records": "ignore"},
-      f"{data}.on_bad_records must be one of stop, skip. Received: 'ignore'",
-    ),
-    (
-      {f"{data}.max_bad_records": -1},
-      f"{data}.max_bad_records must be at least 0. Received: -1",
-    ),
-    *(
-      (
-        {f"{data}.use_next_sentence_label": True, "task.model.cls_heads": h},
-        f"{data}.use_next_sentence_label needs a head named next_sentence in "
-        f"task.model.cls_heads. Received: heads {[head['name'] for head in h]}",
-      )
-      for h in ([], [HEAD | {"name": "other"}])
-    ),
-  ]
+def _changes(text: str, path: str) -> dict:
+  """Returns `a=1,b.c=2` as values by dotted path, below a path."""
+  pairs = (pair.split("=") for pair in text.split(","))
+  return {f"{path}.{name}": yaml.safe_load(value) for name, value in pairs}
 
 
-REFUSED = [
-  *_refused_data(DATA[0]),
-  *_refused_data(DATA[1]),
-  *(
-    (
-      CHANGING | {"task.train_data.final_masking_rate": rate},
-      f"task.train_data.final_masking_rate must be in (0, 1). Received: {rate}",
-    )
-    for rate in (0.0, 1.0)
-  ),
-  *(
-    (
-      CHANGING | {"task.train_data.masking_rate_steps": steps},
-      "task.train_data.masking_rate_steps must be at least 1. "
-      f"Received: {steps}",
-    )
-    for steps in (0, -1)
+# Of both data configs, {0}; each message begins with its path and a dot.
+REFUSED_DATA = [
+  ("global_batch_size=0", "global_batch_size must be at least 1. Received: 0"),
+  ("seq_length=-1", "seq_length must be at least 1. Received: -1"),
+  (
+    "max_predictions_per_seq=0",
+    "max_predictions_per_seq must be at least 1. Received: 0",
   ),
   (
-    {"task.validation_data.final_masking_rate": 0.1},
-    "task.validation_data.final_masking_rate must be unset: validation has one "
+    "max_predictions_per_seq=17",
+    "max_predictions_per_seq must be at most {0}.seq_length (16). Received: 17",
+  ),
+  (
+    "seq_length=17",
+    f"seq_length must be at most {ENCODER}.max_position_embeddings (16). "
+    "Received: 17",
+  ),
+  ("masking=x", "masking must be one of static, dynamic. Received: 'x'"),
+  (
+    "masking_unit=x",
+    "masking_unit must be one of token, whole_word, span. Received: 'x'",
+  ),
+  *(
+    (f"masking_rate={x}", f"masking_rate must be in (0, 1). Received: {shown}")
+    for x, shown in ((-0.1, -0.1), (0.0, 0.0), (1.0, 1.0), (".nan", "nan"))
+  ),
+  *(
+    (f"{name}={share}", f"{name} must be in [0, 1]. Received: {share}")
+    for name in ("mask_share", "random_share")
+    for share in (-0.1, 1.1)
+  ),
+  (
+    "mask_share=0.8,random_share=0.3",
+    "mask_share + {0}.random_share must be at most 1. Received: 0.8 + 0.3",
+  ),
+  ("max_span_words=0", "max_span_words must be at least 1. Received: 0"),
+  *(
+    (
+      f"masking=dynamic,{field}={value}",
+      f"{field} must be {rule} with {{0}}.masking=dynamic. Received: {shown}",
+    )
+    for field, value, rule, shown in (
+      ("use_v2_feature_names", "false", "true", "false"),
+      ("use_position_id", "true", "false", "true"),
+      ("tfds_name", "lm1b", "empty", "'lm1b'"),
+    )
+  ),
+  ("on_bad_records=x", "on_bad_records must be one of stop, skip. Received: "),
+  ("max_bad_records=-1", "max_bad_records must be at least 0. Received: -1"),
+  *(
+    (
+      f"on_bad_records=skip,{reader}",
+      "on_bad_records must be stop with {0}.tfds_name and with "
+      "{0}.enable_tf_data_service. Received: 'skip'",
+    )
+    for reader in ("tfds_name=wikipedia", "enable_tf_data_service=true")
+  ),
+  (
+    "use_next_sentence_label=true",
+    "use_next_sentence_label needs a head named next_sentence in "
+    "task.model.cls_heads. Received: heads []",
+  ),
+]
+RATE = "train_data.final_masking_rate"
+CHANGING = f"{RATE}=0.1,train_data.masking_rate_steps=9"
+# Of the task; each message begins with `task.`.
+REFUSED = [
+  (f"{CHANGING},{RATE}=0.0", f"{RATE} must be in (0, 1). Received: 0.0"),
+  (f"{CHANGING},{RATE}=1.0", f"{RATE} must be in (0, 1). Received: 1.0"),
+  (
+    f"{CHANGING},train_data.masking_rate_steps=0",
+    "train_data.masking_rate_steps must be at least 1. Received: 0",
+  ),
+  (
+    "validation_data.final_masking_rate=0.1",
+    "validation_data.final_masking_rate must be unset: validation has one "
     "rate. Received: 0.1",
   ),
   (
-    CHANGING | {"task.train_data.enable_tf_data_service": True},
-    "task.train_data.final_masking_rate must be unset with "
-    "task.train_data.enable_tf_data_service, whose workers do not know the "
-    "step. Received: 0.1",
+    f"{CHANGING},train_data.enable_tf_data_service=true",
+    f"{RATE} must be unset with task.train_data.enable_tf_data_service, whose "
+    "workers do not know the step. Received: 0.1",
   ),
-  # The encoder: its own messages are those of `dropping`, behind its path.
   *(
     (
-      {f"{ENCODER}.{name}": 0},
-      f"{ENCODER}.{name} must be at least 1. Received: 0",
+      f"model.encoder.any.{name}={value}",
+      f"model.encoder.any.{name} must be at least 1. Received: {value}",
     )
     for name in (
       "vocab_size",
@@ -167,171 +117,161 @@ REFUSED = [
       "max_position_embeddings",
       "type_vocab_size",
     )
+    for value in (0, -1)
   ),
   (
-    {"task.model.encoder.type": "bert"},
-    "task.model.encoder.type must be any. Received: 'bert'",
+    "model.encoder.type=bert",
+    "model.encoder.type must be any. Received: 'bert'",
   ),
   (
-    {f"{ENCODER}.num_attention_heads": 3},
-    f"{ENCODER}.hidden_size must be a multiple of num_attention_heads (3). "
-    "Received: 8",
+    "model.encoder.any.num_attention_heads=3",
+    "model.encoder.any.hidden_size must be a multiple of num_attention_heads "
+    "(3). Received: 8",
+  ),
+  # The messages of `dropping` come behind the path of the encoder.
+  (
+    "model.encoder.any.token_keep_k=17",
+    "model.encoder.any: token_keep_k must be at most the sequence length (16).",
   ),
   (
-    {f"{ENCODER}.token_keep_k": 17},
-    f"{ENCODER}: token_keep_k must be at most the sequence length (16). ",
+    "model.encoder.any.token_allow_list=null",  # the published ids
+    "model.encoder.any: token_allow_list must hold ids in [0, 50), the "
+    "vocabulary. Received: [100, 101, 102, 103]",
   ),
   (
-    {f"{ENCODER}.token_deny_list": [0, 2]},
-    f"{ENCODER}: token_allow_list and token_deny_list must not share ids. ",
+    "model.encoder.any.vocab_file=/nothing/vocab.txt",
+    "model.encoder.any: vocab_file must be a readable file. ",
   ),
   (
-    {f"{ENCODER}.token_allow_list": None},  # the published ids: 100 and above
-    f"{ENCODER}: token_allow_list must hold ids in [0, 50), the vocabulary. "
-    "Received: [100, 101, 102, 103]",
+    "model.encoder.any.drop.type=skim",
+    "model.encoder.any: drop.type must be one of skip, context, layerwise, ",
   ),
   (
-    {f"{ENCODER}.vocab_file": "/nothing/vocab.txt"},
-    f"{ENCODER}: vocab_file must be a readable file. ",
+    "model.encoder.any.drop.type=pool,keep_schedule.type=linear,"
+    "keep_schedule.num_ratios=3,keep_schedule.train_steps=9",
+    "keep_schedule.keep_ratios must be 1, 1/2, 1/4, 1/8 ... where drop.type is "
+    "pool. Received: 0.75",
   ),
   (
-    {f"{ENCODER}.drop.type": "skim"},
-    f"{ENCODER}: drop.type must be one of skip, context, layerwise, pool. ",
-  ),
-  # The options of the task.
-  (
-    {
-      f"{ENCODER}.drop.type": "pool",
-      "task.keep_schedule.type": "linear",
-      "task.keep_schedule.num_ratios": 3,
-      "task.keep_schedule.train_steps": 9,
-    },
-    "task.keep_schedule.keep_ratios must be 1, 1/2, 1/4, 1/8 ... where "
-    "drop.type is pool. Received: 0.75",
+    "keep_schedule.full_interval=1",
+    "keep_schedule.full_interval must be 0 or at least 2. Received: 1",
   ),
   (
-    {"task.keep_schedule.full_interval": 1},
-    "task.keep_schedule.full_interval must be 0 or at least 2. Received: 1",
+    "semantic_consistency.interval=-10",
+    "semantic_consistency.interval must be at least 0. Received: -10",
   ),
   (
-    {"task.semantic_consistency.interval": -10},
-    "task.semantic_consistency.interval must be at least 0. Received: -10",
-  ),
-  (
-    {
-      "task.semantic_consistency.interval": 10,
-      "task.keep_schedule.full_interval": 5,
-    },
-    "task.semantic_consistency.interval must not be a multiple of "
+    "semantic_consistency.interval=10,keep_schedule.full_interval=5",
+    "semantic_consistency.interval must not be a multiple of "
     "task.keep_schedule.full_interval (5): ",
   ),
   (
-    {"task.dropped_validation": True, f"{ENCODER}.drop_at_inference": True},
-    "task.dropped_validation must be false with "
-    f"{ENCODER}.drop_at_inference, which drops in every evaluation. "
-    "Received: true",
+    "dropped_validation=true,model.encoder.any.drop_at_inference=true",
+    "dropped_validation must be false with task.model.encoder.any."
+    "drop_at_inference, which drops in every evaluation. Received: true",
   ),
   (
-    {"task.learning_rate_by_layer_tokens": True},
-    "task.learning_rate_by_layer_tokens must be false unless "
-    "task.keep_schedule changes the number of tokens in the course of "
-    "training. Received: true",
+    "learning_rate_by_layer_tokens=true",
+    "learning_rate_by_layer_tokens must be false unless task.keep_schedule "
+    "changes the number of tokens in the course of training. Received: true",
   ),
   (
-    {"task.gradient_accumulation_steps": 0},
-    "task.gradient_accumulation_steps must be at least 1. Received: 0",
+    "gradient_accumulation_steps=0",
+    "gradient_accumulation_steps must be at least 1. Received: 0",
   ),
   (
-    {"task.gradient_accumulation_steps": 3},
-    "task.gradient_accumulation_steps must divide "
-    "task.train_data.global_batch_size (4). Received: 3",
+    "gradient_accumulation_steps=3",
+    "gradient_accumulation_steps must divide task.train_data."
+    "global_batch_size (4). Received: 3",
   ),
   (
-    {
-      "task.gradient_accumulation_steps": 2,
-      "task.train_data.drop_remainder": False,
-    },
-    "task.gradient_accumulation_steps must be 1 unless "
-    "task.train_data.drop_remainder is true: the last batch may have any size. "
-    "Received: 2",
+    "gradient_accumulation_steps=2,train_data.drop_remainder=false",
+    "gradient_accumulation_steps must be 1 unless task.train_data."
+    "drop_remainder is true: the last batch may have any size. Received: 2",
   ),
-  (
-    {"task.on_bad_numbers": "ignore"},
-    "task.on_bad_numbers must be one of stop, skip. Received: 'ignore'",
-  ),
-  ({"task.seed": -1}, "task.seed must be at least 0. Received: -1"),
-  (
-    {"task.max_skipped_steps": -1},
-    "task.max_skipped_steps must be at least 0. Received: -1",
-  ),
-  (
-    {
-      "task.model.cls_heads": [
-        HEAD,
-        HEAD | {"name": "other", "cls_token_idx": 3},
-      ]
-    },
-    "task.model.cls_heads[1].cls_token_idx must be 0: in training the last "
-    "layer is computed at position 0 and where tokens are masked. Received: 3",
-  ),
-  (
-    {BEST: "validation_loss"},
-    f"{BEST} must be one of lm_example_loss, masked_lm_accuracy. Received: "
-    "'validation_loss'",
-  ),
+  ("on_bad_numbers=x", "on_bad_numbers must be one of stop, skip. Received: "),
+  ("seed=-1", "seed must be at least 0. Received: -1"),
+  ("max_skipped_steps=-1", "max_skipped_steps must be at least 0. Received: "),
 ]
 
 
-@pytest.mark.parametrize(("changes", "message"), REFUSED)
-def test_what_is_refused(changes, message):
-  refusal = experiment_checks_testing.refused(changes)
-  assert refusal.startswith(message)
-  assert "Received: " in refusal
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(("text", "message"), REFUSED_DATA)
+def test_what_is_refused_of_data(data, text, message):
+  refusal = experiment_checks_testing.refused(_changes(text, data))
+  assert refusal.startswith(f"{data}.{message}".format(data))
 
 
-ALLOWED = [
-  *(
-    {f"{data}.{field}": choice}
-    for data in DATA
-    for field, choices in (
-      ("masking", ("static", "dynamic")),
-      ("masking_unit", ("token", "whole_word", "span")),
-      ("on_bad_records", ("stop", "skip")),
-      ("max_predictions_per_seq", (16,)),
-      *((name, (value,)) for name, value, _, _ in OWN_RECORDS),
-    )
-    for choice in choices
-  ),
-  *(
-    {
-      "task.train_data.mask_share": share,
-      "task.train_data.random_share": 1 - share,
-    }
-    for share in (0.7, 0.1, 0.3, 0.9)
-  ),
-  CHANGING,
-  SENTENCES,
-  SENTENCES | {BEST: "next_sentence_loss"},
-  {BEST: "lm_example_loss"},
-  {f"{ENCODER}.token_keep_k": 16},
-  {
-    f"{ENCODER}.drop.type": "pool",
-    "task.keep_schedule.type": "linear",
-    "task.keep_schedule.num_ratios": 2,
-    "task.keep_schedule.train_steps": 9,
-  },
-  {
-    "task.semantic_consistency.interval": 10,
-    "task.keep_schedule.full_interval": 4,
-    "task.keep_schedule.type": "linear",
-    "task.keep_schedule.train_steps": 100,
-    "task.learning_rate_by_layer_tokens": True,
-    "task.dropped_validation": True,
-  },
-]
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_what_is_refused(text, message):
+  refusal = experiment_checks_testing.refused(_changes(text, "task"))
+  assert refusal.startswith(f"task.{message}")
 
 
-@pytest.mark.parametrize("changes", ALLOWED)
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {"task.model.cls_heads": [HEAD, HEAD | {"cls_token_idx": 3}]},
+      "task.model.cls_heads[1].cls_token_idx must be 0: in training the last "
+      "layer is computed at position 0 and where tokens are masked. Received: "
+      "3",
+    ),
+    (
+      SENTENCES | {"task.model.cls_heads": [HEAD | {"name": "other"}]},
+      "task.train_data.use_next_sentence_label needs a head named "
+      "next_sentence in task.model.cls_heads. Received: heads ['other']",
+    ),
+    (
+      {BEST: "validation_loss"},
+      f"{BEST} must be one of lm_example_loss, masked_lm_accuracy. Received: "
+      "'validation_loss'",
+    ),
+  ],
+)
+def test_wrong_heads_and_metrics_are_refused(changes, message):
+  assert experiment_checks_testing.refused(changes) == message
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    *(
+      _changes(text, data)
+      for data in DATA
+      for text in (
+        "masking=static",
+        "masking=dynamic",
+        "masking_unit=token",
+        "masking_unit=whole_word",
+        "masking_unit=span",
+        "on_bad_records=skip",
+        "max_predictions_per_seq=16",
+        "use_v2_feature_names=false",
+        "use_position_id=true",
+        "tfds_name=lm1b",
+        *(
+          f"mask_share={share},random_share={1 - share}"
+          for share in (0.7, 0.1, 0.3, 0.9)
+        ),
+      )
+    ),
+    *(
+      _changes(text, "task")
+      for text in (
+        CHANGING,
+        "model.encoder.any.token_keep_k=16",
+        "model.encoder.any.drop.type=pool,keep_schedule.type=linear,"
+        "keep_schedule.num_ratios=2,keep_schedule.train_steps=9",
+        "semantic_consistency.interval=10,keep_schedule.full_interval=4,"
+        "keep_schedule.type=linear,keep_schedule.train_steps=100,"
+        "learning_rate_by_layer_tokens=true,dropped_validation=true",
+      )
+    ),
+    {BEST: "lm_example_loss"},
+    SENTENCES | {BEST: "next_sentence_loss", "task.model.cls_heads": [HEAD]},
+  ],
+)
 def test_what_is_allowed(changes):
   experiment_checks_testing.check(changes)
 
@@ -366,24 +306,19 @@ def test_model_gardens_data_has_no_rules_of_masking():
 
 
 @pytest.mark.parametrize(
-  ("masking", "rate", "final", "doubted"),
+  ("text", "doubted"),
   [
-    ("dynamic", 0.3, None, True),  # 14 tokens: round(0.3 * 14) = 4, and 3 slots
-    ("dynamic", 0.1, 0.3, True),
-    ("dynamic", 0.3, 0.1, True),
-    ("dynamic", 0.2, None, False),
-    ("static", 0.3, None, False),
+    # 14 tokens: round(0.3 * 14) = 4, and 3 slots.
+    ("masking=dynamic,masking_rate=0.3", True),
+    ("masking=dynamic,masking_rate=0.1,final_masking_rate=0.3", True),
+    ("masking=dynamic,masking_rate=0.3,final_masking_rate=0.1", True),
+    ("masking=dynamic,masking_rate=0.2", False),
+    ("masking=static,masking_rate=0.3", False),
   ],
 )
-def test_rate_without_room_for_its_predictions_is_doubted(
-  masking, rate, final, doubted
-):
-  fields = {
-    "masking": masking,
-    "masking_rate": rate,
-    "final_masking_rate": final,
-  }
-  params = experiment_checks_testing.params({"task.train_data": fields})
+def test_rate_without_room_for_its_predictions_is_doubted(text, doubted):
+  changes = _changes(text, "task.train_data")
+  params = experiment_checks_testing.params(changes)
   doubt = (
     "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
     "of 0.3, or fewer tokens are masked. Received: 3"
