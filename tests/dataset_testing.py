@@ -3,10 +3,10 @@
 
 import json
 import pathlib
-import zlib
 from collections.abc import Mapping, Sequence
 
 from tests import testing
+from token_dropping.common import files
 from token_dropping.data.pretraining import dataset_folder
 
 
@@ -16,24 +16,18 @@ def write_dataset(
   shards: Mapping[str, list[dict]],
   **fields,
 ) -> dict:
-  """Writes records, `vocab.txt` and `dataset.json`.
+  """Writes records, `vocab.txt` and `dataset.json`, which is returned.
 
-  Args:
-    folder: where; must exist.
-    tokens: of the vocabulary.
-    shards: features of the records, by the name of their file.
-    **fields: of `dataset.json`, for others than here.
-
-  Returns:
-    The content of `dataset.json`.
+  `shards` are features of the records, by the name of their file; `fields` are
+  those of `dataset.json` that differ from here.
   """
   for name, features in shards.items():
     testing.write_records(folder / name, features)
   text = "".join(f"{token}\n" for token in tokens)
   (folder / "vocab.txt").write_text(text, "utf-8")
-  files = {"vocab.txt": describe(folder / "vocab.txt")}
+  entries = {"vocab.txt": describe(folder / "vocab.txt")}
   for name, features in shards.items():
-    files[name] = describe(folder / name) | {"records": len(features)}
+    entries[name] = describe(folder / name) | {"records": len(features)}
   card = {
     "format_version": dataset_folder.FORMAT_VERSION,
     "settings": {"packing": "full", "seq_length": testing.SEQ_LENGTH},
@@ -41,7 +35,7 @@ def write_dataset(
     "vocab_size": len(tokens),
     **{split: _part(split, shards) for split in dataset_folder.SPLITS},
     "text": {},
-    "files": files,
+    "files": entries,
   }
   card |= fields
   write_card(folder, card)
@@ -74,8 +68,7 @@ def write_counts(
 
 def describe(path: pathlib.Path) -> dict:
   """Returns what `dataset.json` says of a file, but for its records."""
-  content = path.read_bytes()
-  return {"bytes": len(content), "crc32": f"{zlib.crc32(content):08x}"}
+  return files.describe(str(path))
 
 
 def _part(split: str, shards: Mapping[str, list[dict]]) -> dict:

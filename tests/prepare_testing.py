@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small corpus for tests, settings for it, and a look at what was made."""
 
+import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from token_dropping.common import vocabulary
+from token_dropping.data import prepare
 from token_dropping.data import records
 from token_dropping.data.pretraining import prepare_settings
 
@@ -17,6 +20,7 @@ WORDS = (
 )
 
 
+@functools.cache
 def make_text(documents: int = 40) -> str:
   """Returns documents of 12 sentences of 5 to 9 of `WORDS`."""
   rng = np.random.default_rng(0)
@@ -43,6 +47,17 @@ def settings(
   return prepare_settings.PrepareSettings(
     input=str(input_path), output_dir=str(output_dir), **(values | changes)
   )
+
+
+def write_text(folder: pathlib.Path) -> prepare_settings.PrepareSettings:
+  """Writes the corpus into a folder; returns settings for it."""
+  (folder / "text.txt").write_text(make_text())
+  return settings(folder / "text.txt", folder / "out")
+
+
+def run(made: prepare_settings.PrepareSettings, **changes) -> dict:
+  """Prepares in this process; returns `dataset.json`."""
+  return prepare.prepare(dataclasses.replace(made, **changes), num_workers=1)
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:

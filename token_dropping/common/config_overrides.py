@@ -20,15 +20,11 @@ Settings = TypeVar("Settings")
 def apply_overrides(
   params: hyperparams.Config, overrides: Mapping[str, Any], source: str
 ) -> None:
-  """Checks overrides, then applies them.
-
-  Args:
-    params: the config to change.
-    overrides: nested dictionary.
-    source: where they come from, for messages.
+  """Checks overrides, a nested dictionary, then applies them.
 
   Raises:
-    UserError: an unknown key or a value of another type; with the dotted path.
+    UserError: an unknown key or a value of another type; with the dotted path
+      and `source`, where they come from.
   """
   checked = _checked_mapping(params, overrides, source, path="")
   try:

@@ -24,9 +24,7 @@ class UserError(ValueError):
 class StoppedError(Exception):
   """A run that ended early because it was asked to, with all it did saved.
 
-  Args:
-    message: one line.
-    code: exit code of the command.
+  `code` is the exit code of the command.
   """
 
   def __init__(self, message: str, code: int):
@@ -44,12 +42,9 @@ def require(condition: bool, rule: str, received) -> None:
   """Raises `UserError` unless a condition holds.
 
   Args:
-    condition: bool.
+    condition: what is true unless the rule is broken.
     rule: what must hold, such as `"trainer.train_steps must be at least 1"`.
     received: what was there instead, as it is to be shown.
-
-  Raises:
-    UserError: `RULE. Received: RECEIVED`.
   """
   if not condition:
     raise UserError(f"{rule}. Received: {received}")
@@ -63,14 +58,12 @@ def run_command(
 
   Library logs stay quiet below warnings unless `--verbosity` is given.
 
+  It exits with code 2 after a `UserError`, with its own after a `StoppedError`.
+
   Args:
     main: the command; takes the arguments that no flag consumed.
     flags_parser: sets the flags and returns the arguments that are left; by
       default none of them may look like a flag.
-
-  Raises:
-    SystemExit: always; with code 2 after a `UserError`, and with its own after
-      a `StoppedError`.
   """
 
   def report(argv: list[str]) -> None:

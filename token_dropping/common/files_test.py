@@ -73,7 +73,7 @@ def test_folders(root):
   for _ in range(2):
     files.make_folder(folder)
   files.write(files.join(folder, "file"), b"")
-  assert files.is_folder(folder)
+  assert files.is_folder(folder) and files.size(f"{folder}/file") == 0
   for _ in range(2):
     files.remove_folder(files.join(root, "a"))
   assert not files.exists(files.join(root, "a"))

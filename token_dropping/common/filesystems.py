@@ -58,50 +58,43 @@ class _Local:
     shutil.rmtree(path) if recursive else os.remove(path)
 
 
+def _gfile_method(name: str, **arguments):
+  """Returns a method that asks `tf.io.gfile`, whose import takes seconds."""
+
+  def method(self, *paths, **unused):
+    with _gfile() as gfile:
+      return getattr(gfile, name)(*paths, **arguments)
+
+  return method
+
+
 class _TensorFlow:
-  """Of `tf.io.gfile`, whose import takes seconds."""
+  """Of `tf.io.gfile`."""
 
   unstrip_protocol = staticmethod(str)
+  exists = _gfile_method("exists")
+  isdir = _gfile_method("isdir")
+  glob = _gfile_method("glob")
+  ls = _gfile_method("listdir")
+  makedirs = _gfile_method("makedirs")
+  mv = _gfile_method("rename", overwrite=True)
+  _stat = _gfile_method("stat")
+  _remove = _gfile_method("remove")
+  _remove_tree = _gfile_method("rmtree")
 
   def open(self, path: str, mode: str) -> BinaryIO:
     raw = _TensorFlowFile(path, mode)
     kind = io.BufferedReader if mode == "rb" else io.BufferedWriter
     return kind(raw, _BUFFER)
 
-  def exists(self, path: str) -> bool:
-    with _gfile() as gfile:
-      return gfile.exists(path)
-
-  def isdir(self, path: str) -> bool:
-    with _gfile() as gfile:
-      return gfile.isdir(path)
-
   def isfile(self, path: str) -> bool:
     return self.exists(path) and not self.isdir(path)
 
   def size(self, path: str) -> int:
-    with _gfile() as gfile:
-      return gfile.stat(path).length
-
-  def glob(self, pattern: str) -> list[str]:
-    with _gfile() as gfile:
-      return gfile.glob(pattern)
-
-  def makedirs(self, path: str, exist_ok: bool) -> None:
-    with _gfile() as gfile:
-      gfile.makedirs(path)
-
-  def ls(self, folder: str, detail: bool) -> list[str]:
-    with _gfile() as gfile:
-      return gfile.listdir(folder)
-
-  def mv(self, source: str, path: str, recursive: bool) -> None:
-    with _gfile() as gfile:
-      gfile.rename(source, path, overwrite=True)
+    return self._stat(path).length
 
   def rm(self, path: str, recursive: bool = False) -> None:
-    with _gfile() as gfile:
-      gfile.rmtree(path) if recursive else gfile.remove(path)
+    (self._remove_tree if recursive else self._remove)(path)
 
 
 class _TensorFlowFile(io.RawIOBase):
@@ -111,8 +104,8 @@ class _TensorFlowFile(io.RawIOBase):
     self._mode = mode
     with _gfile() as gfile:
       self._file = gfile.GFile(path, mode)
-      if mode == "rb":
-        self._file.size()  # raises if there is no such file
+      # Now, not at the first use: it may not be there, or stay empty.
+      self._file.size() if mode == "rb" else self._file.write(b"")
 
   def readable(self) -> bool:
     return self._mode == "rb"
@@ -138,9 +131,6 @@ class _TensorFlowFile(io.RawIOBase):
     with _gfile():
       self._file.seek(offset, whence)
       return self._file.tell()
-
-  def tell(self) -> int:
-    return self._file.tell()
 
   def close(self) -> None:
     if not self.closed:

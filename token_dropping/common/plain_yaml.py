@@ -29,17 +29,11 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: str, flag: str = "--config_file") -> dict:
-  """Reads a YAML or JSON file of overrides.
-
-  Args:
-    path: on any filesystem that TensorFlow knows.
-    flag: that named it, for errors.
-
-  Returns:
-    The nested dictionary; empty for an empty file.
+  """Reads a YAML or JSON file of overrides; empty for an empty file.
 
   Raises:
-    UserError: unreadable, not YAML, or not a mapping at the top.
+    UserError: unreadable, not YAML, or not a mapping at the top; `flag` is what
+      named the file.
   """
   try:
     text = files.read(path).decode()

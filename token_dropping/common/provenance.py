@@ -18,10 +18,8 @@ _ROOT = pathlib.Path(__file__).parents[2]
 def this_machine(packages: Sequence[str]) -> dict:
   """Returns what distinguishes this machine and its software.
 
-  Args:
-    packages: names whose versions count, where they are installed.
+  The versions are those of the packages that are installed.
   """
-  accelerators = tf.config.list_physical_devices("GPU")
   versions = {
     name: importlib.metadata.version(name)
     for name in packages
@@ -35,8 +33,8 @@ def this_machine(packages: Sequence[str]) -> dict:
     "cores": len(os.sched_getaffinity(0)),
     "memory_gib": round(memory / 2**30, 1),
     "gpus": [
-      tf.config.experimental.get_device_details(each).get("device_name", "GPU")
-      for each in accelerators
+      tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+      for gpu in tf.config.list_physical_devices("GPU")
     ],
     "python": platform.python_version(),
     "versions": versions,
@@ -58,10 +56,10 @@ def describe(machine: dict) -> str:
 
 
 def _processor() -> str:
-  found = re.search(
+  model = re.search(
     r"^model name\s*: (.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M
   )
-  name = found.group(1) if found else "processor"
+  name = model.group(1) if model else "processor"
   return f"{platform.machine()} {name}"
 
 

@@ -38,13 +38,7 @@ class Vocabulary:
 
   @classmethod
   def from_file(cls, path: str) -> "Vocabulary":
-    """Reads a `vocab.txt`, local or on any filesystem TensorFlow knows.
-
-    Args:
-      path: the file, UTF-8, one token a line.
-
-    Returns:
-      The `Vocabulary`.
+    """Reads a `vocab.txt`, UTF-8, one token a line.
 
     Raises:
       UserError: no such file, not UTF-8, a token twice, or a special token
@@ -60,18 +54,7 @@ class Vocabulary:
 
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
-    """Reads the content of a `vocab.txt`.
-
-    Args:
-      content: of the file.
-      path: of the file, for messages.
-
-    Returns:
-      The `Vocabulary`.
-
-    Raises:
-      UserError: as `from_file`, but for a missing file.
-    """
+    """Reads the content of a `vocab.txt`; `path` is for messages."""
     try:
       text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -92,20 +75,16 @@ class Vocabulary:
       UserError: a token twice, or a special token missing.
     """
     tokens = tuple(tokens)
-    _check_tokens(tokens, source)
+    missing = [token for token in SPECIAL_TOKENS if token not in tokens]
+    errors.require(
+      not missing,
+      f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}",
+      f"{source!r} without {' '.join(missing)}",
+    )
+    token, count = collections.Counter(tokens).most_common(1)[0]
+    errors.require(
+      count == 1,
+      "vocab_file must hold every token once",
+      f"{source!r} with {token!r} {count} times",
+    )
     return cls(tokens)
-
-
-def _check_tokens(tokens: tuple[str, ...], path: str) -> None:
-  missing = [token for token in SPECIAL_TOKENS if token not in tokens]
-  if missing:
-    raise errors.UserError(
-      f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}. Received: {path!r} "
-      f"without {' '.join(missing)}"
-    )
-  token, count = collections.Counter(tokens).most_common(1)[0]
-  if count > 1:
-    raise errors.UserError(
-      f"vocab_file must hold every token once. Received: {path!r} with "
-      f"{token!r} {count} times"
-    )

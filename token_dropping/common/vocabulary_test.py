@@ -27,11 +27,6 @@ def test_id_is_the_line_number(tmp_path):
   assert words.tokens == TOKENS
   assert [words.id(token) for token in TOKENS] == list(range(7))
   assert len(words) == 7
-
-
-def test_special_ids(tmp_path):
-  path = _write(tmp_path, "\n".join(TOKENS).encode())
-  words = vocabulary.Vocabulary.from_file(path)
   assert words.special_ids == {
     "[PAD]": 2,
     "[UNK]": 5,
@@ -42,13 +37,9 @@ def test_special_ids(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_last_line_may_end(tmp_path, end):
-  path = _write(tmp_path, (end.join(TOKENS) + end).encode())
-  assert vocabulary.Vocabulary.from_file(path).tokens == TOKENS
-
-
-def test_windows_line_ends_are_no_part_of_tokens(tmp_path):
-  path = _write(tmp_path, "\r\n".join(TOKENS).encode())
+@pytest.mark.parametrize("last", [True, False])
+def test_ends_of_lines(tmp_path, end, last):
+  path = _write(tmp_path, (end.join(TOKENS) + end * last).encode())
   assert vocabulary.Vocabulary.from_file(path).tokens == TOKENS
 
 
@@ -64,16 +55,11 @@ def test_token_of_no_line_has_no_id():
     vocabulary.Vocabulary(TOKENS).id("of")
 
 
-def test_missing_file_is_refused(tmp_path):
-  path = str(tmp_path / "nothing.txt")
+@pytest.mark.parametrize("name", ["nothing.txt", "."])
+def test_missing_file_or_folder_is_refused(tmp_path, name):
+  path = str(tmp_path / name)
   assert _refused(path) == (
     f"vocab_file must be a readable file. Received: {path!r}"
-  )
-
-
-def test_folder_is_refused(tmp_path):
-  assert _refused(str(tmp_path)) == (
-    f"vocab_file must be a readable file. Received: {str(tmp_path)!r}"
   )
 
 

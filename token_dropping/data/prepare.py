@@ -59,7 +59,7 @@ def prepare(
 
   Returns:
     The content of `dataset.json`: `format_version`; `settings`; `masking`;
-    `vocab_size` (tokens there are); `text`, the counters of `text_care`;
+    `vocab_size` (tokens there are); `text`, the counters of `text_lines`;
     `train` and `validation`, explained in `dataset_statistics`; `files`, for
     each its size in `bytes` and `crc32`, its CRC-32 in 8 hexadecimal digits,
     and for those of records their number, `records`.
@@ -79,48 +79,10 @@ def prepare(
   work = output_folder.open_work(settings.output_dir, recorded)
   runner = beam_tasks.TaskRunner(work, num_workers, tuple(beam_args))
   try:
-    return _make(settings, sizes, recorded, runner)
+    return _Preparation(settings, runner).make(sizes, recorded)
   except errors.UserError:  # it would fail again
     output_folder.remove_work(settings.output_dir)
     raise
-
-
-def _make(
-  settings: PrepareSettings,
-  sizes: dict[str, int],
-  recorded: dict,
-  runner: beam_tasks.TaskRunner,
-) -> dict:
-  pieces, text = _clean(settings, sizes, runner)
-  threshold = _threshold(settings, pieces)
-  if settings.deduplicate:
-    pieces = text_pieces.without_copies(pieces)
-    text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
-    text["documents"] -= text["duplicate_documents"]
-  vocab_file, vocab = _vocabulary(settings, pieces, threshold, runner)
-  results = runner.run(
-    "pack",
-    functools.partial(
-      shards.make_shards, runner.folder, settings, vocab_file, threshold
-    ),
-    pieces,
-    sum(piece.bytes for piece in pieces),
-  )
-  read_counts = functools.partial(shards.read_counts, runner.folder)
-  statistics = dataset_statistics.collect(vocab, settings, results, read_counts)
-  made, sources = _name_files(results, runner.folder)
-  dataset = {
-    "format_version": dataset_folder.FORMAT_VERSION,
-    "settings": recorded,
-    "masking": settings.masking,
-    "vocab_size": len(vocab),
-    "text": text,
-    **statistics,
-    "files": {vocabulary.FILE: files.describe(vocab_file), **made},
-  }
-  sources[vocabulary.FILE] = vocab_file
-  output_folder.publish(settings.output_dir, sources, dataset)
-  return dataset
 
 
 def _recorded_settings(
@@ -136,74 +98,103 @@ def _recorded_settings(
     examples = tfds_text.number_of_examples(settings.tfds_name)
     recorded["input_files"] = [[settings.tfds_name, examples]]
   if settings.vocab_file:
-    recorded["vocab_file_size"] = files.size(settings.vocab_file)
-    errors.require(
-      recorded["vocab_file_size"] is not None,
-      "vocab_file must be a readable file",
-      repr(settings.vocab_file),
-    )
+    size = recorded["vocab_file_size"] = files.size(settings.vocab_file)
+    rule = "vocab_file must be a readable file"
+    errors.require(size is not None, rule, repr(settings.vocab_file))
   return recorded
 
 
-def _clean(
-  settings: PrepareSettings,
-  sizes: dict[str, int],
-  runner: beam_tasks.TaskRunner,
-) -> tuple[list[text_pieces.Piece], dict[str, int]]:
-  tasks = input_plan.plan(sizes, settings)
-  results = runner.run(
-    "read",
-    functools.partial(text_pieces.clean, runner.folder, settings),
-    tasks,
-    sum(part.weight for task in tasks for part in task),
-  )
-  pieces, counts = text_pieces.collect(runner.folder, results)
-  documents.check_counts(counts, settings)
-  return pieces, dict(counts)
+@dataclasses.dataclass
+class _Preparation:
+  """The three passes, in a work folder that is the runner's."""
 
+  settings: PrepareSettings
+  runner: beam_tasks.TaskRunner
 
-def _threshold(
-  settings: PrepareSettings, pieces: list[text_pieces.Piece]
-) -> float:
-  # A random next sentence must come from another document of the same part.
-  at_least = 2 if settings.packing == "pairs" else 1
-  share = settings.validation_share
-  none = np.zeros([0], np.uint64)
-  hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
-  return text_pieces.validation_threshold(
-    text_pieces.uniform(hashes), share, at_least
-  )
-
-
-def _vocabulary(
-  settings: PrepareSettings,
-  pieces: list[text_pieces.Piece],
-  threshold: float,
-  runner: beam_tasks.TaskRunner,
-) -> tuple[str, vocabulary.Vocabulary]:
-  """Reads the given vocabulary, or learns one from the training documents.
-
-  Returns:
-    Path of the vocabulary in the work folder, and its content.
-  """
-  path = files.join(runner.folder, vocabulary.FILE)
-  if settings.vocab_file and not files.exists(path):
-    vocabulary.Vocabulary.from_file(settings.vocab_file)  # checks it
-    files.copy(settings.vocab_file, path)
-  if not files.exists(path):
-    runner.run(
-      "count",
-      functools.partial(word_counts.count, runner.folder, settings, threshold),
-      pieces,
-      sum(piece.bytes for piece in pieces),
+  def make(self, sizes: dict[str, int], recorded: dict) -> dict:
+    """Makes the files, publishes them and returns `dataset.json`."""
+    settings, folder = self.settings, self.runner.folder
+    pieces, text = self._clean(sizes)
+    threshold = self._threshold(pieces)
+    if settings.deduplicate:
+      pieces = text_pieces.without_copies(pieces)
+      text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
+      text["documents"] -= text["duplicate_documents"]
+    vocab_file, vocab = self._vocabulary(pieces, threshold)
+    results = self._run_on_pieces(
+      "pack", shards.make_shards, pieces, vocab_file, threshold
     )
-    words = word_counts.total(runner.folder, len(pieces))
-    learned = wordpiece.learn_vocabulary(words, settings.vocab_size)
-    _say_learned(len(learned), settings.vocab_size)
-    files.write(path, "".join(f"{token}\n" for token in learned.tokens))
-  vocab = vocabulary.Vocabulary.from_file(path)
-  wordpiece.Encoder(vocab, settings.tokenizer_config)  # refuses useless ones
-  return path, vocab
+    statistics = dataset_statistics.collect(
+      vocab, settings, results, functools.partial(shards.read_counts, folder)
+    )
+    entries, sources = _name_files(results, folder)
+    dataset = {
+      "format_version": dataset_folder.FORMAT_VERSION,
+      "settings": recorded,
+      "masking": settings.masking,
+      "vocab_size": len(vocab),
+      "text": text,
+      **statistics,
+      "files": {vocabulary.FILE: files.describe(vocab_file), **entries},
+    }
+    sources[vocabulary.FILE] = vocab_file
+    output_folder.publish(settings.output_dir, sources, dataset)
+    return dataset
+
+  def _clean(
+    self, sizes: dict[str, int]
+  ) -> tuple[list[text_pieces.Piece], dict[str, int]]:
+    tasks = input_plan.plan(sizes, self.settings)
+    results = self.runner.run(
+      "read",
+      functools.partial(text_pieces.clean, self.runner.folder, self.settings),
+      tasks,
+      sum(part.weight for task in tasks for part in task),
+    )
+    pieces, counts = text_pieces.collect(self.runner.folder, results)
+    documents.check_counts(counts, self.settings)
+    return pieces, dict(counts)
+
+  def _threshold(self, pieces: list[text_pieces.Piece]) -> float:
+    # A random next sentence must come from another document of the same part.
+    at_least = 2 if self.settings.packing == "pairs" else 1
+    none = np.zeros([0], np.uint64)
+    hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
+    return text_pieces.validation_threshold(
+      text_pieces.uniform(hashes), self.settings.validation_share, at_least
+    )
+
+  def _run_on_pieces(self, label: str, function, pieces, *arguments):
+    function = functools.partial(
+      function, self.runner.folder, self.settings, *arguments
+    )
+    size = sum(piece.bytes for piece in pieces)
+    return self.runner.run(label, function, pieces, size)
+
+  def _vocabulary(
+    self, pieces: list[text_pieces.Piece], threshold: float
+  ) -> tuple[str, vocabulary.Vocabulary]:
+    """Reads the given vocabulary, or learns one from the training documents.
+
+    Returns its path in the work folder, and its content.
+    """
+    given, size = self.settings.vocab_file, self.settings.vocab_size
+    path = files.join(self.runner.folder, vocabulary.FILE)
+    if given and not files.exists(path):
+      vocabulary.Vocabulary.from_file(given)  # refuses a wrong one by its name
+      files.copy(given, path)
+    if not files.exists(path):
+      self._run_on_pieces("count", word_counts.count, pieces, threshold)
+      words = word_counts.total(self.runner.folder, len(pieces))
+      learned = wordpiece.learn_vocabulary(words, size)
+      few = f" of {size:,} asked: the text gives no more"
+      note = few if len(learned) < size else ""
+      _say(f"vocabulary: learned {len(learned):,} tokens{note}")
+      files.write(path, "".join(f"{token}\n" for token in learned.tokens))
+    vocab = vocabulary.Vocabulary.from_file(path)
+    # Refuses one that is of no use.
+    wordpiece.Encoder(vocab, self.settings.tokenizer_config)
+    return path, vocab
 
 
 def _name_files(
@@ -220,11 +211,6 @@ def _name_files(
   return entries, sources
 
 
-def _say_learned(size: int, asked: int) -> None:
-  note = f" of {asked:,} asked: the text gives no more" if size < asked else ""
-  _say(f"vocabulary: learned {size:,} tokens{note}")
-
-
 def _say(text: str) -> None:
   print(text, flush=True)
 
@@ -232,7 +218,7 @@ def _say(text: str) -> None:
 def summary(dataset: dict, output_dir: str) -> str:
   """Returns a few lines for people on what `prepare` returned."""
   lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} tokens)"]
-  for name in ("train", "validation"):
+  for name in shards.PARTS:
     part = dataset[name]
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
@@ -265,13 +251,6 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
-def settings_from_flags(
-  values: flags.FlagValues = flags.FLAGS,
-) -> PrepareSettings:
-  """Returns the settings that the flags give; raises `UserError`."""
-  return settings_flags.read(PrepareSettings, values)
-
-
 def parse_known_flags(argv: list[str]) -> list[str]:
   """Sets our flags; returns the name of the program and all other arguments."""
   flags.FLAGS.set_gnu_getopt()  # else our flags must come first
@@ -281,7 +260,7 @@ def parse_known_flags(argv: list[str]) -> list[str]:
 def main(argv: list[str]) -> None:
   """Runs the command; `argv` has the program and options of Beam."""
   beam_tasks.check_beam_args(argv[1:])
-  settings = settings_from_flags()
+  settings = settings_flags.read(PrepareSettings, flags.FLAGS)
   dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
   print(summary(dataset, settings.output_dir))
 

@@ -15,37 +15,26 @@ from backports import zstd
 
 from tests import prepare_testing
 from token_dropping.common import errors
-from token_dropping.data import prepare
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 
-
-@pytest.fixture(scope="module")
-def text():
-  return prepare_testing.make_text()
+TEXT = prepare_testing.make_text()
 
 
 @pytest.fixture
-def settings(text, tmp_path):
-  (tmp_path / "text.txt").write_text(text)
-  return prepare_testing.settings(tmp_path / "text.txt", tmp_path / "out")
+def settings(tmp_path):
+  return prepare_testing.write_text(tmp_path)
 
 
-def _prepare(settings):
-  return prepare.prepare(settings, num_workers=1)
-
-
-def test_document_per_file(settings, tmp_path, text):
-  for index, document in enumerate(text.split("\n\n")[:10]):
+def test_document_per_file(settings, tmp_path):
+  for index, document in enumerate(TEXT.split("\n\n")[:10]):
     halves = document.replace("\n", "\n\n")
     (tmp_path / f"doc{index}.txt").write_text(halves)
-  dataset = _prepare(
-    dataclasses.replace(
-      settings, input=f"{tmp_path}/doc*.txt", document_per_file=True
-    )
+  dataset = prepare_testing.run(
+    settings, input=f"{tmp_path}/doc*.txt", document_per_file=True
   )
   assert dataset["train"]["documents"] == 8
   assert dataset["validation"]["documents"] == 2
@@ -60,13 +49,13 @@ def test_document_per_file(settings, tmp_path, text):
 )
 def test_missing_files(settings, change, message):
   with pytest.raises(errors.UserError, match=message):
-    _prepare(dataclasses.replace(settings, **change))
+    prepare_testing.run(settings, **change)
 
 
-def test_text_care_is_counted(settings, tmp_path, text):
+def test_text_care_is_counted(settings, tmp_path):
   bad = "\ufeffone\r\n\r\n".encode() + b"bad \xff byte \x00\n\n"
-  (tmp_path / "text.txt").write_bytes(bad + text.encode())
-  counts = _prepare(settings)["text"]
+  (tmp_path / "text.txt").write_bytes(bad + TEXT.encode())
+  counts = prepare_testing.run(settings)["text"]
   assert counts["documents"] == 41
   names = ["one_word_documents", "invalid_utf8_lines", "control_characters"]
   names.append("byte_order_marks")
@@ -75,12 +64,12 @@ def test_text_care_is_counted(settings, tmp_path, text):
 
 
 @pytest.mark.parametrize("piece_bytes", [3000, 100_000])
-def test_copies_of_documents_are_dropped(settings, text, piece_bytes):
-  whole = _prepare(dataclasses.replace(settings, piece_bytes=100_000))
+def test_copies_of_documents_are_dropped(settings, piece_bytes):
+  whole = prepare_testing.run(settings, piece_bytes=100_000)
   with open(settings.input, "w") as file:
-    file.write(f"{text}\n\n{text}")
-  dataset = _prepare(
-    dataclasses.replace(settings, piece_bytes=piece_bytes, deduplicate=True)
+    file.write(f"{TEXT}\n\n{TEXT}")
+  dataset = prepare_testing.run(
+    settings, piece_bytes=piece_bytes, deduplicate=True
   )
   assert dataset["text"]["duplicate_documents"] == 40
   assert dataset["text"]["documents"] == 40
@@ -90,7 +79,7 @@ def test_copies_of_documents_are_dropped(settings, text, piece_bytes):
 
 def test_reading_a_tfds_data_set(tmp_path):
   with tfds.testing.mock_data(num_examples=50):
-    dataset = _prepare(
+    dataset = prepare_testing.run(
       prepare_settings.PrepareSettings(
         tfds_name="imdb_reviews:train",
         output_dir=str(tmp_path),
@@ -119,7 +108,7 @@ def test_wrong_tfds_names(settings, change, message):
     tfds.testing.mock_data(num_examples=5),
     pytest.raises(errors.UserError, match=message) as info,
   ):
-    _prepare(dataclasses.replace(settings, **change))
+    prepare_testing.run(settings, **change)
   assert "\n" not in str(info.value)
 
 
@@ -142,8 +131,8 @@ def test_every_kind_of_input_is_read(settings, tmp_path):
   namespace = "http://www.mediawiki.org/xml/export-0.10/"
   dump = f'<mediawiki xmlns="{namespace}">{pages}</mediawiki>'
   (tmp_path / "c.xml.bz2").write_bytes(bz2.compress(dump.encode()))
-  dataset = _prepare(
-    dataclasses.replace(settings, input=f"{tmp_path}/?.*", packing="documents")
+  dataset = prepare_testing.run(
+    settings, input=f"{tmp_path}/?.*", packing="documents"
   )
   assert dataset["text"]["documents"] == 30
   words = set()
@@ -157,10 +146,11 @@ def test_every_kind_of_input_is_read(settings, tmp_path):
 def test_document_per_line(settings, tmp_path):
   lines = [f"document {i % 40} sees a cat. It hears it too." for i in range(50)]
   (tmp_path / "text.txt").write_text("\n".join(lines))
-  changed = dataclasses.replace(settings, document_per_line=True)
-  assert _prepare(changed)["text"]["documents"] == 50
-  changed = dataclasses.replace(changed, deduplicate=True)
-  assert _prepare(changed)["text"]["documents"] == 40
+  for deduplicate, documents in ((False, 50), (True, 40)):
+    dataset = prepare_testing.run(
+      settings, document_per_line=True, deduplicate=deduplicate
+    )
+    assert dataset["text"]["documents"] == documents
 
 
 @pytest.mark.parametrize(
@@ -236,18 +226,18 @@ def test_preparing_a_tfds_data_set_on_disk(settings, tfds_set):
     piece_bytes=1000,
     packing="documents",
   )
-  dataset = _prepare(changed)
+  dataset = prepare_testing.run(changed)
   assert dataset["text"]["documents"] == 40
   assert dataset["settings"]["input_files"] == [["words/one", 40]]
   assert len(dataset["files"]) > 3
-  assert _prepare(changed) == dataset
+  assert prepare_testing.run(changed) == dataset
 
 
 @pytest.mark.parametrize("split", ["nope", "train[", "train[5:x]"])
 def test_wrong_split(settings, tfds_set, split):
   name = f"{tfds_set}:{split}"
   with pytest.raises(errors.UserError) as info:
-    _prepare(dataclasses.replace(settings, tfds_name=name))
+    prepare_testing.run(settings, tfds_name=name)
   assert str(info.value) == (
     f"tfds_name must name a split (train). Received: {name!r}"
   )

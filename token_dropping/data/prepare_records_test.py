@@ -1,46 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the records that prepare makes, and of their statistics."""
 
-import dataclasses
-import json
-
 import numpy as np
 import pytest
 from official.nlp.data import pretrain_dataloader
 
 from tests import prepare_testing
 from token_dropping.common import vocabulary
-from token_dropping.data import prepare
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 
-
-@pytest.fixture(scope="module")
-def text():
-  return prepare_testing.make_text()
+TEXT = prepare_testing.make_text()
 
 
 @pytest.fixture
-def settings(text, tmp_path):
-  (tmp_path / "text.txt").write_text(text)
-  return prepare_testing.settings(tmp_path / "text.txt", tmp_path / "out")
-
-
-def _prepare(settings):
-  return prepare.prepare(settings, num_workers=1)
+def settings(tmp_path):
+  return prepare_testing.write_text(tmp_path)
 
 
 @pytest.mark.parametrize("packing", prepare_settings.PACKINGS)
 def test_files_and_statistics(settings, tmp_path, packing):
-  settings = dataclasses.replace(settings, packing=packing)
-  dataset = _prepare(settings)
+  dataset = prepare_testing.run(settings, packing=packing)
   out = tmp_path / "out"
   assert sorted(prepare_testing.contents(out)) == sorted(
     [*dataset["files"], "dataset.json"]
   )
   assert len(list(out.glob("train-*-of-*.tfrecord"))) > 2
   assert list(out.glob("validation-00000-of-*.tfrecord"))
-  assert json.loads((out / "dataset.json").read_text()) == dataset
+  assert dataset_folder.verify(str(out)) == dataset
   assert dataset["settings"]["input_files"][0][0] == "text.txt"
   lines = (out / "vocab.txt").read_text().splitlines()
   assert dataset["vocab_size"] == len(lines) < 100
@@ -54,20 +42,21 @@ def test_files_and_statistics(settings, tmp_path, packing):
     ids = np.concatenate([prepare_testing.unmasked(r) for r in found])
     assert part["tokens"] == np.sum(ids > 4)
     assert part["unknown_share"] == 0
+    assert ("next_sentence_labels" in found[0]) == (packing == "pairs")
     masks = np.stack([r["input_mask"] for r in found])
     assert part["padding_share"] == pytest.approx(1 - masks.mean())
 
 
-def test_all_text_is_packed_or_counted_as_dropped(settings, text):
-  dataset = _prepare(settings)
+def test_all_text_is_packed_or_counted_as_dropped(settings):
+  dataset = prepare_testing.run(settings)
   # Every word of this text becomes one token.
   parts = dataset["train"], dataset["validation"]
   packed = sum(part["tokens"] + part["dropped_tokens"] for part in parts)
-  assert packed == len(text.split())
+  assert packed == len(TEXT.split())
 
 
 def test_entropies_are_those_of_the_files(settings, tmp_path):
-  dataset = _prepare(settings)
+  dataset = prepare_testing.run(settings)
   train = np.concatenate(
     [
       prepare_testing.unmasked(r)
@@ -91,7 +80,7 @@ def test_entropies_are_those_of_the_files(settings, tmp_path):
 
 @pytest.mark.parametrize("packing", prepare_settings.PACKINGS)
 def test_model_garden_reads_the_records(settings, packing):
-  _prepare(dataclasses.replace(settings, packing=packing))
+  prepare_testing.run(settings, packing=packing)
   config = pretrain_dataloader.BertPretrainDataConfig(
     input_path=f"{settings.output_dir}/train-*",
     global_batch_size=4,
@@ -115,19 +104,8 @@ def test_model_garden_reads_the_records(settings, packing):
   assert shapes == expected
 
 
-def test_full_records_have_no_padding_and_no_label(settings, tmp_path):
-  _prepare(settings)
-  for record in prepare_testing.read(tmp_path / "out", "train"):
-    assert "next_sentence_labels" not in record
-    np.testing.assert_array_equal(record["input_mask"], 1)
-    np.testing.assert_array_equal(record["input_type_ids"], 0)
-    tokens = prepare_testing.tokens(tmp_path / "out", record["input_word_ids"])
-    assert tokens[0] == "[CLS]" and tokens[-1] == "[SEP]"
-    assert "[PAD]" not in tokens
-
-
-def test_training_sequences_are_shuffled(settings, tmp_path, text):
-  _prepare(settings)
+def test_training_sequences_are_shuffled(settings, tmp_path):
+  prepare_testing.run(settings)
   found = prepare_testing.read(tmp_path / "out", "train")
   sequences = [
     prepare_testing.tokens(tmp_path / "out", prepare_testing.unmasked(r)[1:-1])
@@ -135,15 +113,15 @@ def test_training_sequences_are_shuffled(settings, tmp_path, text):
   ]
   parts = [" ".join(s).split("[SEP]") for s in sequences]
   joined = [max(part, key=len).strip() for part in parts]
-  flat = " ".join(text.split())
+  flat = " ".join(TEXT.split())
   positions = [flat.find(part) for part in joined]
   assert min(positions) >= 0
   assert positions != sorted(positions)
 
 
-def test_parts_share_no_document(settings, tmp_path, text):
-  _prepare(settings)
-  documents = [d.split("\n") for d in text.split("\n\n")]
+def test_parts_share_no_document(settings, tmp_path):
+  prepare_testing.run(settings)
+  documents = [d.split("\n") for d in TEXT.split("\n\n")]
   texts = ["\n".join(sentences).encode() for sentences in documents]
   hashes = [text_pieces.document_hash(whole, settings.seed) for whole in texts]
   values = text_pieces.uniform(np.array(hashes, np.uint64))
@@ -166,8 +144,7 @@ def test_parts_share_no_document(settings, tmp_path, text):
 
 
 def test_duplicates_have_other_masks(settings, tmp_path):
-  settings = dataclasses.replace(settings, duplicates=3)
-  dataset = _prepare(settings)
+  dataset = prepare_testing.run(settings, duplicates=3)
   out = tmp_path / "out"
   assert dataset["train"]["records"] == 3 * dataset["train"]["sequences"]
   copies: dict[tuple, set] = {}
@@ -187,9 +164,7 @@ def _word_starts(folder, ids):
 
 @pytest.mark.parametrize("packing", prepare_settings.PACKINGS)
 def test_dynamic_records_hold_ids_and_word_starts(settings, tmp_path, packing):
-  dataset = _prepare(
-    dataclasses.replace(settings, packing=packing, masking="dynamic")
-  )
+  dataset = prepare_testing.run(settings, packing=packing, masking="dynamic")
   assert dataset["masking"] == "dynamic"
   assert dataset["train"]["masked_tokens"] == 0
   assert 0 < dataset["validation"]["unigram_loss"] < 10

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for prepare."""
 
-import dataclasses
-import zlib
-
 import pytest
 from absl import flags
 
@@ -11,112 +8,67 @@ from tests import prepare_testing
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data import prepare
-from token_dropping.data import records
+from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import prepare_settings
 
-
-@pytest.fixture(scope="module")
-def text():
-  return prepare_testing.make_text()
+TEXT = prepare_testing.make_text()
 
 
 @pytest.fixture
-def settings(text, tmp_path):
-  (tmp_path / "text.txt").write_text(text)
-  return prepare_testing.settings(tmp_path / "text.txt", tmp_path / "out")
+def settings(tmp_path):
+  return prepare_testing.write_text(tmp_path)
 
 
-def _prepare(settings):
-  return prepare.prepare(settings, num_workers=1)
-
-
-def test_files_have_counts_and_checksums(settings, tmp_path):
-  dataset = _prepare(settings)
-  for name, file in dataset["files"].items():
-    content = (tmp_path / "out" / name).read_bytes()
-    assert file["bytes"] == len(content)
-    assert file["crc32"] == f"{zlib.crc32(content):08x}"
-    if name.endswith(".tfrecord"):
-      path = str(tmp_path / "out" / name)
-      assert file["records"] == len(list(records.read_records(path)))
-
-
-def test_vocabulary_is_learned_from_training_documents_only(tmp_path):
+def test_vocabulary_is_learned_from_training_documents_only(settings, tmp_path):
   secret = ["qqqq zzzz qqqq zzzz " * 10, "plain words and more words " * 10]
   (tmp_path / "text.txt").write_text("\n\n".join(secret))
-  out = tmp_path / "out"
-  _prepare(
-    prepare_settings.PrepareSettings(
-      input=str(tmp_path / "text.txt"),
-      output_dir=str(out),
-      seq_length=8,
-      max_predictions_per_seq=2,
-    )
-  )
-  learned = (out / "vocab.txt").read_text()
+  prepare_testing.run(settings, seq_length=8, vocab_size=1000)
+  learned = (tmp_path / "out" / "vocab.txt").read_text()
   assert ("q" in learned) != ("w" in learned)
 
 
-def test_same_settings_same_bytes(settings, tmp_path):
-  for packing in prepare_settings.PACKINGS:
-    found = []
-    for name in ("one", "two"):
-      folder = tmp_path / packing / name
-      _prepare(
-        dataclasses.replace(settings, packing=packing, output_dir=str(folder))
-      )
-      found.append(prepare_testing.contents(folder))
-    assert found[0] == found[1]
-
-
 def test_a_ready_dataset_is_left(settings, tmp_path, capsys):
-  first = _prepare(settings)
+  first = prepare_testing.run(settings)
   before = [p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()]
   capsys.readouterr()
-  assert _prepare(settings) == first
+  assert prepare_testing.run(settings) == first
   assert before == [p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()]
   assert "ready" in capsys.readouterr().out
 
 
-def test_other_settings_remake_it(settings, tmp_path):
-  _prepare(settings)
-  dataset = _prepare(dataclasses.replace(settings, piece_bytes=100_000))
+def test_other_settings_or_input_remake_it(settings, tmp_path):
+  prepare_testing.run(settings)
+  dataset = prepare_testing.run(settings, piece_bytes=100_000)
   names = ["dataset.json", *dataset["files"]]
   assert sorted(prepare_testing.contents(tmp_path / "out")) == sorted(names)
   assert "train-00000-of-00001.tfrecord" in names
-
-
-def test_another_input_size_remakes_it(settings, tmp_path, text):
-  first = _prepare(settings)
-  (tmp_path / "text.txt").write_text(text + "\n\nnew cat\nnew dog\n")
-  assert _prepare(settings) != first
+  (tmp_path / "text.txt").write_text(TEXT + "\n\nnew cat\nnew dog\n")
+  assert prepare_testing.run(settings, piece_bytes=100_000) != dataset
 
 
 def test_given_vocabulary_is_used_as_it_is(settings, tmp_path):
   content = "\n".join(["[unused0]", *vocabulary.SPECIAL_TOKENS, "the", "cat"])
   (tmp_path / "given.txt").write_text(content + "\n")
-  dataset = _prepare(
-    dataclasses.replace(settings, vocab_file=str(tmp_path / "given.txt"))
+  dataset = prepare_testing.run(
+    settings, vocab_file=str(tmp_path / "given.txt")
   )
   assert (tmp_path / "out" / "vocab.txt").read_text() == content + "\n"
   assert dataset["vocab_size"] == 8
   assert dataset["train"]["unknown_share"] > 0.5
 
 
-def test_cased(settings, tmp_path, text):
-  (tmp_path / "text.txt").write_text(text.replace("cat", "Cat"))
-  _prepare(dataclasses.replace(settings, do_lower_case=False))
+@pytest.mark.parametrize(
+  ("change", "word"),
+  [({"do_lower_case": False}, "Cat"), ({"strip_accents": False}, "cät")],
+)
+def test_case_and_accents_are_recorded_and_kept(
+  settings, tmp_path, change, word
+):
+  (tmp_path / "text.txt").write_text(TEXT.replace("cat", word.title()))
+  dataset = prepare_testing.run(settings, **change)
+  assert dataset["settings"] | change == dataset["settings"]
   words = (tmp_path / "out" / "vocab.txt").read_text().splitlines()
-  assert "Cat" in words and "cat" not in words
-
-
-def test_accents_are_recorded_and_kept(settings, tmp_path, text):
-  (tmp_path / "text.txt").write_text(text.replace("cat", "Cät"))
-  dataset = _prepare(dataclasses.replace(settings, strip_accents=False))
-  assert dataset["settings"]["do_lower_case"] is True
-  assert dataset["settings"]["strip_accents"] is False
-  words = (tmp_path / "out" / "vocab.txt").read_text().splitlines()
-  assert "cät" in words and "cat" not in words
+  assert word in words and "cat" not in words
   assert dataset["train"]["unknown_share"] == 0
 
 
@@ -124,8 +76,7 @@ def test_accents_are_recorded_and_kept(settings, tmp_path, text):
   ("content", "packing", "message"),
   [
     ("", "full", "at least 2 different documents"),
-    ("one\ntwo", "full", "at least 2 different documents"),
-    ("one\n\none", "full", "at least 2 different documents"),
+    ("one two\n\none two", "full", "at least 2 different documents"),
     ("one\n\ntwo\n\nthree", "pairs", "at least 4 different documents"),
     ("one\n\ntwo", "full", "at least 2 different documents"),
     ("one 1\n\ntwo 2", "full", "must hold pieces of words"),
@@ -133,11 +84,9 @@ def test_accents_are_recorded_and_kept(settings, tmp_path, text):
   ],
 )
 def test_unusable_text(settings, tmp_path, content, packing, message):
-  if isinstance(content, str):
-    content = content.encode()
-  (tmp_path / "text.txt").write_bytes(content)
+  (tmp_path / "text.txt").write_text(content)
   with pytest.raises(errors.UserError, match=message) as info:
-    _prepare(dataclasses.replace(settings, packing=packing))
+    prepare_testing.run(settings, packing=packing)
   assert "\n" not in str(info.value)
   assert not list((tmp_path / "out").glob("*"))
 
@@ -148,44 +97,37 @@ def test_documents_without_tokens(settings, tmp_path):
   (tmp_path / "given.txt").write_text(content)
   given = str(tmp_path / "given.txt")
   with pytest.raises(errors.UserError, match=r"in [0-2] train documents"):
-    _prepare(dataclasses.replace(settings, vocab_file=given))
+    prepare_testing.run(settings, vocab_file=given)
 
 
 def test_too_little_validation_text(settings, tmp_path):
   long = " ".join(prepare_testing.WORDS * 10)
+  (tmp_path / "text.txt").write_text(f"{long}\n\ncat cat")
   for seed in range(3):  # whichever of the two documents validates
-    (tmp_path / "text.txt").write_text(f"{long}\n\ncat cat")
-    changed = dataclasses.replace(
-      settings, seed=seed, output_dir=str(tmp_path / str(seed))
-    )
     with pytest.raises(errors.UserError, match="must fill at least one"):
-      _prepare(changed)
+      prepare_testing.run(settings, seed=seed)
 
 
 def test_files_of_others_are_refused_before_reading(settings, tmp_path):
   (tmp_path / "out").mkdir()
   (tmp_path / "out" / "vocab.txt").write_text("mine")
   with pytest.raises(errors.UserError, match="did not make"):
-    _prepare(settings)
+    prepare_testing.run(settings)
   assert (tmp_path / "out" / "vocab.txt").read_text() == "mine"
 
 
 def test_a_failed_remake_keeps_the_old_dataset(settings, tmp_path):
-  _prepare(settings)
+  prepare_testing.run(settings)
   before = prepare_testing.contents(tmp_path / "out")
   (tmp_path / "text.txt").write_text("too\n\nsmall")
   with pytest.raises(errors.UserError):
-    _prepare(settings)
+    prepare_testing.run(settings)
   assert prepare_testing.contents(tmp_path / "out") == before
 
 
-def test_fewer_tokens_than_asked_are_reported(settings, capsys):
-  _prepare(settings)
+def test_what_is_said(settings, capsys):
+  lines = prepare.summary(prepare_testing.run(settings), "out").splitlines()
   assert "of 100 asked" in capsys.readouterr().out
-
-
-def test_summary(settings):
-  lines = prepare.summary(_prepare(settings), "out").splitlines()
   assert [line.split(":")[0] for line in lines] == [
     "dataset",
     "train",
@@ -195,46 +137,35 @@ def test_summary(settings):
   ]
 
 
-def test_flags_have_the_defaults_of_the_settings():
+def _from_flags(*arguments):
   values = flags.FlagValues()
   prepare.define_flags(values)
-  values(["prepare", "--output_dir=out"])
-  expected = prepare_settings.PrepareSettings(output_dir="out")
-  assert prepare.settings_from_flags(values) == expected
-
-
-def test_flags_set_the_settings():
-  values = flags.FlagValues()
-  prepare.define_flags(values)
-  arguments = ["--output_dir=out", "--packing=pairs", "--nodo_lower_case"]
-  values(["prepare", *arguments, "--masking_rate=0.3", "--seq_length=128"])
-  assert prepare.settings_from_flags(values) == (
-    prepare_settings.PrepareSettings(
-      output_dir="out",
-      packing="pairs",
-      do_lower_case=False,
-      masking_rate=0.3,
-      seq_length=128,
-    )
-  )
+  values(["prepare", "--output_dir=out", *arguments])
+  return settings_flags.read(prepare_settings.PrepareSettings, values)
 
 
 @pytest.mark.parametrize(
   ("arguments", "expected"),
-  [([], None), (["--strip_accents"], True), (["--nostrip_accents"], False)],
+  [
+    ([], {}),
+    (
+      ["--packing=pairs", "--nodo_lower_case", "--seq_length=128"],
+      {"packing": "pairs", "do_lower_case": False, "seq_length": 128},
+    ),
+    (["--masking_rate=0.3"], {"masking_rate": 0.3}),
+    (["--strip_accents"], {"strip_accents": True}),
+    (["--nostrip_accents"], {"strip_accents": False}),
+  ],
 )
-def test_accents_flag_may_be_unset(arguments, expected):
-  values = flags.FlagValues()
-  prepare.define_flags(values)
-  values(["prepare", "--output_dir=out", *arguments])
-  assert prepare.settings_from_flags(values).strip_accents is expected
+def test_flags_set_the_settings(arguments, expected):
+  assert _from_flags(*arguments) == (
+    prepare_settings.PrepareSettings(output_dir="out", **expected)
+  )
 
 
 def test_unknown_packing_flag():
-  values = flags.FlagValues()
-  prepare.define_flags(values)
   with pytest.raises(flags.IllegalFlagValueError):
-    values(["prepare", "--packing=none"])
+    _from_flags("--packing=none")
 
 
 def test_importing_defines_no_flags():

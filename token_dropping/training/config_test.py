@@ -209,3 +209,62 @@ def test_constant_rate_has_no_decay():
   params = config.parse(config_testing.flags(override=override))
   rate = params.trainer.optimizer_config.learning_rate.get()
   assert rate.as_dict() == {"name": "Constant", "learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize(
+  "name", ["bert/token_dropping", "bert", "bert/token_drop/x", "", "task"]
+)
+def test_unknown_experiment_is_refused(name):
+  assert config_testing.refused(config_testing.flags(experiment=name)) == (
+    "--experiment must be one of bert/token_drop, "
+    "token_drop_bert/pretraining, bert/pretraining, bert/token_drop_glue, "
+    f"bert/token_drop_squad. Received: {name!r}"
+  )
+
+
+def test_token_dropping_is_no_key_of_the_baseline(tmp_path):
+  text = config_testing.nested(f"{ENCODER}.vocab_size", 3)
+  path = config_testing.write_file(tmp_path, text)
+  flags = config_testing.flags(path, experiment="bert/pretraining")
+  assert config_testing.refused(flags) == (
+    f"{path} must use keys of the experiment. "
+    "Received: task.model.encoder.any.vocab_size=3"
+  )
+
+
+def test_unknown_key_in_an_override():
+  flags = config_testing.flags(override="trainer.train_step=1")
+  assert config_testing.refused(flags) == (
+    "--params_override must use keys of the experiment; the nearest is "
+    "trainer.train_steps. Received: trainer.train_step=1"
+  )
+
+
+@pytest.mark.parametrize(
+  "override",
+  [
+    "trainer.train_steps=1,max_to_keep",
+    "trainer.train_steps=1;trainer.max_to_keep=2",
+    "/nothing/here.yaml",
+    "a[0]=x",
+  ],
+)
+def test_malformed_override_is_refused(override):
+  message = config_testing.refused(config_testing.flags(override=override))
+  assert message.startswith("--params_override")
+  assert override.split(",")[0][:19] in message
+
+
+def test_override_that_is_no_pair_and_no_file():
+  assert config_testing.refused(
+    config_testing.flags(override="trainer.train_steps")
+  ) == (
+    "--params_override must be key=value pairs with commas between them, "
+    "YAML, JSON or the name of a file. Received: 'trainer.train_steps'"
+  )
+
+
+@pytest.mark.parametrize("override", ["{trainer: {", "{", "trainer: ]"])
+def test_override_of_invalid_yaml_is_refused(override):
+  message = config_testing.refused(config_testing.flags(override=override))
+  assert message.startswith("--params_override must be plain YAML. ")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from apache_beam.runners.portability import local_job_service
 
+from tests import prepare_testing
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data import prepare
@@ -44,13 +45,10 @@ def test_little_text_is_worked_on_in_this_process(tmp_path):
 
 
 def test_results_are_in_the_order_of_the_tasks(tmp_path):
+  assert _run(tmp_path, []) == []
   results = _run(tmp_path, [3, 1, 2], num_workers=1)
   assert [result["square"] for result in results] == [9, 1, 4]
   assert [result["index"] for result in results] == [0, 1, 2]
-
-
-def test_no_tasks(tmp_path):
-  assert _run(tmp_path, []) == []
 
 
 def test_finished_tasks_are_not_done_again(tmp_path):
@@ -101,15 +99,11 @@ def _settings(text, folder):
   )
 
 
-def _contents(folder):
-  return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
 @pytest.fixture(scope="module")
 def expected(text, tmp_path_factory):
   folder = tmp_path_factory.mktemp("expected")
   prepare.prepare(_settings(text, folder), num_workers=1)
-  return _contents(folder)
+  return prepare_testing.contents(folder)
 
 
 def _assert_only_progress(printed: str) -> None:
@@ -124,7 +118,7 @@ def test_three_workers_give_the_bytes_of_one(
 ):
   monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own reports
   prepare.prepare(_settings(text, tmp_path), num_workers=3)
-  assert _contents(tmp_path) == expected
+  assert prepare_testing.contents(tmp_path) == expected
   assert len(list(tmp_path.glob("train-*.tfrecord"))) > 3
   _assert_only_progress(capfd.readouterr().err)
 
@@ -157,7 +151,9 @@ def test_the_command_prints_its_own_lines_only(text, tmp_path, expected):
     *("dataset", "train", "validation", "text"),
     "a guess without context",
   ]
-  assert _contents(tmp_path / "two") == _contents(tmp_path / "one")
+  assert prepare_testing.contents(tmp_path / "two") == prepare_testing.contents(
+    tmp_path / "one"
+  )
 
 
 def _start(text, folder):
@@ -177,13 +173,9 @@ def test_a_killed_run_is_finished_by_the_next(text, tmp_path, expected, stage):
     time.sleep(0.005)
   os.kill(process.pid, signal.SIGKILL)
   process.wait()
-  assert not [n for n in _contents_names(tmp_path) if not n.startswith(".")]
+  assert [path.name for path in tmp_path.iterdir()] == [".prepare"]
   prepare.prepare(_settings(text, tmp_path), num_workers=1)
-  assert _contents(tmp_path) == expected
-
-
-def _contents_names(folder):
-  return sorted(path.name for path in folder.iterdir())
+  assert prepare_testing.contents(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -208,5 +200,5 @@ def test_a_portable_runner(text, tmp_path, packing, masking):
     prepare.prepare(settings, 1, arguments)
   finally:
     server.stop()
-  found = _contents(tmp_path / "found")
-  assert found == _contents(tmp_path / "expected")
+  found = prepare_testing.contents(tmp_path / "found")
+  assert found == prepare_testing.contents(tmp_path / "expected")

@@ -200,22 +200,22 @@ def test_flipped_byte_of_the_vocabulary(folder):
   assert _refused(folder).startswith(start)
 
 
-@pytest.mark.parametrize("cut", [1, 4, 5])
+@pytest.mark.parametrize("cut", [1, 4, 5, -5])
 def test_truncated_record(folder, cut):
   """The writer itself was cut off, so size and checksum agree."""
   path = folder / SECOND
-  path.write_bytes(path.read_bytes()[:-cut])
+  content = path.read_bytes()
+  if cut < 0:  # within the head of the last record
+    cut = len(content) // 2 + cut
+  path.write_bytes(content[:-cut])
   _adopt(folder, SECOND)
   assert _refused(folder) == (
     f"{path} must end with a whole record. Received: only a part of record 1"
   )
 
 
-@pytest.mark.parametrize("more", [b"", b"a head"])
-def test_other_number_of_records(folder, more):
-  """One is missing, or nothing but a part of its head is there."""
+def test_other_number_of_records(folder):
   testing.write_records(folder / SECOND, [testing.random_features(0)])
-  (folder / SECOND).write_bytes((folder / SECOND).read_bytes() + more)
   _adopt(folder, SECOND)
   assert _refused(folder) == (
     f"{folder}/{SECOND} must hold 2 records, as dataset.json says. Received: 1"

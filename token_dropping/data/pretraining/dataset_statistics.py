@@ -31,16 +31,10 @@ def collect(
   results: Sequence[dict],
   read_counts: Callable[[int], dict[str, np.ndarray]],
 ) -> dict[str, dict]:
-  """Sums the results of all pieces to `train` and `validation`, as above.
+  """Sums the `results` of `make_shards` to `train` and `validation`, as above.
 
-  Args:
-    vocab: the vocabulary.
-    settings: what was made.
-    results: of `shards.make_shards`.
-    read_counts: returns `shards.read_counts` of a piece.
-
-  Raises:
-    UserError: one of them has no sequence.
+  `read_counts` returns `shards.read_counts` of a piece. A part without a
+  sequence is a `UserError`.
   """
   sums = {name: _sum(results, name) for name in shards.PARTS}
   for name, part in sums.items():

@@ -80,9 +80,7 @@ def check_replaceable(directory: str) -> None:
 def open_work(directory: str, settings: dict) -> str:
   """Returns the work folder: that of a run that was killed, or a new one.
 
-  Args:
-    directory: a folder that `check_replaceable` has accepted.
-    settings: what the dataset is made with; a work folder of others is emptied.
+  A work folder of other settings is emptied.
   """
   work = files.join(directory, _WORK)
   path = files.join(work, _SETTINGS)
@@ -103,15 +101,9 @@ def remove_work(directory: str) -> None:
 def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   """Replaces the dataset in a folder by one that is complete elsewhere.
 
-  If this is interrupted, calling it again with the same arguments ends it.
-
-  Args:
-    directory: a folder that `check_replaceable` has accepted.
-    sources: where each file is now, by its final name.
-    dataset: content of `dataset.json`.
-
-  Raises:
-    UserError: a file is neither at its source nor at its final place.
+  `sources` says where each file is now, by its final name. If this is
+  interrupted, calling it again with the same arguments ends it. A file that is
+  neither at its source nor at its final place is a `UserError`.
   """
   old = _listed(directory)
   marker = {

@@ -21,13 +21,8 @@ _MB = 1e6
 class Progress:
   """Reports the tasks that are done while its block runs.
 
-  Args:
-    folder: the work folder.
-    label: of the tasks.
-    tasks: number of tasks.
-    total_bytes: size of all tasks.
-    stream: where to report, by default the standard error output; a bar if it
-      is a terminal.
+  It reports to `stream`, by default the standard error output, how many of
+  `tasks` and of `total_bytes` are done.
   """
 
   def __init__(

@@ -1,24 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for prepare_settings."""
 
-import dataclasses
-
 import pytest
 
 from token_dropping.common import errors
 from token_dropping.data.pretraining import prepare_settings
-
-
-def test_defaults():
-  settings = prepare_settings.PrepareSettings(output_dir="out")
-  assert settings.input == "gensim:enwiki"
-  assert settings.seq_length == 512
-  assert settings.vocab_size == 30522
-
-
-def test_every_setting_has_a_help_text():
-  for field in dataclasses.fields(prepare_settings.PrepareSettings):
-    assert field.metadata["help"]
 
 
 @pytest.mark.parametrize(

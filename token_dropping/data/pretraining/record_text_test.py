@@ -88,9 +88,6 @@ def test_colours():
     "\x1b[2m[CLS]\x1b[0m the \x1b[32m[cat→MASK]\x1b[0m "
     "\x1b[31m[sat→dog]\x1b[0m \x1b[36m[on=]\x1b[0m"
   )
-
-
-def test_coloured_pieces_are_joined():
   record = _static("un [MASK] ##able", {1: "##believ"})
   assert _show(record, coloured=True) == "un\x1b[32m[believ→MASK]\x1b[0mable"
 

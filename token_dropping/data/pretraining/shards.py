@@ -29,19 +29,12 @@ _BLOCK = 1024  # sequences masked at a time
 
 @dataclasses.dataclass
 class _Part:
-  """The training or the validation data of a piece.
-
-  Attributes:
-    packed: the sequences.
-    order: [records] indices of sequences, in the order of the file.
-    rng: draws the masks.
-    targets: [V] how often each id is to be predicted; filled by `_blocks`.
-  """
+  """The training or the validation data of a piece."""
 
   packed: packing.Packed
-  order: np.ndarray
-  rng: np.random.Generator
-  targets: np.ndarray
+  order: np.ndarray  # [records] indices of sequences, as they are in the file
+  rng: np.random.Generator  # draws the masks
+  targets: np.ndarray  # [V] how often an id is to be predicted, from `_blocks`
 
 
 def make_shards(
@@ -78,8 +71,9 @@ def make_shards(
     ids = part.packed.word_ids.reshape(-1)
     counts[f"{name}_ids"] = np.bincount(ids, minlength=len(vocab))
     counts[f"{name}_targets"] = part.targets
-  with files.whole(_counts_path(folder, index)) as target:
-    np.savez_compressed(target, **counts)
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, **counts)
+  files.write(_counts_path(folder, index), buffer.getvalue())
   return result
 
 

@@ -31,19 +31,12 @@ _END = b"\n\n"  # of a document
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-  """A piece of clean text.
+  """A piece of clean text."""
 
-  Attributes:
-    path: of the text; the hashes are beside it.
-    documents: number of documents in it.
-    bytes: size of the text.
-    skip: ascending places of documents to leave out.
-  """
-
-  path: str
-  documents: int
-  bytes: int
-  skip: tuple[int, ...] = ()
+  path: str  # of the text; the hashes are beside it
+  documents: int  # in it
+  bytes: int  # of the text
+  skip: tuple[int, ...] = ()  # ascending places of documents to leave out
 
   def hashes(self) -> np.ndarray:
     """Reads the hashes of all documents, [documents] uint64."""
@@ -150,13 +143,8 @@ def validation_threshold(
   Few documents are divided by their number, to the nearest document; many (at
   least 10,000) by chance, with `share` as the threshold. Copies count once.
 
-  Args:
-    numbers: the documents' `uniform` numbers.
-    share: wanted part of the documents, in (0, 1).
-    at_least: different documents that each side needs.
-
-  Raises:
-    UserError: fewer than `2 * at_least` different documents.
+  `numbers` are the documents' `uniform` ones; each side needs `at_least` so
+  many different documents, else that is a `UserError`.
 
   >>> validation_threshold(np.array([0.5, 0.75, 0.875, 0.625]), 0.5)
   0.75

@@ -59,15 +59,8 @@ def normalize(
 ) -> tf.Tensor:
   """Returns text that a splitter at spaces and punctuation can work on.
 
-  Args:
-    strings: [n] string, UTF-8; bytes that are not are removed.
-    config: whether to fold case and to strip accents.
-
-  Returns:
-    [n] string. White space is as before, and a word of more than `MAX_WORD`
-    characters has become U+10FFFF.
-
-  Example:
+  Of `strings`, [n] UTF-8, bytes that are not are removed. White space stays as
+  it is; a word of more than `MAX_WORD` characters becomes U+10FFFF.
 
   >>> config = tokenizer_config.TokenizerConfig()
   >>> normalize(tf.constant(["Café\u200b №5"]), config).numpy()[0].decode()

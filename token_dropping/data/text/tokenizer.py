@@ -24,18 +24,7 @@ class Tokenizer(tf.Module):
   The vocabulary is a constant of the graph, so a SavedModel needs no file.
   Text that looks like a special token, "[SEP]", is text: "[", "sep", "]".
 
-  Args:
-    vocab: the `Vocabulary`.
-    config: how text is normalized; as for the vocabulary.
-
-  Attributes:
-    vocab: the `Vocabulary`.
-    config: the `TokenizerConfig`.
-
-  Raises:
-    UserError: the vocabulary has special tokens only, or a NUL.
-
-  Example:
+  A vocabulary of special tokens only, or with a NUL, is a `UserError`.
 
   >>> pieces = ("un", "##able", "hello")
   >>> vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
@@ -68,11 +57,8 @@ class Tokenizer(tf.Module):
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
     """Returns the ids of strings, without special tokens.
 
-    Args:
-      strings: [n] string, UTF-8; bytes that are not are ignored.
-
-    Returns:
-      [n, tokens] int32.
+    `strings` are [n], UTF-8; bytes that are not are ignored. The ids are
+    [n, tokens] int32.
     """
     return self._wordpiece.tokenize(
       text_normalizer.normalize(strings, self.config)
@@ -98,15 +84,14 @@ class Tokenizer(tf.Module):
       UserError: neither one nor two segments, or no room for a token in each.
     """
     least = 1 + 2 * len(segments)
-    if len(segments) not in (1, 2):
-      raise errors.UserError(
-        f"segments must be one or two. Received: {len(segments)}"
-      )
-    if seq_length is not None and seq_length < least:
-      raise errors.UserError(
-        f"seq_length must be at least {least} with {len(segments)} segments. "
-        f"Received: {seq_length}"
-      )
+    errors.require(
+      len(segments) in (1, 2), "segments must be one or two", len(segments)
+    )
+    errors.require(
+      seq_length is None or seq_length >= least,
+      f"seq_length must be at least {least} with {len(segments)} segments",
+      seq_length,
+    )
     tokens = [self.tokenize(strings) for strings in segments]
     if seq_length is not None:
       tokens = trim(tokens, seq_length - 1 - len(segments))
@@ -141,17 +126,10 @@ def _explain(vocab: vocabulary.Vocabulary) -> errors.UserError:
 def trim(
   segments: Sequence[tf.RaggedTensor], room: int
 ) -> list[tf.RaggedTensor]:
-  """Cuts one segment, or the longer of two, at its end.
+  """Cuts one segment [n, tokens], or the longer of two, at its end.
 
-  Args:
-    segments: one or two [n, tokens].
-    room: tokens that may stay in all. If both segments are longer than half of
-      it, each gets half; an odd token goes to the longer, or to the second.
-
-  Returns:
-    The segments, cut.
-
-  Example:
+  `room` tokens may stay in all. If both segments are longer than half of it,
+  each gets half; an odd token goes to the longer, or to the second.
 
   >>> one, two = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[4, 5]])
   >>> [segment.to_list() for segment in trim([one, two], 3)]

@@ -17,14 +17,8 @@ FILE = "tokenizer_config.json"
 class TokenizerConfig:
   """How text is normalized before it is cut into pieces.
 
-  Attributes:
-    do_lower_case: bool, default true.
-    strip_accents: bool, or None (default) for the same as `do_lower_case`.
-
-  Raises:
-    UserError: a value is of another type.
-
-  Example:
+  `strip_accents` may be None, for the same as `do_lower_case`. A value of
+  another type is a `UserError`.
 
   >>> TokenizerConfig(do_lower_case=False).strips_accents
   False
@@ -51,14 +45,9 @@ class TokenizerConfig:
 
   @classmethod
   def from_dict(cls, values: dict, source: str) -> "TokenizerConfig":
-    """Takes its two values out of a dictionary.
+    """Takes its two values out of a dictionary that `source` names in errors.
 
-    Args:
-      values: others than the two mean nothing; missing ones have defaults.
-      source: names the dictionary in errors.
-
-    Raises:
-      UserError: not a dictionary, or a value of another type.
+    Others than the two mean nothing; missing ones have defaults.
     """
     _check(values, source, "a JSON object", (dict,))
     names = [field.name for field in dataclasses.fields(cls)]
@@ -68,12 +57,6 @@ class TokenizerConfig:
   def from_folder(cls, folder: str) -> "TokenizerConfig":
     """Reads `tokenizer_config.json`; other keys of Hugging Face mean nothing.
 
-    Args:
-      folder: on any filesystem that TensorFlow knows.
-
-    Returns:
-      The config, with defaults for what the file does not say.
-
     Raises:
       UserError: no such file, not a JSON object, or a value of another type.
     """
@@ -82,17 +65,12 @@ class TokenizerConfig:
     return cls.from_dict(values, path)
 
   def write(self, folder: str) -> None:
-    """Writes `tokenizer_config.json` to a folder that exists.
-
-    Args:
-      folder: on any filesystem that TensorFlow knows.
-    """
+    """Writes `tokenizer_config.json` to a folder that exists."""
     values = {**dataclasses.asdict(self), "tokenizer_class": "BertTokenizer"}
     files.write_json(files.join(folder, FILE), values)
 
 
 def _check(value, name: str, rule: str, types: tuple[type, ...]) -> None:
-  if not isinstance(value, types):
-    raise errors.UserError(
-      f"{name} must be {rule}. Received: {errors.shorten(value)}"
-    )
+  errors.require(
+    isinstance(value, types), f"{name} must be {rule}", errors.shorten(value)
+  )

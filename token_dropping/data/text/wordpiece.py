@@ -28,24 +28,17 @@ _CHUNK = 4096  # repetitions of a word in one string, sentences in one call
 
 @dataclasses.dataclass(frozen=True)
 class EncodedDocument:
-  """A document as ids.
+  """A document as ids: sentences in a row, none of them empty.
 
-  Attributes:
-    ids: [tokens] int32, all sentences in a row, no special tokens added.
-    offsets: [sentences + 1] int32, where each sentence starts in `ids`, then
-      the number of tokens. No sentence is empty.
+  `offsets` says where each sentence starts in `ids`, then their number.
   """
 
-  ids: np.ndarray
-  offsets: np.ndarray
+  ids: np.ndarray  # [tokens] int32, no special tokens added
+  offsets: np.ndarray  # [sentences + 1] int32
 
 
 class WordCounter:
-  """Counts the words of sentences, as BERT's basic tokenizer splits them.
-
-  Args:
-    config: whether to fold case and to strip accents.
-  """
+  """Counts the words of sentences, as BERT's basic tokenizer splits them."""
 
   def __init__(self, config: tokenizer_config.TokenizerConfig):
     tokenizers = _import_tokenizers()
@@ -73,14 +66,8 @@ class WordCounter:
 def choose_alphabet(counts: Mapping[str, int]) -> list[str]:
   """Returns the single-character pieces, first those that start words.
 
-  Args:
-    counts: times that each word was seen.
-
-  Returns:
-    The (at most 1,000) most frequent characters that were seen twice or more,
-    sorted; then, with "##" before them, those of them that continue words.
-
-  Example:
+  They are the (at most 1,000) most frequent characters that were seen twice or
+  more, sorted; then, with "##" before them, those of them that continue words.
 
   >>> choose_alphabet({"ab": 2, "c": 1})
   ['a', 'b', '##b']
@@ -104,12 +91,8 @@ def learn_vocabulary(
 ) -> vocabulary.Vocabulary:
   """Learns a WordPiece vocabulary; the same counts give the same tokens.
 
-  Args:
-    counts: times that each word was seen.
-    vocab_size: tokens wanted; there may be fewer if the words give no more.
-
-  Returns:
-    The `Vocabulary`: special tokens, alphabet, then pieces as they were merged.
+  They are special tokens, alphabet, then pieces as they were merged; fewer than
+  `vocab_size` if the words give no more.
 
   Raises:
     UserError: `vocab_size` has no room for special tokens and alphabet, or
@@ -117,11 +100,12 @@ def learn_vocabulary(
   """
   tokenizers = _import_tokenizers()
   fixed = [*vocabulary.SPECIAL_TOKENS, *choose_alphabet(counts)]
-  if vocab_size < len(fixed):
-    raise errors.UserError(
-      f"vocab_size must be at least {len(fixed)} for this input (5 special "
-      f"tokens and its alphabet). Received: {vocab_size}"
-    )
+  errors.require(
+    vocab_size >= len(fixed),
+    f"vocab_size must be at least {len(fixed)} for this input (5 special "
+    "tokens and its alphabet)",
+    vocab_size,
+  )
   model = tokenizers.Tokenizer(
     tokenizers.models.WordPiece(unk_token=vocabulary.UNK)
   )
@@ -141,15 +125,7 @@ def learn_vocabulary(
 
 
 class Encoder:
-  """Turns sentences into ids, many in one call.
-
-  Args:
-    vocab: the `Vocabulary`.
-    config: how text is normalized; as for the vocabulary.
-
-  Raises:
-    UserError: the vocabulary has special tokens only.
-  """
+  """Turns sentences into ids, many in one call; raises as `Tokenizer`."""
 
   def __init__(
     self,
@@ -165,12 +141,9 @@ class Encoder:
     self._to_tensor = lambda strings: tf.constant(strings, tf.string)
 
   def encode(self, documents: Iterable[list[str]]) -> Iterator[EncodedDocument]:
-    """Yields one `EncodedDocument` for each document, in order.
+    """Yields one `EncodedDocument` for each list of sentences, in order.
 
     Sentences without any token are left out, so a document may be empty.
-
-    Args:
-      documents: lists of sentences.
     """
     for batch in _batches(documents):
       sentences = [sentence for document in batch for sentence in document]

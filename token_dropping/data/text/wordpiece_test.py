@@ -16,7 +16,6 @@ from token_dropping.data.text import tokenizer_config
 from token_dropping.data.text import wordpiece
 
 UNCASED = tokenizer_config.TokenizerConfig()
-CASED = tokenizer_config.TokenizerConfig(do_lower_case=False)
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +42,6 @@ def test_words_are_berts():
   counter = wordpiece.WordCounter(UNCASED)
   counter.add(["Don't  Été", "don't"])
   assert counter.words() == {"don": 2, "'": 2, "t": 2, "ete": 1}
-
-
-def test_cased_words_keep_case_and_accents():
-  counter = wordpiece.WordCounter(CASED)
-  counter.add(["Été"])
-  assert counter.words() == {"Été": 1}
 
 
 @pytest.mark.parametrize(
@@ -130,19 +123,6 @@ def test_encoded_documents():
   np.testing.assert_array_equal(second.offsets, [0])
   np.testing.assert_array_equal(third.ids, [6])
   assert first.ids.dtype == first.offsets.dtype == np.int32
-
-
-def test_vocabulary_of_special_tokens_only():
-  with pytest.raises(errors.UserError, match="Received: 5 tokens"):
-    wordpiece.Encoder(_vocabulary(), UNCASED)
-
-
-def test_lower_case_follows_the_setting():
-  vocab = _vocabulary("a", "A", "É", "e")
-  upper = next(wordpiece.Encoder(vocab, CASED).encode([["A É"]]))
-  lower = next(wordpiece.Encoder(vocab, UNCASED).encode([["A É"]]))
-  np.testing.assert_array_equal(upper.ids, [6, 7])
-  np.testing.assert_array_equal(lower.ids, [5, 8])
 
 
 def test_batches_do_not_change_the_ids(articles, monkeypatch):

@@ -19,19 +19,11 @@ def read_documents(
   settings: prepare_settings.PrepareSettings,
   care: text_lines.TextCare,
 ) -> Iterator[list[str]]:
-  """Streams the documents of a part of the input.
+  """Streams the documents of a part of the input that `care` accepts.
 
-  Args:
-    part: what to read.
-    settings: how documents are divided, and the name of the text field.
-    care: cleans the text and decides which documents are used.
-
-  Yields:
-    A list of clean, non-empty sentences. A line of a text file is a sentence;
-    other texts are split into sentences.
-
-  Raises:
-    UserError: the file is unreadable or corrupt.
+  They consist of clean, non-empty sentences. A line of a text file is a
+  sentence; other texts are split into sentences. A file that is unreadable or
+  corrupt is a `UserError`.
   """
   sentences = _sentences(part, settings, care)
   for document in _group(sentences, settings.piece_bytes, care):

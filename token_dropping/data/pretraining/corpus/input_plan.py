@@ -28,35 +28,21 @@ _JSON = re.compile(r"\.jsonl?$")
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-  """A part of a file.
+  """A part of a file."""
 
-  Attributes:
-    path: the file; for "tfds" the name of the data set and split.
-    kind: "text", "json", "dump" or "tfds".
-    start: byte position where the part begins, or number of the stripe.
-    end: where it ends (None: the end of the file), or number of stripes.
-    weight: bytes to read, for progress.
-  """
-
-  path: str
-  kind: str
-  start: int
-  end: int | None
-  weight: int
+  path: str  # for "tfds" the name of the data set and split
+  kind: str  # "text", "json", "dump" or "tfds"
+  start: int  # byte position where the part begins, or number of the stripe
+  end: int | None  # where it ends (None: with the file), or number of stripes
+  weight: int  # bytes to read, for progress
 
 
 def resolve_inputs(patterns: str) -> dict[str, int]:
-  """Finds the input files and their sizes.
+  """Returns the sizes of the input files by path.
 
-  Args:
-    patterns: comma-separated paths or globs; `gensim:enwiki` is the small
-      Wikipedia dump in gensim's test data.
-
-  Returns:
-    Sizes by path: in the order of the patterns, sorted within one, each once.
-
-  Raises:
-    UserError: a pattern matches no file.
+  They are in the order of the patterns, which are comma-separated paths or
+  globs, and sorted within one, each once. A pattern without a file is a
+  `UserError`.
   """
   sizes: dict[str, int] = {}
   for pattern in filter(None, (p.strip() for p in patterns.split(","))):

@@ -1,20 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of clean text from files of any size; what is changed is counted.
 
-Counters, all in the dataset's `text`:
-
-| name | counts |
-| --- | --- |
-| `documents` | documents that are used |
-| `empty_documents`, `one_word_documents` | documents that are skipped |
-| `duplicate_documents` | documents skipped with `deduplicate` |
-| `cut_documents`, `cut_lines` | cuts of what is too long to hold in memory |
-| `invalid_utf8_lines` | lines in which wrong bytes became U+FFFD |
-| `control_characters` | characters that were removed |
-| `byte_order_marks`, `crlf_lines` | what the name says; removed |
-| `bad_json_lines` | lines that are no JSON object, skipped |
-| `lines_without_text` | objects that lack the text field, skipped |
-
 A file is cut at byte positions that are chosen without looking into it. Each
 reader moves both of its ends forward to the next boundary by the same rule, so
 that every document is read exactly once.
@@ -36,19 +22,20 @@ from backports import zstd
 from token_dropping.common import errors
 from token_dropping.common import files
 
+# All are in the dataset's `text`.
 COUNTERS = (
-  "documents",
-  "empty_documents",
-  "one_word_documents",
-  "duplicate_documents",
-  "cut_documents",
-  "cut_lines",
-  "invalid_utf8_lines",
-  "control_characters",
-  "byte_order_marks",
+  "documents",  # that are used
+  "empty_documents",  # skipped
+  "one_word_documents",  # skipped
+  "duplicate_documents",  # skipped with `deduplicate`
+  "cut_documents",  # too long to hold in memory
+  "cut_lines",  # likewise
+  "invalid_utf8_lines",  # wrong bytes became U+FFFD
+  "control_characters",  # removed
+  "byte_order_marks",  # removed
   "crlf_lines",
-  "bad_json_lines",
-  "lines_without_text",
+  "bad_json_lines",  # no JSON object, skipped
+  "lines_without_text",  # objects that lack the text field, skipped
 )
 MAX_LINE = 1 << 20  # bytes in memory; a longer line is read in parts
 # Each says at its end whether the file was cut off.

@@ -20,21 +20,10 @@ from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import text_lines
 
 # Sections of an English article that hold references instead of prose.
-REFERENCE_SECTIONS = frozenset(
-  {
-    "bibliography",
-    "citations",
-    "external links",
-    "footnotes",
-    "further reading",
-    "literature",
-    "notes",
-    "notes and references",
-    "references",
-    "see also",
-    "sources",
-    "works cited",
-  }
+REFERENCE_SECTIONS = (
+  *("bibliography", "citations", "external links", "footnotes"),
+  *("further reading", "literature", "notes", "notes and references"),
+  *("references", "see also", "sources", "works cited"),
 )
 MIN_WORDS = 5
 
@@ -90,17 +79,11 @@ def embedded_dump() -> str:
 def read_articles(
   path: str, stripe: int = 0, stripes: int = 1
 ) -> Iterator[list[str]]:
-  """Yields the articles of a dump as lists of paragraphs.
+  """Yields the paragraphs of each article of a dump, which is streamed.
 
-  Args:
-    path: a dump, `.xml`, plain or compressed, of any size: it is streamed.
-    stripe: of every `stripes` pages take the one of this number; cleaning an
-      article takes ten times as long as finding it.
-    stripes: how many stripes share the dump.
-
-  Yields:
-    A list of paragraphs, empty without prose, for every page of namespace 0
-    that is no redirect.
+  An article is a page of namespace 0 that is no redirect; without prose its
+  list is empty. Of every `stripes` pages the one of number `stripe` is taken:
+  cleaning an article takes ten times as long as finding it.
 
   Raises:
     UserError: gensim is missing, or the file is unreadable, corrupt or no dump.
