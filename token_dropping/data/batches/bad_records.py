@@ -63,11 +63,11 @@ def check_first_records(
         complaint = complaint or error
   if complaint and not good:
     raise complaint  # it is the config that does not fit
-  if not good:
-    raise errors.UserError(
-      f"{path}.input_path must hold records. Received: {data.input_path!r}, "
-      "whose files are empty"
-    )
+  errors.require(
+    good,
+    f"{path}.input_path must hold records",
+    f"{data.input_path!r}, whose files are empty",
+  )
 
 
 def _has_files(data: cfg.DataConfig) -> bool:
@@ -75,11 +75,12 @@ def _has_files(data: cfg.DataConfig) -> bool:
 
 
 def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
-  if not data.input_path:
-    raise errors.UserError(
-      f"{path}.input_path must name TFRecord files, for example with "
-      f"--params_override={path}.input_path='data/train-*'. Received: ''"
-    )
+  errors.require(
+    data.input_path,
+    f"{path}.input_path must name TFRecord files, for example with "
+    f"--params_override={path}.input_path='data/train-*'",
+    "''",
+  )
   try:
     return input_reader.match_files(data.input_path)
   except (ValueError, tf.errors.OpError) as error:
@@ -101,17 +102,19 @@ def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:
 def _check_vocab_file(
   data: pretrain_data.PretrainDataConfig, vocab_size: int, path: str
 ) -> None:
-  if not data.vocab_file:
-    raise errors.UserError(
-      f"{path}.vocab_file must name the vocab.txt of the records with "
-      f"{path}.masking=dynamic. Received: ''"
-    )
+  errors.require(
+    data.vocab_file,
+    f"{path}.vocab_file must name the vocab.txt of the records with "
+    f"{path}.masking=dynamic",
+    "''",
+  )
   words = len(vocabulary.Vocabulary.from_file(data.vocab_file))
-  if words > vocab_size:
-    raise errors.UserError(
-      f"{path}.vocab_file must have at most the encoder's vocab_size tokens "
-      f"({vocab_size}). Received: {data.vocab_file!r} with {words}"
-    )
+  errors.require(
+    words <= vocab_size,
+    f"{path}.vocab_file must have at most the encoder's vocab_size tokens "
+    f"({vocab_size})",
+    f"{data.vocab_file!r} with {words}",
+  )
 
 
 # In a run.
@@ -142,15 +145,10 @@ class RecordSkipper:
     self._named = set()
 
   def guarded(self, parse: Callable, empty_record: bytes) -> Callable:
-    """Makes a parser one that skips bad records.
+    """Makes a parser one that parses an empty record instead of a bad one.
 
-    Args:
-      parse: takes the number of a batch and its `epochs.ReadRecord`; returns
-        the batch as a dictionary.
-      empty_record: what to parse in place of a bad record.
-
-    Returns:
-      A function like `parse`, whose batches have `record_rules.SKIPPED` too.
+    It takes the number of a batch and its `epochs.ReadRecord`, and returns the
+    batch as a dictionary; then with `record_rules.SKIPPED` too.
     """
 
     def parse_checked(index, records, bad: tf.Tensor) -> dict:
@@ -179,12 +177,8 @@ class RecordSkipper:
 
   def _find_bad(self, places: np.ndarray, records: np.ndarray) -> np.ndarray:
     """Returns which records of a batch are bad, [B] bool."""
-    return np.array(
-      [
-        self._is_bad(int(place), record)
-        for place, record in zip(places, records, strict=True)
-      ]
-    )
+    pairs = zip(places.tolist(), records, strict=True)
+    return np.array([self._is_bad(place, record) for place, record in pairs])
 
   def _is_bad(self, place: int, record: bytes) -> bool:
     number, index = epochs.file_and_index(place)

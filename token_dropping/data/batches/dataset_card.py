@@ -5,7 +5,6 @@ import collections
 import fnmatch
 import os
 import sys
-from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -16,38 +15,49 @@ from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 
 
+def find_beside(data: cfg.DataConfig, name: str) -> str | None:
+  """Returns the path of a file in the folder of the records, if it exists."""
+  patterns = _patterns(data)
+  if not patterns:
+    return None
+  path = os.path.join(os.path.dirname(patterns[0]), name)
+  return path if tf.io.gfile.exists(path) else None
+
+
 def read_card(data: cfg.DataConfig) -> dict | None:
   """Reads the `dataset.json` beside the records.
 
-  Args:
-    data: config of the records.
-
   Returns:
-    The dictionary, or `None` for records from elsewhere.
+    Its content, or `None` for records from elsewhere.
 
   Raises:
-    UserError: the file is not JSON.
+    UserError: the file is not JSON; as the functions that read more of it.
   """
   path = find_beside(data, dataset_folder.CARD)
   return None if path is None else dataset_folder.read_card(path)
 
 
 def unigram_loss(data: cfg.DataConfig) -> float | None:
-  """Reads the loss of a guess without context on the validation targets.
+  """Returns the loss of a guess without context on the validation targets.
 
-  Args:
-    data: config of the validation records.
-
-  Returns:
-    The loss in nats; `None` without `dataset.json`, or if it does not say, as
-    those of format version 1 and of other tools need not.
-
-  Raises:
-    UserError: the file is not JSON.
+  In nats; `None` without `dataset.json`, or if it does not say, as those of
+  format version 1 and of other tools need not.
   """
   part = (read_card(data) or {}).get("validation")
   loss = part.get("unigram_loss") if isinstance(part, dict) else None
   return loss if isinstance(loss, float) else None
+
+
+def read_tokenizer_config(
+  data: cfg.DataConfig,
+) -> tokenizer_config.TokenizerConfig | None:
+  """Returns how the text of prepared records was normalized, if it is known."""
+  card = read_card(data)
+  if card is None:
+    return None
+  return tokenizer_config.TokenizerConfig.from_dict(
+    card.get("settings", {}), "settings in dataset.json"
+  )
 
 
 def check_files(data: cfg.DataConfig) -> None:
@@ -59,87 +69,46 @@ def check_files(data: cfg.DataConfig) -> None:
   format version 1, which has no counts, are left alone. Where bad records are
   skipped, a complaint is a warning.
 
-  Args:
-    data: config of the records.
-
   Raises:
     UserError: the first file that is missing, not listed or of another size,
       or a `dataset.json` that disagrees with itself.
   """
   try:
-    _check_patterns(data)
+    for pattern in _patterns(data):
+      _check_pattern(pattern)
   except errors.UserError as error:
     if not pretrain_data.skips_bad_records(data):
       raise
     print(f"warning: {error}", file=sys.stderr)
 
 
-def _check_patterns(data: cfg.DataConfig) -> None:
-  for pattern in _patterns(data):
-    matched = collections.defaultdict(set)
-    for path in _glob(pattern):
-      folder, name = os.path.split(path)
-      matched[folder].add(name)
-    for folder, names in matched.items():
-      _check_matched(folder, names, os.path.basename(pattern))
+def _patterns(data: cfg.DataConfig) -> list[str]:
+  """Returns the parts of `input_path`, as Model Garden divides it."""
+  paths = data.input_path
+  if isinstance(paths, str):
+    paths = [paths]
+  if not isinstance(paths, list | tuple):
+    return []  # nothing, or a mixture
+  parts = [path.split(",") for path in paths if isinstance(path, str)]
+  return [part.strip() for group in parts for part in group if part.strip()]
 
 
-def _glob(pattern: str) -> list[str]:
+def _check_pattern(pattern: str) -> None:
   try:
-    return tf.io.gfile.glob(pattern)
+    paths = tf.io.gfile.glob(pattern)
   except tf.errors.OpError:  # `bad_records` reports what cannot be read
-    return []
-
-
-def _check_matched(folder: str, present: set[str], pattern: str) -> None:
-  card = dataset_folder.find_card(folder)
-  if card is None:
     return
-  wanted = {
-    name: entry
-    for name, entry in card["files"].items()
-    if name in present or fnmatch.fnmatchcase(name, pattern)
-  }
-  dataset_folder.check_names(folder, present, wanted)
-  dataset_folder.check_sizes(folder, wanted)
-
-
-def _patterns(data: cfg.DataConfig) -> Iterator[str]:
-  """Yields the parts of `input_path`, as Model Garden divides it."""
-  paths = data.input_path
-  for path in [paths] if isinstance(paths, str) else paths or []:
-    if isinstance(path, str):
-      yield from filter(None, map(str.strip, path.split(",")))
-
-
-def read_tokenizer_config(
-  data: cfg.DataConfig,
-) -> tokenizer_config.TokenizerConfig | None:
-  """Returns how the text of prepared records was normalized.
-
-  Args:
-    data: config of the records.
-
-  Returns:
-    The config, or `None` for records from elsewhere.
-
-  Raises:
-    UserError: `dataset.json` is not JSON, or has wrong settings.
-  """
-  card = read_card(data)
-  if card is None:
-    return None
-  return tokenizer_config.TokenizerConfig.from_dict(
-    card.get("settings", {}), "settings in dataset.json"
-  )
-
-
-def find_beside(data: cfg.DataConfig, name: str) -> str | None:
-  """Returns the path of a file in the folder of the records, if it exists."""
-  paths = data.input_path
-  first = paths[0] if isinstance(paths, list | tuple) and paths else paths
-  if not isinstance(first, str) or not first:
-    return None
-  folder = os.path.dirname(first.split(",")[0].strip())
-  path = os.path.join(folder, name)
-  return path if tf.io.gfile.exists(path) else None
+  matched = collections.defaultdict(set)
+  for path in paths:
+    folder, name = os.path.split(path)
+    matched[folder].add(name)
+  for folder, names in matched.items():
+    card = dataset_folder.find_card(folder)
+    if card is not None:
+      wanted = {
+        name: entry
+        for name, entry in card["files"].items()
+        if name in names or fnmatch.fnmatchcase(name, os.path.basename(pattern))
+      }
+      dataset_folder.check_names(folder, names, wanted)
+      dataset_folder.check_sizes(folder, wanted)

@@ -10,16 +10,24 @@ from token_dropping.common import errors
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
 
+CARD = {"records": 3}
+
 
 @pytest.fixture
 def folder(tmp_path):
-  (tmp_path / "dataset.json").write_text('{"records": 3}')
-  (tmp_path / "vocab.txt").write_text("[PAD]\n")
+  """A folder of records from an older version."""
+  dataset_testing.write_card(tmp_path, CARD)
   return tmp_path
 
 
 def _data(input_path):
   return pretrain_dataloader.BertPretrainDataConfig(input_path=input_path)
+
+
+def _formatted(paths, *names):
+  if isinstance(paths, str):
+    return paths.format(*names)
+  return type(paths)(path.format(*names) for path in paths)
 
 
 @pytest.mark.parametrize(
@@ -33,53 +41,30 @@ def _data(input_path):
     ("{}/train-*",),
   ],
 )
-def test_card_is_found_beside_the_first_records(folder, paths):
-  if isinstance(paths, str):
-    paths = paths.format(folder)
-  else:
-    paths = type(paths)(path.format(folder) for path in paths)
-  assert dataset_card.read_card(_data(paths)) == {"records": 3}
+def test_card_is_found_beside_the_first_records(folder, paths, monkeypatch):
+  assert dataset_card.read_card(_data(_formatted(paths, folder))) == CARD
+  # A relative path is one of the working folder.
+  monkeypatch.chdir(folder)
+  assert dataset_card.read_card(_data("train-*")) == CARD
 
 
-@pytest.mark.parametrize("paths", ["", [], "dummy"])
-def test_no_records_have_no_card(folder, paths):
+@pytest.mark.parametrize("paths", ["", [], "dummy", "/elsewhere/train-*"])
+def test_records_from_elsewhere_have_no_card(paths):
   assert dataset_card.read_card(_data(paths)) is None
-
-
-def test_records_from_elsewhere_have_no_card(tmp_path):
-  assert dataset_card.read_card(_data(f"{tmp_path}/train-*")) is None
+  assert dataset_card.read_tokenizer_config(_data(paths)) is None
+  assert dataset_card.unigram_loss(_data(paths)) is None
 
 
 def test_mixture_has_no_card(folder):
   data = _data("")
-  data.input_path = {"wikipedia": f"{folder}/train-*"}
+  data.input_path = {f"{folder}/wikipedia": f"{folder}/train-*"}
   assert dataset_card.read_card(data) is None
 
 
-def test_relative_path_is_of_the_working_folder(folder, monkeypatch):
-  monkeypatch.chdir(folder)
-  assert dataset_card.read_card(_data("train-*")) == {"records": 3}
-
-
 def test_card_must_be_json(folder):
-  path = folder / "dataset.json"
-  path.write_text("{'records': 3}")
-  with pytest.raises(errors.UserError) as caught:
+  (folder / "dataset.json").write_text("{'records': 3}")
+  with pytest.raises(errors.UserError, match="dataset.json must be JSON. "):
     dataset_card.read_card(_data(f"{folder}/train-*"))
-  assert str(caught.value) == (
-    f"dataset.json must be JSON. Received: {path} (Expecting property name "
-    "enclosed in double quotes: line 1 column 2 (char 1))"
-  )
-
-
-def test_card_must_be_text(folder):
-  path = folder / "dataset.json"
-  path.write_bytes(b'{"records": "\xff"}')
-  with pytest.raises(errors.UserError) as caught:
-    dataset_card.read_card(_data(f"{folder}/train-*"))
-  message = str(caught.value)
-  assert message.startswith(f"dataset.json must be JSON. Received: {path} (")
-  assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -97,22 +82,22 @@ def test_loss_of_a_guess_is_told_if_it_is_known(folder, card, loss):
   assert dataset_card.unigram_loss(_data(f"{folder}/train-*")) == loss
 
 
-def test_records_from_elsewhere_have_no_loss_of_a_guess(tmp_path):
-  assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) is None
-
-
 # The files against the card.
 
 TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]
 VALIDATION = "validation-00000-of-00001.tfrecord"
-TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def _write_dataset(folder):
+  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
+  dataset_testing.write_dataset(folder, ["[PAD]"], shards)
+  return folder
 
 
 @pytest.fixture
 def dataset(tmp_path):
-  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
-  dataset_testing.write_dataset(tmp_path, TOKENS, shards)
-  return tmp_path
+  """Three files to train with and one to validate with."""
+  return _write_dataset(tmp_path)
 
 
 def _refused(input_path) -> str:
@@ -141,9 +126,8 @@ def test_whole_dataset_is_accepted(dataset, pattern):
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_missing_file_is_noticed(dataset, pattern):
   (dataset / TRAIN[1]).unlink()
-  assert _refused(pattern.format(dataset)) == (
-    "every file that dataset.json lists must be in its folder. "
-    f"Received: {str(dataset)!r} without {TRAIN[1]}"
+  assert f"{str(dataset)!r} without {TRAIN[1]}" in _refused(
+    pattern.format(dataset)
   )
 
 
@@ -151,36 +135,23 @@ def test_missing_file_is_noticed(dataset, pattern):
 def test_truncated_file_is_noticed(dataset, pattern):
   content = (dataset / TRAIN[1]).read_bytes()
   (dataset / TRAIN[1]).write_bytes(content[:-1])
-  assert _refused(pattern.format(dataset)) == (
-    f"{dataset}/{TRAIN[1]} must have {len(content)} bytes, as dataset.json "
-    f"says. Received: {len(content) - 1} bytes"
-  )
+  message = _refused(pattern.format(dataset))
+  assert message.startswith(f"{dataset}/{TRAIN[1]} must have {len(content)} ")
 
 
 def test_unlisted_file_is_noticed(dataset):
   (dataset / "train-00003-of-00003.tfrecord.tmp").write_bytes(b"")
-  assert _refused(f"{dataset}/train-*") == (
-    "every train- and validation- file must be listed in dataset.json. "
-    f"Received: {dataset}/train-00003-of-00003.tfrecord.tmp, which is not"
-  )
+  message = _refused(f"{dataset}/train-*")
+  assert message.endswith("/train-00003-of-00003.tfrecord.tmp, which is not")
 
 
 def test_card_must_agree_with_itself(dataset):
   card = dataset_card.read_card(_data(f"{dataset}/train-*"))
   card["train"]["records"] += 1
   dataset_testing.write_card(dataset, card)
-  assert _refused(f"{dataset}/{TRAIN[0]}") == (
-    f"train.records in {dataset}/dataset.json must be the sum over its train- "
-    "files, 3. Received: 4"
-  )
-
-
-def test_newer_card_is_refused(dataset):
+  assert _refused(f"{dataset}/{TRAIN[0]}").startswith("train.records in ")
   dataset_testing.write_card(dataset, {"format_version": 3})
-  assert _refused(f"{dataset}/train-*") == (
-    "dataset.json must have format_version 2. Received: 3 in "
-    f"{dataset}/dataset.json"
-  )
+  assert "format_version" in _refused(f"{dataset}/train-*")
 
 
 @pytest.mark.parametrize(
@@ -196,16 +167,11 @@ def test_part_of_a_dataset_may_be_named(dataset, paths):
   """What was not named may even be elsewhere."""
   (dataset / TRAIN[1]).unlink()
   names = dataset, TRAIN[0], TRAIN[2]
-  if isinstance(paths, str):
-    dataset_card.check_files(_data(paths.format(*names)))
-  else:
-    dataset_card.check_files(_data([path.format(*names) for path in paths]))
+  dataset_card.check_files(_data(_formatted(paths, *names)))
 
 
 def test_every_folder_is_compared(dataset, tmp_path_factory):
-  other = tmp_path_factory.mktemp("other")
-  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
-  dataset_testing.write_dataset(other, TOKENS, shards)
+  other = _write_dataset(tmp_path_factory.mktemp("other"))
   (other / TRAIN[2]).unlink()
   message = _refused(f"{dataset}/train-*,{other}/train-*")
   assert message.endswith(f"{str(other)!r} without {TRAIN[2]}")
@@ -231,7 +197,6 @@ def test_to_skip_bad_records_a_complaint_is_a_warning(dataset, capsys):
     input_path=f"{dataset}/train-*", on_bad_records="skip"
   )
   dataset_card.check_files(data)
-  assert capsys.readouterr().err == (
-    "warning: every file that dataset.json lists must be in its folder. "
-    f"Received: {str(dataset)!r} without {TRAIN[1]}\n"
-  )
+  warning = capsys.readouterr().err
+  assert warning.startswith("warning: every file that dataset.json lists must ")
+  assert warning.endswith(f"{str(dataset)!r} without {TRAIN[1]}\n")

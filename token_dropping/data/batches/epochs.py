@@ -63,8 +63,8 @@ def read_epochs(
   Args:
     data: names the files.
     input_context: which part of the records to read; `None` means all.
-    first_step: training step before which the records that earlier steps read
-      are left out. Validation is one epoch, number 0, from its beginning.
+    first_step: training leaves out what earlier steps read. Validation is one
+      epoch, number 0, from its beginning.
     contents: of the files, to skip faults: a file that breaks off ends there
       with `FAULT` as a record. `None` makes a fault an error.
 

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model Garden's pretraining data, and the same masked in the input pipeline.
-
-task:
-  train_data: {input_path: data/train-*, masking: dynamic, masking_unit: span}
-"""
+"""Model Garden's pretraining data, and the same masked as it is read."""
 
 import dataclasses
 
@@ -139,8 +135,7 @@ class PretrainDataLoader(data_loader.DataLoader):
 
     Args:
       input_context: which part of the records to read; `None` means all.
-      first_step: step at which training starts or continues. Data and masking
-        rate go on from there.
+      first_step: from which data and masking rate of training go on.
       skipper: a `bad_records.RecordSkipper`, to read padding instead of bad
         records. `None` makes them an error.
     """
@@ -166,11 +161,7 @@ class PretrainDataLoader(data_loader.DataLoader):
     records = epochs.read_epochs(data, input_context, first_step, contents)
     return reader.read(input_context, records)
 
-  def _numbered_batches(
-    self,
-    dataset: tf.data.Dataset,
-    input_context: tf.distribute.InputContext | None,
-  ) -> tf.data.Dataset:
+  def _numbered_batches(self, dataset: tf.data.Dataset, input_context):
     size = epochs.batch_size(self._params, input_context)
     return dataset.batch(size, self._params.drop_remainder).enumerate()
 
@@ -184,8 +175,7 @@ class _StaticParser:
     self._stored = {self._names[name]: kind for name, kind in features.items()}
     self.empty_record = _empty_record(self._stored)
 
-  def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
-    del index
+  def __call__(self, _, records: epochs.ReadRecord) -> dict:
     example = tf.io.parse_example(records.record, self._stored)
     return {
       name: _narrowed(example[stored]) for name, stored in self._names.items()
@@ -202,8 +192,8 @@ class _DynamicParser:
     vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
     self._masker = dynamic_masking.DynamicMasker(vocab, data)
     self._features = record_features(data)
-    padding = {"input_word_ids": vocab.special_ids[vocabulary.PAD]}
-    self.empty_record = _empty_record(self._features, padding)
+    pad_id = vocab.special_ids[vocabulary.PAD]
+    self.empty_record = _empty_record(self._features, pad_id)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
     example = tf.io.parse_example(records.record, self._features)
@@ -234,14 +224,12 @@ def _narrowed(values: tf.Tensor) -> tf.Tensor:
   return tf.saturate_cast(values, tf.int32)
 
 
-def _empty_record(features: dict, values: dict | None = None) -> bytes:
-  """Returns a serialized record of zeros, or of other `values` by feature."""
+def _empty_record(features: dict, pad_id: int = 0) -> bytes:
+  """Returns a serialized record of padding."""
   example = tf.train.Example()
   for name, feature in features.items():
-    filled = [(values or {}).get(name, 0)] * feature.shape[0]
     stored = example.features.feature[name]
-    if feature.dtype == tf.float32:
-      stored.float_list.value.extend(filled)
-    else:
-      stored.int64_list.value.extend(filled)
+    is_float = feature.dtype == tf.float32
+    values = stored.float_list.value if is_float else stored.int64_list.value
+    values.extend([pad_id * (name == "input_word_ids")] * feature.shape[0])
   return example.SerializeToString()
