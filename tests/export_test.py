@@ -139,8 +139,10 @@ def test_stranger_gives_what_the_trained_model_gives(exported, tmp_path):
   )
 
 
-@pytest.mark.parametrize("part", ["ids", "text"])
-@pytest.mark.parametrize("head", serving_testing.HEADS)
+@pytest.mark.parametrize(
+  ("head", "part"),
+  [("encoder", "ids"), *((head, "text") for head in serving_testing.HEADS)],
+)
 def test_warm_up_requests_run(exported, head, part):
   path = exported[head].folder / part / "1"
   loaded = tf.saved_model.load(str(path))

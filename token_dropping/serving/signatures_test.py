@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the signatures: equal to the trained model, and bad requests."""
 
+import pathlib
 import types
 
 import numpy as np
@@ -330,9 +331,10 @@ def test_softmax_of_vectors(runs):
     heads.make_head("encoder", runs["masked_lm"].run, "softmax")
 
 
-def test_labels_of_another_run(tmp_path):
-  run_testing.make_run(tmp_path / "run", "classification")
-  (tmp_path / "run" / "labels.txt").write_text("one\ntwo\nthree\n")
-  run = trained_run.TrainedRun.read(str(tmp_path / "run"))
+def test_labels_of_another_run(runs):
+  run = runs["classification"].run
+  path = pathlib.Path(run.model_dir, "labels.txt")
+  path.write_text("one\ntwo\nthree\n")
   with pytest.raises(errors.UserError, match="each of the 2 classes. .* 3$"):
     heads.make_head("classification", run)
+  path.unlink()
