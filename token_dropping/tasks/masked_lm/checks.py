@@ -16,7 +16,6 @@ from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import keep_schedule
 from token_dropping.models import encoder_config
 from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.masked_lm import layer_token_rate
 from token_dropping.tasks.masked_lm import semantic_consistency
 
 
@@ -87,17 +86,24 @@ def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
 
 
 def check_learning_rate(params: cfg.ExperimentConfig) -> None:
-  """Checks a learning rate that is to follow the layer-tokens."""
-  name = "learning_rate_by_layer_tokens"
-  if getattr(params.task, name):
-    try:
-      layer_token_rate.check_use(
-        params.trainer.optimizer_config,
-        params.task.keep_schedule.changes,
-        f"task.{name}",
-      )
-    except ValueError as error:
-      raise errors.UserError(str(error)) from error
+  """Refuses a rate by layer-tokens where nothing would change."""
+  path = "task.learning_rate_by_layer_tokens"
+  if not params.task.learning_rate_by_layer_tokens:
+    return
+  errors.require(
+    params.task.keep_schedule.changes,
+    f"{path} must be false unless task.keep_schedule changes the number of "
+    "tokens in the course of training",
+    "true",
+  )
+  optimizer = params.trainer.optimizer_config
+  rate = optimizer.learning_rate.type
+  errors.require(
+    rate not in (None, "constant") or optimizer.warmup.type is not None,
+    f"{path} must be false where trainer.optimizer_config has no schedule of "
+    "the learning rate",
+    f"true, with learning_rate.type {rate}",
+  )
 
 
 def masking_doubts(data: cfg.DataConfig, path: str) -> list[str]:

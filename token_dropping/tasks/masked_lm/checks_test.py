@@ -10,6 +10,7 @@ from tests import experiment_checks_testing
 ENCODER = "task.model.encoder.any"
 DATA = ("task.train_data", "task.validation_data")
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+OPTIMIZER = "trainer.optimizer_config"
 BEST = "trainer.best_checkpoint_eval_metric"
 SENTENCES = {f"{data}.use_next_sentence_label": True for data in DATA}
 
@@ -223,13 +224,25 @@ def test_what_is_refused(text, message):
       "next_sentence in task.model.cls_heads. Received: heads ['other']",
     ),
     (
+      {
+        "task.learning_rate_by_layer_tokens": True,
+        "task.keep_schedule.type": "linear",
+        "task.keep_schedule.train_steps": 100,
+        f"{OPTIMIZER}.learning_rate.type": "constant",
+        f"{OPTIMIZER}.warmup.type": None,
+      },
+      "task.learning_rate_by_layer_tokens must be false where "
+      f"{OPTIMIZER} has no schedule of the learning rate. Received: true, with "
+      "learning_rate.type constant",
+    ),
+    (
       {BEST: "validation_loss"},
       f"{BEST} must be one of lm_example_loss, masked_lm_accuracy. Received: "
       "'validation_loss'",
     ),
   ],
 )
-def test_wrong_heads_and_metrics_are_refused(changes, message):
+def test_options_that_do_not_go_together_are_refused(changes, message):
   assert experiment_checks_testing.refused(changes) == message
 
 

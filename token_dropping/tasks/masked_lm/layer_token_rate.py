@@ -7,7 +7,6 @@ many tokens train less than later, longer ones, so by them the rate falls less.
 
 import tensorflow as tf
 import tf_keras
-from official.modeling import optimization
 
 from token_dropping.dropping import step_schedule
 
@@ -66,24 +65,3 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   def get_config(self) -> dict:
     """Returns the config of the other schedule: this one is made anew."""
     return self._rate.get_config()
-
-
-def check_use(
-  config: optimization.OptimizationConfig, changes: bool, name: str
-) -> None:
-  """Raises `ValueError` where nothing would be replaced.
-
-  `changes` says whether the kept tokens depend on how much of training is done,
-  `name` is what the user calls the option.
-  """
-  if not changes:
-    raise ValueError(
-      f"{name} must be false unless task.keep_schedule changes the number of "
-      "tokens in the course of training. Received: true"
-    )
-  rate = config.learning_rate.type
-  if rate in (None, "constant") and config.warmup.type is None:
-    raise ValueError(
-      f"{name} must be false where trainer.optimizer_config has no schedule of "
-      f"the learning rate. Received: true, with learning_rate.type {rate}"
-    )

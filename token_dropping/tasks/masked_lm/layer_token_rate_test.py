@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the rate by layer-tokens: by hand, in an optimizer, refusals."""
+"""Tests of the rate by layer-tokens: by hand, and in an optimizer."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
-from official.modeling import optimization
 
 from tests import drops_testing
 from tests import replica_testing
@@ -73,27 +71,3 @@ def test_optimizer_of_the_task_uses_it():
   )
   np.testing.assert_allclose(by_tokens(STEPS), plain(STEPS), rtol=1e-5)
   assert float(by_tokens(STEPS // 2)) > float(plain(STEPS // 2))
-
-
-@pytest.mark.parametrize(
-  ("rate", "changes", "message"),
-  [
-    (
-      "polynomial",
-      False,
-      "the_option must be false unless task.keep_schedule changes the number "
-      "of tokens in the course of training. Received: true",
-    ),
-    (
-      "constant",
-      True,
-      "the_option must be false where trainer.optimizer_config has no schedule "
-      "of the learning rate. Received: true, with learning_rate.type constant",
-    ),
-  ],
-)
-def test_refusals(rate, changes, message):
-  config = optimization.OptimizationConfig({"learning_rate": {"type": rate}})
-  with pytest.raises(ValueError) as caught:
-    layer_token_rate.check_use(config, changes, "the_option")
-  assert str(caught.value) == message
