@@ -122,17 +122,18 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def process_metrics(self, metrics, labels, model_outputs) -> None:
     """Feeds a batch to the accuracies, and counts its skipped records."""
-    found = {metric.name: metric for metric in metrics}
-    sentences = found.pop("next_sentence_accuracy", None)
-    super().process_metrics(list(found.values()), labels, model_outputs)
+    by_name = {metric.name: metric for metric in metrics}
+    sentences = by_name.pop("next_sentence_accuracy", None)
+    super().process_metrics(list(by_name.values()), labels, model_outputs)
     if sentences is not None:
       sentences.update_state(
         labels["next_sentence_labels"],
         model_outputs["next_sentence"],
         sample_weight=mlm_losses.sentence_weights(labels),
       )
-    if record_rules.SKIPPED in found:
-      found[record_rules.SKIPPED].update_state(labels[record_rules.SKIPPED])
+    skipped = by_name.get(record_rules.SKIPPED)
+    if skipped is not None:
+      skipped.update_state(labels[record_rules.SKIPPED])
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
@@ -178,7 +179,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         passes = [model(batch, training=True, plan=p) for p in kind.plans]
         token_losses = mlm_losses.masked_lm_losses(batch, passes[0])
         loss, total = self._losses(batch, passes, token_losses, counts)
-        objective = tf.add_n([total, *(each / shares for each in model.losses)])
+        objective = tf.add_n([total, *(more / shares for more in model.losses)])
         objective = step_gradients.scaled(optimizer, objective)
       gradients = tape.gradient(objective, model.trainable_variables)
       self._record(metrics, batch, passes, token_losses)
