@@ -53,7 +53,7 @@ def _refused(dotted: str, value) -> str:
     (f"{BERT}.dropout_rate", 0, 0.0),
     (f"{RATE}.stepwise.boundaries", [1e4], [10_000]),
     (f"{RATE}.stepwise.values", [1, 0.1], [1.0, 0.1]),
-    ("runtime.loss_scale", 128, 128),
+    ("runtime.loss_scale", 128, 128.0),
     ("runtime.loss_scale", 128.0, 128.0),
     ("runtime.loss_scale", "dynamic", "dynamic"),
     (f"{BERT}.embedding_size", None, None),
