@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import fault_testing
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.training import progress
@@ -20,13 +20,13 @@ OVERRIDES = (
 )
 # Four steps are an epoch of the 24 sentences; of the two questions, one is.
 CASES = {
-  finetuning_testing.GLUE: (
-    finetuning_testing.prepare_classes,
+  finetune_testing.GLUE: (
+    finetune_testing.prepare_classes,
     "task.train_data.global_batch_size=6",
     "task.model.encoder.any.token_keep_ratio=0.75",
   ),
-  finetuning_testing.SQUAD: (
-    finetuning_testing.prepare_spans,
+  finetune_testing.SQUAD: (
+    finetune_testing.prepare_spans,
     "task.train_data.global_batch_size=2",
   ),
 }

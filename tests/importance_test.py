@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 
 from tests import dataset_testing
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping import importance as command
@@ -221,7 +221,7 @@ def test_special_tokens_are_no_text(tmp_path):
 
 
 def test_table_of_labels(shared, tmp_path):
-  data = finetuning_testing.prepare_classes(tmp_path / "data", shared / "run")
+  data = finetune_testing.prepare_classes(tmp_path / "data", shared / "run")
   path = tmp_path / "table.json"
   _run("from_data", f"--data={data}", f"--output={path}")
   table = _read(path)
@@ -237,7 +237,7 @@ def test_table_of_labels(shared, tmp_path):
 
 
 def test_spans_are_refused(shared, tmp_path):
-  data = finetuning_testing.prepare_spans(tmp_path / "data", shared / "run")
+  data = finetune_testing.prepare_spans(tmp_path / "data", shared / "run")
   message = _refused("from_data", f"--data={data}", f"--output={data}.npz")
   assert message == (
     "--data must be data of a classification to train on, or of "

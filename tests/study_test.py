@@ -13,7 +13,7 @@ import time
 import pytest
 from absl import flags
 
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import study_testing
 from tests import testing
 from token_dropping.common import errors
@@ -185,7 +185,7 @@ def test_every_run_is_fine_tuned_with_every_seed(tmp_path, capsys):
   }
   tables = [tmp_path / "texts.tsv", tmp_path / "held_out.tsv"]
   for rows, table in zip((24, 10), tables, strict=True):
-    finetuning_testing.write_table(table, rows)
+    finetune_testing.write_table(table, rows)
   plan = study_testing.write_plan(
     tmp_path,
     variants={"dense": dense},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.common import errors
@@ -52,7 +52,7 @@ def _launch(folder, name, data, *overrides, experiment, **values) -> None:
 @pytest.fixture(scope="module")
 def classifier(folder):
   """A classifier that has learnt its task, dropping tokens in training."""
-  data = finetuning_testing.prepare_classes(
+  data = finetune_testing.prepare_classes(
     folder / "classes", folder / "pretrained"
   )
   _launch(
@@ -60,7 +60,7 @@ def classifier(folder):
     "classifier",
     data,
     *CLASSIFIER,
-    experiment=finetuning_testing.GLUE,
+    experiment=finetune_testing.GLUE,
   )
   return folder / "classifier"
 
@@ -97,7 +97,7 @@ def test_a_complete_run_is_evaluated_again(classifier, folder, capsys):
     "classifier",
     folder / "classes",
     *CLASSIFIER,
-    experiment=finetuning_testing.GLUE,
+    experiment=finetune_testing.GLUE,
   )
   out = capsys.readouterr().out
   assert "Nothing to train: the run is at step 400." in out
@@ -107,10 +107,10 @@ def test_a_complete_run_is_evaluated_again(classifier, folder, capsys):
 
 
 def test_another_number_of_classes_is_another_model(classifier, folder):
-  table = finetuning_testing.write_table(folder / "three.tsv", 6, ["a", "b"])
+  table = finetune_testing.write_table(folder / "three.tsv", 6, ["a", "b"])
   with open(table, "a") as file:
     file.write("word1\tc\n")
-  data = finetuning_testing.prepare(
+  data = finetune_testing.prepare(
     folder / "three",
     folder / "pretrained",
     task="classification",
@@ -118,20 +118,18 @@ def test_another_number_of_classes_is_another_model(classifier, folder):
     validation_file=table,
   )
   with pytest.raises(errors.UserError, match="task.model.num_classes=2. Rec"):
-    _launch(folder, "classifier", data, experiment=finetuning_testing.GLUE)
+    _launch(folder, "classifier", data, experiment=finetune_testing.GLUE)
 
 
 def test_answers_of_squad(folder, capsys):
-  data = finetuning_testing.prepare_spans(
-    folder / "spans", folder / "pretrained"
-  )
+  data = finetune_testing.prepare_spans(folder / "spans", folder / "pretrained")
   _launch(
     folder,
     "spans_run",
     data,
     "task.train_data.global_batch_size=2,task.epochs=200.0",
     *LONG,
-    experiment=finetuning_testing.SQUAD,
+    experiment=finetune_testing.SQUAD,
   )
   out = capsys.readouterr().out
   assert "start accuracy" in out and "evaluation: f1 " in out
@@ -145,14 +143,14 @@ def test_answers_of_squad(folder, capsys):
 @pytest.mark.parametrize(
   ("experiment", "words"),
   [
-    (finetuning_testing.GLUE, ["loss 0.", "parameters "]),
-    (finetuning_testing.SQUAD, ["of BERT", "parameters "]),
+    (finetune_testing.GLUE, ["loss 0.", "parameters "]),
+    (finetune_testing.SQUAD, ["of BERT", "parameters "]),
   ],
 )
 def test_dry_run(folder, capsys, experiment, words):
-  make = finetuning_testing.prepare_spans
-  if experiment == finetuning_testing.GLUE:
-    make = finetuning_testing.prepare_classes
+  make = finetune_testing.prepare_spans
+  if experiment == finetune_testing.GLUE:
+    make = finetune_testing.prepare_classes
   data = make(folder / f"dry_{experiment[-4:]}", folder / "pretrained")
   _launch(
     folder,
@@ -177,7 +175,7 @@ def test_sweeps_are_for_fine_tuning():
 def test_mock_data_of_tensorflow_datasets_train(folder, capsys):
   """A regression; mock sentences are letters, all unknown: it only runs."""
   with tfds.testing.mock_data(num_examples=4):
-    data = finetuning_testing.prepare(
+    data = finetune_testing.prepare(
       folder / "stsb_data", folder / "pretrained", tfds_name="glue/stsb"
     )
   _launch(
@@ -185,6 +183,6 @@ def test_mock_data_of_tensorflow_datasets_train(folder, capsys):
     "stsb",
     data,
     "trainer.train_steps=1,task.train_data.global_batch_size=2",
-    experiment=finetuning_testing.GLUE,
+    experiment=finetune_testing.GLUE,
   )
   assert "pearson" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.common import errors
@@ -74,7 +74,7 @@ def _launch(folder, *overrides, **values) -> None:
     *overrides,
   ]
   defaults = {
-    "experiment": finetuning_testing.GLUE,
+    "experiment": finetune_testing.GLUE,
     "pretrained": folder / "pretrained",
     "params_override": ",".join(override),
     "model_dir": folder / "sweep",
@@ -90,7 +90,7 @@ def folder(tmp_path_factory):
   """A folder with a sweep of two settings."""
   path = tmp_path_factory.mktemp("sweeps")
   run_testing.make_run(path / "pretrained")
-  finetuning_testing.prepare_classes(path / "data", path / "pretrained")
+  finetune_testing.prepare_classes(path / "data", path / "pretrained")
   _launch(path)
   return path
 

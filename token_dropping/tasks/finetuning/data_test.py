@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 from official.core import task_factory
 
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 
 BATCH, STEP = 2, 17
 EXPERIMENTS = {
-  finetuning_testing.GLUE: finetuning_testing.prepare_classes,  # 24 records
-  finetuning_testing.SQUAD: finetuning_testing.prepare_spans,
+  finetune_testing.GLUE: finetune_testing.prepare_classes,  # 24 records
+  finetune_testing.SQUAD: finetune_testing.prepare_spans,
 }
 
 
@@ -30,7 +30,7 @@ def read(request, pretrained, tmp_path):
   """Returns a function that reads batches as a run in a folder does."""
   data = EXPERIMENTS[request.param](tmp_path / "data", pretrained)
   size = f"task.train_data.global_batch_size={BATCH}"
-  params = finetuning_testing.parse(request.param, pretrained, data, size)
+  params = finetune_testing.parse(request.param, pretrained, data, size)
 
   def batches(model_dir, count, name="train_data", **fields) -> list:
     task = task_factory.get_task(params.task, logging_dir=str(model_dir))

@@ -4,12 +4,12 @@
 import pytest
 
 from tests import experiment_checks_testing
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping.common import errors
 
-GLUE, SQUAD = finetuning_testing.GLUE, finetuning_testing.SQUAD
+GLUE, SQUAD = finetune_testing.GLUE, finetune_testing.SQUAD
 ENCODER = "task.model.encoder.any"
 
 
@@ -18,13 +18,13 @@ def folder(tmp_path_factory):
   """A folder with a pretraining run and data: `run`, `classes`, `spans`."""
   path = tmp_path_factory.mktemp("finetuning")
   run_testing.make_run(path / "run")
-  finetuning_testing.prepare_classes(path / "classes", path / "run")
-  finetuning_testing.prepare_spans(path / "spans", path / "run")
+  finetune_testing.prepare_classes(path / "classes", path / "run")
+  finetune_testing.prepare_spans(path / "spans", path / "run")
   return path
 
 
 def _parse(folder, *overrides, data="classes", name=GLUE, run="run"):
-  params = finetuning_testing.parse(
+  params = finetune_testing.parse(
     name, folder / run if run else "", folder / data, *overrides
   )
   experiment_checks_testing.check_experiment(params)
@@ -154,12 +154,12 @@ def test_data_of_another_vocabulary(folder, tmp_path):
   path = tmp_path / "run" / "vocab.txt"
   path.write_text(path.read_text().replace("word7", "other"))
   with pytest.raises(errors.UserError, match="made with the vocabulary of"):
-    finetuning_testing.parse(GLUE, tmp_path / "run", folder / "classes")
+    finetune_testing.parse(GLUE, tmp_path / "run", folder / "classes")
 
 
 def test_no_data(folder):
   with pytest.raises(errors.UserError, match="task.data_dir must be a folder"):
-    finetuning_testing.parse(GLUE, folder / "run", "''")
+    finetune_testing.parse(GLUE, folder / "run", "''")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import finetuning_testing
+from tests import finetune_testing
 from tests import run_testing
 from token_dropping.common import errors
 from token_dropping.tasks.sentences import task as sentence_task
@@ -19,13 +19,13 @@ def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("sentences")
   model = run_testing.make_run(path / "run")
   assert model.encoder_network.importance_scorer is not None
-  finetuning_testing.prepare_classes(path / "data", path / "run")
+  finetune_testing.prepare_classes(path / "data", path / "run")
   return path
 
 
 def _task(folder, *overrides) -> sentence_task.SentenceTask:
-  params = finetuning_testing.parse(
-    finetuning_testing.GLUE, folder / "run", folder / "data", *overrides
+  params = finetune_testing.parse(
+    finetune_testing.GLUE, folder / "run", folder / "data", *overrides
   )
   return sentence_task.SentenceTask(params.task)
 
