@@ -96,7 +96,8 @@ def test_a_wrong_variant_is_named(tmp_path, override, message):
 
 
 @pytest.mark.parametrize(
-  "name", ["quick", "quality", "quality_long", "quality_post_norm"]
+  "name",
+  ["quick", "quality", "quality_forked", "quality_long", "quality_post_norm"],
 )
 def test_plans_of_the_project(tmp_path, name):
   plan = plans.read_plan(str(STUDIES / f"{name}.yaml"))

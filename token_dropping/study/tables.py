@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 
 Table = list[list[str]]
-_NONE = "–"
+_NONE, _T = "–", 1e-12
 
 
 def number(pair, digits: int, scale: float = 1.0) -> str:
@@ -53,18 +53,18 @@ TIME = (
   ("time, s", _figure(0, "time")),
   ("s", _figure(0, "seconds")),
   ("ms / step", _figure(1, "step_time", scale=1e3)),
-  ("T multiply-adds", _figure(2, "multiply_adds", scale=1e-12)),
+  ("T multiply-adds", _figure(2, "multiply_adds", scale=_T)),
   ("dense's loss after: steps", _figure(0, "to_dense_loss", "step")),
   ("s", _figure(0, "to_dense_loss", "time")),
   (
     "T multiply-adds",
-    _figure(2, "to_dense_loss", "multiply_adds", scale=1e-12),
+    _figure(2, "to_dense_loss", "multiply_adds", scale=_T),
   ),
   ("dense has its loss after: steps", _figure(0, "dense_to_loss", "step")),
   ("s", _figure(0, "dense_to_loss", "time")),
   (
     "T multiply-adds",
-    _figure(2, "dense_to_loss", "multiply_adds", scale=1e-12),
+    _figure(2, "dense_to_loss", "multiply_adds", scale=_T),
   ),
 )
 
