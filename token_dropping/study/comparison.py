@@ -60,11 +60,6 @@ def share_of_dense(curve: list[dict], dense: list[dict], axis: str) -> float:
 def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
   """Returns a row for each variant that has results.
 
-  Args:
-    results: what `with_time` returned.
-    dense: name of the variant to compare with.
-    order: names of the variants.
-
   Returns:
     For each variant `variant`, `seeds`, `train_steps`, and as pairs of mean and
     spread (the standard deviation over seeds; `None` for one seed) or `None`

@@ -32,13 +32,9 @@ def prepare(plan: plans.Plan, data_dir: str) -> None:
 def settings_flags(
   settings: dict, files: tuple[str, ...], data_dir: str
 ) -> list[str]:
-  """Returns settings as flags.
+  """Returns settings as flags; those in `files` are paths below a folder.
 
-  Args:
-    settings: by name.
-    files: names of those that are paths below `data_dir`, with commas between
-      several; what has a colon, such as `gensim:enwiki` or `gs://`, is not.
-    data_dir: the folder.
+  What has a colon, such as `gensim:enwiki` or `gs://`, is not below it.
 
   >>> settings_flags({"input": "a.txt,gs://b/c", "seed": 1}, ("input",), "data")
   ['--input=data/a.txt,gs://b/c', '--seed=1']

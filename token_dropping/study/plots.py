@@ -23,11 +23,6 @@ def draw(results: list[dict], order: list[str], text: dict) -> str:
   A line is the mean over seeds, the band around it goes from the least to the
   greatest. The middle row shows the last half of the losses.
 
-  Args:
-    results: what `comparison.with_time` returned.
-    order: names of the variants.
-    text: what `text_losses.measure` returned.
-
   Returns:
     An `<svg>` element.
   """

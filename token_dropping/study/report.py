@@ -25,7 +25,7 @@ def write(
     name: of the study.
     plan: what was to be trained.
     results: of the runs that are complete, in the plan's order.
-    text: what `text_losses.measure` returned; empty: not measured yet.
+    text: losses without a network; empty: not measured yet.
     folder: where to write.
 
   Returns:

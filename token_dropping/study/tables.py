@@ -76,12 +76,7 @@ def make_table(columns: tuple, rows: list[dict]) -> Table:
 
 
 def dropped_table(results: list[dict], order: list[str]) -> Table:
-  """Returns what the first run of each variant kept.
-
-  Args:
-    results: what `measurements.measure` returned.
-    order: names of the variants.
-  """
+  """Returns what the first run of each variant kept."""
   first = {}
   for result in results:
     first.setdefault(result["variant"], result)

@@ -28,9 +28,6 @@ _BATCH = 4096
 def measure(params: cfg.ExperimentConfig) -> dict:
   """Reads the training records once and the evaluated batches.
 
-  Args:
-    params: a checked pretraining experiment with records of its own.
-
   Returns:
     `unigram_loss` and `bigram_loss`, in nats, and `note`: how they are
     smoothed.

@@ -22,11 +22,6 @@ from token_dropping.models import checkpoints
 def prepare(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
   """Leaves damaged checkpoints and summaries of later steps behind.
 
-  Args:
-    params: the experiment.
-    mode: of the launcher, one that trains.
-    model_dir: existing folder of the run.
-
   Raises:
     UserError: all checkpoints are damaged.
   """
@@ -42,14 +37,7 @@ def prepare(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
 
 
 def find_damage(prefix: str) -> str | None:
-  """Reads every tensor of a checkpoint.
-
-  Args:
-    prefix: such as `runs/base/ckpt-1000`.
-
-  Returns:
-    What is wrong, on one line; `None` for a whole one.
-  """
+  """Reads every tensor of a checkpoint; returns what is wrong, on one line."""
   try:
     reader = tf.train.load_checkpoint(prefix)
     for name in reader.get_variable_to_shape_map():

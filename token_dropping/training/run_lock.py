@@ -16,12 +16,7 @@ FILE = "run.lock"
 def wait_until_free(model_dir: str, seconds: float) -> bool:
   """Waits for a process that ends, such as one that was told to stop.
 
-  Args:
-    model_dir: folder of a run; it may not exist yet.
-    seconds: how long to wait at most.
-
-  Returns:
-    Whether the folder is free.
+  The folder may not exist yet. Returns whether it is free.
   """
   end = time.monotonic() + seconds
   while _is_held(os.path.join(model_dir, FILE)):
@@ -50,9 +45,6 @@ def held(model_dir: str) -> Iterator[None]:
   ends, so there are no stale ones. The file names process and host for the
   message, and stays. Folders on other filesystems, such as `gs://`, are not
   locked.
-
-  Args:
-    model_dir: an existing folder.
 
   Raises:
     UserError: another process trains there.

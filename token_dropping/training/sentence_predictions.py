@@ -58,12 +58,6 @@ def predict(
 ) -> Predictions:
   """Predicts a split with the whole sequence, as an ordinary BERT.
 
-  Args:
-    run: a fine-tuned run.
-    data_dir: folder of prepared data with the vocabulary of the run.
-    split: name of the split.
-    batch_size: int, B.
-
   Raises:
     UserError: no such data, or a checkpoint that does not hold the model.
   """

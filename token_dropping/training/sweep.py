@@ -41,11 +41,7 @@ def define_flags() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-  """What to try.
-
-  Attributes:
-    learning_rates: the greatest of each schedule.
-    seeds: values of `task.seed`.
+  """What to try: the greatest learning rates of schedules, and seeds.
 
   Raises:
     UserError: nothing to try, or a value outside its range.
@@ -87,12 +83,6 @@ def run(
   strategy: tf.distribute.Strategy | None = None,
 ) -> dict:
   """Trains what is not trained yet; writes `sweep.json` and `sweep.md`.
-
-  Args:
-    params: a checked fine-tuning experiment.
-    tried: learning rates and seeds.
-    output_dir: folder of the sweep.
-    strategy: where to run; default: as `params.runtime` says.
 
   Returns:
     What `summarize` returns.
