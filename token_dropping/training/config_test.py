@@ -77,27 +77,20 @@ trainer:
 # Files, flags, overrides.
 
 
-@pytest.mark.parametrize("name", experiments.NAMES[:2])
-def test_model_garden_yaml_is_read(tmp_path, name):
+def test_model_garden_yaml_is_read_under_both_names(tmp_path):
   path = config_testing.write_file(tmp_path, MODEL_GARDEN)
-  params = config.parse(config_testing.flags(path, experiment=name))
-  encoder = params.task.model.encoder.get()
-  assert encoder is params.task.model.encoder.any
+  one, two = (
+    config_testing.parse(path, experiment=name)
+    for name in experiments.NAMES[:2]
+  )
+  assert one.as_dict() == two.as_dict()
+  encoder = one.task.model.encoder.get()
+  assert encoder is one.task.model.encoder.any
   assert encoder.token_allow_list == (100, 101, 102, 103)
   assert encoder.token_deny_list == (0,)
   assert (encoder.token_keep_k, encoder.token_loss_beta) == (128, 0.99)
   assert encoder.token_loss_init_value == 11.0
-  assert params.task.train_data.input_path == "wiki*,books*"
-
-
-def test_both_names_give_equal_configs(tmp_path):
-  path = config_testing.write_file(tmp_path, MODEL_GARDEN)
-  one, two = (
-    config.parse(config_testing.flags(path, experiment=name))
-    for name in ("bert/token_drop", "token_drop_bert/pretraining")
-  )
-  assert one == two
-  assert one.as_dict() == two.as_dict()
+  assert one.task.train_data.input_path == "wiki*,books*"
 
 
 def test_no_file_and_an_empty_one_are_the_registered_experiment(tmp_path):
@@ -118,12 +111,10 @@ def test_later_files_win_and_the_override_wins_over_all(tmp_path):
     config_testing.write_file(tmp_path, one, "1.yaml"),
     config_testing.write_file(tmp_path, two, "2.yaml"),
   )
-  trainer = config.parse(
-    config_testing.flags(*files, override="trainer.max_to_keep=3")
-  ).trainer
-  assert trainer.train_steps == 1
-  assert trainer.steps_per_loop == 2
-  assert trainer.max_to_keep == 3
+  params = config_testing.parse(*files, override="trainer.max_to_keep=3")
+  trainer = params.trainer
+  got = trainer.train_steps, trainer.steps_per_loop, trainer.max_to_keep
+  assert got == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +128,7 @@ def test_later_files_win_and_the_override_wins_over_all(tmp_path):
   ids=["pairs", "yaml", "flow", "json"],
 )
 def test_override_is_pairs_or_yaml_or_json(override):
-  params = config.parse(config_testing.flags(override=override))
+  params = config_testing.parse(override=override)
   assert params.trainer.train_steps == 7
   assert params.task.init_checkpoint == "gs://bucket/ckpt"
 
@@ -153,9 +144,7 @@ def test_files_of_yaml_and_json_are_read_and_the_override_may_be_one(tmp_path):
 
 
 def test_override_of_a_list():
-  params = config.parse(
-    config_testing.flags(override=f"{ENCODER}.token_allow_list=[3,4]")
-  )
+  params = config_testing.parse(override=f"{ENCODER}.token_allow_list=[3,4]")
   assert list(params.task.model.encoder.any.token_allow_list) == [3, 4]
 
 
@@ -167,7 +156,7 @@ def test_override_wins_over_the_tpu_flag_as_in_model_garden():
 
 
 def test_data_service_flag_is_for_both_data_sets():
-  task = config.parse(config_testing.flags(tf_data_service="grpc://a:1")).task
+  task = config_testing.parse(tf_data_service="grpc://a:1").task
   assert task.train_data.tf_data_service_address == "grpc://a:1"
   assert task.validation_data.tf_data_service_address == "grpc://a:1"
 
@@ -200,13 +189,13 @@ def test_unset_decay_steps_are_the_train_steps(override, field, steps):
 )
 def test_masking_rate_changes_over_the_train_steps(override, steps):
   override = f"trainer.train_steps=77,task.train_data.{override}"
-  params = config.parse(config_testing.flags(override=override))
+  params = config_testing.parse(override=override)
   assert params.task.train_data.masking_rate_steps == steps
 
 
 def test_constant_rate_has_no_decay():
   override = f"{RATE}.type=constant,{RATE}.constant.learning_rate=1e-3"
-  params = config.parse(config_testing.flags(override=override))
+  params = config_testing.parse(override=override)
   rate = params.trainer.optimizer_config.learning_rate.get()
   assert rate.as_dict() == {"name": "Constant", "learning_rate": 1e-3}
 

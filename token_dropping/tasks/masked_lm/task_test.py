@@ -85,21 +85,17 @@ def test_step_compiled_with_xla_equals_the_eager_step():
     np.testing.assert_allclose(eager, xla, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-  "next_sentence", [pytest.param(False, marks=pytest.mark.slow), True]
-)
-def test_two_replicas_train_as_one_on_the_global_batch(next_sentence):
-  heads = [HEAD.as_dict()] if next_sentence else []
+def test_two_replicas_train_as_one_on_the_global_batch():
   results = []
   for count in (1, 2):
     strategy = testing.mirrored(count)
     with strategy.scope():
       tf_keras.utils.set_random_seed(1)
-      task = _task(cls_heads=heads)
+      task = _task(cls_heads=[HEAD.as_dict()])
       model, optimizer = task.build_model(), _sgd()
       metrics = task.build_metrics(training=True)
     for _ in range(3):
-      shards = _shards(strategy, _batch(4, next_sentence))
+      shards = _shards(strategy, _batch(4, next_sentence=True))
       tf.function(strategy.run)(
         task.train_step, args=(shards, model, optimizer, metrics)
       )
