@@ -123,7 +123,11 @@ def _launch(data: dict, folder, packing="full", **runtime) -> None:
 
 @pytest.mark.parametrize(
   ("packing", "unit", "enable_xla"),
-  [("full", "span", True), ("pairs", "whole_word", False)],
+  [
+    ("full", "span", False),
+    pytest.param("full", "span", True, marks=pytest.mark.slow),
+    ("pairs", "whole_word", False),
+  ],
 )
 def test_dynamic_records_train(
   make, tmp_path, capsys, packing, unit, enable_xla
