@@ -162,27 +162,6 @@ def test_mask_and_types(unit_and_batch):
   np.testing.assert_array_equal(batch["input_type_ids"], types)
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_shapes_are_static(unit):
-  spec = tf.TensorSpec([4, S], tf.int64)
-  function = tf.function(_masker(unit).mask).get_concrete_function(
-    spec, spec, 0.15
-  )
-  sequence, prediction = ([4, S], tf.int32), ([4, P], tf.int32)
-  shapes = {
-    name: (tensor.shape.as_list(), tensor.dtype)
-    for name, tensor in function.structured_outputs.items()
-  }
-  assert shapes == {
-    "input_word_ids": sequence,
-    "input_mask": sequence,
-    "input_type_ids": sequence,
-    "masked_lm_positions": prediction,
-    "masked_lm_ids": prediction,
-    "masked_lm_weights": ([4, P], tf.float32),
-  }
-
-
 @pytest.mark.parametrize("unit", ["static", *UNITS])
 def test_sequence_of_special_tokens_has_no_prediction(unit):
   ids = np.array([[CLS, UNK, MASK, SEP, PAD]])
