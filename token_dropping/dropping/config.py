@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The YAML fields of token dropping, the same for every network.
 
-task:
-  model:
-    encoder:
-      type: any
-      any: {token_keep_ratio: 0.5, drop_layer: 5, vocab_file: vocab.txt}
+They stand in `task.model.encoder.any`, where `task.model.encoder.type` is
+`any`.
 """
 
 import dataclasses
@@ -26,26 +23,20 @@ PUBLISHED_DENY_LIST = (0,)
 
 @dataclasses.dataclass
 class StageConfig(base_config.Config):
-  """One of several layers in which tokens are dropped.
+  """One of several layers in which tokens are dropped."""
 
-  Attributes:
-    layer: 0-based.
-    keep_ratio: share of the whole sequence that stays, in (0, 1].
-  """
-
-  layer: int = 0
-  keep_ratio: float = plans.DEFAULT_KEEP_RATIO
+  layer: int = 0  # 0-based
+  keep_ratio: float = plans.DEFAULT_KEEP_RATIO  # of the whole sequence, (0, 1]
 
 
 @dataclasses.dataclass
 class DropConfig(base_config.Config):
   """What happens to the tokens that do not stay.
 
-  Attributes:
-    type: `skip`, they wait until `restore_layer` (the published method);
-      `context`, they wait, and stay keys and values of the others; `layerwise`,
-      each layer makes its own choice (random-LTD); `pool`, neighbours are
-      averaged instead (Funnel-Transformer).
+  `skip`: they wait until `restore_layer` (the published method); `context`:
+  they wait, and stay keys and values of the others; `layerwise`: each layer
+  makes its own choice (random-LTD); `pool`: neighbours are averaged instead
+  (Funnel-Transformer).
   """
 
   type: str = drop_types.DEFAULT
@@ -64,25 +55,18 @@ class DroppingConfig(base_config.Config):
     token_keep_k: the same as an absolute count.
     drop_layer: layer in which only kept tokens are queries. `None` means
       `num_layers // 2 - 1`; 1 where every layer makes its own choice.
-    restore_layer: first layer that sees all tokens again. `None` means the
-      last.
-    stages: several layers to drop at, by layer, each keeping at most what the
-      one before keeps. Instead of `token_keep_ratio`, `token_keep_k` and
-      `drop_layer`, which describe a single one.
-    drop: what happens to the tokens that do not stay.
+    restore_layer: first layer that sees all tokens again; `None`: the last.
+    stages: several dropping layers, ascending, each keeping at most what the
+      one before keeps; instead of the first three fields.
     token_loss_init_value: initial importance, in nats.
     token_loss_beta: moving-average weight of the old importance.
     token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
       of `vocab_file`, or of BERT's published vocabulary.
-    always_keep_cls: whether `[CLS]` is one of them where `token_allow_list` is
-      `None`. False drops it as other tokens are, so that the middle layers
-      cannot rely on it.
+    always_keep_cls: false drops `[CLS]` as other tokens are, so that the middle
+      layers cannot rely on it; only where `token_allow_list` is `None`.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
-    vocab_file: path of the `vocab.txt` that the records were made with.
-    importance: how the tokens that stay are chosen.
+    vocab_file: the `vocab.txt` that the records were made with.
     drop_at_inference: also drop in evaluation. Not for fine-tuning.
-
-  Example:
 
   >>> config = DroppingConfig(token_keep_ratio=0.25)
   >>> config.make_plan(num_layers=12).keep_counts(512)
@@ -123,11 +107,7 @@ class DroppingConfig(base_config.Config):
     return plans.make_plan(self, num_layers)
 
   def make_scorer(self, vocab_size: int) -> token_scorer.TokenScorer:
-    """Returns what says which tokens stay, without weights as yet.
-
-    Raises:
-      UserError: a value breaks its rule, or a file cannot be used.
-    """
+    """Returns the scorer, without weights as yet, or raises a `UserError`."""
     allow, deny = self.id_lists(vocab_size)
     importance_types.check_fields(self)
     scorer_class = importance_types.get(self.importance_type)
@@ -142,11 +122,10 @@ class DroppingConfig(base_config.Config):
   def id_lists(
     self, vocab_size: int
   ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns the allow and deny list: explicit, the vocabulary's or published.
+    """Returns allow and deny list: explicit, the vocabulary's or published.
 
-    Raises:
-      UserError: `vocab_file` cannot be used or has more tokens than
-        `vocab_size`, or the list says already whether `[CLS]` is kept.
+    A `UserError` where `vocab_file` cannot be used or has more tokens than
+    `vocab_size`, or the allow list makes `always_keep_cls: false` void.
     """
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)

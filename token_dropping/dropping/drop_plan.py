@@ -16,16 +16,11 @@ class Stage:
 
   In it only kept tokens are queries, while all tokens of the stage before are
   keys and values.
-
-  Attributes:
-    layer: 0-based.
-    keep_ratio: share of the whole sequence that stays, in (0, 1].
-    keep_k: number of positions that stay instead; one of the two is `None`.
   """
 
-  layer: int
-  keep_ratio: float | None = DEFAULT_KEEP_RATIO
-  keep_k: int | None = None
+  layer: int  # 0-based
+  keep_ratio: float | None = DEFAULT_KEEP_RATIO  # of the whole sequence
+  keep_k: int | None = None  # a count instead; one of both is `None`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +31,6 @@ class DropPlan:
   `restore_layer` on. What happens to a dropped token is the type's affair
   (`drops/`).
 
-  Attributes:
-    num_layers: L.
-    stages: by layer, each keeping fewer tokens than the one before; none:
-      nothing is dropped.
-    restore_layer: 0-based, above the layers of all stages.
-    drop_type: one of `drop_types.TYPES`.
-
-  Example:
-
   >>> plan = DropPlan(12, (Stage(layer=5),), restore_layer=11)
   >>> plan.keep_counts(512)
   (256,)
@@ -53,16 +39,12 @@ class DropPlan:
   """
 
   num_layers: int
-  stages: tuple[Stage, ...]
-  restore_layer: int
-  drop_type: str = drop_types.DEFAULT
+  stages: tuple[Stage, ...]  # by layer, each keeping fewer; none: nothing drops
+  restore_layer: int  # 0-based, above the layers of all stages
+  drop_type: str = drop_types.DEFAULT  # one of `drop_types.TYPES`
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
-    """Numbers of positions that stay of a sequence, by stage.
-
-    Raises:
-      ValueError: `token_keep_k` is larger than `seq_length`.
-    """
+    """Positions that stay by stage; `ValueError` if `token_keep_k` is more."""
     return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
 
   def _keep_count(self, stage: Stage, seq_length: int) -> int:
@@ -78,10 +60,7 @@ class DropPlan:
     return count
 
   def layer_sizes(self, seq_length: int) -> list[tuple[int, int]]:
-    """Returns numbers of queries and keys of each layer, but for the last.
-
-    Of the last one a pass may compute fewer queries than there are tokens.
-    """
+    """Numbers of queries and keys by layer, but for the last, which varies."""
     counts = self.keep_counts(seq_length)
     kept_from = {
       stage.layer: keep for stage, keep in zip(self.stages, counts, strict=True)
@@ -98,15 +77,10 @@ class DropPlan:
 
   @property
   def drops(self) -> bool:
-    """Whether any token is dropped."""
     return any(stage.keep_ratio != 1.0 for stage in self.stages)
 
   def with_ratios(self, ratios: Sequence[float]) -> "DropPlan":
-    """Returns the plan with other keep ratios, one a stage.
-
-    Raises:
-      UserError: the type cannot keep such a share.
-    """
+    """Returns the plan with other ratios, one a stage, or a `UserError`."""
     for ratio in ratios:
       drop_types.get(self.drop_type).check_kept(ratio, None, "keep_ratios")
     stages = tuple(
@@ -117,11 +91,7 @@ class DropPlan:
 
 
 def make_plan(config, num_layers: int) -> DropPlan:
-  """Returns the plan that a `DroppingConfig` describes.
-
-  Raises:
-    UserError: fields that exclude each other, or a value outside its range.
-  """
+  """Returns the plan that a `DroppingConfig` describes, or a `UserError`."""
   kind = drop_types.get(config.drop.type)
   drop, restore = config.drop_layer, config.restore_layer
   if config.stages:

@@ -24,15 +24,12 @@ class KeepScheduleConfig(base_config.Config):
   """The keep ratios over training; they begin with those of the encoder.
 
   Attributes:
-    type: `constant`; `linear`, in `num_ratios` equal parts of the training from
-      the encoder's ratios to `final_keep_ratio` (as the kept length of
-      random-LTD grows, Yao et al., arXiv 2211.11586); or `steps`.
-    final_keep_ratio: of all stages at the end of a linear schedule.
-    num_ratios: of a linear schedule, at least 2.
-    steps: of `steps`, by step.
+    type: `constant`; `linear`, in `num_ratios` (at least 2) equal parts of the
+      training from the encoder's ratios to `final_keep_ratio` of all stages (as
+      the kept length of random-LTD grows, Yao et al., arXiv 2211.11586); or
+      `steps`, which are listed by step.
     full_last_steps: share of training, at its end, in which nothing is dropped.
-    full_interval: every so many steps is one in which nothing is dropped; 0
-      means none.
+    full_interval: every so many steps nothing is dropped; 0 means never.
     train_steps: how long training is; 0 means `trainer.train_steps`.
   """
 
@@ -63,14 +60,8 @@ def phases(
 ) -> tuple[Phase, ...]:
   """Returns the parts of training, by first step; neighbours differ.
 
-  Args:
-    config: the schedule.
-    plan: of the encoder, with which training begins.
-
-  Raises:
-    UserError: a value outside its range, a schedule for a plan without ratios.
-
-  Example:
+  It begins with `plan`, the encoder's. A value outside its range is a
+  `UserError`, as is a schedule for a plan without ratios.
 
   >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> config = KeepScheduleConfig(

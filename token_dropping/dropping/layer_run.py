@@ -17,17 +17,8 @@ class LayerRun(abc.ABC):
 
   A drop type is a subclass: how a layer runs in which fewer tokens stay, and
   how all of them return. The class methods say where and how many, without a
-  pass.
-
-  Class attributes:
-    default_importance: `importance.type` unless a config says it.
-    chooses_by_layer: whether every layer chooses its tokens, which needs scores
-      that differ from layer to layer.
-
-  Args:
-    stack: a `stack.LayerStack`.
-    tokens: all S of each sequence.
-    scorer: a `TokenScorer`; needed to choose.
+  pass. `stack` is a `stack.LayerStack`; `scorer`, a `TokenScorer`, is needed
+  only to choose tokens.
 
   Attributes:
     tokens: those that are there, N of each sequence.
@@ -37,12 +28,11 @@ class LayerRun(abc.ABC):
       layers since the first dropping one each token was computed; else `None`.
     token_scores: float32 [B, S], by which the first dropping layer chose;
       `None` if none has chosen.
-    encoder_outputs: list of [B, S, D], the states of all tokens after each
-      layer so far.
+    encoder_outputs: [B, S, D] after each layer so far: states of all tokens.
   """
 
-  default_importance = "mlm_loss"
-  chooses_by_layer = False
+  default_importance = "mlm_loss"  # `importance.type` unless a config says it
+  chooses_by_layer = False  # then scores must differ from layer to layer
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     self._stack = stack
@@ -62,15 +52,11 @@ class LayerRun(abc.ABC):
   def check_kept(
     cls, keep_ratio: float | None, keep_k: int | None, name: str
   ) -> None:
-    """Refuses with a `UserError` a share or a count that it cannot keep.
-
-    One of both is given; `name` is that of the field with the ratio.
-    """
+    """A `UserError` if it cannot keep this; `name` is the ratio's field."""
     del keep_ratio, keep_k, name  # most types can keep any
 
   @classmethod
   def keep_count(cls, keep_ratio: float, seq_length: int) -> int:
-    """Returns how many of `seq_length` positions a ratio keeps."""
     return max(1, round(keep_ratio * seq_length))
 
   @classmethod
@@ -103,7 +89,6 @@ class LayerRun(abc.ABC):
     self._finish_layer(self.tokens.restored(states, read))
 
   def what_stayed(self) -> dict[str, tf.Tensor]:
-    """Returns the three attributes of what stayed, as far as there are."""
     stayed = {
       "kept_positions": self.kept_positions,
       "computed_share": self.computed_share,
@@ -112,7 +97,6 @@ class LayerRun(abc.ABC):
     return {name: value for name, value in stayed.items() if value is not None}
 
   def _next_layer(self) -> None:
-    """Runs a layer on the tokens that are there."""
     self._finish_layer(self._layer(self.tokens))
 
   def _layer(self, queries, keys=None) -> tf.Tensor:

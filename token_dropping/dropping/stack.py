@@ -17,13 +17,9 @@ from token_dropping.dropping.importance import token_scorer
 
 
 class LayerStack(typing.Protocol):
-  """The transformer layers of a network, for one call of it.
+  """The transformer layers of a network, for one call of it."""
 
-  Attributes:
-    num_layers: int, L.
-  """
-
-  num_layers: int
+  num_layers: int  # L; an `index` is in [0, L)
 
   def run_layer(
     self,
@@ -31,20 +27,12 @@ class LayerStack(typing.Protocol):
     queries: tokens_lib.Tokens,
     keys: tokens_lib.Tokens | None = None,
   ) -> tf.Tensor:
-    """Runs a layer on some tokens.
+    """Returns the new states of the queries, [B, Q, D], after layer `index`.
 
-    It must treat its queries independently of one another, but for the keys and
+    They attend to the N tokens `keys`; `None` means to themselves. The layer
+    must treat its queries independently of one another, but for the keys and
     values that they share. Who sees whom follows from the tokens' positions,
     documents and masks, never from their place among those that are there.
-
-    Args:
-      index: int in [0, L).
-      queries: Q tokens of each sequence.
-      keys: the N tokens that they attend to; `None` means the queries
-        themselves.
-
-    Returns:
-      The new states of the queries, [B, Q, D].
     """
 
 
@@ -55,22 +43,14 @@ def run_layers(
   scorer: token_scorer.TokenScorer | None = None,
   read: tf.Tensor | None = None,
 ) -> layer_run.LayerRun:
-  """Runs all layers of a network, dropping tokens on the way.
+  """Runs all layers on whole sequences, dropping tokens on the way.
 
-  Args:
-    stack: the layers.
-    tokens: all tokens of the sequences, as they enter the first layer.
-    plan: where tokens leave and return; `None` computes all of them.
-    scorer: says which tokens stay; not needed where none leave.
-    read: int [B, R], ascending positions that the loss reads. The queries of
-      the last layer are then these alone, which is exact there; elsewhere its
-      output is what entered it. `None` computes all.
-
-  Returns:
-    The finished pass, with states, and what stayed.
-
-  Raises:
-    ValueError: the length is not static, or too short for the plan.
+  `plan` says where tokens leave and return, `None` computes all; `scorer`,
+  which stay, and is needed only where some leave. `read`, int [B, R], are the
+  positions that the loss reads, ascending. The queries of the last layer are
+  then these alone, which is exact there; elsewhere its output is what entered
+  it. Raises `ValueError` where the length is not static, or too short for the
+  plan.
   """
   if plan is None:
     plan = drop_plan.DropPlan(stack.num_layers, (), stack.num_layers - 1)

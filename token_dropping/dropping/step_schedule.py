@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each training step computes.
 
-The steps are of a handful of kinds. Each kind has static shapes, and is
-compiled once, as a branch of the step.
+The steps are of a handful of kinds. Each has static shapes, and is compiled
+once, as a branch of the step.
 """
 
 import dataclasses
@@ -33,10 +33,9 @@ class StepKind:
     return (self.plan, full) if self.compared else (self.plan,)
 
   def layer_tokens(self, seq_length: int) -> int:
-    """Returns the tokens that layers compute in such a step, of one sequence.
+    """Returns how many tokens of one sequence the layers compute, summed.
 
-    That is the sum over the layers of its longest pass; the last layer counts
-    whole.
+    Only the longest pass of the step counts, with its last layer whole.
 
     >>> stages = (drop_plan.Stage(layer=5, keep_ratio=0.5),)
     >>> plan = drop_plan.DropPlan(12, stages, restore_layer=11)
@@ -53,14 +52,6 @@ class StepSchedule:
 
   A step that drops nothing is not compared: both passes would be the same.
 
-  Attributes:
-    phases: of `keep_schedule.phases`.
-    full_interval: steps whose number is a multiple of it are full passes; 0
-      means none.
-    consistency_interval: likewise, those of the others that are compared.
-
-  Example:
-
   >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> schedule = StepSchedule(
   ...   (keep_schedule.Phase(0, plan),), full_interval=4,
@@ -71,12 +62,11 @@ class StepSchedule:
   """
 
   phases: tuple[keep_schedule.Phase, ...]
-  full_interval: int = 0
-  consistency_interval: int = 0
+  full_interval: int = 0  # multiples of it are full passes; 0: none
+  consistency_interval: int = 0  # of the others those are compared; 0: none
 
   @property
   def kinds(self) -> tuple[StepKind, ...]:
-    """All kinds that there are, each once."""
     return tuple(
       dict.fromkeys(kind for phase in self.phases for kind in self._row(phase))
     )
@@ -92,11 +82,9 @@ class StepSchedule:
     return counts
 
   def run(self, step: tf.Tensor, run: Callable):
-    """Runs what belongs to a step; each kind is one branch of the graph.
+    """Runs the step after `step` others; each kind is a branch of the graph.
 
-    Args:
-      step: int scalar, number of training steps done.
-      run: takes a kind; returns tensors whose shapes do not depend on it.
+    `run` takes a kind; the shapes of what it returns must not depend on it.
     """
     kinds = self.kinds
     if len(kinds) == 1:

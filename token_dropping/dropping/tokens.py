@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens with all that is known of them: taken out, and put back.
 
-Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
-(https://arxiv.org/abs/2203.13240), section 3.1. Shapes: B batch, S sequence
-length, N tokens that are there, K of them that stay, D hidden size.
+Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.1. Shapes: B
+batch, S sequence length, N tokens that are there, K of them that stay, D hidden
+size.
 """
 
 import dataclasses
@@ -15,17 +15,8 @@ import tensorflow as tf
 class Tokens:
   """Some tokens of each sequence, in their order.
 
-  Networks make their attention masks, rotations and windows from this.
-
-  Attributes:
-    states: [B, N, D].
-    positions: int32 [B, N], ascending, where in its sequence a token stands.
-    ids: int [B, N], -1 for tokens that have none; `None` where nobody knows.
-    documents: int [B, N], tokens of different documents in one record do not
-      see one another; `None` means that all are of one.
-    mask: [B, N], 0 at padding; `None` means that there is none.
-
-  Example:
+  Networks make their attention masks, rotations and windows from this. Tokens
+  of different documents in one record do not see one another.
 
   >>> tokens = Tokens.of_sequence(tf.constant([[[10.0], [20.0], [30.0]]]))
   >>> some = tokens.gather(tf.constant([[0, 2]]))
@@ -35,11 +26,11 @@ class Tokens:
   array([-10.,  20., -30.], dtype=float32)
   """
 
-  states: tf.Tensor
-  positions: tf.Tensor
-  ids: tf.Tensor | None = None
-  documents: tf.Tensor | None = None
-  mask: tf.Tensor | None = None
+  states: tf.Tensor  # [B, N, D]
+  positions: tf.Tensor  # int32 [B, N], ascending, in the whole sequence
+  ids: tf.Tensor | None = None  # int [B, N], -1: without id; `None`: not known
+  documents: tf.Tensor | None = None  # int [B, N]; `None`: all of one
+  mask: tf.Tensor | None = None  # [B, N], 0 at padding; `None`: no padding
 
   @classmethod
   def of_sequence(cls, states: tf.Tensor, **known) -> "Tokens":
@@ -76,21 +67,12 @@ class Tokens:
 def restore(
   states: tf.Tensor, updates: tf.Tensor, places: tf.Tensor
 ) -> tf.Tensor:
-  """Puts updates where they were gathered from.
+  """Puts updates [B, K, D] into states [B, N, D] at `places`, int [B, K].
 
-  It is a gather, not a scatter: each place looks up its slot among the updates,
-  which accelerators do faster. A place that occurs several times takes one of
-  its updates, and the gradient goes to that one alone, so repetition never
-  counts twice.
-
-  Args:
-    states: [B, N, D], the states of all tokens before the update.
-    updates: [B, K, D].
-    places: int [B, K], ascending; where the updates belong.
-
-  Returns:
-    [B, N, D]: the update where there is one, else the old state; in the type of
-    the updates.
+  Places ascend. One that occurs several times takes one of its updates, and the
+  gradient goes to that one alone, so repetition never counts twice. The result
+  has the type of the updates. It is a gather, not a scatter: each place looks
+  up its slot among the updates, which accelerators do faster.
   """
   batch, length = tf.unstack(tf.shape(states)[:2])
   sequence = tf.broadcast_to(
@@ -109,21 +91,11 @@ def restore(
 def select(
   scores: tf.Tensor, keep: int, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-  """Selects the highest-scored tokens of each sequence.
+  """Returns the places of the `keep` highest scores, int32 [B, K], ascending.
 
-  Padding is taken only when every real token is, whatever its score. Equal
-  scores go to the earlier token. Places come out ascending, so that a gather
-  reads memory in order and the kept tokens keep their order.
-
-  Args:
-    scores: float [B, N].
-    keep: K, static, at most N.
-    mask: [B, N], 0 at padding; `None` means no padding.
-
-  Returns:
-    int32 [B, K], ascending, without repetition.
-
-  Example:
+  Padding (`mask`, [B, N], is 0) is taken only when every real token is,
+  whatever its score. Equal scores go to the earlier token. In ascending order a
+  gather reads memory in order and the kept tokens keep theirs.
 
   >>> select(tf.constant([[1.0, 9.0, 5.0, 7.0]]), keep=2).numpy().tolist()
   [[1, 3]]
