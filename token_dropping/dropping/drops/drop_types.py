@@ -18,11 +18,7 @@ TYPES: dict[str, type[layer_run.LayerRun]] = {
 
 
 def get(name: str) -> type[layer_run.LayerRun]:
-  """Returns the class of a type.
-
-  Raises:
-    UserError: there is no such type.
-  """
+  """Returns the class of a type; a `UserError` if there is none."""
   rule = f"drop.type must be one of {', '.join(TYPES)}"
   errors.require(name in TYPES, rule, repr(name))
   return TYPES[name]

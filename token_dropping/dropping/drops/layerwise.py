@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each middle layer keeps tokens of its own choice: random-LTD.
 
-Yao et al., "Random-LTD: Random and Layerwise Token Dropping Brings Efficient
-Training for Large-scale Transformers" (https://arxiv.org/abs/2211.11586),
-section 3. Shapes as in `layer_run`.
+Yao et al. (https://arxiv.org/abs/2211.11586), section 3. Shapes as in
+`layer_run`.
 """
 
 import tensorflow as tf

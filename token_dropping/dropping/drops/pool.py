@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neighbours are pooled instead of dropped: Funnel-Transformer.
 
-Dai et al., "Funnel-Transformer: Filtering out Sequential Redundancy for
-Efficient Language Processing" (https://arxiv.org/abs/2006.03236), section 2.2.
-Shapes as in `layer_run`.
+Dai et al. (https://arxiv.org/abs/2006.03236), section 2.2. Shapes as in
+`layer_run`.
 """
 
 import dataclasses
@@ -22,8 +21,6 @@ class Neighbours:
   Position 0, `[CLS]`, is a group of its own. The others lie in K - 1 groups of
   `(N - 1) // (K - 1)` neighbours; the last group also has those left over.
 
-  Example:
-
   >>> pairs = Neighbours(length=6, groups=3)
   >>> states = tf.constant([[[9.0], [1.0], [3.0], [2.0], [4.0], [6.0]]])
   >>> means, mask = pairs.mean(states, mask=None)
@@ -41,10 +38,9 @@ class Neighbours:
   def mean(
     self, states: tf.Tensor, mask: tf.Tensor | None
   ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Returns the mean over the real tokens of each group, and their mask.
+    """Means [B, K, D] over the real tokens of each group, and their mask.
 
-    From [B, N, D] and [B, N] they are [B, K, D] and [B, K], 0 where a group has
-    no real token. Without a mask there is no padding.
+    The mask [B, K] is 0 where a group has no real token.
     """
     if mask is None:
       counts = self.sum(tf.ones_like(states[..., :1]))
@@ -91,13 +87,11 @@ class _Pooled:
 class PoolRun(layer_run.LayerRun):
   """In the layer that pools, means are queries; all are keys and values.
 
-  In the layers after it means see means alone. In the end each position gets
-  the state of its group, plus its own state from before the first pooling.
-
-  A mean stands at the position of the first token of its group, as in
-  Funnel-Transformer, and belongs to the document of that token; it has no id.
-  Where a document ends inside a group, its last tokens and the first of the
-  next document are in one mean.
+  After it means see means alone. In the end each position gets the state of its
+  group, plus its own from before the first pooling. As in Funnel-Transformer, a
+  mean has the position and the document of the first token of its group; it has
+  no id. Where a document ends inside a group, its last tokens and the first of
+  the next are in one mean.
   """
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dropped tokens skip the middle layers: the published token dropping.
 
-Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
-(https://arxiv.org/abs/2203.13240), section 3.1. Shapes as in `layer_run`.
+Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.1.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How rare a token is, the static alternative of Hou et al., section 3.2.
+"""How rare a token is: the static alternative of Hou et al., section 3.2.
 
-The paper (ACL 2022, https://arxiv.org/abs/2203.13240) drops the most frequent
-ids. Here their frequencies are learnt while training.
+The paper (https://arxiv.org/abs/2203.13240) drops the most frequent ids. Here
+their frequencies are learnt while training.
 """
 
 import numpy as np
@@ -16,14 +16,9 @@ from token_dropping.dropping.importance import token_scorer
 class FrequencyScorer(token_scorer.TokenScorer):
   """Scores an id by its surprisal, `-ln((count + 1) / (total + V))`, in nats.
 
-  `count` is how often the id was predicted in the global batches so far,
-  `total` that of all ids. Masks are drawn uniformly, so an id's share of the
-  predictions is its share of the text. Ids never predicted are the rarest.
-
-  The layer holds one non-trainable float32 weight `counts`, [V], equal on every
-  replica.
-
-  Example:
+  `count`, a weight, is how often the id was predicted in the global batches so
+  far, `total` that of all ids. Masks are drawn uniformly, so an id's share of
+  the predictions is its share of the text. Ids never predicted are the rarest.
 
   >>> scorer = FrequencyScorer(vocab_size=4)
   >>> scorer.update([3, 3, 3, 2], [0.0] * 4, [1.0, 1.0, 1.0, 0.0])

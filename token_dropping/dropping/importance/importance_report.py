@@ -14,10 +14,10 @@ from token_dropping.dropping.importance import token_scorer
 def ranked_tokens(
   scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
 ) -> tuple[list[str], list[str]]:
-  """Returns the `count` most and least important tokens that have a score.
+  """Returns the `count` most and least important tokens, the extremes first.
 
-  The most, or the least important token comes first. Without a vocabulary ids
-  stand for tokens. Both lists are empty where scores are not of ids.
+  Tokens without score are left out. Without a vocabulary ids stand for tokens;
+  both lists are empty where scores are not of ids.
   """
   scores = scorer.scores_by_id()
   if scores is None:
@@ -32,10 +32,7 @@ def ranked_tokens(
 
 
 class ImportanceHistogram:
-  """An Orbit action that writes scores by id to TensorBoard.
-
-  A histogram is due every `interval` steps.
-  """
+  """An Orbit action: every `interval` steps TensorBoard gets scores by id."""
 
   def __init__(
     self,

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How hard a token is: a moving average of its masked-LM loss.
 
-Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
-(https://arxiv.org/abs/2203.13240), section 3.2.
+Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.2.
 """
 
 import numpy as np
@@ -17,23 +16,11 @@ from token_dropping.dropping.importance import token_scorer
 class ImportanceScorer(token_scorer.TokenScorer):
   """Scores token ids by an exponential moving average of their loss.
 
-  The layer holds one non-trainable float32 weight `table`, [V]. Reading it is a
-  lookup; `update` moves the ids that were predicted in a step, once, toward
-  their mean loss in the *global* batch: sums and counts are all-reduced, so
-  every replica holds the same table.
-
-  Args:
-    vocab_size: V.
-    init_value: score of an id that was never predicted. The default is above
-      the loss of any token at initialization, so that unseen tokens stay until
-      they were seen.
-    beta: weight of the old value, in [0, 1).
-    **kwargs: of `TokenScorer`.
-
-  Raises:
-    UserError: beta outside [0, 1), or as `TokenScorer`.
-
-  Example:
+  `update` moves the ids that were predicted in a step, once, toward their mean
+  loss in the *global* batch: sums and counts are all-reduced, so every replica
+  holds the same weight `table`, float32 [V]. `beta`, in [0, 1), is the weight
+  of the old value. An id never predicted has `init_value`: the default is above
+  the loss of any token at initialization, so that unseen tokens stay.
 
   >>> scorer = ImportanceScorer(vocab_size=8, beta=0.5, deny_list=[0])
   >>> scorer.update(ids=[3, 3], losses=[2.0, 4.0], weights=[1.0, 1.0])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file with one score for each id of a vocabulary, made before training.
 
-`.json` is a JSON object, `.npz` NumPy's archive; both hold `format_version`,
-`kind`, `vocab_crc32`, `scores` [V] and `counts` [V], how much text each score
-is drawn from. The score of an id that no text had is NaN, `null` in JSON.
+`.json` or `.npz` with `format_version`, `kind`, `vocab_crc32`, `scores` [V] and
+`counts` [V], how much text each score is drawn from. The score of an id that no
+text had is NaN, `null` in JSON.
 """
 
 import dataclasses
@@ -94,7 +94,6 @@ class ImportanceTable:
       ) from error
 
   def summary(self, words: vocabulary.Vocabulary, path: str) -> str:
-    """Returns some lines on the table for people."""
     seen = np.flatnonzero(self.counts)
     order = seen[np.argsort(self.scores[seen], kind="stable")]
     ranked = [words.tokens[index] for index in order]
@@ -125,8 +124,8 @@ class ImportanceTable:
   def padded_scores(self, vocab_size: int, path: str) -> np.ndarray:
     """Returns the scores of an encoder's ids, float32 [vocab_size].
 
-    An encoder may have more ids than the vocabulary; no text has those, and
-    their score is NaN. Fewer are refused with a `UserError`.
+    It may have more ids than the vocabulary, which no text has: their score is
+    NaN. Fewer are refused with a `UserError`.
     """
     errors.require(
       len(self.scores) <= vocab_size,

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The types of importance by the name that YAML has for them, and their fields.
 
-task:
-  model:
-    encoder:
-      any: {importance: {type: mlm_loss_noise, temperature: 0.5}}
+As in `importance: {type: mlm_loss_noise, temperature: 0.5}` of the encoder.
 """
 
 import dataclasses
@@ -65,25 +62,14 @@ def resolve(kind: str | None, drop_type: str = drop_types.DEFAULT) -> str:
 
 
 def get(kind: str) -> type[token_scorer.TokenScorer]:
-  """Returns the class of a type.
-
-  Raises:
-    UserError: there is no such type.
-  """
+  """Returns the class of a type; a `UserError` if there is none."""
   rule = f"importance.type must be one of {', '.join(TYPES)}"
   errors.require(kind in TYPES, rule, repr(kind))
   return TYPES[kind]
 
 
 def check_fields(config) -> None:
-  """Refuses a type that the drop type cannot use, and wrong fields of any type.
-
-  Args:
-    config: a `DroppingConfig`.
-
-  Raises:
-    UserError: the first rule that is broken.
-  """
+  """Refuses a type that the drop type cannot use, and wrong fields of types."""
   drop_type = config.drop.type
   kind = resolve(config.importance.type, drop_type)
   by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]

@@ -14,15 +14,8 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
 
   `g = -ln(-ln(u))` with uniform `u`, new in each step. The K highest are then a
   sample without replacement, in which a token is drawn with a probability
-  proportional to `exp(loss / temperature)` (Kool et al., "Stochastic Beams and
-  Where to Find Them", ICML 2019, https://arxiv.org/abs/1903.06059, section 2).
-
-  Args:
-    vocab_size: V.
-    temperature: above 0, in nats.
-    **kwargs: of `ImportanceScorer`.
-
-  Example:
+  proportional to `exp(loss / temperature)`, both in nats (Kool et al., ICML
+  2019, https://arxiv.org/abs/1903.06059, section 2).
 
   >>> scorer = LossNoiseScorer(vocab_size=8, temperature=0.001)
   >>> [f"{score:.1f}" for score in scorer(tf.constant([[3]])).numpy()[0]]

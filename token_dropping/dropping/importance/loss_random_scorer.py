@@ -20,13 +20,6 @@ class LossRandomScorer(importance_scorer.ImportanceScorer):
   and a uniform number in (0, 1) for the others, new in each step. Always-kept
   ids are among the chosen; padding and ids that leave first are not.
 
-  Args:
-    vocab_size: V.
-    random_ratio: in [0, 1], the random share of those that stay.
-    **kwargs: of `ImportanceScorer`.
-
-  Example:
-
   >>> scorer = LossRandomScorer(vocab_size=8, random_ratio=0.5, beta=0.0)
   >>> scorer.update([3, 4, 5], [1.0, 9.0, 2.0], [1.0, 1.0, 1.0])
   >>> scores = scorer(tf.constant([[3, 4, 5]]), keep=2)

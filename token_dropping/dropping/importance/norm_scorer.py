@@ -16,8 +16,6 @@ class HiddenNormScorer(token_scorer.TokenScorer):
   After a layer normalization without learnt scale all norms are equal, so this
   says little in a post-layer-norm network that has just begun to train.
 
-  Example:
-
   >>> states = tf.constant([[[3.0, 4.0], [0.0, 1.0]]])
   >>> HiddenNormScorer(8)(tf.constant([[5, 6]]), states).numpy().tolist()
   [[5.0, 1.0]]

@@ -12,10 +12,7 @@ class RandomScorer(token_scorer.TokenScorer):
   """Scores every position by a uniform number in (0, 1), new in each step.
 
   The K highest are a uniformly random subset: Yao et al., "Random-LTD"
-  (https://arxiv.org/abs/2211.11586), section 3, here with pinned ids. The
-  numbers are a function of seed, step, replica and layer.
-
-  Example:
+  (https://arxiv.org/abs/2211.11586), section 3, here with pinned ids.
 
   >>> scorer = RandomScorer(vocab_size=8, deny_list=[0])
   >>> scores = scorer(tf.constant([[5, 0, 7]]))

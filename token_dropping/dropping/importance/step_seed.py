@@ -2,22 +2,17 @@
 """Seeds of random numbers that are a function of seed, step, replica and place.
 
 Keras draws from a counter inside the process, which begins anew with every
-start. A run that was stopped and goes on would then differ from one that was
-not.
+start, so that a run that was stopped and goes on would differ from others.
 """
 
 import tensorflow as tf
 
 
 class StepSeed:
-  """Makes the seeds of one training run.
+  """Makes the seeds of a training run, whose variable `step` counts steps done.
 
-  Args:
-    step: int scalar variable, training steps done. `None`: there is no trainer
-      to follow, and every call makes another seed, from TensorFlow's generator.
-    seed: of the run.
-
-  Example:
+  Where it is `None` there is no trainer to follow, and every call makes another
+  seed, from TensorFlow's generator.
 
   >>> seeds = StepSeed(tf.Variable(3), seed=1)
   >>> bool(tf.reduce_all(seeds.at(0) == seeds.at(0)))
@@ -31,7 +26,7 @@ class StepSeed:
     self._seed = seed
 
   def at(self, place: int) -> tf.Tensor:
-    """Returns the seed of a place at this step and replica, int32 [2].
+    """Returns the seed at this step and replica, int32 [2].
 
     Every layer of the model that draws is another place.
     """

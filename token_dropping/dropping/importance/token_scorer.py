@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all scores of importance share: ids that always stay, or leave first.
 
-Glossary: B batch, N tokens that are there, K of them that stay, D hidden size,
-V vocabulary.
+Shapes: B batch, N tokens that are there, K of them that stay, P predictions, D
+hidden size, V vocabulary.
 """
 
 import abc
@@ -23,31 +23,14 @@ ALWAYS_DROPPED = -1e4
 class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   """Scores the tokens that are there when a layer is about to drop some.
 
-  A type of importance is a subclass.
-
-  Class attributes:
-    fields: the fields under `importance` in YAML that are the type's own, and
-      their defaults.
-    by_id_alone: whether a token's id alone decides on its score, so that every
-      layer would choose the same.
-    unit: of the scores, for people; empty without one.
-
-  Args:
-    vocab_size: V.
-    allow_list: ids that are always kept.
-    deny_list: ids that are dropped first.
-    **kwargs: of `tf_keras.layers.Layer`.
-
-  Attributes:
-    seeds: a `StepSeed`, where random numbers come from.
-
-  Raises:
-    UserError: an id outside the vocabulary or in both lists.
+  A type of importance is a subclass. Ids of `allow_list` are always kept, those
+  of `deny_list` dropped first; a `UserError` if one is outside the vocabulary
+  or in both. Random numbers come from `seeds`, a `StepSeed`.
   """
 
-  fields = {}
-  by_id_alone = False
-  unit = ""
+  fields = {}  # its own fields under `importance` in YAML, with defaults
+  by_id_alone = False  # whether every layer would choose the same
+  unit = ""  # of the scores, for people
 
   def __init__(
     self,
@@ -93,17 +76,14 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     keep: int | None = None,
     layer: int = 0,
   ) -> tf.Tensor:
-    """Scores tokens.
+    """Returns scores of tokens, float32 [B, N]; the highest stay.
 
     Args:
       ids: int [B, N]; -1 is a dense input, which has no id and always stays.
       states: [B, N, D], those that enter the layer; read by `hidden_norm`.
       mask: [B, N], 0 at padding; `None` means no padding.
-      keep: K, how many are going to stay; read by `mlm_loss_random`.
+      keep: K, read by `mlm_loss_random`.
       layer: 0-based, the layer that drops. Random scores differ by it.
-
-    Returns:
-      float32 [B, N]; the highest stay.
     """
     ids = tf.convert_to_tensor(ids)
     return self._with_pins(ids, self._score(ids, states, mask, keep, layer))
@@ -115,18 +95,13 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   def update(self, ids, losses, weights) -> None:
     """Learns from a training step, once; most types do not.
 
-    Args:
-      ids: int [B, P], the predicted tokens.
-      losses: float [B, P], their cross-entropy in nats.
-      weights: float [B, P]; slots with weight 0 change nothing.
+    All are [B, P]: the predicted ids, their cross-entropy in nats, and weights.
+    Slots with weight 0 change nothing.
     """
     del ids, losses, weights  # AutoGraph needs a statement
 
   def scores_by_id(self) -> np.ndarray | None:
-    """Returns float [V] for people, NaN where nothing is known.
-
-    `None` if there is no table by id.
-    """
+    """Returns float [V] for people, NaN if unknown, or `None` without ids."""
     return None
 
   def _with_pins(self, ids: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
@@ -136,7 +111,6 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     return tf.where(pins == 0.0, scores, pins)
 
   def _without_pinned(self, scores: np.ndarray) -> np.ndarray:
-    """Returns scores [V] with NaN for pinned ids."""
     return np.where(self._pins == 0.0, scores, np.nan)
 
   def _uniform(self, shape: tf.Tensor, layer: int) -> tf.Tensor:
