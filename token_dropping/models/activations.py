@@ -13,14 +13,6 @@ def gelu_exact(x: tf.Tensor) -> tf.Tensor:
   Weights from elsewhere, such as Hugging Face's BERTs, may have been trained
   with it; `hidden_activation: gelu_exact` in YAML.
 
-  Args:
-    x: float tensor of any shape.
-
-  Returns:
-    A tensor of the same shape.
-
-  Example:
-
   >>> float(gelu_exact(tf.constant(1.0)))  # doctest: +ELLIPSIS
   0.8413...
   """

@@ -18,20 +18,12 @@ _READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
 def restore(items: dict, prefix: str, source: str) -> None:
   """Fills every weight of `items` from a checkpoint, or none.
 
-  Model Garden's `expect_partial` leaves what it does not find at random values.
-  Here the checkpoint must hold, under each item's name, the weights of that
-  item: all of them, of the same shapes, and no others.
-
-  Args:
-    items: built Keras objects by their path in the checkpoint, such as
-      `{"encoder": encoder, "model/classifier": head}`.
-    prefix: of the checkpoint, such as `runs/base/ckpt-1000`.
-    source: the flag or config path that named it, for errors.
-
-  Raises:
-    UserError: no such checkpoint, or the first weights that differ.
-
-  Example:
+  Items are built Keras objects by their path in the checkpoint, such as
+  `{"encoder": encoder, "model/classifier": head}`. Model Garden's
+  `expect_partial` leaves what it does not find at random values. Here the
+  checkpoint must hold, under each path, all weights of that item, of the same
+  shapes, and no others; else a `UserError` names the first that differ, and
+  `source`, the flag or config path that named the checkpoint.
 
   >>> import tempfile
   >>> trained, fresh = tf.Variable([1.0, 2.0]), tf.Variable([0.0, 0.0])
@@ -51,16 +43,9 @@ def restore(items: dict, prefix: str, source: str) -> None:
 def initialize_from(model: tf_keras.Model, path: str) -> None:
   """Restores the encoder, and whatever else the checkpoint holds.
 
-  The encoder must be restored completely. Heads and importance that the
-  checkpoint lacks, such as a plain BERT's or a run's with importance of another
-  type, keep their initial values.
-
-  Args:
-    model: has `inputs` and `checkpoint_items`.
-    path: a checkpoint prefix, or a directory, which means its latest.
-
-  Raises:
-    UserError: no checkpoint at `path`, or one of other weights.
+  It is found as `find` does. The encoder must be restored completely. Heads and
+  importance that the checkpoint lacks, such as a plain BERT's or a run's with
+  importance of another type, keep their initial values.
   """
   source = "task.init_checkpoint"
   prefix = find(path, source)
@@ -74,10 +59,9 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
 
 
 def find(path: str, source: str) -> str:
-  """Returns the prefix of a checkpoint, the latest one of a directory.
+  """Returns the prefix of a checkpoint, or of a directory's latest.
 
-  `source`, here and below, is the flag or config path that named it, for
-  errors. A directory without checkpoint is a `UserError`.
+  A directory without checkpoint is a `UserError`.
   """
   prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
   if prefix is None:
@@ -115,7 +99,6 @@ class _HeldWeights:
     self._shapes = reader.get_variable_to_shape_map()
 
   def has_any(self, name: str, item) -> bool:
-    """Says whether the checkpoint holds a weight of an item under its name."""
     root = tuple(name.split("/"))
     there = self._weights(self._find(root))
     return any(
@@ -206,7 +189,6 @@ def _at_their_paths(items: dict) -> tf.train.Checkpoint:
 
 
 def _listed(word: str, items: list[str]) -> str:
-  """Returns the first of `items` and how many more there are."""
   if not items:
     return ""
   text = f"{word} {', '.join(items[:SHOWN_WEIGHTS])}"

@@ -25,30 +25,21 @@ class TokenDropEncoder(networks.BertEncoderV2):
   Inputs, outputs, weights and checkpoint object names are those of
   `BertEncoderV2`: checkpoints restore both ways with every weight matched. The
   importance table is training state, not a weight of the network; the
-  pretrainer saves it (see `importance_scorer`).
+  pretrainer saves it. Of `kwargs`, `DroppingConfig` has the fields such as
+  `token_keep_ratio`, `BertEncoderV2` the others, such as `hidden_size`. A value
+  outside its range is a `UserError`.
 
   A *pretraining* call has `training=True` and `masked_lm_positions` among its
   inputs, as `BertPretrainerV2` hands them on. It drops tokens between
   `drop_layer` and `restore_layer`, and runs the last layer's queries only where
   the loss reads them: at the masked positions and at position 0. That is exact,
   since a layer treats its query positions independently; elsewhere
-  `sequence_output` holds the state that entered the last layer. All other calls
-  (evaluation, fine-tuning, export) compute the whole sequence, as BERT does,
-  unless `drop_in_training`, `drop_at_inference` or the `plan` of a call makes
-  them drop.
+  `sequence_output` holds the state that entered the last layer.
 
-  Args:
-    vocab_size: V.
-    num_layers: L.
-    drop_in_training: drop in every call with `training=True`, not only in
-      pretraining calls: for fine-tuning.
-    **kwargs: the fields of `DroppingConfig`, such as `token_keep_ratio`, and
-      the arguments of `BertEncoderV2`, such as `hidden_size`.
-
-  Raises:
-    UserError: a value outside its range.
-
-  Example:
+  All other calls (evaluation, fine-tuning, export) compute the whole sequence,
+  as BERT does, unless `drop_in_training` (then every call with `training=True`
+  drops, for fine-tuning), `drop_at_inference` or a call's `plan` makes them
+  drop.
 
   >>> encoder = TokenDropEncoder(
   ...   vocab_size=200, num_layers=4, hidden_size=8, num_attention_heads=2,
@@ -112,7 +103,6 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
   @property
   def drop_plan(self) -> plans.DropPlan:
-    """Where tokens leave and return, and how many stay."""
     return self._plan
 
   def call(
@@ -121,26 +111,19 @@ class TokenDropEncoder(networks.BertEncoderV2):
     training: bool | None = None,
     plan: plans.DropPlan | None = None,
   ) -> dict:
-    """Encodes token ids.
+    """Encodes token ids; `plan` says what to drop instead of the encoder's own.
 
-    Args:
-      inputs: the dictionary that `BertEncoderV2` takes: `input_word_ids`,
-        `input_mask`, `input_type_ids`, each int [B, S]; optionally
-        `masked_lm_positions`, int [B, P], and `document_ids`, int [B, S]:
-        tokens of different documents do not see one another.
-      training: bool.
-      plan: what to drop in this call, instead of what the encoder would.
+    Inputs are the dictionary of `BertEncoderV2`: `input_word_ids`,
+    `input_mask`, `input_type_ids`, each int [B, S]; optionally
+    `masked_lm_positions`, int [B, P], and `document_ids`, int [B, S]: tokens of
+    different documents do not see one another. A `ValueError` if they are no
+    dictionary, or the plan does not fit.
 
-    Returns:
-      The dictionary that `BertEncoderV2` returns: `sequence_output` [B, S, D],
-      `pooled_output` [B, D], `encoder_outputs`, a list of L tensors [B, S, D]
-      (the states of dropped tokens wait unchanged). Unless only
-      `drop_in_training` makes it drop, a call that drops adds what of
-      `kept_positions`, `computed_share` and `token_scores` there is (see
-      `LayerRun`).
-
-    Raises:
-      ValueError: `inputs` is no dictionary, or the plan does not fit them.
+    So are the outputs: `sequence_output` [B, S, D], `pooled_output` [B, D],
+    `encoder_outputs`, a list of L tensors [B, S, D] (the states of dropped
+    tokens wait unchanged). Unless only `drop_in_training` makes it drop, a call
+    that drops adds what of `kept_positions`, `computed_share` and
+    `token_scores` there is (see `LayerRun`).
     """
     if not isinstance(inputs, dict):
       raise ValueError(
@@ -171,7 +154,6 @@ class TokenDropEncoder(networks.BertEncoderV2):
     return outputs | run.what_stayed() if reports else outputs
 
   def _embed(self, inputs: dict) -> tokens_lib.Tokens:
-    """Returns the tokens of the sequences as they enter the first layer."""
     word_ids = ids = inputs.get("input_word_ids")
     mask = inputs.get("input_mask")
     words = inputs.get("input_word_embeddings")

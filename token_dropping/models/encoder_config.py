@@ -36,11 +36,7 @@ class TokenDropEncoderConfig(
 def check_encoder(task: cfg.TaskConfig) -> None:
   """Checks sizes, dropping and id lists, and that the sequences fit.
 
-  Args:
-    task: of our own; its encoder is `task.model.encoder.any`.
-
-  Raises:
-    UserError: the first rule that is broken, with its dotted path.
+  The first rule that is broken is a `UserError` with its dotted path.
   """
   kind = task.model.encoder.type
   errors.require(
@@ -76,12 +72,7 @@ def check_encoder(task: cfg.TaskConfig) -> None:
 def build_encoder(
   config: TokenDropEncoderConfig, drop_in_training: bool = False
 ) -> encoder.TokenDropEncoder:
-  """Builds the encoder that `config` describes.
-
-  Args:
-    config: the YAML fields.
-    drop_in_training: as in `TokenDropEncoder`; true for fine-tuning.
-  """
+  """Builds the encoder; `drop_in_training` is true for fine-tuning."""
   return encoder.TokenDropEncoder(
     **_bert_arguments(config),
     output_range=config.output_range,
@@ -93,11 +84,7 @@ def build_encoder(
 
 
 def build_bert(config: encoders.BertEncoderConfig) -> networks.BertEncoderV2:
-  """Builds the ordinary BERT of the same weights: nothing drops.
-
-  Returns:
-    The built encoder; its outputs are those of the whole sequence.
-  """
+  """Builds the ordinary BERT of the same weights: nothing drops."""
   bert = networks.BertEncoderV2(**_bert_arguments(config))
   bert(bert.inputs)  # makes the weights
   return bert

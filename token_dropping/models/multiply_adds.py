@@ -4,8 +4,9 @@
 A layer with q query and k key positions, width D and feed-forward width F costs
 `q * (2 D^2 + 2 D F)` for query, output and feed-forward projections, `2 k D^2`
 for keys and values, and `2 q k D` for attention itself. The masked-LM head on P
-positions costs `P D^2 + P D V`. A backward pass costs twice the forward pass,
-so ratios of forward passes are ratios of training steps.
+positions costs `P D^2 + P D V`. All are of one sequence. A backward pass costs
+twice the forward pass, so ratios of forward passes are ratios of training
+steps.
 """
 
 import dataclasses
@@ -19,8 +20,6 @@ PASSES = 3  # of a step, in forward passes: one forward, a backward is two
 @dataclasses.dataclass(frozen=True)
 class BertShape:
   """The sizes that decide what BERT costs.
-
-  Example:
 
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
   >>> round(bert_macs(base) / 1e9, 1)
@@ -36,7 +35,7 @@ class BertShape:
 
   @classmethod
   def from_config(cls, encoder, data) -> "BertShape":
-    """Returns the sizes that the configs of an encoder and its data say.
+    """Returns the sizes in configs of an encoder and its data.
 
     Without `max_predictions_per_seq` there is no masked-LM head.
     """
@@ -50,39 +49,31 @@ class BertShape:
     )
 
   def layer_macs(self, queries: int, keys: int) -> int:
-    """Multiply-adds of one layer for one sequence."""
     width, inner = self.hidden_size, self.intermediate_size
     per_query = 2 * width**2 + 2 * width * inner
     attention = 2 * queries * keys * width
     return queries * per_query + 2 * keys * width**2 + attention
 
   def head_macs(self) -> int:
-    """Multiply-adds of the masked-LM head for one sequence."""
     width = self.hidden_size
     return self.predictions * (width**2 + width * self.vocab_size)
 
 
 def bert_macs(shape: BertShape) -> int:
-  """Multiply-adds of BERT's forward pass for one sequence."""
+  """Multiply-adds of BERT's forward pass."""
   length = shape.seq_length
   return shape.num_layers * shape.layer_macs(length, length) + shape.head_macs()
 
 
 def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
-  """Multiply-adds of a pretraining pass that drops, for one sequence.
-
-  The last layer's queries are computed only where the loss reads them.
-  """
+  """Of a pretraining pass: the last layer has queries where the loss reads."""
   length = shape.seq_length
   read = min(length, 1 + shape.predictions)
   return _dropping_macs(shape, plan) + shape.layer_macs(read, length)
 
 
 def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
-  """Multiply-adds of a fine-tuning pass that drops, for one sequence.
-
-  The last layer is computed everywhere.
-  """
+  """Of a fine-tuning pass that drops: the last layer is computed everywhere."""
   length = shape.seq_length
   return _dropping_macs(shape, plan) + shape.layer_macs(length, length)
 
@@ -94,7 +85,7 @@ def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
 
 
 def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
-  """Multiply-adds of a pretraining step's forward passes, for one sequence."""
+  """Multiply-adds of the forward passes of a pretraining step."""
   return sum(token_drop_macs(shape, plan) for plan in kind.plans)
 
 
@@ -105,8 +96,6 @@ def training_macs(
   batch_size: int = 1,
 ) -> int:
   """Multiply-adds of the first `steps` of pretraining, backward passes too.
-
-  Example:
 
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
   >>> from token_dropping.dropping import keep_schedule
@@ -125,5 +114,5 @@ def training_macs(
 def mean_macs(
   shape: BertShape, schedule: step_schedule.StepSchedule, train_steps: int
 ) -> float:
-  """Multiply-adds of a step's forward passes for one sequence, on average."""
+  """Multiply-adds of a step's forward passes, on average."""
   return training_macs(shape, schedule, train_steps) / (PASSES * train_steps)

@@ -9,25 +9,15 @@ from official.nlp.modeling import models
 class TokenDropPretrainer(models.BertPretrainerV2):
   """Model Garden's `BertPretrainerV2`, whose checkpoints hold the importance.
 
-  The table is saved beside the encoder, under `importance`, so that the encoder
-  in the checkpoint is an ordinary BERT.
-
-  Args:
-    encoder_network: a `TokenDropEncoder`.
-    **kwargs: of `BertPretrainerV2`.
+  The table is saved beside the encoder, a `TokenDropEncoder`, under
+  `importance`, so that the encoder in the checkpoint is an ordinary BERT.
   """
 
   def call(self, inputs: dict, training: bool | None = None, plan=None) -> dict:
-    """Encodes token ids and predicts the masked ones.
+    """Encodes token ids as the encoder does, and predicts the masked ones.
 
-    Args:
-      inputs: those of `TokenDropEncoder`.
-      training: bool.
-      plan: a `DropPlan`, what to drop in this call, as for `TokenDropEncoder`.
-
-    Returns:
-      The outputs of the encoder, `mlm_logits` [B, P, V] where there are
-      `masked_lm_positions`, and those of the heads by name.
+    To the encoder's outputs it adds those of the heads by name, and
+    `mlm_logits` [B, P, V] where there are `masked_lm_positions`.
     """
     outputs = self.encoder_network(inputs, training=training, plan=plan)
     states = outputs["sequence_output"]

@@ -22,13 +22,7 @@ REPLACED = {"preemption_on_demand_checkpoint": False, "recovery_max_trials": -1}
 def get(name: str) -> cfg.ExperimentConfig:
   """Returns the defaults of an experiment for this project's launcher.
 
-  Args:
-    name: one of `NAMES`.
-
-  Raises:
-    LookupError: no experiment has this name.
-
-  Example:
+  Raises `LookupError` if none has this name.
 
   >>> get("bert/pretraining").trainer.preemption_on_demand_checkpoint
   False

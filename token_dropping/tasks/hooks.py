@@ -21,11 +21,9 @@ from token_dropping.models import multiply_adds
 
 @dataclasses.dataclass(frozen=True)
 class ShownOutputs:
-  """Names of outputs by the word that is shown for each.
+  """Names of the outputs of a training loop and of an evaluation.
 
-  Attributes:
-    train: of a training loop.
-    evaluation: of an evaluation.
+  Each is found by the word that is shown for it.
   """
 
   train: Mapping[str, str]
@@ -35,8 +33,7 @@ class ShownOutputs:
 class TaskHooks:
   """The answers of a task; here those of one that adds nothing.
 
-  Args:
-    params: the whole experiment, since a task looks at the trainer too.
+  `params` is the whole experiment, since a task looks at the trainer too.
   """
 
   # Whether `--pretrained` gives it encoder, vocabulary and weights.
@@ -55,9 +52,9 @@ class TaskHooks:
     raise NotImplementedError
 
   def fill_in(self) -> None:
-    """Sets the fields that follow from data or other fields; may refuse some.
+    """Sets, after all overrides, what follows from data or other fields.
 
-    Called after all overrides. What the user has set stays.
+    What the user has set stays, or is refused.
     """
 
   def check(self) -> None:
@@ -88,7 +85,6 @@ class TaskHooks:
     return []
 
   def shown_outputs(self) -> ShownOutputs:
-    """Returns what progress shows."""
     return ShownOutputs({"loss": "training_loss"}, {"loss": "validation_loss"})
 
   def summarize(
@@ -96,10 +92,8 @@ class TaskHooks:
   ) -> list[tuple[str, str]]:
     """Returns the lines at the end of a run, each a name and a text.
 
-    Args:
-      train: the last outputs of training, by name; empty where there were none.
-      evaluation: the last outputs of evaluation.
-      best: `scores` by name and `step` of the best checkpoint.
+    `train` and `evaluation` are the last outputs, empty where there were none;
+    `best` has `scores` by name and `step` of the best checkpoint.
     """
     shown = self.shown_outputs()
     lines = []
@@ -132,10 +126,7 @@ class TaskHooks:
     raise NotImplementedError
 
   def mean_macs(self, shape: multiply_adds.BertShape) -> float | None:
-    """Returns the mean multiply-adds of training's forward pass by sequence.
-
-    `None` where they are those of BERT anyway.
-    """
+    """Returns training's mean forward multiply-adds; `None`: those of BERT."""
     del shape
     return None
 
@@ -174,8 +165,6 @@ def of(params: cfg.ExperimentConfig) -> TaskHooks:
 
 def format_outputs(names: Mapping[str, str], outputs: Mapping) -> str:
   """Returns outputs on one line.
-
-  Example:
 
   >>> format_outputs({"loss": "a", "accuracy": "b"}, {"a": 6.5})
   'loss 6.500  accuracy nan'

@@ -49,16 +49,11 @@ def create_optimizer(
   runtime: cfg.RuntimeConfig | None = None,
   wrap_rate: Callable = lambda rate: rate,
 ) -> tf_keras.optimizers.legacy.Optimizer:
-  """Builds the optimizer of a config.
+  """Builds an optimizer that sums gradients over replicas, then clips them.
 
-  Args:
-    config: of optimizer, learning rate, warm-up and moving average.
-    runtime: says whether the loss is scaled, for float16.
-    wrap_rate: takes the learning rate that was built; returns the one to use.
-
-  Returns:
-    The optimizer. It sums gradients over replicas, then clips them, where
-    AdamW's `gradient_clip_norm` is positive.
+  It clips where AdamW's `gradient_clip_norm` is positive. `runtime` says
+  whether the loss is scaled, for float16; `wrap_rate` may replace the learning
+  rate that was built.
   """
   norm = getattr(config.optimizer.get(), "gradient_clip_norm", 0.0)
   transformers = None
@@ -80,11 +75,7 @@ def create_optimizer(
 
 
 def clip_by_global_norm(pairs: list[tuple], norm: float) -> list[tuple]:
-  """Scales gradients, given with their variables, to a common norm at most.
-
-  Returns:
-    The pairs, all gradients dense.
-  """
+  """Scales gradients, in pairs with variables, to a norm; makes them dense."""
   gradients, variables = zip(*pairs, strict=True)
   # Rows that occur twice have another norm than their sum.
   dense = [tf.convert_to_tensor(gradient) for gradient in gradients]

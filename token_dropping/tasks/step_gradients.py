@@ -10,22 +10,12 @@ import tf_keras
 def accumulate(
   step: Callable, batch: dict[str, tf.Tensor], count: int
 ) -> tuple:
-  """Runs a step on equal slices of a batch, for gradient accumulation.
+  """Runs a step on `count` equal slices of a batch, for gradient accumulation.
 
-  The first slice is computed on its own, since variables are made there; the
-  others in one loop, whatever their number, with static shapes.
-
-  Args:
-    step: takes a slice; returns a structure of tensors to sum, and one tensor
-      to stack.
-    batch: tensors [B, ...].
-    count: number of slices, a divisor of B.
-
-  Returns:
-    The summed structure, and the stacked tensor, [count, ...]; with one slice
-    what `step` returned.
-
-  Example:
+  `step` returns a structure of tensors, which are summed, and one tensor, of
+  which [count, ...] are stacked; with one slice this is what it returned. The
+  first slice is computed on its own, since variables are made there; the others
+  in one loop, whatever their number, with static shapes.
 
   >>> total, rows = accumulate(
   ...   lambda part: (tf.reduce_sum(part["x"]), part["x"]),
@@ -87,10 +77,9 @@ def dense(gradients: list) -> dict[int, tf.Tensor]:
 
 
 def norm(optimizer, gradients: dict[int, tf.Tensor]) -> tf.Tensor:
-  """Returns the norm of all gradients together.
+  """Returns the norm of all gradients together, or 0 with a loss scale.
 
-  With a loss scale it is 0: Keras leaves out a step whose gradients overflow,
-  and lowers the scale.
+  Keras leaves out a step whose gradients overflow, and lowers the scale.
   """
   if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
     return tf.constant(0.0)

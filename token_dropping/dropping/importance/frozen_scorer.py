@@ -19,10 +19,10 @@ class FrozenScorer(token_scorer.TokenScorer):
 
   Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
   https://arxiv.org/abs/2004.13542), estimate in advance how hard a word is, by
-  the loss of a separate masked LM or by mutual information; `python -m
-  token_dropping.importance` makes tables of both kinds. The table is no weight,
-  but input of a run, as the records are. A score that is NaN, unknown, counts
-  as the highest of the others, so that unseen ids stay.
+  the loss of a separate masked LM or by mutual information;
+  `token_dropping.importance` makes tables of both kinds. The table is no
+  weight, but input of a run, as the records are. A score of NaN is unknown and
+  counts as the highest of the others, so that unseen ids stay.
 
   >>> scorer = FrozenScorer(3, scores=[0.5, 2.5, 1.0], allow_list=[2])
   >>> scorer(tf.constant([[0, 1, 2]])).numpy().tolist()

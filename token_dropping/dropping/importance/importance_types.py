@@ -69,7 +69,7 @@ def get(kind: str) -> type[token_scorer.TokenScorer]:
 
 
 def check_fields(config) -> None:
-  """Refuses a type that the drop type cannot use, and wrong fields of types."""
+  """Refuses wrong fields of any type, or a type unfit for `drop.type`."""
   drop_type = config.drop.type
   kind = resolve(config.importance.type, drop_type)
   by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]

@@ -101,7 +101,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     del ids, losses, weights  # AutoGraph needs a statement
 
   def scores_by_id(self) -> np.ndarray | None:
-    """Returns float [V] for people, NaN if unknown, or `None` without ids."""
+    """Returns float [V] for people, NaN if unknown; `None` if not by id."""
     return None
 
   def _with_pins(self, ids: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
