@@ -17,10 +17,9 @@ class _StepReader:
     input_context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
   ) -> tf.data.Dataset:
-    """Returns batches in Model Garden's format from a step of training on.
+    """Returns batches in Model Garden's format from a training step on.
 
-    What a training step reads is a function of the config and the step, see
-    `epochs`.
+    What a step reads is a function of config and step, see `epochs`.
     """
     data = self._params
     # `epochs` has shuffled and kept the records.

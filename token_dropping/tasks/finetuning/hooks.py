@@ -85,7 +85,6 @@ class FinetuneHooks(hooks.TaskHooks):
       trainer.best_checkpoint_eval_metric = self.score_names()[0]
 
   def check(self) -> None:
-    """Checks what can be checked without device."""
     task = self.task
     errors.require(
       bool(task.init_checkpoint),
@@ -130,15 +129,12 @@ class FinetuneHooks(hooks.TaskHooks):
     ]
 
   def vocab_file(self) -> str:
-    """Returns that of the encoder."""
     return self.task.model.encoder.any.vocab_file
 
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
-    """Returns that of the data."""
     return tokenizer_config.TokenizerConfig.from_folder(self.task.data_dir)
 
   def labels(self) -> tuple[str, ...]:
-    """Returns those of the data."""
     return self.task.labels
 
   def mean_macs(self, shape: multiply_adds.BertShape) -> float:
@@ -230,11 +226,7 @@ def record_paths(folder: str, splits: list[str]) -> str | tuple[str, ...]:
 
 
 def set_from_data(config, path: str, **values) -> None:
-  """Sets fields that are unset, or have the same value already.
-
-  Raises:
-    UserError: another value was set.
-  """
+  """Sets fields that are unset; one with another value is a `UserError`."""
   for name, value in values.items():
     current = getattr(config, name)
     if isinstance(value, tuple) and isinstance(current, list):

@@ -18,14 +18,12 @@ class FinetuneConfig(hyperparams.Config):
 
   Attributes:
     data_dir: folder that `token_dropping.data.finetune` made. Input paths,
-      sequence length, classes and metrics come from it.
+      sequence length, `labels` (names of classes) and `metrics` come from it.
     epochs: passes over the training data, unless `trainer.train_steps` is set.
     warmup_share: part of the steps in which the learning rate rises, unless the
       schedule's `warmup_steps` is set.
     seed: of new weights, dropout and the order of the data.
     deterministic: as in pretraining.
-    labels: names of the classes, from `data_dir`.
-    metrics: names of the scores, from `data_dir`.
   """
 
   data_dir: str = ""
@@ -47,7 +45,6 @@ class FinetuneTask:
 
   @classmethod
   def create_optimizer(cls, optimizer_config, runtime_config=None):
-    """Builds the optimizer; it clips the gradients of the global batch."""
     return optimizers.create_optimizer(optimizer_config, runtime_config)
 
   def build_encoder(self) -> encoder_lib.TokenDropEncoder:
@@ -60,8 +57,7 @@ class FinetuneTask:
   def initialize(self, model) -> None:
     """Restores every weight of the encoder, and importance if tokens drop.
 
-    Raises:
-      UserError: the checkpoint does not hold exactly these weights.
+    A `UserError` where the checkpoint does not hold exactly these.
     """
     source = "task.init_checkpoint"
     prefix = checkpoints.find(self.task_config.init_checkpoint, source)
@@ -77,7 +73,6 @@ class FinetuneModel:
 
   @property
   def checkpoint_items(self) -> dict:
-    """What to checkpoint beside the model, by name."""
     encoder, items = self._network, super().checkpoint_items
     if not encoder.drop_plan.drops:
       return items

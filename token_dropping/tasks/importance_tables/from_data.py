@@ -22,18 +22,12 @@ _NOT_TEXT = (vocabulary.PAD, vocabulary.CLS, vocabulary.SEP, vocabulary.MASK)
 def make_table(
   folder: str,
 ) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
-  """Counts the training records of a folder.
+  """Returns a table made of a folder's training records, and its vocabulary.
 
-  Args:
-    folder: of `token_dropping.data.finetune`, of a classification: information
-      about the label; or of `token_dropping.data.prepare`: about the record,
-      which stands for a document.
-
-  Returns:
-    The table and its vocabulary.
-
-  Raises:
-    UserError: another folder, or no text in its records.
+  A folder of `token_dropping.data.finetune`, of a classification, gives the
+  information about the label; one of `token_dropping.data.prepare`, that about
+  the record, which stands for a document. Another folder, or one without text,
+  is a `UserError`.
   """
   path = tf.io.gfile.join(folder, finetune_folder.CARD)
   if tf.io.gfile.exists(path):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table of the losses of a trained masked LM on prepared records.
 
-Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
-https://arxiv.org/abs/2004.13542): the reconstruction loss of a separate masked
-LM says how hard a word is. The score of an id is its mean cross-entropy where
-it is predicted, in nats.
+The reconstruction loss of a separate masked LM says how hard a word is (Liu et
+al., AAAI 2021, https://arxiv.org/abs/2004.13542). The score of an id is its
+mean cross-entropy where it is predicted, in nats.
 """
 
 import numpy as np
@@ -25,23 +24,13 @@ _SETTINGS = ("seq_length", "max_predictions_per_seq", "masking_rate")
 def make_table(
   run, source: str, folder: str, batch_size: int, max_records: int
 ) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
-  """Predicts the masked tokens of training records.
+  """Predicts masked tokens of training records; returns table and vocabulary.
 
-  Memory is V numbers beside the model, however many records there are.
-
-  Args:
-    run: the `training.trained_run.TrainedRun` of a masked LM.
-    source: what the user calls it.
-    folder: of `token_dropping.data.prepare`. Records with dynamic masking are
-      masked as in the first epoch.
-    batch_size: records at a time.
-    max_records: how many to read; 0: all.
-
-  Returns:
-    The table and its vocabulary.
-
-  Raises:
-    UserError: no masked LM, no such data, or another vocabulary.
+  `run` is a `training.trained_run.TrainedRun` of a masked LM, `source` what the
+  user calls it, `folder` one of `token_dropping.data.prepare`: dynamic masking
+  masks as in the first epoch. `max_records` of 0 reads all. Memory is V numbers
+  beside the model. No masked LM, no such data, or another vocabulary is a
+  `UserError`.
   """
   card = dataset_folder.verify(folder, quick=True)
   vocab_file = tf.io.gfile.join(folder, vocabulary.FILE)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an id tells of the label or of the document of a text, in nats.
 
-Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
-https://arxiv.org/abs/2004.13542), estimate in advance how much a word matters
-by its mutual information with the label; the formulas are stated below.
-Glossary: V vocabulary, C classes, d a document.
+Liu et al. (AAAI 2021, https://arxiv.org/abs/2004.13542) estimate in advance how
+much a word matters by its mutual information with the label. Glossary: V
+vocabulary, C classes, d a document.
 """
 
 import numpy as np
@@ -17,8 +16,6 @@ class LabelInformation:
 
   `P(x, y)` is the share of the texts with label `y` that hold the id (`x = 1`)
   or do not. Memory is V times C, however many texts there are.
-
-  Example:
 
   >>> information = LabelInformation(vocab_size=3, num_classes=2)
   >>> for ids, label in (([0, 2], 0), ([0], 0), ([1, 2], 1), ([1], 1)):
@@ -64,8 +61,6 @@ class DocumentInformation:
   information of id and document. Memory is V numbers, since
 
       I(w) = (1 / n_w) sum over d of n_wd ln(n_wd / n_d) + ln(n / n_w).
-
-  Example:
 
   >>> information = DocumentInformation(vocab_size=3)
   >>> for ids in ([0, 2], [1, 2]):

@@ -18,16 +18,13 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
     scale_loss: divide by the weights of the *global* batch, so that the number
       of replicas changes nothing. `False` is Model Garden's sum over replicas.
     gradient_accumulation_steps: into how many slices each replica's batch is
-      cut. They are computed one after the other and make one optimizer step, so
-      that a large batch fits a small device.
+      cut. One after the other they make one optimizer step, so that a large
+      batch fits a small device.
     seed: of initial weights and dropout. Another one, another run.
     deterministic: use TensorFlow's deterministic operations alone, slower on
       accelerators: the same command gives the same bits on the same machine.
     on_bad_numbers: `stop` ends the run at a loss or a gradient that is NaN or
-      Inf; `skip` leaves such a step out and counts it.
-    max_skipped_steps: how many steps of a run may be left out.
-    keep_schedule: how many tokens stay in the course of training.
-    semantic_consistency: steps that compare the dropped with a full pass.
+      Inf; `skip` leaves it out, at most `max_skipped_steps` times in a run.
     learning_rate_by_layer_tokens: advance the learning rate with the tokens
       that the layers have computed instead of with the steps.
     dropped_validation: also evaluate with dropping, on the same batches.

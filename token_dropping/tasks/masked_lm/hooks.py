@@ -49,7 +49,6 @@ class MaskedLMHooks(hooks.TaskHooks):
       train.masking_rate_steps = self.params.trainer.train_steps
 
   def check(self) -> None:
-    """Checks what can be checked without data or device."""
     for path, data in self._data.items():
       checks.check_data(data, path)
     checks.check_heads(self.task)
@@ -70,11 +69,9 @@ class MaskedLMHooks(hooks.TaskHooks):
     return given or _vocab_file_beside(self.task.train_data)
 
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig | None:
-    """Returns that of prepared records."""
     return dataset_card.read_tokenizer_config(self.task.train_data)
 
   def shown_outputs(self) -> hooks.ShownOutputs:
-    """Returns loss and accuracy of the masked tokens."""
     return hooks.ShownOutputs(_SHOWN, _SHOWN)
 
   def summarize(
@@ -112,7 +109,6 @@ class MaskedLMHooks(hooks.TaskHooks):
     return lines
 
   def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
-    """Returns features and labels in one dictionary."""
     data, features = self.task.train_data, self._made_up_features(batch_size)
     count = data.max_predictions_per_seq
     positions = np.arange(count, dtype=np.int32)
@@ -139,7 +135,6 @@ class TokenDropMaskedLMHooks(MaskedLMHooks):
       schedule.train_steps = self.params.trainer.train_steps
 
   def check(self) -> None:
-    """Checks the encoder and the options of our task, too."""
     super().check()
     checks.check_options(self.task)
     checks.check_learning_rate(self.params)
@@ -147,11 +142,9 @@ class TokenDropMaskedLMHooks(MaskedLMHooks):
   def importance_scorer(
     self, model: tf_keras.Model
   ) -> token_scorer.TokenScorer:
-    """Returns that of the encoder."""
     return model.encoder_network.importance_scorer
 
   def mean_macs(self, shape: multiply_adds.BertShape) -> float:
-    """Returns the mean over the kinds of steps of the whole training."""
     schedule = masked_lm_config.schedule_of(self.task)
     steps = self.params.trainer.train_steps
     return multiply_adds.mean_macs(shape, schedule, steps)

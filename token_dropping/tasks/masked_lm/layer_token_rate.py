@@ -19,14 +19,6 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   as the other one does, `warmup_steps` and `decay_steps` included, and is a
   function of the step alone.
 
-  Args:
-    rate: the other schedule, a function of the step.
-    schedule: what each step computes.
-    train_steps: length of training.
-    seq_length: S.
-
-  Example:
-
   >>> from token_dropping.dropping import drop_plan, keep_schedule
   >>> plan = drop_plan.DropPlan(4, (drop_plan.Stage(0, 0.25),), 3)
   >>> schedule = step_schedule.StepSchedule((  # 1.75 layers, then all 4
@@ -50,7 +42,6 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
     self._seq_length = seq_length
 
   def __call__(self, step) -> tf.Tensor:
-    """Returns the rate after so many steps, a scalar."""
     done = self._layer_tokens(tf.cast(step, tf.int64))
     scale = self._train_steps / self._layer_tokens(self._train_steps)
     return self._rate(tf.cast(done, tf.float32) * scale)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The losses of pretraining: masked LM, and next sentence where asked for.
 
-`labels` is the batch, `outputs` what the model returned for it. Glossary: B
+`labels` is the batch, `outputs` what the model returned for it. Shapes: B
 batch, P predictions.
 """
 
@@ -37,18 +37,10 @@ def mean_losses(
   token_losses: tf.Tensor,
   counts: dict[str, tf.Tensor] | None = None,
 ) -> dict[str, tf.Tensor]:
-  """Averages the losses of a batch.
+  """Averages the losses of a batch; returns scalars by metric name.
 
-  Args:
-    labels: the batch.
-    outputs: of the model.
-    token_losses: [B, P], of `masked_lm_losses`.
-    counts: what to divide the sums by; default: the counts of this batch. With
-      those of a larger batch, the results are this one's shares of its mean.
-
-  Returns:
-    The masked-LM loss, and the next-sentence loss where the batch has labels,
-    as scalars by metric name.
+  Token losses, [B, P], are of `masked_lm_losses`. With the `counts` of a larger
+  batch the results are this one's shares of its mean.
   """
   sums = {
     "lm_example_loss": tf.reduce_sum(token_losses * labels["masked_lm_weights"])

@@ -19,8 +19,6 @@ DROPPED_ACCURACY = "dropped_masked_lm_accuracy"
 class OccasionalMean(tf_keras.metrics.Mean):
   """A mean over the steps that have a value; NaN where none had one.
 
-  Example:
-
   >>> mean = OccasionalMean(name="kl")
   >>> float(mean.result())
   nan
@@ -30,7 +28,6 @@ class OccasionalMean(tf_keras.metrics.Mean):
   """
 
   def result(self) -> tf.Tensor:
-    """Returns the mean, a scalar."""
     return self.total / self.count
 
 
@@ -61,8 +58,7 @@ def make_dropped() -> list[tf_keras.metrics.Metric]:
 def update_dropped(labels: dict, model: tf_keras.Model, metrics: list) -> None:
   """Runs a batch with dropping, but without dropout, and records it.
 
-  The shares are those of the encoder's plan. Metrics of other names than those
-  of `make_dropped` are left alone.
+  It drops by the encoder's plan. Metrics with other names are left alone.
   """
   plan = model.encoder_network.drop_plan
   outputs = model(labels, training=False, plan=plan)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dropped passes that keep the meaning of full ones.
 
-ScTD (Zhong et al., "Revisiting Token Dropping Strategy in Efficient BERT
-Pretraining", ACL 2023, https://arxiv.org/abs/2305.15273, section 3): every now
-and then a batch gets a second, full pass, and the states of [CLS] in the
-dropped pass are drawn to those of the full one. Shapes: B batch, P predictions,
-D hidden size.
+ScTD (Zhong et al., ACL 2023, https://arxiv.org/abs/2305.15273, section 3):
+every now and then a batch gets a second, full pass, and the states of [CLS] in
+the dropped pass are drawn to those of the full one. Shapes: B batch, D hidden
+size.
 """
 
 import dataclasses
@@ -46,11 +45,7 @@ class SemanticConsistencyConfig(base_config.Config):
 def check_use(
   config: SemanticConsistencyConfig, schedule: step_schedule.StepSchedule
 ) -> None:
-  """Refuses what is out of range, or would change nothing.
-
-  Raises:
-    ValueError: with the field, the rule and the value.
-  """
+  """Refuses what is out of range, or would change nothing: a `ValueError`."""
   for field in dataclasses.fields(SemanticConsistencyConfig):
     value = getattr(config, field.name)
     if not value >= 0:
@@ -77,21 +72,11 @@ def counts(labels: dict) -> dict[str, tf.Tensor]:
 def divergence(
   dropped: tf.Tensor, full: tf.Tensor, detach: bool = False
 ) -> tf.Tensor:
-  """Returns how far dropped states are from full ones, each a softmax over D.
+  """Returns how far dropped states [B, D] are from full ones, [B], in nats.
 
-  It is the Kullback-Leibler divergence KL(full || dropped): the full pass is
-  the target that the dropped one is to cover, as a teacher is in distillation
-  and in the authors' code.
-
-  Args:
-    dropped: [B, D].
-    full: [B, D].
-    detach: stop gradients of `full`.
-
-  Returns:
-    float32 [B], in nats.
-
-  Example:
+  It is KL(full || dropped) of their softmax over D: the full pass is the target
+  that the dropped one is to cover, as a teacher is in distillation and in the
+  authors' code. `detach` stops the gradients of `full`.
 
   >>> even, odd = tf.math.log([[0.5, 0.5]]), tf.math.log([[0.25, 0.75]])
   >>> divergence(even, odd).numpy().round(4)  # 1/4 log 1/2 + 3/4 log 3/2
@@ -113,17 +98,10 @@ def terms(
 ) -> dict[str, tf.Tensor]:
   """Returns what a full pass adds to the loss, before weights.
 
-  Args:
-    labels: the batch.
-    dropped: outputs of the model in the dropped pass.
-    full: those of the full pass.
-    detach: stop gradients of the full pass in the divergences.
-    numbers: what to divide the sums by; default: `counts` of this batch.
-
-  Returns:
-    Scalars by name: the losses of the full pass (computed from *its* outputs,
-    unlike in the authors' code) with `full_` before their names, and the
-    divergences at position 0, means over the records that have tokens.
+  They are scalars by name: the losses of the full pass (computed from *its*
+  outputs, unlike in the authors' code) with `full_` before their names, and the
+  divergences at position 0, means over the records that have tokens. `numbers`
+  are what to divide the sums by, else `counts` of this batch.
   """
   numbers = numbers or counts(labels)
   losses = mlm_losses.masked_lm_losses(labels, full)
@@ -143,8 +121,6 @@ def objective(
   added: dict[str, tf.Tensor],
 ) -> tf.Tensor:
   """Returns the loss of a step with two passes, a scalar.
-
-  Example:
 
   >>> added = dict(full_lm_example_loss=2.0, kl_before_last=1.0, kl_last=3.0)
   >>> float(objective(SemanticConsistencyConfig(), tf.constant(4.0), added))

@@ -32,21 +32,16 @@ from token_dropping.tasks.masked_lm import semantic_consistency
 
 @task_factory.register_task_cls(masked_lm_config.TokenDropMaskedLMConfig)
 class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
-  """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences.
-
-  Attributes:
-    skippers: the `RecordSkipper`s of the inputs that were built, by dotted path
-      of their data config.
-  """
+  """Pretrains a `TokenDropEncoder`; evaluates it on whole sequences."""
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
-    self.skippers = {}
+    self.skippers = {}  # `RecordSkipper`s by dotted path of their data config
 
   def create_optimizer(self, optimizer_config, runtime_config=None):
     """Builds the optimizer; it clips the gradients of the global batch.
 
-    Not a class method, as Model Garden's is: the rate may follow the schedule.
+    No class method, as Model Garden's is: the schedule may lead the rate.
     """
     return optimizers.create_optimizer(
       optimizer_config, runtime_config, self._wrap_rate
@@ -65,7 +60,6 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     )
 
   def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
-    """Builds the encoder with its masked-LM and sentence heads."""
     config = params or self.task_config.model
     model = pretrainer.TokenDropPretrainer(
       encoder_network=encoders.build_encoder(config.encoder),
@@ -146,9 +140,8 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def validation_step(self, inputs, model, metrics) -> dict:
     """Evaluates whole sequences and, where asked for, dropped ones.
 
-    Returns:
-      Nothing: the trainer would average a loss over batches, whatever they
-      hold. The metrics have it.
+    It returns nothing: the trainer would average a loss over batches, whatever
+    they hold. The metrics have it.
     """
     if self.task_config.dropped_validation:
       masked_lm_metrics.update_dropped(inputs, model, metrics)
@@ -159,13 +152,11 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     """Runs forward and backward passes, then moves weights and importance.
 
     `inputs` is one replica's batch. Where a step has a second, full pass, loss,
-    metrics and importance are still those of the first, which drops.
-
-    Returns:
-      `loss`, a scalar, the mean loss of the global batch, or without
-      `scale_loss` that of this replica's batch; `objective`, what the step
-      minimises, another one where it has two passes; `gradient_norm`, a scalar,
-      of this replica's share of the gradients, before they are clipped.
+    metrics and importance are still those of the first, which drops. It returns
+    scalars: `loss`, the mean of the global batch, or without `scale_loss` that
+    of this replica's batch; `objective`, what the step minimises, another one
+    where it has two passes; `gradient_norm`, of this replica's share of the
+    gradients, before they are clipped.
     """
     slices = self.task_config.gradient_accumulation_steps
     counts = self._counts(inputs)

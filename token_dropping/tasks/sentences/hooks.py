@@ -49,11 +49,9 @@ class SentenceHooks(finetune_hooks.FinetuneHooks):
     )
 
   def score_names(self) -> list[str]:
-    """Returns those of every validation file."""
     return sentence_task.score_names(self.task)
 
   def shown_outputs(self) -> hooks.ShownOutputs:
-    """Returns losses, scores, and the accuracy where there are classes."""
     train = {"loss": "training_loss"}
     if self.task.model.num_classes > 1:
       train["accuracy"] = sentence_task.ACCURACY

@@ -18,12 +18,8 @@ def compute(
 ) -> dict[str, float]:
   """Returns the score of each name of `SCORES`; 1 is best.
 
-  Args:
-    names: of the scores.
-    labels: [N], ids of classes, or numbers.
-    outputs: [N, C] logits; [N, 1] predicted numbers for regression.
-
-  Example:
+  Labels, [N], are ids of classes, and outputs [N, C] logits; or both are
+  numbers, [N] and [N, 1].
 
   >>> logits = np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0]])
   >>> compute(["accuracy", "f1"], np.array([0, 1, 0]), logits)

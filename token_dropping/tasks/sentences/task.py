@@ -29,12 +29,10 @@ FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
 
 @dataclasses.dataclass
 class SentenceDataConfig(dataloader.SentencePredictionDataConfig):
-  """Model Garden's fields.
+  """Model Garden's fields, and names of the texts for whoever serves the model.
 
-  Attributes:
-    input_path: TFRecord files; in validation one for each part that is scored
-      on its own, such as MNLI's matched and mismatched.
-    text_fields: names of the one or two texts, for whoever serves the model.
+  `input_path` of validation has a TFRecord file for each part that is scored on
+  its own, such as MNLI's matched and mismatched.
   """
 
   input_path: str | tuple[str, ...] = ""
@@ -66,7 +64,6 @@ class SentenceTask(
   """Fine-tunes a classifier or a regressor; scores whole validation sets."""
 
   def build_model(self) -> SentenceModel:
-    """Builds the encoder with a head on its first position."""
     config = self.task_config.model
     return SentenceModel(
       network=self.build_encoder(),
@@ -144,11 +141,7 @@ class SentenceTask(
 
 
 def suffixes(data: SentenceDataConfig) -> list[str]:
-  """Returns what each validation file adds to the names of its scores.
-
-  Nothing for `validation.tfrecord`, `_matched` for
-  `validation_matched.tfrecord`.
-  """
+  """What validation files add to the names of their scores, as `_matched`."""
   stems = [os.path.splitext(os.path.basename(p))[0] for p in _paths(data)]
   return [stem.removeprefix("validation") for stem in stems]
 

@@ -27,21 +27,13 @@ Logits = Mapping[int, tuple[np.ndarray, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True)
 class SpanExamples:
-  """What there is to answer and how records lie in the texts.
+  """What there is to answer and how records lie in the texts."""
 
-  Attributes:
-    articles: `data` of SQuAD's JSON, with all answers.
-    contexts: the texts.
-    tokens: for each text, [N] first characters and [N] ends of its tokens.
-    windows: of each record, as `squad_records` writes them.
-    impossible: whether "no answer" is an answer.
-  """
-
-  articles: list[dict]
+  articles: list[dict]  # `data` of SQuAD's JSON, with all answers
   contexts: list[str]
-  tokens: list[tuple[list[int], list[int]]]
-  windows: list[dict]
-  impossible: bool
+  tokens: list[tuple[list[int], list[int]]]  # first characters and ends by text
+  windows: list[dict]  # of each record, as `squad_records` writes them
+  impossible: bool  # whether "no answer" is an answer
 
   @classmethod
   def read(cls, folder: str) -> "SpanExamples":
@@ -68,15 +60,12 @@ class SpanExamples:
 class Answers:
   """Predicted answers, by the id of the question.
 
-  Attributes:
-    texts: the answer; "" means none.
-    spans: the best answer, whatever "no answer" scores.
-    null_scores: where "no answer" is possible, its score less that of the best
-      answer.
+  Where "no answer" is possible, null scores are its score less that of the best
+  answer.
   """
 
-  texts: dict[str, str]
-  spans: dict[str, str]
+  texts: dict[str, str]  # "" means none
+  spans: dict[str, str]  # the best answer, whatever "no answer" scores
   null_scores: dict[str, float]
 
 
@@ -98,18 +87,12 @@ def choose_answers(
 ) -> Answers:
   """Returns the best answer to each question.
 
-  The score of a span is the logit of its start plus that of its end. A window
-  offers spans of its `n_best` best starts and ends that begin and end in the
-  context, do not end before they begin, have at most `max_answer_length`
-  tokens, and begin where this window shows most context (Devlin et al., 2019).
-
-  Args:
-    examples: what there is to answer.
-    logits: start and end logits, [S] each, of each record by its `unique_id`.
-    n_best: starts, and ends, that compete.
-    max_answer_length: in tokens.
-    null_threshold: answer nothing if that scores more than this above the best
-      answer (SQuAD 2.0).
+  The score of a span is the logit of its start plus that of its end, which
+  `logits` have by `unique_id` of a record, [S] each. A window offers spans of
+  its `n_best` best starts and ends that begin and end in the context, do not
+  end before they begin, have at most `max_answer_length` tokens, and begin
+  where this window shows most context (Devlin et al., 2019). "No answer" wins
+  by more than `null_threshold` (SQuAD 2.0).
   """
   grouped = collections.defaultdict(list)
   for window in examples.windows:
@@ -134,11 +117,8 @@ def choose_answers(
 def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
   """Returns exact match and F1, in per cent, by Model Garden's scripts.
 
-  Returns:
-    `exact_match` and `f1`. With SQuAD 2.0 also `best_exact_match` and
-    `best_f1`, at the threshold that is best on these very questions, and
-    `best_f1_threshold`; `has_answer_f1` and `no_answer_f1` where there are
-    such questions.
+  With SQuAD 2.0 `best_exact_match` and `best_f1` are at the threshold that is
+  best on these very questions.
   """
   if not examples.impossible:
     scores = squad_evaluate_v1_1.evaluate(examples.articles, answers.texts)

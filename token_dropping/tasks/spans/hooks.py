@@ -31,7 +31,6 @@ class SpanHooks(finetune_hooks.FinetuneHooks):
     return list(self.task.metrics)[::-1]
 
   def shown_outputs(self) -> hooks.ShownOutputs:
-    """Returns the loss, and the accuracies of both ends of a span."""
     train = {
       "loss": "training_loss",
       "start accuracy": "start_position_accuracy",

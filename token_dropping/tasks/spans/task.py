@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fine-tuning on SQuAD: where in a text does the answer stand?
 
-Model Garden's `QuestionAnsweringTask`, on records that
-`token_dropping.data.finetune` made, for evaluation too.
+Model Garden's `QuestionAnsweringTask`, on our own records, for evaluation too.
 """
 
 import dataclasses
@@ -53,7 +52,6 @@ class SpanTask(
     parent.__init__(params, logging_dir, name=name)
 
   def build_model(self) -> SpanModel:
-    """Builds the encoder with a head on every position."""
     encoder = self.build_encoder()
     # Nothing reads it, so that it has no gradient.
     encoder.pooler_layer.trainable = False
@@ -66,7 +64,6 @@ class SpanTask(
     )
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches of features and labels."""
     step = checkpoints.latest_step(self.logging_dir)
     return finetune_data.SpanReader(params).load(input_context, step)
 
