@@ -3,13 +3,12 @@
 
 A variant is compared with the dense run of the same seed. Where it reaches the
 loss that dense ends with, it took, say, 500 s of dense's 650 s: a share of
-0.77.
-Where it does not, dense passed the variant's final loss somewhere on its way:
-the share is what the variant took altogether over what dense took to there.
-Between evaluations curves are straight lines. `time` is what training took: CPU
-seconds of its process, which hardly depend on what else the machine does, or
-the wall clock's `seconds` where a GPU computed. Times are compared where both
-ran on the same kind of machine: a study may go on elsewhere.
+0.77. Where it does not, dense passed the variant's final loss on its way: the
+share is what the variant took altogether over what dense took to there. Between
+evaluations curves are straight lines. `time` is CPU seconds of the training
+process, which hardly depend on what else the machine does, or the wall clock's
+`seconds` where a GPU computed. Times are compared only where both ran on the
+same kind of machine: a study may go on elsewhere.
 """
 
 import collections
@@ -27,9 +26,7 @@ def with_time(result: dict) -> dict:
 
 
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
-  """Returns where a curve first comes down to a loss; `None`: nowhere.
-
-  The curve has points with `loss` and the axis, in order.
+  """Returns where a curve, in order, first comes down to a loss; `None`: nowhere.
 
   >>> curve = [{"step": 10, "loss": 5.0}, {"step": 20, "loss": 3.0}]
   >>> reach(curve, 4.5, "step"), reach(curve, 2.0, "step")
@@ -58,16 +55,14 @@ def share_of_dense(curve: list[dict], dense: list[dict], axis: str) -> float:
 
 
 def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
-  """Returns a row for each variant that has results.
+  """Returns a row for each variant that has results, in a given order.
 
-  Returns:
-    For each variant `variant`, `seeds`, `train_steps`, and as pairs of mean and
-    spread (the standard deviation over seeds; `None` for one seed) or `None`
-    where it is not known: `loss`, `accuracy`, `dropped_loss`, `train_loss`,
-    `kept_share`, `step_time`, `downstream`; over dense `step_ratio` and
-    `shares`, by axis; `to_dense_loss` and `dense_to_loss`, by axis: where the
-    variant reaches dense's final loss, and dense the variant's. Over dense,
-    times of different machines are not known.
+  It has `variant`, `seeds`, `train_steps`, and pairs of mean and standard
+  deviation over seeds (`None` for one seed), or `None` where not known: `loss`,
+  `accuracy`, `dropped_loss`, `train_loss`, `kept_share`, `step_time`,
+  `downstream`; over dense `step_ratio` and, by axis, `shares`, `to_dense_loss`
+  and `dense_to_loss`: where the variant reaches dense's final loss, and dense
+  the variant's. Over dense, times of different machines are not known.
   """
   by_variant = collections.defaultdict(list)
   for result in results:

@@ -10,11 +10,7 @@ from token_dropping.study import plan as plans
 
 
 def prepare(plan: plans.Plan, data_dir: str) -> None:
-  """Makes the records of a plan that says how; they may be there already.
-
-  Raises:
-    UserError: they cannot be made.
-  """
+  """Makes the records of a plan that says how; they may be there already."""
   if plan.data is None or plan.data.prepare is None:
     return
   command = [sys.executable, "-m", "token_dropping.data.prepare"]

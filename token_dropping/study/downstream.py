@@ -30,11 +30,7 @@ _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 
 def check_plan(part: plans.Downstream) -> None:
-  """Checks settings and keys; what depends on a run is checked with it.
-
-  Raises:
-    UserError: the first rule that is broken.
-  """
+  """Checks settings and keys; what depends on a run is checked with it."""
   path = "downstream"
   errors.require(
     part.experiment in experiments.FINETUNING_NAMES,
@@ -64,10 +60,7 @@ def identity(part: plans.Downstream, run: runs.Run) -> dict:
 def commands(
   part: plans.Downstream, run: runs.Run, data_dir: str
 ) -> tuple[tuple[str, ...], ...]:
-  """Returns what prepares the data for a run and fine-tunes it with each seed.
-
-  The pretraining must be complete when they are run.
-  """
+  """Returns what prepares data for a pretrained run and fine-tunes by seed."""
   prepare = (
     sys.executable,
     "-m",
@@ -86,9 +79,8 @@ def commands(
 def measure(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns what the best checkpoints score on the validation data.
 
-  Returns:
-    `downstream`, the median over seeds of the leading score;
-    `downstream_scores`, for each fine-tuning its `seed` and scores by name.
+  `downstream` is the median over seeds of the leading score;
+  `downstream_scores` has for each fine-tuning its `seed` and scores by name.
   """
   all_scores = []
   for seed in _seeds(part, run):

@@ -31,19 +31,13 @@ Scalars = dict[str, dict[int, float]]
 
 
 def measure(run: runs.Run, cores: int) -> dict:
-  """Reads what a complete run left in its folder; it could use some cores.
+  """Reads what a complete run, which could use some cores, left in its folder.
 
-  Returns:
-    `variant`, `seed`; `train_steps`; `curve`, a list with what each evaluation
-    found (`step`, `loss`, `accuracy`, if there is one `dropped_loss`) and what
-    the training to there had taken (`seconds`, `cpu_seconds`,
-    `multiply_adds`); `step_seconds` and `step_cpu_seconds`, medians;
-    `train_loss`, mean over the steps between the last two evaluations;
-    `kept_share`, mean over the run; `most_important` and `least_important`
-    tokens; `machine`, `commit`, `date`.
-
-  Raises:
-    UserError: summaries or checkpoint are missing.
+  `curve` has what each evaluation found (`step`, `loss`, `accuracy`, if there
+  is one `dropped_loss`) and what the training to there had taken (`seconds`,
+  `cpu_seconds`, `multiply_adds`). Step times are medians; `train_loss` is the
+  mean over the steps between the last two evaluations, `kept_share` over the
+  run. Raises `UserError` if summaries are missing.
   """
   trained, evaluated = (
     summaries.read_scalars(os.path.join(run.model_dir, name))
@@ -93,7 +87,6 @@ def curve(
 
 
 def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
-  """Returns a function from step to multiply-adds of the training up to it."""
   task = params.task
   shape = multiply_adds.BertShape.from_config(
     task.model.encoder.get(), task.train_data

@@ -40,12 +40,10 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class DataSource:
-  """Prepared records.
+  """Prepared records, below `--data_dir`.
 
-  Attributes:
-    folder: below `--data_dir`.
-    prepare: settings of `token_dropping.data.prepare` to make them with;
-      `None`: they are there.
+  `prepare` are settings of `token_dropping.data.prepare` to make them with;
+  `None`: they are there.
   """
 
   folder: str = "records"
@@ -75,7 +73,7 @@ class Plan:
 
   Attributes:
     variants: by name, in the order of the file.
-    dense: name of the variant that others are compared with.
+    dense: the variant that others are compared with.
     seeds: of all variants that do not narrow them.
     data: of the training; `None`: the overrides name them.
   """
@@ -91,11 +89,7 @@ class Plan:
 
 
 def read_plan(path: str) -> Plan:
-  """Reads a plan; what its overrides mean is checked elsewhere.
-
-  Raises:
-    UserError: an unknown key, a value of another type, an unknown variant.
-  """
+  """Reads a plan; what its overrides mean is checked elsewhere."""
   tree = plain_yaml.read_yaml(path, "--plan")
   plan = config_overrides.read_settings(Plan, tree, path, "a plan")
   _check_seeds(plan.seeds, f"{path}: seeds")

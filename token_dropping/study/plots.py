@@ -18,13 +18,10 @@ _DASHES = ("-", "--", ":", "-.")
 
 
 def draw(results: list[dict], order: list[str], text: dict) -> str:
-  """Draws loss and accuracy against steps, time and multiply-adds.
+  """Returns, as an `<svg>`, loss and accuracy by steps, time, multiply-adds.
 
   A line is the mean over seeds, the band around it goes from the least to the
   greatest. The middle row shows the last half of the losses.
-
-  Returns:
-    An `<svg>` element.
   """
   by_variant = collections.defaultdict(list)
   for result in results:

@@ -19,17 +19,10 @@ from token_dropping.study import tables
 def write(
   name: str, plan: plans.Plan, results: list[dict], text: dict, folder: str
 ) -> str:
-  """Writes `study.json`, `study.md` and `study.html`.
+  """Writes `study.json`, `study.md` and `study.html`; returns the Markdown.
 
-  Args:
-    name: of the study.
-    plan: what was to be trained.
-    results: of the runs that are complete, in the plan's order.
-    text: losses without a network; empty: not measured yet.
-    folder: where to write.
-
-  Returns:
-    The content of `study.md`.
+  The results are of complete runs, in the plan's order; `text` has the losses
+  without a network, if they are measured.
   """
   os.makedirs(folder, exist_ok=True)
   order = list(plan.variants)

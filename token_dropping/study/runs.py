@@ -39,7 +39,6 @@ class Run:
   Attributes:
     folder: of everything that it writes but its result.
     identity: what decides about its result, of JSON values.
-    command: what trains it.
   """
 
   variant: str
@@ -56,16 +55,11 @@ class Run:
 
   @property
   def model_dir(self) -> str:
-    """Folder of the pretraining."""
     return os.path.join(self.folder, "model")
 
 
 def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
-  """Returns the runs in their order: seed by seed, the variants as planned.
-
-  Raises:
-    UserError: a variant that `token_dropping.train` would refuse.
-  """
+  """Returns the runs in their order: seed by seed, the variants as planned."""
   fingerprints = {}
   return [
     _run(plan, variant, seed, folders, fingerprints)
@@ -76,11 +70,7 @@ def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
 
 
 def check_trainable(run: Run) -> None:
-  """Checks what only training needs: devices, and records that fit.
-
-  Raises:
-    UserError: there are none, or they do not fit its config.
-  """
+  """Checks what only training needs: devices, and records that fit."""
   try:
     trainer.check_devices(run.params.runtime)
     launch.check_records(run.params, _MODE)
@@ -144,7 +134,7 @@ def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
 
 
 def _identity(experiment: str, params: cfg.ExperimentConfig) -> dict:
-  """Returns name and settings; those that are the experiment's are left out.
+  """Returns name and settings that are not the experiment's own.
 
   So a setting that is new in this package, and not used, changes nothing.
   """
@@ -171,9 +161,9 @@ def _changed(default, value, path: str = "") -> dict:
 
 
 def fingerprint(params: cfg.ExperimentConfig) -> str:
-  """Returns what tells the records of a run from others.
+  """Returns what tells a run's records from others: of prepared ones their card.
 
-  Of prepared records what `dataset.json` says, of others their sizes.
+  Of others it is their sizes.
   """
   content = []
   for data in (params.task.train_data, params.task.validation_data):

@@ -22,11 +22,7 @@ _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
 
 
 class Session:
-  """A study, as far as it has come.
-
-  Raises:
-    UserError: a wrong plan, data that are not there, results of other runs.
-  """
+  """A study, as far as it has come."""
 
   def __init__(self, plan_file: str, folders: runs.Folders, jobs_at_once: int):
     self._plan, self._folders = plans.read_plan(plan_file), folders
@@ -45,12 +41,7 @@ class Session:
     self._results = grid.read_results(whole, _FLAG)
 
   def run(self) -> None:
-    """Trains what is missing.
-
-    Raises:
-      UserError: as `runs.check_trainable`, or a run failed.
-      StoppedError: after SIGTERM.
-    """
+    """Trains what is missing."""
     for run in self._runs:  # before anything is written
       if run.name not in self._results:
         runs.check_trainable(run)
@@ -131,11 +122,7 @@ class Session:
 
 
 def _claim(run: runs.Run) -> None:
-  """Makes the folder of a run and says whose it is.
-
-  Raises:
-    UserError: it holds a part of another run, or another study trains there.
-  """
+  """Makes the folder of a run and says whose it is."""
   path = os.path.join(run.folder, "run.json")
   if grid.read_result(path, run.identity, "--output_dir") is None:
     os.makedirs(run.folder, exist_ok=True)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What guesses without a network cost on the validation tokens.
 
-Two lines that a reader needs to judge a loss: the token given nothing, and the
-token given its left neighbour, both from counts of the training text. With c
-counts, N tokens and V the size of the vocabulary,
+To judge a loss: the token given nothing, and given its left neighbour, from
+counts c of the training text, with N tokens and a vocabulary of V,
 
     p(w) = (c(w) + 1) / (N + V)
     p(w | left) = (c(left, w) + a p(w)) / (c(left) + a),  a = 10

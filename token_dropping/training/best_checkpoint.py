@@ -20,15 +20,9 @@ class Exporter(train_utils.BestCheckpointExporter):
 
   The checkpoint, numbered by its step, is written before the note that says
   which is the best; killed in between, the next run evaluates that step again
-  and finds it better than the note. A value that is not finite is never
-  the best.
-
-  Args:
-    folder: of the best checkpoint.
-    metric: which one decides.
-    comparison: `lower` or `higher`.
-    writes: whether this worker is the one that writes there. All of them take
-      part in saving, the others to a folder that is removed.
+  and finds it better than the note. A value that is not finite is never the
+  best. All workers take part in saving; those for which `writes` is false
+  save to a folder that is removed.
   """
 
   def __init__(
@@ -69,9 +63,8 @@ def make_exporter(
 ) -> Exporter | None:
   """Returns what `trainer.best_checkpoint_export_subdir` asks for.
 
-  Returns:
-    The exporter; `None` where folder or metric is unset, or the run writes
-    nothing (`model_dir` is `None`).
+  `None` where folder or metric is unset, or the run writes nothing (no
+  `model_dir`).
   """
   trainer = params.trainer
   subdir = trainer.best_checkpoint_export_subdir
@@ -86,9 +79,8 @@ def make_exporter(
 def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
   """Reads the note beside the best checkpoint of a fine-tuning run.
 
-  Returns:
-    `scores`, by name, the leading one first, and `step`; or `None` if nothing
-    was evaluated or no best checkpoint is kept.
+  Returns `scores`, by name, the leading one first, and `step`; `None` if
+  nothing was evaluated or no best checkpoint is kept.
   """
   subdir = params.trainer.best_checkpoint_export_subdir
   path = os.path.join(model_dir, subdir, "info.json")

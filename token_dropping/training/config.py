@@ -28,11 +28,7 @@ from token_dropping.training import trained_run
 
 @dataclasses.dataclass(frozen=True)
 class LaunchFlags:
-  """The launcher's flags that decide about the config: Model Garden's, ours.
-
-  Attributes:
-    pretrained: folder of the run to fine-tune.
-  """
+  """The launcher's flags that decide about the config; `pretrained` is ours."""
 
   experiment: str
   config_file: Sequence[str] | None = ()
@@ -45,13 +41,9 @@ class LaunchFlags:
 def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   """Builds the experiment config that the flags ask for.
 
-  Returns:
-    The config. What follows from the data, as the task says, is filled in, and
-    `decay_steps` are `train_steps` where they were left unset.
-
-  Raises:
-    UserError: an unknown experiment, an unreadable file, an unknown key, a
-      value of the wrong type; a run or data that fine-tuning cannot use.
+  What follows from the data, as the task says, is filled in. Raises
+  `UserError` for unknown names and keys, wrong types and unreadable files,
+  and for a run or data that fine-tuning cannot use.
   """
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:

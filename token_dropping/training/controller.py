@@ -17,18 +17,14 @@ class Controller(orbit.Controller):
   Orbit counts loops, evaluations and checkpoints from the step at which a
   process starts. Here a loop ends at multiples of `steps_per_loop` and of the
   evaluation interval, and a checkpoint is due when a multiple of its interval
-  is passed, so that a run that goes on does what it would have done. An
-  evaluation comes before the checkpoint of its step: what a checkpoint stands
-  for is complete.
+  is passed, so that a run that goes on does what it would have done. What a
+  checkpoint stands for is complete: an evaluation comes before it.
 
   SIGTERM ends a loop early. Its step is saved with the metrics so far, which
-  the next start goes on with, so the summary of that loop is written once, by
-  the process that reaches its end.
+  the next start goes on with, so the summary of that loop is written once.
 
-  Args:
-    model_dir: folder of the run. The checkpoint manager of a worker that is not
-      the chief has another one, without the checkpoint to go on from.
-    **kwargs: those of `orbit.Controller`.
+  `model_dir` is there because the checkpoint manager of a worker that is not
+  the chief has another folder, without the checkpoint to go on from.
   """
 
   _loop_start = 0
@@ -48,7 +44,6 @@ class Controller(orbit.Controller):
     return self._loop_start
 
   def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
-    """Trains to a step; saves at the end."""
     self._run(steps, None, None)
     if checkpoint_at_completion:
       self._save_end()

@@ -15,13 +15,9 @@ from token_dropping.training import trainer as trainer_lib
 
 
 def run_dry(params: cfg.ExperimentConfig) -> str:
-  """Builds the model and trains one step; writes nothing.
+  """Builds the model and trains one step; writes nothing and needs no data.
 
-  Args:
-    params: the experiment; its data need not exist.
-
-  Returns:
-    A report: parameters, multiply-adds against BERT, loss, peak memory.
+  The report has parameters, multiply-adds against BERT, loss, peak memory.
   """
   strategy = trainer_lib.make_strategy(params.runtime)
   hooks = experiments.hooks_of(params)
@@ -72,7 +68,6 @@ def _cost_lines(hooks: task_hooks.TaskHooks) -> list[str]:
 
 
 def _memory_lines() -> list[str]:
-  """Returns the peak memory of the process and of each GPU."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   lines = [f"  peak memory      {peak / 2**30:.2f} GiB (process)"]
   for index in range(len(tf.config.list_physical_devices("GPU"))):

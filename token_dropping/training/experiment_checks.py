@@ -19,8 +19,7 @@ STRATEGIES = (
 def check_experiment(params: cfg.ExperimentConfig) -> None:
   """Checks what can be checked without data or device.
 
-  Raises:
-    UserError: the first rule that is broken, with its dotted path.
+  Raises `UserError` for the first broken rule, with its dotted path.
   """
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
@@ -32,13 +31,9 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
 
 
 def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
-  """Checks that so many replicas get equal parts of a batch.
+  """Checks that so many replicas get equal parts of a batch and of its slices.
 
   TPUs and workers know their number only once they are connected.
-
-  Raises:
-    UserError: a batch size that the replicas, or the slices of each replica's
-      batch, do not divide.
   """
   slices = getattr(params.task, "gradient_accumulation_steps", 1)
   for name, parts in (("train_data", slices), ("validation_data", 1)):

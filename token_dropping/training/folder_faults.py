@@ -11,14 +11,10 @@ from token_dropping.common import errors
 
 @contextlib.contextmanager
 def explained(model_dir: str) -> Iterator[None]:
-  """Reports what goes wrong with the files of a run's folder.
+  """Raises `UserError` in place of an error that names a run's folder.
 
   Checkpoints, summaries and notes are written at many places, TensorFlow's own
-  among them. What they raise names the file.
-
-  Raises:
-    UserError: in place of an error that names the folder, with the last good
-      checkpoint. Other errors pass.
+  among them. What they raise names the file. Other errors pass.
   """
   try:
     yield

@@ -2,8 +2,7 @@
 """Grids of runs: what is complete is not done again.
 
 A run is complete when the file of its result is there, which is written last
-and says what decided about it. So a grid that was interrupted goes on, and a
-result of something else is refused.
+and says what decided about it: a result of something else is refused.
 """
 
 import dataclasses
@@ -44,12 +43,7 @@ def training_identity(params: cfg.ExperimentConfig) -> dict:
 def run_here(runs: Sequence[Run], flag: str) -> list[dict]:
   """Does what is missing in this process; returns all results, in order.
 
-  Args:
-    runs: of the grid.
-    flag: that named the folder, for errors.
-
-  Raises:
-    UserError: as `read_result`.
+  `flag`, here and below, named the folder: for errors.
   """
   complete = read_results(runs, flag)
   return [complete.get(run.name) or finish(run) for run in runs]
@@ -76,16 +70,10 @@ def write_result(path: str, identity: dict, result: dict) -> None:
 
 
 def read_result(path: str, identity: dict, flag: str) -> dict | None:
-  """Reads a result; returns `None` where there is none yet.
+  """Reads a result, which `identity` must have decided; `None` without a file.
 
-  Args:
-    path: of the file.
-    identity: what must have decided about the result.
-    flag: that named the folder, for errors.
-
-  Raises:
-    UserError: no JSON, or the result of something else; with the first
-      difference.
+  Raises `UserError` for the result of something else, with the first
+  difference.
   """
   if not files.exists(path):
     return None

@@ -24,12 +24,9 @@ _THREADS = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """Runs that follow one another.
+  """Runs that follow one another: not complete, each with commands.
 
-  Attributes:
-    name: for messages.
-    folder: what the commands print is added to `log.txt` in it.
-    runs: not complete, each with a command or more.
+  What the commands print is added to `log.txt` in the folder.
   """
 
   name: str
@@ -38,11 +35,7 @@ class Job:
 
 
 def share_cores(count: int) -> list[list[int]]:
-  """Returns the cores of each of so many jobs at once.
-
-  Raises:
-    UserError: more jobs than cores.
-  """
+  """Returns the cores of each of so many jobs at once."""
   cores = sorted(os.sched_getaffinity(0))
   errors.require(
     1 <= count <= len(cores),
@@ -58,16 +51,10 @@ def run_jobs(
   shares: Sequence[Sequence[int]],
   on_result: Callable[[grid.Run, dict], None],
 ) -> None:
-  """Runs all jobs, in their order, as soon as cores are free.
+  """Runs all jobs, in their order, as soon as one of the core shares is free.
 
-  Args:
-    jobs: what to run.
-    shares: the cores of each of the jobs that run at once.
-    on_result: called with each run and its result.
-
-  Raises:
-    UserError: a command failed; those that ran beside it were stopped.
-    StoppedError: after SIGTERM or an interrupt; all have saved what they did.
+  If a command fails, those beside it are stopped. After SIGTERM or an
+  interrupt `StoppedError` is raised, and all have saved what they did.
   """
   waiting = iter(jobs)
   steps, processes = {}, {}  # by index of the share

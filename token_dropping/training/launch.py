@@ -38,11 +38,7 @@ MODES = (
 
 
 def prepare(flags: config.LaunchFlags) -> cfg.ExperimentConfig:
-  """Makes the experiment that flags ask for, checks it, and locks it.
-
-  Raises:
-    UserError: as `config.parse` and `experiment_checks.check_experiment`.
-  """
+  """Makes the experiment that flags ask for, checks it, and locks it."""
   params = config.parse(flags)
   params.lock()
   experiment_checks.check_experiment(params)
@@ -60,13 +56,9 @@ def launch(
 ) -> None:
   """Checks the files, trains and evaluates; prints progress and a summary.
 
-  Args:
-    params: what `prepare` returned.
-    mode: one of `MODES`.
-    model_dir: folder of the run; its latest checkpoint is continued.
-    strategy: where to run; default: as `params.runtime` says.
-    make_eval_actions: takes config, trainer and folder; returns Orbit actions
-      that are to follow each evaluation.
+  The folder's latest checkpoint is continued. Without a strategy that of
+  `params.runtime` is made. `make_eval_actions` takes config, trainer and
+  folder; it returns Orbit actions that are to follow each evaluation.
 
   Raises:
     UserError: a file or the folder cannot be used, or another run uses it; a
@@ -95,11 +87,7 @@ def launch(
 
 
 def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
-  """Checks the records that a mode reads, where they have rules.
-
-  Raises:
-    UserError: as `bad_records.check_first_records`.
-  """
+  """Checks the records that a mode reads, where they have rules."""
   if not experiments.hooks_of(params).has_record_rules:
     return
   vocab_size = params.task.model.encoder.get().vocab_size

@@ -16,16 +16,11 @@ class NumberGuard:
   `remember` and `watch` run on the device, within the compiled loop; `look`,
   once a loop and before anything is saved, on the host. A step that overflows,
   with a loss and gradients that were finite, is found by `look`, and by the
-  loss of the next step.
+  loss of the next step. Importance, if among the model's `checkpoint_items`,
+  is watched too.
 
-  Args:
-    model: the model; importance among its `checkpoint_items` is watched too.
-    optimizer: of the model.
-    metrics: Keras metrics of training.
-    global_step: the trainer's step counter.
-    policy: `"stop"`, or `"skip"`: the step leaves weights, optimizer and
-      importance as they were, and is counted.
-    max_skipped: int, how many skipped steps a run may have.
+  With `policy="skip"` a bad step leaves weights, optimizer and importance as
+  they were, and is counted; a run may have `max_skipped` of them.
   """
 
   def __init__(
@@ -56,9 +51,8 @@ class NumberGuard:
   def watch(self, values: list[tf.Tensor], before: list[tf.Tensor]) -> None:
     """Counts the step if it is bad and, to skip it, undoes it.
 
-    Args:
-      values: scalars of this replica that are finite in a good step.
-      before: what `remember` returned before the step.
+    `values` are scalars of this replica that are finite in a good step;
+    `before` is what `remember` returned before it.
     """
     bad = tf.cast(tf.reduce_any(~tf.math.is_finite(values)), tf.float32)
     replica = tf.distribute.get_replica_context()
@@ -76,11 +70,7 @@ class NumberGuard:
       variable.assign(old)
 
   def look(self, last_checkpoint: Callable[[], str | None]) -> None:
-    """Stops the run if it must not go on; call once a loop, before saving.
-
-    Raises:
-      UserError: with the step and the last good checkpoint.
-    """
+    """Stops the run if it must not go on; call once a loop, before saving."""
     # `int` does not take the variable of several replicas.
     count, first = self.bad_steps.numpy(), self._first_bad.numpy()
     if count and not self._skips:
@@ -105,7 +95,6 @@ class NumberGuard:
       )
 
   def _find_bad_variable(self) -> str | None:
-    """Returns the name of a variable that is not finite."""
     variables = [*self._weights(), *self._slots()]
     variables = [v for v in variables if v.dtype.is_floating]
     finite = _are_finite([tf.convert_to_tensor(v) for v in variables])

@@ -19,15 +19,8 @@ class ProgressReporter:
 
   `on_train` and `on_eval` are Orbit actions. `on_train` adds
   `tokens_per_second` to the outputs, which Orbit then writes to TensorBoard.
-
-  Args:
-    global_step: the trainer's step counter.
-    train_steps: step at which training ends.
-    tokens_per_step: global batch size times sequence length.
-    shown: names of the outputs to report.
-    stream: where to report; a bar if it is a terminal. Defaults to the standard
-      output of the moment.
-    clock: returns seconds.
+  A terminal gets a bar. The default stream is the standard output of the
+  moment; `clock` returns seconds.
   """
 
   def __init__(
@@ -65,7 +58,6 @@ class ProgressReporter:
       )
 
   def close(self) -> None:
-    """Ends the bar."""
     if self._bar is not None:
       self._bar.close()
 
@@ -86,7 +78,6 @@ class ProgressReporter:
     return self.steps * self._tokens_per_step / seconds
 
   def on_train(self, outputs: dict) -> None:
-    """Reports the loop that just ended."""
     now, step = self._clock(), int(self._global_step.numpy())
     seconds, steps = now - self._last_time, step - self._last_step
     self._train_seconds += seconds
@@ -98,7 +89,6 @@ class ProgressReporter:
     self._show(step, steps, left)
 
   def on_eval(self, outputs: dict) -> None:
-    """Reports an evaluation."""
     self.eval_outputs = _as_floats(outputs)
     step = int(self._global_step.numpy())
     shown = hooks.format_outputs(self._shown.evaluation, self.eval_outputs)
@@ -108,12 +98,7 @@ class ProgressReporter:
   def summarize(
     self, lines: Iterable[tuple[str, str]], checkpoint: str | None
   ) -> str:
-    """Returns the summary at the end of the run.
-
-    Args:
-      lines: what the task says of it, each a name and a text.
-      checkpoint: path of the latest one.
-    """
+    """Returns the run's summary; `lines` are the task's, (name, text) each."""
     step = int(self._global_step.numpy())
     minutes, seconds = divmod(round(self.train_seconds), 60)
     headline = (

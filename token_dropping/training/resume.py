@@ -20,11 +20,7 @@ from token_dropping.models import checkpoints
 
 
 def prepare(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
-  """Leaves damaged checkpoints and summaries of later steps behind.
-
-  Raises:
-    UserError: all checkpoints are damaged.
-  """
+  """Leaves damaged checkpoints and summaries of later steps behind."""
   for line in use_last_whole(model_dir):
     print(f"warning: {line}", file=sys.stderr)
   step = checkpoints.latest_step(model_dir)
@@ -48,16 +44,11 @@ def find_damage(prefix: str) -> str | None:
 
 
 def use_last_whole(model_dir: str) -> list[str]:
-  """Makes the newest whole checkpoint the latest one of a run.
+  """Makes the newest whole checkpoint the latest one; a line for each damaged.
 
   Damaged files stay where they are, unused, until training writes the
   checkpoint of that step again. Leftovers of a save that was killed go.
-
-  Returns:
-    One line for each damaged checkpoint.
-
-  Raises:
-    UserError: there are checkpoints, and all are damaged.
+  Raises `UserError` if there are checkpoints, and all are damaged.
   """
   for leftover in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*_temp")):
     tf.io.gfile.rmtree(leftover)

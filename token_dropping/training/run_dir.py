@@ -32,11 +32,7 @@ _IMPORTANCE_TYPE = "encoder.any.importance.type"
 
 
 def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Refuses a folder, on any filesystem, that holds a run of another model.
-
-  Raises:
-    UserError: with the first field that differs.
-  """
+  """Refuses a folder, on any filesystem, that holds a run of another model."""
   path = os.path.join(model_dir, "params.yaml")
   if not tf.io.gfile.exists(path):
     return
@@ -53,11 +49,7 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Makes the folder and writes `params.yaml`, the tokenizer and labels.
-
-  Raises:
-    UserError: the folder cannot be written, or the vocabulary not be read.
-  """
+  """Makes the folder and writes `params.yaml`, the tokenizer and labels."""
   hooks = experiments.hooks_of(params)
   words = _read_vocabulary(hooks.vocab_file())
   config = hooks.tokenizer_config()
@@ -118,7 +110,6 @@ def _leaves(model: dict) -> dict:
 
 
 def _flat(tree, prefix: str = "") -> dict:
-  """Returns the leaves of nested dictionaries and lists by dotted path."""
   if isinstance(tree, dict):
     items = tree.items()
   elif isinstance(tree, list | tuple):

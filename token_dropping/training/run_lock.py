@@ -14,10 +14,7 @@ FILE = "run.lock"
 
 
 def wait_until_free(model_dir: str, seconds: float) -> bool:
-  """Waits for a process that ends, such as one that was told to stop.
-
-  The folder may not exist yet. Returns whether it is free.
-  """
+  """Waits for a process that ends; returns whether the folder is free."""
   end = time.monotonic() + seconds
   while _is_held(os.path.join(model_dir, FILE)):
     if time.monotonic() > end:
@@ -39,15 +36,11 @@ def _is_held(path: str) -> bool:
 
 @contextlib.contextmanager
 def held(model_dir: str) -> Iterator[None]:
-  """Holds the folder of a run while training.
+  """Holds the folder of a run, or raises `UserError` if another trains there.
 
   The lock is the operating system's: it ends with its process, however that
-  ends, so there are no stale ones. The file names process and host for the
-  message, and stays. Folders on other filesystems, such as `gs://`, are not
-  locked.
-
-  Raises:
-    UserError: another process trains there.
+  ends. The file names process and host for the message, and stays. Folders on
+  other filesystems, such as `gs://`, are not locked.
   """
   if "://" in model_dir:
     yield

@@ -32,11 +32,7 @@ class Predictions:
   ) -> str:
     """Returns the file that GLUE's server takes: index and prediction.
 
-    Args:
-      labels: what stands for each class; none for regression.
-      limits: least and greatest number of a regression.
-
-    Example:
+    Without labels it is a regression, cut to `limits`, its least and greatest.
 
     >>> logits = np.array([[0.0, 1.0], [2.0, 0.0]])
     >>> predictions = Predictions(np.array([1, 0]), logits, np.zeros([2]))
@@ -56,11 +52,7 @@ class Predictions:
 def predict(
   run: trained_run.TrainedRun, data_dir: str, split: str, batch_size: int = 32
 ) -> Predictions:
-  """Predicts a split with the whole sequence, as an ordinary BERT.
-
-  Raises:
-    UserError: no such data, or a checkpoint that does not hold the model.
-  """
+  """Predicts a split with the whole sequence, as an ordinary BERT."""
   card = finetune_folder.read_card(data_dir)
   params = dataloader.SentencePredictionDataConfig(
     input_path=tf.io.gfile.join(data_dir, f"{split}.tfrecord"),

@@ -14,13 +14,7 @@ class SkipCounter:
 
   `on_train` and `on_eval` are Orbit actions, to be called before a checkpoint
   is saved. They raise `UserError` with file and record of the first where too
-  many were skipped.
-
-  Args:
-    task: its metrics count the records of a loop, its `skippers` know them.
-
-  Attributes:
-    trained: variable, the skipped records of the run, over all its processes.
+  many were skipped. The variable `trained` counts over all processes of a run.
   """
 
   def __init__(self, task: base_task.Task):
@@ -36,7 +30,6 @@ class SkipCounter:
       self._bound(count, "task.train_data")
 
   def on_eval(self, outputs: dict) -> None:
-    """Counts an evaluation."""
     if record_rules.SKIPPED in outputs:
       self._bound(_skipped(outputs), "task.validation_data")
 

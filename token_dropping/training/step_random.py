@@ -2,7 +2,7 @@
 """Makes all that a model draws at random follow the training step.
 
 Dropout masks and random scores are then those of the step, whether the run was
-stopped before it or not: see `layers.step_seed`.
+stopped before it or not: see `step_seed`.
 """
 
 import tensorflow as tf
@@ -22,7 +22,6 @@ class _StepDropout:
     """Called by a layer that is built later; there is nothing to make."""
 
   def dropout(self, inputs, rate, noise_shape=None) -> tf.Tensor:
-    """Drops a share of the inputs and scales the others up."""
     return tf.nn.experimental.stateless_dropout(
       inputs,
       rate,
@@ -33,10 +32,10 @@ class _StepDropout:
 
 
 def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
-  """Makes dropout and importance of a model draw from the step and a seed.
+  """Makes dropout and importance of a built model draw from step and seed.
 
-  The layers of the model are made; `step` counts the training steps done, an
-  int64 scalar. Returns how many dropout layers there are.
+  `step` counts the steps done, a scalar int64. Returns how many dropout layers
+  there are.
   """
   seeds = step_seed.StepSeed(step, seed)
   index = 0

@@ -34,8 +34,7 @@ class StopRequest:
   def watching(self) -> Iterator[None]:
     """Watches for SIGTERM, which ends the process before and after.
 
-    Outside of the main thread, where Python allows no handlers, nothing is
-    watched for.
+    Not outside of the main thread, where Python allows no handlers.
     """
     if threading.current_thread() is not threading.main_thread():
       yield

@@ -6,14 +6,10 @@ from tensorboard.backend.event_processing import event_accumulator
 
 
 def read_scalars(folder: str) -> dict[str, dict[int, float]]:
-  """Reads the scalars of a folder of event files.
+  """Reads the scalars of a folder of event files, which need not exist.
 
-  Args:
-    folder: on any filesystem that TensorFlow knows; it may not exist.
-
-  Returns:
-    By tag, the value at each step; of several the last one written. What a
-    killed process left incomplete is not read.
+  Returns, by tag, the value at each step; of several the last one written.
+  What a killed process left incomplete is not read.
   """
   if not tf.io.gfile.isdir(folder):
     return {}

@@ -41,11 +41,7 @@ def define_flags() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-  """What to try: the greatest learning rates of schedules, and seeds.
-
-  Raises:
-    UserError: nothing to try, or a value outside its range.
-  """
+  """What to try: the greatest learning rates of schedules, and seeds."""
 
   learning_rates: tuple[float, ...]
   seeds: tuple[int, ...]
@@ -64,7 +60,6 @@ class Grid:
 
   @classmethod
   def from_flags(cls, values) -> "Grid":
-    """Reads the flags; raises `UserError`."""
     rates, seeds = values.sweep_learning_rates, values.sweep_seeds
     try:
       numbers = tuple(map(float, rates)), tuple(map(int, seeds))
@@ -84,12 +79,8 @@ def run(
 ) -> dict:
   """Trains what is not trained yet; writes `sweep.json` and `sweep.md`.
 
-  Returns:
-    What `summarize` returns.
-
-  Raises:
-    UserError: not a fine-tuning experiment, or the folder holds a sweep of
-      another one.
+  Returns what `summarize` returns. Raises `UserError` for pretraining, or if
+  the folder holds a sweep of another experiment.
   """
   errors.require(
     bool(experiments.hooks_of(params).score_names()),
@@ -143,13 +134,9 @@ def _run_of(
 def summarize(results: list[dict]) -> dict:
   """Returns the chosen setting, and median and best of each learning rate.
 
-  Args:
-    results: of each setting `learning_rate`, `seed`, `model_dir`, `step` and
-      `scores`, of which the first is compared.
-
-  Returns:
-    `metric`, `chosen` (a result: the first with the best score), `median` and
-    `best` over all, `learning_rates` (the same for each), and `results`.
+  A result has `learning_rate`, `seed`, `model_dir`, `step` and `scores`, of
+  which the first, `metric`, is compared. `chosen` is the first with the best
+  score.
   """
   metric = next(iter(results[0]["scores"]))
   scores, by_rate = [result["scores"][metric] for result in results], {}

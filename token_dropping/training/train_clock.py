@@ -15,11 +15,10 @@ WALL, CPU = "train_seconds", "train_cpu_seconds"
 class TrainClock(tf.Module):
   """Adds up the seconds of training steps; they are saved with the checkpoint.
 
-  Evaluation, saving and start-up do not count. Neither does the first step of
-  each process, which compiles and waits for the first records; it is given the
-  mean time of the others. CPU seconds are those of all threads of this process:
-  where a run has a core of its own they hardly depend on what else the machine
-  does.
+  Evaluation, saving and start-up do not count. The first step of each process,
+  which compiles and waits for the first records, is given the mean time of the
+  others. CPU seconds are those of all threads of this process: with a core of
+  its own they hardly depend on what else the machine does.
   """
 
   def __init__(
@@ -39,10 +38,9 @@ class TrainClock(tf.Module):
     self._started = False
 
   def timed(self, loop: Callable, stops: Callable[[], bool]) -> Callable:
-    """Returns a loop of steps that does the same and is timed.
+    """Returns the loop, timed: of an iterator and a number of steps, int32.
 
-    It takes an iterator and a number of steps, a scalar int32, and may end
-    early, where `stops` says that it was asked to.
+    It may end early, where `stops` says that it was asked to.
     """
 
     def run(iterator, num_steps: tf.Tensor) -> None:

@@ -32,14 +32,10 @@ class TrainedRun:
   exactly these weights.
 
   Attributes:
-    model_dir: the folder.
     kind: what was trained: `masked_lm`, `classification` or `span`.
     task: the `task` part of `params.yaml`, nested dictionaries.
     encoder: the encoder's config; that of a plain BERT for `type: bert`.
-    vocabulary: of the run's `vocab.txt`.
-    tokenizer_config: of the run's `tokenizer_config.json`.
     checkpoint: prefix of the checkpoint to use.
-    step: the training step of that checkpoint.
     source: the flag that named the folder, for errors.
   """
 
@@ -57,19 +53,11 @@ class TrainedRun:
   def read(
     cls, model_dir: str, checkpoint: str = LATEST, source: str = SOURCE
   ) -> "TrainedRun":
-    """Reads a run folder, local or on any filesystem TensorFlow knows.
+    """Reads a run folder, on any filesystem TensorFlow knows, but no weight.
 
-    No weight is read yet.
-
-    Args:
-      model_dir: the folder.
-      checkpoint: `latest`, `best` (of a run with
-        `trainer.best_checkpoint_export_subdir`), or a step.
-      source: the flag that named the folder, for errors.
-
-    Raises:
-      UserError: no such folder, or one that lacks `params.yaml`, `vocab.txt`,
-        `tokenizer_config.json` or the checkpoint; a file that cannot be read.
+    `checkpoint` is `latest`, `best` (of a run with
+    `trainer.best_checkpoint_export_subdir`), or a step. Raises `UserError` if
+    something is missing or cannot be read.
     """
     if not model_dir or not tf.io.gfile.isdir(model_dir):
       raise errors.UserError(
@@ -125,7 +113,6 @@ class TrainedRun:
     return model
 
   def build_classifier(self) -> models.BertClassifier:
-    """Builds the encoder and its classifier."""
     self._check_kind(CLASSIFICATION)
     config = self.task["model"]
     encoder = encoder_config.build_bert(self.encoder)
@@ -138,7 +125,6 @@ class TrainedRun:
     return model
 
   def build_span_labeler(self) -> models.BertSpanLabeler:
-    """Builds the encoder and its span head."""
     self._check_kind(SPAN)
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertSpanLabeler(encoder)
@@ -244,7 +230,6 @@ def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
 def _find_checkpoint(
   model_dir: str, which: str, params: dict, source: str
 ) -> str:
-  """Returns the prefix of the checkpoint that `which` names."""
   folder, prefix = model_dir, None
   if which == BEST:
     subdir = _mapping(params, "trainer", model_dir).get(

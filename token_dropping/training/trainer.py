@@ -88,9 +88,8 @@ class Trainer(base_trainer.Trainer):
   def train(self, num_steps: tf.Tensor) -> dict:
     """Runs so many steps, a scalar int32, or fewer if a stop is asked for.
 
-    Returns:
-      The means since the last loop that was complete. After one that was not
-      they stay, to be saved and gone on with.
+    Returns the means since the last complete loop. After one that was not they
+    stay, to be saved and gone on with.
     """
     self._loop_end = int(self.global_step.numpy()) + int(num_steps)
     return super().train(num_steps)
@@ -161,10 +160,7 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   """Returns the `tf.distribute` strategy that the config names.
 
   A mirrored strategy of one device is made a one-device strategy: the same
-  numbers without the mirroring.
-
-  Raises:
-    UserError: as `check_devices`.
+  numbers without the mirroring. Raises `UserError` where GPUs are missing.
   """
   check_devices(runtime)
   if runtime.mixed_precision_dtype:
@@ -190,15 +186,8 @@ def make_trainer(
 ) -> Trainer:
   """Builds task, model, optimizer and input, on the strategy's devices.
 
-  Args:
-    params: the experiment.
-    strategy: where to run.
-    mode: of the launcher, such as `train_and_eval`.
-    model_dir: folder of the run; `None` writes nothing.
-    **datasets: `train_dataset`, instead of the one in the config.
-
-  Raises:
-    UserError: the replicas cannot share the batches equally.
+  Without `model_dir` nothing is written. `train_dataset` may stand for the one
+  in the config.
   """
   seed = getattr(params.task, "seed", None)
   if seed is not None:

@@ -51,11 +51,7 @@ def chief_first(
   """Runs an action in the chief; the other workers wait until it is done.
 
   The chief waits for the others first, so that none of them still reads what
-  the action changes.
-
-  Raises:
-    Exception: what the action raised.
-    UserError: in the other workers, that it did.
+  the action changes. Its error is raised in the chief, a `UserError` in others.
   """
   error = None
   any_of(strategy, False)
