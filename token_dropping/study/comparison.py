@@ -26,7 +26,7 @@ def with_time(result: dict) -> dict:
 
 
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
-  """Returns where a curve, in order, first comes down to a loss; `None`: nowhere.
+  """Returns where a curve first comes down to a loss; `None`: nowhere.
 
   >>> curve = [{"step": 10, "loss": 5.0}, {"step": 20, "loss": 3.0}]
   >>> reach(curve, 4.5, "step"), reach(curve, 2.0, "step")

@@ -161,9 +161,9 @@ def _changed(default, value, path: str = "") -> dict:
 
 
 def fingerprint(params: cfg.ExperimentConfig) -> str:
-  """Returns what tells a run's records from others: of prepared ones their card.
+  """Returns what tells the records of a run from others.
 
-  Of others it is their sizes.
+  Of prepared records what `dataset.json` says, of others their sizes.
   """
   content = []
   for data in (params.task.train_data, params.task.validation_data):

@@ -25,12 +25,7 @@ _BATCH = 4096
 
 
 def measure(params: cfg.ExperimentConfig) -> dict:
-  """Reads the training records once and the evaluated batches.
-
-  Returns:
-    `unigram_loss` and `bigram_loss`, in nats, and `note`: how they are
-    smoothed.
-  """
+  """Reads the training records once, and the evaluated batches; in nats."""
   vocab_size = params.task.model.encoder.get().vocab_size
   pairs = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.int64)
   for ids in _training_ids(params.task.train_data):

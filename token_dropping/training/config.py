@@ -28,7 +28,7 @@ from token_dropping.training import trained_run
 
 @dataclasses.dataclass(frozen=True)
 class LaunchFlags:
-  """The launcher's flags that decide about the config; `pretrained` is ours."""
+  """Flags that decide about the config; `pretrained` is a run to fine-tune."""
 
   experiment: str
   config_file: Sequence[str] | None = ()
@@ -95,14 +95,7 @@ def _use_pretrained(params: cfg.ExperimentConfig, flags: LaunchFlags) -> None:
 
 
 def parse_overrides(text: str) -> dict:
-  """Parses `--params_override`: `a.b=1,c=2`, a YAML or JSON string, or a file.
-
-  Returns:
-    The nested dictionary.
-
-  Raises:
-    UserError: none of the three.
-  """
+  """Parses `--params_override`: `a.b=1,c=2`, YAML, JSON, or a file's name."""
   try:
     text = params_dict.nested_csv_str_to_json_str(text)
   except ValueError:  # not a list of key=value; YAML, or the name of a file
