@@ -20,11 +20,9 @@ Settings = TypeVar("Settings")
 def apply_overrides(
   params: hyperparams.Config, overrides: Mapping[str, Any], source: str
 ) -> None:
-  """Checks overrides, a nested dictionary, then applies them.
+  """Applies nested overrides; an unknown key or another type is a `UserError`.
 
-  Raises:
-    UserError: an unknown key or a value of another type; with the dotted path
-      and `source`, where they come from.
+  The message has the dotted path, and `source`, where the overrides come from.
   """
   checked = _checked_mapping(params, overrides, source, path="")
   try:
@@ -57,15 +55,10 @@ def read_settings(
 ) -> Settings:
   """Makes a plain dataclass, and those in its fields, of nested dictionaries.
 
-  Args:
-    settings: the dataclass.
-    tree: a value for each field; without one, or with null, a default holds.
-    source: where the values come from, for messages.
-    whole: what the keys are keys of, likewise.
-    path: of the dataclass in the whole, with a dot at its end.
-
-  Raises:
-    UserError: an unknown key, a value of another type, a missing value.
+  A field without a value, or with null, has its default. An unknown key,
+  another type and a missing value are `UserError`s, which name the `source` of
+  the tree, the `whole` that its keys are of, and `path`, its place there: empty
+  or with a dot at its end.
   """
   hints, values = typing.get_type_hints(settings), {}
   check_keys(tree, hints, source, whole, path)

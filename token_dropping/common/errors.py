@@ -22,10 +22,7 @@ class UserError(ValueError):
 
 
 class StoppedError(Exception):
-  """A run that ended early because it was asked to, with all it did saved.
-
-  `code` is the exit code of the command.
-  """
+  """A run that ended because it was asked to, all saved; `code` is for exit."""
 
   def __init__(self, message: str, code: int):
     super().__init__(message)
@@ -39,13 +36,7 @@ def first_line(error: BaseException) -> str:
 
 
 def require(condition: bool, rule: str, received) -> None:
-  """Raises `UserError` unless a condition holds.
-
-  Args:
-    condition: what is true unless the rule is broken.
-    rule: what must hold, such as `"trainer.train_steps must be at least 1"`.
-    received: what was there instead, as it is to be shown.
-  """
+  """Raises a `UserError` that says the rule, unless the condition holds."""
   if not condition:
     raise UserError(f"{rule}. Received: {received}")
 
@@ -54,16 +45,12 @@ def run_command(
   main: Callable[[list[str]], None],
   flags_parser: Callable[[list[str]], list[str]] = flags.FLAGS,
 ) -> NoReturn:
-  """Runs a command's `main` as `absl.app.run` does, reporting `UserError`.
+  """Runs a command's `main` as `absl.app.run` does, with the arguments left.
 
+  It exits with 2 after a `UserError`, with its own code after a `StoppedError`.
   Library logs stay quiet below warnings unless `--verbosity` is given.
-
-  It exits with code 2 after a `UserError`, with its own after a `StoppedError`.
-
-  Args:
-    main: the command; takes the arguments that no flag consumed.
-    flags_parser: sets the flags and returns the arguments that are left; by
-      default none of them may look like a flag.
+  `flags_parser` returns the arguments that are no flags; by default none of
+  them may look like one.
   """
 
   def report(argv: list[str]) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files and folders, local or remote, that appear whole or not at all.
 
-Paths may be `gs://`, `s3://` or whatever else `filesystems` knows; where they
-fail, it is with an `OSError`.
+Paths may be `gs://`, `s3://` or what else `filesystems` knows; where they fail,
+it is with an `OSError`.
 """
 
 import contextlib
@@ -74,13 +74,7 @@ def read(path: str) -> bytes:
 
 @contextlib.contextmanager
 def whole(path: str) -> Iterator[BinaryIO]:
-  """Opens a file for writing that has its name only when the block has ended.
-
-  Until then it has a name beside it that no other writer uses.
-
-  Raises:
-    OSError: not writable.
-  """
+  """Writes a file under a name of its own, until the block has ended."""
   temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
   try:
     with filesystems.of(path).open(temporary, "wb") as file:
@@ -114,14 +108,9 @@ def find_json(path: str) -> dict | None:
 
 
 def read_json(path: str, unreadable: str) -> dict:
-  """Returns the object in a JSON file.
+  """Returns the object in a JSON file, or raises `UserError`.
 
-  Args:
-    path: of the file.
-    unreadable: the rule that a missing file breaks.
-
-  Raises:
-    UserError: unreadable, not JSON, or something else than an object.
+  `unreadable` is the rule that a missing file breaks.
   """
   name = posixpath.basename(path)
   try:
@@ -180,16 +169,10 @@ def make_folder(path: str) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: str) -> Iterator[str]:
-  """Makes a folder that has its name only when the block has ended.
+  """Gives a folder that takes the name `path` only when the block has ended.
 
-  Args:
-    path: the final name; a folder that is there is replaced.
-
-  Yields:
-    The folder to write into, beside `path`. It is removed if the block raises.
-
-  Raises:
-    UserError: not writable.
+  It then replaces a folder of that name, or is removed if the block raises. Not
+  being writable is a `UserError`.
   """
   final = path.rstrip("/")
   work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filesystem that a path lies on, with the methods of `fsspec`'s.
 
-Local paths go through Python itself, and need neither TensorFlow nor Beam, so
-that a worker of the data preparation starts fast. `gs://` goes through
-TensorFlow, which has it built in, every other `scheme://` through `fsspec`.
-Whatever the filesystem, a failure is an `OSError`.
+Local paths need neither TensorFlow nor Beam, so that a worker of the data
+preparation starts fast. `gs://` goes through TensorFlow, which has it built in,
+every other `scheme://` through `fsspec`. All failures are `OSError`s.
 """
 
 import contextlib
@@ -37,8 +36,6 @@ def of(path: str):
 
 
 class _Local:
-  """Of Python's own."""
-
   open = staticmethod(open)
   exists = staticmethod(os.path.exists)
   isdir = staticmethod(os.path.isdir)
@@ -69,8 +66,6 @@ def _gfile_method(name: str, **arguments):
 
 
 class _TensorFlow:
-  """Of `tf.io.gfile`."""
-
   unstrip_protocol = staticmethod(str)
   exists = _gfile_method("exists")
   isdir = _gfile_method("isdir")

@@ -10,11 +10,7 @@ from token_dropping.common import files
 
 
 class _Loader(yaml.SafeLoader):
-  """Plain YAML: no tag builds an object.
-
-  Model Garden writes tuples as `!!python/tuple`; they are read as tuples.
-  Floats may be written `1e-4`, as in Model Garden's files.
-  """
+  """Reads Model Garden's `!!python/tuple`, too, and floats such as `1e-4`."""
 
 
 _Loader.add_constructor(
@@ -29,12 +25,7 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: str, flag: str = "--config_file") -> dict:
-  """Reads a YAML or JSON file of overrides; empty for an empty file.
-
-  Raises:
-    UserError: unreadable, not YAML, or not a mapping at the top; `flag` is what
-      named the file.
-  """
+  """Reads a YAML or JSON mapping; empty for an empty file that `flag` names."""
   try:
     text = files.read(path).decode()
   except (OSError, UnicodeDecodeError) as error:

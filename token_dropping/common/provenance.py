@@ -16,10 +16,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 
 
 def this_machine(packages: Sequence[str]) -> dict:
-  """Returns what distinguishes this machine and its software.
-
-  The versions are those of the packages that are installed.
-  """
+  """Returns this machine and the versions of the packages it has installed."""
   versions = {
     name: importlib.metadata.version(name)
     for name in packages

@@ -16,11 +16,7 @@ FILE, LABELS_FILE = "vocab.txt", "labels.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-  """Tokens in the order of their ids.
-
-  Attributes:
-    tokens: tuple of str, length V; `tokens[i]` is the text of id `i`.
-  """
+  """Tokens in the order of their ids: `tokens[i]` is the text of id `i`."""
 
   tokens: tuple[str, ...]
 
@@ -38,12 +34,7 @@ class Vocabulary:
 
   @classmethod
   def from_file(cls, path: str) -> "Vocabulary":
-    """Reads a `vocab.txt`, UTF-8, one token a line.
-
-    Raises:
-      UserError: no such file, not UTF-8, a token twice, or a special token
-        missing.
-    """
+    """Reads a `vocab.txt`, UTF-8, one token a line; raises `UserError`."""
     try:
       content = files.read(path)
     except OSError as error:
@@ -69,11 +60,7 @@ class Vocabulary:
 
   @classmethod
   def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":
-    """Checks tokens that were read from `source`, a file, in order of ids.
-
-    Raises:
-      UserError: a token twice, or a special token missing.
-    """
+    """Refuses a token twice, or a special one missing, in the file `source`."""
     tokens = tuple(tokens)
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     errors.require(

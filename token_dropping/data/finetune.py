@@ -39,14 +39,10 @@ _NOT_RECORDED = (
 
 
 def prepare(settings: FinetuneSettings) -> dict:
-  """Makes the data, unless they are there already.
+  """Makes the data, unless they are there already; returns `finetune.json`.
 
-  Returns:
-    The content of `finetune.json`, explained in docs/finetuning.md.
-
-  Raises:
-    UserError: the input or the tokenizer is unusable, or the folder holds files
-      of others.
+  docs/finetuning.md explains what it holds. Unusable input, and a folder that
+  holds files of others, are `UserError`s.
   """
   tokenizer = finetune_tokenizer.read(settings)
   source = _Source.open(settings)
@@ -71,12 +67,9 @@ def prepare(settings: FinetuneSettings) -> dict:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-  """Where examples come from.
+  """Where examples come from: a builder of TensorFlow Datasets, or files.
 
-  Attributes:
-    builder: of TensorFlow Datasets; None for files.
-    paths: of files, by split (GLUE) or by flag.
-    description: what is read, for the card.
+  `paths` are by split (GLUE) or by flag; `description` is for `finetune.json`.
   """
 
   builder: object

@@ -60,16 +60,9 @@ def statistics(card: dict) -> str:
 def examples(
   folder: str, card: dict, number: int, seed: int
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-  """Yields random training records, the same for the same seed.
+  """Yields up to `number` random training records: file and number, features.
 
-  Args:
-    folder: of the dataset.
-    card: content of its `dataset.json`.
-    number: how many; fewer if there are fewer.
-    seed: decides about the choice.
-
-  Yields:
-    File and number of the record, and its features.
+  They are the same for the same seed.
   """
   names = sorted(n for n in card["files"] if n.startswith("train-"))
   limits = [min(card["files"][n]["records"], _CANDIDATES) for n in names]
@@ -86,10 +79,7 @@ def examples(
 def report(
   folder: str, number: int, seed: int, quick: bool, coloured: bool
 ) -> Iterator[str]:
-  """Yields what the command prints, as it becomes known.
-
-  Raises `UserError` if the folder is not what its `dataset.json` says.
-  """
+  """Yields what the command prints; `UserError` if `dataset.json` disagrees."""
   card = dataset_folder.verify(folder, quick)
   yield _headline(folder, card, quick)
   yield ""

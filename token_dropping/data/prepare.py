@@ -10,12 +10,11 @@ takes the embedded corpus, 104 articles of English Wikipedia, and about 25 s.
 made and how. A second run with the same settings leaves them as they are, one
 with other settings replaces them, and one after a kill goes on.
 
-There are three passes of independent tasks, each of which reads and writes
-files: the input becomes pieces of clean text (`text_pieces`), their words are
-counted (`word_counts`), and each piece becomes two shards (`shards`). No text
-passes through Beam, so memory is bounded by a piece; and no task depends on
-another, so the dataset depends on the input and the settings alone. Options of
-Beam, such as `--runner=FlinkRunner`, are passed on.
+Three passes of independent tasks read and write files: the input becomes pieces
+of clean text (`text_pieces`), their words are counted (`word_counts`), and each
+piece becomes two shards (`shards`). No text passes through Beam, so memory is
+bounded by a piece; the dataset depends on the input and the settings alone.
+Options of Beam, such as `--runner=FlinkRunner`, are passed on.
 """
 
 import dataclasses
@@ -51,21 +50,14 @@ def prepare(
 ) -> dict:
   """Makes the dataset, unless it is there already.
 
-  Args:
-    settings: what to make and where.
-    num_workers: processes on this machine, 0 for one per core and 64 MB of
-      text.
-    beam_args: options for Beam, such as `--runner=FlinkRunner`.
+  `num_workers` are processes on this machine, 0 for one per core and 64 MB of
+  text; `beam_args` options for Beam, such as `--runner=FlinkRunner`. Unusable
+  or too little input, and a folder that is not ours, are `UserError`s.
 
-  Returns:
-    The content of `dataset.json`: `format_version`; `settings`; `masking`;
-    `vocab_size` (tokens there are); `text`, the counters of `text_lines`;
-    `train` and `validation`, explained in `dataset_statistics`; `files`, for
-    each its size in `bytes` and `crc32`, its CRC-32 in 8 hexadecimal digits,
-    and for those of records their number, `records`.
-
-  Raises:
-    UserError: the input is unusable or too small, or the folder is not ours.
+  Returns the content of `dataset.json`: `format_version`, `settings`,
+  `masking`, `vocab_size` (tokens there are), `text` (counters of `text_lines`),
+  `train` and `validation` (see `dataset_statistics`), and for each of `files`
+  its `bytes`, its `crc32` in 8 hexadecimal digits and, of records, `records`.
   """
   sizes = (
     {} if settings.tfds_name else input_plan.resolve_inputs(settings.input)
@@ -174,10 +166,7 @@ class _Preparation:
   def _vocabulary(
     self, pieces: list[text_pieces.Piece], threshold: float
   ) -> tuple[str, vocabulary.Vocabulary]:
-    """Reads the given vocabulary, or learns one from the training documents.
-
-    Returns its path in the work folder, and its content.
-    """
+    """Reads or learns a vocabulary; its path is that in the work folder."""
     given, size = self.settings.vocab_file, self.settings.vocab_size
     path = files.join(self.runner.folder, vocabulary.FILE)
     if given and not files.exists(path):

@@ -11,12 +11,9 @@ import tensorflow as tf
 
 
 def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
-  """Writes examples to a file; returns how many.
+  """Writes blocks of examples, [n, size] arrays by name; returns how many.
 
-  Args:
-    path: a local file.
-    blocks: features of several examples, [n, size] arrays by name, of integers
-      or floats.
+  The file must be local.
   """
   number = 0
   with tf.io.TFRecordWriter(path) as writer:
@@ -28,10 +25,7 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
 
 
 def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
-  """Yields the features of a file's examples but the first `skip` ones.
-
-  They are [size] arrays by name.
-  """
+  """Yields the features of a file's examples, [size] arrays by name."""
   dataset = tf.data.TFRecordDataset(path).skip(skip)
   for record in dataset.as_numpy_iterator():
     example = tf.train.Example.FromString(record)
@@ -42,9 +36,8 @@ def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _serialize(block: Mapping[str, np.ndarray]) -> Iterator[bytes]:
-  """Yields a block's examples.
+  """Yields a block's examples, all from one message, since making one is slow.
 
-  One message serves all of them: making one takes longer than serializing it.
   What is the same in all rows, such as the mask of full sequences, stays in it.
   """
   example = tf.train.Example()

@@ -28,10 +28,7 @@ def define(
 ) -> None:
   """Defines a flag for each field; its help is the field's metadata `help`.
 
-  Args:
-    settings: the dataclass.
-    choices: the values that a field may have, by its name.
-    values: where to define the flags.
+  `choices` are the values that a field may have, by its name.
   """
   for field in dataclasses.fields(settings):
     text = field.metadata["help"]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tokens of a text and the characters that each of them stands for.
 
-The text is split only where BERT's basic tokenizer splits too: at white space,
-and around punctuation and CJK characters. So the ids of the parts, in a row,
-are those of the whole text. Inside a part, characters are counted off against
-the pieces; where they do not match, as with [UNK], each piece stands for the
-whole part. (The offsets of the `tokenizers` package would not do: it knows
-Unicode 8, so some ids are others, and it leaves combining accents out.)
+The text is split only where BERT's basic tokenizer splits too, at white space,
+punctuation and CJK characters: the ids of the parts are those of the whole. In
+a part, characters are counted off against the pieces; where they do not match,
+as with [UNK], each piece stands for the whole part. (The `tokenizers` package
+would not do: it knows Unicode 8 and leaves combining accents out.)
 """
 
 import dataclasses
@@ -44,11 +43,7 @@ class LocatedTokens:
     return len(self.ids)
 
   def span(self, start: int, end: int) -> tuple[int, int] | None:
-    """Returns the first and the last token that stand for some characters.
-
-    The characters are those from `start` up to `end`, without it. None: no
-    token stands for any of them.
-    """
+    """First and last token that stand for any character in [start, end)."""
     first = int(np.searchsorted(self.ends, start, "right"))
     last = int(np.searchsorted(self.starts, end, "left")) - 1
     return (first, last) if first <= last else None
@@ -96,8 +91,6 @@ def _parts() -> re.Pattern:
 
 def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
   """Returns first character and end of each piece of a word.
-
-  Example:
 
   >>> piece_offsets("Déjà", ["de", "##ja"])
   [(0, 2), (2, 4)]

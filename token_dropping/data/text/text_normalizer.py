@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normalizes text as BERT does, with TensorFlow operations alone.
 
-BERT (Devlin et al., 2018, arXiv 1810.04805) removes control characters, then,
-if asked to, accents and case. Here this gives what Hugging Face's
-`BertNormalizer` gives. TensorFlow Text's own normalizers do not: they fold
-compatibility characters too ("²" into "2").
-
-Most strings of English corpora are ASCII but for quotes and dashes and need no
-more than a lower case, so the rest is done to the others only.
+BERT (Devlin et al., 2018, arXiv 1810.04805) removes control characters and, if
+asked to, accents and case. The result is that of Hugging Face's
+`BertNormalizer`; TensorFlow Text's fold compatibility characters too ("²" into
+"2"). Most English strings are ASCII but for quotes and dashes and need no more
+than a lower case, so the rest is done to the others only.
 """
 
 import tensorflow as tf
@@ -59,8 +57,8 @@ def normalize(
 ) -> tf.Tensor:
   """Returns text that a splitter at spaces and punctuation can work on.
 
-  Of `strings`, [n] UTF-8, bytes that are not are removed. White space stays as
-  it is; a word of more than `MAX_WORD` characters becomes U+10FFFF.
+  Of `strings`, [n], bytes that are not UTF-8 are removed; white space stays. A
+  word of more than `MAX_WORD` characters becomes U+10FFFF.
 
   >>> config = tokenizer_config.TokenizerConfig()
   >>> normalize(tf.constant(["Café\u200b №5"]), config).numpy()[0].decode()

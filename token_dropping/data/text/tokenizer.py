@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tokenizer: text -> ids, the same everywhere.
+"""The one tokenizer of data preparation, fine-tuning and serving graphs.
 
-Data preparation, fine-tuning and serving graphs use this one, so a model never
-meets ids that it was not trained with. The ids are those of BERT (Devlin et
-al., 2018, arXiv 1810.04805) as Hugging Face's `BertTokenizerFast` makes them;
+So a model never meets ids that it was not trained with. They are those of BERT
+(Devlin et al., 2018, arXiv 1810.04805) in Hugging Face's `BertTokenizerFast`;
 docs/data.md lists where BERT's implementations differ from each other.
 """
 
@@ -21,10 +20,9 @@ from token_dropping.data.text import tokenizer_config
 class Tokenizer(tf.Module):
   """Turns strings into ids: eagerly, in `tf.data` and in a SavedModel.
 
-  The vocabulary is a constant of the graph, so a SavedModel needs no file.
-  Text that looks like a special token, "[SEP]", is text: "[", "sep", "]".
-
-  A vocabulary of special tokens only, or with a NUL, is a `UserError`.
+  The vocabulary is a constant of the graph, so a SavedModel needs no file; one
+  of special tokens only, or with a NUL, is a `UserError`. Text that looks like
+  a special token, "[SEP]", is text: "[", "sep", "]".
 
   >>> pieces = ("un", "##able", "hello")
   >>> vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
@@ -55,10 +53,9 @@ class Tokenizer(tf.Module):
       raise _explain(vocab) from error
 
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
-    """Returns the ids of strings, without special tokens.
+    """Ids, [n, tokens] int32, of strings, [n], without special tokens.
 
-    `strings` are [n], UTF-8; bytes that are not are ignored. The ids are
-    [n, tokens] int32.
+    Bytes that are not UTF-8 are ignored.
     """
     return self._wordpiece.tokenize(
       text_normalizer.normalize(strings, self.config)
@@ -69,19 +66,11 @@ class Tokenizer(tf.Module):
   ) -> dict[str, tf.Tensor]:
     """Returns a model's inputs: `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`.
 
-    Too long a pair loses tokens at the end of its longer segment, then of both
-    by turns, as with Hugging Face's `truncation=True`.
-
-    Args:
-      segments: one or two [n] string tensors.
-      seq_length: S; None (default): that of the longest of these inputs.
-
-    Returns:
-      `input_word_ids`, `input_mask` (1 except at padding) and `input_type_ids`
-      (1 from B on), each [n, S] int32.
-
-    Raises:
-      UserError: neither one nor two segments, or no room for a token in each.
+    They are `input_word_ids`, `input_mask` (1 except at padding) and
+    `input_type_ids` (1 from B on), each [n, S] int32, of one or two [n] string
+    tensors. S is `seq_length`, by default that of the longest input. Too long a
+    pair loses tokens at the end of its longer segment, then of both by turns,
+    as with Hugging Face's `truncation=True`.
     """
     least = 1 + 2 * len(segments)
     errors.require(

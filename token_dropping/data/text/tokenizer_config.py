@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a tokenizer does to letters, as a file beside its vocabulary.
 
-File and names are Hugging Face's, whose `BertTokenizerFast.from_pretrained`
-reads a folder with `vocab.txt` and this file.
+Hugging Face's `BertTokenizerFast.from_pretrained` reads a folder with both.
 """
 
 import dataclasses
@@ -17,8 +16,7 @@ FILE = "tokenizer_config.json"
 class TokenizerConfig:
   """How text is normalized before it is cut into pieces.
 
-  `strip_accents` may be None, for the same as `do_lower_case`. A value of
-  another type is a `UserError`.
+  `strip_accents` may be None, for the same as `do_lower_case`.
 
   >>> TokenizerConfig(do_lower_case=False).strips_accents
   False
@@ -38,28 +36,20 @@ class TokenizerConfig:
 
   @property
   def strips_accents(self) -> bool:
-    """Whether accents are taken off letters."""
     if self.strip_accents is None:
       return self.do_lower_case
     return self.strip_accents
 
   @classmethod
   def from_dict(cls, values: dict, source: str) -> "TokenizerConfig":
-    """Takes its two values out of a dictionary that `source` names in errors.
-
-    Others than the two mean nothing; missing ones have defaults.
-    """
+    """Takes the two values, or defaults, from what was read from `source`."""
     _check(values, source, "a JSON object", (dict,))
     names = [field.name for field in dataclasses.fields(cls)]
     return cls(**{name: values[name] for name in names if name in values})
 
   @classmethod
   def from_folder(cls, folder: str) -> "TokenizerConfig":
-    """Reads `tokenizer_config.json`; other keys of Hugging Face mean nothing.
-
-    Raises:
-      UserError: no such file, not a JSON object, or a value of another type.
-    """
+    """Reads `tokenizer_config.json`; Hugging Face's other keys mean nothing."""
     path = files.join(folder, FILE)
     values = files.read_json(path, f"{FILE} must be a readable file")
     return cls.from_dict(values, path)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """WordPiece: learns a vocabulary from text, and turns text into ids with it.
 
-The vocabulary is learned from word counts in three steps, each a function of
-its own: count words, choose the alphabet, merge pieces. The merging is done by
-Hugging Face's `tokenizers`, an optional dependency; handing it the alphabet in
-a fixed order is what makes two trainings give the same file.
-
-Words are normalized for counting as the `Tokenizer` does it for encoding.
+There are three steps: count words, normalized as the `Tokenizer` does it;
+choose the alphabet; merge pieces. Hugging Face's `tokenizers`, an optional
+dependency, merges them; handing it the alphabet in a fixed order is what makes
+two trainings give the same file.
 """
 
 import collections
@@ -91,12 +89,8 @@ def learn_vocabulary(
 ) -> vocabulary.Vocabulary:
   """Learns a WordPiece vocabulary; the same counts give the same tokens.
 
-  They are special tokens, alphabet, then pieces as they were merged; fewer than
-  `vocab_size` if the words give no more.
-
-  Raises:
-    UserError: `vocab_size` has no room for special tokens and alphabet, or
-      `tokenizers` is not installed.
+  They are special tokens, alphabet, then pieces as they were merged: fewer than
+  `vocab_size` if the words give no more, a `UserError` if there is no room.
   """
   tokenizers = _import_tokenizers()
   fixed = [*vocabulary.SPECIAL_TOKENS, *choose_alphabet(counts)]
@@ -141,10 +135,7 @@ class Encoder:
     self._to_tensor = lambda strings: tf.constant(strings, tf.string)
 
   def encode(self, documents: Iterable[list[str]]) -> Iterator[EncodedDocument]:
-    """Yields one `EncodedDocument` for each list of sentences, in order.
-
-    Sentences without any token are left out, so a document may be empty.
-    """
+    """Yields a document for each list, without sentences that have no token."""
     for batch in _batches(documents):
       sentences = [sentence for document in batch for sentence in document]
       ragged = self._tokenizer.tokenize(self._to_tensor(sentences))
