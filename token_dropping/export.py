@@ -50,11 +50,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 def export(
   run: trained_run.TrainedRun, head: heads.Head, output_dir: str
 ) -> list[str]:
-  """Writes the next version of a head of a run.
-
-  Returns:
-    The paths of the two SavedModels, in `ids` and in `text`.
-  """
+  """Writes the next version; returns the paths in `ids` and in `text`."""
   made = signatures.Signatures(head, run)
   of_ids = made.of_ids()
   functions = {"ids": of_ids, "text": of_ids | made.of_text()}

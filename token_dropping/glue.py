@@ -45,11 +45,7 @@ def _setting(default, text: str):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What to run, and where; each field is a flag of the same name.
-
-  Raises:
-    UserError: a value breaks its rule.
-  """
+  """What to run, and where; each field is a flag of the same name."""
 
   pretrained: str = _setting("", "Folder of the pretraining run.")
   tasks: str = _setting(
@@ -80,23 +76,15 @@ class Settings:
 
   @property
   def task_names(self) -> tuple[str, ...]:
-    """The tasks to run."""
     return TASKS if self.tasks == "all" else tuple(self.tasks.split(","))
 
 
 def run(settings: Settings, tried: sweep.Grid | None = None) -> str:
   """Prepares, trains and predicts; writes table and submissions.
 
-  Args:
-    settings: what to run.
-    tried: learning rates and seeds of `--sweep`; `None`: one run a task.
-
-  Returns:
-    The table, in Markdown; also in `glue.md`, and in `glue.json`.
-
-  Raises:
-    UserError: run, data or folder cannot be used, or the folder holds results
-      of other settings.
+  Without `tried`, the grid of `--sweep`, each task is one run. The table, in
+  Markdown, is also in `glue.md`, and in `glue.json`. Raises `UserError` if run
+  or data cannot be used, or the folder holds results of other settings.
   """
   # All experiments first: what is wrong shows before hours of training.
   tasks = [_Task(name, settings, tried) for name in settings.task_names]
@@ -162,7 +150,6 @@ class _Task:
     return {key: chosen[key] for key in ("scores", "step", "model_dir")}
 
   def _predict(self, name: str, model_dir: str, card: dict) -> list[str]:
-    """Writes submissions; returns their paths."""
     run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
     folder = os.path.join(self._settings.output_dir, "submission")
     files.make_folder(folder)
@@ -201,11 +188,7 @@ class _Task:
 
 
 def format_table(rows: list[dict]) -> str:
-  """Returns the results as Markdown, scores in per cent, as GLUE gives them.
-
-  Args:
-    rows: of each task `task`, `scores` and `step`.
-  """
+  """Returns the results as Markdown, scores in per cent, as GLUE gives them."""
   lines = ["| task | dev scores | step |", "| --- | --- | --- |"]
   for row in rows:
     scores = ", ".join(

@@ -108,10 +108,8 @@ def _finish_bars(axes, labels: list[str], axis: str) -> None:
 def history(quantiles: pd.DataFrame, tokens: pd.DataFrame) -> markupsafe.Markup:
   """Returns the learnt scores over training.
 
-  Args:
-    quantiles: a row a step, at least one; see `table_history`.
-    tokens: the scores of some tokens, a column a step; drawn as lines with
-      their names, the last row first.
+  `quantiles`, of `table_history`, has at least one row. Lines with their names
+  are drawn for `tokens`, a column a step, the last row first.
   """
   picture = figure.Figure((_WIDTH, 3.6))
   axes = picture.subplots()
@@ -158,14 +156,8 @@ def summary_pixels(
 ) -> np.ndarray:
   """Returns a picture for TensorBoard, the same for the same figures.
 
-  Args:
-    by_frequency: kept shares.
-    by_part: kept shares.
-    scores: [V], by id, NaN where there is none; `None` leaves out the third
-      chart, their histogram.
-
-  Returns:
-    [height, width, 3] uint8.
+  It is [height, width, 3] uint8: the kept shares, and a histogram of the scores
+  [V] by id, NaN where there is none; `None` leaves the histogram out.
   """
   picture = figure.Figure((11.0, 3.2), dpi=90)
   canvas = backend_agg.FigureCanvasAgg(picture)

@@ -64,9 +64,6 @@ def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
   """Builds the model of training, without dropout, with trained weights.
 
   Where importance is random, it is that of the step of the checkpoint.
-
-  Raises:
-    UserError: the checkpoint does not hold exactly its weights.
   """
   config = run.encoder.replace(
     vocab_file=os.path.join(run.model_dir, vocabulary.FILE),
@@ -115,7 +112,6 @@ def look(
 
   Sequences are not padded, so that the run's share of each is kept; for a plan
   with a count instead of shares, those that are shorter keep all.
-
   """
   droppings = {}
   for rows, inputs in _batches(sequences):
@@ -165,14 +161,11 @@ def masked_losses(
   sequences: Sequence[sequences_lib.TextSequence],
   mask_id: int,
 ) -> list[np.ndarray]:
-  """Masks every token once and returns its loss.
+  """Masks every token once; returns its loss, [n] in nats, NaN if special.
 
   In each of seven rounds another random seventh of the tokens, the same for the
   same text, is `[MASK]`. The network computes whole sequences, as it is
   evaluated and shipped.
-
-  Returns:
-    [n] float for each sequence, in nats; NaN at special tokens.
   """
   rng = np.random.default_rng(_SEED)
   orders = [rng.permutation(np.flatnonzero(~s.special)) for s in sequences]

@@ -21,10 +21,7 @@ class Findings:
   """What a run drops of a text.
 
   Attributes:
-    run: whose checkpoint it is.
     plan: what is dropped in the checkpoint's step.
-    source: the text and where it comes from.
-    droppings: what happens to each sequence.
     losses: [n] float each, masked-LM loss in nats, NaN at special tokens.
     scores: by id and step; see `table_history`.
     quantiles: of the scores by step.
@@ -67,11 +64,7 @@ class Findings:
 def collect(
   run: trained_run.TrainedRun, source: source_text.SourceText
 ) -> Findings:
-  """Computes everything for a pretraining run that drops tokens.
-
-  Raises:
-    UserError: the checkpoint does not hold exactly the weights.
-  """
+  """Computes everything for a pretraining run that drops tokens."""
   model = dropping_lib.build_model(run)
   plan = dropping_lib.current_plan(run)
   encoder = model.encoder_network
@@ -92,8 +85,6 @@ def collect(
 
 def describe_plan(plan: drop_plan.DropPlan) -> str:
   """Returns where a plan keeps how much; layers are counted from 0.
-
-  Example:
 
   >>> describe_plan(drop_plan.DropPlan(12, (drop_plan.Stage(5),), 11))
   '50% of the tokens from layer 5, all again from layer 11'

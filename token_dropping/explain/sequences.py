@@ -112,13 +112,7 @@ def _written_pieces(
 def from_ids(
   ids: np.ndarray, type_ids: np.ndarray, vocab: vocabulary.Vocabulary
 ) -> TextSequence:
-  """Makes a sequence of ids, whose text is known only by the vocabulary.
-
-  Args:
-    ids: [n] int, without padding.
-    type_ids: [n] int.
-
-  Example:
+  """Makes a sequence of ids [n] whose text only the vocabulary tells.
 
   >>> vocab = vocabulary.Vocabulary(
   ...   (*vocabulary.SPECIAL_TOKENS, "un", "##able", "."))
@@ -151,9 +145,7 @@ def count_tokens(sequences: Sequence[TextSequence]) -> int:
 
 
 def join(words: Sequence[Word], mark: Callable[[str, str], str]) -> str:
-  """Returns words as text; neighbours of one kind are marked together.
-
-  `mark` takes text and what happened to it, and returns the text, marked.
+  """Returns words as text; `mark` gets neighbours of one kind, and the kind.
 
   >>> join(
   ...   [[(DROPPED, "of")], [(DROPPED, "a")], [(KEPT, "zeal"), (DROPPED, "s")]],

@@ -25,9 +25,9 @@ _COPIES = 4
 
 @dataclasses.dataclass(frozen=True)
 class SourceText:
-  """What is explained: where it comes from, the text, whether there was more.
+  """What is explained, with at least one token that is not special.
 
-  At least one token is not special.
+  `name` says where the text comes from, `cut` whether there was more.
   """
 
   name: str
@@ -108,9 +108,6 @@ def read_records(
   """Returns the first different sequences, with what was masked put back.
 
   At most `count`. Records with ids or positions that cannot be are passed over.
-
-  Raises:
-    UserError: the records cannot be read.
   """
   batch = _first_batch(data, count * _COPIES)
   length = batch["input_word_ids"].shape[1]

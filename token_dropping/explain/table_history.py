@@ -49,9 +49,7 @@ def scores_by_step(
 def quantiles_by_step(model_dir: str, scores: pd.DataFrame) -> pd.DataFrame:
   """Returns which scores the shares `SHARES` are below: a row a step.
 
-  Args:
-    model_dir: folder of the run, whose histograms are read.
-    scores: of `scores_by_step`.
+  They are those of `scores_by_step` and of the run's histograms.
   """
   points = _histogram_quantiles(os.path.join(model_dir, "train"))
   for step in scores:
@@ -64,10 +62,7 @@ def quantiles_by_step(model_dir: str, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _histogram_quantiles(folder: str) -> dict[int, np.ndarray]:
-  """Returns the quantiles of TensorBoard's histograms, by step.
-
-  Of more than `MAX_POINTS`, as many are drawn, the last among them.
-  """
+  """Of more histograms than `MAX_POINTS`, draws some, the last among them."""
   events = event_accumulator.EventAccumulator(
     folder, {event_accumulator.TENSORS: MAX_POINTS}
   )
@@ -87,10 +82,7 @@ def _histogram_quantiles(folder: str) -> dict[int, np.ndarray]:
 def bucket_quantiles(buckets: np.ndarray) -> np.ndarray:
   """Returns the quantiles of a histogram, linear inside a bucket.
 
-  Args:
-    buckets: [n, 3], rows of left edge, right edge and count.
-
-  Example:
+  The rows of `buckets` are left edge, right edge and count.
 
   >>> bucket_quantiles(np.array([[0.0, 1.0, 50], [1.0, 2.0, 50]])).tolist()
   [0.1, 0.5, 1.0, 1.5, 1.9]

@@ -29,10 +29,8 @@ def paragraphs(
 ) -> Iterator[str]:
   """Yields findings as paragraphs.
 
-  Args:
-    findings: what to show.
-    coloured: kept words are bold and dropped ones faint; without colours
-      dropped ones stand between tildes.
+  Kept words are bold and dropped ones faint; without colours dropped ones
+  stand between tildes.
   """
   yield "\n".join(_row(*row) for row in findings.headline().items())
   mark = functools.partial(_mark, coloured=coloured)

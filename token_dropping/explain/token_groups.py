@@ -25,13 +25,8 @@ def tabulate(
 ) -> pd.DataFrame:
   """Returns a row for every token that is not special.
 
-  Args:
-    sequences: the text.
-    computed: [n] float each, share of the middle layers.
-    losses: [n] float each, in nats.
-
-  Returns:
-    Columns `id`, `part` (third of the sentence: 0, 1 or 2), `share` and `loss`.
+  `computed` are shares of the middle layers, `losses` nats, [n] each. Columns:
+  `id`, `part` (third of the sentence: 0, 1 or 2), `share` and `loss`.
   """
   ordinary = np.concatenate([~sequence.special for sequence in sequences])
   return pd.DataFrame(
@@ -45,7 +40,7 @@ def tabulate(
 
 
 def _thirds(sequence: sequences_lib.TextSequence) -> np.ndarray:
-  """Returns the third of its sentence for each token that is not special.
+  """Which third of its sentence an ordinary token is in: 0, 1 or 2.
 
   A sentence ends with `.`, `!` or `?`, and where its sequence does.
   """
@@ -83,9 +78,8 @@ def _kept_shares(tokens: pd.DataFrame, key) -> pd.DataFrame:
 def by_fate(tokens: pd.DataFrame) -> pd.DataFrame:
   """Returns mean losses of kept and of dropped tokens, where there are any.
 
-  Returns:
-    Columns `count`, `mean`, `margin` (half of the 95 % interval of the mean;
-    NaN for one loss) and `too_few`, whether the mean says little.
+  `margin` is half of the 95 % interval of the mean, NaN for one loss;
+  `too_few` is whether the mean says little.
   """
   kept = [tokens.share == 1, tokens.share > 0]
   fates = np.select(kept, FATES[:2], FATES[2])

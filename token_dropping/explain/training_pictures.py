@@ -60,7 +60,6 @@ class DroppingPictures:
     self._summary_dir = summary_dir
 
   def __call__(self, outputs: dict) -> None:
-    """Writes what is dropped at this step."""
     del outputs
     if not self._sequences:
       return
@@ -113,8 +112,6 @@ class DroppingPictures:
 
 def mark(text: str, style: str) -> str:
   """Returns text as Markdown, bold where it is kept.
-
-  Example:
 
   >>> mark("a*b", sequences_lib.KEPT), mark("of", sequences_lib.DROPPED)
   ('**a\\\\*b**', 'of')

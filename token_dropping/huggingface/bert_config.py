@@ -51,10 +51,7 @@ _FIXED = {
 def to_json(
   config: encoders.BertEncoderConfig, architecture: str, pad_id: int
 ) -> dict:
-  """Returns the content of `config.json`.
-
-  The architecture is the name of a class of `transformers`.
-  """
+  """Returns `config.json` of an architecture, a class of `transformers`."""
   activation = config.hidden_activation
   errors.require(
     activation in _TO_HIDDEN_ACT,
@@ -101,8 +98,7 @@ def from_json(
 ) -> encoder_config.TokenDropEncoderConfig:
   """Returns the config of the encoder that a `config.json` describes.
 
-  Token dropping has its defaults, and is off where there are too few layers for
-  it.
+  Token dropping has its defaults; with too few layers it is off.
   """
 
   def require(condition: bool, name: str, rule: str, value) -> None:

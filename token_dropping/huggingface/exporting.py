@@ -25,13 +25,11 @@ _ARCHITECTURES = {
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
-  """Writes the folder; returns what was written, in one line.
+  """Writes the folder of a checkpoint: `latest`, `best` or a step.
 
-  The checkpoint is `latest`, `best` or a step.
-
-  Raises:
-    UserError: no such run, a network that Hugging Face's BERT is not, or
-      `output_dir` exists. Nothing is left half-written.
+  Returns what was written, in one line. Raises `UserError` for a network that
+  Hugging Face's BERT is not, or an existing `output_dir`; nothing is left
+  half-written.
   """
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)

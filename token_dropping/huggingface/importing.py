@@ -28,15 +28,10 @@ def import_folder(source: str, output_dir: str) -> str:
 
   It holds `params.yaml` of the experiment `bert/token_drop`, `vocab.txt`,
   `tokenizer_config.json` and a checkpoint of the encoder and, where `source`
-  has it, of the masked-LM head. Other heads are left out.
-
-  Returns:
-    What was imported, on one line, and what was not, on one line each.
-
-  Raises:
-    UserError: no such folder, not a BERT that Model Garden's encoder can be,
-      tensors missing or of other shapes, or `output_dir` exists. Nothing is
-      left half-written.
+  has it, of the masked-LM head. Other heads are left out. Returns what was
+  imported, on one line, and what was not, on one line each. Raises `UserError`
+  for what Model Garden's encoder cannot be, missing tensors and an existing
+  `output_dir`; nothing is left half-written.
   """
   files.check_new(output_dir)
   errors.require(

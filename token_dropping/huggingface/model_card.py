@@ -26,10 +26,7 @@ def format_card(
 ) -> str:
   """Returns the card, Markdown with the hub's YAML header.
 
-  Args:
-    run: what is exported.
-    trainer: the `trainer` part of its `params.yaml`.
-    metrics: of validation at the run's step, by name.
+  `trainer` is the part of `params.yaml`, `metrics` are of the run's step.
   """
   pipeline, loader, what = _TASKS[run.kind]
   parts = [

@@ -35,10 +35,9 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
 
 
 def read(folder: str) -> dict[str, np.ndarray]:
-  """Reads `model.safetensors`, or else `pytorch_model.bin`.
+  """Reads `model.safetensors`, or else `pytorch_model.bin`, as float32.
 
-  Returns:
-    float32 arrays, named as in a `BertForMaskedLM` that was saved today.
+  Names are those of a `BertForMaskedLM` that was saved today.
   """
   for name, read_file in ((TENSORS, _read_safetensors), (_OLD, _read_pickle)):
     path = os.path.join(folder, name)

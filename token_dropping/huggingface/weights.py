@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which weight of a Model Garden BERT is which tensor of a Hugging Face BERT.
 
-Names are those of `transformers`' `BertForMaskedLM`,
-`BertForSequenceClassification` and `BertForQuestionAnswering`. Axes differ: a
-Keras kernel is [inputs, outputs], a PyTorch weight [outputs, inputs], and Model
-Garden splits D into [heads, D / heads] in attention.
+A Keras kernel is [inputs, outputs], a PyTorch weight [outputs, inputs]; in
+attention, Model Garden splits D into [heads, D / heads].
 """
 
 import dataclasses
@@ -35,14 +33,12 @@ class Weight:
   is_kernel: bool = False
 
   def to_tensor(self) -> np.ndarray:
-    """Returns the variable's value as the tensor."""
     value = self.variable.numpy()
     if self.is_kernel:
       return np.ascontiguousarray(value.reshape(self.shape[::-1]).T)
     return value.reshape(self.shape)
 
   def assign(self, tensor: np.ndarray) -> None:
-    """Sets the variable from a tensor of `shape`."""
     value = tensor.T if self.is_kernel else tensor
     self.variable.assign(value.reshape(self.variable.shape))
 
@@ -80,7 +76,7 @@ def of_masked_lm(head: layers.MaskedLM) -> Weights:
 def of_model(model: tf_keras.Model) -> Weights:
   """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
 
-  The pooler is the one that the model's head reads: a `BertClassifier` without
+  The pooler is the one that the head reads: a `BertClassifier` without
   `use_encoder_pooler` has one of its own.
   """
   if isinstance(model, models.BertPretrainerV2):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kinds of models that can be exported, and what each brings.
 
-Shapes: B requests, S sequence length, P predictions, D hidden size, V
-vocabulary.
+Shapes: B requests, S tokens, P predictions, D hidden size, V vocabulary.
 """
 
 import abc
@@ -53,7 +52,6 @@ class Head(abc.ABC):
     self._network = self.build_network(run)
 
   def build_network(self, run: trained_run.TrainedRun) -> tf_keras.Model:
-    """Returns the network with the trained weights."""
     return run.build()
 
   @abc.abstractmethod
@@ -63,7 +61,7 @@ class Head(abc.ABC):
   def encode(
     self, tokenizer: tokenizer_lib.Tokenizer, texts: Sequence[tf.Tensor]
   ) -> dict[str, tf.Tensor]:
-    """Makes the network's inputs of one [B] string tensor for each text field.
+    """Makes inputs of one [B] string tensor for each text field.
 
     They are as long as the longest request, which is cut at `max_length`.
     """
@@ -200,8 +198,6 @@ def make_head(
 
 def cut_padding(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
   """Takes off the columns [B, S] that are padding in every request.
-
-  Example:
 
   >>> ids = tf.constant([[5, 6, 0], [7, 0, 0]])
   >>> mask = tf.sign(ids)

@@ -16,8 +16,7 @@ def check_tokens(
 ) -> dict[str, tf.Tensor]:
   """Checks int32 inputs [B, S], and positions [B, P] where there are some.
 
-  Returns:
-    The same tensors; whoever reads them has them checked before.
+  Whoever reads the tensors returned has them checked before.
   """
   inputs = {
     # Signatures say so too, but not every server looks.

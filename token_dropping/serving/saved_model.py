@@ -41,13 +41,8 @@ def write(
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  The weights are those that the signatures use.
-
-  Args:
-    folder: of all versions, local or remote.
-    functions: concrete functions by signature.
-    head: the model; its labels become an asset.
-    extra: paths of files for `assets.extra/`.
+  The weights are those that the signatures use, `functions`; the labels of the
+  head become an asset, and the files `extra` go to `assets.extra/`.
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)

@@ -28,11 +28,7 @@ def _setting(default, text: str):
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneSettings:
-  """What to prepare; each field is a flag of the same name.
-
-  Raises:
-    UserError: a value breaks its rule.
-  """
+  """What to prepare; each field is a flag of the same name."""
 
   task: str | None = _setting(
     None,

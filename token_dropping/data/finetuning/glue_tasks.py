@@ -25,12 +25,10 @@ class SentenceTask:
   Attributes:
     texts: columns of the text or the pair of texts.
     metrics: the scores to report.
-    label: column of the label.
     labels: names, in the order of their ids; none for regression.
     values: what stands for each label in files and submissions, if not its
       name.
     label_range: least and greatest value of a regression, if there are.
-    folder: the name of GLUE's folder.
     files: GLUE's file, by split. Splits are named as in TensorFlow Datasets.
     submissions: file of GLUE's submission, by test split.
     tfds_texts: features of the texts in TensorFlow Datasets, if others.

@@ -14,10 +14,8 @@ from token_dropping.data.finetuning import text_tables
 class Example:
   """A text or a pair of texts.
 
-  Attributes:
-    texts: one or two strings.
-    label: id of the label, or a number for regression; 0 where there is none.
-    id: number of the example in its file, or as the file says.
+  `label` is the id of the label, or a number for regression; 0 where there is
+  none. `id` is the number in the file, or as the file says.
   """
 
   texts: tuple[str, ...]
@@ -27,13 +25,7 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  """Examples that are trained, evaluated or predicted together.
-
-  Attributes:
-    examples: in the order of the source.
-    labelled: whether labels are known.
-    short_rows: how many broken rows were left out.
-  """
+  """Examples in order, and how many broken rows were left out."""
 
   examples: list[Example]
   labelled: bool

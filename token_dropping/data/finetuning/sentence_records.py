@@ -25,14 +25,10 @@ def write(
   regression: bool,
   rng: np.random.Generator | None,
 ) -> dict:
-  """Writes the records of a split; texts longer than `seq_length` are cut.
+  """Writes the records of a split, in order without `rng`; returns counts.
 
-  Without `rng` the records stay in order. The labels of a regression are
-  numbers.
-
-  Returns:
-    Counts for the card: `examples`; `records`, as many; `labelled`;
-    `truncated`, examples that were cut; `short_rows`.
+  Texts longer than `seq_length` are cut: `truncated` examples. The labels of a
+  regression are numbers.
   """
   order = np.arange(len(split.examples))
   if rng is not None:

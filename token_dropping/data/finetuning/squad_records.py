@@ -58,10 +58,10 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class SquadWriter:
-  """Writes the records of SQuAD.
+  """Writes the records of SQuAD, of `seq_length` tokens.
 
-  Sequences have `seq_length` tokens, of which at most `query_length` are the
-  question; two windows of a context start `doc_stride` tokens apart.
+  At most `query_length` are the question; two windows of a context start
+  `doc_stride` tokens apart.
   """
 
   tokenizer: tokenizer_lib.Tokenizer
@@ -75,11 +75,11 @@ class SquadWriter:
     paragraphs: Sequence[dict],
     rng: np.random.Generator,
   ) -> dict:
-    """Writes training records, in random order.
+    """Writes training records, in random order; returns counts for the card.
 
     A question is trained on the first of its answers that stands in the context
     where it says. One that has answers and none of them there is left out, and
-    counted as `unaligned`. Returns counts for the card (docs/finetuning.md).
+    counted as `unaligned`.
     """
     contexts, windows, counts = self._windows(paragraphs, train=True)
     windows = [windows[i] for i in rng.permutation(len(windows))]
@@ -87,10 +87,7 @@ class SquadWriter:
     return counts | {"records": records.write_records(path, blocks)}
 
   def write_validation(self, stem: str, paragraphs: Sequence[dict]) -> dict:
-    """Writes records to predict, and what scoring needs; counts as above.
-
-    The paths are the stem and an ending.
-    """
+    """Writes records to predict, and what scoring needs, to stem and ending."""
     contexts, windows, counts = self._windows(paragraphs, train=False)
     blocks = self._blocks(windows, contexts)
     number = records.write_records(f"{stem}.tfrecord", blocks)
@@ -184,9 +181,7 @@ def split_windows(
 ) -> Iterator[tuple[int, int]]:
   """Yields first token and length of each window of a context.
 
-  A window has at most `room` tokens; the stride is at most that, too.
-
-  Example:
+  `room` is the most tokens of a window; the stride is at most that, too.
 
   >>> list(split_windows(10, room=5, stride=3))
   [(0, 5), (3, 5), (6, 4)]

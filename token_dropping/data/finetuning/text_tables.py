@@ -2,8 +2,8 @@
 """Tables of text, a row an example: CSV, TSV and JSON lines with named columns.
 
 `.csv` is read with quotes. `.tsv` is plain, as GLUE's files are: a quotation
-mark is a character like any other. `.jsonl` holds a JSON object a line. What
-cannot be read is a `UserError` that names the flag which gave the file.
+mark is a character like any other. `.jsonl` holds a JSON object a line. Errors
+name the flag which gave the file, `name`.
 """
 
 import csv
@@ -81,15 +81,10 @@ def read_table(
   header: Sequence[str] | None = None,
   skip_short_rows: bool = False,
 ) -> Table:
-  """Reads some columns of a file.
+  """Reads some columns of a file, which its suffix describes.
 
-  Args:
-    path: the file; its suffix says what it is.
-    name: of the flag that gave it, for messages.
-    columns: the wanted ones.
-    header: all columns, if the file does not begin with them.
-    skip_short_rows: leave out rows that lack a wanted column, which are else an
-      error.
+  `header` has all columns, if the file does not begin with them. Rows that
+  lack a wanted column are an error, unless `skip_short_rows`.
   """
   rows: list[Row] = []
   short = 0
