@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The YAML fields of token dropping, the same for every network.
-
-They stand in `task.model.encoder.any`, where `task.model.encoder.type` is
-`any`.
-"""
+"""YAML's `task.model.encoder.any`: fields of token dropping in any network."""
 
 import dataclasses
 
@@ -31,12 +27,11 @@ class StageConfig(base_config.Config):
 
 @dataclasses.dataclass
 class DropConfig(base_config.Config):
-  """What happens to the tokens that do not stay.
+  """What happens to dropped tokens.
 
   `skip`: they wait until `restore_layer` (the published method); `context`:
-  they wait, and stay keys and values of the others; `layerwise`: each layer
-  makes its own choice (random-LTD); `pool`: neighbours are averaged instead
-  (Funnel-Transformer).
+  also stay keys and values of the others; `layerwise`: each layer makes its own
+  choice (random-LTD); `pool`: neighbours are averaged (Funnel-Transformer).
   """
 
   type: str = drop_types.DEFAULT
@@ -44,10 +39,7 @@ class DropConfig(base_config.Config):
 
 @dataclasses.dataclass
 class DroppingConfig(base_config.Config):
-  """What is dropped where, and which tokens stay.
-
-  A network's config inherits these fields beside its own, `num_layers` and
-  `vocab_size` among them.
+  """What is dropped where. A network's config inherits it beside `num_layers`.
 
   Attributes:
     token_keep_ratio: share of the positions that stay, in (0, 1]; 1.0 drops
@@ -122,11 +114,7 @@ class DroppingConfig(base_config.Config):
   def id_lists(
     self, vocab_size: int
   ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns allow and deny list: explicit, the vocabulary's or published.
-
-    A `UserError` where `vocab_file` cannot be used or has more tokens than
-    `vocab_size`, or the allow list makes `always_keep_cls: false` void.
-    """
+    """Returns allow and deny list, given or special ids, or a `UserError`."""
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)
     if not self.always_keep_cls:

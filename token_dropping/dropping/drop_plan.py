@@ -12,11 +12,7 @@ DEFAULT_KEEP_RATIO = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-  """A layer from which on fewer tokens stay.
-
-  In it only kept tokens are queries, while all tokens of the stage before are
-  keys and values.
-  """
+  """From this layer on fewer tokens stay: in it only they are queries."""
 
   layer: int  # 0-based
   keep_ratio: float | None = DEFAULT_KEEP_RATIO  # of the whole sequence
@@ -27,9 +23,7 @@ class Stage:
 class DropPlan:
   """The stages in which tokens are dropped, and where all of them return.
 
-  Layers before the first stage see all tokens, and so do those from
-  `restore_layer` on. What happens to a dropped token is the type's affair
-  (`drops/`).
+  The layers before the first stage and from `restore_layer` on see all tokens.
 
   >>> plan = DropPlan(12, (Stage(layer=5),), restore_layer=11)
   >>> plan.keep_counts(512)

@@ -25,9 +25,8 @@ class KeepScheduleConfig(base_config.Config):
 
   Attributes:
     type: `constant`; `linear`, in `num_ratios` (at least 2) equal parts of the
-      training from the encoder's ratios to `final_keep_ratio` of all stages (as
-      the kept length of random-LTD grows, Yao et al., arXiv 2211.11586); or
-      `steps`, which are listed by step.
+      training up to `final_keep_ratio` of all stages (as the kept length of
+      random-LTD grows, arXiv 2211.11586); or `steps`, which are listed by step.
     full_last_steps: share of training, at its end, in which nothing is dropped.
     full_interval: every so many steps nothing is dropped; 0 means never.
     train_steps: how long training is; 0 means `trainer.train_steps`.
@@ -58,10 +57,9 @@ class Phase:
 def phases(
   config: KeepScheduleConfig, plan: drop_plan.DropPlan
 ) -> tuple[Phase, ...]:
-  """Returns the parts of training, by first step; neighbours differ.
+  """Returns the parts of training, by first step, or a `UserError`.
 
-  It begins with `plan`, the encoder's. A value outside its range is a
-  `UserError`, as is a schedule for a plan without ratios.
+  It begins with the encoder's plan; neighbours differ.
 
   >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> config = KeepScheduleConfig(

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pass through the transformer layers, and what a drop type decides in it.
+"""A pass through the layers, and what a drop type decides in it.
 
-Shapes: B batch, S sequence length, N tokens that are there, K of them that
-stay, R positions that the loss reads, D hidden size.
+Shapes as in `stack`; K is the number of tokens that stay.
 """
 
 import abc
@@ -16,9 +15,8 @@ class LayerRun(abc.ABC):
   """A pass in progress; its methods run the layers from the first to the last.
 
   A drop type is a subclass: how a layer runs in which fewer tokens stay, and
-  how all of them return. The class methods say where and how many, without a
-  pass. `stack` is a `stack.LayerStack`; `scorer`, a `TokenScorer`, is needed
-  only to choose tokens.
+  how all return; its class methods need no pass. `stack` is a
+  `stack.LayerStack`; `scorer`, a `TokenScorer`, is needed only to choose.
 
   Attributes:
     tokens: those that are there, N of each sequence.
@@ -61,10 +59,7 @@ class LayerRun(abc.ABC):
 
   @classmethod
   def num_keys(cls, length: int, before: int, queries: int) -> int:
-    """Returns the number of keys of a layer that drops or follows.
-
-    Of a sequence of `length`, `before` tokens were in the layer before.
-    """
+    """Keys from the dropping layer on; the layer before had `before` tokens."""
     del length, queries
     return before
 

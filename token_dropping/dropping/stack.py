@@ -46,11 +46,10 @@ def run_layers(
   """Runs all layers on whole sequences, dropping tokens on the way.
 
   `plan` says where tokens leave and return, `None` computes all; `scorer`,
-  which stay, and is needed only where some leave. `read`, int [B, R], are the
-  positions that the loss reads, ascending. The queries of the last layer are
-  then these alone, which is exact there; elsewhere its output is what entered
-  it. Raises `ValueError` where the length is not static, or too short for the
-  plan.
+  needed only to drop, which stay. `read`, int [B, R], are the positions that
+  the loss reads, ascending: the queries of the last layer are then these alone,
+  which is exact there; elsewhere its output is what entered it. Raises
+  `ValueError` where the length is not static, or too short for the plan.
   """
   if plan is None:
     plan = drop_plan.DropPlan(stack.num_layers, (), stack.num_layers - 1)

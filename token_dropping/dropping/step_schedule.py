@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each training step computes.
 
-The steps are of a handful of kinds. Each has static shapes, and is compiled
-once, as a branch of the step.
+Steps are of a few kinds, of static shapes, each compiled once, as a branch.
 """
 
 import dataclasses
@@ -18,10 +17,7 @@ from token_dropping.dropping import keep_schedule
 
 @dataclasses.dataclass(frozen=True)
 class StepKind:
-  """What a step computes: a pass by `plan`, and if `compared` a full one too.
-
-  Of the second pass of the same batch see `semantic_consistency`.
-  """
+  """A pass by `plan`, and if `compared` a full one (`semantic_consistency`)."""
 
   plan: drop_plan.DropPlan
   compared: bool = False
@@ -84,7 +80,7 @@ class StepSchedule:
   def run(self, step: tf.Tensor, run: Callable):
     """Runs the step after `step` others; each kind is a branch of the graph.
 
-    `run` takes a kind; the shapes of what it returns must not depend on it.
+    Shapes of what `run` returns for a kind must not depend on it.
     """
     kinds = self.kinds
     if len(kinds) == 1:

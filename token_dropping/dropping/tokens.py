@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens with all that is known of them: taken out, and put back.
-
-Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.1. Shapes: B
-batch, S sequence length, N tokens that are there, K of them that stay, D hidden
-size.
-"""
+"""Tokens, taken out and put back (Hou et al., arXiv 2203.13240, sec. 3.1)."""
 
 import dataclasses
 
@@ -13,10 +8,10 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Tokens:
-  """Some tokens of each sequence, in their order.
+  """N of the S tokens of each sequence, in their order.
 
-  Networks make their attention masks, rotations and windows from this. Tokens
-  of different documents in one record do not see one another.
+  Networks make attention masks, rotations and windows from this. Tokens of
+  different documents in one record do not see one another.
 
   >>> tokens = Tokens.of_sequence(tf.constant([[[10.0], [20.0], [30.0]]]))
   >>> some = tokens.gather(tf.constant([[0, 2]]))
@@ -69,10 +64,10 @@ def restore(
 ) -> tf.Tensor:
   """Puts updates [B, K, D] into states [B, N, D] at `places`, int [B, K].
 
-  Places ascend. One that occurs several times takes one of its updates, and the
-  gradient goes to that one alone, so repetition never counts twice. The result
-  has the type of the updates. It is a gather, not a scatter: each place looks
-  up its slot among the updates, which accelerators do faster.
+  Places ascend. One that occurs several times takes one update, which alone
+  gets the gradient: repetition never counts twice. The result has the updates'
+  type. Accelerators are faster at this gather, in which each place looks up its
+  slot among the updates, than at a scatter.
   """
   batch, length = tf.unstack(tf.shape(states)[:2])
   sequence = tf.broadcast_to(
@@ -93,9 +88,8 @@ def select(
 ) -> tf.Tensor:
   """Returns the places of the `keep` highest scores, int32 [B, K], ascending.
 
-  Padding (`mask`, [B, N], is 0) is taken only when every real token is,
-  whatever its score. Equal scores go to the earlier token. In ascending order a
-  gather reads memory in order and the kept tokens keep theirs.
+  Padding, 0 in `mask` [B, N], is taken only when every real token is, whatever
+  its score. Equal scores go to the earlier token.
 
   >>> select(tf.constant([[1.0, 9.0, 5.0, 7.0]]), keep=2).numpy().tolist()
   [[1, 3]]

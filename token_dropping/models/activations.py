@@ -10,8 +10,7 @@ EXACT_GELU = "gelu_exact"
 def gelu_exact(x: tf.Tensor) -> tf.Tensor:
   """Returns `x * P(N <= x)` for a standard normal N (Hendrycks and Gimpel).
 
-  Weights from elsewhere, such as Hugging Face's BERTs, may have been trained
-  with it; `hidden_activation: gelu_exact` in YAML.
+  Weights from elsewhere, such as Hugging Face's, may be trained with it.
 
   >>> float(gelu_exact(tf.constant(1.0)))  # doctest: +ELLIPSIS
   0.8413...

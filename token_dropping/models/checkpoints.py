@@ -18,12 +18,11 @@ _READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
 def restore(items: dict, prefix: str, source: str) -> None:
   """Fills every weight of `items` from a checkpoint, or none.
 
-  Items are built Keras objects by their path in the checkpoint, such as
-  `{"encoder": encoder, "model/classifier": head}`. Model Garden's
-  `expect_partial` leaves what it does not find at random values. Here the
-  checkpoint must hold, under each path, all weights of that item, of the same
-  shapes, and no others; else a `UserError` names the first that differ, and
-  `source`, the flag or config path that named the checkpoint.
+  Items are built Keras objects by their path there, such as `model/classifier`.
+  Unlike with `expect_partial`, the checkpoint must hold, under each path, all
+  weights of that item, of the same shapes, and no others; else a `UserError`
+  names the first that differ, and `source`, the flag or config path of the
+  checkpoint.
 
   >>> import tempfile
   >>> trained, fresh = tf.Variable([1.0, 2.0]), tf.Variable([0.0, 0.0])
@@ -41,10 +40,9 @@ def restore(items: dict, prefix: str, source: str) -> None:
 
 
 def initialize_from(model: tf_keras.Model, path: str) -> None:
-  """Restores the encoder, and whatever else the checkpoint holds.
+  """Restores the whole encoder, and what else the checkpoint or folder holds.
 
-  It is found as `find` does. The encoder must be restored completely. Heads and
-  importance that the checkpoint lacks, such as a plain BERT's or a run's with
+  Heads and importance that it lacks, such as a plain BERT's or a run's with
   importance of another type, keep their initial values.
   """
   source = "task.init_checkpoint"
@@ -59,10 +57,7 @@ def initialize_from(model: tf_keras.Model, path: str) -> None:
 
 
 def find(path: str, source: str) -> str:
-  """Returns the prefix of a checkpoint, or of a directory's latest.
-
-  A directory without checkpoint is a `UserError`.
-  """
+  """Returns the prefix of a checkpoint, a folder's latest, or a `UserError`."""
   prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
   if prefix is None:
     raise _unreadable(path, source)

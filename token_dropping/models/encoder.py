@@ -2,8 +2,8 @@
 """BERT whose easy tokens skip the middle layers while it is pretrained.
 
 Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
-(https://arxiv.org/abs/2203.13240), section 3. Shapes: B batch, S sequence
-length, K kept positions, P predictions, D hidden size.
+(https://arxiv.org/abs/2203.13240), section 3. Shapes as in `stack`; P
+predictions.
 """
 
 import tensorflow as tf
@@ -115,15 +115,14 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
     Inputs are the dictionary of `BertEncoderV2`: `input_word_ids`,
     `input_mask`, `input_type_ids`, each int [B, S]; optionally
-    `masked_lm_positions`, int [B, P], and `document_ids`, int [B, S]: tokens of
-    different documents do not see one another. A `ValueError` if they are no
-    dictionary, or the plan does not fit.
+    `masked_lm_positions`, int [B, P], and `document_ids`, int [B, S]: different
+    documents do not see one another. A `ValueError` if they are no dictionary,
+    or the plan does not fit.
 
-    So are the outputs: `sequence_output` [B, S, D], `pooled_output` [B, D],
-    `encoder_outputs`, a list of L tensors [B, S, D] (the states of dropped
-    tokens wait unchanged). Unless only `drop_in_training` makes it drop, a call
-    that drops adds what of `kept_positions`, `computed_share` and
-    `token_scores` there is (see `LayerRun`).
+    So are the outputs: `sequence_output` [B, S, D], `pooled_output` [B, D] and
+    `encoder_outputs`, L times [B, S, D] (states of dropped tokens wait
+    unchanged). Where it drops, unless only by `drop_in_training`, it adds what
+    of `kept_positions`, `computed_share`, `token_scores` there is (`LayerRun`).
     """
     if not isinstance(inputs, dict):
       raise ValueError(

@@ -34,10 +34,7 @@ class TokenDropEncoderConfig(
 
 
 def check_encoder(task: cfg.TaskConfig) -> None:
-  """Checks sizes, dropping and id lists, and that the sequences fit.
-
-  The first rule that is broken is a `UserError` with its dotted path.
-  """
+  """Refuses wrong sizes, dropping, id lists and sequence lengths."""
   kind = task.model.encoder.type
   errors.require(
     kind == "any", "task.model.encoder.type must be any", repr(kind)

@@ -3,10 +3,9 @@
 
 A layer with q query and k key positions, width D and feed-forward width F costs
 `q * (2 D^2 + 2 D F)` for query, output and feed-forward projections, `2 k D^2`
-for keys and values, and `2 q k D` for attention itself. The masked-LM head on P
-positions costs `P D^2 + P D V`. All are of one sequence. A backward pass costs
-twice the forward pass, so ratios of forward passes are ratios of training
-steps.
+for keys and values, and `2 q k D` for attention itself; the masked-LM head on P
+positions `P D^2 + P D V`. All are of one sequence. A backward pass costs twice
+the forward pass, so ratios of forward passes are those of training steps.
 """
 
 import dataclasses
@@ -35,10 +34,7 @@ class BertShape:
 
   @classmethod
   def from_config(cls, encoder, data) -> "BertShape":
-    """Returns the sizes in configs of an encoder and its data.
-
-    Without `max_predictions_per_seq` there is no masked-LM head.
-    """
+    """Without `max_predictions_per_seq` of data there is no masked-LM head."""
     return cls(
       num_layers=encoder.num_layers,
       hidden_size=encoder.hidden_size,

@@ -9,16 +9,11 @@ from official.nlp.modeling import models
 class TokenDropPretrainer(models.BertPretrainerV2):
   """Model Garden's `BertPretrainerV2`, whose checkpoints hold the importance.
 
-  The table is saved beside the encoder, a `TokenDropEncoder`, under
-  `importance`, so that the encoder in the checkpoint is an ordinary BERT.
+  It is saved beside the encoder, which there is an ordinary BERT.
   """
 
   def call(self, inputs: dict, training: bool | None = None, plan=None) -> dict:
-    """Encodes token ids as the encoder does, and predicts the masked ones.
-
-    To the encoder's outputs it adds those of the heads by name, and
-    `mlm_logits` [B, P, V] where there are `masked_lm_positions`.
-    """
+    """Returns the encoder's outputs, `mlm_logits` [B, P, V], and the heads'."""
     outputs = self.encoder_network(inputs, training=training, plan=plan)
     states = outputs["sequence_output"]
     if "masked_lm_positions" in inputs:

@@ -20,9 +20,7 @@ REPLACED = {"preemption_on_demand_checkpoint": False, "recovery_max_trials": -1}
 
 
 def get(name: str) -> cfg.ExperimentConfig:
-  """Returns the defaults of an experiment for this project's launcher.
-
-  Raises `LookupError` if none has this name.
+  """Returns an experiment's defaults for this launcher, or a `LookupError`.
 
   >>> get("bert/pretraining").trainer.preemption_on_demand_checkpoint
   False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run asks of its task, and who answers.
 
-A task is a folder beside this file: its config and step (`task.py`), its hooks
-(`hooks.py`), and `experiment.py`, which registers both under a name for
-`--experiment`. It stands in the list of `experiments.py` and nowhere else.
+A task is a folder beside this file: config and step (`task.py`), hooks
+(`hooks.py`), and `experiment.py`, which registers both for `--experiment`. It
+stands in the list of `experiments.py` and nowhere else.
 """
 
 import dataclasses
@@ -21,20 +21,14 @@ from token_dropping.models import multiply_adds
 
 @dataclasses.dataclass(frozen=True)
 class ShownOutputs:
-  """Names of the outputs of a training loop and of an evaluation.
-
-  Each is found by the word that is shown for it.
-  """
+  """Names of outputs, of training and of evaluation, by the word shown."""
 
   train: Mapping[str, str]
   evaluation: Mapping[str, str]
 
 
 class TaskHooks:
-  """The answers of a task; here those of one that adds nothing.
-
-  `params` is the whole experiment, since a task looks at the trainer too.
-  """
+  """The answers of a task; here those of one that adds nothing."""
 
   # Whether `--pretrained` gives it encoder, vocabulary and weights.
   takes_pretrained = False
@@ -42,7 +36,7 @@ class TaskHooks:
   has_record_rules = False
 
   def __init__(self, params: cfg.ExperimentConfig):
-    self.params = params
+    self.params = params  # whole, since a task looks at the trainer too
     self.task = params.task
 
   # From flags to a checked config.
@@ -52,10 +46,7 @@ class TaskHooks:
     raise NotImplementedError
 
   def fill_in(self) -> None:
-    """Sets, after all overrides, what follows from data or other fields.
-
-    What the user has set stays, or is refused.
-    """
+    """Sets, after overrides, what data or other fields say; may refuse some."""
 
   def check(self) -> None:
     """Raises `UserError` at the first rule that the config breaks."""
@@ -92,7 +83,6 @@ class TaskHooks:
   ) -> list[tuple[str, str]]:
     """Returns the lines at the end of a run, each a name and a text.
 
-    `train` and `evaluation` are the last outputs, empty where there were none;
     `best` has `scores` by name and `step` of the best checkpoint.
     """
     shown = self.shown_outputs()

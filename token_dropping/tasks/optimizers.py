@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model Garden's optimizers, with clipping that any number of replicas share.
 
-Model Garden's AdamW clips the gradients of each replica before they are summed,
-so that N replicas take another step than one would, and not at all where a loss
-scale is used. Here the sum is clipped.
+Model Garden's AdamW clips each replica's gradients before their sum, so that N
+replicas take another step than one; with a loss scale it clips nothing.
 """
 
 import functools
@@ -51,9 +50,7 @@ def create_optimizer(
 ) -> tf_keras.optimizers.legacy.Optimizer:
   """Builds an optimizer that sums gradients over replicas, then clips them.
 
-  It clips where AdamW's `gradient_clip_norm` is positive. `runtime` says
-  whether the loss is scaled, for float16; `wrap_rate` may replace the learning
-  rate that was built.
+  It clips where AdamW's `gradient_clip_norm` is positive.
   """
   norm = getattr(config.optimizer.get(), "gradient_clip_norm", 0.0)
   transformers = None

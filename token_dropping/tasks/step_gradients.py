@@ -12,10 +12,9 @@ def accumulate(
 ) -> tuple:
   """Runs a step on `count` equal slices of a batch, for gradient accumulation.
 
-  `step` returns a structure of tensors, which are summed, and one tensor, of
-  which [count, ...] are stacked; with one slice this is what it returned. The
-  first slice is computed on its own, since variables are made there; the others
-  in one loop, whatever their number, with static shapes.
+  `step` returns a structure to sum, and a tensor to stack, [count, ...] (one
+  slice: as it is). Variables are made in the first slice, which is computed on
+  its own; the others are one loop, whatever their number, of static shapes.
 
   >>> total, rows = accumulate(
   ...   lambda part: (tf.reduce_sum(part["x"]), part["x"]),
@@ -64,10 +63,10 @@ def steps_done(optimizer) -> tf.Variable:
 
 
 def dense(gradients: list) -> dict[int, tf.Tensor]:
-  """Returns the gradients that there are, by their place, all of them dense.
+  """Returns the gradients that there are, all dense, by their place.
 
-  Without a sentence head nothing reads the pooler: it has none. Of embeddings
-  the head's share is dense anyway, and TPUs add no others.
+  Without sentence head the pooler has none. Of embeddings the head's share is
+  dense anyway, and TPUs add no others.
   """
   return {
     index: tf.convert_to_tensor(gradient)

@@ -8,8 +8,7 @@ from token_dropping.dropping.drops import skip
 class ContextRun(skip.SkipRun):
   """In all middle layers kept tokens are queries; all are keys and values.
 
-  A dropped token has the state with which it left, in every layer's own
-  projection of it.
+  Every layer makes its own projection of a dropped token's last state.
   """
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):

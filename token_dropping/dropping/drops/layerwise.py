@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each middle layer keeps tokens of its own choice: random-LTD.
-
-Yao et al. (https://arxiv.org/abs/2211.11586), section 3. Shapes as in
-`layer_run`.
-"""
+"""Every middle layer chooses anew: random-LTD (arXiv 2211.11586, sec. 3)."""
 
 import tensorflow as tf
 
@@ -15,7 +11,6 @@ class LayerwiseRun(layer_run.LayerRun):
   """In a middle layer kept tokens are queries, keys and values.
 
   What comes out is put back in place before the next layer makes its choice.
-  The first and the last layer are whole unless a config says otherwise.
   """
 
   default_importance = "random"

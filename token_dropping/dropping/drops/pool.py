@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neighbours are pooled instead of dropped: Funnel-Transformer.
-
-Dai et al. (https://arxiv.org/abs/2006.03236), section 2.2. Shapes as in
-`layer_run`.
-"""
+"""Pooled neighbours: the Funnel-Transformer (arXiv 2006.03236, sec. 2.2)."""
 
 import dataclasses
 import math
@@ -18,8 +14,8 @@ from token_dropping.dropping import tokens as tokens_lib
 class Neighbours:
   """How `length` N positions lie in `groups` K, at least 2.
 
-  Position 0, `[CLS]`, is a group of its own. The others lie in K - 1 groups of
-  `(N - 1) // (K - 1)` neighbours; the last group also has those left over.
+  `[CLS]`, position 0, is a group of its own. The others lie in K - 1 groups of
+  `(N - 1) // (K - 1)`; the last group also has those left over.
 
   >>> pairs = Neighbours(length=6, groups=3)
   >>> states = tf.constant([[[9.0], [1.0], [3.0], [2.0], [4.0], [6.0]]])
@@ -38,10 +34,7 @@ class Neighbours:
   def mean(
     self, states: tf.Tensor, mask: tf.Tensor | None
   ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Means [B, K, D] over the real tokens of each group, and their mask.
-
-    The mask [B, K] is 0 where a group has no real token.
-    """
+    """Returns means [B, K, D] of real tokens, and a mask, 0 where none is."""
     if mask is None:
       counts = self.sum(tf.ones_like(states[..., :1]))
       return self.sum(states) / counts, None
@@ -85,13 +78,12 @@ class _Pooled:
 
 
 class PoolRun(layer_run.LayerRun):
-  """In the layer that pools, means are queries; all are keys and values.
+  """Means of neighbours are queries; all tokens are keys in the pooling layer.
 
   After it means see means alone. In the end each position gets the state of its
-  group, plus its own from before the first pooling. As in Funnel-Transformer, a
-  mean has the position and the document of the first token of its group; it has
-  no id. Where a document ends inside a group, its last tokens and the first of
-  the next are in one mean.
+  group, plus its own from before the first pooling. A mean has position and
+  document of its group's first token, and no id; where a document ends inside a
+  group, two documents are in one mean.
   """
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):

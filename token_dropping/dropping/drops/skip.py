@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dropped tokens skip the middle layers: the published token dropping.
-
-Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.1.
-"""
+"""Dropped tokens skip layers, as published (arXiv 2203.13240, sec. 3.1)."""
 
 import dataclasses
 
@@ -24,8 +21,7 @@ class _Waiting:
 class SkipRun(layer_run.LayerRun):
   """In the layer that drops, kept tokens are queries; all are keys and values.
 
-  In the layers after it kept tokens see kept tokens alone. A dropped token
-  waits with the state that it had when it left.
+  After it they see kept tokens alone. A dropped token's state waits unchanged.
   """
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):

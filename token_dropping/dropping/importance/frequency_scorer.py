@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How rare a token is: the static alternative of Hou et al., section 3.2.
 
-The paper (https://arxiv.org/abs/2203.13240) drops the most frequent ids. Here
-their frequencies are learnt while training.
+The paper (arXiv 2203.13240) drops frequent ids; here counts are learnt.
 """
 
 import numpy as np

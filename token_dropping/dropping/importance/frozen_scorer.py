@@ -17,12 +17,10 @@ from token_dropping.dropping.importance import token_scorer
 class FrozenScorer(token_scorer.TokenScorer):
   """Scores an id by a table that training does not change.
 
-  Liu et al., "Faster Depth-Adaptive Transformers" (AAAI 2021,
-  https://arxiv.org/abs/2004.13542), estimate in advance how hard a word is, by
-  the loss of a separate masked LM or by mutual information;
-  `token_dropping.importance` makes tables of both kinds. The table is no
-  weight, but input of a run, as the records are. A score of NaN is unknown and
-  counts as the highest of the others, so that unseen ids stay.
+  How hard a word is can be estimated in advance, by the loss of a separate
+  masked LM or by mutual information (Liu et al., AAAI 2021, arXiv 2004.13542);
+  `token_dropping.importance` makes such tables. The table is no weight, but
+  input of a run. NaN, unknown, counts as the highest score: unseen ids stay.
 
   >>> scorer = FrozenScorer(3, scores=[0.5, 2.5, 1.0], allow_list=[2])
   >>> scorer(tf.constant([[0, 1, 2]])).numpy().tolist()

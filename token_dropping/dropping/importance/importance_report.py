@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Importance for people: TensorBoard histogram and ranked tokens.
-
-Scores that do not depend on the id alone have neither.
-"""
+"""Scores of ids for people: TensorBoard histogram and ranked tokens."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,10 +11,9 @@ from token_dropping.dropping.importance import token_scorer
 def ranked_tokens(
   scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
 ) -> tuple[list[str], list[str]]:
-  """Returns the `count` most and least important tokens, the extremes first.
+  """Returns the most and the least important tokens, the extremes first.
 
-  Tokens without score are left out. Without a vocabulary ids stand for tokens;
-  both lists are empty where scores are not of ids.
+  Without a vocabulary ids stand for tokens; none where scores are not of ids.
   """
   scores = scorer.scores_by_id()
   if scores is None:

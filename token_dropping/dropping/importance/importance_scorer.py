@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hard a token is: a moving average of its masked-LM loss.
-
-Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3.2.
-"""
+"""How hard a token is (Hou et al., arXiv 2203.13240, sec. 3.2)."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,13 +11,12 @@ from token_dropping.dropping.importance import token_scorer
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
 class ImportanceScorer(token_scorer.TokenScorer):
-  """Scores token ids by an exponential moving average of their loss.
+  """Scores an id by a moving average of its masked-LM loss.
 
-  `update` moves the ids that were predicted in a step, once, toward their mean
-  loss in the *global* batch: sums and counts are all-reduced, so every replica
-  holds the same weight `table`, float32 [V]. `beta`, in [0, 1), is the weight
-  of the old value. An id never predicted has `init_value`: the default is above
-  the loss of any token at initialization, so that unseen tokens stay.
+  `update` moves the ids predicted in a step, once, toward their mean loss in
+  the *global* batch, so that every replica holds the same weight `table`,
+  float32 [V]; `beta`, in [0, 1), is the weight of the old value. The default
+  `init_value` is above any loss at initialization, so that unseen tokens stay.
 
   >>> scorer = ImportanceScorer(vocab_size=8, beta=0.5, deny_list=[0])
   >>> scorer.update(ids=[3, 3], losses=[2.0, 4.0], weights=[1.0, 1.0])

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file with one score for each id of a vocabulary, made before training.
 
-`.json` or `.npz` with `format_version`, `kind`, `vocab_crc32`, `scores` [V] and
-`counts` [V], how much text each score is drawn from. The score of an id that no
-text had is NaN, `null` in JSON.
+`.json` (where NaN is `null`) or `.npz`; it also has a `format_version`.
 """
 
 import dataclasses
@@ -122,11 +120,7 @@ class ImportanceTable:
     )
 
   def padded_scores(self, vocab_size: int, path: str) -> np.ndarray:
-    """Returns the scores of an encoder's ids, float32 [vocab_size].
-
-    It may have more ids than the vocabulary, which no text has: their score is
-    NaN. Fewer are refused with a `UserError`.
-    """
+    """Returns float32 [vocab_size]; NaN beyond the vocabulary of the table."""
     errors.require(
       len(self.scores) <= vocab_size,
       "importance.table_file must have at most vocab_size scores, "

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types of importance by the name that YAML has for them, and their fields.
-
-As in `importance: {type: mlm_loss_noise, temperature: 0.5}` of the encoder.
-"""
+"""The types of importance by name, and their fields: `importance` in YAML."""
 
 import dataclasses
 

@@ -10,12 +10,11 @@ from token_dropping.dropping.importance import importance_scorer
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
 class LossNoiseScorer(importance_scorer.ImportanceScorer):
-  """Scores a token by `loss + temperature * g`, `g` a Gumbel number.
+  """Scores a token by `loss + temperature * g`, in nats, `g` a Gumbel number.
 
-  `g = -ln(-ln(u))` with uniform `u`, new in each step. The K highest are then a
-  sample without replacement, in which a token is drawn with a probability
-  proportional to `exp(loss / temperature)`, both in nats (Kool et al., ICML
-  2019, https://arxiv.org/abs/1903.06059, section 2).
+  `g = -ln(-ln(u))`, `u` uniform and new in each step. The K highest are a
+  sample without replacement, a token's probability being proportional to
+  `exp(loss / temperature)` (Kool et al., ICML 2019, arXiv 1903.06059, sec. 2).
 
   >>> scorer = LossNoiseScorer(vocab_size=8, temperature=0.001)
   >>> [f"{score:.1f}" for score in scorer(tf.constant([[3]])).numpy()[0]]

@@ -12,13 +12,11 @@ _CHOSEN = 2.0  # above every random number
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
 class LossRandomScorer(importance_scorer.ImportanceScorer):
-  """Keeps `K - R` tokens by importance and `R` at random from the others.
+  """Keeps `K - R` tokens by importance, `R = round(random_ratio K)` at random.
 
-  `R = round(random_ratio * K)`, so that easy tokens are seen too, as Model
-  Garden's `SelectTopK` can (official/nlp/modeling/layers/routing.py, `top_k`
-  beside `random_k`). The scores are 2 for the tokens that importance chooses
-  and a uniform number in (0, 1) for the others, new in each step. Always-kept
-  ids are among the chosen; padding and ids that leave first are not.
+  So easy tokens are seen too (as in Model Garden's `SelectTopK`, by
+  `random_k`). The score is 2 for what importance chooses, always-kept ids but
+  no padding, and for others a uniform number in (0, 1), new in each step.
 
   >>> scorer = LossRandomScorer(vocab_size=8, random_ratio=0.5, beta=0.0)
   >>> scorer.update([3, 4, 5], [1.0, 9.0, 2.0], [1.0, 1.0, 1.0])

@@ -11,10 +11,9 @@ from token_dropping.dropping.importance import token_scorer
 class HiddenNormScorer(token_scorer.TokenScorer):
   """Scores a token by the L2 norm of its state, `sqrt(sum(state ** 2))`.
 
-  The only score that knows the context and needs no statistics. Public
-  token-dropping projects use it where tokens are dropped in several stages.
-  After a layer normalization without learnt scale all norms are equal, so this
-  says little in a post-layer-norm network that has just begun to train.
+  The only score that knows the context and needs no statistics; public projects
+  use it with several stages. After a layer normalization without learnt scale
+  all norms are equal, so it says little in a new post-layer-norm network.
 
   >>> states = tf.constant([[[3.0, 4.0], [0.0, 1.0]]])
   >>> HiddenNormScorer(8)(tf.constant([[5, 6]]), states).numpy().tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens stay at random, as in random-LTD."""
+"""Tokens stay at random: random-LTD (Yao et al., arXiv 2211.11586, sec. 3)."""
 
 import tensorflow as tf
 import tf_keras
@@ -11,8 +11,7 @@ from token_dropping.dropping.importance import token_scorer
 class RandomScorer(token_scorer.TokenScorer):
   """Scores every position by a uniform number in (0, 1), new in each step.
 
-  The K highest are a uniformly random subset: Yao et al., "Random-LTD"
-  (https://arxiv.org/abs/2211.11586), section 3, here with pinned ids.
+  The K highest are a uniformly random subset, but for pinned ids.
 
   >>> scorer = RandomScorer(vocab_size=8, deny_list=[0])
   >>> scores = scorer(tf.constant([[5, 0, 7]]))

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds of random numbers that are a function of seed, step, replica and place.
+"""Random seeds that depend on seed, step, replica and place alone.
 
-Keras draws from a counter inside the process, which begins anew with every
-start, so that a run that was stopped and goes on would differ from others.
+Keras draws from a counter that begins anew with every start of the process: a
+run that was stopped and goes on would differ from one that was not.
 """
 
 import tensorflow as tf
 
 
 class StepSeed:
-  """Makes the seeds of a training run, whose variable `step` counts steps done.
+  """Makes the seeds of a run; `step`, a variable, counts its steps done.
 
-  Where it is `None` there is no trainer to follow, and every call makes another
-  seed, from TensorFlow's generator.
+  Without it every call makes another seed, from TensorFlow's generator.
 
   >>> seeds = StepSeed(tf.Variable(3), seed=1)
   >>> bool(tf.reduce_all(seeds.at(0) == seeds.at(0)))
@@ -26,10 +25,7 @@ class StepSeed:
     self._seed = seed
 
   def at(self, place: int) -> tf.Tensor:
-    """Returns the seed at this step and replica, int32 [2].
-
-    Every layer of the model that draws is another place.
-    """
+    """Returns the seed, int32 [2], of a layer at this step and replica."""
     if self._step is None:
       return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     context = tf.distribute.get_replica_context()

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all scores of importance share: ids that always stay, or leave first.
-
-Shapes: B batch, N tokens that are there, K of them that stay, P predictions, D
-hidden size, V vocabulary.
-"""
+"""What all scores of importance share: ids that always stay, or leave first."""
 
 import abc
 from collections.abc import Sequence
@@ -23,9 +19,9 @@ ALWAYS_DROPPED = -1e4
 class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   """Scores the tokens that are there when a layer is about to drop some.
 
-  A type of importance is a subclass. Ids of `allow_list` are always kept, those
-  of `deny_list` dropped first; a `UserError` if one is outside the vocabulary
-  or in both. Random numbers come from `seeds`, a `StepSeed`.
+  A type of importance is a subclass. Ids of `allow_list` always stay, those of
+  `deny_list` leave first; ids outside the vocabulary V, or in both lists, are a
+  `UserError`. Random numbers come from `seeds`, a `StepSeed`.
   """
 
   fields = {}  # its own fields under `importance` in YAML, with defaults
@@ -52,10 +48,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    """Refuses wrong values of the type's fields with a `UserError`.
-
-    The `DroppingConfig` chooses the type `kind`, perhaps another one.
-    """
+    """A `UserError` for wrong fields of its own; `kind` is the type in use."""
     del config, kind  # most types have no fields
 
   @classmethod
@@ -76,7 +69,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     keep: int | None = None,
     layer: int = 0,
   ) -> tf.Tensor:
-    """Returns scores of tokens, float32 [B, N]; the highest stay.
+    """Returns scores, float32 [B, N], of N tokens; the K highest stay.
 
     Args:
       ids: int [B, N]; -1 is a dense input, which has no id and always stays.
@@ -93,10 +86,9 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     """Returns the scores, [B, N]; those of pinned ids may be any."""
 
   def update(self, ids, losses, weights) -> None:
-    """Learns from a training step, once; most types do not.
+    """Learns from a step's predictions, once; most types do not.
 
-    All are [B, P]: the predicted ids, their cross-entropy in nats, and weights.
-    Slots with weight 0 change nothing.
+    Ids, losses in nats, weights are [B, P]; weight 0 changes nothing.
     """
     del ids, losses, weights  # AutoGraph needs a statement
 
@@ -136,10 +128,7 @@ def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
 def global_sums(
   ids, values: Sequence[tf.Tensor], vocab_size: int
 ) -> list[tf.Tensor]:
-  """Sums values, each float32 [n], by id over the *global* batch.
-
-  The sums, each float32 [V], are the same on every replica.
-  """
+  """Sums each of `values`, float32 [n], by id over the *global* batch: [V]."""
   sums = [tf.math.unsorted_segment_sum(v, ids, vocab_size) for v in values]
   replica = tf.distribute.get_replica_context()
   return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)

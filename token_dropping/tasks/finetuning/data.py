@@ -17,10 +17,7 @@ class _StepReader:
     input_context: tf.distribute.InputContext | None = None,
     first_step: int = 0,
   ) -> tf.data.Dataset:
-    """Returns batches in Model Garden's format from a training step on.
-
-    What a step reads is a function of config and step, see `epochs`.
-    """
+    """Returns batches from a step on, a function of config and step alone."""
     data = self._params
     # `epochs` has shuffled and kept the records.
     reader = input_reader.InputReader(

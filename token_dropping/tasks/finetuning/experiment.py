@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the experiments of fine-tuning share.
+"""What the experiments of fine-tuning share, BERT's published settings.
 
-The published settings of BERT (Devlin et al., NAACL 2019, sections 4.1 and
-4.2): batch 32, 3 epochs, AdamW, warm-up over a tenth of the steps, linear decay
-to 0.
+Devlin et al., NAACL 2019, 4.1 and 4.2: batch 32, 3 epochs, AdamW, warm-up over
+a tenth of the steps, linear decay to 0.
 """
 
 from official.core import config_definitions as cfg

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run asks of fine-tuning: most of its config is already written down.
 
-`--pretrained` gives encoder, vocabulary and weights; `task.data_dir` gives
-input paths, sequence length, classes and metrics; the number of records gives
-the steps. So none of it is typed, and none can disagree.
+`--pretrained` gives encoder, vocabulary and weights; `task.data_dir` paths,
+sequence length, classes and metrics; the number of records the steps.
 """
 
 import math

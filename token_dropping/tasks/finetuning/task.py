@@ -38,9 +38,8 @@ class FinetuneConfig(hyperparams.Config):
 class FinetuneTask:
   """Mixed into Model Garden's tasks: encoder, initialization, seed.
 
-  Training drops tokens where the config says so; then the importance that the
-  pretraining run has learnt is part of the model. Evaluation and whatever is
-  exported compute the whole sequence.
+  Only training drops tokens, where the config says so; then the importance that
+  the pretraining run has learnt is part of the model.
   """
 
   @classmethod
@@ -55,10 +54,7 @@ class FinetuneTask:
     )
 
   def initialize(self, model) -> None:
-    """Restores every weight of the encoder, and importance if tokens drop.
-
-    A `UserError` where the checkpoint does not hold exactly these.
-    """
+    """Restores all of the encoder, and of importance if tokens drop."""
     source = "task.init_checkpoint"
     prefix = checkpoints.find(self.task_config.init_checkpoint, source)
     names = ("encoder", "importance")

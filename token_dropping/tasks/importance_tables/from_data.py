@@ -24,10 +24,9 @@ def make_table(
 ) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
   """Returns a table made of a folder's training records, and its vocabulary.
 
-  A folder of `token_dropping.data.finetune`, of a classification, gives the
-  information about the label; one of `token_dropping.data.prepare`, that about
-  the record, which stands for a document. Another folder, or one without text,
-  is a `UserError`.
+  Data of a classification give the information about the label, those of
+  pretraining about the record, which stands for a document. Other data, or
+  none, are a `UserError`.
   """
   path = tf.io.gfile.join(folder, finetune_folder.CARD)
   if tf.io.gfile.exists(path):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table of the losses of a trained masked LM on prepared records.
 
-The reconstruction loss of a separate masked LM says how hard a word is (Liu et
-al., AAAI 2021, https://arxiv.org/abs/2004.13542). The score of an id is its
-mean cross-entropy where it is predicted, in nats.
+The score of an id is its mean cross-entropy where it is predicted, in nats (Liu
+et al., AAAI 2021, arXiv 2004.13542).
 """
 
 import numpy as np
@@ -26,11 +25,9 @@ def make_table(
 ) -> tuple[importance_table.ImportanceTable, vocabulary.Vocabulary]:
   """Predicts masked tokens of training records; returns table and vocabulary.
 
-  `run` is a `training.trained_run.TrainedRun` of a masked LM, `source` what the
-  user calls it, `folder` one of `token_dropping.data.prepare`: dynamic masking
-  masks as in the first epoch. `max_records` of 0 reads all. Memory is V numbers
-  beside the model. No masked LM, no such data, or another vocabulary is a
-  `UserError`.
+  `run` is a `trained_run.TrainedRun`, `source` what the user calls it. Dynamic
+  masking is that of the first epoch; `max_records` of 0 reads all. Memory is V
+  numbers beside the model. Data that do not fit are a `UserError`.
   """
   card = dataset_folder.verify(folder, quick=True)
   vocab_file = tf.io.gfile.join(folder, vocabulary.FILE)

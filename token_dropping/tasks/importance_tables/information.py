@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an id tells of the label or of the document of a text, in nats.
-
-Liu et al. (AAAI 2021, https://arxiv.org/abs/2004.13542) estimate in advance how
-much a word matters by its mutual information with the label. Glossary: V
-vocabulary, C classes, d a document.
-"""
+"""What ids tell of a text's label or document, in nats (arXiv 2004.13542)."""
 
 import numpy as np
 
@@ -15,7 +10,7 @@ class LabelInformation:
       I(w) = sum over x in {0, 1}, y of P(x, y) ln(P(x, y) / (P(x) P(y)))
 
   `P(x, y)` is the share of the texts with label `y` that hold the id (`x = 1`)
-  or do not. Memory is V times C, however many texts there are.
+  or do not. Memory is ids times labels.
 
   >>> information = LabelInformation(vocab_size=3, num_classes=2)
   >>> for ids, label in (([0, 2], 0), ([0], 0), ([1, 2], 1), ([1], 1)):
@@ -51,14 +46,14 @@ class LabelInformation:
 
 
 class DocumentInformation:
-  """What meeting an id tells of the document that one is in.
+  """What meeting an id `w` tells of the document `d` that one is in.
 
       I(w) = sum over d of P(d | w) ln(P(d | w) / P(d))
 
-  `P(d | w)` is the share of the occurrences of `w` that lie in `d`, `P(d)` the
-  share of all tokens that do. It is 0 for an id spread as the text is, and more
-  the fewer documents it is found in; its mean over the tokens is the mutual
-  information of id and document. Memory is V numbers, since
+  `P(d | w)` is the share of the occurrences of `w` that lie in `d`, `P(d)` that
+  of all tokens. I is 0 for an id spread as the text is, more the fewer
+  documents have it; its mean over the tokens is the mutual information of id
+  and document. It needs V numbers only, since
 
       I(w) = (1 / n_w) sum over d of n_wd ln(n_wd / n_d) + ln(n / n_w).
 

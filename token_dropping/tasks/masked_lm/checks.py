@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are the fields of a pretraining task consistent?
-
-Every function raises `UserError` at the first rule that is broken, with its
-dotted path, but for those that return doubts.
-"""
+"""Checks of a pretraining task: the first broken rule is a `UserError`."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

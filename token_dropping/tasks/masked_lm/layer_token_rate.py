@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A learning rate that follows the tokens that the layers have computed.
 
-Random-LTD's LayerToken schedule (Yao et al., arXiv 2211.11586): steps that drop
-many tokens train less than later, longer ones, so by them the rate falls less.
+Random-LTD's LayerToken (arXiv 2211.11586): by steps that drop many tokens, and
+so train less, the rate falls less.
 """
 
 import tensorflow as tf
@@ -14,10 +14,9 @@ from token_dropping.dropping import step_schedule
 class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   """Another schedule, its steps replaced by layer-tokens.
 
-  At a step it is what the other one is at that share of `train_steps` which the
-  layer-tokens so far are of those of the whole training. So it begins and ends
-  as the other one does, `warmup_steps` and `decay_steps` included, and is a
-  function of the step alone.
+  Its step is the share of `train_steps` that the layer-tokens so far are of
+  all, a function of the step alone. So it begins and ends as the other one
+  does, `warmup_steps` and `decay_steps` included.
 
   >>> from token_dropping.dropping import drop_plan, keep_schedule
   >>> plan = drop_plan.DropPlan(4, (drop_plan.Stage(0, 0.25),), 3)

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The losses of pretraining: masked LM, and next sentence where asked for.
-
-`labels` is the batch, `outputs` what the model returned for it. Shapes: B
-batch, P predictions.
-"""
+"""The losses of pretraining: masked LM, and next sentence where asked for."""
 
 import tensorflow as tf
 import tf_keras
@@ -39,8 +35,7 @@ def mean_losses(
 ) -> dict[str, tf.Tensor]:
   """Averages the losses of a batch; returns scalars by metric name.
 
-  Token losses, [B, P], are of `masked_lm_losses`. With the `counts` of a larger
-  batch the results are this one's shares of its mean.
+  With `counts` of a larger batch they are this one's shares of its mean.
   """
   sums = {
     "lm_example_loss": tf.reduce_sum(token_losses * labels["masked_lm_weights"])

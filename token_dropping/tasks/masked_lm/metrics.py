@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pretraining reports beside Model Garden's metrics.
 
-In evaluation that may be what training optimises, the loss with dropping. The
-loss of whole sequences, which is what is shipped, may stay behind for two
-reasons: the network learns less, or it learns for dropped passes alone. Beside
-one another the two losses tell which.
+The loss of whole sequences, which is what is shipped, may stay behind because
+the network learns less, or learns for dropped passes alone. The loss with
+dropping, beside it, tells which.
 """
 
 import tensorflow as tf
@@ -38,8 +37,7 @@ def update_means(
 ) -> None:
   """Feeds a batch's means, scalars, to the metrics of the same name.
 
-  Each counts by its weight, what it is a mean of, so that the mean over uneven
-  batches, slices or replicas is still the mean over all labels.
+  By weight, so that uneven batches, slices or replicas make no difference.
   """
   for metric in metrics:
     if metric.name in values:
@@ -56,10 +54,7 @@ def make_dropped() -> list[tf_keras.metrics.Metric]:
 
 
 def update_dropped(labels: dict, model: tf_keras.Model, metrics: list) -> None:
-  """Runs a batch with dropping, but without dropout, and records it.
-
-  It drops by the encoder's plan. Metrics with other names are left alone.
-  """
+  """Runs a batch with the encoder's plan, without dropout, and records it."""
   plan = model.encoder_network.drop_plan
   outputs = model(labels, training=False, plan=plan)
   losses = mlm_losses.masked_lm_losses(labels, outputs)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dropped passes that keep the meaning of full ones.
+"""Dropped passes that keep the meaning of full ones: ScTD.
 
-ScTD (Zhong et al., ACL 2023, https://arxiv.org/abs/2305.15273, section 3):
-every now and then a batch gets a second, full pass, and the states of [CLS] in
-the dropped pass are drawn to those of the full one. Shapes: B batch, D hidden
-size.
+Zhong et al. (ACL 2023, https://arxiv.org/abs/2305.15273, section 3): now and
+then a batch gets a second, full pass, and the states of [CLS] in the dropped
+pass are drawn to those of the full one.
 """
 
 import dataclasses
@@ -24,14 +23,13 @@ METRICS = ("full_lm_example_loss", *_LAYERS)
 class SemanticConsistencyConfig(base_config.Config):
   """Steps whose batch gets a full pass beside the dropped one.
 
-  Their loss is the sum of four terms, each times its weight: the losses of both
+  Their loss sums four terms by weight, here as published: the losses of both
   passes, and how far apart their states are before and after the last layer.
-  The defaults are the published weights.
 
   Attributes:
     interval: every so many steps is such a step; 0 means none, 10 is published.
-    detach: the full pass' states are a target alone: no gradient of the
-      divergences reaches the weights through them.
+    detach: the full pass' states are a target, which gets no gradient of the
+      divergences.
   """
 
   interval: int = 0
@@ -74,9 +72,8 @@ def divergence(
 ) -> tf.Tensor:
   """Returns how far dropped states [B, D] are from full ones, [B], in nats.
 
-  It is KL(full || dropped) of their softmax over D: the full pass is the target
-  that the dropped one is to cover, as a teacher is in distillation and in the
-  authors' code. `detach` stops the gradients of `full`.
+  KL(full || dropped) of softmaxes over D: the full pass is the target to cover,
+  as a teacher in distillation and in the authors' code.
 
   >>> even, odd = tf.math.log([[0.5, 0.5]]), tf.math.log([[0.25, 0.75]])
   >>> divergence(even, odd).numpy().round(4)  # 1/4 log 1/2 + 3/4 log 3/2
@@ -96,12 +93,11 @@ def terms(
   detach: bool,
   numbers: dict[str, tf.Tensor] | None = None,
 ) -> dict[str, tf.Tensor]:
-  """Returns what a full pass adds to the loss, before weights.
+  """Returns what a full pass adds to the loss, before weights, as scalars.
 
-  They are scalars by name: the losses of the full pass (computed from *its*
-  outputs, unlike in the authors' code) with `full_` before their names, and the
-  divergences at position 0, means over the records that have tokens. `numbers`
-  are what to divide the sums by, else `counts` of this batch.
+  By name: its losses (of *its* outputs, unlike in the authors' code) after
+  `full_`, and the divergences at position 0, means over records with tokens.
+  `numbers`, else the batch's `counts`, are what the sums are divided by.
   """
   numbers = numbers or counts(labels)
   losses = mlm_losses.masked_lm_losses(labels, full)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masked-language-model pretraining with token dropping.
+"""Masked-LM pretraining with token dropping.
 
-Model Garden's `MaskedLMTask` with one more thing in the training step: the
-losses that it computes anyway teach the importance scorer which tokens are hard
-(Hou et al., ACL 2022, section 3.2).
+Model Garden's `MaskedLMTask`, whose losses also teach the importance scorer
+which tokens are hard (Hou et al., ACL 2022, section 3.2).
 """
 
 import functools
@@ -39,10 +38,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     self.skippers = {}  # `RecordSkipper`s by dotted path of their data config
 
   def create_optimizer(self, optimizer_config, runtime_config=None):
-    """Builds the optimizer; it clips the gradients of the global batch.
-
-    No class method, as Model Garden's is: the schedule may lead the rate.
-    """
+    """Builds the optimizer; its rate may follow the schedule of this task."""
     return optimizers.create_optimizer(
       optimizer_config, runtime_config, self._wrap_rate
     )
@@ -140,8 +136,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def validation_step(self, inputs, model, metrics) -> dict:
     """Evaluates whole sequences and, where asked for, dropped ones.
 
-    It returns nothing: the trainer would average a loss over batches, whatever
-    they hold. The metrics have it.
+    The metrics have the loss: the trainer would average it over batches.
     """
     if self.task_config.dropped_validation:
       masked_lm_metrics.update_dropped(inputs, model, metrics)
@@ -152,11 +147,10 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     """Runs forward and backward passes, then moves weights and importance.
 
     `inputs` is one replica's batch. Where a step has a second, full pass, loss,
-    metrics and importance are still those of the first, which drops. It returns
-    scalars: `loss`, the mean of the global batch, or without `scale_loss` that
-    of this replica's batch; `objective`, what the step minimises, another one
-    where it has two passes; `gradient_norm`, of this replica's share of the
-    gradients, before they are clipped.
+    metrics and importance are still of the first, which drops. Returns scalars:
+    `loss`, the mean of the global batch, without `scale_loss` of this
+    replica's; `objective`, what the step minimises; `gradient_norm`, of this
+    replica's share of the gradients, before they are clipped.
     """
     slices = self.task_config.gradient_accumulation_steps
     counts = self._counts(inputs)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scores of GLUE (Wang et al., 2019, arXiv 1804.07461), by name.
 
-Computed from all predictions at once: none of F1, Matthews' and the other
-correlations is a mean over batches.
+Of all predictions at once, since most are no means over batches.
 """
 
 import math
@@ -18,8 +17,7 @@ def compute(
 ) -> dict[str, float]:
   """Returns the score of each name of `SCORES`; 1 is best.
 
-  Labels, [N], are ids of classes, and outputs [N, C] logits; or both are
-  numbers, [N] and [N, 1].
+  Labels are ids, and outputs logits [N, C]; or both numbers, [N] and [N, 1].
 
   >>> logits = np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0]])
   >>> compute(["accuracy", "f1"], np.array([0, 1, 0]), logits)

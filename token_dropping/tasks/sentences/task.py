@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tuning on sentences or pairs of them: classes, or a number.
-
-Model Garden's `SentencePredictionTask`, scored as GLUE scores.
-"""
+"""Fine-tuning on sentences or pairs of them, scored as GLUE scores."""
 
 import dataclasses
 import functools
@@ -29,14 +26,10 @@ FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
 
 @dataclasses.dataclass
 class SentenceDataConfig(dataloader.SentencePredictionDataConfig):
-  """Model Garden's fields, and names of the texts for whoever serves the model.
+  """Model Garden's fields; validation has a file for each part to be scored."""
 
-  `input_path` of validation has a TFRecord file for each part that is scored on
-  its own, such as MNLI's matched and mismatched.
-  """
-
-  input_path: str | tuple[str, ...] = ""
-  text_fields: tuple[str, ...] | None = None
+  input_path: str | tuple[str, ...] = ""  # such as MNLI's two parts
+  text_fields: tuple[str, ...] | None = None  # their names, for a server
 
 
 @dataclasses.dataclass
@@ -96,10 +89,7 @@ class SentenceTask(
     return tf_utils.safe_mean(tf.add_n([losses, *(aux_losses or [])]))
 
   def build_metrics(self, training: bool | None = None) -> list:
-    """Returns the accuracy, in training; in validation, the mean loss.
-
-    Validation is scored at its end.
-    """
+    """Returns accuracy in training; loss in validation, scored at its end."""
     if not training:
       return [tf_keras.metrics.Mean(name=VALIDATION_LOSS)]
     if self.task_config.model.num_classes == 1:

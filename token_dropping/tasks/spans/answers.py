@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and end logits -> answers in the words of the text -> EM and F1.
 
-Tokens know their characters (`validation.spans.json`), so an answer is cut out
-of the context as it stands there. Model Garden's `squad_lib` instead joins the
-pieces, searches them in the text, and falls back on whole words where folding
-changed it. Which spans compete, and what they score, is as there. EM and F1
-come from Model Garden's scripts.
+Spans compete and score as in Model Garden's `squad_lib`. But tokens know their
+characters (`validation.spans.json`), so an answer is cut out of the context,
+while `squad_lib` joins the pieces, searches them in the text, and falls back on
+whole words where folding changed it.
 """
 
 import collections
@@ -58,15 +57,11 @@ class SpanExamples:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-  """Predicted answers, by the id of the question.
-
-  Where "no answer" is possible, null scores are its score less that of the best
-  answer.
-  """
+  """Predicted answers, by the id of the question."""
 
   texts: dict[str, str]  # "" means none
   spans: dict[str, str]  # the best answer, whatever "no answer" scores
-  null_scores: dict[str, float]
+  null_scores: dict[str, float]  # of "no answer", if possible, less the best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +82,9 @@ def choose_answers(
 ) -> Answers:
   """Returns the best answer to each question.
 
-  The score of a span is the logit of its start plus that of its end, which
-  `logits` have by `unique_id` of a record, [S] each. A window offers spans of
-  its `n_best` best starts and ends that begin and end in the context, do not
-  end before they begin, have at most `max_answer_length` tokens, and begin
+  A span scores the sum of the logits of its start and end, [S] each by
+  `unique_id` of a record. A window offers spans of its `n_best` starts and
+  ends, at most `max_answer_length` tokens long, inside the context, that begin
   where this window shows most context (Devlin et al., 2019). "No answer" wins
   by more than `null_threshold` (SQuAD 2.0).
   """
@@ -117,8 +111,7 @@ def choose_answers(
 def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
   """Returns exact match and F1, in per cent, by Model Garden's scripts.
 
-  With SQuAD 2.0 `best_exact_match` and `best_f1` are at the threshold that is
-  best on these very questions.
+  `best_` scores of SQuAD 2.0 have the threshold best on these very questions.
   """
   if not examples.impossible:
     scores = squad_evaluate_v1_1.evaluate(examples.articles, answers.texts)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tuning on SQuAD: where in a text does the answer stand?
-
-Model Garden's `QuestionAnsweringTask`, on our own records, for evaluation too.
-"""
+"""Fine-tuning on SQuAD: Model Garden's task, on our own records."""
 
 import dataclasses
 import functools
