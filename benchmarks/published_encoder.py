@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published token dropping, built from the layers that Model Garden ships.
 
-Written from the description in Hou et al., "Token Dropping for Efficient BERT
-Pretraining", ACL 2022 (https://arxiv.org/abs/2203.13240), section 3, to be
-measured against; not for training. Shapes: B batch, S sequence length, K kept
-positions, P predictions, D hidden size, V vocabulary.
+Hou et al., ACL 2022 (https://arxiv.org/abs/2203.13240), section 3, to be
+measured against; not for training. Shapes: B sequences, S positions, K kept.
 """
 
 import tensorflow as tf
@@ -13,19 +11,12 @@ from official.nlp.modeling import networks
 
 
 class PublishedEncoder(networks.BertEncoderV2):
-  """`BertEncoderV2` that drops tokens in every call.
+  """`BertEncoderV2` that drops tokens in every call, and keeps K.
 
   Layers `0 .. L/2-2` see all tokens; in layer `L/2-1` kept tokens are queries
   over all keys; layers `L/2 .. L-2` see kept tokens; the last one sees all
-  again, in their order, which a sort of the positions gives.
-
-  Args:
-    keep: K.
-    init_value: initial importance.
-    beta: weight of the old importance.
-    **kwargs: of `BertEncoderV2`; `vocab_size` and `num_layers` at least.
-
-  Example:
+  again, in their order, which a sort of the positions gives. `init_value` and
+  `beta` are the initial importance and the weight of the old one.
 
   >>> encoder = PublishedEncoder(
   ...   keep=3, vocab_size=20, num_layers=4, hidden_size=8,
@@ -85,7 +76,6 @@ class PublishedEncoder(networks.BertEncoderV2):
     }
 
   def _embed(self, inputs: dict) -> tf.Tensor:
-    """Returns the embeddings [B, S, D]."""
     embeddings = self._get_embeddings(
       inputs["input_word_ids"], inputs["input_type_ids"], None, None, None
     )

@@ -34,17 +34,11 @@ class Case:
 
   Attributes:
     width: D; heads and feed-forward follow from it as in BERT.
-    num_layers: L.
-    vocab_size: V.
-    seq_length: S.
     keep_ratio: K / S, in (0, 1].
-    batch_size: B.
     xla: whether TensorFlow's steps are compiled.
     dtype: `float32`, or `bfloat16` for mixed precision.
     dropout: of states and of attention, in [0, 1).
     norm_first: whether states are normalized before each block, not after it.
-
-  Example:
 
   >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
   >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
@@ -77,7 +71,6 @@ class Case:
 
   @property
   def heads(self) -> int:
-    """Number of attention heads."""
     return max(1, self.width // HEAD_WIDTH)
 
   @property

@@ -52,9 +52,7 @@ def main(folder: str) -> None:
 def measure_times(job: step_jobs.Job) -> dict:
   """Times all contenders in turns, with the weights of dense BERT.
 
-  Returns:
-    Seconds by contender: `first`, of the first call, which compiles, and
-    `seconds`, a list of those of the rounds.
+  Returns seconds: `first`, of the call that compiles, `seconds` of the rounds.
   """
   strategy = _make_strategy(job)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
@@ -68,8 +66,7 @@ def measure_times(job: step_jobs.Job) -> dict:
 def interleaved(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
   """Times steps in turns, A B A B, so that a slow minute slows all alike.
 
-  Returns:
-    Seconds of every round after `WARM_UP_ROUNDS`, by name.
+  The rounds after `WARM_UP_ROUNDS` count.
   """
   seconds = {name: [] for name in steps}
   for index in range(WARM_UP_ROUNDS + rounds):
@@ -89,10 +86,9 @@ def _time(step: Step) -> float:
 def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
   """Measures the memory of one contender; XLA writes to `dump`, if at all.
 
-  Returns:
-    `peak`, bytes of the process beyond what it has before the model is built:
-    weights, optimizer, compiled program and step; `step`, those of a step
-    alone; `gpu`, the peak of a GPU. What cannot be read is `None`.
+  Returns bytes: `peak`, beyond what the process has before the model is built:
+  weights, optimizer, compiled program and step; `step`, those of a step alone;
+  `gpu`, the peak of a GPU. What cannot be read is `None`.
   """
   (contender,) = job.contenders
   strategy = _make_strategy(job)

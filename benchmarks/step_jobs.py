@@ -37,15 +37,9 @@ class DoesNotFitError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What a process measures.
+  """What a process measures: times, or the memory of a contender `alone`.
 
-  Attributes:
-    kind: `times` of all contenders in turns, or the memory of one that is
-      `alone`.
-    case: the network and its input.
-    contenders: their names; one if it is alone.
-    rounds: how often each is timed.
-    tpu: name of the TPU, `local`, or nothing.
+  `rounds` is how often each is timed; `tpu` the name of the TPU, or `local`.
   """
 
   kind: str
@@ -56,7 +50,6 @@ class Job:
 
   @classmethod
   def read(cls, path: str) -> "Job":
-    """Reads what `run` wrote."""
     content = json.loads(pathlib.Path(path).read_text("utf-8"))
     case = step_case.Case(**content["case"])
     names = tuple(content["contenders"])
@@ -78,9 +71,7 @@ def alone(case: step_case.Case, contender: str, tpu: str = "") -> Job:
 def run(job: Job) -> dict:
   """Runs a job in a new process and returns what `step_child` measured.
 
-  Raises:
-    DoesNotFitError: too little memory.
-    UserError: the process failed otherwise.
+  Raises `DoesNotFitError` where there is too little memory.
   """
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
@@ -112,12 +103,7 @@ def _environment(job: Job, folder: str) -> dict[str, str]:
 
 
 def check_end(code: int, log: str) -> None:
-  """Raises unless a process ended well, by its exit code and what it printed.
-
-  Raises:
-    DoesNotFitError: too little memory.
-    UserError: anything else, with the error that `log` ends with.
-  """
+  """Raises unless a process ended well, by exit code and what it printed."""
   out_of_memory = any(words in log.lower() for words in _OUT_OF_MEMORY)
   if code == _KILLED or (code and out_of_memory):
     raise DoesNotFitError

@@ -25,9 +25,9 @@ _AXES = {"keep_ratio": "share of kept tokens", "seq_length": "sequence length"}
 def draw(results: step_results.Results, folder: str) -> list[str]:
   """Draws step time over dense BERT's against kept tokens and sequence length.
 
-  One picture for each numeric type, with and without XLA, and axis; in it a
-  panel for what was measured at two places or more. Lines are measured, dashed
-  ones the cost model's. Writes `.png` and `.svg`; returns the names of the PNG.
+  A picture for each numeric type, XLA or not, and axis; in it a panel for what
+  was measured at two places or more. Lines are measured, dashed ones the cost
+  model's. Writes `.png` and `.svg`; returns the names of the PNG.
   """
   groups = collections.defaultdict(list)
   for case in results.cases():

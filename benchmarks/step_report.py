@@ -39,10 +39,7 @@ class Target:
   """A bound on what ours takes over what another contender takes.
 
   Attributes:
-    name: what is measured.
-    width: D of the network.
     bound: the largest ratio that meets it.
-    over: the other contender.
     memory: `step` or `peak` of the memory; nothing is the step's time.
     at_least: the ratio is the other's time over ours, and `bound` the least.
   """
@@ -55,7 +52,6 @@ class Target:
   at_least: bool = False
 
   def applies_to(self, case: step_case.Case) -> bool:
-    """Whether the target is for a case."""
     batch = case.batch_size
     return case == step_case.Case(
       self.width, 12, 30522, 512, 0.5, batch, True, "float32", 0.1

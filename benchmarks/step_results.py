@@ -19,13 +19,9 @@ MIN_ROUNDS = 4  # fewer have no quartiles worth the name
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-  """Times of one contender.
+  """Median seconds of one contender, and interquartile range over median.
 
-  Attributes:
-    median: seconds.
-    spread: interquartile range over median; `None` of fewer than `MIN_ROUNDS`.
-
-  Example:
+  The spread of fewer than `MIN_ROUNDS` is `None`.
 
   >>> Summary.of([1.0, 2.0, 3.0, 4.0, 5.0])
   Summary(median=3.0, spread=0.6666666666666666)
@@ -36,7 +32,6 @@ class Summary:
 
   @classmethod
   def of(cls, seconds: list[float]) -> "Summary":
-    """Summarizes at least one time."""
     median = statistics.median(seconds)
     if len(seconds) < MIN_ROUNDS:
       return cls(median, None)
@@ -46,8 +41,6 @@ class Summary:
 
 def noise(summaries: list[Summary], bound: float) -> str:
   """Says why times cannot be compared, or nothing if they can.
-
-  Example:
 
   >>> noise([Summary(1.0, 0.02), Summary(2.0, 0.3)], bound=0.1)
   'too noisy to tell (spread 0.300, bound 0.1)'

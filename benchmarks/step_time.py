@@ -4,13 +4,12 @@
     python -m benchmarks.step_time --output_dir=runs/step_time
     python -m benchmarks.step_time --output_dir=runs/step_time --report_only
 
-Times Model Garden's BERT, the published token dropping built from the layers
-that Model Garden ships, this project and, where it is installed, Hugging Face's
-BERT in PyTorch: in one process, in turns, with the same weights and data, for
-every combination of the flags. Then measures the memory of each in a process of
-its own. Every measurement is written to `step_time.json` at once and not
-repeated: an interrupted run goes on. `step_time.md` and the plots are made from
-that file.
+Times Model Garden's BERT, the published token dropping built from its layers,
+this project and, where it is installed, Hugging Face's BERT in PyTorch: in one
+process, in turns, with the same weights and data, for every combination of the
+flags. Then measures the memory of each in a process of its own. Every
+measurement is written to `step_time.json` at once and not repeated: an
+interrupted run goes on. Report and plots are made from that file.
 
 Runs on the first GPU if TensorFlow sees one, on a TPU with `--tpu`, which has
 not been tried; there PyTorch is left out. BERT-base at S = 512 takes about ten
@@ -211,7 +210,6 @@ def _list_jobs(
   contenders: tuple[str, ...],
   values: flags.FlagValues,
 ) -> list[step_jobs.Job]:
-  """Returns what to measure: for each case times, then memory."""
   jobs = []
   for case in cases:
     jobs.append(
@@ -242,7 +240,6 @@ def _measure(
 def _write_report(
   results: step_results.Results, folder: str, max_spread: float
 ) -> str:
-  """Writes report and plots; returns a summary."""
   errors.require(
     bool(results.cases()),
     f"--output_dir must hold {step_results.FILE} for a report",

@@ -29,8 +29,6 @@ from token_dropping.training import trainer as trainer_lib
 class Step:
   """A model in training; every contender but `torch` has one.
 
-  Example:
-
   >>> case = step_case.Case(16, 4, 200, 16, 0.5, 2, False, "float32", 0.0)
   >>> step = Step(case, "dense", tf.distribute.get_strategy())
   >>> step() > 4  # the loss of a guess: about log(200)
@@ -80,9 +78,8 @@ class Step:
 class BaselineTask(model_garden.MaskedLMTask):
   """Model Garden's task, with the two things that ours does for any encoder.
 
-  Gradients of the embeddings become dense before they are clipped, as in our
-  task: as lists of rows they would cost the baselines more. An encoder with an
-  importance table updates it.
+  Gradients of the embeddings become dense before they are clipped: as lists of
+  rows they would cost the baselines more. A table of importance is updated.
   """
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:

@@ -21,8 +21,6 @@ _IGNORED = -100
 class Step:
   """A model in training; what a case says of XLA means nothing here.
 
-  Example:
-
   >>> case = step_case.Case(16, 4, 200, 16, 0.5, 2, False, "float32", 0.0)
   >>> Step(case)() > 4  # the loss of a guess: about log(200)
   True

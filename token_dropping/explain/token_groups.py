@@ -55,10 +55,7 @@ def _thirds(sequence: sequences_lib.TextSequence) -> np.ndarray:
 
 
 def by_frequency(tokens: pd.DataFrame) -> pd.DataFrame:
-  """Groups tokens by how often their id occurs: `count` and mean `share`.
-
-  The classes double: once, 2 to 3 times, 4 to 7 times and so on.
-  """
+  """Groups tokens by occurrences of their id: once, 2 to 3, 4 to 7 times..."""
   occurrences = tokens.groupby("id").id.transform("size")
   groups = _kept_shares(tokens, occurrences.map(int.bit_length))
   return groups.rename(

@@ -14,15 +14,7 @@ FORMAT_VERSION = 1
 
 
 def read_card(folder: str) -> dict:
-  """Reads the card of prepared data and checks that its files are there.
-
-  Returns:
-    The content of `finetune.json`, explained in docs/finetuning.md.
-
-  Raises:
-    UserError: no such folder, no card, not one of `FORMAT_VERSION`, or a file
-      is missing or has another size.
-  """
+  """Reads `finetune.json` (docs/finetuning.md); checks that its files fit."""
   card = _load(folder)
   errors.require(
     card,
