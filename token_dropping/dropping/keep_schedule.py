@@ -57,9 +57,9 @@ class Phase:
 def phases(
   config: KeepScheduleConfig, plan: drop_plan.DropPlan
 ) -> tuple[Phase, ...]:
-  """Returns the parts of training, by first step, or a `UserError`.
+  """Returns the parts of training from the encoder's plan on, or a `UserError`.
 
-  It begins with the encoder's plan; neighbours differ.
+  They are ordered by first step; neighbours differ.
 
   >>> plan = drop_plan.DropPlan(12, (drop_plan.Stage(5),), restore_layer=11)
   >>> config = KeepScheduleConfig(

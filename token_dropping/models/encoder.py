@@ -2,8 +2,7 @@
 """BERT whose easy tokens skip the middle layers while it is pretrained.
 
 Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
-(https://arxiv.org/abs/2203.13240), section 3. Shapes as in `stack`; P
-predictions.
+(https://arxiv.org/abs/2203.13240), section 3. Shapes as in `stack`.
 """
 
 import tensorflow as tf
@@ -24,10 +23,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
 
   Inputs, outputs, weights and checkpoint object names are those of
   `BertEncoderV2`: checkpoints restore both ways with every weight matched. The
-  importance table is training state, not a weight of the network; the
-  pretrainer saves it. Of `kwargs`, `DroppingConfig` has the fields such as
-  `token_keep_ratio`, `BertEncoderV2` the others, such as `hidden_size`. A value
-  outside its range is a `UserError`.
+  importance table is training state, which the pretrainer saves. `kwargs` are
+  the fields of `DroppingConfig`, such as `token_keep_ratio`, and the arguments
+  of `BertEncoderV2`; a value outside its range is a `UserError`.
 
   A *pretraining* call has `training=True` and `masked_lm_positions` among its
   inputs, as `BertPretrainerV2` hands them on. It drops tokens between
@@ -37,9 +35,8 @@ class TokenDropEncoder(networks.BertEncoderV2):
   `sequence_output` holds the state that entered the last layer.
 
   All other calls (evaluation, fine-tuning, export) compute the whole sequence,
-  as BERT does, unless `drop_in_training` (then every call with `training=True`
-  drops, for fine-tuning), `drop_at_inference` or a call's `plan` makes them
-  drop.
+  unless `drop_in_training` (of every call with `training=True`, to fine-tune),
+  `drop_at_inference` or a call's `plan` makes them drop.
 
   >>> encoder = TokenDropEncoder(
   ...   vocab_size=200, num_layers=4, hidden_size=8, num_attention_heads=2,
@@ -113,11 +110,10 @@ class TokenDropEncoder(networks.BertEncoderV2):
   ) -> dict:
     """Encodes token ids; `plan` says what to drop instead of the encoder's own.
 
-    Inputs are the dictionary of `BertEncoderV2`: `input_word_ids`,
-    `input_mask`, `input_type_ids`, each int [B, S]; optionally
-    `masked_lm_positions`, int [B, P], and `document_ids`, int [B, S]: different
-    documents do not see one another. A `ValueError` if they are no dictionary,
-    or the plan does not fit.
+    Inputs are the dictionary of `BertEncoderV2` (else a `ValueError`):
+    `input_word_ids`, `input_mask`, `input_type_ids`, each int [B, S];
+    optionally `masked_lm_positions`, int [B, P predictions], and
+    `document_ids`, int [B, S]: different documents do not see one another.
 
     So are the outputs: `sequence_output` [B, S, D], `pooled_output` [B, D] and
     `encoder_outputs`, L times [B, S, D] (states of dropped tokens wait

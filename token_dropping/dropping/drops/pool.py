@@ -158,7 +158,6 @@ class PoolRun(layer_run.LayerRun):
 
 
 def _means(tokens: tokens_lib.Tokens, groups: Neighbours) -> tokens_lib.Tokens:
-  """Returns the mean of each group as a token."""
   states, mask = groups.mean(tokens.states, tokens.mask)
   documents = tokens.documents
   if documents is not None:

@@ -103,7 +103,6 @@ class ImportanceTable:
     )
 
   def check_kind(self, kind: str, path: str) -> None:
-    """Refuses a table of another kind than `importance.type` asks for."""
     errors.require(
       self.kind == kind,
       f"importance.table_file must be of importance.type, {kind}",
@@ -111,7 +110,6 @@ class ImportanceTable:
     )
 
   def check_vocabulary(self, words: vocabulary.Vocabulary, path: str) -> None:
-    """Refuses a table of another vocabulary."""
     errors.require(
       self.vocab_crc32 == fingerprint(words),
       "importance.table_file must be made with the vocabulary of the records",

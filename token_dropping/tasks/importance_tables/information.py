@@ -74,7 +74,6 @@ class DocumentInformation:
     return self._counts
 
   def add(self, ids: np.ndarray) -> None:
-    """Counts a document."""
     present, counts = np.unique(ids, return_counts=True)
     self._sums[present] += counts * np.log(counts / len(ids))
     self._counts[present] += counts

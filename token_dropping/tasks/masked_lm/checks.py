@@ -137,7 +137,6 @@ def _fields_of(path: str) -> Iterator[None]:
 
 
 def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
-  """Checks that batches can be cut into equal slices."""
   name, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
   _check_least(task, "task", name, 1)
   batch_size = task.train_data.global_batch_size
@@ -193,7 +192,6 @@ def _check_rates(data: pretrain_data.PretrainDataConfig, path: str) -> None:
 
 
 def _check_dynamic(data: pretrain_data.PretrainDataConfig, path: str) -> None:
-  """Checks what dynamic masking needs of Model Garden's fields."""
   for name, wanted in (
     ("use_v2_feature_names", True),
     ("use_position_id", False),

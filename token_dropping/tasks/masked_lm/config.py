@@ -17,16 +17,15 @@ class TokenDropMaskedLMConfig(masked_lm.MaskedLMConfig):
   Attributes:
     scale_loss: divide by the weights of the *global* batch, so that the number
       of replicas changes nothing. `False` is Model Garden's sum over replicas.
-    gradient_accumulation_steps: into how many slices each replica's batch is
-      cut. One after the other they make one optimizer step, so that a large
-      batch fits a small device.
+    gradient_accumulation_steps: slices of each replica's batch, which one after
+      the other make one optimizer step: a large batch on a small device.
     seed: of initial weights and dropout. Another one, another run.
-    deterministic: use TensorFlow's deterministic operations alone, slower on
-      accelerators: the same command gives the same bits on the same machine.
+    deterministic: the same command gives the same bits on the same machine, by
+      TensorFlow's deterministic operations, slower on accelerators.
     on_bad_numbers: `stop` ends the run at a loss or a gradient that is NaN or
       Inf; `skip` leaves it out, at most `max_skipped_steps` times in a run.
-    learning_rate_by_layer_tokens: advance the learning rate with the tokens
-      that the layers have computed instead of with the steps.
+    learning_rate_by_layer_tokens: advance the rate with the tokens that the
+      layers have computed, not with the steps.
     dropped_validation: also evaluate with dropping, on the same batches.
     dropping_pictures: show in TensorBoard, at every evaluation, what is dropped
       of the first validation records.

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers pretraining with token dropping.
+"""Registers pretraining with token dropping, ready but for the data.
 
 `bert/token_drop` and Model Garden's name, `token_drop_bert/pretraining`, are
-the same: BERT-base at length 512, half of the tokens kept, and the published
-optimizer (Hou et al., ACL 2022, section 4.1), ready but for the data. The
-baseline `bert/pretraining` is Model Garden's.
+BERT-base at length 512, half of the tokens kept, with the published optimizer
+(Hou et al., section 4.1). The baseline `bert/pretraining` is Model Garden's.
 """
 
 from official.core import config_definitions as cfg

@@ -44,7 +44,6 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     )
 
   def _wrap_rate(self, rate):
-    """Returns a learning rate as the task wants it."""
     task = self.task_config
     if not task.learning_rate_by_layer_tokens:
       return rate
@@ -211,7 +210,6 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     return loss, semantic_consistency.objective(config, loss, added)
 
   def _record(self, metrics, batch, passes, token_losses) -> None:
-    """Feeds a batch to the metrics of training."""
     outputs, *full = passes
     means = mlm_losses.mean_losses(batch, outputs, token_losses)
     means["kept_share"] = _kept_share(batch, outputs)
@@ -234,7 +232,6 @@ def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
 
 
 def _global_sum(values):
-  """Sums a structure of tensors over replicas."""
   replica = tf.distribute.get_replica_context()
   return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
 

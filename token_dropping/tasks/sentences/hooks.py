@@ -60,7 +60,6 @@ class SentenceHooks(finetune_hooks.FinetuneHooks):
     return hooks.ShownOutputs(train, loss | scores)
 
   def made_up_batch(self, batch_size: int) -> tuple[dict, dict]:
-    """Returns features, and labels of the first class."""
     kind = np.float32 if self.task.model.num_classes == 1 else np.int32
     labels = {self.task.train_data.label_field: np.zeros([batch_size], kind)}
     return self._made_up_features(batch_size), labels

@@ -79,7 +79,6 @@ class SentenceTask(
     return functools.reduce(tf.data.Dataset.concatenate, parts)
 
   def build_losses(self, labels, model_outputs, aux_losses=None) -> tf.Tensor:
-    """Returns the mean loss of a batch."""
     if self.task_config.model.num_classes > 1:
       return super().build_losses(labels, model_outputs, aux_losses)
     # Model Garden compares [B] labels with [B, 1] outputs: all with all.
@@ -110,7 +109,6 @@ class SentenceTask(
     }
 
   def aggregate_logs(self, state=None, step_outputs=None) -> dict:
-    """Collects outputs and labels of all batches."""
     state = state or {"outputs": [], "labels": [], "parts": []}
     for name, values in state.items():
       values += [output.numpy() for output in step_outputs[name]]

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and end logits -> answers in the words of the text -> EM and F1.
 
-Spans compete and score as in Model Garden's `squad_lib`. But tokens know their
-characters (`validation.spans.json`), so an answer is cut out of the context,
-while `squad_lib` joins the pieces, searches them in the text, and falls back on
-whole words where folding changed it.
+Spans compete and score as in Model Garden's `squad_lib`, which however searches
+the joined pieces in the text. Here tokens know their characters
+(`validation.spans.json`), so an answer is cut out of the context as it is.
 """
 
 import collections

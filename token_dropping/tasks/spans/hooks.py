@@ -40,7 +40,6 @@ class SpanHooks(finetune_hooks.FinetuneHooks):
     return hooks.ShownOutputs(train, scores)
 
   def made_up_batch(self, batch_size: int) -> tuple[dict, dict]:
-    """Returns features, and answers at position 0."""
     zeros = np.zeros([batch_size], np.int32)
     labels = {"start_positions": zeros, "end_positions": zeros}
     return self._made_up_features(batch_size), labels

@@ -65,7 +65,6 @@ class SpanTask(
     return finetune_data.SpanReader(params).load(input_context, step)
 
   def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
-    """Returns the scores of all answers, in per cent."""
     del global_step
     config = self.task_config
     logits = {
