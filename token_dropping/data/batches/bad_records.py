@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad records: refused before a run, skipped in it, or found after it failed.
 
-A batch does not say where its records come from. What a step reads is a
-function of the step, though, so the records can be looked at again.
+A batch does not say where its records come from, but what a step reads is a
+function of the step, so the records can be looked at again.
 """
 
 import math
@@ -37,14 +37,7 @@ def check_first_records(
 ) -> None:
   """Compares the first records of the first files with the config.
 
-  Args:
-    data: a `BertPretrainDataConfig`.
-    vocab_size: V.
-    path: dotted path of `data`, for messages.
-
-  Raises:
-    UserError: no input, unreadable records, records that do not fit, or no
-      vocabulary to mask them with; with the file, the rule and the value.
+  A `UserError` says file, rule and value; `path` is the dotted one of `data`.
   """
   if not _has_files(data):
     return
@@ -123,18 +116,11 @@ def _check_vocab_file(
 class RecordSkipper:
   """Reads padding instead of bad records, and names each of these once.
 
-  Nothing else moves: the other records stay where they are in their batches,
-  and what a step reads is still a function of config, files and step. Every
-  file is read once here, to know where one breaks off; what it holds until then
-  is used. A file that changes later is an error of the input.
-
-  Args:
-    rules: of a `PretrainDataConfig`.
-
-  Attributes:
-    contents: of the files, for `epochs.read_epochs`.
-    first: file and record of the first bad record that was read; `None` if
-      there was none yet.
+  The others stay where they are in their batches, and what a step reads is
+  still a function of config, files and step. Every file is read once here, to
+  know where one breaks off; what it holds until then is used. A file that
+  changes later is an error of the input. `first` is file and record of the
+  first bad record that was read; `None` if there was none yet.
   """
 
   def __init__(self, rules: record_rules.RecordRules):
@@ -147,8 +133,8 @@ class RecordSkipper:
   def guarded(self, parse: Callable, empty_record: bytes) -> Callable:
     """Makes a parser one that parses an empty record instead of a bad one.
 
-    It takes the number of a batch and its `epochs.ReadRecord`, and returns the
-    batch as a dictionary; then with `record_rules.SKIPPED` too.
+    It takes the number of a batch and its `epochs.ReadRecord`, and returns a
+    dictionary; then with `record_rules.SKIPPED` too.
     """
 
     def parse_checked(index, records, bad: tf.Tensor) -> dict:
@@ -211,15 +197,9 @@ def explain(
 ) -> None:
   """Looks for the record behind an error; returns if it is not of the input.
 
-  Args:
-    error: what TensorFlow raised.
-    inputs: the data configs that the run reads, by dotted path.
-    vocab_size: V.
-    steps: those of the loop in which the error came.
-    skippers: of the inputs that skip bad records, by dotted path.
-
-  Raises:
-    UserError: with file and record where they are found.
+  Else a `UserError` says file and record where they are found. The data configs
+  of `inputs` are by dotted path, and so are the `skippers` of those that skip;
+  `steps` are those of the loop in which the error came.
   """
   for path, data in inputs.items():
     if not _has_files(data):

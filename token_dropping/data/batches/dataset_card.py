@@ -25,23 +25,15 @@ def find_beside(data: cfg.DataConfig, name: str) -> str | None:
 
 
 def read_card(data: cfg.DataConfig) -> dict | None:
-  """Reads the `dataset.json` beside the records.
-
-  Returns:
-    Its content, or `None` for records from elsewhere.
-
-  Raises:
-    UserError: the file is not JSON; as the functions that read more of it.
-  """
+  """Reads the `dataset.json` beside the records; `None` if there is none."""
   path = find_beside(data, dataset_folder.CARD)
   return None if path is None else dataset_folder.read_card(path)
 
 
 def unigram_loss(data: cfg.DataConfig) -> float | None:
-  """Returns the loss of a guess without context on the validation targets.
+  """Returns the loss in nats of a guess without context on validation targets.
 
-  In nats; `None` without `dataset.json`, or if it does not say, as those of
-  format version 1 and of other tools need not.
+  `None` if `dataset.json` does not say, as in format version 1, or is missing.
   """
   part = (read_card(data) or {}).get("validation")
   loss = part.get("unigram_loss") if isinstance(part, dict) else None
@@ -63,15 +55,11 @@ def read_tokenizer_config(
 def check_files(data: cfg.DataConfig) -> None:
   """Compares the files that will be read with the `dataset.json` beside them.
 
-  Every file that `dataset.json` lists and a pattern of `input_path` would match
-  must be there with its size; a pattern or a path may name a part of a dataset.
-  Cheap: no record is read. Records without `dataset.json`, and those of
-  format version 1, which has no counts, are left alone. Where bad records are
-  skipped, a complaint is a warning.
-
-  Raises:
-    UserError: the first file that is missing, not listed or of another size,
-      or a `dataset.json` that disagrees with itself.
+  Every file that it lists and a pattern of `input_path` would match must be
+  there with its size; a pattern or a path may name a part of a dataset. No
+  record is read. Without `dataset.json`, or with one of format version 1, which
+  has no counts, there is no complaint. Where bad records are skipped, one is a
+  warning, otherwise a `UserError`.
   """
   try:
     for pattern in _patterns(data):

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses and hides the tokens to predict, in the input pipeline.
 
-The rule of `masking.Masker` (BERT, section 3.1, task 1) on whole batches of
-tensors, by token, by whole word or by n-grams of words.
-
+The rule of `masking.Masker` (BERT, section 3.1, task 1) on batches of tensors.
 Glossary: B batch, S sequence length, P predictions, k candidates.
 """
 
@@ -30,10 +28,6 @@ class DynamicMasker:
   fits is one split: its first n pieces are taken. By span, the order is that of
   spans of 1 to `max_span_words` words with random start and length, and a span
   that does not fit is cut after a word. Spans never cross a special token.
-
-  Args:
-    vocab: of the records.
-    data: a `PretrainDataConfig`, whose unit, shares, seed and P are used.
   """
 
   def __init__(self, vocab: vocabulary.Vocabulary, data: cfg.DataConfig):
@@ -58,19 +52,13 @@ class DynamicMasker:
     epoch: tf.Tensor | int = 0,
     type_ids: tf.Tensor | None = None,
   ) -> dict[str, tf.Tensor]:
-    """Masks a batch.
+    """Masks a batch, padded, [B, S]; `word_starts` are 1 where a word starts.
 
-    Args:
-      word_ids: [B, S] integers, with `[CLS]` and `[SEP]`, padded with `[PAD]`.
-      word_starts: [B, S] integers, 1 where a word starts.
-      rate: share of the tokens to predict, scalar in (0, 1).
-      epoch: integers, scalar or [B].
-      type_ids: [B, S] integers; `None` means zeros.
-
-    Returns:
-      `input_word_ids`, `input_mask`, `input_type_ids`: [B, S] int32;
-      `masked_lm_positions` (ascending), `masked_lm_ids`: [B, P] int32, and
-      `masked_lm_weights`: [B, P] float32, all 0 in slots that are not used.
+    `rate`, in (0, 1), is the share to predict; `epoch` is a scalar or [B]; no
+    `type_ids` means zeros. Returns `input_word_ids`, `input_mask` and
+    `input_type_ids`, [B, S] int32; `masked_lm_positions` (ascending) and
+    `masked_lm_ids`, [B, P] int32; and `masked_lm_weights`, [B, P] float32, all
+    0 in slots that are not used.
     """
     word_ids = tf.cast(word_ids, tf.int32)
     if type_ids is None:
@@ -132,9 +120,8 @@ class DynamicMasker:
   def _scores(self, keys: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     """Returns a random score for every unit, [B, S] int32.
 
-    A span of random length starts at every word. A word's score is the highest
-    of the spans that it is in: where spans overlap, the one drawn earlier takes
-    the word.
+    A span of random length starts at every word. A word has the highest score
+    of its spans: where some overlap, the one drawn earlier takes it.
     """
     best = record_random.random_bits(keys, _ORDER, numbers, bits=31)
     # The low bits choose the length, the others the order.
@@ -162,24 +149,19 @@ class DynamicMasker:
 def _random_order(scores, maskable, count: int) -> tf.Tensor:
   """Returns the [B, count] positions of the highest scores.
 
-  Equal scores, such as of the pieces of a word, stay in order. Positions that
-  are not maskable come last.
+  Equal scores, such as of a word's pieces, stay in order; unmaskable come last.
   """
   return tf.math.top_k(tf.where(maskable, scores, -1), count).indices
 
 
 def _word_starts(word_starts, maskable) -> tf.Tensor:
-  """Returns where words start, [B, S] bool.
-
-  A piece after a special token starts a word too: packing may have cut the word
-  before it.
-  """
+  """Returns where words, or what packing left of one, start: [B, S] bool."""
   before = tf.pad(maskable[:, :-1], [(0, 0), (1, 0)])
   return maskable & ((tf.cast(word_starts, tf.int32) > 0) | ~before)
 
 
 def _places_in_words(starts, maskable, order) -> tuple[tf.Tensor, tf.Tensor]:
-  """Returns each candidate's place in its word and its word's size, [B, k].
+  """Each candidate's place in its word, and the word's size, [B, k].
 
   The size of what is not maskable is beyond every count.
   """

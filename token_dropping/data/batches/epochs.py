@@ -28,13 +28,7 @@ FAULT = b""
 
 
 class ReadRecord(NamedTuple):
-  """A record and where it comes from, or a batch of them.
-
-  Attributes:
-    epoch: int64.
-    place: int64, of which `file_and_index` makes file and index.
-    record: string, the serialized record.
-  """
+  """A serialized record, or a batch; `file_and_index` explains the place."""
 
   epoch: tf.Tensor
   place: tf.Tensor
@@ -52,28 +46,18 @@ def read_epochs(
   first_step: int = 0,
   contents: list[record_files.FileContent] | None = None,
 ) -> tf.data.Dataset:
-  """Reads the files of a config, again and again in training.
+  """Reads the files of a config, again and again in training, as `ReadRecord`s.
 
   Training reads the files in a new random order each time and shuffles the
-  records of each epoch among themselves. Of several input pipelines each reads
-  its share of the files, or of the records where the files are too few.
-  `data.cache` keeps the serialized records in memory, and their order before
-  shuffling.
+  records of each epoch among themselves; it leaves out what steps before
+  `first_step` read. Validation is one epoch, number 0, from its beginning. Of
+  several input pipelines each reads its share of the files, or of the records
+  where the files are too few. `data.cache` keeps the serialized records in
+  memory, and their order before shuffling.
 
-  Args:
-    data: names the files.
-    input_context: which part of the records to read; `None` means all.
-    first_step: training leaves out what earlier steps read. Validation is one
-      epoch, number 0, from its beginning.
-    contents: of the files, to skip faults: a file that breaks off ends there
-      with `FAULT` as a record. `None` makes a fault an error.
-
-  Returns:
-    `ReadRecord`s of scalars.
-
-  Raises:
-    UserError: `first_step` is above 0, and the files hold no records or one is
-      not what the `dataset.json` beside it says.
+  A fault in a file is an error, but with `contents` the file ends there with
+  `FAULT` as a record. A run that goes on raises `UserError` if there are no
+  records, or a file is not what the `dataset.json` beside it says.
   """
   first_epoch, skipped = 0, 0
   numbers = tf.data.Dataset.range(1)

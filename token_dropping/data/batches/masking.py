@@ -15,13 +15,10 @@ RANDOM_SHARE = 0.1
 
 
 class Masked(NamedTuple):
-  """Sequences with hidden tokens.
+  """Sequences with hidden tokens, `word_ids` [n, S] int32, and what they were.
 
-  Attributes:
-    word_ids: [n, S] int32, after masking.
-    positions: [n, P] int64, ascending, 0 in unused slots.
-    ids: [n, P] int64, the tokens before masking, 0 in unused slots.
-    weights: [n, P] float32, 1 in used slots and 0 in unused ones.
+  Of each prediction [n, P] the position (int64, ascending), the token before
+  masking (int64) and the weight (float32, 1); unused slots have zeros.
   """
 
   word_ids: np.ndarray
@@ -45,9 +42,8 @@ class Masker:
   """Hides tokens at random.
 
   Of the tokens that are not special, `max(1, round(rate * tokens))`, at most P,
-  are chosen in every sequence. Of these 80 % become `[MASK]`, 10 % a random
-  token that is not special, and 10 % stay. A sequence of special tokens only
-  has no prediction.
+  are chosen in every sequence, if there are any. Of these 80 % become `[MASK]`,
+  10 % a random token that is not special, and 10 % stay.
   """
 
   def __init__(

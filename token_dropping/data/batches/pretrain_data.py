@@ -30,21 +30,18 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
     masking: one of `MASKING`.
     masking_rate: share of the tokens to predict, in (0, 1).
     final_masking_rate: the rate goes linearly from `masking_rate` to this over
-      `masking_rate_steps` training steps and stays there. `None` means that it
-      does not change.
+      `masking_rate_steps` training steps and stays there; `None`: no change.
     masking_rate_steps: 0 means `trainer.train_steps`.
     masking_unit: what is masked as a whole, one of `dynamic_masking.UNITS`.
-    max_span_words: longest span.
     mask_share: share of the chosen tokens that become `[MASK]`.
     random_share: share of the chosen tokens that become a random token.
     masking_seed: other masks for another seed.
-    vocab_file: path of the `vocab.txt` that the records were made with; unset,
-      the one beside prepared records.
+    vocab_file: the `vocab.txt` of the records; unset, the one beside them.
     on_bad_records: `stop` ends the run at a record that breaks a rule and at a
       file that breaks off; `skip` reads padding instead and counts it.
       Whatever `masking` is.
-    max_bad_records: how many of them a run, or an evaluation, may skip. One
-      that is read again in a later epoch counts again.
+    max_bad_records: how many a run, or an evaluation, may skip. One that is
+      read again in a later epoch counts again.
   """
 
   masking: str = "static"
@@ -77,13 +74,7 @@ def stored_name(name: str, data: cfg.DataConfig) -> str:
 
 
 def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
-  """Returns which features a record must hold, by their names in a batch.
-
-  A feature with a default value may be missing.
-
-  Args:
-    data: a `BertPretrainDataConfig`.
-  """
+  """Features of a record by their names in a batch; optional with a default."""
   sequences = ["input_word_ids", "input_mask", "input_type_ids"]
   predictions = ["masked_lm_positions", "masked_lm_ids", "masked_lm_weights"]
   if is_dynamic(data):
@@ -112,14 +103,13 @@ class PretrainDataLoader(data_loader.DataLoader):
   """Reads batches, masked before or here.
 
   What a training step reads is a function of the config and the step: a run
-  that was stopped and goes on reads no record twice and leaves none out.
-  Records of TensorFlow Datasets and `dummy` ones are Model Garden's, which
-  begins anew with them.
+  that was stopped and goes on reads no record twice and leaves none out. Only
+  TensorFlow Datasets and `dummy` records, which Model Garden reads, begin anew.
 
   Dynamic masks depend on seed, epoch and the record's content, so neither the
   order of the records nor the number of readers changes them. Validation is
-  always masked as in epoch 0. A linear change of the rate depends on the step
-  too, which is the batch's index over the replicas that the reader feeds.
+  masked as in epoch 0. A linear change of the rate depends on the step too,
+  which is the batch's index over the replicas that the reader feeds.
   """
 
   def __init__(self, params: PretrainDataConfig):
@@ -131,13 +121,9 @@ class PretrainDataLoader(data_loader.DataLoader):
     first_step: int = 0,
     skipper=None,
   ) -> tf.data.Dataset:
-    """Returns batches in Model Garden's format.
+    """Returns batches in Model Garden's format; training is from `first_step`.
 
-    Args:
-      input_context: which part of the records to read; `None` means all.
-      first_step: from which data and masking rate of training go on.
-      skipper: a `bad_records.RecordSkipper`, to read padding instead of bad
-        records. `None` makes them an error.
+    With a `bad_records.RecordSkipper` bad records are padding, else an error.
     """
     data = self._params
     if data.tfds_name or data.input_path == "dummy":

@@ -13,13 +13,9 @@ from token_dropping.data.pretraining import dataset_folder
 
 
 class FileContent(NamedTuple):
-  """What can be read of a file.
+  """How many records of a file come before its end or its first fault.
 
-  Attributes:
-    file: path.
-    records: how many come before its end or its first fault.
-    fault: what TensorFlow says of the record after these; `None` where the
-      file can be read to its end.
+  `fault` is what TensorFlow says of the next record, `None` at the file's end.
   """
 
   file: str
@@ -69,15 +65,10 @@ def read_files(files: list[str], data: cfg.DataConfig) -> list[FileContent]:
 
 
 def count_records(files: list[str], data: cfg.DataConfig) -> list[int]:
-  """Counts the records of each file.
+  """Counts the records of each file, or trusts a `dataset.json` beside it.
 
-  A file that the `dataset.json` beside it lists has as many as that says.
-  Others are read.
-
-  Raises:
-    UserError: a file has another size than its `dataset.json` says, or that
-      disagrees with itself.
-    OpError: a file that has to be read cannot be.
+  Raises `UserError` if a size differs from the listed one or `dataset.json`
+  disagrees with itself, `OpError` where a file that has to be read cannot be.
   """
   counts = _listed_counts(files)
   unlisted = [file for file in files if file not in counts]

@@ -2,10 +2,8 @@
 """Random numbers that belong to a record, whatever batch it is in.
 
 TensorFlow's stateless random functions take one seed for a whole tensor: a
-record's numbers would depend on its row in the batch. Here every record has a
-key, and number i of a record is a hash of key and i (SplitMix64: Steele, Lea
-and Flood, OOPSLA 2014).
-
+record's numbers would depend on its row. Here number i of a record is a hash of
+its key and i (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
 Glossary: B batch, S sequence length.
 """
 
@@ -16,11 +14,7 @@ GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads out the counters
 
 
 def record_keys(word_ids: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:
-  """Returns one key a record, from seed, epoch and content.
-
-  Takes `word_ids` [B, S] and `epoch`, a scalar or [B], all integers. The keys
-  are [B] uint64; equal records of an epoch have equal keys.
-  """
+  """Keys, [B] uint64, from seed, epoch (scalar or [B]) and content, [B, S]."""
   places = np.arange(1, word_ids.shape[1] + 1, dtype=np.uint64)
   with np.errstate(over="ignore"):
     factors = _mix(places * np.uint64(GOLDEN))
@@ -34,13 +28,10 @@ def record_keys(word_ids: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:
 def random_bits(
   keys: tf.Tensor, stream: int, counters: tf.Tensor, bits: int
 ) -> tf.Tensor:
-  """Returns uniform integers in [0, 2**bits), [B, n] int32.
+  """Returns uniform integers in [0, 2**bits), [B, n] int32, `bits` at most 31.
 
-  Args:
-    keys: [B] uint64, of `record_keys`.
-    stream: numbers of different streams are independent.
-    counters: [B, n] or [1, n] int32, at least 0: which numbers of the stream.
-    bits: at most 31.
+  `counters`, [B, n] or [1, n] from 0 on, say which numbers of the stream; those
+  of different streams are independent.
   """
   counters = tf.cast(counters, tf.uint64) + np.uint64((stream << 32) + 1)
   numbers = _mix(keys[:, None] + counters * np.uint64(GOLDEN))

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a record must be, each rule stated once.
 
-Which features a record holds, and how many values each, is what the input
-pipeline parses, `pretrain_data.record_features`. What the values must be is a
-table, `value_rules`. A batch is checked in the graph of the input pipeline; a
-single record eagerly, to say what is wrong with it.
-
-Glossary: B batch, n values of a feature, V vocabulary.
+`pretrain_data.record_features` says which features a record holds and how many
+values each, `value_rules` what these must be. A batch is checked in the graph
+of the input pipeline, a single record eagerly, to say what is wrong with it.
 """
 
 import re
@@ -28,11 +25,9 @@ SKIPPED = "skipped_records"
 class ValueRule(NamedTuple):
   """What the values of a feature must be.
 
-  Attributes:
-    feature: its name in a batch.
-    text: the rule, for people, with the end of its sentence.
-    is_broken: takes the values [B, n]; returns where they break the rule,
-      [B, n], or which records do, [B, 1] bool.
+  `text` is the rule for people, with the end of its sentence. `is_broken` takes
+  the values [B, n]; it returns where they break the rule, [B, n], or which
+  records do, [B, 1] bool.
   """
 
   feature: str
@@ -61,8 +56,8 @@ def range_rules(vocab_size: int, seq_length: int) -> list[ValueRule]:
 def value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
   """Returns the rules on the values in a config's batches.
 
-  Masks that are drawn in the input pipeline may leave a record without
-  prediction, and Model Garden's made-up records have none: no rule on weights.
+  Dynamic masks may leave a record without prediction, and Model Garden's
+  made-up records have none: no rule on weights.
   """
   rules = range_rules(vocab_size, data.seq_length)
   if pretrain_data.is_dynamic(data) or data.input_path == "dummy":
@@ -86,13 +81,7 @@ def broken_rule(error: tf.errors.OpError) -> str | None:
 
 
 class RecordRules:
-  """All rules of a data config.
-
-  Args:
-    data: a `BertPretrainDataConfig`.
-    vocab_size: V.
-    path: dotted path of `data`, for messages.
-  """
+  """All rules of a data config, whose dotted path is for messages."""
 
   def __init__(self, data: cfg.DataConfig, vocab_size: int, path: str):
     self.data = data
@@ -122,12 +111,7 @@ class RecordRules:
       return {name: tf.identity(values) for name, values in batch.items()}
 
   def check_record(self, serialized: bytes, where: str) -> None:
-    """Raises `UserError` for the first rule that a serialized record breaks.
-
-    Args:
-      serialized: the record.
-      where: its file and number, for the message.
-    """
+    """Raises `UserError` for the first rule that a serialized record breaks."""
     try:
       example = tf.train.Example.FromString(serialized)
     except message.DecodeError as error:

@@ -28,13 +28,11 @@ _BYTES_PER_WORKER = 64e6
 
 @dataclasses.dataclass(frozen=True)
 class TaskRunner:
-  """Runs tasks.
+  """Runs tasks, in a work folder that all workers must reach.
 
-  Attributes:
-    folder: the work folder, which all workers must reach.
-    num_workers: processes of the DirectRunner, 0 for one per core and 64 MB of
-      tasks. It starts no more than there are tasks, and none for a single one.
-    beam_args: options of Beam's own, such as `--runner=FlinkRunner`.
+  `num_workers` are processes of the DirectRunner, 0 for one per core and 64 MB
+  of tasks; it starts no more than there are tasks, and none for a single one.
+  `beam_args` are options of Beam's own, such as `--runner=FlinkRunner`.
   """
 
   folder: str
@@ -50,17 +48,10 @@ class TaskRunner:
   ) -> list[dict]:
     """Runs a function on each task, unless its result is there already.
 
-    Args:
-      label: what is done, in one word; names the results.
-      function: takes number and content of a task; can be pickled.
-      tasks: what it is called with; can be pickled.
-      total_bytes: sum of `bytes` in the results, for progress.
-
-    Returns:
-      The results, in the order of the tasks.
-
-    Raises:
-      UserError: the one that the first task raised that raised any.
+    `function`, of a task's number and content, and `tasks` can be pickled. The
+    word `label` names the results, which come in the order of the tasks; the
+    sum of their `bytes` is `total_bytes`, for progress. The first task that
+    raised a `UserError` has it raised here.
     """
     results = self._results(label, len(tasks))
     left = [(i, tasks[i]) for i, r in enumerate(results) if r is None]
@@ -133,10 +124,7 @@ def _worthwhile_workers(total_bytes: int) -> int:
 
 
 def _import_beam():
-  """Imports Beam without its report of each cloud whose libraries are missing.
-
-  They are no concern of those who do not use them.
-  """
+  """Imports Beam without its report of clouds whose libraries are missing."""
   disabled = logging.root.manager.disable
   logging.disable(logging.WARNING)
   try:
@@ -184,10 +172,7 @@ def _do(folder: str, label: str, function, task) -> None:
 
 @contextlib.contextmanager
 def _no_collection():
-  """Does not look for reference cycles, which takes a fifth of a task's time.
-
-  A task makes none to speak of, and its memory is bounded.
-  """
+  """Looks for no reference cycles: it takes a fifth of the time, finds few."""
   was_enabled = gc.isenabled()
   gc.disable()
   try:

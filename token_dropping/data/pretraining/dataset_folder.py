@@ -2,8 +2,7 @@
 """Is a dataset's folder what its `dataset.json` says?
 
 `dataset.json` is written last and lists every other file with its size, its
-CRC-32 and its number of records. Two forms of the same check: the quick one
-lists the folder and asks for sizes, the full one reads every file.
+CRC-32 and its number of records.
 """
 
 import concurrent.futures
@@ -44,12 +43,7 @@ def verify(folder: str, quick: bool = False) -> dict:
 
 
 def load_card(folder: str) -> dict:
-  """Reads `dataset.json` and checks that its own figures agree.
-
-  Raises:
-    UserError: no folder, no `dataset.json`, not one of `FORMAT_VERSION`, or
-      the records of its files do not add up to those of its splits.
-  """
+  """Reads the `dataset.json` of a folder and checks it as `check_card`."""
   errors.require(
     files.is_folder(folder),
     "a dataset must be a folder that exists",
@@ -67,9 +61,9 @@ def load_card(folder: str) -> dict:
 
 
 def find_card(folder: str) -> dict | None:
-  """Returns a `dataset.json` that may be there, after checking its figures.
+  """Returns a checked `dataset.json`; None if it is missing or has no counts.
 
-  `None`: there is none, or one of format version 1, which has no counts.
+  Those of format version 1 have no counts.
   """
   path = files.join(folder, CARD)
   if not files.exists(path):
@@ -87,12 +81,7 @@ def read_card(path: str) -> dict:
 
 
 def check_card(card: dict, path: str) -> None:
-  """Checks that a `dataset.json` lists its files and agrees with itself.
-
-  Raises:
-    UserError: not of `FORMAT_VERSION`, an entry is missing, or the records of
-      the files of a split are not as many as the split has.
-  """
+  """Checks that a `dataset.json` lists its files and agrees with itself."""
   version = card.get("format_version")
   errors.require(
     version == FORMAT_VERSION,
@@ -119,11 +108,9 @@ def check_card(card: dict, path: str) -> None:
 def check_names(
   folder: str, present: Iterable[str], listed: Iterable[str]
 ) -> None:
-  """Compares the names of files that there are with those in `dataset.json`.
+  """Refuses a listed file that is missing and records that are not listed.
 
-  Raises:
-    UserError: one is missing, or records are there that are not listed. Files
-      of other names than `train-` and `validation-` are nobody's business.
+  Files of other names than `train-` and `validation-` are nobody's business.
   """
   present, listed = set(present), set(listed)
   for name in sorted(listed - present):
@@ -226,9 +213,8 @@ def _check_content(folder: str, name: str, entry: dict) -> None:
 def _read_records(path: str, size: int) -> tuple[str, int, bool]:
   """Returns a file's CRC-32, its whole records, and whether nothing follows.
 
-  A record is framed as: length (uint64, little-endian), checksum of the length
-  (4 bytes), the bytes, checksum of the bytes (4 bytes). The checksums are left
-  alone: that of the whole file covers them.
+  A record: length (uint64, little-endian), 4 bytes of checksum, the bytes, 4 of
+  checksum. The checksums are left alone: that of the whole file covers them.
   """
   checksum, records, is_whole = 0, 0, True
   with files.open_binary(path) as file:

@@ -33,8 +33,7 @@ def collect(
 ) -> dict[str, dict]:
   """Sums the `results` of `make_shards` to `train` and `validation`, as above.
 
-  `read_counts` returns `shards.read_counts` of a piece. A part without a
-  sequence is a `UserError`.
+  A part without a sequence is a `UserError`.
   """
   sums = {name: _sum(results, name) for name in shards.PARTS}
   for name, part in sums.items():
@@ -67,11 +66,7 @@ def ordinary(vocab: vocabulary.Vocabulary, counts: np.ndarray) -> np.ndarray:
 
 
 def entropy(counts: np.ndarray) -> float:
-  """Entropy in nats of the distribution that counts [V] give.
-
-  This is the loss, on the same tokens, of a model that knows nothing but how
-  frequent each token is.
-  """
+  """Entropy in nats of counts [V], the loss if only frequencies are known."""
   counts = counts[counts > 0]
   if not len(counts):
     return 0.0
@@ -82,14 +77,10 @@ def entropy(counts: np.ndarray) -> float:
 def unigram_loss(train_counts: np.ndarray, target_counts: np.ndarray) -> float:
   """Mean cross-entropy in nats of targets under the training distribution.
 
-  `p(v) = (train_counts[v] + 1) / (sum + V)`: one is added to every id of the
-  vocabulary, so that none has probability 0. With the targets of the validation
-  set this is the masked-LM loss of the best guess that ignores the context: a
-  model has learned something only if its loss is below.
-
-  Args:
-    train_counts: [V], times that each id occurs in training, special tokens 0.
-    target_counts: [V], times that each id is to be predicted.
+  `p(v) = (train_counts[v] + 1) / (sum + V)`, so that no id has probability 0;
+  special tokens have the count 0. With the targets of the validation set this
+  is the masked-LM loss of the best guess that ignores the context: a model has
+  learned something only if its loss is below.
 
   >>> round(unigram_loss(np.array([2, 0]), np.array([1, 1])), 4)  # 3/4 and 1/4
   0.837

@@ -2,12 +2,10 @@
 """The folder that holds a dataset: is it ready, and how it is replaced.
 
 Rules, in this order: a finished dataset ends with `dataset.json`, which lists
-its files; files appear under their final names only when complete; nothing is
-deleted that an earlier run did not list. So that this also holds after a run
-was killed, the list is first written to `dataset.incomplete.json`.
-
-What a run makes on the way is in the work folder `.prepare`, which a later run
-with the same settings goes on with. It vanishes when the dataset is complete.
+its files; files have their final names only when complete; nothing is deleted
+that an earlier run did not list. For this to hold after a kill too, the list is
+first written to `dataset.incomplete.json`. What a run makes on the way is in
+the work folder `.prepare`, for a later one to go on, until all is complete.
 """
 
 import re
@@ -28,10 +26,7 @@ _OUR_NAMES = re.compile(
 
 
 def find_ready(directory: str, settings: dict) -> dict | None:
-  """Returns the content of `dataset.json` if there is nothing left to do.
-
-  That is, if a dataset of these settings is there with all its files.
-  """
+  """Returns `dataset.json` if all files of such a dataset are there already."""
   dataset = _read_list(directory, dataset_folder.CARD)
   if dataset is None or dataset.get("settings") != settings:
     return None
@@ -47,9 +42,7 @@ def find_ready(directory: str, settings: dict) -> dict | None:
 def check_replaceable(directory: str) -> None:
   """Makes the folder and checks that a dataset may be written there.
 
-  Raises:
-    UserError: not writable, its name is a glob, or it holds files that have
-      our names but that no run of ours has listed.
+  Files that have our names but that no run of ours has listed are refused.
   """
   errors.require(
     not _GLOB.search(directory),
@@ -78,10 +71,7 @@ def check_replaceable(directory: str) -> None:
 
 
 def open_work(directory: str, settings: dict) -> str:
-  """Returns the work folder: that of a run that was killed, or a new one.
-
-  A work folder of other settings is emptied.
-  """
+  """Returns the work folder, emptied unless a run of these settings made it."""
   work = files.join(directory, _WORK)
   path = files.join(work, _SETTINGS)
   version = dataset_folder.FORMAT_VERSION
@@ -101,9 +91,8 @@ def remove_work(directory: str) -> None:
 def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   """Replaces the dataset in a folder by one that is complete elsewhere.
 
-  `sources` says where each file is now, by its final name. If this is
-  interrupted, calling it again with the same arguments ends it. A file that is
-  neither at its source nor at its final place is a `UserError`.
+  `sources` says where each file is now, by its final name. If interrupted,
+  the same call completes it. A file at neither place is a `UserError`.
   """
   old = _listed(directory)
   marker = {

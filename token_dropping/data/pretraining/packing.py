@@ -6,8 +6,7 @@ Four ways: `full`, one stream without padding; `documents`, each alone;
 et al. ("Fewer Truncations Improve Language Modeling", arXiv 2404.10830); and
 `pairs` of spans with next-sentence labels (Devlin et al., appendix A).
 
-Glossary: N sequences, S sequence length. `special_ids` are ids by token, as
-`Vocabulary.special_ids`.
+Glossary: N sequences, S sequence length.
 """
 
 import dataclasses
@@ -29,14 +28,11 @@ class Packed:
   Attributes:
     word_ids: [N, S] int32, with `[CLS]` and `[SEP]`, padded with `[PAD]`.
     lengths: [N] int32, positions before the padding.
-    first_lengths: [N] int32, positions of type 0; the rest up to `lengths` is
-      of type 1.
-    next_sentence_labels: [N] int32, 1 where the second part is random; None if
-      the packing has no such label.
+    first_lengths: [N] int32, positions of type 0; then come those of type 1.
+    next_sentence_labels: [N] int32, 1 where the second part is random, or None.
     dropped_tokens: tokens of the documents that no sequence holds.
     truncated_tokens: tokens that a cut parted from what comes before them in
-      the document: they are in another sequence than the document's beginning
-      or, with pairs, in none.
+      the document: they are in another sequence or, with pairs, in none.
   """
 
   word_ids: np.ndarray
@@ -102,8 +98,8 @@ def pack_full(
 ) -> Packed:
   """Packs documents into `[CLS] tokens [SEP]` without padding.
 
-  The documents form one stream with a `[SEP]` between two, which is cut every
-  S - 2 positions; the rest that fills no sequence is dropped.
+  They form one stream with a `[SEP]` between two, which is cut every S - 2
+  positions; the rest that fills no sequence is dropped.
   """
   sep_id = special_ids[vocabulary.SEP]
   separator = np.array([sep_id], np.int32)
@@ -170,12 +166,7 @@ def _cut(
 def fill_bins(lengths: Sequence[int], room: int) -> list[list[int]]:
   """Distributes parts: the longest first, each where least room is left over.
 
-  Args:
-    lengths: of the parts, at most `room` each.
-    room: of a bin; there is one position between two parts.
-
-  Returns:
-    For each bin the indices of its parts.
+  There is one position between two parts. Returns their indices for each bin.
 
   >>> fill_bins([3, 9, 5, 1], 10)
   [[1], [2, 0], [3]]
@@ -244,11 +235,10 @@ def pack_pairs(
   """Packs documents into sentence pairs, padded with `[PAD]`.
 
   `[CLS] A [SEP] B [SEP]`: A is a run of whole sentences of a document. B is,
-  one time in two, the sentences that follow (label 0), otherwise a run of
-  sentences from another document (label 1). Most pairs fill the sequence; one
-  in ten aims at a random shorter length, as fine-tuning also sees short inputs.
-  Of a single document there are no pairs. `dropped_tokens` counts what
-  truncation cut off.
+  one time in two, the sentences that follow (label 0), otherwise a run from
+  another document (label 1). Most pairs fill the sequence; one in ten aims at a
+  random shorter length, as fine-tuning also sees short inputs. Of a single
+  document there are no pairs. `dropped_tokens` counts what truncation cut off.
   """
   room = seq_length - 3
   rows, labels, first_lengths, lengths, dropped = [], [], [], [], 0

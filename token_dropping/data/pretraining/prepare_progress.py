@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What data preparation shows while it runs: a bar, or lines in a pipe.
 
-The results in the work folder are counted, which works with every runner.
+It counts the results in the work folder, which works with every runner.
 """
 
 import sys
@@ -19,11 +19,7 @@ _MB = 1e6
 
 
 class Progress:
-  """Reports the tasks that are done while its block runs.
-
-  It reports to `stream`, by default the standard error output, how many of
-  `tasks` and of `total_bytes` are done.
-  """
+  """Reports how many tasks and bytes are done while its block runs."""
 
   def __init__(
     self,

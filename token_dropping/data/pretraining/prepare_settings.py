@@ -26,11 +26,7 @@ def _setting(default, text: str):
 
 @dataclasses.dataclass(frozen=True)
 class PrepareSettings:
-  """What to make; each field is a flag of the same name.
-
-  Raises:
-    UserError: a value breaks its rule.
-  """
+  """What to make; each field is a flag of the same name."""
 
   input: str = _setting(
     EMBEDDED,
@@ -118,7 +114,6 @@ class PrepareSettings:
 
   @property
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
-    """How text is normalized."""
     return tokenizer_config.TokenizerConfig(
       self.do_lower_case, self.strip_accents
     )

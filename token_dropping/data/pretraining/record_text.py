@@ -28,19 +28,11 @@ class RecordText:
     )
 
   def show(self, record: Mapping[str, np.ndarray], where: str) -> str:
-    """Returns a record as one line of text, without its padding.
+    """Returns a record, [size] arrays by name, as a line of text, not padded.
 
     A static record has the original tokens in the places of the masks, marked;
     a dynamic one, known by `word_starts` ([S], 1 at the first token of a word,
-    else 0), is the text itself.
-
-    Args:
-      record: features, [size] arrays by name.
-      where: file and number of the record, for messages.
-
-    Raises:
-      UserError: a feature is missing, an id is outside the vocabulary or a
-        position outside the sequence.
+    else 0), is the text itself. What fits neither is a `UserError`.
     """
     shown = self._tokens(record, "input_word_ids", where)
     if "word_starts" in record:

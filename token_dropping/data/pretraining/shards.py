@@ -45,14 +45,11 @@ def make_shards(
   index: int,
   piece: text_pieces.Piece,
 ) -> dict:
-  """Encodes, packs, masks and writes a piece, of number `index`.
+  """Encodes, packs, masks, writes a piece; numbers below `threshold` validate.
 
-  Documents whose number is below `threshold` validate.
-
-  Returns:
-    `bytes` and `documents`, for progress; for each part its counts and, unless
-    it has no record, `file` with `name`, `records`, `bytes` and `crc32`. The
-    number of times that each id occurs is in a file of its own, `read_counts`.
+  Returns `bytes` and `documents`, for progress, and for each part its counts
+  and, unless it has no record, `file` with `name`, `records`, `bytes` and
+  `crc32`. The times that each id occurs are in a file, for `read_counts`.
   """
   vocab, encoder = _vocabulary(
     files.read(vocab_file), vocab_file, settings.tokenizer_config
@@ -78,11 +75,10 @@ def make_shards(
 
 
 def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
-  """Returns what `make_shards` counted in a piece.
+  """Returns what `make_shards` counted in a piece, each [V].
 
   `train_ids` and `validation_ids` are the times that each id stands in a
-  sequence, `train_targets` and `validation_targets` the times that it is to be
-  predicted; each [V].
+  sequence, `train_targets` and `validation_targets` those that it is predicted.
   """
   with np.load(io.BytesIO(files.read(_counts_path(folder, index)))) as arrays:
     return dict(arrays)

@@ -2,10 +2,9 @@
 """First pass: input -> pieces of clean text, small enough for memory.
 
 A piece is a Zstandard file in the work folder: a sentence a line, an empty line
-after each document. Beside it are the hashes of its documents, which also say
-which documents validate: those whose hash, as a number in [0, 1), is below a
-threshold. The hash depends on the seed and the text alone, so two copies of a
-text are never on both sides.
+after each document. Beside it are hashes of the documents. Those validate whose
+hash, as a number in [0, 1), is below a threshold; it depends on the seed and
+the text alone, so two copies of a text are never on both sides.
 """
 
 import collections
@@ -58,11 +57,7 @@ def clean(
   index: int,
   ranges: Sequence[input_plan.Range],
 ) -> dict:
-  """Reads a part of the input, of number `index`, and writes its pieces.
-
-  Returns:
-    `counts` of `TextCare`, `pieces` and, for progress, `bytes` and `documents`.
-  """
+  """Writes the pieces of a part of the input; returns them and its counters."""
   care = text_lines.TextCare()
   stream = (
     document
@@ -97,10 +92,7 @@ def collect(
 
 
 def without_copies(pieces: Sequence[Piece]) -> list[Piece]:
-  """Returns the pieces with copies of earlier documents marked to be skipped.
-
-  All hashes are in memory at once, 8 bytes a document.
-  """
+  """Marks copies of earlier documents to be skipped; needs 8 bytes for each."""
   hashes = [piece.hashes() for piece in pieces]
   ends = np.cumsum([len(part) for part in hashes])
   copies = find_copies(np.concatenate(hashes))
@@ -142,9 +134,7 @@ def validation_threshold(
 
   Few documents are divided by their number, to the nearest document; many (at
   least 10,000) by chance, with `share` as the threshold. Copies count once.
-
-  `numbers` are the documents' `uniform` ones; each side needs `at_least` so
-  many different documents, else that is a `UserError`.
+  Each side needs `at_least` so many different ones, else that is a `UserError`.
 
   >>> validation_threshold(np.array([0.5, 0.75, 0.875, 0.625]), 0.5)
   0.75

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second pass: counts the words of the training documents, for the vocabulary.
 
-The counts of a piece are a file: a Beam combiner would hold those of all pieces
-in the memory of the DirectRunner, and could not prune them without the result
-depending on the order in which they come.
+The counts of a piece are a file: a Beam combiner would hold those of all in the
+DirectRunner's memory, and could not prune them independently of their order.
 """
 
 import collections
@@ -26,11 +25,7 @@ def count(
   index: int,
   piece: text_pieces.Piece,
 ) -> dict:
-  """Writes the counts of a piece, of number `index`, to the work folder.
-
-  Documents whose number is below `threshold` are not for training. Returns
-  `bytes` and `documents`, for progress.
-  """
+  """Writes a piece's counts: of documents with numbers from `threshold` on."""
   counter = wordpiece.WordCounter(settings.tokenizer_config)
   whole, numbers = piece.read()
   for document, number in zip(whole, numbers, strict=True):

@@ -21,9 +21,8 @@ def read_documents(
 ) -> Iterator[list[str]]:
   """Streams the documents of a part of the input that `care` accepts.
 
-  They consist of clean, non-empty sentences. A line of a text file is a
-  sentence; other texts are split into sentences. A file that is unreadable or
-  corrupt is a `UserError`.
+  They consist of clean, non-empty sentences: the lines of a text file, or what
+  other texts are split into.
   """
   sentences = _sentences(part, settings, care)
   for document in _group(sentences, settings.piece_bytes, care):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which part of the input is read by which task.
 
-The plan depends on names and sizes of the files and on `piece_bytes`, never on
-the number of workers: that is why the dataset does not depend on it either.
+The plan, and so the dataset, depends on names and sizes of the files and on
+`piece_bytes`, never on the number of workers.
 """
 
 import dataclasses
@@ -38,11 +38,10 @@ class Range:
 
 
 def resolve_inputs(patterns: str) -> dict[str, int]:
-  """Returns the sizes of the input files by path.
+  """Returns the sizes of the input files by path, each once.
 
-  They are in the order of the patterns, which are comma-separated paths or
-  globs, and sorted within one, each once. A pattern without a file is a
-  `UserError`.
+  They are in the order of the patterns, comma-separated paths or globs, and
+  sorted within one. A pattern without a file is a `UserError`.
   """
   sizes: dict[str, int] = {}
   for pattern in filter(None, (p.strip() for p in patterns.split(","))):
@@ -56,12 +55,7 @@ def resolve_inputs(patterns: str) -> dict[str, int]:
 def plan(
   sizes: dict[str, int], settings: prepare_settings.PrepareSettings
 ) -> list[tuple[Range, ...]]:
-  """Returns the ranges that each task reads, in the order of the input.
-
-  Args:
-    sizes: of the input files in bytes, by path. Small files share a task.
-    settings: `piece_bytes` and how documents are divided.
-  """
+  """Returns what each task reads, in order; small files share a task."""
   target = max(int(settings.piece_bytes * _RANGE_SHARE), 1)
   tasks: list[tuple[Range, ...]] = []
   shared: list[Range] = []

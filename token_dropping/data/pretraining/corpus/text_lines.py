@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of clean text from files of any size; what is changed is counted.
 
-A file is cut at byte positions that are chosen without looking into it. Each
-reader moves both of its ends forward to the next boundary by the same rule, so
-that every document is read exactly once.
+A file is cut at byte positions chosen without looking into it. Each reader
+moves both of its ends forward to the next boundary by the same rule, so that
+every document is read exactly once.
 """
 
 import bz2
@@ -54,11 +54,7 @@ _BOM = "\ufeff"
 
 @contextlib.contextmanager
 def open_stream(path: str) -> Iterator[BinaryIO]:
-  """Opens a file for reading, decompressed if its name says so.
-
-  Raises:
-    UserError: unreadable, or damaged where the block reads it.
-  """
+  """Opens a file, decompressed if its name says so; errors as of `readable`."""
   decompress = DECOMPRESS.get(os.path.splitext(path)[1])
   with readable(path), files.open_binary(path) as file:
     yield io.BufferedReader(decompress(file)) if decompress else file
@@ -68,9 +64,7 @@ def open_stream(path: str) -> Iterator[BinaryIO]:
 def readable(path: str, *damage: type[Exception]) -> Iterator[None]:
   """Raises a `UserError` where a file cannot be read to its end.
 
-  Args:
-    path: of the file.
-    *damage: what reading it raises besides what files and archives raise.
+  `damage` is what its reader raises besides what files and archives raise.
   """
   try:
     yield
@@ -85,11 +79,7 @@ def readable(path: str, *damage: type[Exception]) -> Iterator[None]:
 
 
 class TextCare:
-  """Cleans lines and documents.
-
-  Attributes:
-    counts: number of times that each thing happened, by name.
-  """
+  """Cleans lines and documents, and counts by name what happened."""
 
   def __init__(self):
     self.counts = collections.Counter(dict.fromkeys(COUNTERS, 0))
@@ -144,14 +134,7 @@ class TextCare:
 
 
 class Line(NamedTuple):
-  """A line, or a part of one.
-
-  Attributes:
-    start: byte position of the line.
-    raw: bytes with the line break.
-    is_first: whether the part begins the line.
-    is_last: whether the part ends it.
-  """
+  """A line that starts at byte `start`, or a part; `raw` has the line break."""
 
   start: int
   raw: bytes
@@ -160,11 +143,9 @@ class Line(NamedTuple):
 
 
 def read_lines(stream: BinaryIO, start: int = 0) -> Iterator[Line]:
-  """Yields the lines from the first one that begins at `start` or later.
+  """Yields the lines from the first one that begins at byte `start` or later.
 
-  Args:
-    stream: at its beginning if `start` is 0, else seekable.
-    start: byte position.
+  `stream` is at its beginning if `start` is 0, else seekable.
   """
   if start:
     stream.seek(start - 1)
@@ -196,17 +177,10 @@ def read_between(
 def read_paragraphs(
   stream: BinaryIO, care: TextCare, start: int, end: int | None
 ) -> Iterator[str | None]:
-  """Yields the lines of documents that end at blank lines.
+  """Yields the clean, non-empty lines of documents, and None after each.
 
-  Args:
-    stream: text.
-    care: cleans it.
-    start: 0 or a byte position: reading begins after the first blank line from
-      there on.
-    end: where reading ends, by the same rule; None is the end of the file.
-
-  Yields:
-    Clean lines that are not empty; None after the last one of a document.
+  Documents end at blank lines. Reading begins at byte 0, or after the first
+  blank line from `start` on, and ends by the same rule, or with the file.
   """
   lines = read_lines(stream, start)
   if start and _skip_document(lines, end):

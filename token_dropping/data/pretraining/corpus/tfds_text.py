@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts of a TensorFlow Datasets data set, `name[/config][:split]`.
 
-The split is `train` by default. A name, split or field that is not there is a
-`UserError`. TensorFlow Datasets is imported late: it takes seconds, and only
-this input needs it.
+The split is `train` by default; what is not there is a `UserError`. The import
+of TensorFlow Datasets is late: it takes seconds, and only this input needs it.
 """
 
 from collections.abc import Iterator

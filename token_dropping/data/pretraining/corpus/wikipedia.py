@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wikipedia XML dumps -> articles of prose; text -> sentences.
 
-Dump reader and markup filter are gensim's, an optional dependency whose
-package also holds a small English dump as test data: the corpus of the quick
-start. The filter removes templates, links and tags; what stays besides prose
-are headings, list marks, table cells, captions, quote marks for italics and the
-holes where a template stood. Simple rules remove those, which lose some prose
-rather than keep much rubbish.
+Dump reader and markup filter are gensim's, an optional dependency whose test
+data hold a small English dump: the corpus of the quick start. What the filter
+leaves besides prose (headings, list marks, table cells, captions, quote marks
+for italics, the holes of templates) is removed by simple rules, which lose some
+prose rather than keep much rubbish.
 """
 
 import importlib.resources
@@ -58,11 +57,7 @@ _DAMAGE = (ElementTree.ParseError, AttributeError, ValueError)
 
 
 def embedded_dump() -> str:
-  """Returns the path of the dump in gensim's test data.
-
-  Raises:
-    UserError: gensim is not installed, or came without its test data.
-  """
+  """Returns the path of the dump in gensim's test data."""
   _import_gensim()
   # What gensim.test.utils.datapath returns; importing that module logs a lot.
   package = importlib.resources.files("gensim")
@@ -84,9 +79,6 @@ def read_articles(
   An article is a page of namespace 0 that is no redirect; without prose its
   list is empty. Of every `stripes` pages the one of number `stripe` is taken:
   cleaning an article takes ten times as long as finding it.
-
-  Raises:
-    UserError: gensim is missing, or the file is unreadable, corrupt or no dump.
   """
   wikicorpus = _import_gensim()
   for index, text in enumerate(_pages(path, wikicorpus)):
@@ -117,9 +109,8 @@ def _pages(path: str, wikicorpus) -> Iterator[str]:
 def clean_text(text: str) -> list[str]:
   """Returns the paragraphs of filtered wiki text, without what is not prose.
 
-  A line stays if it has at least five words and ends like a sentence, and if
-  it is not in a section such as "References" or below one. Paragraphs have
-  single spaces.
+  A line stays if it has at least five words, ends like a sentence and is not
+  below a heading such as "References". Paragraphs have single spaces.
 
   >>> clean_text("==Life==\\n* '''Ada''' ( ; born 1815) was a mathematician .")
   ['Ada (born 1815) was a mathematician.']
