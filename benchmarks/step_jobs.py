@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a measurement in a process of its own.
 
-A process sets the numeric type once and for all, and only a fresh one says what
-a step alone takes of memory. It may also die of too little memory, which must
-not end the benchmark.
+A process sets the numeric type once and for all, only a fresh one says what a
+step alone takes of memory, and it may die of too little memory.
 """
 
 import dataclasses
@@ -69,10 +68,7 @@ def alone(case: step_case.Case, contender: str, tpu: str = "") -> Job:
 
 
 def run(job: Job) -> dict:
-  """Runs a job in a new process and returns what `step_child` measured.
-
-  Raises `DoesNotFitError` where there is too little memory.
-  """
+  """Runs a job in a new process; raises `DoesNotFitError` if memory ends."""
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     content = json.dumps(dataclasses.asdict(job))

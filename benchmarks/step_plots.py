@@ -26,8 +26,8 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   """Draws step time over dense BERT's against kept tokens and sequence length.
 
   A picture for each numeric type, XLA or not, and axis; in it a panel for what
-  was measured at two places or more. Lines are measured, dashed ones the cost
-  model's. Writes `.png` and `.svg`; returns the names of the PNG.
+  was measured at two places or more. Dashed lines are the cost model's. Writes
+  `.png` and `.svg`; returns the names of the PNG.
   """
   groups = collections.defaultdict(list)
   for case in results.cases():
@@ -49,7 +49,6 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
 
 
 def _panels(field: str, cases: list) -> dict[str, list]:
-  """Returns the cases of each panel that has at least two places."""
   panels = collections.defaultdict(list)
   for case in sorted(cases, key=lambda case: getattr(case, field)):
     panels[_title(field, case)].append(case)

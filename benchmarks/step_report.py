@@ -38,10 +38,8 @@ _MEMORY_NOTES = (
 class Target:
   """A bound on what ours takes over what another contender takes.
 
-  Attributes:
-    bound: the largest ratio that meets it.
-    memory: `step` or `peak` of the memory; nothing is the step's time.
-    at_least: the ratio is the other's time over ours, and `bound` the least.
+  `memory` is `step` or `peak`; without it time is meant. With `at_least` the
+  ratio is the other's time over ours, and `bound` the least.
   """
 
   name: str
@@ -60,7 +58,6 @@ class Target:
   def measure(
     self, results: step_results.Results, case: step_case.Case
   ) -> float | None:
-    """Returns the ratio, `None` where it was not measured."""
     ours, other = (
       self._measured(results, case, name)
       for name in (step_case.OURS, self.over)
@@ -216,7 +213,6 @@ def _case_cells(case: step_case.Case) -> list[str]:
 
 
 def _sized(alone: dict, dense: dict, quantity: str) -> list[str]:
-  """Returns the cells of a size and its ratio to the dense one's."""
   ratio = ""
   if dense.get(quantity):
     ratio = f"{alone[quantity] / dense[quantity]:.3f}"

@@ -104,17 +104,14 @@ class Results:
     part.replace(self._path)
 
   def cases(self) -> list[step_case.Case]:
-    """Returns the cases that were timed, or do not fit, without repetition."""
     times = (r for r in self._records.values() if r["kind"] == step_jobs.TIMES)
     return list(dict.fromkeys(step_case.Case(**r["case"]) for r in times))
 
   def times(self, case: step_case.Case) -> dict[str, Summary]:
-    """Returns the times of a case by contender; empty if it does not fit."""
     seconds = self._of_most("seconds", case)
     return {name: Summary.of(rounds) for name, rounds in seconds.items()}
 
   def first_calls(self, case: step_case.Case) -> dict[str, float]:
-    """Returns the seconds of first calls, which compile, by contender."""
     return self._of_most("first", case)
 
   def _of_most(self, name: str, case: step_case.Case) -> dict:
@@ -129,17 +126,14 @@ class Results:
     return max(timings, key=len, default={})
 
   def alone(self, case: step_case.Case, contender: str) -> dict | None:
-    """Returns the memory of a contender, if it was measured."""
     job = step_jobs.alone(case, contender)
     return self._records.get(_key(dataclasses.asdict(job)), {}).get("result")
 
   def facts(self, name: str) -> list[str]:
-    """Returns all values of `commit`, `date` or `command`, each once."""
     return sorted({record[name] for record in self._records.values()})
 
 
 def _key(record: dict) -> str:
-  """Returns what was measured as text, by a record or a job's fields."""
   case = dataclasses.asdict(step_case.Case(**record["case"]))
   values = ",".join(f"{name}={value}" for name, value in case.items())
   return f"{record['kind']} {'+'.join(record['contenders'])} {values}"

@@ -8,8 +8,7 @@ Times Model Garden's BERT, the published token dropping built from its layers,
 this project and, where it is installed, Hugging Face's BERT in PyTorch: in one
 process, in turns, with the same weights and data, for every combination of the
 flags. Then measures the memory of each in a process of its own. Every
-measurement is written to `step_time.json` at once and not repeated: an
-interrupted run goes on. Report and plots are made from that file.
+measurement goes to `step_time.json` at once: an interrupted run goes on.
 
 Runs on the first GPU if TensorFlow sees one, on a TPU with `--tpu`, which has
 not been tried; there PyTorch is left out. BERT-base at S = 512 takes about ten
@@ -195,7 +194,6 @@ def _read_numbers(values: flags.FlagValues, name: str) -> list:
 def _words(
   values: flags.FlagValues, name: str, allowed: tuple[str, ...]
 ) -> list[str]:
-  """Returns the words of a flag, in the order of `allowed`."""
   received = values[name].value
   errors.require(
     received and set(received) <= set(allowed),
@@ -223,7 +221,6 @@ def _list_jobs(
 def _measure(
   results: step_results.Results, jobs: list[step_jobs.Job], command: str
 ) -> None:
-  """Runs the jobs that are not done yet, telling how far it is."""
   for number, job in enumerate(jobs, 1):
     if results.has(job):
       continue

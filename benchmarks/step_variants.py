@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contenders on TensorFlow: training steps behind one interface.
 
-All get the same initial weights, the same batch and importance scores, the
-optimizer of our pretraining experiment (AdamW and its clipping), Model Garden's
-metrics and the same random numbers for dropout. What they do not share is what
-is compared: the encoder and, for ours, the task.
+All get the same weights, batch, importance scores and random numbers for
+dropout, our AdamW with its clipping, and Model Garden's metrics. What they do
+not share is compared: the encoder and, for ours, the task.
 """
 
 import numpy as np
@@ -83,7 +82,6 @@ class BaselineTask(model_garden.MaskedLMTask):
   """
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
-    """Makes one step; returns its loss as Model Garden's task does."""
     with tf.GradientTape() as tape:
       outputs = model(inputs, training=True)
       loss = self.build_losses(inputs, outputs, metrics, model.losses)
@@ -144,7 +142,6 @@ _BUILDERS = {
 
 
 def _pretrainer(encoder, params) -> models.BertPretrainerV2:
-  """Returns an encoder with the masked-LM head of the experiment."""
   config = params.task.model
   return models.BertPretrainerV2(
     encoder,

@@ -2,9 +2,9 @@
 """Hugging Face's `BertForMaskedLM` in PyTorch: what else a user would run.
 
 Its own masked-LM step: logits of every position, labels of -100 where nothing
-was masked, PyTorch's AdamW, gradients clipped to norm 1 as in the others. On
-the CPU, with as many threads as there are cores. The loss is that of the other
-contenders, since both are means over the predictions.
+was masked, PyTorch's AdamW, gradients clipped to norm 1 as in the others; on
+the CPU, with all cores. The loss is that of the others, a mean over
+predictions.
 """
 
 import os
@@ -39,7 +39,6 @@ class Step:
     )
 
   def __call__(self) -> float:
-    """Makes one optimizer step; returns its loss."""
     with self._autocast:
       loss = self.model(**self._inputs).loss
     loss.backward()
@@ -49,10 +48,7 @@ class Step:
     return loss.item()
 
   def load(self, tensors: dict[str, np.ndarray]) -> None:
-    """Sets the weights to what `tensors` of a `step_variants.Step` returned.
-
-    The pooler's are left out: a `BertForMaskedLM` has none.
-    """
+    """Sets the weights of a `step_variants.Step`, but for the pooler's."""
     state = {
       name: torch.from_numpy(np.array(value))
       for name, value in tensors.items()
@@ -79,7 +75,6 @@ def _config(case: step_case.Case) -> transformers.BertConfig:
 
 
 def _inputs(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-  """Returns a batch in the form that `BertForMaskedLM` takes."""
   labels = np.full_like(batch["input_word_ids"], _IGNORED)
   np.put_along_axis(
     labels, batch["masked_lm_positions"], batch["masked_lm_ids"], axis=1

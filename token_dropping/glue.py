@@ -80,11 +80,10 @@ class Settings:
 
 
 def run(settings: Settings, tried: sweep.Grid | None = None) -> str:
-  """Prepares, trains and predicts; writes table and submissions.
+  """Prepares, trains and predicts; returns the table, also in `glue.md`.
 
-  Without `tried`, the grid of `--sweep`, each task is one run. The table, in
-  Markdown, is also in `glue.md`, and in `glue.json`. Raises `UserError` if run
-  or data cannot be used, or the folder holds results of other settings.
+  Without `tried`, the grid of `--sweep`, each task is one run. Raises
+  `UserError` if the folder holds results of other settings.
   """
   # All experiments first: what is wrong shows before hours of training.
   tasks = [_Task(name, settings, tried) for name in settings.task_names]
@@ -139,7 +138,6 @@ class _Task:
     return best | {"submissions": written}
 
   def _train(self, strategy: tf.distribute.Strategy) -> dict:
-    """Returns scores, step and folder of the run to use."""
     if self._tried is None:
       launch.launch(self.params, "train_and_eval", self._folder, strategy)
       best = best_checkpoint.read_scores(self.params, self._folder)

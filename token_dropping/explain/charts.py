@@ -108,8 +108,8 @@ def _finish_bars(axes, labels: list[str], axis: str) -> None:
 def history(quantiles: pd.DataFrame, tokens: pd.DataFrame) -> markupsafe.Markup:
   """Returns the learnt scores over training.
 
-  `quantiles`, of `table_history`, has at least one row. Lines with their names
-  are drawn for `tokens`, a column a step, the last row first.
+  `quantiles` are those of `table_history`, not empty; `tokens` have a column a
+  step, and become lines with names, the last row first.
   """
   picture = figure.Figure((_WIDTH, 3.6))
   axes = picture.subplots()
@@ -156,8 +156,8 @@ def summary_pixels(
 ) -> np.ndarray:
   """Returns a picture for TensorBoard, the same for the same figures.
 
-  It is [height, width, 3] uint8: the kept shares, and a histogram of the scores
-  [V] by id, NaN where there is none; `None` leaves the histogram out.
+  [height, width, 3] uint8. Scores [V] are by id, NaN where there is none;
+  `None` leaves out their histogram.
   """
   picture = figure.Figure((11.0, 3.2), dpi=90)
   canvas = backend_agg.FigureCanvasAgg(picture)

@@ -31,11 +31,11 @@ class Dropping:
   """What happened to the tokens of one sequence of length n.
 
   Attributes:
-    scores: [n] float, importance, by which the first dropping layer chose; that
-      of always-kept ids is 1e4. NaN where nothing was chosen.
+    scores: [n] float, importance, by which the first dropping layer chose; 1e4
+      of always-kept ids, NaN where nothing was chosen.
     computed: [n] float, share of the middle layers that computed the token: 1
-      is kept, 0 is dropped. Between them it left at a later stage, or layers
-      chose differently, or it was pooled with others.
+      is kept, 0 dropped. Between them it left at a later stage, or layers chose
+      differently, or it was pooled with others.
   """
 
   scores: np.ndarray
@@ -110,8 +110,8 @@ def look(
 ) -> list[Dropping]:
   """Makes pretraining calls without masks and reads what they kept.
 
-  Sequences are not padded, so that the run's share of each is kept; for a plan
-  with a count instead of shares, those that are shorter keep all.
+  Without padding the run's share of each sequence is kept; for a plan with a
+  count instead of shares, those that are shorter keep all.
   """
   droppings = {}
   for rows, inputs in _batches(sequences):
@@ -164,8 +164,7 @@ def masked_losses(
   """Masks every token once; returns its loss, [n] in nats, NaN if special.
 
   In each of seven rounds another random seventh of the tokens, the same for the
-  same text, is `[MASK]`. The network computes whole sequences, as it is
-  evaluated and shipped.
+  same text, is `[MASK]`. The network computes whole sequences, as evaluated.
   """
   rng = np.random.default_rng(_SEED)
   orders = [rng.permutation(np.flatnonzero(~s.special)) for s in sequences]

@@ -24,7 +24,6 @@ class Findings:
     plan: what is dropped in the checkpoint's step.
     losses: [n] float each, masked-LM loss in nats, NaN at special tokens.
     scores: by id and step; see `table_history`.
-    quantiles: of the scores by step.
   """
 
   run: trained_run.TrainedRun
@@ -47,7 +46,6 @@ class Findings:
     )
 
   def headline(self) -> dict[str, str]:
-    """Returns what was looked at: names and values, for people."""
     sequences = self.source.sequences
     count, number = sequences_lib.count_tokens(sequences), len(sequences)
     kept = np.concatenate(self.computed).mean()

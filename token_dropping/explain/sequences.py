@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text as sequences of tokens, and as the pieces of words that a reader sees.
-
-Glossary: n tokens of a sequence, without padding.
-"""
+"""Text as sequences of n tokens, and as the pieces of words to be shown."""
 
 import dataclasses
 import itertools
@@ -26,11 +23,10 @@ Word = list[tuple[str, str]]
 
 @dataclasses.dataclass(frozen=True)
 class TextSequence:
-  """One sequence of a text.
+  """One sequence of a text, without padding.
 
   Attributes:
     ids: [n] int32, special tokens among them.
-    type_ids: [n] int32.
     pieces: n str, what to show of each token.
     spaced: n bool, whether white space is before the piece.
     special: [n] bool, `[CLS]` and the like, `[UNK]` among them.
@@ -46,7 +42,6 @@ class TextSequence:
     return len(self.ids)
 
   def words(self) -> list[list[int]]:
-    """Returns the places of the tokens of each word."""
     words = []
     for place, spaced in enumerate(self.spaced):
       if spaced or not words:
@@ -65,10 +60,9 @@ class TextSequence:
 def from_text(
   text: str, tokenizer: tokenizer_lib.Tokenizer, seq_length: int
 ) -> list[TextSequence]:
-  """Cuts a text into sequences of at most `seq_length` tokens.
+  """Cuts a text into sequences `[CLS] ... [SEP]`, as training packs them.
 
-  Each is `[CLS] ... [SEP]`, as training packs them; the pieces are those of the
-  text as it was written.
+  The pieces are those of the text as it was written.
   """
   (located,) = located_tokens.locate([text], tokenizer)
   pieces, spaced = _written_pieces(text, located, tokenizer.vocab)

@@ -25,10 +25,7 @@ _COPIES = 4
 
 @dataclasses.dataclass(frozen=True)
 class SourceText:
-  """What is explained, with at least one token that is not special.
-
-  `name` says where the text comes from, `cut` whether there was more.
-  """
+  """What is explained: at least one ordinary token; `cut`: there was more."""
 
   name: str
   sequences: list[sequences_lib.TextSequence]
@@ -105,9 +102,9 @@ def read_records(
   vocab: vocabulary.Vocabulary,
   count: int,
 ) -> list[sequences_lib.TextSequence]:
-  """Returns the first different sequences, with what was masked put back.
+  """Returns the first `count` different sequences, with masks undone.
 
-  At most `count`. Records with ids or positions that cannot be are passed over.
+  Records with ids or positions that cannot be are passed over.
   """
   batch = _first_batch(data, count * _COPIES)
   length = batch["input_word_ids"].shape[1]

@@ -2,7 +2,7 @@
 """Importance by id over training, from what the run has written anyway.
 
 The distribution comes from TensorBoard's histograms, single tokens from the
-checkpoints that were not removed. Of both only so many are used.
+checkpoints that were not removed.
 """
 
 import os
@@ -47,10 +47,7 @@ def scores_by_step(
 
 
 def quantiles_by_step(model_dir: str, scores: pd.DataFrame) -> pd.DataFrame:
-  """Returns which scores the shares `SHARES` are below: a row a step.
-
-  They are those of `scores_by_step` and of the run's histograms.
-  """
+  """Returns the quantiles `SHARES` of scores and histograms: a row a step."""
   points = _histogram_quantiles(os.path.join(model_dir, "train"))
   for step in scores:
     points[step] = scores[step].quantile(list(SHARES)).to_numpy()
@@ -80,9 +77,7 @@ def _histogram_quantiles(folder: str) -> dict[int, np.ndarray]:
 
 
 def bucket_quantiles(buckets: np.ndarray) -> np.ndarray:
-  """Returns the quantiles of a histogram, linear inside a bucket.
-
-  The rows of `buckets` are left edge, right edge and count.
+  """Returns the quantiles of (left edge, right edge, count), linear inside.
 
   >>> bucket_quantiles(np.array([[0.0, 1.0, 50], [1.0, 2.0, 50]])).tolist()
   [0.1, 0.5, 1.0, 1.5, 1.9]

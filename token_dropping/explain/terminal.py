@@ -27,11 +27,7 @@ _BAR = 24
 def paragraphs(
   findings: findings_lib.Findings, coloured: bool = False
 ) -> Iterator[str]:
-  """Yields findings as paragraphs.
-
-  Kept words are bold and dropped ones faint; without colours dropped ones
-  stand between tildes.
-  """
+  """Yields findings; without colours dropped words stand between tildes."""
   yield "\n".join(_row(*row) for row in findings.headline().items())
   mark = functools.partial(_mark, coloured=coloured)
   kept, dropped = (mark(s, s) for s in (sequences_lib.KEPT, "dropped"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of rare and frequent tokens and of the parts of sentences.
 
-And how well kept and dropped tokens are predicted. Groups are tables with a row
-for each group, in the order in which they are shown.
+And how well kept and dropped tokens are predicted. A group is a row of a table,
+in the order in which they are shown.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ def tabulate(
   computed: Sequence[np.ndarray],
   losses: Sequence[np.ndarray] | None = None,
 ) -> pd.DataFrame:
-  """Returns a row for every token that is not special.
+  """Returns a row for every ordinary token: `id`, `part`, `share`, `loss`.
 
-  `computed` are shares of the middle layers, `losses` nats, [n] each. Columns:
-  `id`, `part` (third of the sentence: 0, 1 or 2), `share` and `loss`.
+  `part` is the third of the sentence, `share` that of the middle layers which
+  computed the token; losses are in nats.
   """
   ordinary = np.concatenate([~sequence.special for sequence in sequences])
   return pd.DataFrame(
@@ -40,10 +40,7 @@ def tabulate(
 
 
 def _thirds(sequence: sequences_lib.TextSequence) -> np.ndarray:
-  """Which third of its sentence an ordinary token is in: 0, 1 or 2.
-
-  A sentence ends with `.`, `!` or `?`, and where its sequence does.
-  """
+  """A sentence ends with `.`, `!` or `?`, and where its sequence does."""
   pieces = np.array(sequence.pieces, object)[~sequence.special]
   thirds, length = [], 0
   for index, piece in enumerate(pieces):
@@ -75,8 +72,7 @@ def _kept_shares(tokens: pd.DataFrame, key) -> pd.DataFrame:
 def by_fate(tokens: pd.DataFrame) -> pd.DataFrame:
   """Returns mean losses of kept and of dropped tokens, where there are any.
 
-  `margin` is half of the 95 % interval of the mean, NaN for one loss;
-  `too_few` is whether the mean says little.
+  `margin` is half of the mean's 95 % interval, NaN for one loss.
   """
   kept = [tokens.share == 1, tokens.share > 0]
   fates = np.select(kept, FATES[:2], FATES[2])

@@ -42,8 +42,8 @@ def of(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 class DroppingPictures:
   """An Orbit action that writes a text with its dropped tokens, and figures.
 
-  The text is that of the first validation records. The same step of the same
-  run writes the same bytes.
+  The text is that of the first validation records; a step always writes the
+  same bytes.
   """
 
   def __init__(

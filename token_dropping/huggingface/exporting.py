@@ -25,11 +25,10 @@ _ARCHITECTURES = {
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
-  """Writes the folder of a checkpoint: `latest`, `best` or a step.
+  """Writes the folder of a checkpoint, `latest`, `best` or a step; says what.
 
-  Returns what was written, in one line. Raises `UserError` for a network that
-  Hugging Face's BERT is not, or an existing `output_dir`; nothing is left
-  half-written.
+  Raises `UserError` for a network that Hugging Face's BERT is not, or an
+  existing folder; nothing is left half-written.
   """
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)

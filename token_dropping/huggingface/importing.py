@@ -24,14 +24,12 @@ _HEAD, _POOLER = "cls.predictions.", "bert.pooler."
 
 
 def import_folder(source: str, output_dir: str) -> str:
-  """Writes a run folder at step 0.
+  """Writes a run folder at step 0; says what was imported, and what was not.
 
-  It holds `params.yaml` of the experiment `bert/token_drop`, `vocab.txt`,
-  `tokenizer_config.json` and a checkpoint of the encoder and, where `source`
-  has it, of the masked-LM head. Other heads are left out. Returns what was
-  imported, on one line, and what was not, on one line each. Raises `UserError`
-  for what Model Garden's encoder cannot be, missing tensors and an existing
-  `output_dir`; nothing is left half-written.
+  It has what a run of `bert/token_drop` has, with a checkpoint of the encoder
+  and, where `source` has it, of the masked-LM head. Other heads are left out.
+  Raises `UserError` for what Model Garden's encoder cannot be and an existing
+  folder; nothing is left half-written.
   """
   files.check_new(output_dir)
   errors.require(

@@ -24,10 +24,7 @@ _TASKS = {
 def format_card(
   run: trained_run.TrainedRun, trainer: dict, metrics: dict[str, float]
 ) -> str:
-  """Returns the card, Markdown with the hub's YAML header.
-
-  `trainer` is the part of `params.yaml`, `metrics` are of the run's step.
-  """
+  """Returns the card in Markdown; `trainer` is the part of `params.yaml`."""
   pipeline, loader, what = _TASKS[run.kind]
   parts = [
     f"---\nlibrary_name: transformers\npipeline_tag: {pipeline}\n"

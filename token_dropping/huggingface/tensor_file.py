@@ -22,11 +22,7 @@ _DECODER = "cls.predictions.decoder.weight"
 
 
 def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
-  """Writes `model.safetensors`.
-
-  The masked-LM bias is written under both names that versions of `transformers`
-  read it from.
-  """
+  """Writes `model.safetensors`, the masked-LM bias under both of its names."""
   if _BIAS in tensors:
     tensors = tensors | {_SECOND_BIAS: tensors[_BIAS]}
   content = safetensors_numpy.save(tensors, metadata={"format": "pt"})

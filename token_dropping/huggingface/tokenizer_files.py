@@ -74,8 +74,7 @@ def read(
 ) -> tuple[vocabulary.Vocabulary, tokenizer_config.TokenizerConfig]:
   """Reads the vocabulary and how text is normalized.
 
-  What `tokenizer_config.json` does not say is taken from `tokenizer.json`, then
-  from BERT's defaults.
+  Of `tokenizer_config.json`, then `tokenizer.json`, then BERT's defaults.
   """
   path = os.path.join(folder, _WHOLE)
   whole = files.read_json(path, _READABLE) if os.path.exists(path) else {}

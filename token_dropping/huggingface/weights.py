@@ -76,8 +76,7 @@ def of_masked_lm(head: layers.MaskedLM) -> Weights:
 def of_model(model: tf_keras.Model) -> Weights:
   """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
 
-  The pooler is the one that the head reads: a `BertClassifier` without
-  `use_encoder_pooler` has one of its own.
+  A `BertClassifier` without `use_encoder_pooler` has a pooler of its own.
   """
   if isinstance(model, models.BertPretrainerV2):
     return _with_pooler(model.encoder_network) | of_masked_lm(model.masked_lm)

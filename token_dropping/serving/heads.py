@@ -27,7 +27,6 @@ class Head(abc.ABC):
   A new kind of model is a subclass, and a line in `HEADS`.
 
   Attributes:
-    inputs: names of the int32 inputs [B, ...] of the network.
     text_fields: names of the strings that make one request.
     echoed: names of inputs that requests of text get back, so that positions
       can be read.
@@ -68,10 +67,7 @@ class Head(abc.ABC):
     return cut_padding(tokenizer.encode(texts, self.max_length))
 
   def scores(self, name: str, logits: tf.Tensor, mask=None) -> dict:
-    """Returns `{name}_logits` or their softmax over the last axis.
-
-    The mask, of the shape of the logits, is 0 where there is nothing to choose.
-    """
+    """Returns `{name}_logits` or their softmax where the mask is not 0."""
     if self.output == LOGITS:
       return {f"{name}_logits": logits}
     if mask is not None:
@@ -97,8 +93,8 @@ class Encoder(Head):
 class MaskedLM(Head):
   """Gives `mlm_logits` [B, P, V] at `masked_lm_positions` [B, P].
 
-  In text, `[MASK]` stands for a token to predict. Of texts with fewer masks
-  than others in the same request, the positions end in zeros.
+  In text, `[MASK]` is a token to predict. Of texts with fewer masks than others
+  in the same request, the positions end in zeros.
   """
 
   inputs = (*TOKEN_INPUTS, POSITIONS)
@@ -137,10 +133,7 @@ class MaskedLM(Head):
 
 
 class Classifier(Head):
-  """Gives `outputs` [B, classes], the name in Model Garden's module.
-
-  The strings of a request are the `text_fields` of the run's training data.
-  """
+  """Gives `outputs` [B, classes], the name in Model Garden's module."""
 
   echoed = ()
 
@@ -161,11 +154,7 @@ class Classifier(Head):
 
 
 class SpanLabeler(Head):
-  """Gives `start_logits` and `end_logits` [B, S].
-
-  A request of text is a `question` and a `context`. Probabilities are over the
-  positions that are no padding.
-  """
+  """Gives `start_logits` and `end_logits` [B, S]; none chooses padding."""
 
   text_fields = ("question", "context")
 

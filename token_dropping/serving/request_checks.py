@@ -65,8 +65,8 @@ def guarded(
 def require(rule: tf.Tensor, message: str, received: list) -> tf.Operation:
   """Returns an operation that fails with `message` unless `rule` holds.
 
-  `tf.debugging.assert_*` would hide it in a branch, which other runtimes that
-  read SavedModels find harder to skip.
+  `tf.debugging.assert_*` would hide it in a branch, which other runtimes find
+  harder to skip.
   """
   return tf.raw_ops.Assert(
     condition=rule, data=[f"{message} Received:", *received]

@@ -3,8 +3,7 @@
 
 TensorFlow Serving watches a folder of numbered versions and loads one as soon
 as it is there: a version is written elsewhere and then moved. The first request
-of every shape is slow, so the server runs those in `assets.extra` before a
-version takes traffic:
+of every shape is slow, so the server runs those in `assets.extra` first:
 https://www.tensorflow.org/tfx/serving/saved_model_warmup
 """
 
@@ -41,8 +40,8 @@ def write(
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  The weights are those that the signatures use, `functions`; the labels of the
-  head become an asset, and the files `extra` go to `assets.extra/`.
+  It has the weights that the signatures use, the head's labels as an asset,
+  and the files `extra` in `assets.extra/`.
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)
@@ -75,10 +74,7 @@ def _reported(folder: str) -> Iterator[None]:
 
 
 def _root(functions: dict[str, Callable], labels: str) -> tf.Module:
-  """Returns the object whose weights and assets are saved.
-
-  Not the Keras model: of that, Keras saves training functions too.
-  """
+  """Not the Keras model: of that, Keras saves training functions too."""
   root = tf.Module()
   weights = {
     weight.ref(): weight

@@ -3,12 +3,10 @@
 
 A variant is compared with the dense run of the same seed. Where it reaches the
 loss that dense ends with, it took, say, 500 s of dense's 650 s: a share of
-0.77. Where it does not, dense passed the variant's final loss on its way: the
-share is what the variant took altogether over what dense took to there. Between
-evaluations curves are straight lines. `time` is CPU seconds of the training
-process, which hardly depend on what else the machine does, or the wall clock's
-`seconds` where a GPU computed. Times are compared only where both ran on the
-same kind of machine: a study may go on elsewhere.
+0.77. Else the share is what the variant took altogether over what dense took to
+the variant's final loss. Between evaluations curves are straight lines. `time`
+is CPU seconds of training, which hardly depend on what else the machine does,
+or `seconds` where a GPU computed; it is compared on equal machines only.
 """
 
 import collections
@@ -55,14 +53,12 @@ def share_of_dense(curve: list[dict], dense: list[dict], axis: str) -> float:
 
 
 def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
-  """Returns a row for each variant that has results, in a given order.
+  """Returns a row for each variant that has results.
 
-  It has `variant`, `seeds`, `train_steps`, and pairs of mean and standard
-  deviation over seeds (`None` for one seed), or `None` where not known: `loss`,
-  `accuracy`, `dropped_loss`, `train_loss`, `kept_share`, `step_time`,
-  `downstream`; over dense `step_ratio` and, by axis, `shares`, `to_dense_loss`
-  and `dense_to_loss`: where the variant reaches dense's final loss, and dense
-  the variant's. Over dense, times of different machines are not known.
+  Figures are pairs of mean and standard deviation over seeds (`None` for one
+  seed), or `None` where not known. Over dense, by axis: `shares`,
+  `to_dense_loss`, where the variant reaches dense's final loss, and
+  `dense_to_loss`, where dense reaches the variant's.
   """
   by_variant = collections.defaultdict(list)
   for result in results:

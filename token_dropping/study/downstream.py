@@ -79,8 +79,7 @@ def commands(
 def measure(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns what the best checkpoints score on the validation data.
 
-  `downstream` is the median over seeds of the leading score;
-  `downstream_scores` has for each fine-tuning its `seed` and scores by name.
+  `downstream` is the median over seeds of the leading score.
   """
   all_scores = []
   for seed in _seeds(part, run):

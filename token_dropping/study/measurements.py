@@ -33,11 +33,9 @@ Scalars = dict[str, dict[int, float]]
 def measure(run: runs.Run, cores: int) -> dict:
   """Reads what a complete run, which could use some cores, left in its folder.
 
-  `curve` has what each evaluation found (`step`, `loss`, `accuracy`, if there
-  is one `dropped_loss`) and what the training to there had taken (`seconds`,
-  `cpu_seconds`, `multiply_adds`). Step times are medians; `train_loss` is the
-  mean over the steps between the last two evaluations, `kept_share` over the
-  run. Raises `UserError` if summaries are missing.
+  `curve` has what each evaluation found and what the training to there had
+  taken. Step times are medians; `train_loss` is the mean over the steps between
+  the last two evaluations, `kept_share` over the run.
   """
   trained, evaluated = (
     summaries.read_scalars(os.path.join(run.model_dir, name))
@@ -115,7 +113,6 @@ def last_mean(losses: dict[int, float], evaluations: dict[int, float]) -> float:
 
 
 def _important_tokens(run: runs.Run) -> dict:
-  """Returns both ends of what the last checkpoint thinks of tokens."""
   model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
   saved = tf.train.Checkpoint(**model.checkpoint_items)
   saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()

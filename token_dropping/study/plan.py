@@ -40,11 +40,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class DataSource:
-  """Prepared records, below `--data_dir`.
-
-  `prepare` are settings of `token_dropping.data.prepare` to make them with;
-  `None`: they are there.
-  """
+  """Records below `--data_dir`; `prepare` makes those that are not there."""
 
   folder: str = "records"
   prepare: dict | None = None
@@ -56,8 +52,7 @@ class Downstream:
 
   Attributes:
     data: settings of `token_dropping.data.finetune`.
-    seeds: of the fine-tunings, whose median is the score; `None`: one, with the
-      seed of the run.
+    seeds: whose median is the score; `None`: the seed of the run.
   """
 
   data: dict

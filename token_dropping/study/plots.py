@@ -20,8 +20,8 @@ _DASHES = ("-", "--", ":", "-.")
 def draw(results: list[dict], order: list[str], text: dict) -> str:
   """Returns, as an `<svg>`, loss and accuracy by steps, time, multiply-adds.
 
-  A line is the mean over seeds, the band around it goes from the least to the
-  greatest. The middle row shows the last half of the losses.
+  A line is the mean over seeds, the band goes from the least to the greatest.
+  The middle row shows the last half of the losses.
   """
   by_variant = collections.defaultdict(list)
   for result in results:

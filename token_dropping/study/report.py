@@ -21,8 +21,7 @@ def write(
 ) -> str:
   """Writes `study.json`, `study.md` and `study.html`; returns the Markdown.
 
-  The results are of complete runs, in the plan's order; `text` has the losses
-  without a network, if they are measured.
+  `text` has the losses without a network, if they are measured.
   """
   os.makedirs(folder, exist_ok=True)
   order = list(plan.variants)

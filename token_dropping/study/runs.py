@@ -34,11 +34,9 @@ class Folders:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """One training.
+  """One training; `folder` has all that it writes but its result.
 
-  Attributes:
-    folder: of everything that it writes but its result.
-    identity: what decides about its result, of JSON values.
+  `identity` is what decides about the result, of JSON values.
   """
 
   variant: str
@@ -50,7 +48,6 @@ class Run:
 
   @property
   def name(self) -> str:
-    """Of its folder and of its result."""
     return f"{self.variant}_seed_{self.seed}"
 
   @property
@@ -134,10 +131,7 @@ def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
 
 
 def _identity(experiment: str, params: cfg.ExperimentConfig) -> dict:
-  """Returns name and settings that are not the experiment's own.
-
-  So a setting that is new in this package, and not used, changes nothing.
-  """
+  """What is new in this package, and not used, changes nothing."""
   default = exp_factory.get_exp_config(experiment).as_dict()
   return {"name": experiment, "config": _changed(default, params.as_dict())}
 

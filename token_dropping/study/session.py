@@ -41,7 +41,6 @@ class Session:
     self._results = grid.read_results(whole, _FLAG)
 
   def run(self) -> None:
-    """Trains what is missing."""
     for run in self._runs:  # before anything is written
       if run.name not in self._results:
         runs.check_trainable(run)
@@ -65,7 +64,6 @@ class Session:
     return report.write(self._title, self._plan, results, text, folder)
 
   def _job(self, run: runs.Run) -> grid_processes.Job:
-    """Returns what there is left to do for a run."""
     missing = []
     if run.name not in self._results:
       _claim(run)

@@ -20,9 +20,8 @@ class Exporter(train_utils.BestCheckpointExporter):
 
   The checkpoint, numbered by its step, is written before the note that says
   which is the best; killed in between, the next run evaluates that step again
-  and finds it better than the note. A value that is not finite is never the
-  best. All workers take part in saving; those for which `writes` is false
-  save to a folder that is removed.
+  and finds it better. A value that is not finite is never the best. All workers
+  take part in saving; those without `writes` save to a folder that is removed.
   """
 
   def __init__(
@@ -36,7 +35,6 @@ class Exporter(train_utils.BestCheckpointExporter):
   def maybe_export_checkpoint(
     self, checkpoint, eval_logs, global_step, write_logs=True
   ) -> bool:
-    """Saves where the evaluation is the best so far; returns whether."""
     value = train_utils.get_leaf_nested_dict(eval_logs, self._metric_name)
     if not math.isfinite(float(orbit.utils.get_value(value))):
       return False
@@ -61,11 +59,7 @@ class Exporter(train_utils.BestCheckpointExporter):
 def make_exporter(
   params: cfg.ExperimentConfig, model_dir: str | None
 ) -> Exporter | None:
-  """Returns what `trainer.best_checkpoint_export_subdir` asks for.
-
-  `None` where folder or metric is unset, or the run writes nothing (no
-  `model_dir`).
-  """
+  """Returns what the trainer's config asks for; `None`: nothing is exported."""
   trainer = params.trainer
   subdir = trainer.best_checkpoint_export_subdir
   metric = trainer.best_checkpoint_eval_metric
@@ -77,10 +71,9 @@ def make_exporter(
 
 
 def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
-  """Reads the note beside the best checkpoint of a fine-tuning run.
+  """Reads `scores` and `step` beside the best checkpoint of a fine-tuning run.
 
-  Returns `scores`, by name, the leading one first, and `step`; `None` if
-  nothing was evaluated or no best checkpoint is kept.
+  The leading score is first. `None` if nothing was evaluated or is kept.
   """
   subdir = params.trainer.best_checkpoint_export_subdir
   path = os.path.join(model_dir, subdir, "info.json")

@@ -2,9 +2,9 @@
 """From flags to a checked experiment config.
 
 Model Garden's order: registered experiment, then every `--config_file`, then
-`--tpu` and `--tf_data_service`, then `--params_override`. In between,
-`--pretrained` gives fine-tuning its encoder, before any file is read. Every key
-and type is checked against the experiment's dataclasses before it is applied.
+`--tpu` and `--tf_data_service`, then `--params_override`. `--pretrained` gives
+fine-tuning its encoder before any file is read. Every key and type is checked
+against the experiment's dataclasses before it is applied.
 """
 
 import copy
@@ -39,11 +39,10 @@ class LaunchFlags:
 
 
 def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
-  """Builds the experiment config that the flags ask for.
+  """Builds the experiment config; what follows from the data is filled in.
 
-  What follows from the data, as the task says, is filled in. Raises
-  `UserError` for unknown names and keys, wrong types and unreadable files,
-  and for a run or data that fine-tuning cannot use.
+  Raises `UserError` for unknown names and keys, wrong types and unreadable
+  files, and for a run or data that fine-tuning cannot use.
   """
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:

@@ -14,17 +14,17 @@ TERMINATED = 143
 class Controller(orbit.Controller):
   """Trains, evaluates and saves at steps that do not depend on the start.
 
-  Orbit counts loops, evaluations and checkpoints from the step at which a
-  process starts. Here a loop ends at multiples of `steps_per_loop` and of the
-  evaluation interval, and a checkpoint is due when a multiple of its interval
-  is passed, so that a run that goes on does what it would have done. What a
-  checkpoint stands for is complete: an evaluation comes before it.
+  Orbit counts from the step at which a process starts. Here a loop ends at
+  multiples of `steps_per_loop` and of the evaluation interval, and a checkpoint
+  is due when a multiple of its interval is passed, so that a run that goes on
+  does what it would have done. An evaluation comes before the checkpoint of its
+  step: what a checkpoint stands for is complete.
 
   SIGTERM ends a loop early. Its step is saved with the metrics so far, which
   the next start goes on with, so the summary of that loop is written once.
 
-  `model_dir` is there because the checkpoint manager of a worker that is not
-  the chief has another folder, without the checkpoint to go on from.
+  `model_dir` has the checkpoint to go on from; the checkpoint manager of a
+  worker that is not the chief has another folder.
   """
 
   _loop_start = 0
@@ -86,7 +86,6 @@ class Controller(orbit.Controller):
     return output
 
   def _loop_around(self, step: int, end: int, eval_interval: int | None):
-    """Returns where the loop of a step begins and ends."""
     grids = [self.steps_per_loop, *([eval_interval] if eval_interval else [])]
     begins = [step - step % grid for grid in grids]
     ends = [begin + grid for begin, grid in zip(begins, grids, strict=True)]

@@ -15,10 +15,7 @@ from token_dropping.training import trainer as trainer_lib
 
 
 def run_dry(params: cfg.ExperimentConfig) -> str:
-  """Builds the model and trains one step; writes nothing and needs no data.
-
-  The report has parameters, multiply-adds against BERT, loss, peak memory.
-  """
+  """Builds the model, trains one step and reports; reads and writes nothing."""
   strategy = trainer_lib.make_strategy(params.runtime)
   hooks = experiments.hooks_of(params)
   dataset = orbit.utils.make_distributed_dataset(

@@ -17,10 +17,7 @@ STRATEGIES = (
 
 
 def check_experiment(params: cfg.ExperimentConfig) -> None:
-  """Checks what can be checked without data or device.
-
-  Raises `UserError` for the first broken rule, with its dotted path.
-  """
+  """Checks what can be checked without data or device."""
   _check_runtime(params.runtime)
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)

@@ -13,8 +13,8 @@ from token_dropping.common import errors
 def explained(model_dir: str) -> Iterator[None]:
   """Raises `UserError` in place of an error that names a run's folder.
 
-  Checkpoints, summaries and notes are written at many places, TensorFlow's own
-  among them. What they raise names the file. Other errors pass.
+  Files are written at many places, TensorFlow's own among them. What they raise
+  names the file.
   """
   try:
     yield

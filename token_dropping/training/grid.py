@@ -17,11 +17,9 @@ from token_dropping.common import files
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """One entry of a grid.
+  """One entry of a grid; `path` is that of its result.
 
   Attributes:
-    name: unlike that of others.
-    path: of the file of its result.
     identity: what decides about its result, of JSON values.
     measure: returns its result, of JSON values, after the commands; without
       commands it does the work itself.
@@ -41,10 +39,7 @@ def training_identity(params: cfg.ExperimentConfig) -> dict:
 
 
 def run_here(runs: Sequence[Run], flag: str) -> list[dict]:
-  """Does what is missing in this process; returns all results, in order.
-
-  `flag`, here and below, named the folder: for errors.
-  """
+  """Does what is missing in this process; returns all results, in order."""
   complete = read_results(runs, flag)
   return [complete.get(run.name) or finish(run) for run in runs]
 
@@ -70,10 +65,9 @@ def write_result(path: str, identity: dict, result: dict) -> None:
 
 
 def read_result(path: str, identity: dict, flag: str) -> dict | None:
-  """Reads a result, which `identity` must have decided; `None` without a file.
+  """Reads a result that `identity` must have decided; `None` if there is none.
 
-  Raises `UserError` for the result of something else, with the first
-  difference.
+  `flag` named the folder, for errors.
   """
   if not files.exists(path):
     return None

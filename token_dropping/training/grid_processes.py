@@ -24,10 +24,7 @@ _THREADS = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """Runs that follow one another: not complete, each with commands.
-
-  What the commands print is added to `log.txt` in the folder.
-  """
+  """Runs that follow one another and print to `log.txt` in the folder."""
 
   name: str
   folder: str
@@ -53,8 +50,8 @@ def run_jobs(
 ) -> None:
   """Runs all jobs, in their order, as soon as one of the core shares is free.
 
-  If a command fails, those beside it are stopped. After SIGTERM or an
-  interrupt `StoppedError` is raised, and all have saved what they did.
+  If one fails, those beside it are stopped. After SIGTERM or an interrupt, a
+  `StoppedError`, all have saved what they did.
   """
   waiting = iter(jobs)
   steps, processes = {}, {}  # by index of the share

@@ -56,9 +56,8 @@ def launch(
 ) -> None:
   """Checks the files, trains and evaluates; prints progress and a summary.
 
-  The folder's latest checkpoint is continued. Without a strategy that of
-  `params.runtime` is made. `make_eval_actions` takes config, trainer and
-  folder; it returns Orbit actions that are to follow each evaluation.
+  The folder's latest checkpoint is continued. `make_eval_actions` takes config,
+  trainer and folder; it returns Orbit actions that follow each evaluation.
 
   Raises:
     UserError: a file or the folder cannot be used, or another run uses it; a

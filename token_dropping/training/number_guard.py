@@ -16,11 +16,8 @@ class NumberGuard:
   `remember` and `watch` run on the device, within the compiled loop; `look`,
   once a loop and before anything is saved, on the host. A step that overflows,
   with a loss and gradients that were finite, is found by `look`, and by the
-  loss of the next step. Importance, if among the model's `checkpoint_items`,
-  is watched too.
-
-  With `policy="skip"` a bad step leaves weights, optimizer and importance as
-  they were, and is counted; a run may have `max_skipped` of them.
+  loss of the next step. With `policy="skip"` a bad step leaves weights,
+  optimizer and importance as they were; a run may have `max_skipped` of them.
   """
 
   def __init__(
@@ -51,8 +48,7 @@ class NumberGuard:
   def watch(self, values: list[tf.Tensor], before: list[tf.Tensor]) -> None:
     """Counts the step if it is bad and, to skip it, undoes it.
 
-    `values` are scalars of this replica that are finite in a good step;
-    `before` is what `remember` returned before it.
+    `values` are scalars of this replica that are finite in a good step.
     """
     bad = tf.cast(tf.reduce_any(~tf.math.is_finite(values)), tf.float32)
     replica = tf.distribute.get_replica_context()
@@ -110,7 +106,6 @@ class NumberGuard:
     return [*self._weights(), *self._slots(), *metrics]
 
   def _weights(self) -> list[tf.Variable]:
-    """Returns the variables of the model, and of importance beside it."""
     items = getattr(self._model, "checkpoint_items", {})
     importance = items["importance"].variables if "importance" in items else []
     return [*self._model.variables, *importance]

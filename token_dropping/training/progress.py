@@ -15,12 +15,10 @@ from token_dropping.tasks import hooks
 
 
 class ProgressReporter:
-  """Reports each training loop and each evaluation.
+  """Reports each training loop and each evaluation; a terminal gets a bar.
 
   `on_train` and `on_eval` are Orbit actions. `on_train` adds
   `tokens_per_second` to the outputs, which Orbit then writes to TensorBoard.
-  A terminal gets a bar. The default stream is the standard output of the
-  moment; `clock` returns seconds.
   """
 
   def __init__(
@@ -63,7 +61,6 @@ class ProgressReporter:
 
   @property
   def steps(self) -> int:
-    """Steps trained since `start`."""
     return self._last_step - self._first_step
 
   @property
@@ -73,7 +70,6 @@ class ProgressReporter:
 
   @property
   def tokens_per_second(self) -> float:
-    """Mean training speed since `start`."""
     seconds = max(self._train_seconds, 1e-9)
     return self.steps * self._tokens_per_step / seconds
 
@@ -133,10 +129,7 @@ class ProgressReporter:
 def format_importance(
   scorer: token_scorer.TokenScorer, vocab_file: str
 ) -> list[str]:
-  """Returns the summary's lines on the most and least important tokens.
-
-  None where scores do not depend on the id alone.
-  """
+  """Returns the summary's lines on important ids, if ids have scores."""
   if scorer.scores_by_id() is None:
     return []
   most, least = importance_report.ranked_tokens(scorer, vocab_file)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run folder made ready to go on from its last whole checkpoint.
 
-TensorFlow writes a checkpoint under a temporary name and moves it, and keeps a
-checksum of every tensor beside it. Reading all of them tells whether the files
-are whole; if they are not, the checkpoint before is used.
+TensorFlow keeps a checksum of every tensor: reading all of them tells whether
+a checkpoint is whole. If it is not, the one before is used.
 """
 
 import os
@@ -46,9 +45,9 @@ def find_damage(prefix: str) -> str | None:
 def use_last_whole(model_dir: str) -> list[str]:
   """Makes the newest whole checkpoint the latest one; a line for each damaged.
 
-  Damaged files stay where they are, unused, until training writes the
-  checkpoint of that step again. Leftovers of a save that was killed go.
-  Raises `UserError` if there are checkpoints, and all are damaged.
+  Damaged files stay where they are, unused, until training writes that step
+  again. Leftovers of a save that was killed go. Raises `UserError` if there
+  are checkpoints, and all are damaged.
   """
   for leftover in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*_temp")):
     tf.io.gfile.rmtree(leftover)
@@ -101,8 +100,7 @@ def _write_list(model_dir: str, prefixes: list[str]) -> None:
 def drop_summaries_after(folder: str, step: int) -> None:
   """Removes from TensorBoard's files what will be written again.
 
-  A record that a killed process left incomplete ends its file. A file is
-  replaced as a whole or stays as it is.
+  A record that is incomplete ends its file. A file is replaced as a whole.
   """
   for path in tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*")):
     kept, is_all = _events_until(path, step)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of one run: writable, and of the same model as before.
 
-It also holds the tokenizer, `vocab.txt` and `tokenizer_config.json`, and for a
-fine-tuned classifier `labels.txt`: a model is of no use with others, and the
-dataset may not live as long as the model.
+It also holds the tokenizer and, for a classifier, `labels.txt`: a model is of
+no use with others, and the dataset may not live as long as the model.
 """
 
 import os
@@ -96,11 +95,7 @@ def _write_labels(labels: Iterable[str], model_dir: str) -> None:
 
 
 def _leaves(model: dict) -> dict:
-  """Returns the fields of a model config by dotted path.
-
-  An unset type of importance, or one of a run before there were several, is
-  what it stands for.
-  """
+  """An unset type of importance, as in old runs, is what it stands for."""
   leaves = _flat(model)
   if leaves.get("encoder.type") == "any":
     kind = leaves.get(_IMPORTANCE_TYPE)

@@ -38,9 +38,9 @@ def _is_held(path: str) -> bool:
 def held(model_dir: str) -> Iterator[None]:
   """Holds the folder of a run, or raises `UserError` if another trains there.
 
-  The lock is the operating system's: it ends with its process, however that
-  ends. The file names process and host for the message, and stays. Folders on
-  other filesystems, such as `gs://`, are not locked.
+  The operating system's lock ends with its process, however that ends. The
+  file names process and host for the message, and stays. Folders on other
+  filesystems, such as `gs://`, are not locked.
   """
   if "://" in model_dir:
     yield

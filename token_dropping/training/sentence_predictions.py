@@ -15,10 +15,9 @@ from token_dropping.training import trained_run
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-  """Predictions in the order of the records.
+  """Predictions in the order of the N records.
 
   Attributes:
-    ids: [N], numbers of the examples.
     outputs: [N, C] logits, or [N, 1] numbers for regression.
     labels: [N]; 0 where the split has none.
   """
@@ -30,9 +29,7 @@ class Predictions:
   def submission(
     self, labels: Sequence[str], limits: tuple[float, float] | None
   ) -> str:
-    """Returns the file that GLUE's server takes: index and prediction.
-
-    Without labels it is a regression, cut to `limits`, its least and greatest.
+    """Returns the file that GLUE's server takes; `limits` cut a regression.
 
     >>> logits = np.array([[0.0, 1.0], [2.0, 0.0]])
     >>> predictions = Predictions(np.array([1, 0]), logits, np.zeros([2]))

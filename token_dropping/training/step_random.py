@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes all that a model draws at random follow the training step.
 
-Dropout masks and random scores are then those of the step, whether the run was
-stopped before it or not: see `step_seed`.
+It is then the same whether the run was stopped before it or not.
 """
 
 import tensorflow as tf

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM, noted at once where a running loop of steps can see it.
 
-Python runs signal handlers in the main thread between two of its instructions,
-and TensorFlow does not come back from a loop before its end. So a thread of its
-own learns of the signal and sets a variable that the loop reads.
+Python's handlers run in the main thread, to which TensorFlow does not come back
+before the end of a loop. So a thread of its own learns of the signal and sets a
+variable that the loop reads.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import tensorflow as tf
 class StopRequest:
   """Whether SIGTERM came while it was watched for.
 
-  Make it outside of a strategy's scope: the variable is one, on the host.
+  To be made outside of a strategy's scope: the variable is one, on the host.
   """
 
   def __init__(self):
@@ -32,10 +32,7 @@ class StopRequest:
 
   @contextlib.contextmanager
   def watching(self) -> Iterator[None]:
-    """Watches for SIGTERM, which ends the process before and after.
-
-    Not outside of the main thread, where Python allows no handlers.
-    """
+    """Watches for SIGTERM, in the main thread: no other may have handlers."""
     if threading.current_thread() is not threading.main_thread():
       yield
       return

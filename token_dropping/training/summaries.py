@@ -6,10 +6,9 @@ from tensorboard.backend.event_processing import event_accumulator
 
 
 def read_scalars(folder: str) -> dict[str, dict[int, float]]:
-  """Reads the scalars of a folder of event files, which need not exist.
+  """Returns, by tag, the value at each step; of several the last one written.
 
-  Returns, by tag, the value at each step; of several the last one written.
-  What a killed process left incomplete is not read.
+  The folder need not exist. What a killed process left incomplete is not read.
   """
   if not tf.io.gfile.isdir(folder):
     return {}

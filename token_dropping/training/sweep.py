@@ -77,10 +77,9 @@ def run(
   output_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> dict:
-  """Trains what is not trained yet; writes `sweep.json` and `sweep.md`.
+  """Trains what is missing; writes and returns what `summarize` returns.
 
-  Returns what `summarize` returns. Raises `UserError` for pretraining, or if
-  the folder holds a sweep of another experiment.
+  Raises `UserError` if the folder holds a sweep of another experiment.
   """
   errors.require(
     bool(experiments.hooks_of(params).score_names()),
@@ -134,9 +133,8 @@ def _run_of(
 def summarize(results: list[dict]) -> dict:
   """Returns the chosen setting, and median and best of each learning rate.
 
-  A result has `learning_rate`, `seed`, `model_dir`, `step` and `scores`, of
-  which the first, `metric`, is compared. `chosen` is the first with the best
-  score.
+  Of `scores` the first is compared; the first result that has the best is
+  chosen.
   """
   metric = next(iter(results[0]["scores"]))
   scores, by_rate = [result["scores"][metric] for result in results], {}

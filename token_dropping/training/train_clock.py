@@ -16,9 +16,8 @@ class TrainClock(tf.Module):
   """Adds up the seconds of training steps; they are saved with the checkpoint.
 
   Evaluation, saving and start-up do not count. The first step of each process,
-  which compiles and waits for the first records, is given the mean time of the
-  others. CPU seconds are those of all threads of this process: with a core of
-  its own they hardly depend on what else the machine does.
+  which compiles, is given the mean time of the others. CPU seconds are those of
+  all threads of this process, and hardly depend on what else the machine does.
   """
 
   def __init__(
@@ -38,10 +37,7 @@ class TrainClock(tf.Module):
     self._started = False
 
   def timed(self, loop: Callable, stops: Callable[[], bool]) -> Callable:
-    """Returns the loop, timed: of an iterator and a number of steps, int32.
-
-    It may end early, where `stops` says that it was asked to.
-    """
+    """Returns the loop, timed; `stops` says whether it was asked to stop."""
 
     def run(iterator, num_steps: tf.Tensor) -> None:
       if not self._started:

@@ -55,9 +55,8 @@ class TrainedRun:
   ) -> "TrainedRun":
     """Reads a run folder, on any filesystem TensorFlow knows, but no weight.
 
-    `checkpoint` is `latest`, `best` (of a run with
-    `trainer.best_checkpoint_export_subdir`), or a step. Raises `UserError` if
-    something is missing or cannot be read.
+    `checkpoint` is `latest`, `best` (of a run that keeps it) or a step. Raises
+    `UserError` if something is missing or cannot be read.
     """
     if not model_dir or not tf.io.gfile.isdir(model_dir):
       raise errors.UserError(
@@ -83,7 +82,6 @@ class TrainedRun:
     )
 
   def build(self) -> tf_keras.Model:
-    """Builds the network that the run trained, of its `kind`."""
     builders = {
       MASKED_LM: self.build_masked_lm,
       CLASSIFICATION: self.build_classifier,

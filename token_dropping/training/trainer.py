@@ -31,8 +31,8 @@ class _Checkpoint(tf.train.Checkpoint):
 class Trainer(base_trainer.Trainer):
   """Model Garden's trainer, with `runtime.enable_xla` obeyed on every device.
 
-  Model Garden compiles the step only where `num_gpus` is positive (a TPU always
-  compiles). Here one CPU does too. `stop` ends a loop of steps early.
+  Model Garden compiles only where `num_gpus` is positive, and on TPUs; here one
+  CPU compiles too. `stop` ends a loop of steps early.
   """
 
   def __init__(self, *args, stop: stop_request.StopRequest, **kwargs):
@@ -66,7 +66,6 @@ class Trainer(base_trainer.Trainer):
       step_random.follow_step(self.model, self.global_step, task.seed)
 
   def _loop_metrics(self) -> list:
-    """Returns what is averaged over a loop of training steps."""
     return [*getattr(self, "_train_metrics", []), self._train_loss]
 
   def create_train_loop_fn(self):
@@ -86,16 +85,14 @@ class Trainer(base_trainer.Trainer):
         break
 
   def train(self, num_steps: tf.Tensor) -> dict:
-    """Runs so many steps, a scalar int32, or fewer if a stop is asked for.
+    """Runs so many steps, or fewer; returns the means since the last full loop.
 
-    Returns the means since the last complete loop. After one that was not they
-    stay, to be saved and gone on with.
+    After one that was not full they stay, to be saved and gone on with.
     """
     self._loop_end = int(self.global_step.numpy()) + int(num_steps)
     return super().train(num_steps)
 
   def train_loop_end(self) -> dict:
-    """Called by Orbit after the steps."""
     if int(self.global_step.numpy()) == self._loop_end:
       return super().train_loop_end()
     return {metric.name: metric.result() for metric in self._loop_metrics()}
@@ -159,8 +156,8 @@ def check_devices(runtime: cfg.RuntimeConfig) -> None:
 def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   """Returns the `tf.distribute` strategy that the config names.
 
-  A mirrored strategy of one device is made a one-device strategy: the same
-  numbers without the mirroring. Raises `UserError` where GPUs are missing.
+  Mirrored, one device is made a one-device strategy: the same numbers without
+  the mirroring. Raises `UserError` where GPUs are missing.
   """
   check_devices(runtime)
   if runtime.mixed_precision_dtype:
@@ -184,11 +181,7 @@ def make_trainer(
   model_dir: str | None,
   **datasets,
 ) -> Trainer:
-  """Builds task, model, optimizer and input, on the strategy's devices.
-
-  Without `model_dir` nothing is written. `train_dataset` may stand for the one
-  in the config.
-  """
+  """Builds all that training needs; without `model_dir` it writes nothing."""
   seed = getattr(params.task, "seed", None)
   if seed is not None:
     tf_keras.utils.set_random_seed(seed)

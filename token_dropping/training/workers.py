@@ -48,10 +48,10 @@ def _sum_over_replicas(strategy: tf.distribute.Strategy, value: tf.Tensor):
 def chief_first(
   strategy: tf.distribute.Strategy, action: Callable[[], None]
 ) -> None:
-  """Runs an action in the chief; the other workers wait until it is done.
+  """Runs an action in the chief; the others wait, and fail where it fails.
 
   The chief waits for the others first, so that none of them still reads what
-  the action changes. Its error is raised in the chief, a `UserError` in others.
+  the action changes.
   """
   error = None
   any_of(strategy, False)

@@ -63,10 +63,7 @@ def check_replaceable(folder: str) -> None:
 
 
 def write_card(folder: str, content: dict) -> dict:
-  """Writes the card of a folder whose other files are there; returns it.
-
-  `format_version` and `files` are added to its content.
-  """
+  """Adds `format_version` and `files` to a card; writes and returns it."""
   listed = {
     name: files.describe(files.join(folder, name))
     for name in files.list_names(folder)

@@ -102,12 +102,10 @@ class FinetuneSettings:
 
   @property
   def is_squad(self) -> bool:
-    """Whether the task is to find an answer in a text."""
     return self.task in SQUAD
 
   @property
   def is_glue(self) -> bool:
-    """Whether the task is one of GLUE."""
     return self.task in glue_tasks.TASKS
 
   def _resolve_task(self) -> None:

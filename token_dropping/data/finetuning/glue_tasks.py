@@ -24,7 +24,6 @@ class SentenceTask:
 
   Attributes:
     texts: columns of the text or the pair of texts.
-    metrics: the scores to report.
     labels: names, in the order of their ids; none for regression.
     values: what stands for each label in files and submissions, if not its
       name.
@@ -35,7 +34,7 @@ class SentenceTask:
     header: columns of training and validation files that have no header.
     test_id: column of the test file with the number of the example.
     skip_short_rows: whether broken rows of training and validation files are
-      known and to be left out, as TensorFlow Datasets leaves them out.
+      left out, as TensorFlow Datasets leaves them out.
   """
 
   texts: tuple[str, ...]

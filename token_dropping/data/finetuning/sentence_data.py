@@ -12,10 +12,9 @@ from token_dropping.data.finetuning import text_tables
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-  """A text or a pair of texts.
+  """A text or a pair; the id of its label, or a number for regression, or 0.
 
-  `label` is the id of the label, or a number for regression; 0 where there is
-  none. `id` is the number in the file, or as the file says.
+  `id` is the number of the example in its file, or as the file says.
   """
 
   texts: tuple[str, ...]

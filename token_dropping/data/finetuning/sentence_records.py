@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sentences -> records as Model Garden's sentence prediction reads them.
 
-Model Garden's `SentencePredictionDataLoader` renames `input_ids` and
-`segment_ids` to `input_word_ids` and `input_type_ids` while reading.
+`SentencePredictionDataLoader` renames `input_ids` and `segment_ids`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,7 @@ def write(
 ) -> dict:
   """Writes the records of a split, in order without `rng`; returns counts.
 
-  Texts longer than `seq_length` are cut: `truncated` examples. The labels of a
-  regression are numbers.
+  Longer texts are cut, and counted as `truncated`.
   """
   order = np.arange(len(split.examples))
   if rng is not None:

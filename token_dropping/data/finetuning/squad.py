@@ -2,9 +2,8 @@
 """SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016 and 2018): JSON or TFDS.
 
 Both become paragraphs in the form of SQuAD's JSON, which its scorers take: a
-`context` and `qas`, the questions about it, each with `id`, `question`,
-`is_impossible` and `answers`, which have `text` and `answer_start`. A question
-that is impossible to answer has no answers. Another form is a `UserError`.
+`context` and `qas`, each with `id`, `question`, `is_impossible` and `answers`,
+which have `text` and `answer_start`. An impossible question has no answers.
 """
 
 import json

@@ -6,10 +6,10 @@ cut into windows that start `doc_stride` tokens apart and overlap (Devlin et
 al., 2019).
 
 Beside `validation.tfrecord` lie `validation.json`, contexts, questions and all
-answers in SQuAD's own form, and `validation.spans.json`: for each context the
-first character and the end of each token, for each record its `unique_id`, the
-id of its `question`, the number of its `context`, the `first` token of its
-window, the `length` of the window and its `position` in the record.
+answers in SQuAD's own form, and `validation.spans.json`: for each context where
+each token starts and ends, in characters; for each record `unique_id`, the id
+of its `question`, the number of its `context`, `first` token and `length` of
+its window and the window's `position` in the record.
 """
 
 import dataclasses
@@ -39,7 +39,6 @@ class Window:
   Attributes:
     question_ids: [Q] int32, tokens of the question, already cut.
     first: first token of the context that it holds.
-    length: tokens of the context that it holds.
     answer: first and last token in the context; None: not in this window.
   """
 
@@ -58,11 +57,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class SquadWriter:
-  """Writes the records of SQuAD, of `seq_length` tokens.
-
-  At most `query_length` are the question; two windows of a context start
-  `doc_stride` tokens apart.
-  """
+  """Writes the records of SQuAD; windows start `doc_stride` tokens apart."""
 
   tokenizer: tokenizer_lib.Tokenizer
   seq_length: int
@@ -77,9 +72,8 @@ class SquadWriter:
   ) -> dict:
     """Writes training records, in random order; returns counts for the card.
 
-    A question is trained on the first of its answers that stands in the context
-    where it says. One that has answers and none of them there is left out, and
-    counted as `unaligned`.
+    A question is trained on its first answer that stands in the context where
+    it says. One that has answers but none there is left out as `unaligned`.
     """
     contexts, windows, counts = self._windows(paragraphs, train=True)
     windows = [windows[i] for i in rng.permutation(len(windows))]
@@ -100,7 +94,6 @@ class SquadWriter:
     return counts | {"records": number}
 
   def _windows(self, paragraphs, train: bool):
-    """Returns the tokens of the contexts, their windows, and counts."""
     texts = [paragraph["context"] for paragraph in paragraphs]
     contexts = self._contexts(texts)
     asked = [

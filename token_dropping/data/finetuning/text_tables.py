@@ -2,8 +2,7 @@
 """Tables of text, a row an example: CSV, TSV and JSON lines with named columns.
 
 `.csv` is read with quotes. `.tsv` is plain, as GLUE's files are: a quotation
-mark is a character like any other. `.jsonl` holds a JSON object a line. Errors
-name the flag which gave the file, `name`.
+mark is a character like any other. Errors tell the flag that gave the file.
 """
 
 import csv
@@ -81,10 +80,9 @@ def read_table(
   header: Sequence[str] | None = None,
   skip_short_rows: bool = False,
 ) -> Table:
-  """Reads some columns of a file, which its suffix describes.
+  """Reads some columns; `header` has all if the file does not begin with them.
 
-  `header` has all columns, if the file does not begin with them. Rows that
-  lack a wanted column are an error, unless `skip_short_rows`.
+  Rows that lack a wanted column are an error, unless `skip_short_rows`.
   """
   rows: list[Row] = []
   short = 0
