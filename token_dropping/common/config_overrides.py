@@ -20,10 +20,7 @@ Settings = TypeVar("Settings")
 def apply_overrides(
   params: hyperparams.Config, overrides: Mapping[str, Any], source: str
 ) -> None:
-  """Applies nested overrides; an unknown key or another type is a `UserError`.
-
-  The message has the dotted path, and `source`, where the overrides come from.
-  """
+  """Applies nested overrides; unknown keys and other types are `UserError`s."""
   checked = _checked_mapping(params, overrides, source, path="")
   try:
     params.override(checked, is_strict=True)
@@ -55,10 +52,9 @@ def read_settings(
 ) -> Settings:
   """Makes a plain dataclass, and those in its fields, of nested dictionaries.
 
-  A field without a value, or with null, has its default. An unknown key,
-  another type and a missing value are `UserError`s, which name the `source` of
-  the tree, the `whole` that its keys are of, and `path`, its place there: empty
-  or with a dot at its end.
+  A field without a value, or with null, has its default. `UserError`s for keys
+  and values name the `source` of the tree, the `whole` whose keys they are, and
+  `path`, the dataclass's place there, with a dot at its end.
   """
   hints, values = typing.get_type_hints(settings), {}
   check_keys(tree, hints, source, whole, path)

@@ -48,9 +48,8 @@ def run_command(
   """Runs a command's `main` as `absl.app.run` does, with the arguments left.
 
   It exits with 2 after a `UserError`, with its own code after a `StoppedError`.
-  Library logs stay quiet below warnings unless `--verbosity` is given.
-  `flags_parser` returns the arguments that are no flags; by default none of
-  them may look like one.
+  Library logs below warnings are shown only with `--verbosity`. `flags_parser`
+  returns the arguments left; by default none of them may look like a flag.
   """
 
   def report(argv: list[str]) -> None:

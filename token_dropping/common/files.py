@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files and folders, local or remote, that appear whole or not at all.
 
-Paths may be `gs://`, `s3://` or what else `filesystems` knows; where they fail,
-it is with an `OSError`.
+Paths are those that `filesystems` knows, and all failures are `OSError`s.
 """
 
 import contextlib
@@ -108,10 +107,7 @@ def find_json(path: str) -> dict | None:
 
 
 def read_json(path: str, unreadable: str) -> dict:
-  """Returns the object in a JSON file, or raises `UserError`.
-
-  `unreadable` is the rule that a missing file breaks.
-  """
+  """Returns the object in a JSON file; a missing one breaks `unreadable`."""
   name = posixpath.basename(path)
   try:
     content = json.loads(read(path))
@@ -171,8 +167,7 @@ def make_folder(path: str) -> None:
 def new_folder(path: str) -> Iterator[str]:
   """Gives a folder that takes the name `path` only when the block has ended.
 
-  It then replaces a folder of that name, or is removed if the block raises. Not
-  being writable is a `UserError`.
+  It then replaces a folder of that name, or is removed if the block raises.
   """
   final = path.rstrip("/")
   work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"

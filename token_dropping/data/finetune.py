@@ -39,10 +39,9 @@ _NOT_RECORDED = (
 
 
 def prepare(settings: FinetuneSettings) -> dict:
-  """Makes the data, unless they are there already; returns `finetune.json`.
+  """Makes the data, unless there; returns `finetune.json` (docs/finetuning.md).
 
-  docs/finetuning.md explains what it holds. Unusable input, and a folder that
-  holds files of others, are `UserError`s.
+  Unusable input, and a folder that holds files of others, are `UserError`s.
   """
   tokenizer = finetune_tokenizer.read(settings)
   source = _Source.open(settings)
@@ -67,10 +66,7 @@ def prepare(settings: FinetuneSettings) -> dict:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-  """Where examples come from: a builder of TensorFlow Datasets, or files.
-
-  `paths` are by split (GLUE) or by flag; `description` is for `finetune.json`.
-  """
+  """The examples' builder, or their files by split (GLUE) or by flag."""
 
   builder: object
   paths: dict[str, str]

@@ -60,10 +60,7 @@ def statistics(card: dict) -> str:
 def examples(
   folder: str, card: dict, number: int, seed: int
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-  """Yields up to `number` random training records: file and number, features.
-
-  They are the same for the same seed.
-  """
+  """Yields up to `number` records that `seed` chooses: place, and features."""
   names = sorted(n for n in card["files"] if n.startswith("train-"))
   limits = [min(card["files"][n]["records"], _CANDIDATES) for n in names]
   ends = np.cumsum(limits)

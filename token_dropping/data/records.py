@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features <-> TFRecord files in Model Garden's pretraining format (v2 names).
-
-Integers are int64 lists, `masked_lm_weights` a float list.
-"""
+"""Features <-> TFRecord files in Model Garden's pretraining format, v2 names."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,10 +8,7 @@ import tensorflow as tf
 
 
 def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
-  """Writes blocks of examples, [n, size] arrays by name; returns how many.
-
-  The file must be local.
-  """
+  """Writes blocks of examples, [n, size] arrays by name, to a local file."""
   number = 0
   with tf.io.TFRecordWriter(path) as writer:
     for block in blocks:

@@ -26,10 +26,7 @@ def define(
   choices: Mapping[str, Sequence[str]],
   values: flags.FlagValues,
 ) -> None:
-  """Defines a flag for each field; its help is the field's metadata `help`.
-
-  `choices` are the values that a field may have, by its name.
-  """
+  """Defines a flag for each field; its help is the metadata's `help`."""
   for field in dataclasses.fields(settings):
     text = field.metadata["help"]
     if field.name in choices:

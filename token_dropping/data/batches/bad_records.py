@@ -35,10 +35,7 @@ RECORDS_CHECKED = 16
 def check_first_records(
   data: cfg.DataConfig, vocab_size: int, path: str
 ) -> None:
-  """Compares the first records of the first files with the config.
-
-  A `UserError` says file, rule and value; `path` is the dotted one of `data`.
-  """
+  """Refuses a config, at a dotted path, that the first records do not fit."""
   if not _has_files(data):
     return
   if pretrain_data.is_dynamic(data):
@@ -116,11 +113,10 @@ def _check_vocab_file(
 class RecordSkipper:
   """Reads padding instead of bad records, and names each of these once.
 
-  The others stay where they are in their batches, and what a step reads is
-  still a function of config, files and step. Every file is read once here, to
-  know where one breaks off; what it holds until then is used. A file that
-  changes later is an error of the input. `first` is file and record of the
-  first bad record that was read; `None` if there was none yet.
+  The others keep their places in batches, and what a step reads is still a
+  function of config, files and step. Every file is read once here, to know
+  where one breaks off; what it holds until then is used. Later changes are
+  errors of the input. `first` is file and record of the first bad one read.
   """
 
   def __init__(self, rules: record_rules.RecordRules):
@@ -195,11 +191,10 @@ def explain(
   steps: range,
   skippers: Mapping[str, RecordSkipper],
 ) -> None:
-  """Looks for the record behind an error; returns if it is not of the input.
+  """Raises a `UserError` with file and record if input is behind an error.
 
-  Else a `UserError` says file and record where they are found. The data configs
-  of `inputs` are by dotted path, and so are the `skippers` of those that skip;
-  `steps` are those of the loop in which the error came.
+  `inputs` are those of the run and `skippers` those that skip bad records, by
+  dotted path; `steps` are those of the loop in which the error came.
   """
   for path, data in inputs.items():
     if not _has_files(data):

@@ -147,10 +147,7 @@ class DynamicMasker:
 
 
 def _random_order(scores, maskable, count: int) -> tf.Tensor:
-  """Returns the [B, count] positions of the highest scores.
-
-  Equal scores, such as of a word's pieces, stay in order; unmaskable come last.
-  """
+  """[B, count] positions: best first, ties in order, unmaskable ones last."""
   return tf.math.top_k(tf.where(maskable, scores, -1), count).indices
 
 

@@ -103,13 +103,11 @@ class PretrainDataLoader(data_loader.DataLoader):
   """Reads batches, masked before or here.
 
   What a training step reads is a function of the config and the step: a run
-  that was stopped and goes on reads no record twice and leaves none out. Only
-  TensorFlow Datasets and `dummy` records, which Model Garden reads, begin anew.
-
-  Dynamic masks depend on seed, epoch and the record's content, so neither the
-  order of the records nor the number of readers changes them. Validation is
-  masked as in epoch 0. A linear change of the rate depends on the step too,
-  which is the batch's index over the replicas that the reader feeds.
+  that goes on reads no record twice and leaves none out. Only what Model Garden
+  reads, TensorFlow Datasets and `dummy` records, begins anew. Dynamic masks
+  depend on seed, epoch and the record's content, not on order or readers;
+  validation is masked as in epoch 0. A linear change of the rate depends on the
+  step too, which is the batch's index over the replicas that the reader feeds.
   """
 
   def __init__(self, params: PretrainDataConfig):

@@ -67,8 +67,7 @@ def read_files(files: list[str], data: cfg.DataConfig) -> list[FileContent]:
 def count_records(files: list[str], data: cfg.DataConfig) -> list[int]:
   """Counts the records of each file, or trusts a `dataset.json` beside it.
 
-  Raises `UserError` if a size differs from the listed one or `dataset.json`
-  disagrees with itself, `OpError` where a file that has to be read cannot be.
+  Another size than listed is a `UserError`, an unreadable file an `OpError`.
   """
   counts = _listed_counts(files)
   unlisted = [file for file in files if file not in counts]

@@ -48,10 +48,9 @@ class TaskRunner:
   ) -> list[dict]:
     """Runs a function on each task, unless its result is there already.
 
-    `function`, of a task's number and content, and `tasks` can be pickled. The
-    word `label` names the results, which come in the order of the tasks; the
-    sum of their `bytes` is `total_bytes`, for progress. The first task that
-    raised a `UserError` has it raised here.
+    `function`, of a task's number and content, and `tasks` can be pickled;
+    `label` names the results; `total_bytes` is the sum of their `bytes`, for
+    progress. They come in order, or the first of their `UserError`s is raised.
     """
     results = self._results(label, len(tasks))
     left = [(i, tasks[i]) for i, r in enumerate(results) if r is None]

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is a dataset's folder what its `dataset.json` says?
 
-`dataset.json` is written last and lists every other file with its size, its
-CRC-32 and its number of records.
+That is written last; it lists each other file with size, CRC-32 and records.
 """
 
 import concurrent.futures
@@ -61,10 +60,7 @@ def load_card(folder: str) -> dict:
 
 
 def find_card(folder: str) -> dict | None:
-  """Returns a checked `dataset.json`; None if it is missing or has no counts.
-
-  Those of format version 1 have no counts.
-  """
+  """Returns a checked `dataset.json`, None if missing or of version 1."""
   path = files.join(folder, CARD)
   if not files.exists(path):
     return None
@@ -108,10 +104,7 @@ def check_card(card: dict, path: str) -> None:
 def check_names(
   folder: str, present: Iterable[str], listed: Iterable[str]
 ) -> None:
-  """Refuses a listed file that is missing and records that are not listed.
-
-  Files of other names than `train-` and `validation-` are nobody's business.
-  """
+  """Refuses missing files, and `train-` and `validation-` files not listed."""
   present, listed = set(present), set(listed)
   for name in sorted(listed - present):
     raise errors.UserError(

@@ -31,10 +31,7 @@ def collect(
   results: Sequence[dict],
   read_counts: Callable[[int], dict[str, np.ndarray]],
 ) -> dict[str, dict]:
-  """Sums the `results` of `make_shards` to `train` and `validation`, as above.
-
-  A part without a sequence is a `UserError`.
-  """
+  """Sums `results` of `make_shards` to `train` and `validation`, as above."""
   sums = {name: _sum(results, name) for name in shards.PARTS}
   for name, part in sums.items():
     errors.require(

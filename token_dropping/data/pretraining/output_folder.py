@@ -40,10 +40,7 @@ def find_ready(directory: str, settings: dict) -> dict | None:
 
 
 def check_replaceable(directory: str) -> None:
-  """Makes the folder and checks that a dataset may be written there.
-
-  Files that have our names but that no run of ours has listed are refused.
-  """
+  """Makes the folder; refuses files of our names that no run of ours listed."""
   errors.require(
     not _GLOB.search(directory),
     "output_dir must not contain *, ? or [",

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What data preparation shows while it runs: a bar, or lines in a pipe.
-
-It counts the results in the work folder, which works with every runner.
-"""
+"""A bar, or lines in a pipe: counts result files, so works with any runner."""
 
 import sys
 import threading

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third pass: a piece of text -> a shard of training and one of validation.
-
-Nothing but the piece, its number and the settings decides about the bytes.
-"""
+"""Third pass: piece, its number and settings -> training, validation shard."""
 
 import dataclasses
 import functools

@@ -2,9 +2,9 @@
 """First pass: input -> pieces of clean text, small enough for memory.
 
 A piece is a Zstandard file in the work folder: a sentence a line, an empty line
-after each document. Beside it are hashes of the documents. Those validate whose
-hash, as a number in [0, 1), is below a threshold; it depends on the seed and
-the text alone, so two copies of a text are never on both sides.
+after each document. Documents validate if their hash, a number in [0, 1), is
+below a threshold; it depends on the seed and the text alone, so two copies of a
+text are never on both sides.
 """
 
 import collections

@@ -57,8 +57,7 @@ def normalize(
 ) -> tf.Tensor:
   """Returns text that a splitter at spaces and punctuation can work on.
 
-  Of `strings`, [n], bytes that are not UTF-8 are removed; white space stays. A
-  word of more than `MAX_WORD` characters becomes U+10FFFF.
+  It removes bytes not UTF-8; a word longer than `MAX_WORD` becomes U+10FFFF.
 
   >>> config = tokenizer_config.TokenizerConfig()
   >>> normalize(tf.constant(["Café\u200b №5"]), config).numpy()[0].decode()

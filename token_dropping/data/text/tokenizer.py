@@ -53,10 +53,7 @@ class Tokenizer(tf.Module):
       raise _explain(vocab) from error
 
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
-    """Ids, [n, tokens] int32, of strings, [n], without special tokens.
-
-    Bytes that are not UTF-8 are ignored.
-    """
+    """Returns int32 ids [n, tokens] of [n] strings; ignores bytes not UTF-8."""
     return self._wordpiece.tokenize(
       text_normalizer.normalize(strings, self.config)
     )
@@ -115,10 +112,10 @@ def _explain(vocab: vocabulary.Vocabulary) -> errors.UserError:
 def trim(
   segments: Sequence[tf.RaggedTensor], room: int
 ) -> list[tf.RaggedTensor]:
-  """Cuts one segment [n, tokens], or the longer of two, at its end.
+  """Cuts one segment [n, tokens], or the longer of two, at its end to `room`.
 
-  `room` tokens may stay in all. If both segments are longer than half of it,
-  each gets half; an odd token goes to the longer, or to the second.
+  If both are longer than half of that, each gets half; an odd token goes to the
+  longer, or to the second.
 
   >>> one, two = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[4, 5]])
   >>> [segment.to_list() for segment in trim([one, two], 3)]

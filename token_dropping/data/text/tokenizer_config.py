@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a tokenizer does to letters, as a file beside its vocabulary.
-
-Hugging Face's `BertTokenizerFast.from_pretrained` reads a folder with both.
-"""
+"""What a tokenizer does to letters, in a file that Hugging Face reads, too."""
 
 import dataclasses
 
@@ -14,9 +11,7 @@ FILE = "tokenizer_config.json"
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerConfig:
-  """How text is normalized before it is cut into pieces.
-
-  `strip_accents` may be None, for the same as `do_lower_case`.
+  """How text is normalized; unset, `strip_accents` is as `do_lower_case`.
 
   >>> TokenizerConfig(do_lower_case=False).strips_accents
   False

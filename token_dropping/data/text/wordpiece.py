@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """WordPiece: learns a vocabulary from text, and turns text into ids with it.
 
-There are three steps: count words, normalized as the `Tokenizer` does it;
-choose the alphabet; merge pieces. Hugging Face's `tokenizers`, an optional
-dependency, merges them; handing it the alphabet in a fixed order is what makes
-two trainings give the same file.
+Three steps: count words, normalized as the `Tokenizer` does it; choose the
+alphabet; merge pieces. Hugging Face's `tokenizers`, an optional dependency,
+merges them; a fixed order of the alphabet makes two trainings give one file.
 """
 
 import collections
@@ -26,10 +25,7 @@ _CHUNK = 4096  # repetitions of a word in one string, sentences in one call
 
 @dataclasses.dataclass(frozen=True)
 class EncodedDocument:
-  """A document as ids: sentences in a row, none of them empty.
-
-  `offsets` says where each sentence starts in `ids`, then their number.
-  """
+  """Ids of sentences, none empty; `offsets` are their starts, then the end."""
 
   ids: np.ndarray  # [tokens] int32, no special tokens added
   offsets: np.ndarray  # [sentences + 1] int32

@@ -19,11 +19,7 @@ def read_documents(
   settings: prepare_settings.PrepareSettings,
   care: text_lines.TextCare,
 ) -> Iterator[list[str]]:
-  """Streams the documents of a part of the input that `care` accepts.
-
-  They consist of clean, non-empty sentences: the lines of a text file, or what
-  other texts are split into.
-  """
+  """Streams the documents that `care` accepts, without empty sentences."""
   sentences = _sentences(part, settings, care)
   for document in _group(sentences, settings.piece_bytes, care):
     if care.accepts(document):

@@ -62,10 +62,7 @@ def open_stream(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def readable(path: str, *damage: type[Exception]) -> Iterator[None]:
-  """Raises a `UserError` where a file cannot be read to its end.
-
-  `damage` is what its reader raises besides what files and archives raise.
-  """
+  """Turns what files, archives and `damage` raise into a `UserError`."""
   try:
     yield
   except errors.UserError:
@@ -143,10 +140,7 @@ class Line(NamedTuple):
 
 
 def read_lines(stream: BinaryIO, start: int = 0) -> Iterator[Line]:
-  """Yields the lines from the first one that begins at byte `start` or later.
-
-  `stream` is at its beginning if `start` is 0, else seekable.
-  """
+  """Yields the lines that begin at byte `start` of the stream or later."""
   if start:
     stream.seek(start - 1)
     start -= 1

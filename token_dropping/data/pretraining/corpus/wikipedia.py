@@ -3,9 +3,8 @@
 
 Dump reader and markup filter are gensim's, an optional dependency whose test
 data hold a small English dump: the corpus of the quick start. What the filter
-leaves besides prose (headings, list marks, table cells, captions, quote marks
-for italics, the holes of templates) is removed by simple rules, which lose some
-prose rather than keep much rubbish.
+leaves besides prose, such as list marks and holes of templates, is removed by
+simple rules, which lose some prose rather than keep much rubbish.
 """
 
 import importlib.resources
