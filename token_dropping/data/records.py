@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features <-> TFRecord files in Model Garden's pretraining format, v2 names."""
+"""Features <-> TFRecord files in Model Garden's pretraining format (v2)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -30,9 +30,9 @@ def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _serialize(block: Mapping[str, np.ndarray]) -> Iterator[bytes]:
-  """Yields a block's examples, all from one message, since making one is slow.
+  """Yields a block's examples, from one message that keeps what is constant.
 
-  What is the same in all rows, such as the mask of full sequences, stays in it.
+  Making a message takes longer than serializing it.
   """
   example = tf.train.Example()
   changing = []

@@ -129,8 +129,8 @@ class RecordSkipper:
   def guarded(self, parse: Callable, empty_record: bytes) -> Callable:
     """Makes a parser one that parses an empty record instead of a bad one.
 
-    It takes the number of a batch and its `epochs.ReadRecord`, and returns a
-    dictionary; then with `record_rules.SKIPPED` too.
+    Of a batch's number and `epochs.ReadRecord` it makes a dictionary, to which
+    `record_rules.SKIPPED` is added.
     """
 
     def parse_checked(index, records, bad: tf.Tensor) -> dict:

@@ -158,10 +158,7 @@ def _word_starts(word_starts, maskable) -> tf.Tensor:
 
 
 def _places_in_words(starts, maskable, order) -> tuple[tf.Tensor, tf.Tensor]:
-  """Each candidate's place in its word, and the word's size, [B, k].
-
-  The size of what is not maskable is beyond every count.
-  """
+  """Places in words, and sizes of words, huge if not maskable, each [B, k]."""
   rows, length = tf.shape(starts)[0], starts.shape[1]
   words = tf.cumsum(tf.cast(starts, tf.int32), axis=1)  # 1 for the first
   flat = words + (length + 1) * tf.range(rows)[:, None]

@@ -30,8 +30,7 @@ def random_bits(
 ) -> tf.Tensor:
   """Returns uniform integers in [0, 2**bits), [B, n] int32, `bits` at most 31.
 
-  `counters`, [B, n] or [1, n] from 0 on, say which numbers of the stream; those
-  of different streams are independent.
+  `counters`, [B, n] or [1, n] from 0 on, choose from independent streams.
   """
   counters = tf.cast(counters, tf.uint64) + np.uint64((stream << 32) + 1)
   numbers = _mix(keys[:, None] + counters * np.uint64(GOLDEN))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs independent tasks on Apache Beam and collects what they return.
 
-A task writes its result to a file in the work folder when it is done: results
-come back from any runner, and a run that was killed goes on where it was.
+Results are files in the work folder: they come back from any runner, and a run
+that was killed goes on where it was.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second pass: counts the words of the training documents, for the vocabulary.
 
-The counts of a piece are a file: a Beam combiner would hold those of all in the
+Each piece has a file of counts: a Beam combiner would hold all of them in the
 DirectRunner's memory, and could not prune them independently of their order.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a tokenizer does to letters, in a file that Hugging Face reads, too."""
+"""What a tokenizer does to letters, in a file for `BertTokenizerFast`, too."""
 
 import dataclasses
 

@@ -174,8 +174,8 @@ def _repeated(
 ) -> Iterator[str]:
   """Yields text in which each word appears as often as counted.
 
-  Words with a character outside the alphabet become [UNK] anyway; the trainer
-  would join what is left and right of that character, so they are left out.
+  Words with a character outside the alphabet, [UNK] anyway, are left out: the
+  trainer would join what is left and right of it.
   """
   for word in sorted(counts):
     rest = (PREFIX + character for character in word[1:])
