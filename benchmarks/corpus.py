@@ -34,11 +34,7 @@ MIN_WORDS = 5
 
 
 def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
-  """Fetches a corpus, unless `folder` holds one; returns the file's path.
-
-  The Debian package is as in `apt-get download`. Of a text that is there, the
-  version is not looked at.
-  """
+  """Fetches a corpus, unless `folder` holds one, of any version; its path."""
   if name not in READERS:
     raise errors.UserError(
       f"--corpus must be one of {', '.join(READERS)}. Received: {name!r}"

@@ -129,10 +129,7 @@ def gpu_peak_bytes(step: Step) -> int | None:
 
 
 def temporary_bytes(dump: pathlib.Path) -> int | None:
-  """Returns what XLA allocates for the temporaries of a step; `None` without.
-
-  The largest program in the folder of `--xla_dump_to` is the step.
-  """
+  """Returns what XLA's largest program, the step, allocates for temporaries."""
   paths = dump.glob("*after_optimizations-buffer-assignment.txt")
   path = max(paths, key=lambda path: path.stat().st_size, default=None)
   if path is None:

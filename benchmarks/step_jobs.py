@@ -36,10 +36,7 @@ class DoesNotFitError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What a process measures: times, or the memory of a contender `alone`.
-
-  `rounds` is how often each is timed; `tpu` the name of the TPU, or `local`.
-  """
+  """What a process measures: times, or the memory of a contender `alone`."""
 
   kind: str
   case: step_case.Case

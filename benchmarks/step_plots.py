@@ -26,8 +26,7 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   """Draws step time over dense BERT's against kept tokens and sequence length.
 
   A picture for each numeric type, XLA or not, and axis; in it a panel for what
-  was measured at two places or more. Dashed lines are the cost model's. Writes
-  `.png` and `.svg`; returns the names of the PNG.
+  was measured at two places or more. Dashed lines are the cost model's.
   """
   groups = collections.defaultdict(list)
   for case in results.cases():

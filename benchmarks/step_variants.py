@@ -75,10 +75,10 @@ class Step:
 
 
 class BaselineTask(model_garden.MaskedLMTask):
-  """Model Garden's task, with the two things that ours does for any encoder.
+  """Model Garden's task, with the updates of importance that ours has.
 
   Gradients of the embeddings become dense before they are clipped: as lists of
-  rows they would cost the baselines more. A table of importance is updated.
+  rows they would cost the baselines more.
   """
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:

@@ -61,10 +61,7 @@ def check_run(run: trained_run.TrainedRun) -> None:
 
 
 def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
-  """Builds the model of training, without dropout, with trained weights.
-
-  Where importance is random, it is that of the step of the checkpoint.
-  """
+  """Builds the trained model, without dropout, at the checkpoint's step."""
   config = run.encoder.replace(
     vocab_file=os.path.join(run.model_dir, vocabulary.FILE),
     dropout_rate=0.0,

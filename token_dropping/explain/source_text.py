@@ -102,10 +102,7 @@ def read_records(
   vocab: vocabulary.Vocabulary,
   count: int,
 ) -> list[sequences_lib.TextSequence]:
-  """Returns the first `count` different sequences, with masks undone.
-
-  Records with ids or positions that cannot be are passed over.
-  """
+  """Returns the first `count` different, valid sequences, with masks undone."""
   batch = _first_batch(data, count * _COPIES)
   length = batch["input_word_ids"].shape[1]
   rules = record_rules.range_rules(len(vocab), length)

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Importance by id over training, from what the run has written anyway.
-
-The distribution comes from TensorBoard's histograms, single tokens from the
-checkpoints that were not removed.
-"""
+"""Importance by id over training, from a run's histograms and checkpoints."""
 
 import os
 

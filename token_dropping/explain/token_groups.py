@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of rare and frequent tokens and of the parts of sentences.
 
-And how well kept and dropped tokens are predicted. A group is a row of a table,
-in the order in which they are shown.
+And how well kept and dropped tokens are predicted: a row for each group.
 """
 
 from collections.abc import Sequence
@@ -25,8 +24,8 @@ def tabulate(
 ) -> pd.DataFrame:
   """Returns a row for every ordinary token: `id`, `part`, `share`, `loss`.
 
-  `part` is the third of the sentence, `share` that of the middle layers which
-  computed the token; losses are in nats.
+  `part` is the third of its sentence, `share` how many of the middle layers
+  computed it; losses are in nats.
   """
   ordinary = np.concatenate([~sequence.special for sequence in sequences])
   return pd.DataFrame(

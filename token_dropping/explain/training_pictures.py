@@ -40,11 +40,7 @@ def of(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 
 
 class DroppingPictures:
-  """An Orbit action that writes a text with its dropped tokens, and figures.
-
-  The text is that of the first validation records; a step always writes the
-  same bytes.
-  """
+  """An Orbit action that writes a text with its dropped tokens, and figures."""
 
   def __init__(
     self,

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config.json` of a Hugging Face BERT from an encoder's config, and back.
-
-What one of the two cannot be is a `UserError`.
-"""
+"""`config.json` of a Hugging Face BERT from an encoder's config, and back."""
 
 from official.nlp.configs import encoders
 

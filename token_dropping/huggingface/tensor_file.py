@@ -31,10 +31,7 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
 
 
 def read(folder: str) -> dict[str, np.ndarray]:
-  """Reads `model.safetensors`, or else `pytorch_model.bin`, as float32.
-
-  Names are those of a `BertForMaskedLM` that was saved today.
-  """
+  """Reads tensors as float32, named as a `BertForMaskedLM` saved today."""
   for name, read_file in ((TENSORS, _read_safetensors), (_OLD, _read_pickle)):
     path = os.path.join(folder, name)
     if os.path.exists(path):

@@ -14,10 +14,7 @@ def check_tokens(
   type_vocab_size: int,
   max_length: int,
 ) -> dict[str, tf.Tensor]:
-  """Checks int32 inputs [B, S], and positions [B, P] where there are some.
-
-  Whoever reads the tensors returned has them checked before.
-  """
+  """Returns int32 inputs [B, S], or [B, P], that are checked when read."""
   inputs = {
     # Signatures say so too, but not every server looks.
     name: tf.ensure_shape(value, [None, None], name=name)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fine-tunings that follow every run of a plan that has them.
 
-A score depends on the seed of its fine-tuning, and some fine-tunings never
-leave chance: with several the median counts, as RoBERTa reports it (Liu et al.
-2019, section 5.1).
+Some fine-tunings never leave chance: of several seeds the median counts, as in
+RoBERTa's report (Liu et al. 2019, section 5.1).
 """
 
 import dataclasses
@@ -77,10 +76,7 @@ def commands(
 
 
 def measure(part: plans.Downstream, run: runs.Run) -> dict:
-  """Returns what the best checkpoints score on the validation data.
-
-  `downstream` is the median over seeds of the leading score.
-  """
+  """Returns the best checkpoints' scores, and the median of the leading one."""
   all_scores = []
   for seed in _seeds(part, run):
     params = launch.prepare(_flags(part, run, seed))

@@ -48,11 +48,9 @@ class DataSource:
 
 @dataclasses.dataclass(frozen=True)
 class Downstream:
-  """A fine-tuning of every run.
+  """A fine-tuning of every run on `data`, settings of the command `finetune`.
 
-  Attributes:
-    data: settings of `token_dropping.data.finetune`.
-    seeds: whose median is the score; `None`: the seed of the run.
+  The score is the median over `seeds`; `None`: the seed of the run.
   """
 
   data: dict

@@ -19,10 +19,7 @@ from token_dropping.study import tables
 def write(
   name: str, plan: plans.Plan, results: list[dict], text: dict, folder: str
 ) -> str:
-  """Writes `study.json`, `study.md` and `study.html`; returns the Markdown.
-
-  `text` has the losses without a network, if they are measured.
-  """
+  """Writes `study.json`, `study.md` and `study.html`; returns the Markdown."""
   os.makedirs(folder, exist_ok=True)
   order = list(plan.variants)
   timed = list(map(comparison.with_time, results))

@@ -34,10 +34,7 @@ class Folders:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """One training; `folder` has all that it writes but its result.
-
-  `identity` is what decides about the result, of JSON values.
-  """
+  """One training; `folder` has all that it writes but its result."""
 
   variant: str
   seed: int
@@ -155,10 +152,7 @@ def _changed(default, value, path: str = "") -> dict:
 
 
 def fingerprint(params: cfg.ExperimentConfig) -> str:
-  """Returns what tells the records of a run from others.
-
-  Of prepared records what `dataset.json` says, of others their sizes.
-  """
+  """Returns what tells records from others: their card's files, or sizes."""
   content = []
   for data in (params.task.train_data, params.task.validation_data):
     card = dataset_card.read_card(data)

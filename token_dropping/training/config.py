@@ -39,11 +39,7 @@ class LaunchFlags:
 
 
 def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
-  """Builds the experiment config; what follows from the data is filled in.
-
-  Raises `UserError` for unknown names and keys, wrong types and unreadable
-  files, and for a run or data that fine-tuning cannot use.
-  """
+  """Builds the experiment config; what follows from the data is filled in."""
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
     _use_pretrained(params, flags)

@@ -18,10 +18,9 @@ class Controller(orbit.Controller):
   multiples of `steps_per_loop` and of the evaluation interval, and a checkpoint
   is due when a multiple of its interval is passed, so that a run that goes on
   does what it would have done. An evaluation comes before the checkpoint of its
-  step: what a checkpoint stands for is complete.
-
-  SIGTERM ends a loop early. Its step is saved with the metrics so far, which
-  the next start goes on with, so the summary of that loop is written once.
+  step: what a checkpoint stands for is complete. SIGTERM ends a loop early. Its
+  step is saved with the metrics so far, which the next start goes on with, so
+  the summary of that loop is written once.
 
   `model_dir` has the checkpoint to go on from; the checkpoint manager of a
   worker that is not the chief has another folder.

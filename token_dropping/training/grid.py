@@ -65,10 +65,7 @@ def write_result(path: str, identity: dict, result: dict) -> None:
 
 
 def read_result(path: str, identity: dict, flag: str) -> dict | None:
-  """Reads a result that `identity` must have decided; `None` if there is none.
-
-  `flag` named the folder, for errors.
-  """
+  """Reads a result that `identity` must have decided; `None`: not there."""
   if not files.exists(path):
     return None
   content = files.find_json(path) or {}

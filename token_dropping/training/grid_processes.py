@@ -50,8 +50,8 @@ def run_jobs(
 ) -> None:
   """Runs all jobs, in their order, as soon as one of the core shares is free.
 
-  If one fails, those beside it are stopped. After SIGTERM or an interrupt, a
-  `StoppedError`, all have saved what they did.
+  If one fails, or a `StoppedError` comes of SIGTERM or an interrupt, the others
+  are stopped; they have saved what they did.
   """
   waiting = iter(jobs)
   steps, processes = {}, {}  # by index of the share

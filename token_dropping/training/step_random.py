@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes all that a model draws at random follow the training step.
-
-It is then the same whether the run was stopped before it or not.
-"""
+"""Makes all that a model draws follow the step, also in a resumed run."""
 
 import tensorflow as tf
 import tf_keras
@@ -31,10 +28,9 @@ class _StepDropout:
 
 
 def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
-  """Makes dropout and importance of a built model draw from step and seed.
+  """Makes a built model draw from a seed and the steps done, a scalar int64.
 
-  `step` counts the steps done, a scalar int64. Returns how many dropout layers
-  there are.
+  Returns how many dropout layers there are.
   """
   seeds = step_seed.StepSeed(step, seed)
   index = 0

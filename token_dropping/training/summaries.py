@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing import event_accumulator
 def read_scalars(folder: str) -> dict[str, dict[int, float]]:
   """Returns, by tag, the value at each step; of several the last one written.
 
-  The folder need not exist. What a killed process left incomplete is not read.
+  What a killed process left incomplete is not read.
   """
   if not tf.io.gfile.isdir(folder):
     return {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fine-tunes with every learning rate and seed of a grid.
 
-Dev scores of small tasks differ by points between seeds, so one run says
-little. Each setting is a run in its own folder, with a `result.json`.
+Dev scores of small tasks differ by points between seeds: one run says little.
+Each setting is a run in its own folder, with a `result.json`.
 """
 
 import dataclasses
@@ -77,10 +77,7 @@ def run(
   output_dir: str,
   strategy: tf.distribute.Strategy | None = None,
 ) -> dict:
-  """Trains what is missing; writes and returns what `summarize` returns.
-
-  Raises `UserError` if the folder holds a sweep of another experiment.
-  """
+  """Trains what is missing; writes and returns what `summarize` returns."""
   errors.require(
     bool(experiments.hooks_of(params).score_names()),
     "--sweep must be used with a fine-tuning experiment",
@@ -131,11 +128,7 @@ def _run_of(
 
 
 def summarize(results: list[dict]) -> dict:
-  """Returns the chosen setting, and median and best of each learning rate.
-
-  Of `scores` the first is compared; the first result that has the best is
-  chosen.
-  """
+  """Returns the chosen setting, and median and best of each learning rate."""
   metric = next(iter(results[0]["scores"]))
   scores, by_rate = [result["scores"][metric] for result in results], {}
   for result, score in zip(results, scores, strict=True):

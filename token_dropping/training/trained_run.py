@@ -55,8 +55,7 @@ class TrainedRun:
   ) -> "TrainedRun":
     """Reads a run folder, on any filesystem TensorFlow knows, but no weight.
 
-    `checkpoint` is `latest`, `best` (of a run that keeps it) or a step. Raises
-    `UserError` if something is missing or cannot be read.
+    `checkpoint` is `latest`, `best` (of a run that keeps it) or a step.
     """
     if not model_dir or not tf.io.gfile.isdir(model_dir):
       raise errors.UserError(

@@ -50,8 +50,7 @@ def chief_first(
 ) -> None:
   """Runs an action in the chief; the others wait, and fail where it fails.
 
-  The chief waits for the others first, so that none of them still reads what
-  the action changes.
+  It waits for them first: none must still read what the action changes.
   """
   error = None
   any_of(strategy, False)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of prepared fine-tuning data and the card that says what it holds.
-
-The card is written last, to a folder that has its name only when it is whole.
-"""
+"""The folder of fine-tuning data, whole when it has its name, and its card."""
 
 from collections.abc import Iterator
 

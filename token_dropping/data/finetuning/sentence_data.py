@@ -12,10 +12,7 @@ from token_dropping.data.finetuning import text_tables
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-  """A text or a pair; the id of its label, or a number for regression, or 0.
-
-  `id` is the number of the example in its file, or as the file says.
-  """
+  """A text or a pair; a label's id, or a regression's number; its number."""
 
   texts: tuple[str, ...]
   label: int | float

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences -> records as Model Garden's sentence prediction reads them.
-
-`SentencePredictionDataLoader` renames `input_ids` and `segment_ids`.
-"""
+"""Sentences -> records for Model Garden's `SentencePredictionDataLoader`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,10 +21,7 @@ def write(
   regression: bool,
   rng: np.random.Generator | None,
 ) -> dict:
-  """Writes the records of a split, in order without `rng`; returns counts.
-
-  Longer texts are cut, and counted as `truncated`.
-  """
+  """Writes the records of a split, in order without `rng`; returns counts."""
   order = np.arange(len(split.examples))
   if rng is not None:
     rng.shuffle(order)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sentences come from: GLUE's files, TensorFlow Datasets, own tables.
-
-What is missing, or not of the expected form, is a `UserError`.
-"""
+"""Where sentences come from: GLUE's files, TensorFlow Datasets, own tables."""
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -14,10 +11,7 @@ from token_dropping.data.finetuning import tfds_examples
 
 
 def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
-  """Returns the TSV files of a task, by split.
-
-  Test files may be missing, unless the task has no others.
-  """
+  """Returns a task's TSV files by split; tests may be missing, if not all."""
   paths = {}
   for split, name in task.files.items():
     path = files.join(folder, name)

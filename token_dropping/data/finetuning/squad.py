@@ -15,10 +15,7 @@ from token_dropping.data.finetuning import tfds_examples
 
 
 def read_json(path: str, name: str, impossible: bool) -> list[dict]:
-  """Reads a file as SQuAD distributes it, which the flag `name` gave.
-
-  Questions may be `impossible` to answer in SQuAD 2.0 only.
-  """
+  """Reads SQuAD's JSON; `impossible` questions are allowed in 2.0 only."""
   try:
     content = json.loads(text_tables.read_text(path, name))
   except json.JSONDecodeError as error:

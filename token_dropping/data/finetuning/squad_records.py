@@ -2,13 +2,10 @@
 """SQuAD -> records as Model Garden reads them, and what scoring needs.
 
 A record is `[CLS] question [SEP] window [SEP]`; a context that is too long is
-cut into windows that start `doc_stride` tokens apart and overlap (Devlin et
-al., 2019).
-
-Beside `validation.tfrecord` lie `validation.json`, contexts, questions and all
-answers in SQuAD's own form, and `validation.spans.json`: for each context where
-each token starts and ends, in characters; for each record `unique_id`, the id
-of its `question`, the number of its `context`, `first` token and `length` of
+cut into windows that overlap (Devlin et al., 2019). `validation.json` has the
+questions in SQuAD's own form; `validation.spans.json` for each context where
+each token starts and ends, in characters, and for each record `unique_id`, the
+id of its `question`, the number of its `context`, `first` token and `length` of
 its window and the window's `position` in the record.
 """
 
