@@ -43,12 +43,15 @@ class Tokens:
     """Returns the tokens at some places, int [B, K] in [0, N)."""
     names = (field.name for field in dataclasses.fields(self))
     known = {name: getattr(self, name) for name in names}
-    return Tokens(
-      **{
-        name: None if value is None else tf.gather(value, places, batch_dims=1)
-        for name, value in known.items()
-      }
-    )
+    # By the names of operations TensorFlow's optimizer orders the sums of
+    # gradients, on which their last bit depends: here and in the functions below.
+    with tf.name_scope("position_gather"):
+      return Tokens(
+        **{
+          name: _gather(value, places)
+          for name, value in known.items()
+        }
+      )
 
   def restored(self, updates: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """Returns the states [B, N, D], those at some places updated."""
@@ -57,6 +60,10 @@ class Tokens:
   def with_states(self, states: tf.Tensor) -> "Tokens":
     """Returns the same tokens in other states [B, N, D]."""
     return dataclasses.replace(self, states=states)
+
+
+def _gather(value: tf.Tensor | None, places: tf.Tensor) -> tf.Tensor | None:
+  return None if value is None else tf.gather(value, places, batch_dims=1)
 
 
 def restore(
@@ -69,18 +76,19 @@ def restore(
   type. Accelerators are faster at this gather, in which each place looks up its
   slot among the updates, than at a scatter.
   """
-  batch, length = tf.unstack(tf.shape(states)[:2])
-  sequence = tf.broadcast_to(
-    tf.range(length, dtype=places.dtype), [batch, length]
-  )  # [B, N]
-  slots = tf.searchsorted(places, sequence, side="right") - 1
-  slots = tf.maximum(slots, 0)  # [B, N]; meaningless before the first update
-  updated = tf.gather(places, slots, batch_dims=1) == sequence
-  return tf.where(
-    updated[..., tf.newaxis],
-    tf.gather(updates, slots, batch_dims=1),
-    tf.cast(states, updates.dtype),  # embeddings may be of a shorter type
-  )
+  with tf.name_scope("position_restore"):
+    batch, length = tf.unstack(tf.shape(states)[:2])
+    sequence = tf.broadcast_to(
+      tf.range(length, dtype=places.dtype), [batch, length]
+    )  # [B, N]
+    slots = tf.searchsorted(places, sequence, side="right") - 1
+    slots = tf.maximum(slots, 0)  # [B, N]; meaningless before the first update
+    updated = tf.gather(places, slots, batch_dims=1) == sequence
+    return tf.where(
+      updated[..., tf.newaxis],
+      tf.gather(updates, slots, batch_dims=1),
+      tf.cast(states, updates.dtype),  # embeddings may be of a shorter type
+    )
 
 
 def select(
