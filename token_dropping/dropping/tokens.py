@@ -43,14 +43,11 @@ class Tokens:
     """Returns the tokens at some places, int [B, K] in [0, N)."""
     names = (field.name for field in dataclasses.fields(self))
     known = {name: getattr(self, name) for name in names}
-    # By the names of operations TensorFlow's optimizer orders the sums of
-    # gradients, on which their last bit depends: here and in the functions below.
+    # TensorFlow's optimizer orders the sums of gradients by the names of their
+    # operations, and the last bit depends on the order: here and below.
     with tf.name_scope("position_gather"):
       return Tokens(
-        **{
-          name: _gather(value, places)
-          for name, value in known.items()
-        }
+        **{name: _gather(value, places) for name, value in known.items()}
       )
 
   def restored(self, updates: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
