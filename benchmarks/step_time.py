@@ -33,7 +33,6 @@ from token_dropping.common import errors
 from token_dropping.common import provenance
 
 REPORT = "step_time.md"
-_ALL = ",".join(step_case.CONTENDERS)
 _SWITCH = {"on": True, "off": False}
 _HEADS = step_case.HEAD_WIDTH
 # Of each list of numbers: its type, what must hold, and the rule in words.

@@ -37,7 +37,6 @@ class ProgressReporter:
     self._stream = stream or sys.stdout
     self._clock = clock
     self._bar = None
-    self._loops = 0
     self.train_outputs = {}
     self.eval_outputs = {}
 
