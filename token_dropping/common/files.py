@@ -38,10 +38,10 @@ def is_folder(path: str) -> bool:
 def size(path: str) -> int | None:
   """Returns the size of a file in bytes; None if there is no such file."""
   try:
-    there = filesystems.of(path)
-    return there.size(path) if there.isfile(path) else None
-  except OSError:
+    found = filesystems.of(path).info(path)  # one request
+  except (OSError, ValueError):  # a name that cannot be is a `ValueError`
     return None
+  return found["size"] if found["type"] == "file" else None
 
 
 def matches(pattern: str) -> list[str]:

@@ -12,6 +12,7 @@ import glob
 import io
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -39,11 +40,16 @@ class _Local:
   open = staticmethod(open)
   exists = staticmethod(os.path.exists)
   isdir = staticmethod(os.path.isdir)
-  isfile = staticmethod(os.path.isfile)
-  size = staticmethod(os.path.getsize)
-  glob = functools.partial(glob.glob, recursive=True, include_hidden=True)
+  glob = staticmethod(
+    functools.partial(glob.glob, recursive=True, include_hidden=True)
+  )
   unstrip_protocol = staticmethod(str)
   makedirs = staticmethod(os.makedirs)
+
+  def info(self, path: str) -> dict:
+    found = os.stat(path)
+    kind = "file" if stat.S_ISREG(found.st_mode) else "other"
+    return {"type": kind, "size": found.st_size}
 
   def ls(self, folder: str, detail: bool) -> list[str]:
     return os.listdir(folder)
@@ -82,11 +88,10 @@ class _TensorFlow:
     kind = io.BufferedReader if mode == "rb" else io.BufferedWriter
     return kind(raw, _BUFFER)
 
-  def isfile(self, path: str) -> bool:
-    return self.exists(path) and not self.isdir(path)
-
-  def size(self, path: str) -> int:
-    return self._stat(path).length
+  def info(self, path: str) -> dict:
+    found = self._stat(path)
+    kind = "directory" if found.is_directory else "file"
+    return {"type": kind, "size": found.length}
 
   def rm(self, path: str, recursive: bool = False) -> None:
     (self._remove_tree if recursive else self._remove)(path)

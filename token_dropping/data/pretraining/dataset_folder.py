@@ -23,6 +23,7 @@ SPLITS = ("train", "validation")
 
 _RECORDS_NAME = re.compile(rf"(?:{'|'.join(SPLITS)})-")
 _CHECKSUM = re.compile(r"[0-9a-f]{8}")
+_BLOCK = 1 << 20  # a wrong length must not fill the memory
 _THREADS = 8  # remote filesystems answer slowly, and to many at once
 _READABLE = "a dataset must be readable"
 
@@ -33,8 +34,14 @@ def verify(folder: str, quick: bool = False) -> dict:
   Names and sizes are compared; unless `quick`, also checksums and the number of
   records, in constant memory. The first thing that differs is a `UserError`.
   """
-  card = load_card(folder)
-  check_names(folder, files.list_names(folder), card["files"])
+  try:
+    card, present = load_card(folder), files.list_names(folder)
+  except OSError as error:
+    reason = errors.first_line(error)
+    raise errors.UserError(
+      f"{_READABLE}. Received: {folder!r} ({reason})"
+    ) from error
+  check_names(folder, present, card["files"])
   check_sizes(folder, card["files"])
   if not quick:
     _for_each(functools.partial(_check_content, folder), card["files"])
@@ -182,7 +189,7 @@ def _check_content(folder: str, name: str, entry: dict) -> None:
     if not _is_records(name):
       checksum = files.describe(path)["crc32"]
     else:
-      checksum, records, is_whole = _read_records(path, entry["bytes"])
+      checksum, records, is_whole = _read_records(path)
   except OSError as error:
     raise errors.UserError(f"{_READABLE}. Received: {path!r}") from error
   errors.require(
@@ -203,7 +210,7 @@ def _check_content(folder: str, name: str, entry: dict) -> None:
     )
 
 
-def _read_records(path: str, size: int) -> tuple[str, int, bool]:
+def _read_records(path: str) -> tuple[str, int, bool]:
   """Returns a file's CRC-32, its whole records, and whether nothing follows.
 
   A record: length (uint64, little-endian), 4 bytes of checksum, the bytes, 4 of
@@ -212,9 +219,11 @@ def _read_records(path: str, size: int) -> tuple[str, int, bool]:
   checksum, records, is_whole = 0, 0, True
   with files.open_binary(path) as file:
     while head := file.read(12):
-      length = int.from_bytes(head[:8], "little") + 4
-      rest = file.read(min(length, size))
-      checksum = zlib.crc32(rest, zlib.crc32(head, checksum))
-      is_whole = len(head) == 12 and len(rest) == length
+      checksum = zlib.crc32(head, checksum)
+      left = int.from_bytes(head[:8], "little") + 4
+      while left and (block := file.read(min(left, _BLOCK))):
+        checksum = zlib.crc32(block, checksum)
+        left -= len(block)
+      is_whole = len(head) == 12 and not left
       records += is_whole
   return f"{checksum:08x}", records, is_whole

@@ -233,6 +233,12 @@ def test_unreadable_file(folder):
   )
 
 
+def test_unknown_filesystem():
+  assert _refused("unknown://data").startswith(
+    "a dataset must be readable. Received: 'unknown://data' ("
+  )
+
+
 def test_progress_is_for_terminals(folder, capsys):
   dataset_folder.verify(str(folder))
   assert capsys.readouterr() == ("", "")
