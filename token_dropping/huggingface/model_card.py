@@ -115,8 +115,6 @@ def _plan(run: trained_run.TrainedRun):
   """Returns where the run dropped tokens, None for a plain BERT."""
   if not isinstance(run.encoder, encoder_config.TokenDropEncoderConfig):
     return None
-  if run.kind != trained_run.MASKED_LM and not run.encoder.drop_at_inference:
-    return None
   plan = run.encoder.drop_plan
   return plan if plan.drops else None
 

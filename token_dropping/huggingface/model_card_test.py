@@ -78,5 +78,12 @@ def test_what_was_dropped(run, drop_type, text):
   assert text in _card(run, num_layers=4, drop={"type": drop_type})
 
 
+def test_fine_tuning_that_dropped_says_so_too(run):
+  run = dataclasses.replace(run, kind=trained_run.CLASSIFICATION)
+  assert "| kept tokens | 25% from layer 0 |" in _card(
+    run, token_keep_ratio=0.25
+  )
+
+
 def test_count_of_kept_tokens(run):
   assert "| kept tokens | 9 from layer 0 |" in _card(run, token_keep_k=9)
