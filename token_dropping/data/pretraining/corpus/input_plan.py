@@ -107,6 +107,9 @@ def _match(pattern: str) -> dict[str, int]:
   sizes = {pattern: files.size(pattern)}
   if sizes[pattern] is None:
     sizes = {path: files.size(path) for path in _glob(pattern)}
+  for path, size in sizes.items():
+    fine = size is not None or files.is_folder(path)  # nothing else is left out
+    errors.require(fine, "input must be a readable file", repr(path))
   sizes = {path: size for path, size in sizes.items() if size is not None}
   rule = "input must match at least one file"
   errors.require(bool(sizes), rule, repr(pattern))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for input_plan."""
 
+import os
+
 import pytest
 
 from token_dropping.common import errors
@@ -51,6 +53,12 @@ def test_pattern_without_file(folder, pattern):
   with pytest.raises(errors.UserError, match="match at least one file") as info:
     input_plan.resolve_inputs(f"{folder}/a.txt,{folder}/{pattern}")
   assert str(info.value).endswith(f"Received: '{folder}/{pattern}'")
+
+
+def test_no_match_is_left_out_silently(folder):
+  os.mkfifo(folder / "pipe")
+  with pytest.raises(errors.UserError, match="input must be a readable file"):
+    input_plan.resolve_inputs(f"{folder}/*")
 
 
 def test_only_commas():
