@@ -31,6 +31,7 @@ class LayerRun(abc.ABC):
 
   default_importance = "mlm_loss"  # `importance.type` unless a config says it
   chooses_by_layer = False  # then scores must differ from layer to layer
+  about = ""  # what became of dropped tokens, for people, in Markdown
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     self._stack = stack

@@ -2,6 +2,7 @@
 """`README.md` of an exported model: what it is, how it was trained."""
 
 from token_dropping.dropping import drop_plan
+from token_dropping.dropping.drops import drop_types
 from token_dropping.models import encoder_config
 from token_dropping.training import trained_run
 
@@ -42,25 +43,14 @@ def format_card(
   return "\n\n".join(parts) + "\n"
 
 
-_DROPPED = {
-  "skip": "the dropped tokens skipped the middle layers\n"
-  "([Hou et al., ACL 2022](https://arxiv.org/abs/2203.13240))",
-  "context": "the middle layers computed the kept tokens alone,\n"
-  "which saw the others as they were",
-  "layerwise": "each of the middle layers computed tokens of its own choice\n"
-  "([random-LTD](https://arxiv.org/abs/2211.11586))",
-  "pool": "the middle layers computed means of neighbours\n"
-  "([Funnel-Transformer](https://arxiv.org/abs/2006.03236))",
-}
-
-
 def _introduction(run: trained_run.TrainedRun) -> str:
   text = "An ordinary BERT: `transformers` loads it without other code."
   plan = _plan(run)
   if plan is None:
     return text
+  about = drop_types.get(plan.drop_type).about
   return (
-    f"{text}\nIt was trained with token dropping: {_DROPPED[plan.drop_type]}.\n"
+    f"{text}\nIt was trained with token dropping: {about}.\n"
     "In use, all tokens go through all layers."
   )
 

@@ -11,6 +11,11 @@ class ContextRun(skip.SkipRun):
   Every layer makes its own projection of a dropped token's last state.
   """
 
+  about = (
+    "the middle layers computed the kept tokens alone,\n"
+    "which saw the others as they were"
+  )
+
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     super().__init__(stack, tokens, scorer)
     self._sequence = tokens

@@ -15,6 +15,10 @@ class LayerwiseRun(layer_run.LayerRun):
 
   default_importance = "random"
   chooses_by_layer = True
+  about = (
+    "each of the middle layers computed tokens of its own choice\n"
+    "([random-LTD](https://arxiv.org/abs/2211.11586))"
+  )
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     super().__init__(stack, tokens, scorer)

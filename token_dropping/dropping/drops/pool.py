@@ -86,6 +86,11 @@ class PoolRun(layer_run.LayerRun):
   group, two documents are in one mean.
   """
 
+  about = (
+    "the middle layers computed means of neighbours\n"
+    "([Funnel-Transformer](https://arxiv.org/abs/2006.03236))"
+  )
+
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     super().__init__(stack, tokens, scorer)
     self._pooled: list[_Pooled] = []

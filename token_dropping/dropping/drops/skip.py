@@ -24,6 +24,11 @@ class SkipRun(layer_run.LayerRun):
   After it they see kept tokens alone. A dropped token's state waits unchanged.
   """
 
+  about = (
+    "the dropped tokens skipped the middle layers\n"
+    "([Hou et al., ACL 2022](https://arxiv.org/abs/2203.13240))"
+  )
+
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
     super().__init__(stack, tokens, scorer)
     self._waiting: list[_Waiting] = []

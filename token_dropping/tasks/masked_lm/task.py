@@ -18,6 +18,7 @@ from official.nlp.tasks import masked_lm
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
+from token_dropping.dropping import keep_schedule
 from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
 from token_dropping.tasks import optimizers
@@ -225,10 +226,14 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
 
 def _make_weights(model: pretrainer.TokenDropPretrainer) -> None:
-  """Calls the model once, since a branch of a step cannot make variables."""
+  """Calls the model once, since a branch of a step cannot make variables.
+
+  The call drops nothing: its one token may be fewer than what stays.
+  """
   names = ["input_word_ids", "input_mask", "input_type_ids"]
   one = tf.zeros([1, 1], tf.int32)
-  model(dict.fromkeys([*names, "masked_lm_positions"], one))
+  plan = keep_schedule.full_plan(model.encoder_network.drop_plan)
+  model(dict.fromkeys([*names, "masked_lm_positions"], one), plan=plan)
 
 
 def _global_sum(values):

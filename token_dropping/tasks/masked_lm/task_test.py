@@ -48,6 +48,13 @@ def _scores(model) -> np.ndarray:
   return model.encoder_network.importance_scorer.table.numpy()
 
 
+def test_model_that_always_keeps_a_count_evaluates():
+  fields = {"token_keep_k": 3, "drop_at_inference": True}
+  model = _task(encoder={"any": fields}).build_model()
+  outputs = model(_batch(), training=False)
+  assert outputs["kept_positions"].shape[1] == 3
+
+
 def test_importance_follows_the_masked_lm_loss():
   task, batch = _task(), _batch()
   model = task.build_model()
