@@ -158,8 +158,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
     if dense is not None:
       dense_mask = inputs["dense_mask"]
       mask = tf.concat([mask, dense_mask], axis=1)
-      no_ids = tf.fill(tf.shape(dense_mask), tf.cast(-1, ids.dtype))
-      ids = tf.concat([ids, no_ids], axis=1)
+      if ids is not None:  # else words come as embeddings
+        no_ids = tf.fill(tf.shape(dense_mask), tf.cast(-1, ids.dtype))
+        ids = tf.concat([ids, no_ids], axis=1)
     embeddings = self._get_embeddings(
       word_ids,
       inputs.get("input_type_ids"),

@@ -238,6 +238,13 @@ def test_embedding_projection_and_dense_inputs():
   kept = outputs["kept_positions"].numpy()
   assert kept.shape == (B, (S + 2) // 2)
   assert (kept[:, -2:] == [S, S + 1]).all()  # they have no loss: always kept
+  inputs = drops_testing.batch() | dense
+  ids = inputs.pop("input_word_ids")
+  embedded = {"input_word_embeddings": encoder.get_embedding_layer()(ids)}
+  np.testing.assert_array_equal(
+    encoder(inputs | embedded)["sequence_output"],
+    encoder(inputs | {"input_word_ids": ids})["sequence_output"],
+  )
 
 
 def test_inputs_must_be_a_dictionary():
