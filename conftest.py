@@ -3,10 +3,6 @@
 
 import os
 
-import psutil
-import pytest
-from xdist.scheduler import LoadFileScheduling
-
 # Tests compile more than they compute: XLA makes its machine code as it comes.
 # What it fuses, counts and rounds is decided before.
 os.environ["XLA_FLAGS"] = " ".join(
@@ -16,8 +12,6 @@ os.environ["XLA_FLAGS"] = " ".join(
 import tensorflow as tf
 
 REPLICAS = 4
-# Bytes of a process that begins no other file of tests, whatever that adds.
-LARGE = 2.4e9
 
 # On a GPU as on a CPU: TF32 has 10 bits of a float32's 23, tests compare more.
 tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -44,36 +38,3 @@ def _without_autotuning(dataset):
 
 
 tf.data.Dataset._apply_debug_options = _without_autotuning
-
-
-class _RenewingScheduler(LoadFileScheduling):
-  """Gives files to processes; a new process takes the place of a large one.
-
-  XLA's programs and TensorFlow's functions stay in a process until it ends.
-  """
-
-  def _reschedule(self, node) -> None:
-    if node not in self.registered_collections:  # it is still being set up
-      return
-    done = self._pending_of(self.assigned_work[node]) <= 2
-    if done and self.workqueue and not node.shutting_down and _is_large(node):
-      node.shutdown()
-      self.config.pluginmanager.getplugin("dsession")._clone_node(node)
-      return
-    for _ in range(2):  # a test begins when its process knows the one after it
-      super()._reschedule(node)
-
-
-def _is_large(node) -> bool:
-  try:
-    process = psutil.Process(node.gateway._io.popen.pid)
-    return process.memory_info().rss > LARGE
-  except psutil.NoSuchProcess:  # it crashed, which pytest-xdist reports
-    return False
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-  if config.getvalue("dist") == "loadfile":
-    return _RenewingScheduler(config, log)
-  return None

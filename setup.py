@@ -8,7 +8,7 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
-DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21", "backports.zstd>=1.0"]
+DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
@@ -20,7 +20,6 @@ TEST = [
   MATPLOTLIB,
   "import-linter>=2.0",
   "openvino>=2025.0",
-  "psutil>=5.9",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
   # The exact ruff, so that every machine formats alike.
@@ -60,6 +59,7 @@ setuptools.setup(
   install_requires=[
     "PyYAML>=6.0",
     "absl-py>=1.4",
+    "backports.zstd>=1.0",
     "fsspec>=2024.2",
     "gin-config>=0.5",
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
