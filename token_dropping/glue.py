@@ -23,7 +23,7 @@ from token_dropping.data import finetune
 from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.tasks import experiments
+from token_dropping.tasks.sentences import experiment as sentences
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import grid
@@ -33,7 +33,7 @@ from token_dropping.training import sweep
 from token_dropping.training import trained_run
 from token_dropping.training import trainer as trainer_lib
 
-EXPERIMENT = experiments.FINETUNING_NAMES[0]
+EXPERIMENT = sentences.NAME
 DIAGNOSTIC, ITS_MODEL = "ax", "mnli"
 TASKS = tuple(name for name in glue_tasks.TASKS if name != DIAGNOSTIC)
 RESULTS = "glue"
