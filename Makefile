@@ -48,7 +48,7 @@ TEST_PARTS := $(ROOM)/common,$(ROOM)/data,benchmarks,official \
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 test: $(STAMPS)/test ## Run all tests but those that take minutes each
-	@failed=0; for part in $(TEST_PARTS); do \
+	@failed=0; for part in $(TEST_PARTS:%='%'); do \
 	  $(PYTEST) --dist=loadfile $$(echo "$$part" | tr , ' ') || failed=1; \
 	done; exit $$failed
 
