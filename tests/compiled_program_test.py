@@ -41,7 +41,7 @@ class CompiledProgram:
 
   Example:
 
-  >>> >>> @tf.function(jit_compile=True)
+  >>> @tf.function(jit_compile=True)
   ... def product(a, b):
   ...   return tf.matmul(a, b)
   >>> program = CompiledProgram(product, tf.ones([20, 30]), tf.ones([30, 50]))
