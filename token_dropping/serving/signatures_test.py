@@ -281,7 +281,8 @@ def _id_example(**features) -> bytes:
   example = tf.train.Example()
   for name, values in features.items():
     example.features.feature[name].int64_list.value.extend(values)
-  return example.SerializeToString()
+  # The same bytes in every process: they name tests.
+  return example.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize(
