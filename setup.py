@@ -12,12 +12,10 @@ DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
-MATPLOTLIB = "matplotlib>=3.8"
 TRANSFORMERS = "transformers>=5.0"
 TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
-  MATPLOTLIB,
   "import-linter>=2.0",
   "openvino>=2025.0",
   "pytest-xdist>=3.6",
@@ -65,7 +63,7 @@ setuptools.setup(
     "importlib_resources>=5.0",  # tensorflow-datasets imports it undeclared.
     "jinja2>=3.1",
     "markupsafe>=2.1",
-    MATPLOTLIB,
+    "matplotlib>=3.8",
     "numpy>=1.26",
     "pandas>=2.0",
     "protobuf>=5.28",
@@ -85,8 +83,7 @@ setuptools.setup(
     "data": DATA,
     "quickstart": QUICKSTART,
     "huggingface": HUGGINGFACE,
-    "study": [MATPLOTLIB],
-    "benchmarks": [MATPLOTLIB, "torch>=2.7", TRANSFORMERS],
+    "benchmarks": ["torch>=2.7", TRANSFORMERS],
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],
