@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny encoder of any drop type, for the tests of drop types."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -11,7 +13,7 @@ from token_dropping.dropping import drop_plan
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import encoder as encoder_lib
 
-B, S, P, D, V, L = 2, 12, 3, 8, 40, 5
+B, S, P, D, V, L = 2, 12, 3, 8, 40, 4
 SIZES = {
   "vocab_size": V,
   "hidden_size": D,
@@ -22,7 +24,8 @@ SIZES = {
   "type_vocab_size": 2,
   "output_dropout": 0.0,
   "attention_dropout": 0.0,
-  # The default of 0.02 would leave attention nearly uniform.
+  # The default of 0.02 would leave attention nearly uniform. All encoders and
+  # BERTs of these sizes begin with the same weights.
   "initializer": tf_keras.initializers.TruncatedNormal(stddev=0.3, seed=1),
 }
 SPECIAL = {"token_allow_list": (1, 2, 3, 4), "token_deny_list": (0,)}
@@ -59,23 +62,28 @@ def batch(padding: int = 3, pretraining: bool = True) -> dict:
   return inputs
 
 
-def make_bert(**kwargs) -> networks.BertEncoderV2:
-  """Returns an ordinary BERT of these sizes, with weights."""
-  bert = networks.BertEncoderV2(**(SIZES | kwargs))
-  bert(batch(pretraining=False))
-  return bert
+@functools.cache
+def bert(**kwargs) -> networks.BertEncoderV2:
+  """Returns an ordinary BERT of these sizes, with weights, shared by tests."""
+  network = networks.BertEncoderV2(**(SIZES | kwargs))
+  network(batch(pretraining=False))
+  return network
 
 
-def make_encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
-  """Returns an encoder with weights that drops in layers 1 and 2 (of 5)."""
-  places = {"drop_layer": 1, "restore_layer": 3}
-  if "stages" in kwargs:
-    del places["drop_layer"]
-  arguments = SIZES | SPECIAL | places | kwargs
-  encoder = encoder_lib.TokenDropEncoder(drop={"type": drop_type}, **arguments)
-  encoder._set_untracked_scorer(_LayerScorer(V))
+def make_encoder(**kwargs) -> encoder_lib.TokenDropEncoder:
+  """Returns an encoder with weights."""
+  encoder = encoder_lib.TokenDropEncoder(**(SIZES | SPECIAL | kwargs))
   encoder(batch(pretraining=False))
   return encoder
+
+
+@functools.cache
+def encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
+  """Returns one that drops in layers 1 and 2 (of 4), shared by tests."""
+  places = {"drop_layer": 1, "restore_layer": 3}
+  made = make_encoder(drop={"type": drop_type}, **(places | kwargs))
+  made._set_untracked_scorer(_LayerScorer(V))
+  return made
 
 
 def loss_and_gradients(network, inputs: dict, **kwargs) -> list[tf.Tensor]:
@@ -88,24 +96,6 @@ def loss_and_gradients(network, inputs: dict, **kwargs) -> list[tf.Tensor]:
     loss += tf.reduce_sum(outputs["pooled_output"] ** 2)
   gradients = tape.gradient(loss, network.trainable_variables)
   return [loss, *(tf.convert_to_tensor(gradient) for gradient in gradients)]
-
-
-def at(states: tf.Tensor, positions) -> tf.Tensor:
-  """Returns the states at some positions, [B, S, ...] -> [B, K, ...]."""
-  return tf.gather(states, positions, batch_dims=1)
-
-
-def put(states: tf.Tensor, updates: tf.Tensor, positions) -> tf.Tensor:
-  """Returns [B, S, D] states, those at some positions [B, K] updated."""
-  found = states.numpy()
-  for sequence, places in enumerate(positions.numpy()):
-    found[sequence, places] = updates[sequence]
-  return tf.constant(found)
-
-
-def row(mask: tf.Tensor) -> tf.Tensor:
-  """Returns a mask [B, N] as a transformer layer takes it."""
-  return tf.cast(mask, tf.float32)[:, tf.newaxis]
 
 
 def assert_same(left, right, tolerance: float = 1e-5) -> None:

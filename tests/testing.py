@@ -9,6 +9,7 @@ import socket
 
 import gin
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
@@ -16,6 +17,7 @@ from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
 from token_dropping import train
+from token_dropping.common import errors
 from token_dropping.common import vocabulary
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
@@ -68,6 +70,15 @@ TINY = {
     "optimizer_config": {"warmup": {"polynomial": {"warmup_steps": 1}}},
   },
 }
+
+
+def refused(function, *args, **kwargs) -> str:
+  """Returns the one line of the `UserError` that a call raises."""
+  with pytest.raises(errors.UserError) as caught:
+    function(*args, **kwargs)
+  message = str(caught.value)
+  assert "\n" not in message
+  return message
 
 
 def merged(*trees: dict) -> dict:

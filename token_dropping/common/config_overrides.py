@@ -68,7 +68,7 @@ def read_settings(
     if inner and isinstance(value, Mapping):
       value = read_settings(inner, value, source, whole, f"{dotted}.")
     elif not _matches(value, hint):
-      raise _wrong_type(hint, source, dotted, value)
+      raise _refusal(_describe(hint), source, dotted, value)
     values[field.name] = value
   return settings(**values)
 
@@ -97,10 +97,8 @@ def _type_hints(config_class: type) -> dict:
 
 def _check_choice(value, choices: set, source: str, path: str) -> None:
   if isinstance(value, str) and value not in choices:
-    raise errors.UserError(
-      f"{source}: {path} must be one of {', '.join(sorted(choices))}"
-      f"{nearest(str(value), choices)}. Received: {errors.shorten(value)}"
-    )
+    rule = f"one of {', '.join(sorted(choices))}{nearest(value, choices)}"
+    raise _refusal(rule, source, path, value)
 
 
 def _checked_value(current, hint, value, source: str, path: str):
@@ -118,21 +116,20 @@ def _checked_value(current, hint, value, source: str, path: str):
     )
   value = _number(value, hint)
   if not _matches(value, hint):
-    raise _wrong_type(hint, source, path, value)
+    raise _refusal(_describe(hint), source, path, value)
   return value
 
 
 def _config_class(hint, source: str, path: str, value) -> type:
-  for option in (hint, *_options(hint)):
+  for option in _options(hint):
     if isinstance(option, type) and issubclass(option, hyperparams.Config):
       return option
-  raise _wrong_type(hint, source, path, value)
+  raise _refusal(_describe(hint), source, path, value)
 
 
-def _wrong_type(hint, source: str, path: str, value) -> errors.UserError:
+def _refusal(rule: str, source: str, path: str, value) -> errors.UserError:
   return errors.UserError(
-    f"{source}: {path} must be {_describe(hint)}. "
-    f"Received: {errors.shorten(value)}"
+    f"{source}: {path} must be {rule}. Received: {errors.shorten(value)}"
   )
 
 
@@ -144,11 +141,8 @@ def _options(hint) -> tuple:
 
 
 def _item_hint(hint):
-  for option in _options(hint):
-    args = typing.get_args(option)
-    if args:
-      return args[0]
-  return Any
+  items = (typing.get_args(option) for option in _options(hint))
+  return next((args[0] for args in items if args), Any)
 
 
 def _number(value, hint):
@@ -170,28 +164,27 @@ def _matches_one(value, hint) -> bool:
     return True
   origin = typing.get_origin(hint) or hint
   if isinstance(value, list | tuple):
-    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
-      return False
     item = _item_hint(hint)
-    return origin is not str and all(_matches(v, item) for v in value)
+    return _is_list(origin) and all(_matches(v, item) for v in value)
   if origin in (int, float):
     return type(value) is origin
   return isinstance(origin, type) and isinstance(value, origin)
 
 
+def _is_list(origin) -> bool:
+  is_sequence = isinstance(origin, type) and issubclass(origin, Sequence)
+  return is_sequence and origin is not str
+
+
 def _describe(hint) -> str:
   names = {type(None): "null", str: "a string", bool: "true or false"}
   names |= {int: "an integer", float: "a number"}
-  described = []
+  described = {}
   for option in _options(hint):
     origin = typing.get_origin(option) or option
-    if option in names:
-      described.append(names[option])
-    elif isinstance(origin, type) and issubclass(origin, Sequence):
-      described.append("a list")
-    else:
-      described.append("a mapping")
-  return " or ".join(dict.fromkeys(described))
+    other = "a list" if _is_list(origin) else "a mapping"
+    described[names.get(option, other)] = None
+  return " or ".join(described)
 
 
 def nearest(name: str, known, path: str = "") -> str:

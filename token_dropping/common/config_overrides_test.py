@@ -8,6 +8,7 @@ from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.nlp.tasks import masked_lm
 
+from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 
@@ -16,11 +17,10 @@ BERT = "task.model.encoder.bert"
 
 
 def _params() -> cfg.ExperimentConfig:
+  optimizer = optimization.OptimizationConfig()
   return cfg.ExperimentConfig(
     task=masked_lm.MaskedLMConfig(train_data=cfg.DataConfig()),
-    trainer=cfg.TrainerConfig(
-      optimizer_config=optimization.OptimizationConfig()
-    ),
+    trainer=cfg.TrainerConfig(optimizer_config=optimizer),
   )
 
 
@@ -40,10 +40,7 @@ def _applied(dotted: str, value):
 
 
 def _refused(dotted: str, value) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    _applied(dotted, value)
-  assert "\n" not in str(caught.value)
-  return str(caught.value)
+  return testing.refused(_applied, dotted, value)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +76,10 @@ def test_heads_are_read():
 @pytest.mark.parametrize(
   ("dotted", "value", "rule"),
   [
-    ("trainer.train_steps", 1.5, "an integer"),
-    ("trainer.train_steps", "5", "an integer"),
-    ("trainer.train_steps", True, "an integer"),
-    ("trainer.train_steps", None, "an integer"),
-    ("trainer.train_steps", [5], "an integer"),
-    ("trainer.train_steps", [{"a": 1}], "an integer"),
-    ("trainer.train_steps", {"a": 1}, "an integer"),
+    *(
+      ("trainer.train_steps", value, "an integer")
+      for value in (1.5, "5", True, None, [5], [{"a": 1}], {"a": 1})
+    ),
     ("runtime.enable_xla", "yes please", "true or false"),
     ("runtime.enable_xla", 1, "true or false"),
     ("task.init_checkpoint", 5, "a string"),
@@ -119,11 +113,8 @@ def test_wrong_type_is_refused(dotted, value, rule):
     ("task.train_data.input_path", ["a", 3], "[1]", "a string", "3"),
     ("task.model.cls_heads", [{}, 3], "[1]", "a mapping", "3"),
     (
-      "task.model.cls_heads",
-      [{"num_classes": "two"}],
-      "[0].num_classes",
-      "an integer",
-      "'two'",
+      *("task.model.cls_heads", [{"num_classes": "two"}]),
+      *("[0].num_classes", "an integer", "'two'"),
     ),
   ],
 )
@@ -134,10 +125,8 @@ def test_wrong_type_in_a_list(dotted, value, where, rule, received):
 
 
 def test_long_value_is_cut():
-  cut = "'" + "x" * 76 + "..."
-  assert _refused("trainer.train_steps", "x" * 1000).endswith(
-    f"must be an integer. Received: {cut}"
-  )
+  message = _refused("trainer.train_steps", "x" * 1000)
+  assert message.endswith(f"Received: '{'x' * 76}...")
 
 
 @pytest.mark.parametrize(
@@ -172,27 +161,21 @@ def test_unknown_key_in_a_list():
 
 @pytest.mark.parametrize(("key", "shown"), [(1, "1"), ("a\nb", "a b")])
 def test_odd_key_is_one_line(key, shown):
-  with pytest.raises(errors.UserError) as caught:
-    config_overrides.apply_overrides(_params(), {key: 2}, "test")
-  assert str(caught.value) == (
+  apply = config_overrides.apply_overrides
+  assert testing.refused(apply, _params(), {key: 2}, "test") == (
     f"test must use keys of the experiment. Received: {shown}=2"
   )
 
 
-def test_wrong_key_leaves_no_trace():
-  params = _params()
+def test_wrong_key_and_locked_config_leave_no_trace():
+  params, overrides = _params(), {"runtime": {"tpu": "a"}}
   before = params.as_dict()
-  overrides = {"runtime": {"tpu": "a"}, "zzz": 1}
   with pytest.raises(errors.UserError):
-    config_overrides.apply_overrides(params, overrides, "test")
-  assert params.as_dict() == before
-
-
-def test_locked_config_is_refused():
-  params = _params()
+    config_overrides.apply_overrides(params, overrides | {"zzz": 1}, "test")
   params.lock()
   with pytest.raises(errors.UserError, match="^test: .*locked"):
-    config_overrides.apply_overrides(params, {"runtime": {"tpu": "a"}}, "test")
+    config_overrides.apply_overrides(params, overrides, "test")
+  assert params.as_dict() == before
 
 
 @pytest.mark.parametrize(
@@ -200,10 +183,8 @@ def test_locked_config_is_refused():
   [
     ("task.model.encoder.type", "Bert", "bert_v2", "; the nearest is bert"),
     (
-      "trainer.optimizer_config.optimizer.type",
-      "adamW",
-      "lamb",
-      "; the nearest is adamw",
+      *("trainer.optimizer_config.optimizer.type", "adamW"),
+      *("lamb", "; the nearest is adamw"),
     ),
     (f"{RATE}.type", "zzz", "polynomial", ""),
   ],
@@ -230,36 +211,32 @@ class _Outer:
   values: list[int] = dataclasses.field(default_factory=list)
 
 
-def _read_settings(tree: dict) -> _Outer:
+def _read_settings(**tree) -> _Outer:
   return config_overrides.read_settings(_Outer, tree, "a.yaml", "a plan")
 
 
 def test_plain_dataclasses_are_read():
-  assert _read_settings({"name": "x"}) == _Outer("x")
-  tree = {"name": "x", "inner": {"size": 2}, "values": None}
-  assert _read_settings(tree) == _Outer("x", _Inner(2))
+  assert _read_settings(name="x") == _Outer("x")
+  found = _read_settings(name="x", inner={"size": 2}, values=None)
+  assert found == _Outer("x", _Inner(2))
 
 
 @pytest.mark.parametrize(
   ("tree", "message"),
   [
-    ({}, "a.yaml: name must be a string. Received: None"),
+    ({"name": None}, ": name must be a string. Received: None"),
+    ({"inner": [1]}, ": inner must be a mapping or null. Received: [1]"),
     (
-      {"name": "x", "inner": [1]},
-      "a.yaml: inner must be a mapping or null. Received: [1]",
+      {"inner": {"size": "1"}},
+      ": inner.size must be an integer. Received: '1'",
     ),
     (
-      {"name": "x", "inner": {"size": "1"}},
-      "a.yaml: inner.size must be an integer. Received: '1'",
-    ),
-    (
-      {"name": "x", "inner": {"sizes": 1}},
-      "a.yaml must use keys of a plan; the nearest is inner.size. "
+      {"inner": {"sizes": 1}},
+      " must use keys of a plan; the nearest is inner.size. "
       "Received: inner.sizes=1",
     ),
   ],
 )
 def test_wrong_settings(tree, message):
-  with pytest.raises(errors.UserError) as caught:
-    _read_settings(tree)
-  assert str(caught.value) == message
+  found = testing.refused(_read_settings, **({"name": "x"} | tree))
+  assert found == f"a.yaml{message}"

@@ -5,13 +5,12 @@ Paths are those that `filesystems` knows, and all failures are `OSError`s.
 """
 
 import contextlib
-import io
 import json
 import posixpath
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from token_dropping.common import errors
@@ -20,9 +19,7 @@ from token_dropping.common import filesystems
 _BLOCK = 1 << 20
 
 
-def join(folder: str, *names: str) -> str:
-  """Joins a folder and names."""
-  return posixpath.join(folder, *names)
+join = posixpath.join
 
 
 def exists(path: str) -> bool:
@@ -61,8 +58,7 @@ def list_names(folder: str) -> list[str]:
 
 def open_binary(path: str) -> BinaryIO:
   """Opens a file for reading; raises `OSError`."""
-  file = filesystems.of(path).open(path, "rb")
-  return file if hasattr(file, "peek") else io.BufferedReader(file)
+  return filesystems.of(path).open(path, "rb")
 
 
 def read(path: str) -> bytes:
@@ -99,11 +95,9 @@ def write_json(path: str, content, ensure_ascii: bool = True) -> None:
 
 def find_json(path: str) -> dict | None:
   """Returns the object in a JSON file; None if there is no such thing."""
-  try:
-    content = json.loads(read(path))
-  except (OSError, ValueError):
-    return None
-  return content if isinstance(content, dict) else None
+  with contextlib.suppress(errors.UserError):
+    return read_json(path, "")
+  return None
 
 
 def read_json(path: str, unreadable: str) -> dict:
@@ -163,32 +157,36 @@ def make_folder(path: str) -> None:
   filesystems.of(path).makedirs(path, exist_ok=True)
 
 
-@contextlib.contextmanager
-def new_folder(path: str) -> Iterator[str]:
-  """Gives a folder that takes the name `path` only when the block has ended.
-
-  It then replaces a folder of that name, or is removed if the block raises.
-  """
-  final = path.rstrip("/")
-  work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"
-  try:
-    make_folder(work)
-  except OSError as error:
-    reason = f" ({error.strerror})" if error.strerror else ""
-    raise errors.UserError(
-      f"--output_dir must be a writable folder. Received: {path!r}{reason}"
-    ) from error
-  try:
-    yield work
-    remove_folder(final)
-    rename(work, final)
-  finally:
-    remove_folder(work)  # gone already if all went well
-
-
 def check_new(path: str) -> None:
   """Refuses a folder that is not empty, or another file of that name."""
   errors.require(bool(path), "--output_dir must be set", "nothing")
   is_new = not exists(path) or (is_folder(path) and not list_names(path))
   rule = "--output_dir must not exist, or be an empty folder"
   errors.require(is_new, rule, repr(path))
+
+
+@contextlib.contextmanager
+def new_folder(
+  path: str, check: Callable[[str], None] = check_new
+) -> Iterator[str]:
+  """Gives a folder that takes the name `path` only when the block has ended.
+
+  What has that name by then is replaced, if `check` does not refuse it. Nothing
+  is left if the block raises.
+  """
+  final = path.rstrip("/")
+  work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"
+  try:
+    make_folder(work)
+  except OSError as error:
+    reason = error.strerror or errors.first_line(error)
+    raise errors.UserError(
+      f"--output_dir must be a writable folder. Received: {path!r} ({reason})"
+    ) from error
+  try:
+    yield work
+    check(path)
+    remove_folder(final)
+    rename(work, final)
+  finally:
+    remove_folder(work)  # gone already if all went well

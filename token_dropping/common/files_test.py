@@ -5,8 +5,10 @@ import os
 import uuid
 import zlib
 
+import fsspec
 import pytest
 
+from tests import testing
 from token_dropping.common import errors
 from token_dropping.common import files
 
@@ -59,10 +61,8 @@ def test_copy_and_description(root):
 
 
 def test_a_failed_write_leaves_nothing(root):
-  with (
-    pytest.raises(ZeroDivisionError),
-    files.whole(files.join(root, "file")) as file,
-  ):
+  path = files.join(root, "file")
+  with pytest.raises(ZeroDivisionError), files.whole(path) as file:
     file.write(b"half")
     raise ZeroDivisionError
   assert files.list_names(root) == []
@@ -82,9 +82,9 @@ def test_folders(root):
 def test_json(tmp_path):
   path = str(tmp_path / "file.json")
   assert files.find_json(path) is None
-  with pytest.raises(errors.UserError) as caught:
-    files.read_json(path, "--input must be readable")
-  assert str(caught.value) == f"--input must be readable. Received: {path!r}"
+  rule = "--input must be readable"
+  found = testing.refused(files.read_json, path, rule)
+  assert found == f"{rule}. Received: {path!r}"
   files.write_json(path, {"a": [1]})
   assert files.find_json(path) == files.read_json(path, "") == {"a": [1]}
 
@@ -101,9 +101,8 @@ def test_other_content_than_a_json_object(tmp_path, content, message):
   path = str(tmp_path / "file.json")
   files.write(path, content)
   assert files.find_json(path) is None
-  with pytest.raises(errors.UserError) as caught:
-    files.read_json(path, "")
-  assert str(caught.value).startswith(message.format(path))
+  found = testing.refused(files.read_json, path, "")
+  assert found.startswith(message.format(path))
 
 
 @pytest.mark.parametrize("exists", [False, True])
@@ -112,7 +111,7 @@ def test_new_folder_appears_when_complete(tmp_path, exists):
   if exists:
     path.mkdir(parents=True)
     (path / "old").touch()
-  with files.new_folder(str(path)) as folder:
+  with files.new_folder(str(path), check=files.is_folder) as folder:
     files.write(files.join(folder, "file"), "content")
     assert not (path / "file").exists()
   assert os.listdir(path) == ["file"]
@@ -120,13 +119,23 @@ def test_new_folder_appears_when_complete(tmp_path, exists):
 
 
 def test_nothing_is_left_of_a_new_folder_that_failed(tmp_path):
-  with (
-    pytest.raises(ZeroDivisionError),
-    files.new_folder(str(tmp_path / "out")) as folder,
-  ):
+  path = str(tmp_path / "out")
+  with pytest.raises(ZeroDivisionError), files.new_folder(path) as folder:
     files.write(files.join(folder, "file"), b"")
     raise ZeroDivisionError
   assert not os.listdir(tmp_path)
+
+
+def test_new_folder_replaces_nothing_that_appeared_meanwhile(tmp_path):
+  path = tmp_path / "out"
+  with (
+    pytest.raises(errors.UserError, match="--output_dir must not exist, or"),
+    files.new_folder(str(path)),
+  ):
+    path.mkdir()
+    (path / "of others").touch()
+  assert os.listdir(tmp_path) == ["out"]
+  assert os.listdir(path) == ["of others"]
 
 
 def test_new_folder_cannot_be_made(tmp_path):
@@ -145,16 +154,38 @@ def test_check_new(tmp_path):
   (tmp_path / "empty").mkdir()
   files.check_new(str(tmp_path / "empty"))
   files.check_new(str(tmp_path / "none"))
+  rule = "--output_dir must not exist, or be an empty folder"
   for path in (tmp_path, tmp_path / "file"):
-    with pytest.raises(errors.UserError) as caught:
-      files.check_new(str(path))
-    assert str(caught.value) == (
-      f"--output_dir must not exist, or be an empty folder. Received: '{path}'"
-    )
-  with pytest.raises(errors.UserError, match="must be set. Received: nothing"):
-    files.check_new("")
+    found = testing.refused(files.check_new, str(path))
+    assert found == f"{rule}. Received: '{path}'"
+  unset = "--output_dir must be set. Received: nothing"
+  assert testing.refused(files.check_new, "") == unset
 
 
 def test_unknown_scheme():
   with pytest.raises(OSError, match="Protocol not known: nowhere"):
     files.read("nowhere://file")
+
+
+class _NoCredentials(fsspec.AbstractFileSystem):
+  """As `s3fs` is where botocore, whose errors are its own, finds none."""
+
+  def _fail(self, *args, **kwargs):
+    raise Exception("Unable to locate credentials")
+
+  ls = makedirs = _open = _fail
+
+
+def test_all_failures_of_a_remote_filesystem_are_os_errors():
+  fsspec.register_implementation("locked", _NoCredentials, clobber=True)
+  rule = "Unable to locate credentials"
+  for function in (files.list_names, files.read, files.make_folder):
+    with pytest.raises(OSError, match=rule):
+      function("locked://a")
+  with pytest.raises(OSError, match=rule):
+    files.write("locked://a", "")
+  with (
+    pytest.raises(errors.UserError, match=f"'locked://a' .{rule}"),
+    files.new_folder("locked://a"),
+  ):
+    pass

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 import fsspec
 
+from token_dropping.common import errors
+
 _TENSORFLOW = ("gs", "ram")
 _BUFFER = 1 << 20
 
@@ -29,11 +31,9 @@ def of(path: str):
     return _Local()
   if scheme in _TENSORFLOW:
     return _TensorFlow()
-  try:
+  with _os_errors():
     # Other processes write, too: what was listed before is out of date.
-    return fsspec.filesystem(scheme, use_listings_cache=False)
-  except (ImportError, ValueError) as error:
-    raise OSError(str(error)) from error
+    return _Remote(fsspec.filesystem(scheme, use_listings_cache=False))
 
 
 class _Local:
@@ -61,92 +61,104 @@ class _Local:
     shutil.rmtree(path) if recursive else os.remove(path)
 
 
-def _gfile_method(name: str, **arguments):
-  """Returns a method that asks `tf.io.gfile`, whose import takes seconds."""
+class _Guarded:
+  """A library's object or module, whose functions raise only `OSError`s."""
 
-  def method(self, *paths, **unused):
-    with _gfile() as gfile:
-      return getattr(gfile, name)(*paths, **arguments)
+  def __init__(self, inner):
+    self._inner = inner
 
-  return method
+  def __getattr__(self, name: str):
+    found = getattr(self._inner, name)
+    if not callable(found):
+      return found
+
+    def call(*args, **kwargs):
+      with _os_errors():
+        return found(*args, **kwargs)
+
+    return call
 
 
-class _TensorFlow:
-  unstrip_protocol = staticmethod(str)
-  exists = _gfile_method("exists")
-  isdir = _gfile_method("isdir")
-  glob = _gfile_method("glob")
-  ls = _gfile_method("listdir")
-  makedirs = _gfile_method("makedirs")
-  mv = _gfile_method("rename", overwrite=True)
-  _stat = _gfile_method("stat")
-  _remove = _gfile_method("remove")
-  _remove_tree = _gfile_method("rmtree")
+class _Remote(_Guarded):
+  """A filesystem of `fsspec`, whose libraries have errors of their own."""
 
   def open(self, path: str, mode: str) -> BinaryIO:
-    raw = _TensorFlowFile(path, mode)
-    kind = io.BufferedReader if mode == "rb" else io.BufferedWriter
-    return kind(raw, _BUFFER)
+    with _os_errors():
+      return _buffered(_Guarded(self._inner.open(path, mode)), mode)
+
+
+class _TensorFlow(_Guarded):
+  unstrip_protocol = staticmethod(str)
+
+  def __init__(self):
+    import tensorflow as tf  # takes seconds
+
+    super().__init__(tf.io.gfile)
+
+  def open(self, path: str, mode: str) -> BinaryIO:
+    return _buffered(_TensorFlowFile(self.GFile(path, mode), mode), mode)
 
   def info(self, path: str) -> dict:
-    found = self._stat(path)
+    found = self.stat(path)
     kind = "directory" if found.is_directory else "file"
     return {"type": kind, "size": found.length}
 
+  def ls(self, folder: str, detail: bool) -> list[str]:
+    return self.listdir(folder)
+
+  def makedirs(self, path: str, exist_ok: bool) -> None:
+    with _os_errors():
+      self._inner.makedirs(path)
+
+  def mv(self, source: str, path: str, recursive: bool) -> None:
+    self.rename(source, path, overwrite=True)
+
   def rm(self, path: str, recursive: bool = False) -> None:
-    (self._remove_tree if recursive else self._remove)(path)
+    self.rmtree(path) if recursive else self.remove(path)
 
 
 class _TensorFlowFile(io.RawIOBase):
   """A file of `tf.io.gfile` as Python's buffers want it."""
 
-  def __init__(self, path: str, mode: str):
-    self._mode = mode
-    with _gfile() as gfile:
-      self._file = gfile.GFile(path, mode)
-      # Now, not at the first use: it may not be there, or stay empty.
-      self._file.size() if mode == "rb" else self._file.write(b"")
-
-  def readable(self) -> bool:
-    return self._mode == "rb"
-
-  def writable(self) -> bool:
-    return self._mode == "wb"
-
-  def seekable(self) -> bool:
-    return self._mode == "rb"
+  def __init__(self, file, mode: str):
+    self._file = _Guarded(file)
+    self.readable = self.seekable = lambda: mode == "rb"
+    self.writable = lambda: mode == "wb"
+    # Now, not at the first use: it may not be there, or stay empty.
+    self._file.size() if mode == "rb" else self._file.write(b"")
 
   def readinto(self, buffer) -> int:
-    with _gfile():
-      content = self._file.read(len(buffer))
+    content = self._file.read(len(buffer))
     buffer[: len(content)] = content
     return len(content)
 
   def write(self, content) -> int:
-    with _gfile():
-      self._file.write(bytes(content))
+    self._file.write(bytes(content))
     return len(content)
 
   def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-    with _gfile():
-      self._file.seek(offset, whence)
-      return self._file.tell()
+    self._file.seek(offset, whence)
+    return self._file.tell()
 
   def close(self) -> None:
     if not self.closed:
-      with _gfile():
-        self._file.close()
+      self._file.close()
     super().close()
 
 
-@contextlib.contextmanager
-def _gfile() -> Iterator:
-  """Gives `tf.io.gfile`, whose errors become `OSError`s in the block."""
-  import tensorflow as tf
+def _buffered(raw, mode: str) -> BinaryIO:
+  kind = io.BufferedReader if mode == "rb" else io.BufferedWriter
+  return kind(raw, _BUFFER)
 
+
+@contextlib.contextmanager
+def _os_errors() -> Iterator[None]:
+  """Turns what a library raises in the block into `OSError`s of one line."""
   try:
-    yield tf.io.gfile
-  except tf.errors.NotFoundError as error:
-    raise FileNotFoundError(error.message) from error
-  except tf.errors.OpError as error:
-    raise OSError(error.message) from error
+    yield
+  except OSError:
+    raise
+  except Exception as error:
+    missing = type(error).__name__ == "NotFoundError"  # TensorFlow's
+    kind = FileNotFoundError if missing else OSError
+    raise kind(errors.first_line(error)) from error

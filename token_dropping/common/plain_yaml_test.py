@@ -4,15 +4,8 @@
 import pytest
 import yaml
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.common import plain_yaml
-
-
-def _refused(function, *arguments) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    function(*arguments)
-  assert "\n" not in str(caught.value)
-  return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +26,7 @@ def test_what_is_read(tmp_path, text, expected):
 def test_unreadable_file_is_refused(tmp_path, name):
   (tmp_path / "binary.yaml").write_bytes(b"trainer: \xff")
   path = str(tmp_path / name)
-  assert _refused(plain_yaml.read_yaml, path, "--flag") == (
+  assert testing.refused(plain_yaml.read_yaml, path, "--flag") == (
     f"--flag must be a readable YAML file. Received: {path!r}"
   )
 
@@ -59,7 +52,7 @@ def test_unreadable_file_is_refused(tmp_path, name):
   ],
 )
 def test_invalid_yaml_and_tags_of_objects_are_refused(text):
-  message = _refused(plain_yaml.load_yaml, text, "source")
+  message = testing.refused(plain_yaml.load_yaml, text, "source")
   assert message.startswith("source must be plain YAML. ")
 
 
@@ -68,7 +61,7 @@ def test_invalid_yaml_and_tags_of_objects_are_refused(text):
   [("- 1\n- 2\n", "[1, 2]"), ("3", "3"), ("text", "'text'"), ("''", "''")],
 )
 def test_yaml_must_be_a_mapping(text, received):
-  assert _refused(plain_yaml.load_yaml, text, "source") == (
+  assert testing.refused(plain_yaml.load_yaml, text, "source") == (
     f"source must be a mapping of parameters. Received: {received}"
   )
 
@@ -76,7 +69,7 @@ def test_yaml_must_be_a_mapping(text, received):
 def test_yaml_runs_nothing(tmp_path):
   made = tmp_path / "made"
   text = f"task: !!python/object/apply:os.mkdir ['{made}']"
-  message = _refused(plain_yaml.load_yaml, text, "source")
+  message = testing.refused(plain_yaml.load_yaml, text, "source")
   assert "must be plain YAML. could not determine a constructor" in message
   assert not made.exists()
   yaml.unsafe_load(text)  # so much for a loader that obeys

@@ -17,12 +17,11 @@ _ROOT = pathlib.Path(__file__).parents[2]
 
 def this_machine(packages: Sequence[str]) -> dict:
   """Returns this machine and the versions of the packages it has installed."""
+  modules = {"tf-models-official": "official"}
   versions = {
     name: importlib.metadata.version(name)
     for name in packages
-    if importlib.util.find_spec(
-      "official" if name == "tf-models-official" else name
-    )
+    if importlib.util.find_spec(modules.get(name, name))
   }
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   return {
@@ -40,32 +39,20 @@ def this_machine(packages: Sequence[str]) -> dict:
 
 def describe(machine: dict) -> str:
   """Returns a machine in words."""
-  versions = (f"{name} {v}" for name, v in machine["versions"].items())
-  return ", ".join(
-    [
-      f"{machine['processor']}, {machine['cores']} cores",
-      f"{machine['memory_gib']} GiB",
-      *machine["gpus"],
-      f"Python {machine['python']}",
-      *versions,
-    ]
-  )
+  software = {"Python": machine["python"]} | machine["versions"]
+  parts = [machine["processor"], f"{machine['cores']} cores"]
+  parts += [f"{machine['memory_gib']} GiB", *machine["gpus"]]
+  return ", ".join(parts + [f"{name} {v}" for name, v in software.items()])
 
 
 def _processor() -> str:
-  model = re.search(
-    r"^model name\s*: (.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M
-  )
-  name = model.group(1) if model else "processor"
-  return f"{platform.machine()} {name}"
+  about = pathlib.Path("/proc/cpuinfo").read_text()
+  model = re.search(r"^model name\s*: (.+)$", about, re.M)
+  return f"{platform.machine()} {model.group(1) if model else 'processor'}"
 
 
 def commit() -> str:
   """Returns the commit of this code, `-dirty` if files differ from it."""
-  done = subprocess.run(
-    ["git", "describe", "--always", "--dirty", "--exclude=*"],
-    cwd=_ROOT,
-    capture_output=True,
-    text=True,
-  )
+  command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+  done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
   return done.stdout.strip() or "unknown"

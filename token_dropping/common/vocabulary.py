@@ -53,25 +53,18 @@ class Vocabulary:
         f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "
         f"at byte {error.start})"
       ) from error
-    tokens = tuple(line.rstrip("\r") for line in text.split("\n"))
-    if tokens[-1] == "":
-      tokens = tokens[:-1]
-    return cls.from_tokens(tokens, path)
+    tokens = [line.rstrip("\r") for line in text.split("\n")]
+    return cls.from_tokens(tokens if tokens[-1] else tokens[:-1], path)
 
   @classmethod
   def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":
     """Refuses a token twice, or a special one missing, in the file `source`."""
     tokens = tuple(tokens)
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
-    errors.require(
-      not missing,
-      f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}",
-      f"{source!r} without {' '.join(missing)}",
-    )
+    rule = f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}"
+    errors.require(not missing, rule, f"{source!r} without {' '.join(missing)}")
     token, count = collections.Counter(tokens).most_common(1)[0]
-    errors.require(
-      count == 1,
-      "vocab_file must hold every token once",
-      f"{source!r} with {token!r} {count} times",
-    )
+    received = f"{source!r} with {token!r} {count} times"
+    rule = "vocab_file must hold every token once"
+    errors.require(count == 1, rule, received)
     return cls(tokens)

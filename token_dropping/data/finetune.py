@@ -50,9 +50,10 @@ def prepare(settings: FinetuneSettings) -> dict:
   if ready is not None:
     print(f"ready, made earlier: {settings.output_dir}")
     return ready
-  finetune_folder.check_replaceable(settings.output_dir)
+  check = finetune_folder.check_replaceable
+  check(settings.output_dir)
   write_splits = _write_squad if settings.is_squad else _write_sentences
-  with files.new_folder(settings.output_dir) as folder:
+  with files.new_folder(settings.output_dir, check) as folder:
     finetune_tokenizer.save(tokenizer, settings, folder)
     card = {
       "task": settings.task,

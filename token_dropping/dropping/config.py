@@ -111,9 +111,7 @@ class DroppingConfig(base_config.Config):
       **scorer_class.arguments(self, vocab_size),
     )
 
-  def id_lists(
-    self, vocab_size: int
-  ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+  def id_lists(self, vocab_size: int) -> tuple[tuple, tuple]:
     """Returns allow and deny list, given or special ids, or a `UserError`."""
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)
@@ -121,12 +119,9 @@ class DroppingConfig(base_config.Config):
       del ids[vocabulary.CLS]
     allow = tuple(ids.values())
     if self.token_allow_list is not None:
-      errors.require(
-        self.always_keep_cls,
-        "always_keep_cls must be true with token_allow_list, which says what "
-        "is kept",
-        "false",
-      )
+      rule = "true with token_allow_list, which says what is kept"
+      kept = self.always_keep_cls
+      errors.require(kept, f"always_keep_cls must be {rule}", "false")
       allow = tuple(self.token_allow_list)
     if self.token_deny_list is not None:
       deny = tuple(self.token_deny_list)
@@ -137,12 +132,9 @@ class DroppingConfig(base_config.Config):
       published = PUBLISHED_DENY_LIST + PUBLISHED_ALLOW_LIST
       return dict(zip(vocabulary.SPECIAL_TOKENS, published, strict=True))
     words = vocabulary.Vocabulary.from_file(self.vocab_file)
-    errors.require(
-      len(words) <= vocab_size,
-      f"vocab_size must be at least the {len(words)} tokens of "
-      f"{self.vocab_file}",
-      vocab_size,
-    )
+    least = f"the {len(words)} tokens of {self.vocab_file}"
+    rule = f"vocab_size must be at least {least}"
+    errors.require(len(words) <= vocab_size, rule, vocab_size)
     return words.special_ids
 
   def dropping_fields(self) -> dict:

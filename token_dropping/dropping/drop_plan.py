@@ -46,19 +46,16 @@ class DropPlan:
     if count is None:
       kind = drop_types.get(self.drop_type)
       return kind.keep_count(stage.keep_ratio, seq_length)
-    if count > seq_length:
-      raise ValueError(
-        f"token_keep_k must be at most the sequence length ({seq_length}). "
-        f"Received: {count}"
-      )
+    if count > seq_length:  # AutoGraph can only pass on Python's own errors
+      rule = f"token_keep_k must be at most the sequence length ({seq_length})"
+      raise ValueError(f"{rule}. Received: {count}")
     return count
 
   def layer_sizes(self, seq_length: int) -> list[tuple[int, int]]:
     """Numbers of queries and keys by layer, but for the last, which varies."""
     counts = self.keep_counts(seq_length)
-    kept_from = {
-      stage.layer: keep for stage, keep in zip(self.stages, counts, strict=True)
-    }
+    layers = (stage.layer for stage in self.stages)
+    kept_from = dict(zip(layers, counts, strict=True))
     num_keys = drop_types.get(self.drop_type).num_keys
     sizes, there = [], seq_length
     for layer in range(self.num_layers - 1):
@@ -89,7 +86,10 @@ def make_plan(config, num_layers: int) -> DropPlan:
   kind = drop_types.get(config.drop.type)
   drop, restore = config.drop_layer, config.restore_layer
   if config.stages:
-    _check_alone(config)
+    for name in ("token_keep_ratio", "token_keep_k", "drop_layer"):
+      value = getattr(config, name)
+      rule = f"{name} must be unset where stages are given"
+      errors.require(value is None, rule, value)
     stages = tuple(Stage(s.layer, s.keep_ratio) for s in config.stages)
   else:
     ratio = _keep_ratio(config.token_keep_ratio, config.token_keep_k)
@@ -115,11 +115,9 @@ def check_ratio(ratio: float, name: str) -> None:
 
 
 def _keep_ratio(ratio: float | None, count: int | None) -> float | None:
-  errors.require(
-    ratio is None or count is None,
-    "token_keep_ratio and token_keep_k must not both be set",
-    f"token_keep_ratio={ratio}, token_keep_k={count}",
-  )
+  rule = "token_keep_ratio and token_keep_k must not both be set"
+  both = f"token_keep_ratio={ratio}, token_keep_k={count}"
+  errors.require(ratio is None or count is None, rule, both)
   if count is not None:
     errors.require(count >= 1, "token_keep_k must be at least 1", count)
     return None
@@ -129,41 +127,26 @@ def _keep_ratio(ratio: float | None, count: int | None) -> float | None:
   return float(ratio)
 
 
-def _check_alone(config) -> None:
-  """Refuses the fields of a single stage beside a list of stages."""
-  for name in ("token_keep_ratio", "token_keep_k", "drop_layer"):
-    value = getattr(config, name)
-    rule = f"{name} must be unset where stages are given"
-    errors.require(value is None, rule, value)
-
-
 def _check_layers(
   num_layers: int, stages: tuple[Stage, ...], restore: int, name: str | None
 ) -> None:
-  errors.require(
-    num_layers >= 2,
-    "num_layers must be at least 2 to drop tokens between layers (or "
-    "token_keep_ratio 1.0)",
-    num_layers,
-  )
+  rule = "at least 2 to drop tokens between layers (or token_keep_ratio 1.0)"
+  errors.require(num_layers >= 2, f"num_layers must be {rule}", num_layers)
   before = -1
   for index, stage in enumerate(stages):
     field = f"{name}[{index}].layer" if name else "drop_layer"
+    rule = f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers"
+    inside = 0 <= stage.layer < num_layers - 1
     errors.require(
-      0 <= stage.layer < num_layers - 1,
-      f"{field} must be in [0, {num_layers - 2}] for {num_layers} layers: the "
-      "last layer sees all tokens",
-      stage.layer,
+      inside, f"{rule}: the last layer sees all tokens", stage.layer
     )
     rule = f"{field} must be above {name}[{index - 1}].layer ({before})"
     errors.require(stage.layer > before, rule, stage.layer)
     before = stage.layer
-  errors.require(
-    before < restore < num_layers,
-    f"restore_layer must be in [{before + 1}, {num_layers - 1}], after "
-    f"{'the last stage' if name else 'drop_layer'} and inside the network",
-    restore,
-  )
+  after = f"after {'the last stage' if name else 'drop_layer'}"
+  rule = f"restore_layer must be in [{before + 1}, {num_layers - 1}], {after}"
+  inside = before < restore < num_layers
+  errors.require(inside, f"{rule} and inside the network", restore)
 
 
 def _check_ratios(stages: tuple[Stage, ...]) -> None:

@@ -2,6 +2,7 @@
 """How many tokens stay in the course of training."""
 
 import dataclasses
+import itertools
 
 from official.modeling.hyperparams import base_config
 
@@ -73,19 +74,14 @@ def phases(
   if config.type == "linear":
     parts += _linear(config, plan)
   if config.type == "steps":
-    parts += [
-      Phase(change.step, plan.with_ratios(change.keep_ratios))
-      for change in config.steps
-    ]
+    for change in config.steps:
+      parts.append(Phase(change.step, plan.with_ratios(change.keep_ratios)))
   if config.full_last_steps:
     first = round(config.train_steps * (1 - config.full_last_steps))
     parts = [phase for phase in parts if phase.first_step < first]
     parts.append(Phase(first, full_plan(plan)))
-  return tuple(
-    phase
-    for index, phase in enumerate(parts)
-    if not index or phase.plan != parts[index - 1].plan
-  )
+  by_plan = itertools.groupby(parts, key=lambda phase: phase.plan)
+  return tuple(next(equal) for _, equal in by_plan)
 
 
 def full_plan(plan: drop_plan.DropPlan) -> drop_plan.DropPlan:
@@ -97,17 +93,13 @@ def _linear(config: KeepScheduleConfig, plan: drop_plan.DropPlan):
   last, count = config.final_keep_ratio, config.num_ratios
   for index in range(1, count):
     done = index / (count - 1)
-    ratios = [
-      stage.keep_ratio * (1 - done) + last * done for stage in plan.stages
-    ]
-    yield Phase(
-      round(config.train_steps * index / count), plan.with_ratios(ratios)
-    )
+    first = round(config.train_steps * index / count)
+    own = (stage.keep_ratio for stage in plan.stages)
+    ratios = [ratio * (1 - done) + last * done for ratio in own]
+    yield Phase(first, plan.with_ratios(ratios))
 
 
-def _check_schedule(
-  config: KeepScheduleConfig, plan: drop_plan.DropPlan
-) -> None:
+def _check_schedule(config: KeepScheduleConfig, plan) -> None:
   kind, interval = config.type, config.full_interval
   share, steps = config.full_last_steps, config.train_steps
   errors.require(kind in TYPES, f"type must be one of {', '.join(TYPES)}", kind)
@@ -118,12 +110,10 @@ def _check_schedule(
   errors.require(plan.stages or not interval, rule, interval)
   if not config.changes:
     return
-  errors.require(
-    plan.stages and all(s.keep_ratio is not None for s in plan.stages),
-    "type must be constant, and full_last_steps 0, unless the encoder has keep "
-    "ratios and layers that they are for",
-    f"{kind}, {share}",
-  )
+  ratios = [stage.keep_ratio for stage in plan.stages]
+  unless = "unless the encoder has keep ratios and layers that they are for"
+  rule = f"type must be constant, and full_last_steps 0, {unless}"
+  errors.require(ratios and None not in ratios, rule, f"{kind}, {share}")
   errors.require(steps >= 1, "train_steps must be at least 1", steps)
   drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
   count = config.num_ratios

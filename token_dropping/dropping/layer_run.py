@@ -34,8 +34,8 @@ class LayerRun(abc.ABC):
   about = ""  # what became of dropped tokens, for people, in Markdown
 
   def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
-    self._stack = stack
-    self._scorer = scorer
+    self._stack, self._scorer = stack, scorer
+    self._stages = []  # what the type remembers of those with dropped tokens
     self.tokens = tokens
     self.kept_positions = None
     self.computed_share = None
@@ -48,11 +48,9 @@ class LayerRun(abc.ABC):
     return num_layers // 2 - 1
 
   @classmethod
-  def check_kept(
-    cls, keep_ratio: float | None, keep_k: int | None, name: str
-  ) -> None:
+  def check_kept(cls, keep_ratio: float | None, keep_k, name: str) -> None:
     """A `UserError` if it cannot keep this; `name` is the ratio's field."""
-    del keep_ratio, keep_k, name  # most types can keep any
+    return  # most types can keep any
 
   @classmethod
   def keep_count(cls, keep_ratio: float, seq_length: int) -> int:
@@ -61,7 +59,6 @@ class LayerRun(abc.ABC):
   @classmethod
   def num_keys(cls, length: int, before: int, queries: int) -> int:
     """Keys from the dropping layer on; the layer before had `before` tokens."""
-    del length, queries
     return before
 
   def layers_before(self, stop: int) -> None:
@@ -85,11 +82,8 @@ class LayerRun(abc.ABC):
     self._finish_layer(self.tokens.restored(states, read))
 
   def what_stayed(self) -> dict[str, tf.Tensor]:
-    stayed = {
-      "kept_positions": self.kept_positions,
-      "computed_share": self.computed_share,
-      "token_scores": self.token_scores,
-    }
+    names = ("kept_positions", "computed_share", "token_scores")
+    stayed = {name: getattr(self, name) for name in names}
     return {name: value for name, value in stayed.items() if value is not None}
 
   def _next_layer(self) -> None:

@@ -67,9 +67,8 @@ def run_layers(
 def _keep_counts(
   plan: drop_plan.DropPlan, tokens: tokens_lib.Tokens
 ) -> tuple[int, ...]:
-  if not plan.stages:
-    return ()
-  if tokens.count is None:  # AutoGraph can only pass on Python's own errors
+  if plan.stages and tokens.count is None:
+    # AutoGraph can only pass on Python's own errors.
     raise ValueError(
       "the sequence length must be static where tokens are dropped. "
       f"Received: embeddings of shape {tokens.states.shape}"

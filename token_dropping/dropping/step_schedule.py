@@ -108,16 +108,14 @@ class StepSchedule:
   def _column(self, number: tf.Tensor) -> tf.Tensor:
     """Returns the place in `_row` of the kind of a step, by its number."""
     column = tf.constant(0)
-    for place, interval in (
-      (2, self.consistency_interval),
-      (1, self.full_interval),
-    ):
+    intervals = (2, self.consistency_interval), (1, self.full_interval)
+    for place, interval in intervals:
       if interval:
         column = tf.where(number % interval == 0, place, column)
     return column
 
   def _split(self, phase: keep_schedule.Phase, last) -> Iterator[tuple]:
-    """Yields kinds and their numbers from the phase's first step to `last`."""
+    """Returns kinds and their numbers from the phase's first step to `last`."""
     first = phase.first_step
 
     def multiples(interval: int):
@@ -127,7 +125,7 @@ class StepSchedule:
     both = math.lcm(self.full_interval, self.consistency_interval)
     compared = multiples(self.consistency_interval) - multiples(both)
     counts = (last - first - full - compared, full, compared)
-    yield from zip(self._row(phase), counts, strict=True)
+    return zip(self._row(phase), counts, strict=True)
 
 
 def _clip(steps, first: int, end: int | None):

@@ -41,14 +41,10 @@ class Tokens:
 
   def gather(self, places: tf.Tensor) -> "Tokens":
     """Returns the tokens at some places, int [B, K] in [0, N)."""
-    names = (field.name for field in dataclasses.fields(self))
-    known = {name: getattr(self, name) for name in names}
     # TensorFlow's optimizer orders the sums of gradients by the names of their
     # operations, and the last bit depends on the order: here and below.
     with tf.name_scope("position_gather"):
-      return Tokens(
-        **{name: _gather(value, places) for name, value in known.items()}
-      )
+      return Tokens(*(_gather(getattr(self, n), places) for n in _FIELDS))
 
   def restored(self, updates: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """Returns the states [B, N, D], those at some places updated."""
@@ -57,6 +53,9 @@ class Tokens:
   def with_states(self, states: tf.Tensor) -> "Tokens":
     """Returns the same tokens in other states [B, N, D]."""
     return dataclasses.replace(self, states=states)
+
+
+_FIELDS = [field.name for field in dataclasses.fields(Tokens)]
 
 
 def _gather(value: tf.Tensor | None, places: tf.Tensor) -> tf.Tensor | None:

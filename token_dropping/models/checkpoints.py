@@ -2,6 +2,7 @@
 """Weights from a checkpoint: of an earlier run, or of any BERT."""
 
 import collections
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 import tf_keras
@@ -95,18 +96,16 @@ class _HeldWeights:
 
   def has_any(self, name: str, item) -> bool:
     root = tuple(name.split("/"))
-    there = self._weights(self._find(root))
-    return any(
-      self._find((*root, *path)) in there for path in _own_weights(item)
-    )
+    there = self._weights(root)
+    return any(self._find(root + path) in there for path in _own_weights(item))
 
   def check_item(self, name: str, item, source: str) -> None:
     """Compares one item with what the checkpoint holds under its name."""
     root = tuple(name.split("/"))
-    there = self._weights(self._find(root))
+    there = self._weights(root)
     visited, missing, wrong = set(), [], []
     for path, weight in _own_weights(item).items():
-      node, place = self._find((*root, *path)), "/".join((name, *path))
+      node, place = self._find(root + path), "/".join(root + path)
       shape, own = there.get(node), weight.shape.as_list()
       if shape is None:
         missing.append(place)
@@ -125,48 +124,48 @@ class _HeldWeights:
           f"Received: {self._prefix!r} {problem}"
         )
 
-  def _children(self, node: int) -> dict[str, int]:
-    return {c.local_name: c.node_id for c in self._nodes[node].children}
+  def _children(self, node: int | None) -> dict[str, int]:
+    children = () if node is None else self._nodes[node].children
+    return {child.local_name: child.node_id for child in children}
 
   def _find(self, path: tuple[str, ...]) -> int | None:
     node = 0
     for name in path:
       node = self._children(node).get(name)
-      if node is None:
-        return None
     return node
 
-  def _weights(self, root: int | None) -> dict[int, list[int]]:
-    """Returns the shapes of the weights under a node, by their node."""
-    shapes = {}
-    seen, waiting = {root}, [] if root is None else [root]
-    while waiting:
-      node = waiting.pop()
-      for attribute in self._nodes[node].attributes:
-        if attribute.name == "VARIABLE_VALUE":
-          shapes[node] = self._shapes[attribute.checkpoint_key]
-      new = set(self._children(node).values()) - seen
-      seen |= new
-      waiting += new
-    return shapes
+  def _weights(self, root: tuple[str, ...]) -> dict[int, list[int]]:
+    """Returns the shapes of the weights under a path, by their node."""
+    return {
+      node: self._shapes[attribute.checkpoint_key]
+      for _, node in _walk(self._find(root), self._children)
+      for attribute in (() if node is None else self._nodes[node].attributes)
+      if attribute.name == "VARIABLE_VALUE"
+    }
 
 
 def _own_weights(item) -> dict[tuple[str, ...], tf.Variable]:
   """Returns the weights of a Keras object by their path from it."""
   view = tf.train.TrackableView(item)
-  weights, seen = {}, {id(item)}
-  waiting = collections.deque([((), item)])
+
+  def children(parent) -> dict:
+    is_weight = isinstance(parent, tf.Variable)
+    return {} if is_weight else view.children(parent)
+
+  walk = _walk(item, children, key=id)
+  return {path: o for path, o in walk if isinstance(o, tf.Variable)}
+
+
+def _walk(root, children: Callable, key: Callable = hash) -> Iterator[tuple]:
+  """Yields each object under a root once, the nearest first, with its path."""
+  seen, waiting = {key(root)}, collections.deque([((), root)])
   while waiting:
     path, parent = waiting.popleft()
-    for name, child in view.children(parent).items():
-      if id(child) in seen:
-        continue
-      seen.add(id(child))
-      if isinstance(child, tf.Variable):
-        weights[(*path, name)] = child
-      else:
+    yield path, parent
+    for name, child in children(parent).items():
+      if key(child) not in seen:
+        seen.add(key(child))
         waiting.append(((*path, name), child))
-  return weights
 
 
 def _at_their_paths(items: dict) -> tf.train.Checkpoint:

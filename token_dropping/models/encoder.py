@@ -49,11 +49,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
   """
 
   def __init__(
-    self,
-    vocab_size: int,
-    num_layers: int = 12,
-    drop_in_training: bool = False,
-    **kwargs,
+    self, vocab_size: int, num_layers=12, drop_in_training=False, **kwargs
   ):
     names = kwargs.keys() & set(dropping_config.FIELDS)
     config = dropping_config.DroppingConfig()
@@ -64,8 +60,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     # `get_config` can write down.
     kwargs.setdefault("inner_activation", activations.gelu)
     super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
-    self._dropping = config
-    self._plan = plan
+    self._dropping, self._plan = config, plan
     self._drop_in_training = drop_in_training
     self._set_untracked_scorer(scorer)
     if config.drop_at_inference:
@@ -103,10 +98,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     return self._plan
 
   def call(
-    self,
-    inputs: dict,
-    training: bool | None = None,
-    plan: plans.DropPlan | None = None,
+    self, inputs: dict, training=None, plan: plans.DropPlan | None = None
   ) -> dict:
     """Encodes token ids; `plan` says what to drop instead of the encoder's own.
 
@@ -121,9 +113,9 @@ class TokenDropEncoder(networks.BertEncoderV2):
     of `kept_positions`, `computed_share`, `token_scores` there is (`LayerRun`).
     """
     if not isinstance(inputs, dict):
+      kind = type(inputs).__name__
       raise ValueError(
-        "inputs must be a dictionary of tensors. "
-        f"Received: {type(inputs).__name__}"
+        f"inputs must be a dictionary of tensors. Received: {kind}"
       )
     pretraining = bool(training) and "masked_lm_positions" in inputs
     # Keras' functional models need the same outputs in training as without.

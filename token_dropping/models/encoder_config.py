@@ -3,6 +3,7 @@
 
 import dataclasses
 
+import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
 from official.modeling import tf_utils
@@ -12,18 +13,29 @@ from official.nlp.modeling import networks
 
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
-from token_dropping.models import activations  # noqa: F401  registers gelu_exact
 from token_dropping.models import encoder
 
-SIZES = (
-  "vocab_size",
-  "hidden_size",
-  "num_layers",
-  "num_attention_heads",
-  "intermediate_size",
-  "max_position_embeddings",
-  "type_vocab_size",
+EXACT_GELU = "gelu_exact"
+_SIZES = (
+  *("vocab_size", "hidden_size", "num_layers", "num_attention_heads"),
+  *("intermediate_size", "max_position_embeddings", "type_vocab_size"),
 )
+
+
+def gelu_exact(x: tf.Tensor) -> tf.Tensor:
+  """Returns `x * P(N <= x)` for a standard normal N (Hendrycks and Gimpel).
+
+  Weights from elsewhere, such as Hugging Face's, may be trained with it. Model
+  Garden's `gelu` is the tanh form, and has no other.
+
+  >>> float(gelu_exact(tf.constant(1.0)))  # doctest: +ELLIPSIS
+  0.8413...
+  """
+  return tf.nn.gelu(x, approximate=False)
+
+
+# The name by which Keras, hence Model Garden's `get_activation`, finds it.
+tf_keras.utils.get_custom_objects()[EXACT_GELU] = gelu_exact
 
 
 @dataclasses.dataclass
@@ -35,34 +47,26 @@ class TokenDropEncoderConfig(
 
 def check_encoder(task: cfg.TaskConfig) -> None:
   """Refuses wrong sizes, dropping, id lists and sequence lengths."""
-  kind = task.model.encoder.type
-  errors.require(
-    kind == "any", "task.model.encoder.type must be any", repr(kind)
-  )
-  config = task.model.encoder.any
+  kind, config = task.model.encoder.type, task.model.encoder.any
+  rule = "task.model.encoder.type must be any"
+  errors.require(kind == "any", rule, repr(kind))
   path = "task.model.encoder.any"
-  for name in SIZES:
+  for name in _SIZES:
     value = getattr(config, name)
     errors.require(value >= 1, f"{path}.{name} must be at least 1", value)
-  errors.require(
-    config.hidden_size % config.num_attention_heads == 0,
-    f"{path}.hidden_size must be a multiple of num_attention_heads "
-    f"({config.num_attention_heads})",
-    config.hidden_size,
-  )
+  size, heads = config.hidden_size, config.num_attention_heads
+  rule = f"hidden_size must be a multiple of num_attention_heads ({heads})"
+  errors.require(size % heads == 0, f"{path}.{rule}", size)
   try:
     config.drop_plan.keep_counts(task.train_data.seq_length)
     config.make_scorer(config.vocab_size)
   except ValueError as error:
     raise errors.UserError(f"{path}: {error}") from error
+  most = config.max_position_embeddings
   for name in ("train_data", "validation_data"):
     length = getattr(task, name).seq_length
-    errors.require(
-      length <= config.max_position_embeddings,
-      f"task.{name}.seq_length must be at most {path}.max_position_embeddings "
-      f"({config.max_position_embeddings})",
-      length,
-    )
+    rule = f"must be at most {path}.max_position_embeddings ({most})"
+    errors.require(length <= most, f"task.{name}.seq_length {rule}", length)
 
 
 @base_config.bind(TokenDropEncoderConfig)

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the way from YAML fields to an encoder."""
+"""Tests of the way from YAML fields to an encoder, and of the exact GELU."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
+from official.modeling import tf_utils
 from official.nlp.configs import encoders
 
 from tests import testing
@@ -14,8 +18,7 @@ from token_dropping.models import encoder_config
 
 TINY = testing.TINY["task"]["model"]["encoder"]["any"]
 
-# A value unlike the default for every field; the encoder's name where it
-# differs.
+# A value unlike the default for every field.
 FIELDS = {
   "vocab_size": 60,
   "hidden_size": 6,
@@ -42,7 +45,7 @@ FIELDS = {
   "drop": {"type": "layerwise"},
   "importance": {"type": "mlm_loss_noise", "temperature": 0.25},
 }
-NAMES = {
+NAMES = {  # the encoder's, where it differs
   "intermediate_size": "inner_dim",
   "dropout_rate": "output_dropout",
   "attention_dropout_rate": "attention_dropout",
@@ -50,13 +53,8 @@ NAMES = {
   "embedding_size": "embedding_width",
 }
 OTHER_FIELDS = {  # resolved, or without meaning here
-  "always_keep_cls",
-  "hidden_activation",
-  "initializer_range",
-  "stages",
-  "token_keep_k",
-  "vocab_file",
-  "return_all_encoder_outputs",
+  *("always_keep_cls", "hidden_activation", "initializer_range", "stages"),
+  *("token_keep_k", "vocab_file", "return_all_encoder_outputs"),
 }
 
 
@@ -82,15 +80,14 @@ def _config(**fields) -> encoder_config.TokenDropEncoderConfig:
   ],
 )
 def test_drop_plan_is_the_configured_one(fields, plan):
-  config = _config(**fields)
-  assert config.drop_plan == plan
-  assert encoder_config.build_encoder(config).drop_plan == plan
+  assert _config(**fields).drop_plan == plan
 
 
-def test_encoder_has_the_configured_sizes():
-  built = encoder_config.build_encoder(
-    _config(type_vocab_size=3, max_position_embeddings=20, hidden_size=6)
-  )
+def test_model_garden_builds_an_encoder_of_the_configured_sizes():
+  config = _config(type_vocab_size=3, max_position_embeddings=20, hidden_size=6)
+  config = encoders.EncoderConfig(type="any", any=config)
+  built = encoders.build_encoder(config)
+  assert isinstance(built, encoder.TokenDropEncoder)
   ids = tf.zeros([1, 4], tf.int32)
   built({"input_word_ids": ids, "input_mask": ids, "input_type_ids": ids})
 
@@ -106,20 +103,10 @@ def test_encoder_has_the_configured_sizes():
   assert built.importance_scorer.table.shape == (testing.VOCAB_SIZE,)
 
 
-def test_model_garden_builds_it():
-  config = encoders.EncoderConfig(type="any", any=_config())
-  built = encoders.build_encoder(config)
-  assert isinstance(built, encoder.TokenDropEncoder)
-  assert built.get_config()["num_layers"] == 3
-
-
-def test_every_field_is_tested():
-  fields = dataclasses.fields(encoder_config.TokenDropEncoderConfig)
-  assert {field.name for field in fields} == set(FIELDS) | OTHER_FIELDS
-
-
 def test_every_field_reaches_the_encoder():
   config = encoder_config.TokenDropEncoderConfig()
+  fields = {field.name for field in dataclasses.fields(config)}
+  assert fields == set(FIELDS) | OTHER_FIELDS
   defaults = config.as_dict()
   config.override(FIELDS)
   built = encoder_config.build_encoder(config)
@@ -142,3 +129,16 @@ def test_functions_reach_the_encoder():
   built = encoder_config.build_encoder(config).get_config()
   assert str(built["inner_activation"]).endswith("relu")
   assert built["initializer"]["config"]["stddev"] == 0.5
+
+
+def test_exact_gelu_is_not_the_tanh_form_and_is_found_by_its_name():
+  points = [-3.0, -0.5, 0.0, 1.0, 2.5]
+  exact = tf_utils.get_activation("gelu_exact")
+  assert exact is encoder_config.gelu_exact
+  name = tf_keras.activations.serialize(exact, use_legacy_format=True)
+  assert name == "gelu_exact"
+  found = exact(tf.constant(points))
+  expected = [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in points]
+  np.testing.assert_allclose(found, expected, atol=1e-6)
+  tanh_form = tf_utils.get_activation("gelu")(tf.constant(points))
+  assert np.abs(found - tanh_form).max() > 1e-4

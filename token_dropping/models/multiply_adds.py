@@ -63,20 +63,18 @@ def bert_macs(shape: BertShape) -> int:
 
 def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Of a pretraining pass: the last layer has queries where the loss reads."""
-  length = shape.seq_length
-  read = min(length, 1 + shape.predictions)
-  return _dropping_macs(shape, plan) + shape.layer_macs(read, length)
+  read = min(shape.seq_length, 1 + shape.predictions)
+  return _dropping_macs(shape, plan, read)
 
 
 def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
   """Of a fine-tuning pass that drops: the last layer is computed everywhere."""
+  return _dropping_macs(shape, plan, shape.seq_length)
+
+
+def _dropping_macs(shape, plan: drop_plan.DropPlan, last_queries: int) -> int:
   length = shape.seq_length
-  return _dropping_macs(shape, plan) + shape.layer_macs(length, length)
-
-
-def _dropping_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
-  """Multiply-adds of head and layers, but for the last layer."""
-  sizes = plan.layer_sizes(shape.seq_length)
+  sizes = [*plan.layer_sizes(length), (last_queries, length)]
   return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
 
 

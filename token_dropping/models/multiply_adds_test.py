@@ -10,46 +10,36 @@ from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.models import multiply_adds
 
-BASE = multiply_adds.BertShape(
-  num_layers=12,
-  hidden_size=768,
-  intermediate_size=3072,
-  vocab_size=30522,
-  seq_length=512,
-  predictions=76,
+# L, D, F, V, S, P
+BASE = multiply_adds.BertShape(12, 768, 3072, 30522, 512, predictions=76)
+SMALL = multiply_adds.BertShape(4, 1, 4, 7, 10, predictions=3)
+
+
+@pytest.mark.parametrize(
+  ("fields", "share"),
+  [
+    ({}, 0.697),
+    ({"drop_layer": 1}, 0.528),
+    ({"drop": {"type": "context"}}, 0.737),
+    ({"drop": {"type": "layerwise"}}, 0.520),
+    ({"drop": {"type": "pool"}}, 0.697),
+  ],
 )
-
-SMALL = multiply_adds.BertShape(
-  num_layers=4,
-  hidden_size=1,
-  intermediate_size=4,
-  vocab_size=7,
-  seq_length=10,
-  predictions=3,
-)
-
-
-def test_bert_base():
-  assert round(multiply_adds.bert_macs(BASE) / 1e9, 1) == 50.1
-
-
-def test_published_plan():
-  plan = drops_testing.make_plan(12)
+def test_shares_of_bert_base(fields, share):
+  plan = drops_testing.make_plan(12, **fields)
   dropped = multiply_adds.token_drop_macs(BASE, plan)
-  # 76 masked positions and position 0 are read of the last layer.
-  last_layer_saves = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
+  assert round(dropped / multiply_adds.bert_macs(BASE), 3) == share
+
+
+def test_what_the_last_layer_saves():
+  plan = drops_testing.make_plan(12)
+  # 76 masked positions and position 0 are read.
+  saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
   dense = multiply_adds.bert_macs(BASE)
-  assert round((dropped + last_layer_saves) / dense, 3) == 0.755
-  assert round(dropped / dense, 3) == 0.697
-  early = drops_testing.make_plan(12, drop_layer=1)
-  assert round(multiply_adds.token_drop_macs(BASE, early) / dense, 3) == 0.528
-  for drop_type, ratio in (
-    ("context", 0.737),
-    ("layerwise", 0.520),
-    ("pool", 0.697),
-  ):
-    plan = drops_testing.make_plan(12, drop={"type": drop_type})
-    assert round(multiply_adds.token_drop_macs(BASE, plan) / dense, 3) == ratio
+  dropped = multiply_adds.token_drop_macs(BASE, plan)
+  assert round((dropped + saved) / dense, 3) == 0.755
+  plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
+  assert multiply_adds.token_drop_macs(BASE, plan) == dense - saved
 
 
 def test_two_layers_by_hand():
@@ -83,15 +73,6 @@ def test_types_by_hand(drop_type, middle):
   assert multiply_adds.token_drop_macs(SMALL, plan) == expected
 
 
-def test_keeping_all_saves_only_in_the_last_layer():
-  plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
-  saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
-  assert (
-    multiply_adds.token_drop_macs(BASE, plan)
-    == multiply_adds.bert_macs(BASE) - saved
-  )
-
-
 def test_training_adds_up_its_steps():
   half = drops_testing.make_plan(12)
   full = keep_schedule.full_plan(half)
@@ -102,9 +83,6 @@ def test_training_adds_up_its_steps():
   # those from 8 on.
   steps = [a, a + b, b, a + b, a, b, a, b, b]
   for done in range(len(steps) + 1):
-    expected = 3 * 32 * sum(steps[:done])
-    assert (
-      multiply_adds.training_macs(BASE, schedule, done, batch_size=32)
-      == expected
-    )
+    found = multiply_adds.training_macs(BASE, schedule, done, batch_size=32)
+    assert found == 3 * 32 * sum(steps[:done])
   assert multiply_adds.mean_macs(BASE, schedule, 9) == sum(steps) / 9

@@ -3,7 +3,6 @@
 
 from token_dropping.common import errors
 from token_dropping.dropping import layer_run
-from token_dropping.dropping.drops import context
 from token_dropping.dropping.drops import layerwise
 from token_dropping.dropping.drops import pool
 from token_dropping.dropping.drops import skip
@@ -11,7 +10,7 @@ from token_dropping.dropping.drops import skip
 DEFAULT = "skip"
 TYPES: dict[str, type[layer_run.LayerRun]] = {
   "skip": skip.SkipRun,
-  "context": context.ContextRun,
+  "context": skip.ContextRun,
   "layerwise": layerwise.LayerwiseRun,
   "pool": pool.PoolRun,
 }

@@ -27,12 +27,10 @@ class LayerwiseRun(layer_run.LayerRun):
 
   @classmethod
   def default_drop_layer(cls, num_layers: int) -> int:
-    del num_layers
     return 1
 
   @classmethod
   def num_keys(cls, length: int, before: int, queries: int) -> int:
-    del length, before
     return queries
 
   def dropping_layer(self, keep: int) -> None:

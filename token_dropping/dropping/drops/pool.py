@@ -91,25 +91,14 @@ class PoolRun(layer_run.LayerRun):
     "([Funnel-Transformer](https://arxiv.org/abs/2006.03236))"
   )
 
-  def __init__(self, stack, tokens: tokens_lib.Tokens, scorer=None):
-    super().__init__(stack, tokens, scorer)
-    self._pooled: list[_Pooled] = []
-
   @classmethod
-  def check_kept(
-    cls, keep_ratio: float | None, keep_k: int | None, name: str
-  ) -> None:
-    errors.require(
-      keep_k is None,
-      "token_keep_k must be unset where drop.type is pool, which needs "
-      "token_keep_ratio",
-      keep_k,
-    )
-    errors.require(
-      math.frexp(keep_ratio)[0] == 0.5,  # a power of two
-      f"{name} must be 1, 1/2, 1/4, 1/8 ... where drop.type is pool",
-      keep_ratio,
-    )
+  def check_kept(cls, keep_ratio: float | None, keep_k, name: str) -> None:
+    where = "where drop.type is pool"
+    rule = f"token_keep_k must be unset {where}, which needs token_keep_ratio"
+    errors.require(keep_k is None, rule, keep_k)
+    is_power_of_two = math.frexp(keep_ratio)[0] == 0.5
+    rule = f"{name} must be 1, 1/2, 1/4, 1/8 ... {where}"
+    errors.require(is_power_of_two, rule, keep_ratio)
 
   @classmethod
   def keep_count(cls, keep_ratio: float, seq_length: int) -> int:
@@ -122,44 +111,44 @@ class PoolRun(layer_run.LayerRun):
       return self._next_layer()
     keys = self.tokens
     groups = Neighbours(keys.count, keep)
-    self._pooled.append(_Pooled(len(self.encoder_outputs), keys, groups))
+    self._stages.append(_Pooled(len(self.encoder_outputs), keys, groups))
     self.tokens = _means(keys, groups)
     self._finish_layer(self._layer(self.tokens, keys))
 
   def restore(self) -> None:
-    if not self._pooled:
+    if not self._stages:
       return
-    first = self._pooled[0].tokens
+    first = self._stages[0].tokens
     self.computed_share = self._computed_share()
     late = self._all_states()
     self.tokens = first.with_states(late + tf.cast(first.states, late.dtype))
-    self._pooled = []
+    self._stages = []
 
   def _all_states(self) -> tf.Tensor:
-    return self._repeated(self.tokens.states, self._pooled)
-
-  @staticmethod
-  def _repeated(states: tf.Tensor, pooled: list[_Pooled]) -> tf.Tensor:
-    """Gives each token what its group has, [B, K, D] -> [B, S, D]."""
-    for stage in reversed(pooled):
-      states = stage.groups.repeat(states)
-    return states
+    return _repeated(self.tokens.states, self._stages)
 
   def _computed_share(self) -> tf.Tensor:
     """Returns the mean of one over the number of real tokens in the group."""
-    first = self._pooled[0].tokens
+    first = self._stages[0].tokens
     real = self._column(first.states, 1.0)
     if first.mask is not None:
       real = tf.cast(first.mask, tf.float32)[..., tf.newaxis]
-    starts = [stage.layer for stage in self._pooled]
+    starts = [stage.layer for stage in self._stages]
     starts.append(len(self.encoder_outputs))
     layers = 0.0
-    for index, stage in enumerate(self._pooled):
+    for index, stage in enumerate(self._stages):
       real = stage.groups.sum(real)  # [B, K, 1]
       share = tf.math.divide_no_nan(1.0, real)
       times = starts[index + 1] - starts[index]
-      layers += times * self._repeated(share, self._pooled[: index + 1])
+      layers += times * _repeated(share, self._stages[: index + 1])
     return layers[..., 0] / (starts[-1] - starts[0])
+
+
+def _repeated(states: tf.Tensor, pooled: list[_Pooled]) -> tf.Tensor:
+  """Gives each token what its group has, [B, K, D] -> [B, S, D]."""
+  for stage in reversed(pooled):
+    states = stage.groups.repeat(states)
+  return states
 
 
 def _means(tokens: tokens_lib.Tokens, groups: Neighbours) -> tokens_lib.Tokens:

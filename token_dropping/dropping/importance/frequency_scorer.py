@@ -30,15 +30,7 @@ class FrequencyScorer(token_scorer.TokenScorer):
   unit = "nats"
 
   def build(self, input_shape=None):
-    # Aggregation as in `ImportanceScorer`.
-    self.counts = self.add_weight(
-      name="counts",
-      shape=[self.vocab_size],
-      dtype=tf.float32,
-      initializer="zeros",
-      trainable=False,
-      aggregation=tf.VariableAggregation.NONE,
-    )
+    self.counts = self._add_table("counts", np.zeros([self.vocab_size]))
     super().build(input_shape)
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
@@ -46,13 +38,7 @@ class FrequencyScorer(token_scorer.TokenScorer):
     total = tf.reduce_sum(counts) + self.vocab_size
     return tf.math.log(total / (token_scorer.lookup(counts, ids) + 1.0))
 
-  def update(self, ids, losses, weights) -> None:
-    """Counts the predicted tokens of a step; the losses are not read."""
-    del losses
-    if not self.built:
-      self.build()
-    ids = tf.reshape(ids, [-1])
-    weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
+  def _learn(self, ids, losses, weights) -> None:
     (counts,) = token_scorer.global_sums(ids, [weights], self.vocab_size)
     old = tf.convert_to_tensor(self.counts)
     # A weight that is not finite would stay in the count for ever.

@@ -37,21 +37,18 @@ class FrozenScorer(token_scorer.TokenScorer):
     rule = f"the scores must be as many as the vocabulary, {vocab_size}"
     same = self._scores.shape == (vocab_size,)
     errors.require(same, rule, len(self._scores))
-    errors.require(
-      not (np.isinf(self._scores).any() or np.isnan(self._scores).all()),
-      "the scores must be finite, or NaN where unknown",
-      "Inf, or nothing but NaN",
-    )
+    rule = "the scores must be finite, or NaN where unknown"
+    usable = not (np.isinf(self._scores).any() or np.isnan(self._scores).all())
+    errors.require(usable, rule, "Inf, or nothing but NaN")
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
     path, kinds = config.importance.table_file, importance_table.KINDS
-    errors.require(
-      bool(path) == (kind in kinds),
-      f"importance.table_file must be set with importance.type "
-      f"{' and '.join(kinds)}, and with no other",
-      f"{path!r} with {kind}",
+    wanted = (
+      f"set with importance.type {' and '.join(kinds)}, and with no other"
     )
+    rule = f"importance.table_file must be {wanted}"
+    errors.require(bool(path) == (kind in kinds), rule, f"{path!r} with {kind}")
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:

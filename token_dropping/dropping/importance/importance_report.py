@@ -20,34 +20,26 @@ def ranked_tokens(
     return [], []
   seen = np.flatnonzero(~np.isnan(scores))
   order = seen[np.argsort(scores[seen], kind="stable")]
-  names = None
+  names = ()
   if vocab_file:
     names = vocabulary.Vocabulary.from_file(vocab_file).tokens
-  text = [names[i] if names and i < len(names) else f"id {i}" for i in order]
+  text = [names[i] if i < len(names) else f"id {i}" for i in order]
   return text[::-1][:count], text[:count]
 
 
 class ImportanceHistogram:
   """An Orbit action: every `interval` steps TensorBoard gets scores by id."""
 
-  def __init__(
-    self,
-    scorer: token_scorer.TokenScorer,
-    global_step,
-    summary_dir: str,
-    interval: int,
-  ):
+  def __init__(self, scorer, global_step, summary_dir: str, interval: int):
     self._scorer = scorer
     self._global_step = global_step
     self._writer = tf.summary.create_file_writer(summary_dir)
     self._interval = interval
 
   def __call__(self, outputs: dict) -> None:
-    del outputs
     step = int(self._global_step.numpy())
-    if step % self._interval:
-      return
-    scores = self._scorer.scores_by_id()
+    is_due = step % self._interval == 0
+    scores = self._scorer.scores_by_id() if is_due else None
     if scores is None:
       return
     with self._writer.as_default():

@@ -39,14 +39,12 @@ def test_without_a_vocabulary_ids_stand_for_tokens(scorer):
 
 
 def _histograms(directory) -> list:
-  found = []
-  for path in directory.glob("events*"):
-    for event in tf.compat.v1.train.summary_iterator(str(path)):
-      found += [
-        (event.step, value.tag, tf.make_ndarray(value.tensor))
-        for value in event.summary.value
-      ]
-  return found
+  (path,) = directory.glob("events*")
+  return [
+    (event.step, value.tag, tf.make_ndarray(value.tensor))
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  ]
 
 
 def test_histogram_is_written_when_due(scorer, tmp_path):
@@ -58,10 +56,8 @@ def test_histogram_is_written_when_due(scorer, tmp_path):
     step.assign_add(2)
     histogram({})
   written = _histograms(tmp_path)
-  assert [(at, tag) for at, tag, _ in written] == [
-    (4, "importance"),
-    (8, "importance"),
-  ]
+  due = [(4, "importance"), (8, "importance")]
+  assert [(at, tag) for at, tag, _ in written] == due
   buckets = written[0][2]  # rows of left edge, right edge, count
   assert buckets[:, 2].sum() == 3
   assert buckets[0, 0] == 1.0 and buckets[-1, 1] == 9.0

@@ -28,11 +28,7 @@ class ImportanceScorer(token_scorer.TokenScorer):
   unit = "nats"
 
   def __init__(
-    self,
-    vocab_size: int,
-    init_value: float = 10.0,
-    beta: float = 0.995,
-    **kwargs,
+    self, vocab_size: int, init_value: float = 10.0, beta=0.995, **kwargs
   ):
     super().__init__(vocab_size, **kwargs)
     _check_beta(beta)
@@ -45,35 +41,19 @@ class ImportanceScorer(token_scorer.TokenScorer):
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:
-    return {
-      "init_value": config.token_loss_init_value,
-      "beta": config.token_loss_beta,
-    }
+    own = {"init_value": config.token_loss_init_value}
+    own["beta"] = config.token_loss_beta
+    return super().arguments(config, vocab_size) | own
 
   def build(self, input_shape=None):
     initial = np.where(self._pins == 0.0, self.init_value, self._pins)
-    # Every replica assigns the same all-reduced value to its own copy, which is
-    # what aggregation NONE means; it needs no merge call, so XLA compiles it.
-    self.table = self.add_weight(
-      name="table",
-      shape=[self.vocab_size],
-      dtype=tf.float32,
-      initializer=lambda shape, dtype=None: tf.constant(initial, dtype),
-      trainable=False,
-      aggregation=tf.VariableAggregation.NONE,
-    )
+    self.table = self._add_table("table", initial)
     super().build(input_shape)
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     return token_scorer.lookup(self.table, ids)
 
-  def update(self, ids, losses, weights) -> None:
-    """Makes one moving-average step; call it once per training step."""
-    if not self.built:
-      self.build()
-    ids = tf.reshape(ids, [-1])
-    weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
-    losses = tf.reshape(tf.cast(losses, tf.float32), [-1])
+  def _learn(self, ids, losses, weights) -> None:
     # Not a product alone: 0 * inf of an unused slot would be NaN.
     weighted = tf.where(weights > 0, losses * weights, 0.0)
     sums, counts = token_scorer.global_sums(
@@ -93,10 +73,8 @@ class ImportanceScorer(token_scorer.TokenScorer):
     return self._without_pinned(np.where(seen, table, np.nan))
 
   def get_config(self):
-    return super().get_config() | {
-      "init_value": self.init_value,
-      "beta": self.beta,
-    }
+    own = {"init_value": self.init_value, "beta": self.beta}
+    return super().get_config() | own
 
 
 def _check_beta(beta: float) -> None:

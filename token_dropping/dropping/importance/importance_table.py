@@ -37,11 +37,7 @@ class ImportanceTable:
 
   @classmethod
   def of_seen(
-    cls,
-    kind: str,
-    words: vocabulary.Vocabulary,
-    scores: np.ndarray,
-    counts: np.ndarray,
+    cls, kind: str, words: vocabulary.Vocabulary, scores, counts
   ) -> "ImportanceTable":
     """Makes a table in which ids whose count is 0 have no score."""
     known = np.where(counts > 0, scores, np.nan).astype(np.float32)
@@ -54,9 +50,8 @@ class ImportanceTable:
     try:
       content = files.read(path)
     except OSError as error:
-      raise errors.UserError(
-        f"importance.table_file must be a readable file. Received: {path!r}"
-      ) from error
+      rule = "importance.table_file must be a readable file"
+      raise errors.UserError(f"{rule}. Received: {path!r}") from error
     try:
       return cls._from_content(_parse(content, path))
     except _NOT_A_TABLE as error:
@@ -87,9 +82,8 @@ class ImportanceTable:
     try:
       files.write(path, _serialize(content, path))
     except OSError as error:
-      raise errors.UserError(
-        f"--output must be a writable file. Received: {path!r}"
-      ) from error
+      rule = "--output must be a writable file"
+      raise errors.UserError(f"{rule}. Received: {path!r}") from error
 
   def summary(self, words: vocabulary.Vocabulary, path: str) -> str:
     seen = np.flatnonzero(self.counts)
@@ -103,11 +97,8 @@ class ImportanceTable:
     )
 
   def check_kind(self, kind: str, path: str) -> None:
-    errors.require(
-      self.kind == kind,
-      f"importance.table_file must be of importance.type, {kind}",
-      f"{path!r} of kind {self.kind}",
-    )
+    rule = f"importance.table_file must be of importance.type, {kind}"
+    errors.require(self.kind == kind, rule, f"{path!r} of kind {self.kind}")
 
   def check_vocabulary(self, words: vocabulary.Vocabulary, path: str) -> None:
     errors.require(
@@ -119,13 +110,10 @@ class ImportanceTable:
 
   def padded_scores(self, vocab_size: int, path: str) -> np.ndarray:
     """Returns float32 [vocab_size]; NaN beyond the vocabulary of the table."""
-    errors.require(
-      len(self.scores) <= vocab_size,
-      "importance.table_file must have at most vocab_size scores, "
-      f"{vocab_size}",
-      f"{path!r} with {len(self.scores)}",
-    )
     padding = vocab_size - len(self.scores)
+    rule = "importance.table_file must have at most vocab_size scores"
+    received = f"{path!r} with {len(self.scores)}"
+    errors.require(padding >= 0, f"{rule}, {vocab_size}", received)
     return np.pad(self.scores, [0, padding], constant_values=np.nan)
 
 
@@ -137,11 +125,8 @@ def fingerprint(words: vocabulary.Vocabulary) -> str:
 
 def check_ending(path: str, name: str) -> None:
   """Refuses a file name that says neither JSON nor NumPy."""
-  errors.require(
-    os.path.splitext(path)[1] in ENDINGS,
-    f"{name} must end in {' or '.join(ENDINGS)}",
-    repr(path),
-  )
+  rule = f"{name} must end in {' or '.join(ENDINGS)}"
+  errors.require(os.path.splitext(path)[1] in ENDINGS, rule, repr(path))
 
 
 def _parse(content: bytes, path: str) -> dict:

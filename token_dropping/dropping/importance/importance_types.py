@@ -10,18 +10,16 @@ from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import frequency_scorer
 from token_dropping.dropping.importance import frozen_scorer
 from token_dropping.dropping.importance import importance_scorer
-from token_dropping.dropping.importance import loss_noise_scorer
-from token_dropping.dropping.importance import loss_random_scorer
 from token_dropping.dropping.importance import norm_scorer
-from token_dropping.dropping.importance import random_scorer
+from token_dropping.dropping.importance import random_scorers
 from token_dropping.dropping.importance import token_scorer
 
 TYPES: dict[str, type[token_scorer.TokenScorer]] = {
   "mlm_loss": importance_scorer.ImportanceScorer,
   "frequency": frequency_scorer.FrequencyScorer,
-  "random": random_scorer.RandomScorer,
-  "mlm_loss_random": loss_random_scorer.LossRandomScorer,
-  "mlm_loss_noise": loss_noise_scorer.LossNoiseScorer,
+  "random": random_scorers.RandomScorer,
+  "mlm_loss_random": random_scorers.LossRandomScorer,
+  "mlm_loss_noise": random_scorers.LossNoiseScorer,
   "hidden_norm": norm_scorer.HiddenNormScorer,
   "pretrained_mlm": frozen_scorer.FrozenScorer,
   "mutual_information": frozen_scorer.FrozenScorer,
@@ -70,12 +68,11 @@ def check_fields(config) -> None:
   drop_type = config.drop.type
   kind = resolve(config.importance.type, drop_type)
   by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]
-  chooses = drop_types.get(drop_type).chooses_by_layer
-  errors.require(
-    not (get(kind).by_id_alone and chooses),
-    f"importance.type must be one of {', '.join(by_layer)} where drop.type is "
-    f"{drop_type}: with others all layers choose the same",
-    repr(kind),
+  where = (
+    f"where drop.type is {drop_type}: with others all layers choose the same"
   )
+  rule = f"importance.type must be one of {', '.join(by_layer)} {where}"
+  chooses = drop_types.get(drop_type).chooses_by_layer
+  errors.require(not (get(kind).by_id_alone and chooses), rule, repr(kind))
   for scorer_class in TYPES.values():
     scorer_class.check_fields(config, kind)

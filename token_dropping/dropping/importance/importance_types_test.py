@@ -6,22 +6,18 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import tokens
+from token_dropping.dropping.importance import frozen_scorer
 from token_dropping.dropping.importance import importance_table
 from token_dropping.dropping.importance import importance_types
-from token_dropping.dropping.importance import loss_noise_scorer
-from token_dropping.dropping.importance import loss_random_scorer
-from token_dropping.dropping.importance import random_scorer
 from token_dropping.dropping.importance import step_seed
 from token_dropping.dropping.importance import token_scorer
 
-DRAWING = (
-  random_scorer.RandomScorer,
-  loss_random_scorer.LossRandomScorer,
-  loss_noise_scorer.LossNoiseScorer,
-)
+# XLA makes random numbers of its own.
+DRAWING = {"random", "mlm_loss_random", "mlm_loss_noise"}
 V, KEEP = 8, 3
 PAD, CLS = 0, 1
 # [CLS], words, a dense input, padding. The last real token is a word.
@@ -86,18 +82,23 @@ def test_padding_leaves_first_and_special_ids_stay(scorer, keep):
   assert {0, 3} <= set(kept.numpy()[0]) <= {0, 1, 2, 3, 4}
 
 
-def test_compiled_scores_are_those_of_eager_ones(scorer):
-  scorer.seeds = step_seed.StepSeed(tf.Variable(3), seed=1)
-  states = _states()
+def test_compiled_scores_are_those_of_eager_ones(make_scorer):
+  step, states = tf.Variable(3), _states()
+  scorers = {kind: make_scorer(kind) for kind in importance_types.TYPES}
+  for scorer in scorers.values():
+    scorer.seeds = step_seed.StepSeed(step, seed=1)
 
   def score():
-    return scorer(IDS, states, mask=MASK, keep=KEEP, layer=1)
+    return {
+      kind: scorer(IDS, states, MASK, KEEP) for kind, scorer in scorers.items()
+    }
 
-  compiled = tf.function(score, jit_compile=True)
-  expected = score()
-  if isinstance(scorer, DRAWING):  # XLA makes random numbers of its own
-    expected = tf.function(score, jit_compile=True)()
-  np.testing.assert_allclose(compiled(), expected, rtol=1e-5)
+  compile_scores = tf.function(score, jit_compile=True)
+  found, eager = compile_scores(), score()
+  again = compile_scores()
+  for kind, scores in found.items():
+    expected = again[kind] if kind in DRAWING else eager[kind]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 def test_scorer_is_checkpointed_and_rebuilt(scorer, tmp_path):
@@ -174,6 +175,28 @@ def test_tables_are_looked_up(make_scorer, kind):
   np.testing.assert_allclose(scores[[1, 2, 4]], [0.5, 0.6, 0.7])
 
 
+def test_unknown_ids_of_a_table_count_as_the_highest():
+  table = [1.0, np.nan, 5.0, 2.0]
+  scorer = frozen_scorer.FrozenScorer(4, table, allow_list=[2])
+  scores = scorer(tf.constant([[0, 1, 2, 3]]))
+  np.testing.assert_array_equal(scores, [[1.0, 5.0, 1e4, 2.0]])
+  known = [1.0, np.nan, np.nan, 2.0]
+  np.testing.assert_array_equal(scorer.scores_by_id(), known)
+
+
+@pytest.mark.parametrize(
+  ("scores", "message"),
+  [
+    ([1.0, 2.0], "as many as the vocabulary, 3. Received: 2"),
+    ([1.0, 2.0, np.inf], "must be finite, or NaN where unknown"),
+    ([np.nan] * 3, "Received: Inf, or nothing but NaN"),
+  ],
+)
+def test_wrong_scores_are_refused(scores, message):
+  with pytest.raises(ValueError, match=message):
+    frozen_scorer.FrozenScorer(3, scores=scores)
+
+
 def test_random_share_is_drawn_from_the_tokens_that_loss_leaves(make_scorer):
   scorer = _train(make_scorer("mlm_loss_random", random_ratio=0.34))
   ids = tf.constant([[CLS, 6, *[5, 7] * 20, PAD, PAD]])
@@ -209,12 +232,10 @@ def test_noise_is_gumbel_of_the_temperature(make_scorer):
 def test_tokens_near_the_border_take_turns(make_scorer):
   scorer = make_scorer("mlm_loss_noise", temperature=0.5)
   scorer.update([5, 6, 7], [1.0, 1.5, 9.0], [1.0, 1.0, 1.0])
-  wins = [
-    float(scores[0, 0]) > float(scores[0, 1])
-    for scores in (
-      _seeded(scorer, step)(tf.constant([[5, 6, 7]])) for step in range(60)
-    )
-  ]
+  wins = []
+  for step in range(60):
+    easier, harder, _ = _seeded(scorer, step)(tf.constant([[5, 6, 7]]))[0]
+    wins.append(easier > harder)
   # The difference of two Gumbel numbers is logistic: 1 / (1 + e) is 0.27.
   assert 0.1 < np.mean(wins) < 0.45
 
@@ -253,16 +274,15 @@ def test_without_a_step_every_call_draws_anew(make_scorer):
 def test_wrong_values_are_refused(make_scorer, kind, field, value, rule):
   message = f"importance.{field} must be {rule}. Received: {value}"
   for chosen in (kind, "random"):  # also where another type is chosen
-    with pytest.raises(ValueError) as caught:
-      make_scorer(chosen, **{field: value})
-    assert str(caught.value) == message
+    found = testing.refused(make_scorer, chosen, **{field: value})
+    assert found == message
 
 
 def test_unset_is_random_where_layers_choose():
-  assert importance_types.resolve(None) == "mlm_loss"
-  assert importance_types.resolve(None, "pool") == "mlm_loss"
-  assert importance_types.resolve(None, "layerwise") == "random"
-  assert importance_types.resolve("hidden_norm", "layerwise") == "hidden_norm"
+  resolve = importance_types.resolve
+  assert resolve(None) == resolve(None, "pool") == "mlm_loss"
+  assert resolve(None, "layerwise") == "random"
+  assert resolve("hidden_norm", "layerwise") == "hidden_norm"
 
 
 def test_same_scores_in_every_layer_are_refused_where_layers_choose():
@@ -270,9 +290,7 @@ def test_same_scores_in_every_layer_are_refused_where_layers_choose():
   config.drop.type = "context"
   importance_types.check_fields(config)
   config.drop.type = "layerwise"
-  with pytest.raises(ValueError) as caught:
-    importance_types.check_fields(config)
-  assert str(caught.value) == (
+  assert testing.refused(importance_types.check_fields, config) == (
     "importance.type must be one of random, mlm_loss_random, mlm_loss_noise, "
     "hidden_norm where drop.type is layerwise: with others all layers choose "
     "the same. Received: 'frequency'"

@@ -49,17 +49,30 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
     """A `UserError` for wrong fields of its own; `kind` is the type in use."""
-    del config, kind  # most types have no fields
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:
-    """Returns what the constructor takes of the type's own fields."""
-    del config, vocab_size
-    return {}
+    """Returns what the constructor takes of the config: the type's fields."""
+    return {name: getattr(config.importance, name) for name in cls.fields}
 
   def build(self, input_shape=None):
     """Makes the weights, whose shapes depend on no input."""
     super().build(input_shape)
+
+  def _add_table(self, name: str, initial: np.ndarray) -> tf.Variable:
+    """Returns a weight [V] to which all replicas assign the same value.
+
+    This is what aggregation NONE means; it needs no merge call, so that XLA
+    compiles it.
+    """
+    return self.add_weight(
+      name=name,
+      shape=[self.vocab_size],
+      dtype=tf.float32,
+      initializer=lambda shape, dtype=None: tf.constant(initial, dtype),
+      trainable=False,
+      aggregation=tf.VariableAggregation.NONE,
+    )
 
   def call(
     self,
@@ -86,11 +99,21 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     """Returns the scores, [B, N]; those of pinned ids may be any."""
 
   def update(self, ids, losses, weights) -> None:
-    """Learns from a step's predictions, once; most types do not.
+    """Learns from a step's predictions, once a step; most types do not.
 
     Ids, losses in nats, weights are [B, P]; weight 0 changes nothing.
     """
-    del ids, losses, weights  # AutoGraph needs a statement
+    if not self.built:
+      self.build()
+    losses, weights = (
+      tf.reshape(tf.cast(values, tf.float32), [-1])
+      for values in (losses, weights)
+    )
+    self._learn(tf.reshape(ids, [-1]), losses, weights)
+
+  def _learn(self, ids, losses, weights) -> None:
+    """Learns from predictions, each [B P]."""
+    return  # AutoGraph needs a statement
 
   def scores_by_id(self) -> np.ndarray | None:
     """Returns float [V] for people, NaN if unknown; `None` if not by id."""
@@ -137,13 +160,10 @@ def global_sums(
 def _check_id_lists(
   vocab_size: int, allow_list: Sequence[int], deny_list: Sequence[int]
 ) -> None:
-  for name, ids in (
-    ("token_allow_list", allow_list),
-    ("token_deny_list", deny_list),
-  ):
+  for name, ids in ("allow", allow_list), ("deny", deny_list):
     outside = [i for i in ids if not 0 <= i < vocab_size]
-    rule = f"{name} must hold ids in [0, {vocab_size}), the vocabulary"
-    errors.require(not outside, rule, outside)
+    rule = f"must hold ids in [0, {vocab_size}), the vocabulary"
+    errors.require(not outside, f"token_{name}_list {rule}", outside)
   both = sorted(set(allow_list) & set(deny_list))
   rule = "token_allow_list and token_deny_list must not share ids"
   errors.require(not both, rule, f"{both} in both")
