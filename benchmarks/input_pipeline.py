@@ -12,7 +12,6 @@ XLA, on all cores. Needs the extra `quickstart` for its text; some minutes,
 
 import concurrent.futures
 import datetime
-import functools
 import itertools
 import multiprocessing
 import os
@@ -34,10 +33,11 @@ from token_dropping.data import prepare
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import prepare_settings
+from token_dropping.study import tables
 from token_dropping.tasks import experiments
 from token_dropping.training import trainer as trainer_lib
 
-SIZES = ((512, 76), (128, 20))  # sequence length, predictions
+PREDICTIONS = {512: 76, 128: 20}  # by sequence length
 BATCH = 32
 STEP_BATCH = 2
 TURN_TOKENS = 8 * 16384 * BATCH  # that are read in one measurement
@@ -47,35 +47,22 @@ STATIC = "static (Model Garden)"
 def main(argv: list[str]) -> None:
   """Prints the table."""
   del argv
-  values = flags.FLAGS
-  rates = {}
+  values, rates = flags.FLAGS, {}
   with tempfile.TemporaryDirectory() as folder:
-    for seq_length, predictions in SIZES:
-      part = pathlib.Path(folder, str(seq_length))
-      _make_records(values.input, part, seq_length, predictions)
-      measure = functools.partial(
-        _pipeline_rates, part, seq_length, predictions, values.repeats
-      )
-      rates[seq_length] = _in_new_process(measure, cores=1)
+    for length in PREDICTIONS:
+      part = pathlib.Path(folder, str(length))
+      make_records(values.input, part, length)
+      measured = (part, length, values.repeats)
+      rates[length] = _in_new_process(1, pipeline_rates, *measured)
       if values.step:
-        measure = functools.partial(_step_rate, part, seq_length, predictions)
-        rates[seq_length] |= _in_new_process(measure, cores=os.cpu_count())
+        rates[length] |= _in_new_process(
+          os.cpu_count(), _step_rate, part, length
+        )
   print(_format(rates))
 
 
-def _sizes(seq_length: int, predictions: int, batch_size: int) -> dict:
-  return {
-    "seq_length": seq_length,
-    "max_predictions_per_seq": predictions,
-    "global_batch_size": batch_size,
-    "use_v2_feature_names": True,
-    "use_next_sentence_label": False,
-  }
-
-
-def _make_records(
-  text: str, folder: pathlib.Path, seq_length: int, predictions: int
-) -> None:
+def make_records(text: str, folder: pathlib.Path, seq_length: int) -> None:
+  """Prepares a text, a folder for each kind of masking."""
   for masking in prepare_settings.MASKINGS:
     prepare.prepare(
       prepare_settings.PrepareSettings(
@@ -83,46 +70,36 @@ def _make_records(
         output_dir=str(folder / masking),
         vocab_size=4096,
         seq_length=seq_length,
-        max_predictions_per_seq=predictions,
+        max_predictions_per_seq=PREDICTIONS[seq_length],
         masking=masking,
       )
     )
 
 
-def _in_new_process(measure, cores: int) -> dict[str, float]:
+def _in_new_process(cores: int, measure, *args) -> dict[str, float]:
   """Calls a function in a process of so many cores, with its own TensorFlow."""
   with concurrent.futures.ProcessPoolExecutor(
     max_workers=1,
     mp_context=multiprocessing.get_context("spawn"),
-    initializer=_use_cores,
-    initargs=(cores,),
+    initializer=os.sched_setaffinity,
+    initargs=(0, sorted(os.sched_getaffinity(0))[-cores:]),
   ) as pool:
-    return pool.submit(measure).result()
+    return pool.submit(measure, *args).result()
 
 
-def _use_cores(cores: int) -> None:
-  available = sorted(os.sched_getaffinity(0))
-  os.sched_setaffinity(0, available[-cores:])
-
-
-def _pipeline_rates(
-  folder: pathlib.Path, seq_length: int, predictions: int, repeats: int
-) -> dict[str, float]:
-  """Returns sequences a second by name of the pipeline."""
-  sizes = _sizes(seq_length, predictions, BATCH)
-  configs = {
-    STATIC: pretrain_dataloader.BertPretrainDataConfig(
+def _config(folder: pathlib.Path, unit: str, seq_length: int, batch_size: int):
+  """Returns what reads the records; a `unit` is that of dynamic masking."""
+  sizes = {
+    "seq_length": seq_length,
+    "max_predictions_per_seq": PREDICTIONS[seq_length],
+    "global_batch_size": batch_size,
+    "use_v2_feature_names": True,
+    "use_next_sentence_label": False,
+  }
+  if unit == STATIC:
+    return pretrain_dataloader.BertPretrainDataConfig(
       input_path=f"{folder}/static/train-*", **sizes
     )
-  }
-  for unit in dynamic_masking.UNITS:
-    configs[f"dynamic, {unit}"] = _dynamic_config(folder, unit, sizes)
-  return _interleaved_medians(configs, repeats)
-
-
-def _dynamic_config(
-  folder: pathlib.Path, unit: str, sizes: dict
-) -> pretrain_data.PretrainDataConfig:
   return pretrain_data.PretrainDataConfig(
     input_path=f"{folder}/dynamic/train-*",
     masking="dynamic",
@@ -132,19 +109,25 @@ def _dynamic_config(
   )
 
 
-def _interleaved_medians(configs: dict, repeats: int) -> dict[str, float]:
-  times = {name: [] for name in configs}
-  batches = max(TURN_TOKENS // (BATCH * configs[STATIC].seq_length), 1)
+def pipeline_rates(
+  folder: pathlib.Path, seq_length: int, repeats: int
+) -> dict[str, float]:
+  """Returns sequences a second by name of the pipeline, measured in turns."""
+  units = {STATIC: STATIC}
+  units |= {f"dynamic, {unit}": unit for unit in dynamic_masking.UNITS}
+  rates = {name: [] for name in units}
+  batches = max(TURN_TOKENS // (BATCH * seq_length), 1)
   for repeat in range(repeats + 1):
-    for name, config in configs.items():
+    for name, unit in units.items():
+      config = _config(folder, unit, seq_length, BATCH)
       # A new iterator each time: the others' would read ahead meanwhile.
       iterator = iter(data_loader_factory.get_data_loader(config).load())
       _time(iterator, -(-batches // 8))  # fills the buffers
       seconds = _time(iterator, batches)
       del iterator
       if repeat:  # the first one warms up
-        times[name].append(batches * BATCH / seconds)
-  return {name: statistics.median(rates) for name, rates in times.items()}
+        rates[name].append(batches * BATCH / seconds)
+  return {name: statistics.median(turns) for name, turns in rates.items()}
 
 
 def _time(iterator: Iterator, batches: int) -> float:
@@ -154,13 +137,10 @@ def _time(iterator: Iterator, batches: int) -> float:
   return time.perf_counter() - start
 
 
-def _step_rate(
-  folder: pathlib.Path, seq_length: int, predictions: int
-) -> dict[str, float]:
+def _step_rate(folder: pathlib.Path, seq_length: int) -> dict[str, float]:
   """Returns the sequences a second of a dense BERT-base training step."""
   params = exp_factory.get_exp_config(experiments.NAMES[0])
-  sizes = _sizes(seq_length, predictions, STEP_BATCH)
-  params.task.train_data = _dynamic_config(folder, "token", sizes)
+  params.task.train_data = _config(folder, "token", seq_length, STEP_BATCH)
   params.task.train_data.drop_remainder = True
   params.task.model.encoder.any.token_keep_ratio = 1.0
   params.runtime.distribution_strategy = "one_device"
@@ -179,24 +159,18 @@ def _step_rate(
 
 
 def _format(rates: dict[int, dict[str, float]]) -> str:
-  names = list(next(iter(rates.values())))
-  lines = [
+  title = (
     "Sequences a second; pipelines on one core, a step on all "
     f"{os.cpu_count()}. {platform.machine()}, Python "
     f"{platform.python_version()}, TensorFlow {tf.__version__}, "
-    f"{datetime.date.today()}.",
-    "",
-    f"| S | {' | '.join(names)} |",
-    f"| --- |{' --- |' * len(names)}",
-  ]
-  for seq_length, of_size in rates.items():
-    cells = (_number(of_size[name]) for name in names)
-    lines.append(f"| {seq_length} | {' | '.join(cells)} |")
-  return "\n".join(lines)
-
-
-def _number(rate: float) -> str:
-  return f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}"
+    f"{datetime.date.today()}."
+  )
+  table = [["S", *next(iter(rates.values()))]]
+  for length, of_length in rates.items():
+    digits = [0 if rate >= 100 else 2 for rate in of_length.values()]
+    cells = map("{:,.{}f}".format, of_length.values(), digits)
+    table.append([str(length), *cells])
+  return f"{title}\n\n{tables.markdown(table)}"
 
 
 if __name__ == "__main__":

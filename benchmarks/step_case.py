@@ -32,13 +32,9 @@ FIRST_WORD = MASK_ID + 1  # all ids below are special or unused
 class Case:
   """One training step.
 
-  Attributes:
-    width: D; heads and feed-forward follow from it as in BERT.
-    keep_ratio: K / S, in (0, 1].
-    xla: whether TensorFlow's steps are compiled.
-    dtype: `float32`, or `bfloat16` for mixed precision.
-    dropout: of states and of attention, in [0, 1).
-    norm_first: whether states are normalized before each block, not after it.
+  `width` is D; heads and feed-forward follow from it as in BERT. `keep_ratio`
+  is K / S. `xla` is about TensorFlow's steps, `dropout` about states and
+  attention. `norm_first` normalizes states before each block, not after it.
 
   >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
   >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
@@ -109,25 +105,23 @@ class Case:
   def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
     params = exp_factory.get_exp_config(experiments.NAMES[0])
     params.task.model.encoder.any = self.encoder(contender)
-    params.task.train_data.seq_length = self.seq_length
-    params.task.train_data.max_predictions_per_seq = self.predictions
-    params.task.train_data.global_batch_size = self.batch_size
+    data = params.task.train_data
+    data.seq_length, data.global_batch_size = self.seq_length, self.batch_size
+    data.max_predictions_per_seq = self.predictions
     schedule = params.trainer.optimizer_config.learning_rate.polynomial
     schedule.decay_steps = params.trainer.train_steps
     return params
 
   def macs(self, contender: str) -> int:
     """Returns the multiply-adds of a contender's forward pass, a sequence."""
-    predictions = self.predictions
-    if contender == TORCH:  # its head is on every position
-      predictions = self.seq_length
+    everywhere = contender == TORCH  # where its head is
     shape = multiply_adds.BertShape(
       num_layers=self.num_layers,
       hidden_size=self.width,
       intermediate_size=4 * self.width,
       vocab_size=self.vocab_size,
       seq_length=self.seq_length,
-      predictions=predictions,
+      predictions=self.seq_length if everywhere else self.predictions,
     )
     if contender in (DENSE, TORCH):
       return multiply_adds.bert_macs(shape)

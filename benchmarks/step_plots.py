@@ -36,21 +36,26 @@ def draw(results: step_results.Results, folder: str) -> list[str]:
   for (dtype, xla), cases in sorted(groups.items()):
     for field in _AXES:
       panels = _panels(field, cases)
-      if not panels:
-        continue
-      name = f"step_time_{dtype}_{'xla' if xla else 'no_xla'}_{field}"
-      picture = _picture(results, field, panels)
-      picture.suptitle(f"{dtype}, XLA {'on' if xla else 'off'}")
-      for kind in ("png", "svg"):
-        picture.savefig(pathlib.Path(folder, f"{name}.{kind}"), dpi=100)
-      names.append(f"{name}.png")
+      if panels:
+        name = f"step_time_{dtype}_{'xla' if xla else 'no_xla'}_{field}"
+        picture = _picture(results, field, panels)
+        picture.suptitle(f"{dtype}, XLA {'on' if xla else 'off'}")
+        for kind in ("png", "svg"):
+          picture.savefig(pathlib.Path(folder, f"{name}.{kind}"), dpi=100)
+        names.append(f"{name}.png")
   return names
 
 
 def _panels(field: str, cases: list) -> dict[str, list]:
+  """Returns cases by what is equal in a panel, its title."""
   panels = collections.defaultdict(list)
   for case in sorted(cases, key=lambda case: getattr(case, field)):
-    panels[_title(field, case)].append(case)
+    equal = f"S = {case.seq_length}, B = {case.batch_size}"
+    if field == "seq_length":
+      tokens = case.seq_length * case.batch_size
+      equal = f"keep {case.keep_ratio:g}, {tokens:,} tokens a step"
+    title = f"{case.network}, {equal}, dropout {case.dropout:g}"
+    panels[title].append(case)
   return {
     title: inside
     for title, inside in panels.items()
@@ -58,18 +63,8 @@ def _panels(field: str, cases: list) -> dict[str, list]:
   }
 
 
-def _title(field: str, case: step_case.Case) -> str:
-  """Returns all that is equal in a panel."""
-  if field == "keep_ratio":
-    equal = f"S = {case.seq_length}, B = {case.batch_size}"
-  else:
-    tokens = case.seq_length * case.batch_size
-    equal = f"keep {case.keep_ratio:g}, {tokens:,} tokens a step"
-  return f"{case.network}, {equal}, dropout {case.dropout:g}"
-
-
 def _picture(
-  results: step_results.Results, field: str, panels: dict
+  results: step_results.Results, field: str, panels: dict[str, list]
 ) -> figure.Figure:
   columns = min(3, len(panels))
   rows = -(-len(panels) // columns)

@@ -6,6 +6,7 @@ import dataclasses
 from benchmarks import step_case
 from benchmarks import step_results
 from token_dropping.common import provenance
+from token_dropping.study import tables
 
 NAMES = {
   step_case.DENSE: "BERT (Model Garden)",
@@ -15,7 +16,16 @@ NAMES = {
   step_case.LAYERWISE: "this project, layer-wise",
   step_case.TORCH: "Hugging Face, PyTorch",
 }
-_CASE_COLUMNS = ("L x D", "S", "B", "keep", "XLA", "type", "dropout")
+_CASE_COLUMNS = ("L x D", "S", "B", "keep", "XLA", "type", "dropout", "")
+_TIME_COLUMNS = (
+  *_CASE_COLUMNS,
+  *("s/step", "spread", "tokens/s", "/ dense", "multiply-adds", ""),
+)
+_MEMORY_COLUMNS = (
+  *_CASE_COLUMNS,
+  *("all, GiB", "/ dense", "step, GiB", "/ dense", "GPU, GiB"),
+  "first call, s",
+)
 _TIME_NOTES = (
   "Medians of interleaved steps; *spread* is their interquartile range over "
   "the median; *multiply-adds* are those of the cost model over dense BERT's, "
@@ -45,33 +55,32 @@ class Target:
   memory: str = ""
   at_least: bool = False
 
-  def applies_to(self, case: step_case.Case) -> bool:
-    batch = case.batch_size
-    return case == step_case.Case(
-      self.width, 12, 30522, 512, 0.5, batch, True, "float32", 0.1
-    )
-
-  def measure(
-    self, results: step_results.Results, case: step_case.Case
-  ) -> float | None:
-    ours, other = (
-      self._measured(results, case, name)
-      for name in (step_case.OURS, self.over)
-    )
-    if not ours or not other:
+  def row(
+    self, results: step_results.Results, case: step_case.Case, max_spread: float
+  ) -> list[str] | None:
+    """Returns batch size, bound, ratio and verdict, if this was measured."""
+    wanted = (12, 30522, 512, 0.5, case.batch_size, True, "float32", 0.1)
+    if case != step_case.Case(self.width, *wanted):
       return None
-    return other / ours if self.at_least else ours / other
-
-  def _measured(self, results, case, contender: str) -> float | None:
+    times, names = results.times(case), (step_case.OURS, self.over)
     if self.memory:
-      return (results.alone(case, contender) or {}).get(self.memory)
-    summary = results.times(case).get(contender)
-    return summary and summary.median
-
-  def verdict(self, value: float, noise: str) -> str:
-    """Returns `met`, `missed`, or why that cannot be told."""
+      taken = [results.alone(case, name).get(self.memory) for name in names]
+      noise = ""
+    else:
+      times = [times[name] for name in names if name in times]
+      taken = [summary.median for summary in times]
+      noise = step_results.noise(times, max_spread)
+    if len(taken) < 2 or not all(taken):
+      return None
+    ours, other = taken
+    value = other / ours if self.at_least else ours / other
     met = value >= self.bound if self.at_least else value <= self.bound
-    return noise or ("met" if met else "missed")
+    verdict = noise or ("met" if met else "missed")
+    return [str(case.batch_size), self.bound_text, f"{value:.3f}", verdict]
+
+  @property
+  def bound_text(self) -> str:
+    return f"{'≥' if self.at_least else '≤'} {self.bound:.2f}"
 
 
 TARGETS = (
@@ -84,9 +93,7 @@ TARGETS = (
   Target("memory of the process / dense BERT", 768, 0.75, memory="peak"),
   Target(
     "tokens a second / Hugging Face in PyTorch",
-    768,
-    2.0,
-    step_case.TORCH,
+    *(768, 2.0, step_case.TORCH),
     at_least=True,
   ),
 )
@@ -122,6 +129,21 @@ def noise_lines(results: step_results.Results, max_spread: float) -> list[str]:
   return [f"{case}: {reason}" for case, reason in noise.items() if reason]
 
 
+def target_table(results: step_results.Results, max_spread: float) -> str:
+  """Returns the targets and what became of them, as Markdown."""
+  rows = []
+  for target in TARGETS:
+    measured = [
+      row
+      for case in results.cases()
+      if (row := target.row(results, case, max_spread))
+    ]
+    nothing = ["", target.bound_text, "", "not measured"]
+    start = [target.name, str(target.width)]
+    rows += [[*start, *row] for row in measured or [nothing]]
+  return _table(("target", "D", "B", "bound", "measured", ""), rows)
+
+
 def _introduction(results: step_results.Results, max_spread: float) -> str:
   commits, dates = (", ".join(results.facts(n)) for n in ("commit", "date"))
   commands = "\n".join(f"    {line}" for line in results.facts("command"))
@@ -132,36 +154,17 @@ def _introduction(results: step_results.Results, max_spread: float) -> str:
   )
 
 
-def target_table(results: step_results.Results, max_spread: float) -> str:
-  """Returns the targets and what became of them, as Markdown."""
-  rows = []
-  for target in TARGETS:
-    bound = f"{'≥' if target.at_least else '≤'} {target.bound:.2f}"
-    start = [target.name, str(target.width)]
-    measured = []
-    for case in filter(target.applies_to, results.cases()):
-      value, times = target.measure(results, case), results.times(case)
-      if value is not None:
-        names = () if target.memory else (step_case.OURS, target.over)
-        noise = step_results.noise([times[name] for name in names], max_spread)
-        cells = [str(case.batch_size), bound, f"{value:.3f}"]
-        measured.append([*start, *cells, target.verdict(value, noise)])
-    rows += measured or [[*start, "", bound, "", "not measured"]]
-  return _table(["target", "D", "B", "bound", "measured", ""], rows)
-
-
 def _time_table(results: step_results.Results, max_spread: float) -> str:
   rows = []
   for case in results.cases():
     times = results.times(case)
     if not times:
-      rows.append([*_case_cells(case), *[""] * 6, "does not fit in memory"])
-    dense = times.get(step_case.DENSE)
+      rows.append([*_case_cells(case), *[""] * 5, "does not fit in memory"])
     for name, summary in times.items():
+      dense = times[step_case.DENSE]
       rows.append(
         [
-          *_case_cells(case),
-          NAMES[name],
+          *_case_cells(case, name),
           _seconds(summary.median),
           "" if summary.spread is None else f"{summary.spread:.3f}",
           f"{case.batch_size * case.seq_length / summary.median:,.0f}",
@@ -170,33 +173,28 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
           step_results.noise([summary, dense], max_spread),
         ]
       )
-  header = ["s/step", "spread", "tokens/s", "/ dense", "multiply-adds", ""]
-  return _table([*_CASE_COLUMNS, "", *header], rows)
+  return _table(_TIME_COLUMNS, rows)
 
 
 def _memory_table(results: step_results.Results) -> str:
   rows = []
   for case in results.cases():
-    dense = results.alone(case, step_case.DENSE) or {}
+    dense = results.alone(case, step_case.DENSE)
     for name in step_case.CONTENDERS:
       alone = results.alone(case, name)
+      first = results.first_calls(case).get(name)
       if alone:
-        first = results.first_calls(case).get(name)
-        rows.append(
-          [
-            *_case_cells(case),
-            NAMES[name],
-            *_sized(alone, dense, "peak"),
-            *_sized(alone, dense, "step"),
-            _gib(alone["gpu"]),
-            "" if first is None else f"{first:.1f}",
-          ]
-        )
-  sizes = ["all, GiB", "/ dense", "step, GiB", "/ dense", "GPU, GiB"]
-  return _table([*_CASE_COLUMNS, "", *sizes, "first call, s"], rows)
+        cells = [
+          *_sized(alone["peak"], dense.get("peak")),
+          *_sized(alone["step"], dense.get("step")),
+          "" if alone["gpu"] is None else _sized(alone["gpu"])[0],
+          "" if first is None else f"{first:.1f}",
+        ]
+        rows.append([*_case_cells(case, name), *cells])
+  return _table(_MEMORY_COLUMNS, rows)
 
 
-def _case_cells(case: step_case.Case) -> list[str]:
+def _case_cells(case: step_case.Case, name: str | None = None) -> list[str]:
   return [
     case.network,
     str(case.seq_length),
@@ -205,26 +203,17 @@ def _case_cells(case: step_case.Case) -> list[str]:
     "on" if case.xla else "off",
     case.dtype,
     f"{case.dropout:g}",
+    NAMES.get(name, ""),
   ]
 
 
-def _sized(alone: dict, dense: dict, quantity: str) -> list[str]:
-  ratio = ""
-  if dense.get(quantity):
-    ratio = f"{alone[quantity] / dense[quantity]:.3f}"
-  return [_gib(alone[quantity]), ratio]
-
-
-def _gib(size: int | None) -> str:
-  return "" if size is None else f"{size / 2**30:.2f}"
+def _sized(size: int, dense: int | None = None) -> list[str]:
+  return [f"{size / 2**30:.2f}", f"{size / dense:.3f}" if dense else ""]
 
 
 def _seconds(seconds: float) -> str:
   return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.4f}"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-  if not rows:
-    return "Not measured."
-  lines = [header, ["---"] * len(header), *rows]
-  return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
+  return tables.markdown([header, *rows]) if rows else "Not measured."

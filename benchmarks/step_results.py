@@ -10,6 +10,7 @@ import statistics
 from benchmarks import step_case
 from benchmarks import step_jobs
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import provenance
 
 FILE = "step_time.json"
@@ -23,8 +24,10 @@ class Summary:
 
   The spread of fewer than `MIN_ROUNDS` is `None`.
 
-  >>> Summary.of([1.0, 2.0, 3.0, 4.0, 5.0])
+  >>> Summary.of([10.0, 1.0, 3.0, 2.0, 4.0])
   Summary(median=3.0, spread=0.6666666666666666)
+  >>> Summary.of([1.0, 2.0, 6.0])
+  Summary(median=2.0, spread=None)
   """
 
   median: float
@@ -44,6 +47,10 @@ def noise(summaries: list[Summary], bound: float) -> str:
 
   >>> noise([Summary(1.0, 0.02), Summary(2.0, 0.3)], bound=0.1)
   'too noisy to tell (spread 0.300, bound 0.1)'
+  >>> noise([Summary(1.0, 0.5), Summary(2.0, None)], bound=0.1)
+  'too few rounds to tell (at least 4)'
+  >>> noise([Summary(1.0, 0.02), Summary(2.0, 0.1)], bound=0.1)
+  ''
   """
   spreads = [summary.spread for summary in summaries]
   if None in spreads:
@@ -84,9 +91,9 @@ class Results:
   def has(self, job: step_jobs.Job) -> bool:
     """Whether a job needs no measuring: done, or known not to fit."""
     record = self._records.get(_key(dataclasses.asdict(job)))
-    if record is None:
-      return False
-    return record["result"] is None or record["rounds"] >= job.rounds
+    return record is not None and (
+      record["result"] is None or record["rounds"] >= job.rounds
+    )
 
   def add(self, job: step_jobs.Job, result: dict | None, command: str) -> None:
     """Writes a measurement down; `None` where it does not fit memory."""
@@ -98,10 +105,8 @@ class Results:
     }
     self._records[_key(record)] = record
     content = {"machine": self.machine, "records": self._records}
-    self._path.parent.mkdir(parents=True, exist_ok=True)
-    part = self._path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    part.replace(self._path)
+    files.make_folder(str(self._path.parent))
+    files.write(str(self._path), json.dumps(content, indent=1) + "\n")
 
   def cases(self) -> list[step_case.Case]:
     times = (r for r in self._records.values() if r["kind"] == step_jobs.TIMES)
@@ -125,9 +130,11 @@ class Results:
     ]
     return max(timings, key=len, default={})
 
-  def alone(self, case: step_case.Case, contender: str) -> dict | None:
+  def alone(self, case: step_case.Case, contender: str) -> dict:
+    """Returns what a contender takes of memory, nothing if it is not known."""
     job = step_jobs.alone(case, contender)
-    return self._records.get(_key(dataclasses.asdict(job)), {}).get("result")
+    record = self._records.get(_key(dataclasses.asdict(job)), {})
+    return record.get("result") or {}
 
   def facts(self, name: str) -> list[str]:
     return sorted({record[name] for record in self._records.values()})

@@ -33,76 +33,87 @@ from token_dropping.common import errors
 from token_dropping.common import provenance
 
 REPORT = "step_time.md"
+_FLAGS = {
+  flags.DEFINE_list: (
+    ("widths", "256,512,768", "D; feed-forward of 4 D."),
+    ("seq_lengths", "128,512,1024,2048", "S."),
+    ("keep_ratios", "1.0,0.75,0.5,0.25", "K / S."),
+    ("batch_sizes", "8,2,1,1", "B: one, or one for each S."),
+    ("xla", "on,off", "`on`, `off`, or both."),
+    ("dtypes", ",".join(step_case.DTYPES), "Numeric types."),
+    ("contenders", ",".join(step_case.CONTENDERS), "Who is measured."),
+  ),
+  flags.DEFINE_integer: (
+    ("num_layers", 12, "L."),
+    ("vocab_size", 30522, "V."),
+    ("steps", 15, "Rounds of a step of each contender."),
+  ),
+  flags.DEFINE_float: (
+    ("dropout", 0.1, "Of all layers."),
+    (
+      *("max_spread", 0.1),
+      "Times of which the interquartile range over the median is larger are "
+      "called too noisy.",
+    ),
+  ),
+  flags.DEFINE_bool: (
+    ("norm_first", False, "Normalized before each block."),
+    ("alone", True, "Also measure memory."),
+    ("report_only", False, "Measure nothing."),
+  ),
+  flags.DEFINE_string: (
+    ("tpu", "", "Name of a TPU, or local."),
+    ("output_dir", "runs/step_time", "Where to write."),
+  ),
+}
 _SWITCH = {"on": True, "off": False}
-_HEADS = step_case.HEAD_WIDTH
-# Of each list of numbers: its type, what must hold, and the rule in words.
+_HEAD, _SPECIAL = step_case.HEAD_WIDTH, step_case.FIRST_WORD
+# Of numbers: their type, what must hold, and the rule in words.
 _NUMBERS = {
   "widths": (
-    int,
-    lambda n: 0 < n < _HEADS or (n > 0 and n % _HEADS == 0),
-    f"whole numbers, multiples of {_HEADS} or smaller ones",
+    *(int, lambda n: n > 0 and (n < _HEAD or n % _HEAD == 0)),
+    f"whole numbers, multiples of {_HEAD} or smaller ones",
   ),
   "seq_lengths": (int, lambda n: n > 1, "whole numbers above 1"),
   "keep_ratios": (float, lambda n: 0 < n <= 1, "numbers in (0, 1]"),
   "batch_sizes": (int, lambda n: n > 0, "positive whole numbers"),
+  "num_layers": (int, lambda n: n > 1, "at least 2"),
+  "vocab_size": (
+    *(int, lambda n: n > _SPECIAL),
+    f"above {_SPECIAL}, the special ids",
+  ),
+  "dropout": (float, lambda n: 0 <= n < 1, "in [0, 1)"),
+  "steps": (int, lambda n: n > 0, "positive"),
+  "max_spread": (float, lambda n: n > 0, "positive"),
 }
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines what to measure."""
-  for define, name, default, text in (
-    (flags.DEFINE_list, "widths", "256,512,768", "D; feed-forward of 4 D."),
-    (flags.DEFINE_list, "seq_lengths", "128,512,1024,2048", "S."),
-    (flags.DEFINE_list, "keep_ratios", "1.0,0.75,0.5,0.25", "K / S."),
-    (flags.DEFINE_list, "batch_sizes", "8,2,1,1", "B: one, or one for each S."),
-    (flags.DEFINE_list, "xla", "on,off", "`on`, `off`, or both."),
-    (flags.DEFINE_list, "dtypes", ",".join(step_case.DTYPES), "Numeric types."),
-    (
-      flags.DEFINE_list,
-      "contenders",
-      ",".join(step_case.CONTENDERS),
-      "Who is measured.",
-    ),
-    (flags.DEFINE_integer, "num_layers", 12, "L."),
-    (flags.DEFINE_integer, "vocab_size", 30522, "V."),
-    (flags.DEFINE_integer, "steps", 15, "Rounds of a step of each contender."),
-    (flags.DEFINE_float, "dropout", 0.1, "Of all layers."),
-    (flags.DEFINE_bool, "norm_first", False, "Normalized before each block."),
-    (
-      flags.DEFINE_float,
-      "max_spread",
-      0.1,
-      "Times of which the interquartile range over the median is larger are "
-      "called too noisy.",
-    ),
-    (flags.DEFINE_bool, "alone", True, "Also measure memory."),
-    (flags.DEFINE_string, "tpu", "", "Name of a TPU, or local."),
-    (flags.DEFINE_string, "output_dir", "runs/step_time", "Where to write."),
-    (flags.DEFINE_bool, "report_only", False, "Measure nothing."),
-  ):
-    define(name, default, text, flag_values=values)
+  for define, rows in _FLAGS.items():
+    for name, default, text in rows:
+      define(name, default, text, flag_values=values)
 
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Measures what is missing, writes the report, prints the targets."""
   del argv
   cases, contenders = read_cases(values), read_contenders(values)
-  errors.require(
-    values.max_spread > 0, "--max_spread must be positive", values.max_spread
-  )
   results = step_results.Results(values.output_dir)
   if not values.report_only:
     results.continue_on(provenance.this_machine(step_results.PACKAGES))
-    command = shlex.join(
-      ["python", "-m", "benchmarks.step_time", *sys.argv[1:]]
-    )
-    _measure(results, _list_jobs(cases, contenders, values), command)
+    _measure(results, _list_jobs(cases, contenders, values))
+  errors.require(
+    bool(results.cases()),
+    f"--output_dir must hold {step_results.FILE} for a report",
+    values.output_dir,
+  )
   print(_write_report(results, values.output_dir, values.max_spread))
 
 
 def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
   """Returns every combination of the flags; raises `UserError`."""
-  numbers = {name: _read_numbers(values, name) for name in _NUMBERS}
+  numbers = {name: _numbers(values, name) for name in _NUMBERS}
   lengths, batches = numbers["seq_lengths"], numbers["batch_sizes"]
   errors.require(
     len(batches) in (1, len(lengths)),
@@ -112,9 +123,6 @@ def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
   )
   if len(batches) == 1:
     batches *= len(lengths)
-  switches = [_SWITCH[word] for word in _words(values, "xla", tuple(_SWITCH))]
-  dtypes = _words(values, "dtypes", step_case.DTYPES)
-  _check_network(values)
   return [
     step_case.Case(
       width=width,
@@ -123,14 +131,14 @@ def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
       seq_length=length,
       keep_ratio=ratio,
       batch_size=batch,
-      xla=xla,
+      xla=_SWITCH[switch],
       dtype=dtype,
       dropout=values.dropout,
       norm_first=values.norm_first,
     )
-    for xla, dtype, width, (length, batch), ratio in itertools.product(
-      switches,
-      dtypes,
+    for switch, dtype, width, (length, batch), ratio in itertools.product(
+      _words(values, "xla", tuple(_SWITCH)),
+      _words(values, "dtypes", step_case.DTYPES),
       numbers["widths"],
       zip(lengths, batches, strict=True),
       numbers["keep_ratios"],
@@ -160,24 +168,11 @@ def read_contenders(values: flags.FlagValues) -> tuple[str, ...]:
   return tuple(names)
 
 
-def _check_network(values: flags.FlagValues) -> None:
-  errors.require(
-    values.num_layers > 1, "--num_layers must be at least 2", values.num_layers
-  )
-  errors.require(
-    values.vocab_size > step_case.FIRST_WORD,
-    f"--vocab_size must be above {step_case.FIRST_WORD}, the special ids",
-    values.vocab_size,
-  )
-  errors.require(
-    0 <= values.dropout < 1, "--dropout must be in [0, 1)", values.dropout
-  )
-  errors.require(values.steps > 0, "--steps must be positive", values.steps)
-
-
-def _read_numbers(values: flags.FlagValues, name: str) -> list:
+def _numbers(values: flags.FlagValues, name: str) -> list:
+  """Returns the number or numbers of a flag."""
   kind, holds, rule = _NUMBERS[name]
-  received = values[name].value
+  value = values[name].value
+  received = value if isinstance(value, list) else [str(value)]
   try:
     numbers = [kind(text) for text in received]
   except ValueError:
@@ -217,9 +212,8 @@ def _list_jobs(
   return list(dict.fromkeys(jobs))
 
 
-def _measure(
-  results: step_results.Results, jobs: list[step_jobs.Job], command: str
-) -> None:
+def _measure(results: step_results.Results, jobs: list[step_jobs.Job]) -> None:
+  command = shlex.join(["python", "-m", "benchmarks.step_time", *sys.argv[1:]])
   for number, job in enumerate(jobs, 1):
     if results.has(job):
       continue
@@ -236,17 +230,13 @@ def _measure(
 def _write_report(
   results: step_results.Results, folder: str, max_spread: float
 ) -> str:
-  errors.require(
-    bool(results.cases()),
-    f"--output_dir must hold {step_results.FILE} for a report",
-    folder,
-  )
+  """Writes pictures and report; returns what is worth a look at once."""
   plots = step_plots.draw(results, folder)
   path = pathlib.Path(folder, REPORT)
   report = step_report.format_report(results, max_spread, plots)
   path.write_text(report, "utf-8")
-  noise = step_report.noise_lines(results, max_spread)
   targets = step_report.target_table(results, max_spread)
+  noise = step_report.noise_lines(results, max_spread)
   return "\n".join([targets, *noise, f"Report: {path}"])
 
 

@@ -15,17 +15,12 @@ from tests import step_testing
 from token_dropping.common import errors
 
 SIZES = (
-  "--widths=8",
-  "--num_layers=2",
-  "--vocab_size=150",
-  "--seq_lengths=8",
-  "--keep_ratios=0.5",
-  "--batch_sizes=1",
-  "--xla=on",
-  "--dtypes=float32",
-  "--dropout=0",
-  "--contenders=dense,ours",
+  *("--widths=8", "--num_layers=2", "--vocab_size=150", "--seq_lengths=8"),
+  *("--keep_ratios=0.5", "--batch_sizes=1", "--xla=on", "--dtypes=float32"),
+  *("--dropout=0", "--contenders=dense,ours"),
 )
+# Who is timed, and whose memory is measured.
+ALL = [("dense", "ours"), ("dense",), ("ours",)]
 
 
 def _parse(*argv: str) -> flags.FlagValues:
@@ -39,70 +34,70 @@ def _run(folder: pathlib.Path, *argv: str) -> None:
   step_time.main([], _parse(*SIZES, f"--output_dir={folder}", *argv))
 
 
-def _no_process(job):
-  raise AssertionError(f"measured again: {job}")
+@pytest.fixture
+def jobs(monkeypatch):
+  """Returns the jobs that are run, which measure nothing.
+
+  One more contender than `jobs.limit` is an interruption.
+  """
+
+  def run(job):
+    if len(made) == made.limit:
+      raise KeyboardInterrupt
+    made.append(job)
+    if job.kind == step_jobs.ALONE:
+      return {"peak": 2, "step": 1, "gpu": None}
+    if made.fits:
+      seconds = {name: [1.0] * job.rounds for name in job.contenders}
+      return {"first": dict.fromkeys(job.contenders, 2.0), "seconds": seconds}
+    raise step_jobs.DoesNotFitError
+
+  class Jobs(list):
+    limit, fits = None, True
+
+  made = Jobs()
+  monkeypatch.setattr(step_jobs, "run", run)
+  return made
 
 
-def _result(job):
-  if job.kind == step_jobs.TIMES:
-    seconds = {name: [1.0] * job.rounds for name in job.contenders}
-    return {"first": dict.fromkeys(job.contenders, 2.0), "seconds": seconds}
-  return {"peak": 2, "step": 1, "gpu": None}
-
-
-def _measured(folder: pathlib.Path, monkeypatch, *argv: str) -> list:
-  """Runs the command without measuring; returns what it would measure."""
-  jobs = []
-  monkeypatch.setattr(
-    step_jobs, "run", lambda job: jobs.append(job) or _result(job)
-  )
-  _run(folder, *argv)
-  return jobs
-
-
-def test_from_flags_to_report(tmp_path, capsys, monkeypatch):
-  _run(tmp_path, "--steps=1")
-  assert sorted(path.name for path in tmp_path.iterdir()) == [
-    "step_time.json",
-    "step_time.md",
-  ]
+@pytest.mark.parametrize(
+  ("argv", "names"),
+  [
+    (("--noalone", "--contenders=dense", "--xla=off"), ["dense"]),
+    pytest.param((), ["dense", "ours"], marks=pytest.mark.slow),
+  ],
+)
+def test_from_flags_to_report(tmp_path, capsys, argv, names):
+  _run(tmp_path, "--steps=1", *argv)
+  found = sorted(path.name for path in tmp_path.iterdir())
+  assert found == ["step_time.json", "step_time.md"]
   out = capsys.readouterr().out
   assert out.startswith("| target | D |")
   assert out.endswith(f"Report: {tmp_path / 'step_time.md'}\n")
   results = step_results.Results(str(tmp_path))
   (case,) = results.cases()
   times, first = results.times(case), results.first_calls(case)
-  assert list(times) == list(first) == ["dense", "ours"]
-  assert all(times[name].median < first[name] for name in times)  # compiled
-  for name in times:
-    alone = results.alone(case, name)
-    assert 0 < alone["step"] < alone["peak"]
-    assert alone["gpu"] is None
-
-  # The same command measures nothing again.
-  monkeypatch.setattr(step_jobs, "run", _no_process)
-  _run(tmp_path, "--steps=1")
+  assert list(times) == list(first) == names
+  for name in names:
+    assert times[name].median < first[name]  # which traced or compiled
+    memory = results.alone(case, name)
+    if not argv:
+      assert 0 < memory["step"] < memory["peak"] and memory["gpu"] is None
 
 
-def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
-  done = []
-
-  def run(job):
-    if len(done) == 2:
-      raise KeyboardInterrupt
-    done.append(job)
-    return _result(job)
-
-  monkeypatch.setattr(step_jobs, "run", run)
+def test_an_interrupted_run_goes_on(tmp_path, jobs):
+  jobs.limit = 2
   with pytest.raises(KeyboardInterrupt):
     _run(tmp_path)
-  assert [job.contenders for job in done] == [("dense", "ours"), ("dense",)]
-  (job,) = _measured(tmp_path, monkeypatch)
-  assert (job.kind, job.contenders) == (step_jobs.ALONE, ("ours",))
+  jobs.limit = None
+  _run(tmp_path)
+  assert [job.contenders for job in jobs] == ALL
+  _run(tmp_path)
+  assert len(jobs) == len(ALL)  # nothing is measured again
 
 
-def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, monkeypatch):
-  jobs = _measured(tmp_path, monkeypatch, "--keep_ratios=0.5,0.25")
+def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, jobs):
+  _run(tmp_path, "--keep_ratios=0.5,0.25")
   alone = [job for job in jobs if job.kind == step_jobs.ALONE]
   assert [(job.contenders, job.case.keep_ratio) for job in alone] == [
     (("dense",), 1.0),
@@ -111,31 +106,28 @@ def test_dense_alone_is_measured_once_for_all_ratios(tmp_path, monkeypatch):
   ]
 
 
-def test_times_only(tmp_path, monkeypatch):
-  (job,) = _measured(tmp_path, monkeypatch, "--noalone")
-  assert job.kind == step_jobs.TIMES
+def test_times_only(tmp_path, jobs):
+  _run(tmp_path, "--noalone")
+  assert [job.kind for job in jobs] == [step_jobs.TIMES]
 
 
-def test_what_does_not_fit_is_passed_over(tmp_path, monkeypatch, capsys):
-  def run(job):
-    if job.kind == step_jobs.TIMES:
-      raise step_jobs.DoesNotFitError
-    return _result(job)
-
-  monkeypatch.setattr(step_jobs, "run", run)
+def test_what_does_not_fit_is_passed_over(tmp_path, jobs, capsys):
+  jobs.fits = False
   _run(tmp_path)
+  assert [job.contenders for job in jobs] == ALL
   assert "does not fit in memory" in capsys.readouterr().err
   assert "does not fit in memory" in (tmp_path / "step_time.md").read_text()
 
 
-def test_report_only_measures_nothing(tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(step_jobs, "run", _no_process)
+def test_report_only_measures_nothing(tmp_path, jobs, capsys):
+  with pytest.raises(errors.UserError, match="must hold step_time.json for a"):
+    _run(tmp_path, "--report_only")
   results = step_testing.make_results(tmp_path)
-  step_testing.add_times(
-    results, step_testing.BASE, dense=[4.0] * 4, ours=[2.5] * 4
-  )
+  times = {"dense": [4.0] * 4, "ours": [2.5] * 4}
+  step_testing.add_times(results, step_testing.BASE, **times)
   _run(tmp_path, "--report_only")
   assert "0.625 | met |" in capsys.readouterr().out
+  assert not jobs
 
 
 def test_default_is_the_whole_grid():
@@ -149,21 +141,12 @@ def test_default_is_the_whole_grid():
 
 
 def test_one_batch_size_is_for_all_lengths():
-  cases = step_time.read_cases(
-    _parse(
-      "--widths=32,128",
-      "--seq_lengths=16,32",
-      "--keep_ratios=0.5",
-      "--batch_sizes=3",
-      "--xla=off",
-      "--dtypes=bfloat16",
-      "--num_layers=4",
-      "--vocab_size=200",
-      "--dropout=0",
-    )
+  argv = (
+    *("--widths=32,128", "--seq_lengths=16,32", "--batch_sizes=3"),
+    *("--xla=off", "--dtypes=bfloat16", "--norm_first"),
   )
-  assert cases == [
-    step_case.Case(width, 4, 200, length, 0.5, 3, False, "bfloat16", 0.0)
+  assert step_time.read_cases(_parse(*SIZES, *argv)) == [
+    step_case.Case(width, 2, 150, length, 0.5, 3, False, "bfloat16", 0.0, True)
     for width in (32, 128)
     for length in (16, 32)
   ]
@@ -203,36 +186,23 @@ def test_wrong_flags(flag, rule):
   assert str(caught.value) == f"--{name} must {rule}. Received: {value}"
 
 
-def test_no_report_of_nothing(tmp_path):
-  with pytest.raises(errors.UserError, match="must hold step_time.json for a"):
-    _run(tmp_path, "--report_only")
-
-
 def test_contenders_are_in_one_order():
-  assert step_time.read_contenders(_parse("--contenders=ours,dense")) == (
-    "dense",
-    "ours",
-  )
+  values = _parse("--contenders=ours,dense")
+  assert step_time.read_contenders(values) == ("dense", "ours")
   assert step_time.read_contenders(_parse()) == step_case.CONTENDERS
-
-
-def test_torch_is_left_out_where_it_is_missing(monkeypatch, capsys):
-  monkeypatch.setattr(
-    importlib.util, "find_spec", lambda name: None if name == "torch" else name
-  )
-  assert "torch" not in step_time.read_contenders(_parse())
-  assert capsys.readouterr().err == (
-    "torch is left out: torch and transformers are not installed\n"
-  )
 
 
 @pytest.mark.parametrize(
   ("flag", "reason"),
   [
+    ("--steps=1", "torch and transformers are not installed"),
     ("--tpu=local", "it would run on the CPU"),
     ("--norm_first", "its BERT is normalized after each block"),
   ],
 )
-def test_torch_is_left_out_where_it_cannot_be_compared(capsys, flag, reason):
+def test_torch_is_left_out(monkeypatch, capsys, flag, reason):
+  if "installed" in reason:
+    found = {"transformers": "here"}.get
+    monkeypatch.setattr(importlib.util, "find_spec", found)
   assert "torch" not in step_time.read_contenders(_parse(flag))
-  assert reason in capsys.readouterr().err
+  assert capsys.readouterr().err == f"torch is left out: {reason}\n"

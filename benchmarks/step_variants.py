@@ -9,7 +9,6 @@ not share is compared: the encoder and, for ours, the task.
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.core import config_definitions as cfg
 from official.modeling import tf_utils
 from official.nlp.modeling import models
 from official.nlp.tasks import masked_lm as model_garden
@@ -44,7 +43,7 @@ class Step:
     tf_keras.utils.set_random_seed(params.task.seed)
     self._strategy = strategy
     with strategy.scope():
-      task, self.model = _BUILDERS[contender](case, params)
+      task, self.model = _build(case, contender, params.task)
       self.model(self.model.inputs)  # makes the weights of the head
       optimizer = optimizers.create_optimizer(params.trainer.optimizer_config)
       metrics = task.build_metrics(training=True)
@@ -82,19 +81,17 @@ class BaselineTask(model_garden.MaskedLMTask):
   """
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
+    variables = model.trainable_variables
     with tf.GradientTape() as tape:
       outputs = model(inputs, training=True)
       loss = self.build_losses(inputs, outputs, metrics, model.losses)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply_gradients(
-      [
-        (tf.convert_to_tensor(gradient), variable)
-        for gradient, variable in zip(
-          gradients, model.trainable_variables, strict=True
-        )
-        if gradient is not None  # the pooler's: nothing reads it
-      ]
-    )
+    gradients = tape.gradient(loss, variables)
+    dense = [
+      (tf.convert_to_tensor(gradient), variable)
+      for gradient, variable in zip(gradients, variables, strict=True)
+      if gradient is not None  # the pooler's: nothing reads it
+    ]
+    optimizer.apply_gradients(dense)
     self.process_metrics(metrics, inputs, outputs)
     if hasattr(model.encoder_network, "importance"):
       # The compiler sees that the loss has computed these already.
@@ -105,44 +102,24 @@ class BaselineTask(model_garden.MaskedLMTask):
     return {self.loss: loss}
 
 
-def _dense(case: step_case.Case, params: cfg.ExperimentConfig):
-  bert = encoder_config.build_bert(case.encoder())
-  return BaselineTask(params.task), _pretrainer(bert, params)
-
-
-def _published(case: step_case.Case, params: cfg.ExperimentConfig):
-  bert = encoder_config.build_bert(case.encoder())
-  encoder = published_encoder.PublishedEncoder(
-    keep=case.keep, **bert.get_config()
-  )
-  model = _pretrainer(encoder, params)
-  encoder.importance.set_weights([case.importance()])
-  return BaselineTask(params.task), model
-
-
-def _random(case: step_case.Case, params: cfg.ExperimentConfig):
-  del case  # chooses at random: no table
-  task = masked_lm.TokenDropMaskedLMTask(params.task)
-  return task, task.build_model()
-
-
-def _ours(case: step_case.Case, params: cfg.ExperimentConfig):
-  task, model = _random(case, params)
-  model.encoder_network.importance_scorer.set_weights([case.importance()])
+def _build(case: step_case.Case, contender: str, config):
+  """Returns a contender's task and model."""
+  if contender in (step_case.DENSE, step_case.PUBLISHED):
+    encoder = encoder_config.build_bert(case.encoder())
+    if contender == step_case.PUBLISHED:
+      encoder = published_encoder.PublishedEncoder(
+        keep=case.keep, **encoder.get_config()
+      )
+      encoder.importance.set_weights([case.importance()])
+    return BaselineTask(config), _pretrainer(encoder, config.model)
+  task = masked_lm.TokenDropMaskedLMTask(config)
+  model = task.build_model()
+  if contender == step_case.OURS:  # the others choose at random: no table
+    model.encoder_network.importance_scorer.set_weights([case.importance()])
   return task, model
 
 
-_BUILDERS = {
-  step_case.DENSE: _dense,
-  step_case.PUBLISHED: _published,
-  step_case.OURS: _ours,
-  step_case.RECOMMENDED: _random,
-  step_case.LAYERWISE: _random,
-}
-
-
-def _pretrainer(encoder, params) -> models.BertPretrainerV2:
-  config = params.task.model
+def _pretrainer(encoder, config) -> models.BertPretrainerV2:
   return models.BertPretrainerV2(
     encoder,
     mlm_activation=tf_utils.get_activation(config.mlm_activation),

@@ -49,15 +49,12 @@ class Step:
 
   def load(self, tensors: dict[str, np.ndarray]) -> None:
     """Sets the weights of a `step_variants.Step`, but for the pooler's."""
-    state = {
-      name: torch.from_numpy(np.array(value))
-      for name, value in tensors.items()
-      if not name.startswith("bert.pooler.")
-    }
-    state["cls.predictions.decoder.bias"] = state["cls.predictions.bias"]
-    words = state["bert.embeddings.word_embeddings.weight"]
-    state["cls.predictions.decoder.weight"] = words
-    self.model.load_state_dict(state)
+    state = {n: torch.from_numpy(np.array(v)) for n, v in tensors.items()}
+    head, words = "cls.predictions", "bert.embeddings.word_embeddings.weight"
+    state[f"{head}.decoder.bias"] = state[f"{head}.bias"]
+    state[f"{head}.decoder.weight"] = state[words]
+    of_model = self.model.state_dict()  # has no pooler
+    self.model.load_state_dict({name: state[name] for name in of_model})
 
 
 def _config(case: step_case.Case) -> transformers.BertConfig:
