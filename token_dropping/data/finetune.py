@@ -17,10 +17,10 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import vocabulary
 from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import finetune_settings
-from token_dropping.data.finetuning import finetune_tokenizer
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.data.finetuning import sentence_records
 from token_dropping.data.finetuning import sentence_sources
@@ -29,12 +29,13 @@ from token_dropping.data.finetuning import squad_records
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
 from token_dropping.data.finetuning.finetune_settings import FinetuneSettings
+from token_dropping.data.text import tokenizer as tokenizer_lib
+from token_dropping.data.text import tokenizer_config
 
-_FILES = ("train_file", "validation_file", "test_file")
 _SHOWN = 5  # labels in a summary
 _NOT_RECORDED = (
   *("output_dir", "input_dir", "pretrained", "vocab_file"),
-  *("do_lower_case", "strip_accents", *_FILES),
+  *("do_lower_case", "strip_accents", *finetune_settings.FILES),
 )
 
 
@@ -43,9 +44,19 @@ def prepare(settings: FinetuneSettings) -> dict:
 
   Unusable input, and a folder that holds files of others, are `UserError`s.
   """
-  tokenizer = finetune_tokenizer.read(settings)
-  source = _Source.open(settings)
-  recorded = _recorded(settings, source, tokenizer)
+  vocab_file, tokenizer = _read_tokenizer(settings)
+  source, described = _open_source(settings)
+  recorded = {
+    name: value
+    for name, value in dataclasses.asdict(settings).items()
+    if name not in _NOT_RECORDED
+  }
+  recorded["input"] = described
+  recorded["tokenizer"] = {
+    **dataclasses.asdict(tokenizer.config),
+    "vocab_size": len(tokenizer.vocab),
+    "vocab_crc32": files.describe(vocab_file)["crc32"],
+  }
   ready = finetune_folder.find_ready(settings.output_dir, recorded)
   if ready is not None:
     print(f"ready, made earlier: {settings.output_dir}")
@@ -54,7 +65,9 @@ def prepare(settings: FinetuneSettings) -> dict:
   check(settings.output_dir)
   write_splits = _write_squad if settings.is_squad else _write_sentences
   with files.new_folder(settings.output_dir, check) as folder:
-    finetune_tokenizer.save(tokenizer, settings, folder)
+    # The folder can be read without the pretraining run.
+    files.copy(vocab_file, files.join(folder, vocabulary.FILE))
+    tokenizer.config.write(folder)
     card = {
       "task": settings.task,
       "seq_length": settings.seq_length,
@@ -65,43 +78,43 @@ def prepare(settings: FinetuneSettings) -> dict:
     return finetune_folder.write_card(folder, card)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Source:
-  """The examples' builder, or their files by split (GLUE) or by flag."""
-
-  builder: object
-  paths: dict[str, str]
-  description: list[dict]
-
-  @classmethod
-  def open(cls, settings: FinetuneSettings) -> "_Source":
-    if settings.tfds_name:
-      builder = tfds_examples.load_builder(settings.tfds_name)
-      return cls(builder, {}, [{"name": builder.info.full_name}])
-    if settings.is_glue:
-      task = glue_tasks.TASKS[settings.task]
-      paths = sentence_sources.find_glue_files(task, settings.input_dir)
-    else:
-      given = {name: getattr(settings, name) for name in _FILES}
-      paths = {name: path for name, path in given.items() if path}
-    content = [
-      text_tables.describe(path, "input_dir" if settings.is_glue else name)
-      for name, path in paths.items()
-    ]
-    return cls(None, paths, content)
+def _read_tokenizer(settings) -> tuple[str, tokenizer_lib.Tokenizer]:
+  """Returns the vocabulary's path and the tokenizer, that of serving too."""
+  folder, vocab_file = settings.pretrained, settings.vocab_file
+  if folder:
+    vocab_file = files.join(folder, vocabulary.FILE)
+  for name in (vocabulary.FILE, tokenizer_config.FILE) if folder else ():
+    errors.require(
+      files.exists(files.join(folder, name)),
+      "pretrained must be the folder of a pretraining run with "
+      f"{vocabulary.FILE} and {tokenizer_config.FILE}; give vocab_file for "
+      "another",
+      f"{folder!r} without {name}",
+    )
+  vocab = vocabulary.Vocabulary.from_file(vocab_file)
+  if folder:
+    config = tokenizer_config.TokenizerConfig.from_folder(folder)
+  else:
+    folds = settings.do_lower_case is not False
+    config = tokenizer_config.TokenizerConfig(folds, settings.strip_accents)
+  return vocab_file, tokenizer_lib.Tokenizer(vocab, config)
 
 
-def _recorded(settings, source, tokenizer) -> dict:
-  """Returns what decides about the data, ready for JSON."""
-  recorded = {
-    name: value
-    for name, value in dataclasses.asdict(settings).items()
-    if name not in _NOT_RECORDED
-  }
-  return recorded | {
-    "input": source.description,
-    "tokenizer": finetune_tokenizer.describe(tokenizer, settings),
-  }
+def _open_source(settings):
+  """Returns a builder, or paths by split (GLUE) or flag; and what is there."""
+  if settings.tfds_name:
+    builder = tfds_examples.load_builder(settings.tfds_name)
+    return builder, [{"name": builder.info.full_name}]
+  if settings.is_glue:
+    task = glue_tasks.TASKS[settings.task]
+    paths = sentence_sources.find_glue_files(task, settings.input_dir)
+  else:
+    given = {name: getattr(settings, name) for name in finetune_settings.FILES}
+    paths = {name: path for name, path in given.items() if path}
+  return paths, [
+    text_tables.describe(path, "input_dir" if settings.is_glue else name)
+    for name, path in paths.items()
+  ]
 
 
 def _write_sentences(settings, source, tokenizer, folder: str) -> dict:
@@ -133,9 +146,7 @@ def _read_sentences(settings, source) -> tuple[glue_tasks.SentenceTask, dict]:
   if not settings.is_glue:
     return sentence_sources.read_tables(settings)
   task = glue_tasks.TASKS[settings.task]
-  if source.builder is not None:
-    return task, sentence_sources.read_glue_tfds(task, source.builder)
-  return task, sentence_sources.read_glue_files(task, source.paths)
+  return task, sentence_sources.read_glue(task, source)
 
 
 def _write_squad(settings, source, tokenizer, folder: str) -> dict:
@@ -147,25 +158,23 @@ def _write_squad(settings, source, tokenizer, folder: str) -> dict:
   )
   path = files.join(folder, "train.tfrecord")
   rng = np.random.default_rng(settings.seed)
-  splits = {
-    "train": writer.write_train(path, train, rng),
-    "validation": writer.write_validation(
-      files.join(folder, "validation"), validation
-    ),
-  }
+  stem = files.join(folder, "validation")
   return {
     "kind": "span",
     "version_2_with_negative": impossible,
     "metrics": ["exact_match", "f1"],
-    "splits": splits,
+    "splits": {
+      "train": writer.write_train(path, train, rng),
+      "validation": writer.write_validation(stem, validation),
+    },
   }
 
 
 def _read_squad(source, split: str, impossible: bool) -> list[dict]:
-  if source.builder is not None:
-    return squad.read_tfds(source.builder, split, impossible)
-  name = f"{split}_file"
-  return squad.read_json(source.paths[name], name, impossible)
+  if isinstance(source, dict):
+    name = f"{split}_file"
+    return squad.read_json(source[name], name, impossible)
+  return squad.read_tfds(source, split, impossible)
 
 
 def summary(card: dict, output_dir: str) -> str:
@@ -189,28 +198,18 @@ def summary(card: dict, output_dir: str) -> str:
   return "\n".join(lines)
 
 
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `FinetuneSettings`."""
-  settings_flags.define(FinetuneSettings, finetune_settings.CHOICES, values)
-
-
-def settings_from_flags(
-  values: flags.FlagValues = flags.FLAGS,
-) -> FinetuneSettings:
-  """Returns the settings that the flags give; raises `UserError`."""
-  return settings_flags.read(FinetuneSettings, values)
-
-
 def main(argv: list[str]) -> None:
   """Runs the command."""
   if argv[1:]:
     raise errors.UserError(
       f"the command takes flags only. Received: {argv[1]!r}"
     )
-  settings = settings_from_flags()
+  settings = settings_flags.read(FinetuneSettings, flags.FLAGS)
   print(summary(prepare(settings), settings.output_dir))
 
 
 if __name__ == "__main__":
-  define_flags()
+  settings_flags.define(
+    FinetuneSettings, finetune_settings.CHOICES, flags.FLAGS
+  )
   errors.run_command(main)

@@ -133,21 +133,21 @@ class RecordSkipper:
     `record_rules.SKIPPED` is added.
     """
 
-    def parse_checked(index, records, bad: tf.Tensor) -> dict:
+    def read_marked(index, records, bad: tf.Tensor) -> dict:
+      record = tf.where(bad, empty_record, records.record)
+      batch = parse(index, records._replace(record=record))
       skipped = {record_rules.SKIPPED: tf.cast(bad, tf.float32)}
-      return self._rules.check_batch(parse(index, records) | skipped)
+      return self._rules.check_batch(batch | skipped)
 
     def read_all(index, records) -> dict:
       none = tf.zeros_like(records.place, tf.bool)
-      return parse_checked(index, records, none)
+      return read_marked(index, records, none)
 
     def read_good(index, records) -> dict:
-      bad = tf.numpy_function(
-        self._find_bad, [records.place, records.record], tf.bool
-      )
+      found = [records.place, records.record]
+      bad = tf.numpy_function(self._find_bad, found, tf.bool)
       bad.set_shape(records.place.shape)
-      record = tf.where(bad, empty_record, records.record)
-      return parse_checked(index, records._replace(record=record), bad)
+      return read_marked(index, records, bad)
 
     def read(index, records) -> dict:
       # Records are looked at one by one only where a batch has a bad one.
@@ -199,12 +199,11 @@ def explain(
   for path, data in inputs.items():
     if not _has_files(data):
       continue
-    if path in skippers:
-      _check_files(data, path, skippers[path].contents)
-      continue
-    _check_files(data, path)
+    skipper = skippers.get(path)
+    _check_files(data, path, skipper.contents if skipper else ())
     # Fine-tuning records have other features, and no rules: we have made them.
-    if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
+    pretrains = isinstance(data, pretrain_dataloader.BertPretrainDataConfig)
+    if pretrains and not skipper:
       rules = record_rules.RecordRules(data, vocab_size, path)
       _check_records(data, rules, steps)
   rule = record_rules.broken_rule(error)

@@ -77,8 +77,8 @@ def _patterns(data: cfg.DataConfig) -> list[str]:
     paths = [paths]
   if not isinstance(paths, list | tuple):
     return []  # nothing, or a mixture
-  parts = [path.split(",") for path in paths if isinstance(path, str)]
-  return [part.strip() for group in parts for part in group if part.strip()]
+  parts = ",".join(path for path in paths if isinstance(path, str)).split(",")
+  return [part.strip() for part in parts if part.strip()]
 
 
 def _check_pattern(pattern: str) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what lies beside prepared records, and whether it is true."""
 
+import shutil
+
 import pytest
 from official.nlp.data import pretrain_dataloader
 
@@ -33,12 +35,8 @@ def _formatted(paths, *names):
 @pytest.mark.parametrize(
   "paths",
   [
-    "{}/train-*",
-    "{}/train-0.tfrecord",
-    "{}/train-*,/elsewhere/train-*",
-    " {}/train-*",
-    ["{}/train-*", "/elsewhere/train-*"],
-    ("{}/train-*",),
+    *("{}/train-*", "{}/train-0.tfrecord", "{}/train-*,/elsewhere/train-*"),
+    *(" {}/train-*", ["{}/train-*", "/elsewhere/train-*"], ("{}/train-*",)),
   ],
 )
 def test_card_is_found_beside_the_first_records(folder, paths, monkeypatch):
@@ -48,23 +46,20 @@ def test_card_is_found_beside_the_first_records(folder, paths, monkeypatch):
   assert dataset_card.read_card(_data("train-*")) == CARD
 
 
-@pytest.mark.parametrize("paths", ["", [], "dummy", "/elsewhere/train-*"])
+@pytest.mark.parametrize("paths", ["", [], "dummy", "/nowhere/train-*"])
 def test_records_from_elsewhere_have_no_card(paths):
-  assert dataset_card.read_card(_data(paths)) is None
-  assert dataset_card.read_tokenizer_config(_data(paths)) is None
-  assert dataset_card.unigram_loss(_data(paths)) is None
+  data = _data(paths)
+  assert dataset_card.read_card(data) is None
+  assert dataset_card.read_tokenizer_config(data) is None
+  assert dataset_card.unigram_loss(data) is None
+  dataset_card.check_files(data)
+  dataset_card.check_files(_data("none://x/train-*"))
 
 
 def test_mixture_has_no_card(folder):
   data = _data("")
   data.input_path = {f"{folder}/wikipedia": f"{folder}/train-*"}
   assert dataset_card.read_card(data) is None
-
-
-def test_card_must_be_json(folder):
-  (folder / "dataset.json").write_text("{'records': 3}")
-  with pytest.raises(errors.UserError, match="dataset.json must be JSON. "):
-    dataset_card.read_card(_data(f"{folder}/train-*"))
 
 
 @pytest.mark.parametrize(
@@ -88,16 +83,12 @@ TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]
 VALIDATION = "validation-00000-of-00001.tfrecord"
 
 
-def _write_dataset(folder):
-  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
-  dataset_testing.write_dataset(folder, ["[PAD]"], shards)
-  return folder
-
-
 @pytest.fixture
 def dataset(tmp_path):
   """Three files to train with and one to validate with."""
-  return _write_dataset(tmp_path)
+  shards = {name: [testing.random_features(0)] for name in [*TRAIN, VALIDATION]}
+  dataset_testing.write_dataset(tmp_path, ["[PAD]"], shards)
+  return tmp_path
 
 
 def _refused(input_path) -> str:
@@ -106,37 +97,25 @@ def _refused(input_path) -> str:
   return str(caught.value)
 
 
-PATTERNS = [
-  "{}/train-*",
-  "{}/t*",
-  "{}/*.tfrecord",
-  "{}/*",
-  "{}/train-0000[12]*",
-  "{}/train-0000?-of-00003.tfrecord",
-  "{0}/validation-*, {0}/train-*",
-]
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_whole_dataset_is_accepted(dataset, pattern):
-  dataset_card.check_files(_data(pattern.format(dataset)))
-  dataset_card.check_files(_data([pattern.format(dataset)]))
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_missing_file_is_noticed(dataset, pattern):
-  (dataset / TRAIN[1]).unlink()
-  assert f"{str(dataset)!r} without {TRAIN[1]}" in _refused(
-    pattern.format(dataset)
-  )
-
-
-@pytest.mark.parametrize("pattern", [*PATTERNS, f"{{}}/{TRAIN[1]}"])
-def test_truncated_file_is_noticed(dataset, pattern):
-  content = (dataset / TRAIN[1]).read_bytes()
-  (dataset / TRAIN[1]).write_bytes(content[:-1])
-  message = _refused(pattern.format(dataset))
-  assert message.startswith(f"{dataset}/{TRAIN[1]} must have {len(content)} ")
+@pytest.mark.parametrize(
+  "pattern",
+  [
+    *("{}/train-*", "{}/t*", "{}/*.tfrecord", "{}/*", "{}/train-0000[12]*"),
+    *("{}/train-0000?-of-00003.tfrecord", "{0}/validation-*, {0}/train-*"),
+  ],
+)
+def test_the_files_of_a_pattern_must_be_those_of_the_card(dataset, pattern):
+  pattern = pattern.format(dataset)
+  dataset_card.check_files(_data(pattern))
+  dataset_card.check_files(_data([pattern]))
+  path = dataset / TRAIN[1]
+  content = path.read_bytes()
+  path.write_bytes(content[:-1])
+  start = f"{path} must have {len(content)} "
+  assert _refused(pattern).startswith(start)
+  assert _refused(str(path)).startswith(start)
+  path.unlink()
+  assert _refused(pattern).endswith(f"{str(dataset)!r} without {TRAIN[1]}")
 
 
 def test_unlisted_file_is_noticed(dataset):
@@ -150,18 +129,11 @@ def test_card_must_agree_with_itself(dataset):
   card["train"]["records"] += 1
   dataset_testing.write_card(dataset, card)
   assert _refused(f"{dataset}/{TRAIN[0]}").startswith("train.records in ")
-  dataset_testing.write_card(dataset, {"format_version": 3})
-  assert "format_version" in _refused(f"{dataset}/train-*")
 
 
 @pytest.mark.parametrize(
   "paths",
-  [
-    "{0}/train-00000*",
-    "{0}/{1}",
-    "{0}/{1},{0}/{2}",
-    ["{0}/{2}", "{0}/{1}"],
-  ],
+  ["{0}/train-00000*", "{0}/{1}", "{0}/{1},{0}/{2}", ["{0}/{2}", "{0}/{1}"]],
 )
 def test_part_of_a_dataset_may_be_named(dataset, paths):
   """What was not named may even be elsewhere."""
@@ -171,7 +143,8 @@ def test_part_of_a_dataset_may_be_named(dataset, paths):
 
 
 def test_every_folder_is_compared(dataset, tmp_path_factory):
-  other = _write_dataset(tmp_path_factory.mktemp("other"))
+  other = tmp_path_factory.mktemp("other")
+  shutil.copytree(dataset, other, dirs_exist_ok=True)
   (other / TRAIN[2]).unlink()
   message = _refused(f"{dataset}/train-*,{other}/train-*")
   assert message.endswith(f"{str(other)!r} without {TRAIN[2]}")
@@ -182,13 +155,6 @@ def test_card_without_counts_is_left_alone(dataset, card):
   dataset_testing.write_card(dataset, card)
   (dataset / TRAIN[0]).write_bytes(b"")
   dataset_card.check_files(_data(f"{dataset}/train-*"))
-
-
-@pytest.mark.parametrize(
-  "paths", ["", [], "dummy", "/nowhere/train-*", "none://x/train-*"]
-)
-def test_no_files_are_not_compared(paths):
-  dataset_card.check_files(_data(paths))
 
 
 def test_to_skip_bad_records_a_complaint_is_a_warning(dataset, capsys):

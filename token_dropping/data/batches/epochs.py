@@ -59,21 +59,20 @@ def read_epochs(
   `FAULT` as a record. A run that goes on raises `UserError` if there are no
   records, or a file is not what the `dataset.json` beside it says.
   """
+  context = input_context or tf.distribute.InputContext()
   first_epoch, skipped = 0, 0
   numbers = tf.data.Dataset.range(1)
   if data.is_training:
-    first_epoch, skipped = _position(data, input_context, first_step, contents)
+    first_epoch, skipped = _position(data, context, first_step, contents)
     numbers = tf.data.Dataset.counter(first_epoch)
-  cached = None
-  if data.cache:
-    cached = _read(data, input_context, 0, contents).cache()
+  cached = _read(data, context, 0, contents).cache() if data.cache else None
 
   def read_epoch(number: tf.Tensor) -> tf.data.Dataset:
     records = cached
     if records is None:
-      records = _read(data, input_context, number, contents)
+      records = _read(data, context, number, contents)
+    records = _shuffled(records, data.shuffle_buffer_size, data, number)
     if data.is_training:
-      records = _shuffled(records, data.shuffle_buffer_size, data, number)
       skip = tf.constant(skipped, tf.int64)
       records = records.skip(tf.where(number == first_epoch, skip, 0))
     return records.map(lambda place, one: ReadRecord(number, place, one))
@@ -81,9 +80,7 @@ def read_epochs(
   return numbers.flat_map(read_epoch)
 
 
-def _read(
-  data: cfg.DataConfig, input_context, epoch, contents
-) -> tf.data.Dataset:
+def _read(data: cfg.DataConfig, context, epoch, contents) -> tf.data.Dataset:
   """Reads this pipeline's share of the records once, as (place, record)."""
   if contents is None:
     files = input_reader.match_files(data.input_path)
@@ -97,15 +94,14 @@ def _read(
     )
   )
   count = len(contents)
-  shards, index = _share(data, input_context)
-  read = functools.partial(
-    _read_file, dataset_fn.pick_dataset_fn(data.file_type)
-  )
+  shards, index = _share(data, context)
+  reader = dataset_fn.pick_dataset_fn(data.file_type)
+  read = functools.partial(_read_file, reader)
   if count < max(2, shards):
     return files.flat_map(read).shard(shards, index)
   cycle_length = data.cycle_length or CYCLE_LENGTH
   return (
-    _ordered(files, count, data, epoch)
+    _shuffled(files, count, data, epoch)
     .shard(shards, index)
     .interleave(
       read,
@@ -123,25 +119,23 @@ def _read_file(read, number, file, records, faults) -> tf.data.Dataset:
   return read(file).take(records).concatenate(ends).enumerate(start)
 
 
-def _share(data: cfg.DataConfig, input_context) -> tuple[int, int]:
+def _share(data: cfg.DataConfig, context) -> tuple[int, int]:
   """Returns the number of shares and the index of this pipeline's."""
   # Workers of tf.data service shard and order the files themselves.
-  if input_context and data.sharding and not data.enable_tf_data_service:
-    return input_context.num_input_pipelines, input_context.input_pipeline_id
+  if data.sharding and not data.enable_tf_data_service:
+    return context.num_input_pipelines, context.input_pipeline_id
   return 1, 0
-
-
-def _ordered(
-  files: tf.data.Dataset, count: int, data: cfg.DataConfig, epoch
-) -> tf.data.Dataset:
-  """Puts the files, or what stands for them, into the order of an epoch."""
-  return _shuffled(files, count, data, epoch) if data.is_training else files
 
 
 def _shuffled(
   items: tf.data.Dataset, buffer_size: int, data: cfg.DataConfig, epoch
 ) -> tf.data.Dataset:
-  """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was."""
+  """Shuffles by seed and epoch alone, whatever `tf.random.set_seed` was.
+
+  Validation stays in order.
+  """
+  if not data.is_training:
+    return items
   if data.enable_tf_data_service:
     return items.shuffle(buffer_size)  # every worker has an order of its own
 
@@ -157,22 +151,12 @@ def _shuffled(
 # Where a step begins.
 
 
-def batch_size(data: cfg.DataConfig, input_context) -> int:
-  """Returns how many records one replica gets in a step."""
-  if input_context is None:
-    return data.global_batch_size
-  return input_context.get_per_replica_batch_size(data.global_batch_size)
-
-
-def batches_per_step(input_context) -> int:
+def batches_per_step(context: tf.distribute.InputContext) -> int:
   """Returns how many replicas one input pipeline feeds."""
-  if input_context is None:
-    return 1
-  replicas = input_context.num_replicas_in_sync
-  return max(1, replicas // input_context.num_input_pipelines)
+  return max(1, context.num_replicas_in_sync // context.num_input_pipelines)
 
 
-def _position(data: cfg.DataConfig, input_context, step: int, contents):
+def _position(data: cfg.DataConfig, context, step: int, contents):
   """Returns the epoch that a step begins in, and how many records in."""
   # A tf.data service does not say what it has handed out.
   if not step or data.enable_tf_data_service:
@@ -187,19 +171,19 @@ def _position(data: cfg.DataConfig, input_context, step: int, contents):
     "input_path must hold records",
     f"{data.input_path!r}, whose files are empty",
   )
-  batches = step * batches_per_step(input_context)
-  epoch, left = 0, batches * batch_size(data, input_context)
-  while left >= (records := _in_epoch(data, input_context, counts, epoch)):
+  size = context.get_per_replica_batch_size(data.global_batch_size)
+  epoch, left = 0, step * batches_per_step(context) * size
+  while left >= (records := _in_epoch(data, context, counts, epoch)):
     epoch, left = epoch + 1, left - records
   return epoch, left
 
 
-def _in_epoch(data: cfg.DataConfig, input_context, counts, epoch: int) -> int:
+def _in_epoch(data: cfg.DataConfig, context, counts, epoch: int) -> int:
   """Returns how many records this pipeline reads in an epoch."""
-  shards, index = _share(data, input_context)
+  shards, index = _share(data, context)
   if len(counts) < max(2, shards):
     return max(0, -((index - sum(counts)) // shards))
   # The files of a pipeline, and so their records, are others in each epoch.
   numbers = tf.data.Dataset.range(len(counts))
-  order = _ordered(numbers, len(counts), data, 0 if data.cache else epoch)
+  order = _shuffled(numbers, len(counts), data, 0 if data.cache else epoch)
   return sum(counts[int(number)] for number in order.shard(shards, index))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of masking, when records are made and in the input pipeline."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,37 +73,29 @@ def _chosen(batch: dict) -> np.ndarray:
   return chosen
 
 
-def _words(starts=STARTS, maskable=MASKABLE) -> np.ndarray:
-  """Returns the number of each position's word, 0 where there is none."""
-  return np.where(maskable, np.cumsum(starts, axis=1), 0)
+def _splits_a_word(chosen: np.ndarray) -> bool:
+  """Whether a word of the text is chosen in part."""
+  words = np.where(MASKABLE, np.cumsum(STARTS, axis=1), 0)
+  rows = zip(chosen, words, strict=True)
+  return any(set(word[row]) & set(word[~row]) for row, word in rows)
 
 
-def _whole_words(chosen: np.ndarray, words: np.ndarray) -> bool:
-  """Whether no word is chosen in part."""
-  for row, word in zip(chosen, words, strict=True):
-    of_chosen, of_others = set(word[row]), set(word[~row])
-    if of_chosen & of_others:
-      return False
-  return True
+@functools.cache
+def _batch(kind: str) -> dict[str, np.ndarray]:
+  """Returns the text masked by a unit, or as when records are made."""
+  return _mask_once() if kind == "static" else _mask(unit=kind)
+
+
+every_kind = pytest.mark.parametrize("kind", ["static", *UNITS])
+every_unit = pytest.mark.parametrize("unit", UNITS)
 
 
 # What both maskers and every unit have in common.
 
 
-@pytest.fixture(scope="module", params=UNITS)
-def unit_and_batch(request):
-  """The text masked by each unit in the input pipeline."""
-  return request.param, _mask(unit=request.param)
-
-
-@pytest.fixture(scope="module", params=["static", *UNITS])
-def batch(request):
-  """The text masked by each masker."""
-  is_static = request.param == "static"
-  return _mask_once() if is_static else _mask(unit=request.param)
-
-
-def test_original_can_be_restored(batch):
+@every_kind
+def test_original_can_be_restored(kind):
+  batch = _batch(kind)
   ids = batch["input_word_ids"].copy()
   used = batch["masked_lm_weights"] > 0
   rows, _ = np.nonzero(used)
@@ -112,7 +106,9 @@ def test_original_can_be_restored(batch):
   assert not np.isin(changed, [PAD, UNK, CLS, SEP]).any()
 
 
-def test_positions_ascend_and_unused_slots_are_0(batch):
+@every_kind
+def test_positions_ascend_and_unused_slots_are_0(kind):
+  batch = _batch(kind)
   used = batch["masked_lm_weights"] > 0
   assert (np.diff(used.astype(int), axis=1) <= 0).all()  # used ones first
   for name in ("masked_lm_positions", "masked_lm_ids"):
@@ -121,7 +117,9 @@ def test_positions_ascend_and_unused_slots_are_0(batch):
   assert (steps[used[:, 1:]] > 0).all()
 
 
-def test_shares_of_mask_random_and_same(batch):
+@every_kind
+def test_shares_of_mask_random_and_same(kind):
+  batch = _batch(kind)
   chosen = _chosen(batch)
   before, after = IDS[chosen], batch["input_word_ids"][chosen]
   assert chosen.sum() > 23_000
@@ -147,27 +145,28 @@ def test_shares_are_parameters(mask_share, random_share):
   np.testing.assert_allclose(changed.mean(), random_share, atol=0.002)
 
 
-def test_every_token_is_chosen_as_often_as_the_others(batch):
-  share = _chosen(batch)[:, MASKABLE[0]].mean(0)
+@every_kind
+def test_every_token_is_chosen_as_often_as_the_others(kind):
+  share = _chosen(_batch(kind))[:, MASKABLE[0]].mean(0)
   # 3,000 sequences, 8 of 55 tokens: standard error 0.0064.
   np.testing.assert_allclose(share, 8 / 55, atol=0.035)
 
 
-def test_mask_and_types(unit_and_batch):
-  unit, batch = unit_and_batch
-  np.testing.assert_array_equal(batch["input_mask"], IDS != PAD)
-  assert (batch["input_type_ids"] == 0).all()
-  types = np.tile(np.arange(S) > 20, [N, 1]).astype(np.int64)
-  batch = _mask(unit=unit, types=types)
+@every_unit
+def test_mask_and_types(unit):
+  np.testing.assert_array_equal(_batch(unit)["input_mask"], IDS != PAD)
+  assert not _batch(unit)["input_type_ids"].any()
+  types = np.tile(np.arange(S) > 20, [9, 1]).astype(np.int64)
+  batch = _mask(IDS[:9], STARTS[:9], unit=unit, types=types)
   np.testing.assert_array_equal(batch["input_type_ids"], types)
 
 
-@pytest.mark.parametrize("unit", ["static", *UNITS])
-def test_sequence_of_special_tokens_has_no_prediction(unit):
+@every_kind
+def test_sequence_of_special_tokens_has_no_prediction(kind):
   ids = np.array([[CLS, UNK, MASK, SEP, PAD]])
   batch = _mask_once(ids, slots=2)
-  if unit != "static":
-    batch = _mask(ids, np.zeros_like(ids), unit=unit, slots=2)
+  if kind != "static":
+    batch = _mask(ids, np.zeros_like(ids), unit=kind, slots=2)
   np.testing.assert_array_equal(batch["input_word_ids"], ids)
   assert batch["masked_lm_weights"].tolist() == [[0.0, 0.0]]
   assert batch["masked_lm_positions"].tolist() == [[0, 0]]
@@ -195,40 +194,37 @@ def test_masks_of_records_that_are_made_are_a_function_of_the_generator():
   assert (one["masked_lm_positions"] != other["masked_lm_positions"]).any()
 
 
-def test_neither_order_nor_batch_changes_the_masks(unit_and_batch):
-  unit, batch = unit_and_batch
+@every_unit
+def test_neither_order_nor_batch_changes_the_masks(unit):
   order = np.random.default_rng(1).permutation(N)
   shuffled = _mask(IDS[order], STARTS[order], unit=unit)
   alone = _mask(IDS[7:8], STARTS[7:8], unit=unit)
-  for name, values in batch.items():
+  for name, values in _batch(unit).items():
     np.testing.assert_array_equal(shuffled[name], values[order])
     np.testing.assert_array_equal(alone[name], values[7:8])
 
 
-@pytest.mark.parametrize("changes", [{"epoch": 1}, {"masking_seed": 1}])
-def test_epochs_and_seeds_differ(unit_and_batch, changes):
-  unit, batch = unit_and_batch
-  one = _chosen(batch)
-  two = _chosen(_mask(unit=unit, **changes))
-  both = (one & two).sum() / one.sum()
-  # What chance gives: 8 of 55 again.
-  np.testing.assert_allclose(both, 8 / 55, atol=0.02)
-  assert (one != two).any(1).mean() > 0.99
-
-
-def test_records_of_a_batch_may_be_of_several_epochs(unit_and_batch):
-  unit, one = unit_and_batch
-  epochs = np.arange(N) % 2
-  batch = _mask(unit=unit, epoch=tf.constant(epochs))
-  two = _mask(unit=unit, epoch=1)
-  for name, values in batch.items():
+@every_unit
+def test_epochs_and_seeds_differ(unit):
+  one = _batch(unit)
+  other_epoch = _mask(unit=unit, epoch=1)
+  for two in (other_epoch, _mask(unit=unit, masking_seed=1)):
+    both = _chosen(one) & _chosen(two)
+    # What chance gives: 8 of 55 again.
+    share = both.sum() / _chosen(one).sum()
+    np.testing.assert_allclose(share, 8 / 55, atol=0.02)
+    assert (_chosen(one) != _chosen(two)).any(1).mean() > 0.99
+  # The records of a batch may be of several epochs.
+  mixed = _mask(unit=unit, epoch=tf.constant(np.arange(N) % 2))
+  for name, values in mixed.items():
     np.testing.assert_array_equal(values[::2], one[name][::2])
-    np.testing.assert_array_equal(values[1::2], two[name][1::2])
+    np.testing.assert_array_equal(values[1::2], other_epoch[name][1::2])
 
 
 def test_a_lower_rate_chooses_some_of_the_same_tokens():
-  more, fewer = _chosen(_mask(rate=0.2)), _chosen(_mask(rate=0.1))
+  more, fewer = _chosen(_mask(rate=0.2)), _chosen(_mask(rate=tf.constant(0.1)))
   assert (more | ~fewer).all()
+  np.testing.assert_array_equal(fewer.sum(1), 6)  # 5.5
 
 
 # How many.
@@ -238,41 +234,30 @@ def test_a_lower_rate_chooses_some_of_the_same_tokens():
   ("rate", "slots", "tokens", "expected"),
   [(0.15, 2, 6, 1), (0.01, 5, 6, 1), (0.5, 2, 6, 2), (0.9, 9, 2, 2)],
 )
-@pytest.mark.parametrize("unit", ["static", *UNITS])
+@every_kind
 def test_at_least_one_and_at_most_the_slots(
-  unit, rate, slots, tokens, expected
+  kind, rate, slots, tokens, expected
 ):
   ids = np.full([1, 12], PAD)
   ids[0, 0], ids[0, 1 : 1 + tokens], ids[0, 1 + tokens] = CLS, 7, SEP
   batch = _mask_once(ids, rate, slots)
-  if unit != "static":
-    batch = _mask(ids, (ids == 7).astype(int), rate, unit=unit, slots=slots)
+  if kind != "static":
+    batch = _mask(ids, (ids == 7).astype(int), rate, unit=kind, slots=slots)
   assert batch["masked_lm_weights"].shape == (1, slots)
   assert batch["masked_lm_weights"].sum() == expected
 
 
-@pytest.mark.parametrize("mask", [_mask, _mask_once])
-def test_number_of_tokens(mask):
-  # round(0.15 * 55) = round(8.25) = 8.
-  weights = mask()["masked_lm_weights"]
-  np.testing.assert_array_equal(weights.sum(1), 8)
-  np.testing.assert_array_equal(weights[:, :8], 1)
-
-
-@pytest.mark.parametrize("unit", ["whole_word", "span"])
-def test_words_fill_the_number_nearly_always(unit):
-  numbers = _chosen(_mask(unit=unit)).sum(1)
-  assert numbers.max() == 8
-  assert (numbers == 8).mean() > 0.98
-  assert numbers.min() >= 6
-
-
-def test_rate_is_a_tensor_too():
-  batch = _mask(rate=tf.constant(0.1))
-  np.testing.assert_array_equal(batch["masked_lm_weights"].sum(1), 6)  # 5.5
+@every_kind
+def test_number_of_tokens(kind):
+  # round(0.15 * 55) = round(8.25) = 8; words fill it nearly always.
+  numbers = _chosen(_batch(kind)).sum(1)
+  assert set(numbers) <= {6, 7, 8}
+  assert (numbers == 8).mean() >= (1 if kind in ("static", "token") else 0.98)
 
 
 # Whole words.
+
+WHOLE = {(1, 2, 3), (4, 5, 6), (7, 8, 9)}
 
 
 @pytest.mark.parametrize("unit", ["whole_word", "span"])
@@ -280,51 +265,33 @@ def test_rate_is_a_tensor_too():
 def test_no_word_is_split(unit, rate, slots):
   batch = _mask(unit=unit, rate=rate, slots=slots)
   # With so many words there is always one that fits.
-  assert _whole_words(_chosen(batch), _words())
+  assert not _splits_a_word(_chosen(batch))
 
 
-def test_tokens_do_split_words():
-  assert not _whole_words(_chosen(_mask(unit="token")), _words())
-
-
-def _positions(ids, starts, rate: float, slots: int) -> set[tuple]:
-  """Returns all positions that 20 seeds choose of one sequence."""
-  sequence = [np.array([ids]), np.array([starts]), rate]
-  batches = [
-    _mask(*sequence, unit="whole_word", masking_seed=seed, slots=slots)
-    for seed in range(20)
-  ]
-  return {tuple(batch["masked_lm_positions"][0].tolist()) for batch in batches}
-
-
-def test_word_that_does_not_fit_is_passed_over():
-  # Words of 3 and 1 pieces; round(0.25 * 4) = 1: always the second one.
-  ids, starts = [CLS, 7, 8, 9, 10, SEP], [0, 1, 0, 0, 1, 0]
-  assert _positions(ids, starts, 0.25, 3) == {(4, 0, 0)}
-
-
-def test_word_is_split_only_where_none_fits():
-  # Two words of 3 pieces; round(0.3 * 6) = 2: two pieces of one of them.
-  ids, starts = [CLS, 7, 8, 9, 10, 11, 12], [0, 1, 0, 0, 1, 0, 0]
-  assert _positions(ids, starts, 0.3, 2) == {(1, 2), (4, 5)}
-
-
-def test_piece_after_a_special_token_starts_a_word():
-  # The cut word of one piece and the other word are both chosen alone.
-  ids, starts = [CLS, 7, 8, UNK, 9, SEP], [0, 0, 0, 1, 0, 0]
-  # round(0.5 * 3) = 2: the word of two, or first the other and nothing more.
-  assert _positions(ids, starts, 0.5, 2) == {(1, 2), (4, 0)}
-
-
-def test_word_cut_off_by_the_candidates_is_not_split():
-  # P = 2, so 4 candidates; words of 3: a second one is not among them whole.
-  ids = np.array([[CLS, *range(7, 16), SEP]])
-  starts = np.array([[0, *[1, 0, 0] * 3, 0]])
+@pytest.mark.parametrize(
+  ("ids", "starts", "rate", "slots", "expected"),
+  [
+    # Words of 3 and 1 pieces; round(0.25 * 4) = 1: the first is passed over.
+    ([CLS, 7, 8, 9, 10, SEP], "010010", 0.25, 3, {(4, 0, 0)}),
+    # Two words of 3; round(0.3 * 6) = 2: none fits, two pieces of one of them.
+    ([CLS, *range(7, 13)], "0100100", 0.3, 2, {(1, 2), (4, 5)}),
+    # A piece after [CLS] or [UNK] starts a word; round(0.5 * 3) = 2: the first,
+    # of two pieces, or the other and nothing more.
+    ([CLS, 7, 8, UNK, 9, SEP], "000100", 0.5, 2, {(1, 2), (4, 0)}),
+    # Of 6 candidates for 3 slots, the second word may be cut off: not taken.
+    ([CLS, *range(7, 16), SEP], "01001001000", 0.9, 3, WHOLE),
+  ],
+)
+def test_words_are_taken_as_long_as_they_fit(
+  ids, starts, rate, slots, expected
+):
+  sequence = np.array([ids]), np.array([[int(start) for start in starts]])
+  chosen = set()
   for seed in range(20):
-    batch = _mask(
-      ids, starts, 0.9, unit="whole_word", masking_seed=seed, slots=3
-    )
-    assert _whole_words(_chosen(batch), _words(starts, ids > 4))
+    fields = {"unit": "whole_word", "masking_seed": seed, "slots": slots}
+    batch = _mask(*sequence, rate, **fields)
+    chosen.add(tuple(batch["masked_lm_positions"][0].tolist()))
+  assert chosen == expected
 
 
 # Spans.
@@ -349,9 +316,9 @@ def test_spans_are_runs_of_words():
 
 def test_spans_of_one_word_are_whole_words():
   one = _mask(unit="span", max_span_words=1)
-  two = _mask(unit="whole_word")
-  for name, values in one.items():
-    np.testing.assert_array_equal(values, two[name])
+  tf.nest.map_structure(
+    np.testing.assert_array_equal, one, _batch("whole_word")
+  )
 
 
 def test_one_span_is_contiguous_and_at_most_the_longest():

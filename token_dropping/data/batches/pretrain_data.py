@@ -91,9 +91,8 @@ def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
     for name, length in lengths.items()
   }
   if is_dynamic(data) and not data.use_next_sentence_label:
-    one_segment = [0] * data.seq_length
-    features["input_type_ids"] = features["input_type_ids"]._replace(
-      default_value=one_segment
+    features["input_type_ids"] = tf.io.FixedLenFeature(
+      [data.seq_length], tf.int64, [0] * data.seq_length
     )
   return features
 
@@ -128,10 +127,9 @@ class PretrainDataLoader(data_loader.DataLoader):
       return pretrain_dataloader.BertPretrainDataLoader(data).load(
         input_context
       )
-    parse = _StaticParser(data)
-    if is_dynamic(data):
-      parse = _DynamicParser(data, input_context, first_step)
-    contents = None
+    context = input_context or tf.distribute.InputContext()
+    size = context.get_per_replica_batch_size(data.global_batch_size)
+    parse, contents = _Parser(data, context, first_step), None
     if skipper is not None:
       contents = skipper.contents
       parse = skipper.guarded(parse, parse.empty_record)
@@ -139,59 +137,49 @@ class PretrainDataLoader(data_loader.DataLoader):
     # begin in the middle; it does what comes after. Its cache would keep masks.
     reader = input_reader.InputReader(
       params=data.replace(cache=False, shuffle_buffer_size=1),
-      transform_and_batch_fn=self._numbered_batches,
+      transform_and_batch_fn=lambda dataset, _: dataset.batch(
+        size, data.drop_remainder
+      ).enumerate(),
       postprocess_fn=parse,
     )
-    records = epochs.read_epochs(data, input_context, first_step, contents)
+    records = epochs.read_epochs(data, context, first_step, contents)
     return reader.read(input_context, records)
 
-  def _numbered_batches(self, dataset: tf.data.Dataset, input_context):
-    size = epochs.batch_size(self._params, input_context)
-    return dataset.batch(size, self._params.drop_remainder).enumerate()
 
+class _Parser:
+  """Turns numbered batches of serialized records into batches, masked."""
 
-class _StaticParser:
-  """Turns serialized records with masks into batches."""
-
-  def __init__(self, data: PretrainDataConfig):
+  def __init__(self, data: PretrainDataConfig, context, first_step: int):
+    self._data = data
+    self._first_step = first_step
+    self._batches_per_step = epochs.batches_per_step(context)
     features = record_features(data)
     self._names = {name: stored_name(name, data) for name in features}
     self._stored = {self._names[name]: kind for name, kind in features.items()}
-    self.empty_record = _empty_record(self._stored)
-
-  def __call__(self, _, records: epochs.ReadRecord) -> dict:
-    example = tf.io.parse_example(records.record, self._stored)
-    return {
-      name: _narrowed(example[stored]) for name, stored in self._names.items()
-    }
-
-
-class _DynamicParser:
-  """Turns serialized records without masks into masked batches."""
-
-  def __init__(self, data: PretrainDataConfig, input_context, first_step):
-    self._data = data
-    self._first_step = first_step
-    self._batches_per_step = epochs.batches_per_step(input_context)
-    vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
-    self._masker = dynamic_masking.DynamicMasker(vocab, data)
-    self._features = record_features(data)
-    pad_id = vocab.special_ids[vocabulary.PAD]
-    self.empty_record = _empty_record(self._features, pad_id)
+    self._masker, pad_id = None, 0
+    if is_dynamic(data):
+      vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
+      self._masker = dynamic_masking.DynamicMasker(vocab, data)
+      pad_id = vocab.special_ids[vocabulary.PAD]
+    self.empty_record = _empty_record(self._stored, pad_id)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
-    example = tf.io.parse_example(records.record, self._features)
-    batch = self._masker.mask(
-      _narrowed(example["input_word_ids"]),
-      example["word_starts"],
+    example = tf.io.parse_example(records.record, self._stored)
+    batch = {
+      name: _narrowed(example[stored]) for name, stored in self._names.items()
+    }
+    if self._masker is None:
+      return batch
+    masked = self._masker.mask(
+      batch["input_word_ids"],
+      batch["word_starts"],
       rate=self._rate(self._first_step + index // self._batches_per_step),
       epoch=records.epoch,
-      type_ids=example["input_type_ids"],
+      type_ids=batch["input_type_ids"],
     )
-    if "next_sentence_labels" in example:
-      labels = tf.cast(example["next_sentence_labels"], tf.int32)
-      batch["next_sentence_labels"] = labels
-    return batch
+    if "next_sentence_labels" in batch:
+      masked["next_sentence_labels"] = batch["next_sentence_labels"]
+    return masked
 
   def _rate(self, step: tf.Tensor) -> tf.Tensor | float:
     first, last = self._data.masking_rate, self._data.final_masking_rate

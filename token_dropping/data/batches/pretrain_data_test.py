@@ -10,7 +10,6 @@ from official.nlp.data import data_loader_factory
 from official.nlp.data import pretrain_dataloader
 
 from tests import testing
-from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 
 RECORDS = 24
@@ -23,18 +22,18 @@ SIZES = {
 }
 
 
-def _write(folder, make) -> None:
+def _write(folder, make):
   records = [make(seed) for seed in range(RECORDS)]
   for file in range(3):
     testing.write_records(folder / f"records-{file}", records[file::3])
+  testing.write_vocabulary(folder / "vocab.txt")
+  return folder
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
   """Three files of records, and a vocabulary."""
-  _write(tmp_path, testing.dynamic_features)
-  testing.write_vocabulary(tmp_path / "vocab.txt")
-  return tmp_path
+  return _write(tmp_path_factory.mktemp("data"), testing.dynamic_features)
 
 
 def _config(folder, **fields) -> pretrain_data.PretrainDataConfig:
@@ -66,11 +65,10 @@ def _by_content(batches: list[dict]) -> dict:
   return found
 
 
-def _epoch(folder, number=0, **fields) -> dict:
-  """Returns the records of one training epoch."""
-  count = RECORDS // fields.get("global_batch_size", 4)
-  batches = _load(_config(folder, **fields), (number + 1) * count)
-  return _by_content(batches[number * count :])
+@pytest.fixture(scope="module")
+def validation(folder):
+  """The batches of validation, masked by span."""
+  return _load(_config(folder, is_training=False, masking_unit="span"))
 
 
 # Static.
@@ -100,9 +98,8 @@ def test_static_is_the_default():
 # Dynamic.
 
 
-@pytest.mark.parametrize("unit", dynamic_masking.UNITS)
-def test_batches_have_the_shapes_of_static_ones(folder, unit):
-  config = _config(folder, masking_unit=unit, drop_remainder=True)
+def test_batches_have_the_shapes_of_static_ones(folder):
+  config = _config(folder, drop_remainder=True)
   dataset = data_loader_factory.get_data_loader(config).load()
   sequence = tf.TensorSpec([4, testing.SEQ_LENGTH], tf.int32)
   prediction = tf.TensorSpec([4, testing.PREDICTIONS], tf.int32)
@@ -128,64 +125,59 @@ def test_pairs_keep_types_and_labels(tmp_path):
   assert batch["next_sentence_labels"].dtype == np.int32
 
 
-def test_validation_is_masked_as_in_epoch_0_each_time(folder):
-  config = _config(folder, is_training=False)
-  batches = _load(config)
-  assert len(batches) == RECORDS // 4
-  _assert_same(_load(config, first_step=7), batches)
-  assert _by_content(batches) == _epoch(folder)
+def test_validation_is_the_same_each_time(folder, validation):
+  assert len(validation) == RECORDS // 4
+  config = _config(folder, is_training=False, masking_unit="span")
+  _assert_same(_load(config, first_step=7), validation)
 
 
 @pytest.mark.parametrize(
   "fields",
   [
-    {"seed": 1},
-    {"seed": 2},
-    {"global_batch_size": 6},
+    {"seed": 2, "cache": True},
+    {"global_batch_size": 6, "shuffle_buffer_size": 100},
     {"cycle_length": 1, "block_length": 3},
-    {"cache": True},
-    {"shuffle_buffer_size": 100},
     {"input_path": "{0}/records-2,{0}/records-0,{0}/records-1"},
   ],
 )
-@pytest.mark.parametrize("unit", ["token", "span"])
-def test_order_and_batches_do_not_change_the_masks(folder, unit, fields):
+def test_order_and_batches_do_not_change_the_masks(folder, validation, fields):
   path = fields.get("input_path", "{0}/records-*").format(folder)
-  fields = fields | {"input_path": path, "masking_unit": unit}
-  masked = _epoch(folder, **fields)
-  validation = _config(folder, is_training=False, masking_unit=unit)
+  fields = fields | {"input_path": path, "masking_unit": "span"}
+  config = _config(folder, **fields)
+  masked = _by_content(_load(config, RECORDS // config.global_batch_size))
   assert len(masked) == RECORDS
-  assert masked == _by_content(_load(validation))
+  assert masked == _by_content(validation)
 
 
-@pytest.mark.parametrize("pipelines", [2, 3, 5])
-def test_number_of_readers_does_not_change_the_masks(folder, pipelines):
+def test_number_of_readers_does_not_change_the_masks(folder, validation):
+  fields = {"is_training": False, "masking_unit": "span"}
+  config = _config(folder, global_batch_size=3, **fields)
   masked = {}
-  for index in range(pipelines):
-    context = tf.distribute.InputContext(pipelines, index, pipelines)
-    config = _config(folder, is_training=False, global_batch_size=pipelines)
+  for index in range(3):
+    context = tf.distribute.InputContext(3, index, 3)
     masked |= _by_content(_load(config, context=context))
-  assert masked == _by_content(_load(_config(folder, is_training=False)))
+  assert masked == _by_content(validation)
 
 
 @pytest.mark.parametrize("cache", [False, True])
 def test_epochs_and_seeds_differ(folder, cache):
-  epochs = [_epoch(folder, number=n, cache=cache) for n in range(3)]
-  epochs.append(_epoch(folder, cache=cache, masking_seed=1))
+  steps = RECORDS // 4
+  batches = _load(_config(folder, cache=cache), 2 * steps)
+  batches += _load(_config(folder, cache=cache, masking_seed=1), steps)
+  epochs = [_by_content(batches[n * steps :][:steps]) for n in range(3)]
   for one, two in itertools.combinations(epochs, 2):
     assert one.keys() == two.keys()
     assert sum(one[key] == two[key] for key in one) < RECORDS / 4
 
 
 @pytest.mark.parametrize("masking", ["static", "dynamic"])
-@pytest.mark.parametrize("pipelines", [1, 2])
-def test_continued_run_reads_on(folder, masking, pipelines):
+def test_continued_run_reads_on(folder, tmp_path, masking):
   if masking == "static":
-    _write(folder, testing.random_features)
+    folder = _write(tmp_path, testing.random_features)
   config = _config(folder, masking=masking, seed=5)
-  context = tf.distribute.InputContext(pipelines, pipelines - 1, pipelines)
-  whole = _load(config, 20, context)
-  rest = _load(config, 9, context, first_step=11)
+  context = tf.distribute.InputContext(2, 1, 2)
+  whole = _load(config, 15, context)
+  rest = _load(config, 4, context, first_step=11)
   _assert_same(rest, whole[11:])
 
 
@@ -213,28 +205,24 @@ SCHEDULE = {
 }
 
 
-@pytest.fixture
-def full_folder(tmp_path):
+@pytest.fixture(scope="module")
+def full_folder(tmp_path_factory):
   """Records of 12 tokens that may be masked."""
-  records = []
-  for seed in range(RECORDS):
+
+  def make(seed: int) -> dict:
     record = testing.dynamic_features(seed)
     record["input_word_ids"][1] = 3
-    records.append(record)
-  testing.write_records(tmp_path / "records-0", records)
-  testing.write_vocabulary(tmp_path / "vocab.txt")
-  return tmp_path
+    return record
+
+  return _write(tmp_path_factory.mktemp("full"), make)
 
 
 def test_rate_changes_linearly_and_then_stays(full_folder):
-  batches = _load(_config(full_folder, **SCHEDULE), 7)
+  config = _config(full_folder, **SCHEDULE)
   # 12 tokens at 0.75, 0.625, 0.5, 0.375, 0.25; 7.5 and 4.5 are rounded to even.
-  assert _predictions(batches) == [9, 8, 6, 4, 3, 3, 3]
-
-
-def test_continued_run_continues_the_rate(full_folder):
-  batches = _load(_config(full_folder, **SCHEDULE), 3, first_step=2)
-  assert _predictions(batches) == [6, 4, 3]
+  assert _predictions(_load(config, 7)) == [9, 8, 6, 4, 3, 3, 3]
+  # A run that goes on.
+  assert _predictions(_load(config, 3, first_step=2)) == [6, 4, 3]
 
 
 def test_replicas_of_a_step_have_one_rate(full_folder):

@@ -90,9 +90,7 @@ def _listed_counts(files: list[str]) -> dict[str, int]:
   """Returns the counts of the files that a `dataset.json` lists."""
   counts = {}
   for folder in sorted({os.path.dirname(file) for file in files}):
-    card = dataset_folder.find_card(folder)
-    if card is None:
-      continue
+    card = dataset_folder.find_card(folder) or {"files": {}}
     paths = {
       os.path.basename(file): file
       for file in files

@@ -2,7 +2,7 @@
 """What a record must be, each rule stated once.
 
 `pretrain_data.record_features` says which features a record holds and how many
-values each, `value_rules` what these must be. A batch is checked in the graph
+values each, `ValueRule`s what these must be. A batch is checked in the graph
 of the input pipeline, a single record eagerly, to say what is wrong with it.
 """
 
@@ -53,7 +53,7 @@ def range_rules(vocab_size: int, seq_length: int) -> list[ValueRule]:
   ]
 
 
-def value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
+def _value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
   """Returns the rules on the values in a config's batches.
 
   Dynamic masks may leave a record without prediction, and Model Garden's
@@ -86,9 +86,11 @@ class RecordRules:
   def __init__(self, data: cfg.DataConfig, vocab_size: int, path: str):
     self.data = data
     self.path = path
-    self._is_dynamic = pretrain_data.is_dynamic(data)
     self._features = pretrain_data.record_features(data)
-    self._value_rules = value_rules(data, vocab_size)
+    self._names = {
+      name: pretrain_data.stored_name(name, data) for name in self._features
+    }
+    self._value_rules = _value_rules(data, vocab_size)
 
   def check_batch(self, batch: dict) -> dict[str, tf.Tensor]:
     """Returns the same batch, or fails where a record breaks a rule on values.
@@ -121,61 +123,56 @@ class RecordRules:
       ) from error
     stored = example.features.feature
     self._check_masking(stored, where)
-    self._check_version(stored, where)
     self._check_names(stored, where)
     values = {}
     for name, feature in self._features.items():
-      if self._stored_name(name) in stored:
-        values[name] = _values(stored[self._stored_name(name)], feature.dtype)
+      if self._names[name] in stored:
+        values[name] = _values(stored[self._names[name]], feature.dtype)
         self._check_length(name, values[name], where)
     for rule in self._value_rules:
       if rule.feature in values:
         self._check_values(rule, values[rule.feature], where)
 
-  def _stored_name(self, name: str) -> str:
-    return pretrain_data.stored_name(name, self.data)
-
   def _check_masking(self, stored, where: str) -> None:
     """Refuses records that were made for the other kind of masking."""
+    is_dynamic = pretrain_data.is_dynamic(self.data)
     has_masks = "masked_lm_positions" in stored
-    if has_masks == ("word_starts" in stored) or has_masks != self._is_dynamic:
+    if has_masks == ("word_starts" in stored) or has_masks != is_dynamic:
       return
-    if not isinstance(self.data, pretrain_data.PretrainDataConfig):
-      raise errors.UserError(
-        f"{self.path}: records must hold masks, which bert/pretraining does "
-        f"not make ({where}); the dense baseline with dynamic masking is "
-        "bert/token_drop with task.model.encoder.any.token_keep_ratio=1.0. "
-        "Received: word_starts without masked_lm_positions"
-      )
-    wanted = "static" if self._is_dynamic else "dynamic"
+    errors.require(
+      isinstance(self.data, pretrain_data.PretrainDataConfig),
+      f"{self.path}: records must hold masks, which bert/pretraining does "
+      f"not make ({where}); the dense baseline with dynamic masking is "
+      "bert/token_drop with task.model.encoder.any.token_keep_ratio=1.0",
+      "word_starts without masked_lm_positions",
+    )
+    wanted = "static" if is_dynamic else "dynamic"
     raise errors.UserError(
       f"{self.path}.masking must be {wanted} for these records ({where}). "
       f"Received: {self.data.masking!r}"
     )
 
-  def _check_version(self, stored, where: str) -> None:
-    """Refuses records with the feature names of the other version."""
-    is_v2 = self.data.use_v2_feature_names
-    names = "input_ids" in stored, "input_word_ids" in stored
-    if names == (is_v2, not is_v2):
-      raise errors.UserError(
-        f"{self.path}.use_v2_feature_names must be {str(not is_v2).lower()} "
-        f"for these records ({where}). Received: {str(is_v2).lower()}"
-      )
-
   def _check_names(self, stored, where: str) -> None:
+    """Refuses the feature names of the other version, and missing features."""
+    is_v2 = self.data.use_v2_feature_names
+    errors.require(
+      ("input_ids" in stored, "input_word_ids" in stored) != (is_v2, not is_v2),
+      f"{self.path}.use_v2_feature_names must be {str(not is_v2).lower()} "
+      f"for these records ({where})",
+      str(is_v2).lower(),
+    )
     needed = {
-      self._stored_name(name)
+      self._names[name]
       for name, feature in self._features.items()
       if feature.default_value is None
     }
     missing = sorted(needed - set(stored))
-    if missing:
-      raise errors.UserError(
-        f"{self.path}: records must have the features "
-        f"{', '.join(sorted(needed))}. Received: {where} without "
-        f"{', '.join(missing)}"
-      )
+    errors.require(
+      not missing,
+      f"{self.path}: records must have the features "
+      f"{', '.join(sorted(needed))}",
+      f"{where} without {', '.join(missing)}",
+    )
 
   def _check_length(self, name: str, values: np.ndarray, where: str) -> None:
     length = self._features[name].shape[0]
@@ -189,19 +186,17 @@ class RecordRules:
     field = "max_predictions_per_seq" if of_predictions else "seq_length"
     raise errors.UserError(
       f"{self.path}.{field} must be that of the records, {len(values)} "
-      f"({self._stored_name(name)} in {where}). Received: {length}"
+      f"({self._names[name]} in {where}). Received: {length}"
     )
 
-  def _check_values(
-    self, rule: ValueRule, values: np.ndarray, where: str
-  ) -> None:
+  def _check_values(self, rule: ValueRule, values: np.ndarray, where: str):
     broken = rule.is_broken(tf.constant(values[None]))[0].numpy()
     if broken.any():
       # A rule on a whole record shows all of its values.
       is_whole = len(broken) < len(values)
       received = values.tolist() if is_whole else values[broken][0]
       raise errors.UserError(
-        f"{self._stored_name(rule.feature)} {rule.text} "
+        f"{self._names[rule.feature]} {rule.text} "
         f"Received: {received} in {where}"
       )
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of fine-tuning data, whole when it has its name, and its card."""
 
-from collections.abc import Iterator
-
 from token_dropping.common import errors
 from token_dropping.common import files
 
@@ -24,10 +22,12 @@ def read_card(folder: str) -> dict:
     f"{CARD} must have format_version {FORMAT_VERSION}",
     f"{card.get('format_version')!r} in {files.join(folder, CARD)}",
   )
-  for path, size, listed in _sizes(folder, card):
+  for name, entry in card["files"].items():
+    path = files.join(folder, name)
+    size = files.size(path)
     errors.require(
-      size == listed,
-      f"{path} must have {listed} bytes, as {CARD} says",
+      size == entry["bytes"],
+      f"{path} must have {entry['bytes']} bytes, as {CARD} says",
       "no such file" if size is None else f"{size} bytes",
     )
   return card
@@ -35,14 +35,11 @@ def read_card(folder: str) -> dict:
 
 def find_ready(folder: str, settings: dict) -> dict | None:
   """Returns the card if data of these settings are there, whole; else None."""
-  card = _load(folder)
-  ready = (
-    card is not None
-    and card.get("format_version") == FORMAT_VERSION
-    and card["settings"] == settings
-    and all(size == listed for _, size, listed in _sizes(folder, card))
-  )
-  return card if ready else None
+  try:
+    card = read_card(folder)
+  except errors.UserError:
+    return None
+  return card if card["settings"] == settings else None
 
 
 def check_replaceable(folder: str) -> None:
@@ -74,10 +71,3 @@ def _load(folder: str) -> dict | None:
   """Returns a card that lists files; None if there is no such thing."""
   card = files.find_json(files.join(folder, CARD))
   return card if card and isinstance(card.get("files"), dict) else None
-
-
-def _sizes(folder: str, card: dict) -> Iterator[tuple[str, int | None, int]]:
-  """Yields path, size (None: no such file) and listed size of each file."""
-  for name, entry in card["files"].items():
-    path = files.join(folder, name)
-    yield path, files.size(path), entry["bytes"]

@@ -17,70 +17,48 @@ def folder(tmp_path):
 
 
 def test_the_card_lists_the_files(folder):
-  card = json.loads((folder / "finetune.json").read_text())
-  assert card == {
+  card = {
     "format_version": 1,
     "settings": {"seed": 1},
     "files": {"train.tfrecord": {"bytes": 9, "crc32": "cbf43926"}},
   }
+  assert json.loads((folder / "finetune.json").read_text()) == card
   assert finetune_folder.read_card(str(folder)) == card
-
-
-def test_data_are_ready_if_their_settings_and_sizes_are_the_same(folder):
-  assert finetune_folder.find_ready(str(folder), {"seed": 1}) is not None
+  assert finetune_folder.find_ready(str(folder), {"seed": 1}) == card
   assert finetune_folder.find_ready(str(folder), {"seed": 2}) is None
-  (folder / "train.tfrecord").write_text("1")
-  assert finetune_folder.find_ready(str(folder), {"seed": 1}) is None
 
 
-def test_earlier_data_may_be_replaced(folder):
+def _assert_not_replaceable(path, message):
+  with pytest.raises(errors.UserError, match=message):
+    finetune_folder.check_replaceable(str(path))
+
+
+def test_earlier_data_may_be_replaced_but_no_files_of_others(folder):
+  finetune_folder.check_replaceable(str(folder))
+  finetune_folder.check_replaceable(str(folder / "none"))
+  rule = "output_dir must be a folder. Received: '.*', a file"
+  _assert_not_replaceable(folder / "train.tfrecord", rule)
+  (folder / "notes.txt").write_text("mine")
+  rule = "files that this command did not make. Received: .* with notes.txt"
+  _assert_not_replaceable(folder, rule)
+  for name in ("train.tfrecord", "finetune.json", "notes.txt"):
+    (folder / name).unlink()
   finetune_folder.check_replaceable(str(folder))
 
 
-def test_an_empty_folder_is_used(tmp_path):
-  finetune_folder.check_replaceable(str(tmp_path))
-  finetune_folder.check_replaceable(str(tmp_path / "none"))
-
-
-def test_files_of_others_are_not_replaced(folder):
-  (folder / "notes.txt").write_text("mine")
-  message = "files that this command did not make. Received: .* with notes.txt"
-  with pytest.raises(errors.UserError, match=message):
-    finetune_folder.check_replaceable(str(folder))
-
-
-def test_a_file_is_no_folder(folder):
-  with pytest.raises(
-    errors.UserError, match="must be a folder. Received: .*fi"
-  ):
-    finetune_folder.check_replaceable(str(folder / "train.tfrecord"))
-
-
-def _change_card(folder):
-  path = folder / "finetune.json"
-  card = json.loads(path.read_text()) | {"format_version": 9}
-  path.write_text(json.dumps(card))
-
-
 @pytest.mark.parametrize(
-  ("change", "message"),
+  ("name", "content", "message"),
   [
-    (
-      lambda folder: (folder / "finetune.json").unlink(),
-      "with finetune.json. Received",
-    ),
-    (_change_card, "format_version 1. Received: 9 in"),
-    (
-      lambda folder: (folder / "train.tfrecord").write_text("1"),
-      "must have 9 bytes, as finetune.json says. Received: 1 bytes",
-    ),
-    (
-      lambda folder: (folder / "train.tfrecord").unlink(),
-      "must have 9 bytes, as finetune.json says. Received: no such file",
-    ),
+    ("finetune.json", None, "with finetune.json. Received"),
+    ("finetune.json", '{"files": {}}', "format_version 1. Received: None in"),
+    ("train.tfrecord", "1", "as finetune.json says. Received: 1 bytes"),
+    ("train.tfrecord", None, "must have 9 bytes, .* no such file"),
   ],
 )
-def test_a_changed_folder(folder, change, message):
-  change(folder)
+def test_a_changed_folder(folder, name, content, message):
+  (folder / name).unlink()
+  if content:
+    (folder / name).write_text(content)
   with pytest.raises(errors.UserError, match=message):
     finetune_folder.read_card(str(folder))
+  assert finetune_folder.find_ready(str(folder), {"seed": 1}) is None

@@ -14,12 +14,10 @@ TFDS_NAMES = {
   **{tfds_name: name for name, tfds_name in SQUAD.items()},
 }
 CHOICES = {"task": TASKS}
-_FILES = ("train_file", "validation_file", "test_file")
+FILES = ("train_file", "validation_file", "test_file")
 _LEAST = {"seq_length": 8, "doc_stride": 1, "query_length": 1, "seed": 0}
 _COLUMNS = ("text_column", "second_text_column", "label_column", "labels")
-_NEEDED_FOR_TABLES = (
-  *("train_file", "validation_file", "text_column", "label_column"),
-)
+_NEEDED_FOR_TABLES = (*FILES[:2], "text_column", "label_column")
 
 
 def _setting(default, text: str):
@@ -40,8 +38,7 @@ class FinetuneSettings:
   )
   input_dir: str = _setting("", "Folder with the TSV files of a task of GLUE.")
   train_file: str = _setting(
-    "",
-    "SQuAD's JSON, or a table (.csv, .tsv, .jsonl) to train on.",
+    "", "SQuAD's JSON, or a table (.csv, .tsv, .jsonl) to train on."
   )
   validation_file: str = _setting("", "Likewise, to evaluate on.")
   test_file: str = _setting(
@@ -123,7 +120,7 @@ class FinetuneSettings:
     must = f"{self.task} must be read"
     if self.is_glue:
       self._require_one_of(must, "tfds_name", "input_dir")
-      self._require_unset(*_FILES, *_COLUMNS)
+      self._require_unset(*FILES, *_COLUMNS)
     elif self.is_squad:
       self._require_one_of(must, "tfds_name", "train_file")
       self._require_unset("input_dir", "test_file", *_COLUMNS)

@@ -7,17 +7,11 @@ from token_dropping.common import errors
 from token_dropping.data.finetuning import finetune_settings
 
 BASE = {"output_dir": "out", "vocab_file": "vocab.txt"}
+FILES = BASE | {"train_file": "a", "validation_file": "b"}
 GLUE = BASE | {"task": "cola", "input_dir": "CoLA"}
-SQUAD = BASE | {
-  "task": "squad_v2.0",
-  "train_file": "a.json",
-  "validation_file": "b.json",
-}
-TABLE = BASE | {
-  "task": "classification",
-  "train_file": "a.csv",
-  "validation_file": "b.csv",
-}
+SQUAD = FILES | {"task": "squad_v2.0"}
+TABLE = FILES | {"task": "classification"}
+RUN = {"pretrained": "m", "vocab_file": ""}
 
 
 def _settings(values, **changes):
@@ -45,16 +39,12 @@ def test_task_follows_tfds_name(name, task):
     (GLUE, {"task": "copa"}, "task must be one of cola, .* Received: 'copa'"),
     (BASE, {}, "task must be one of cola, .* Received: None"),
     (BASE, {"tfds_name": "imdb"}, "tfds_name must be one of .* 'imdb'"),
-    (
-      BASE,
-      {"tfds_name": "glue/rte", "task": "cola"},
-      "task must be rte with tfds_name glue/rte. Received: 'cola'",
-    ),
+    (GLUE, {"tfds_name": "glue/rte"}, "rte with tfds_name glue/rte. .*'cola'"),
     (GLUE, {"output_dir": ""}, "output_dir must not be empty. Received: ''"),
     (
       GLUE,
       {"tfds_name": "glue/cola"},
-      "exactly one of tfds_name and input_dir. .* tfds_name and input_dir",
+      "one of tfds_name and input_dir. .* and",
     ),
     (GLUE, {"input_dir": ""}, "exactly one of .* Received: neither"),
     (SQUAD, {"train_file": ""}, "tfds_name and train_file. .* neither"),
@@ -68,23 +58,15 @@ def test_task_follows_tfds_name(name, task):
     (TABLE, {"validation_file": ""}, "validation_file must not be empty"),
     (TABLE, {"text_column": ""}, "text_column must not be empty"),
     (TABLE, {"label_column": ""}, "label_column must not be empty"),
-    (
-      TABLE,
-      {"task": "regression", "labels": "a,b"},
-      "labels must not be set for regression. Received: 'a,b'",
-    ),
+    (TABLE, {"task": "regression", "labels": "a"}, "not be set for regression"),
     (GLUE, {"vocab_file": ""}, "one of pretrained and vocab_file. .* neither"),
     (GLUE, {"pretrained": "m"}, "Received: pretrained and vocab_file"),
     (
       GLUE,
-      {"pretrained": "m", "vocab_file": "", "do_lower_case": False},
-      "do_lower_case must not be set with pretrained, .* Received: False",
+      RUN | {"do_lower_case": False},
+      "not be set with pretrained, .* Fal",
     ),
-    (
-      GLUE,
-      {"pretrained": "m", "vocab_file": "", "strip_accents": True},
-      "strip_accents must not be set with pretrained, .* Received: True",
-    ),
+    (GLUE, RUN | {"strip_accents": True}, "strip_accents must not .* True"),
     (GLUE, {"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
     (GLUE, {"seed": -1}, "seed must be at least 0. Received: -1"),
     (SQUAD, {"doc_stride": 0}, "doc_stride must be at least 1. Received: 0"),

@@ -54,14 +54,9 @@ class SentenceTask:
 
 def _glue(folder, texts, metrics, labels=(), values=(), **others):
   """Returns a task of GLUE; most have one test set to submit."""
-  return SentenceTask(
-    texts=texts,
-    metrics=metrics,
-    labels=labels,
-    values=values,
-    folder=folder,
-    **{"submissions": {"test": f"{folder}.tsv"}} | others,
-  )
+  given = {"folder": folder, "labels": labels, "values": values or labels}
+  given["submissions"] = {"test": f"{folder}.tsv"}
+  return SentenceTask(texts, metrics, **(given | others))
 
 
 TASKS = {
@@ -107,7 +102,6 @@ TASKS = {
     _PAIR,
     _ACCURACY,
     _THREE_WAY,
-    _THREE_WAY,
     label="gold_label",
     files={
       "train": "train.tsv",
@@ -122,17 +116,14 @@ TASKS = {
     },
     tfds_texts=_PREMISE,
   ),
-  "qnli": _glue(
-    "QNLI", ("question", "sentence"), _ACCURACY, _ENTAILMENT, _ENTAILMENT
-  ),
-  "rte": _glue("RTE", _PAIR, _ACCURACY, _ENTAILMENT, _ENTAILMENT),
+  "qnli": _glue("QNLI", ("question", "sentence"), _ACCURACY, _ENTAILMENT),
+  "rte": _glue("RTE", _PAIR, _ACCURACY, _ENTAILMENT),
   "wnli": _glue("WNLI", _PAIR, _ACCURACY, _ENTAILMENT[::-1], _NUMBERS),
   # The diagnostic set, to be answered by a model of MNLI.
   "ax": _glue(
     "diagnostic",
     _PAIR,
     _MATTHEWS,
-    _THREE_WAY,
     _THREE_WAY,
     files={"test": "diagnostic.tsv"},
     submissions={"test": "AX.tsv"},

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sentences -> records for Model Garden's `SentencePredictionDataLoader`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from token_dropping.data import records
-from token_dropping.data.finetuning import sentence_data
+from token_dropping.data.finetuning import sentence_sources
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
 _BLOCK = 1024  # examples tokenized in one call
@@ -15,7 +15,7 @@ _BLOCK = 1024  # examples tokenized in one call
 
 def write(
   path: str,
-  split: sentence_data.Split,
+  split: sentence_sources.Split,
   tokenizer: tokenizer_lib.Tokenizer,
   seq_length: int,
   regression: bool,
@@ -25,6 +25,7 @@ def write(
   order = np.arange(len(split.examples))
   if rng is not None:
     rng.shuffle(order)
+  label_type = np.float32 if regression else np.int64
   truncated = 0
 
   def blocks() -> Iterator[dict[str, np.ndarray]]:
@@ -32,9 +33,21 @@ def write(
     for start in range(0, len(order), _BLOCK):
       numbers = order[start : start + _BLOCK]
       examples = [split.examples[number] for number in numbers]
-      features, cut = _encode(examples, tokenizer, seq_length)
-      truncated += cut
-      yield features | _labels(examples, regression)
+      columns = zip(*(example.texts for example in examples), strict=True)
+      segments = [tf.constant(column) for column in columns]
+      lengths = sum(tokenizer.tokenize(s).row_lengths() for s in segments)
+      # [CLS], and a [SEP] after each text.
+      room = seq_length - 1 - len(segments)
+      truncated += int(np.sum(lengths > room))
+      inputs = tokenizer.encode(segments, seq_length)
+      inputs = {k: v.numpy().astype(np.int64) for k, v in inputs.items()}
+      yield {
+        "input_ids": inputs["input_word_ids"],
+        "input_mask": inputs["input_mask"],
+        "segment_ids": inputs["input_type_ids"],
+        "label_ids": np.array([[e.label] for e in examples], label_type),
+        "example_id": np.array([[e.id] for e in examples], np.int64),
+      }
 
   number = records.write_records(path, blocks())
   return {
@@ -43,32 +56,4 @@ def write(
     "labelled": split.labelled,
     "truncated": truncated,
     "short_rows": split.short_rows,
-  }
-
-
-def _encode(
-  examples: Sequence[sentence_data.Example],
-  tokenizer: tokenizer_lib.Tokenizer,
-  seq_length: int,
-) -> tuple[dict[str, np.ndarray], int]:
-  columns = zip(*(example.texts for example in examples), strict=True)
-  segments = [tf.constant(column) for column in columns]
-  inputs = tokenizer.encode(segments, seq_length)
-  lengths = sum(tokenizer.tokenize(s).row_lengths() for s in segments)
-  # [CLS], and a [SEP] after each text.
-  room = seq_length - 1 - len(segments)
-  features = {
-    "input_ids": inputs["input_word_ids"],
-    "input_mask": inputs["input_mask"],
-    "segment_ids": inputs["input_type_ids"],
-  }
-  features = {k: v.numpy().astype(np.int64) for k, v in features.items()}
-  return features, int(np.sum(lengths > room))
-
-
-def _labels(examples, regression: bool) -> dict[str, np.ndarray]:
-  kind = np.float32 if regression else np.int64
-  return {
-    "label_ids": np.array([[e.label] for e in examples], kind),
-    "example_id": np.array([[e.id] for e in examples], np.int64),
   }

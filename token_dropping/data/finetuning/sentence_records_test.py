@@ -7,46 +7,30 @@ from official.nlp.data import sentence_prediction_dataloader
 
 from tests import finetune_testing
 from token_dropping.data import records
-from token_dropping.data.finetuning import sentence_data
 from token_dropping.data.finetuning import sentence_records
+from token_dropping.data.finetuning import sentence_sources
 
+_ids = finetune_testing.ids
 EXAMPLES = [
-  sentence_data.Example(("The cat sat.", "dogs"), 1, 7),
-  sentence_data.Example(("the the the the", "ran on the mat"), 0, 8),
+  sentence_sources.Example(("The cat sat.", "dogs"), 1, 7),
+  sentence_sources.Example(("the the the the", "ran on the mat"), 0, 8),
 ]
 
 
 def _write(path, examples, regression=False, rng=None, seq_length=9):
-  split = sentence_data.Split(examples, labelled=True, short_rows=3)
+  split = sentence_sources.Split(examples, labelled=True, short_rows=3)
   tokenizer = finetune_testing.tokenizer()
   return sentence_records.write(
     str(path), split, tokenizer, seq_length, regression, rng
   )
 
 
-def test_a_pair_by_hand(tmp_path):
-  _write(tmp_path / "a", EXAMPLES)
-  first, second = records.read_records(str(tmp_path / "a"))
-  expected = "[CLS] the cat sat . [SEP] dog ##s [SEP]"
-  assert first["input_ids"].tolist() == finetune_testing.ids(expected)
-  assert first["input_mask"].tolist() == [1] * 9
-  assert first["segment_ids"].tolist() == [0] * 6 + [1] * 3
-  assert first["label_ids"].tolist() == [1]
-  assert first["example_id"].tolist() == [7]
-  expected = "[CLS] the the the [SEP] ran on the [SEP]"
-  assert second["input_ids"].tolist() == finetune_testing.ids(expected)
+def _read(path) -> list[dict]:
+  found = records.read_records(str(path))
+  return [{k: v.tolist() for k, v in record.items()} for record in found]
 
 
-def test_one_text_is_padded(tmp_path):
-  _write(tmp_path / "a", [sentence_data.Example(("Cat?",), 0, 0)])
-  (record,) = records.read_records(str(tmp_path / "a"))
-  expected = finetune_testing.ids("[CLS] cat ? [SEP]") + [0] * 5
-  assert record["input_ids"].tolist() == expected
-  assert record["input_mask"].tolist() == [1] * 4 + [0] * 5
-  assert record["segment_ids"].tolist() == [0] * 9
-
-
-def test_counts(tmp_path):
+def test_pairs_by_hand(tmp_path):
   assert _write(tmp_path / "a", EXAMPLES) == {
     "examples": 2,
     "records": 2,
@@ -54,11 +38,28 @@ def test_counts(tmp_path):
     "truncated": 1,
     "short_rows": 3,
   }
+  first, second = _read(tmp_path / "a")
+  assert first == {
+    "input_ids": _ids("[CLS] the cat sat . [SEP] dog ##s [SEP]"),
+    "input_mask": [1] * 9,
+    "segment_ids": [0] * 6 + [1] * 3,
+    "label_ids": [1],
+    "example_id": [7],
+  }
+  assert second["input_ids"] == _ids("[CLS] the the the [SEP] ran on the [SEP]")
+
+
+def test_one_text_is_padded(tmp_path):
+  _write(tmp_path / "a", [sentence_sources.Example(("Cat?",), 0, 0)])
+  (record,) = _read(tmp_path / "a")
+  assert record["input_ids"] == _ids("[CLS] cat ? [SEP]") + [0] * 5
+  assert record["input_mask"] == [1] * 4 + [0] * 5
+  assert record["segment_ids"] == [0] * 9
 
 
 @pytest.mark.parametrize(("words", "truncated"), [(7, 0), (8, 1)])
 def test_what_just_fits_is_not_truncated(tmp_path, words, truncated):
-  example = sentence_data.Example((" ".join(["the"] * words),), 0, 0)
+  example = sentence_sources.Example((" ".join(["the"] * words),), 0, 0)
   assert _write(tmp_path / "a", [example])["truncated"] == truncated
 
 
@@ -66,7 +67,7 @@ def test_what_just_fits_is_not_truncated(tmp_path, words, truncated):
   ("labels", "label_type"), [([1, 0], "int"), ([1.5, 3.0], "float")]
 )
 def test_model_garden_reads_the_records(tmp_path, labels, label_type):
-  examples = [sentence_data.Example(("the",), label, 7) for label in labels]
+  examples = [sentence_sources.Example(("the",), label, 7) for label in labels]
   _write(tmp_path / "a", examples, regression=label_type == "float")
   config = sentence_prediction_dataloader.SentencePredictionDataConfig(
     input_path=str(tmp_path / "a"),
@@ -87,12 +88,9 @@ def test_model_garden_reads_the_records(tmp_path, labels, label_type):
 
 
 def test_shuffling_changes_the_order_only(tmp_path):
-  examples = [sentence_data.Example(("the",), 0, i) for i in range(50)]
+  examples = [sentence_sources.Example(("the",), 0, i) for i in range(50)]
   _write(tmp_path / "a", examples)
   _write(tmp_path / "b", examples, rng=np.random.default_rng(0))
-  orders = [
-    [int(r["example_id"][0]) for r in records.read_records(str(tmp_path / n))]
-    for n in ("a", "b")
-  ]
+  orders = [[r["example_id"][0] for r in _read(tmp_path / n)] for n in "ab"]
   assert orders[0] == list(range(50)) == sorted(orders[1])
   assert orders[1] != orders[0]

@@ -1,13 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where sentences come from: GLUE's files, TensorFlow Datasets, own tables."""
 
+import dataclasses
+import math
+from collections.abc import Iterable
+
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.data.finetuning import sentence_data
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+  """A text or a pair; a label's id, or a regression's number; its number."""
+
+  texts: tuple[str, ...]
+  label: int | float
+  id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+  """Examples in order, and how many broken rows were left out."""
+
+  examples: list[Example]
+  labelled: bool
+  short_rows: int = 0
 
 
 def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
@@ -25,34 +46,27 @@ def find_glue_files(task: glue_tasks.SentenceTask, folder: str) -> dict:
   return paths
 
 
-def read_glue_files(
-  task: glue_tasks.SentenceTask, paths: dict[str, str]
-) -> dict[str, sentence_data.Split]:
-  """Reads the files that `find_glue_files` found."""
-  return {
-    split: _glue_test(task, path)
-    if glue_tasks.is_test(split)
-    else _labelled_split(task, path, "input_dir")
-    for split, path in paths.items()
-  }
-
-
-def read_glue_tfds(
-  task: glue_tasks.SentenceTask, builder
-) -> dict[str, sentence_data.Split]:
-  """Reads all splits of a task from the builder of `glue/...`."""
-  names = getattr(builder.info.features["label"], "names", ())
+def read_glue(task: glue_tasks.SentenceTask, source) -> dict[str, Split]:
+  """Reads what `find_glue_files` found, or the builder of `glue/...`."""
+  if isinstance(source, dict):
+    return {
+      split: _glue_test(task, path)
+      if glue_tasks.is_test(split)
+      else _labelled(task, path, "input_dir")
+      for split, path in source.items()
+    }
+  names = getattr(source.info.features["label"], "names", ())
   errors.require(
     tuple(names) == task.labels,
-    f"labels of {builder.info.full_name} must be {', '.join(task.labels)}",
+    f"labels of {source.info.full_name} must be {', '.join(task.labels)}",
     ", ".join(names),
   )
-  return {split: _tfds_split(task, builder, split) for split in task.files}
+  return {split: _tfds_split(task, source, split) for split in task.files}
 
 
 def read_tables(
   settings: finetune_settings.FinetuneSettings,
-) -> tuple[glue_tasks.SentenceTask, dict[str, sentence_data.Split]]:
+) -> tuple[glue_tasks.SentenceTask, dict[str, Split]]:
   """Reads tables with named columns, for classification or regression.
 
   A test file without the label column is one to predict.
@@ -70,30 +84,66 @@ def read_tables(
     labels=() if regression else _labels(settings, train),
   )
   splits = {
-    "train": sentence_data.labelled_split(train, task),
-    "validation": _labelled_split(
-      task, settings.validation_file, "validation_file"
-    ),
+    "train": _labelled_rows(task, train),
+    "validation": _labelled(task, settings.validation_file, "validation_file"),
   }
   if test := settings.test_file:
     if task.label in text_tables.column_names(test, "test_file"):
-      splits["test"] = _labelled_split(task, test, "test_file")
+      splits["test"] = _labelled(task, test, "test_file")
     else:
-      rows = text_tables.read_table(test, "test_file", task.texts).rows
-      splits["test"] = sentence_data.unlabelled_split(
-        (row.values, number) for number, row in enumerate(rows)
-      )
+      rows = text_tables.read_table(test, "test_file", texts).rows
+      numbered = enumerate(rows)
+      splits["test"] = _to_predict((r.values, number) for number, r in numbered)
   return task, splits
 
 
-def _labelled_split(task, path: str, flag: str) -> sentence_data.Split:
+def _labelled(task, path: str, flag: str) -> Split:
+  columns = (*task.texts, task.label)
   table = text_tables.read_table(
-    path, flag, (*task.texts, task.label), task.header, task.skip_short_rows
+    path, flag, columns, task.header, task.skip_short_rows
   )
-  return sentence_data.labelled_split(table, task)
+  return _labelled_rows(task, table)
 
 
-def _glue_test(task, path: str) -> sentence_data.Split:
+def _labelled_rows(task, table: text_tables.Table) -> Split:
+  examples = []
+  for number, row in enumerate(table.rows):
+    *texts, text = row.values
+    label = _read_label(text, row.place, task)
+    examples.append(Example(tuple(texts), label, number))
+  return Split(examples, labelled=True, short_rows=table.short_rows)
+
+
+def _to_predict(rows: Iterable[tuple[tuple[str, ...], int]]) -> Split:
+  examples = [Example(texts, 0, number) for texts, number in rows]
+  return Split(examples, labelled=False)
+
+
+def _read_label(text: str, place: str, task) -> int | float:
+  """Returns the id of a label, or the number that it is in a regression."""
+  labels = task.values or task.labels
+  if labels:
+    errors.require(
+      text in labels,
+      f"labels must be one of {errors.shorten(', '.join(labels))}",
+      f"{text!r} in {place}",
+    )
+    return labels.index(text)
+  try:
+    number = float(text)
+  except ValueError:
+    number = math.nan
+  low, high = task.label_range or (-math.inf, math.inf)
+  within = f" in [{low:g}, {high:g}]" if task.label_range else ""
+  errors.require(
+    math.isfinite(number) and low <= number <= high,
+    f"labels must be finite numbers{within}",
+    f"{text!r} in {place}",
+  )
+  return number
+
+
+def _glue_test(task, path: str) -> Split:
   columns = (*task.texts, task.test_id)
   texts_by_id: dict[str, tuple[str, ...]] = {}
   for row in text_tables.read_table(path, "input_dir", columns).rows:
@@ -104,26 +154,24 @@ def _glue_test(task, path: str) -> sentence_data.Split:
       f"{number!r} in {row.place}",
     )
     texts_by_id[number] = tuple(texts)
-  return sentence_data.unlabelled_split(
+  return _to_predict(
     (texts, int(number)) for number, texts in texts_by_id.items()
   )
 
 
-def _tfds_split(task, builder, split: str) -> sentence_data.Split:
+def _tfds_split(task, builder, split: str) -> Split:
   rows = [
     (tuple(row[name].decode() for name in task.tfds_texts or task.texts), row)
     for row in tfds_examples.read_split(builder, split)
   ]
   if glue_tasks.is_test(split):
-    return sentence_data.unlabelled_split(
-      (texts, int(row["idx"])) for texts, row in rows
-    )
+    return _to_predict((texts, int(row["idx"])) for texts, row in rows)
   number = int if task.labels else float
   examples = [
-    sentence_data.Example(texts, number(row["label"]), index)
+    Example(texts, number(row["label"]), index)
     for index, (texts, row) in enumerate(rows)
   ]
-  return sentence_data.Split(examples, labelled=True)
+  return Split(examples, labelled=True)
 
 
 def _labels(settings, train: text_tables.Table) -> tuple[str, ...]:

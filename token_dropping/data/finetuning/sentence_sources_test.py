@@ -11,7 +11,6 @@ from tests import finetune_testing
 from token_dropping.common import errors
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.data.finetuning import sentence_data
 from token_dropping.data.finetuning import sentence_sources
 from token_dropping.data.finetuning import tfds_examples
 
@@ -22,10 +21,14 @@ QNLI = ["index\tquestion\tsentence\tlabel", "0\ta\tb\tnot_entailment"]
 QQP = ["id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"]
 MNLI = "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2"
 MNLI_TRAIN = [f"{MNLI}\tlabel1\tgold_label", "0\t1\t2\tg\ta\tb\tn\tneutral"]
-STSB = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\t" + (
-  "sentence1\tsentence2"
-)
+STSB = "\t".join(["index", *"defghi", "sentence1", "sentence2"])
+STSB_ROW = "0\tg\tf\ty\t1\ts\ts\ta\tb"
+BAD_SCORE = r"finite numbers in \[0, 5\]. Received: '{}' in .*dev.tsv, line 2"
 MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
+
+
+def _scored(*scores: str) -> list[str]:
+  return [f"{STSB}\tscore", *(f"{STSB_ROW}\t{score}" for score in scores)]
 
 
 def _three(train, test):
@@ -43,8 +46,7 @@ FOLDERS = {
     ["index\t#1 ID\t#2 ID\t#1 String\t#2 String", "0\t10\t11\ta\tb"],
   ),
   "stsb": _three(
-    [f"{STSB}\tscore", "0\tg\tf\ty\t1\ts\ts\ta\tb\t3.800"],
-    [STSB, "0\tg\tf\ty\t1\ts\ts\ta\tb"],
+    _scored("0", "5", "3.800"), [STSB, "0\tg\tf\ty\t1\ts\ts\ta\tb"]
   ),
   "qqp": _three(
     [*QQP, "1\t2\t3\ta", "4\t5\t6\ta\tb\t1"],
@@ -73,9 +75,8 @@ LAST = dict.fromkeys(FOLDERS, (("a", "b"), 1)) | {
 def _read_glue(folder, name, files):
   task = glue_tasks.TASKS[name]
   path = finetune_testing.write_glue(folder / "glue", files)
-  return sentence_sources.read_glue_files(
-    task, sentence_sources.find_glue_files(task, path)
-  )
+  paths = sentence_sources.find_glue_files(task, path)
+  return sentence_sources.read_glue(task, paths)
 
 
 @pytest.mark.parametrize("name", glue_tasks.TASKS)
@@ -88,17 +89,10 @@ def test_files_of_glue(tmp_path, name):
       assert not split.labelled and last.label == 0
     else:
       assert split.labelled and (last.texts, last.label) == LAST[name]
-
-
-def test_test_examples_keep_their_numbers(tmp_path):
-  splits = _read_glue(tmp_path, "mnli", FOLDERS["mnli"])
-  expected = [sentence_data.Example(("a", "b"), 0, 7)]
-  assert splits["test_mismatched"].examples == expected
-
-
-def test_broken_rows_of_qqp_are_counted(tmp_path):
-  split = _read_glue(tmp_path, "qqp", FOLDERS["qqp"])["train"]
-  assert (len(split.examples), split.short_rows) == (1, 1)
+      # Broken rows of QQP are counted.
+      assert split.short_rows == (name == "qqp")
+  if name == "mnli":  # test examples keep their numbers
+    assert [e.id for e in splits["test_mismatched"].examples] == [7]
 
 
 def test_a_folder_without_test_file_has_no_test_split(tmp_path):
@@ -115,6 +109,10 @@ def test_a_folder_without_test_file_has_no_test_split(tmp_path):
     ("rte", {"train.tsv": [RTE[0], "0\ta\tb\tneutral"]}, "'neutral' in .* 2$"),
     ("rte", {"test.tsv": [*PAIR_TEST, "1\te\tf"]}, "another in .* '1' in .*4"),
     ("rte", {"test.tsv": [*PAIR_TEST, "x\te\tf"]}, "a whole number.* 'x' in"),
+    *(
+      ("stsb", {"dev.tsv": _scored(text)}, BAD_SCORE.format(text))
+      for text in ("x", "", "nan", "inf", "5.1", "-0.1")
+    ),
   ],
 )
 def test_bad_files_of_glue(tmp_path, name, changes, message):
@@ -128,7 +126,7 @@ def test_every_set_has_the_splits_texts_and_labels_of_its_task(name):
   task = glue_tasks.TASKS[name]
   with tfds.testing.mock_data(num_examples=3):
     builder = tfds_examples.load_builder(f"glue/{name}")
-    splits = sentence_sources.read_glue_tfds(task, builder)
+    splits = sentence_sources.read_glue(task, builder)
   assert set(splits) == set(task.files)
   for split_name, split in splits.items():
     assert split.labelled == (not split_name.startswith("test"))
@@ -139,34 +137,24 @@ def test_every_set_has_the_splits_texts_and_labels_of_its_task(name):
         assert 0 <= example.label < (len(task.labels) if split.labelled else 1)
 
 
-def _builder(names):
-  """Returns what is asked of a builder, with two examples in every split."""
-  rows = {"sentence": ["é", "b"], "label": [1, 0], "idx": [5, 3]}
-  label = types.SimpleNamespace(names=names)
-  return types.SimpleNamespace(
-    info=types.SimpleNamespace(
-      features={"label": label}, full_name="glue/cola/2.0.0"
-    ),
-    as_dataset=lambda **_: tf.data.Dataset.from_tensor_slices(rows),
-  )
-
-
 def test_examples_of_a_set_are_read_as_they_are():
   task = glue_tasks.TASKS["cola"]
-  splits = sentence_sources.read_glue_tfds(task, _builder(task.labels))
-  shown = {
-    name: [(e.texts, e.label, e.id) for e in split.examples]
-    for name, split in splits.items()
-  }
-  assert shown["train"] == [(("é",), 1, 0), (("b",), 0, 1)]
-  assert shown["test"] == [(("é",), 0, 5), (("b",), 0, 3)]
-
-
-def test_labels_of_a_set_in_another_order():
-  names = ["acceptable", "unacceptable"]
-  message = "of glue/cola/2.0.0 must be unacceptable, acceptable. Received: acc"
+  rows = {"sentence": ["é", "b"], "label": [1, 0], "idx": [5, 3]}
+  label = types.SimpleNamespace(names=task.labels)
+  builder = types.SimpleNamespace(
+    info=types.SimpleNamespace(features={"label": label}, full_name="a/b"),
+    as_dataset=lambda **_: tf.data.Dataset.from_tensor_slices(rows),
+  )
+  splits = sentence_sources.read_glue(task, builder)
+  example = sentence_sources.Example
+  train = [example(("é",), 1, 0), example(("b",), 0, 1)]
+  assert splits["train"].examples == train
+  test = [example(("é",), 0, 5), example(("b",), 0, 3)]
+  assert splits["test"].examples == test
+  label.names = task.labels[::-1]
+  message = "of a/b must be unacceptable, acceptable. Received: acceptable, un"
   with pytest.raises(errors.UserError, match=message):
-    sentence_sources.read_glue_tfds(glue_tasks.TASKS["cola"], _builder(names))
+    sentence_sources.read_glue(task, builder)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +207,15 @@ def test_two_texts(tmp_path):
     second_text_column="answer",
     label_column="right",
   )
-  expected = sentence_data.Example(("q", "a"), 1, 0)
+  expected = sentence_sources.Example(("q", "a"), 1, 0)
   assert splits["train"].examples[0] == expected
 
 
 def test_regression(tmp_path):
-  lines = ["text,label", "a,1.5", "b,-2"]
+  lines = ["text,label", "a,1.5", "b,-2", "c,-1e6"]
   task, splits = _read_tables(tmp_path, lines, task="regression")
   assert (task.labels, task.metrics) == ((), ("pearson", "spearman"))
-  assert [e.label for e in splits["train"].examples] == [1.5, -2.0]
+  assert [e.label for e in splits["train"].examples] == [1.5, -2.0, -1e6]
 
 
 def test_a_test_file_has_labels_or_not(tmp_path):
@@ -236,7 +224,7 @@ def test_a_test_file_has_labels_or_not(tmp_path):
   assert labelled.labelled and labelled.examples[1].label == 1
   unlabelled = _read_tables(tmp_path, train, test=["text", "c"])[1]["test"]
   assert not unlabelled.labelled
-  assert unlabelled.examples == [sentence_data.Example(("c",), 0, 0)]
+  assert unlabelled.examples == [sentence_sources.Example(("c",), 0, 0)]
 
 
 @pytest.mark.parametrize(

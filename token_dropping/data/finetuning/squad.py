@@ -46,16 +46,13 @@ def read_tfds(builder, split: str, impossible: bool) -> list[dict]:
   questions: dict[str, list[dict]] = {}
   for example in tfds_examples.read_split(builder, split):
     listed = example["answers"]
-    answers = zip(listed["text"], listed["answer_start"], strict=True)
+    texts = [text.decode() for text in listed["text"]]
+    answers = zip(texts, listed["answer_start"], strict=True)
     if example.get("is_impossible", False):
       answers = ()
-    question = _question(
-      example["id"].decode(),
-      example["question"].decode(),
-      ((text.decode(), start) for text, start in answers),
-    )
+    name, text = example["id"].decode(), example["question"].decode()
     context = example["context"].decode()
-    questions.setdefault(context, []).append(question)
+    questions.setdefault(context, []).append(_question(name, text, answers))
   paragraphs = [{"context": c, "qas": qas} for c, qas in questions.items()]
   _check_paragraphs(paragraphs, f"{builder.info.full_name}:{split}", impossible)
   return paragraphs
@@ -64,11 +61,10 @@ def read_tfds(builder, split: str, impossible: bool) -> list[dict]:
 def _json_question(content: dict) -> dict:
   # SQuAD 2.0 says "is_impossible", and then may list plausible wrong answers.
   answers = [] if content.get("is_impossible") else content["answers"]
-  return _question(
-    _text(content["id"]),
-    _text(content["question"]),
-    ((_text(answer["text"]), answer["answer_start"]) for answer in answers),
-  )
+  pairs = [
+    (_text(answer["text"]), answer["answer_start"]) for answer in answers
+  ]
+  return _question(_text(content["id"]), _text(content["question"]), pairs)
 
 
 def _question(name: str, text: str, answers: Iterable[tuple]) -> dict:

@@ -62,10 +62,7 @@ class SquadWriter:
   doc_stride: int
 
   def write_train(
-    self,
-    path: str,
-    paragraphs: Sequence[dict],
-    rng: np.random.Generator,
+    self, path: str, paragraphs: Sequence[dict], rng: np.random.Generator
   ) -> dict:
     """Writes training records, in random order; returns counts for the card.
 
@@ -83,22 +80,29 @@ class SquadWriter:
     blocks = self._blocks(windows, contexts)
     number = records.write_records(f"{stem}.tfrecord", blocks)
     articles = {"data": [{"paragraphs": paragraphs}]}
-    for ending, content in (
-      (EXAMPLES, articles),
-      (SPANS, _spans(contexts, windows)),
-    ):
-      files.write(f"{stem}{ending}", json.dumps(content) + "\n")
+    files.write(f"{stem}{EXAMPLES}", json.dumps(articles) + "\n")
+    spans = _spans(contexts, windows)
+    files.write(f"{stem}{SPANS}", json.dumps(spans) + "\n")
     return counts | {"records": number}
 
   def _windows(self, paragraphs, train: bool):
     texts = [paragraph["context"] for paragraph in paragraphs]
-    contexts = self._contexts(texts)
+    contexts = []
+    for batch in _batches(texts):
+      contexts += located_tokens.locate(batch, self.tokenizer)
+    for text, tokens in zip(texts, contexts, strict=True):
+      errors.require(
+        len(tokens) > 0,
+        "contexts must hold at least one token",
+        errors.shorten(text),
+      )
     asked = [
       (number, question)
       for number, paragraph in enumerate(paragraphs)
       for question in paragraph["qas"]
     ]
-    question_ids = self._ids([question["question"] for _, question in asked])
+    questions = tf.constant([question["question"] for _, question in asked])
+    question_ids = self.tokenizer.tokenize(questions).to_list()
     windows, unaligned = [], []
     for (number, question), ids in zip(asked, question_ids, strict=True):
       name, tokens = question["id"], contexts[number]
@@ -107,7 +111,7 @@ class SquadWriter:
         unaligned.append(name)
         if train:
           continue
-      ids = ids[: self.query_length]
+      ids = np.array(ids[: self.query_length], np.int32)
       room = self.seq_length - len(ids) - 3
       for first, length in split_windows(len(tokens), room, self.doc_stride):
         whole = answer and first <= answer[0] and answer[1] < first + length
@@ -130,25 +134,6 @@ class SquadWriter:
     }
     return contexts, windows, counts
 
-  def _contexts(self, texts) -> list[located_tokens.LocatedTokens]:
-    contexts = []
-    for batch in _batches(texts):
-      contexts += located_tokens.locate(batch, self.tokenizer)
-    for text, tokens in zip(texts, contexts, strict=True):
-      errors.require(
-        len(tokens) > 0,
-        "contexts must hold at least one token",
-        errors.shorten(text),
-      )
-    return contexts
-
-  def _ids(self, texts) -> list[np.ndarray]:
-    return [
-      np.array(row, np.int32)
-      for batch in _batches(texts)
-      for row in self.tokenizer.tokenize(tf.constant(batch)).to_list()
-    ]
-
   def _blocks(self, windows, contexts) -> Iterator[dict[str, np.ndarray]]:
     special_ids = self.tokenizer.vocab.special_ids
     number = _FIRST_UNIQUE_ID
@@ -166,9 +151,7 @@ class SquadWriter:
       number += len(block)
 
 
-def split_windows(
-  tokens: int, room: int, stride: int
-) -> Iterator[tuple[int, int]]:
+def split_windows(tokens: int, room: int, stride: int) -> Iterator[tuple]:
   """Yields first token and length of each window of a context.
 
   `room` is the most tokens of a window; the stride is at most that, too.

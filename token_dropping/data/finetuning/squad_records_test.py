@@ -25,52 +25,42 @@ QUESTIONS = [
 
 
 def _writer():
-  return squad_records.SquadWriter(
-    tokenizer=finetune_testing.tokenizer(),
-    seq_length=LENGTH,
-    query_length=QUERY,
-    doc_stride=STRIDE,
-  )
+  tokenizer = finetune_testing.tokenizer()
+  return squad_records.SquadWriter(tokenizer, LENGTH, QUERY, STRIDE)
 
 
-def _json(tmp_path, questions=QUESTIONS):
-  path = tmp_path / "squad.json"
+def _paragraphs(folder, questions=QUESTIONS):
+  path = folder / "squad.json"
   finetune_testing.write_squad(path, ("A mat.", []), (CONTEXT, questions))
-  return str(path)
+  return squad.read_json(str(path), "train_file", impossible=True)
 
 
-def _paragraphs(tmp_path, questions=QUESTIONS):
-  path = _json(tmp_path, questions)
-  return squad.read_json(path, "train_file", impossible=True)
+def _write_train(folder, questions=QUESTIONS):
+  rng = np.random.default_rng(0)
+  paragraphs = _paragraphs(folder, questions)
+  return _writer().write_train(str(folder / "ours"), paragraphs, rng)
 
 
-def _read(path, key):
-  found = records.read_records(str(path))
-  return sorted(
-    ({k: v.tolist() for k, v in record.items()} for record in found),
-    key=lambda record: record[key],
-  )
+def _read(path) -> list[dict]:
+  found = [
+    {k: v.tolist() for k, v in record.items()}
+    for record in records.read_records(str(path))
+  ]
+  return sorted(found, key=lambda record: record["input_ids"])
 
 
 def test_training_records_are_those_of_model_garden(tmp_path):
-  path = str(tmp_path / "theirs")
+  counts = _write_train(tmp_path)
   squad_lib.generate_tf_record_from_json_file(
-    _json(tmp_path),
+    str(tmp_path / "squad.json"),
     finetune_testing.write_vocabulary(tmp_path),
-    path,
+    str(tmp_path / "theirs"),
     max_seq_length=LENGTH,
     max_query_length=QUERY,
     doc_stride=STRIDE,
     version_2_with_negative=True,
   )
-  counts = _writer().write_train(
-    str(tmp_path / "ours"),
-    _paragraphs(tmp_path),
-    np.random.default_rng(0),
-  )
-  theirs, ours = (
-    _read(tmp_path / name, "input_ids") for name in ("theirs", "ours")
-  )
+  theirs, ours = _read(tmp_path / "theirs"), _read(tmp_path / "ours")
   assert counts["records"] == len(ours) > 6
   for record in (*ours, *theirs):
     del record["unique_ids"]  # ours are in random order
@@ -78,14 +68,6 @@ def test_training_records_are_those_of_model_garden(tmp_path):
       record.pop(name, None)
   assert ours == theirs
   assert any(record["is_impossible"] == [0] for record in ours)
-
-
-def _write_train(tmp_path, questions):
-  return _writer().write_train(
-    str(tmp_path / "a"),
-    _paragraphs(tmp_path, questions),
-    np.random.default_rng(0),
-  )
 
 
 def test_counts(tmp_path):
@@ -104,26 +86,22 @@ def test_counts(tmp_path):
   }
 
 
-def _many(unaligned):
-  """Returns 99 questions with an answer in its place, and others."""
-  good, bad = ("The cats", 0), ("The dog", 0)
-  return [
-    finetune_testing.question(f"{i}", "who", good if i < 99 else bad)
-    for i in range(99 + unaligned)
+def test_answers_that_are_not_in_their_place(tmp_path):
+  questions = [
+    finetune_testing.question(f"{i}", "who", ("The cats" if i < 99 else "a", 0))
+    for i in range(101)
   ]
-
-
-def test_a_question_whose_answer_is_not_there_is_left_out(tmp_path):
-  counts = _write_train(tmp_path, _many(1))
+  # A stray one is left out.
+  counts = _write_train(tmp_path, questions[:100])
   assert (counts["examples"], counts["unaligned"]) == (100, 1)
-  written = list(records.read_records(str(tmp_path / "a")))
-  assert len(written) == counts["records"] == 99 * 3
-
-
-def test_many_such_questions_are_refused(tmp_path):
+  assert len(_read(tmp_path / "ours")) == counts["records"] == 99 * 3
   message = "99 must have an answer .* Received: 2 of 101 .* the first '99'"
   with pytest.raises(errors.UserError, match=message):
-    _write_train(tmp_path, _many(2))
+    _write_train(tmp_path, questions)
+  # In validation it still counts.
+  paragraphs = _paragraphs(tmp_path, questions[99:])
+  counts = _writer().write_validation(str(tmp_path / "a"), paragraphs)
+  assert (counts["unaligned"], counts["records"]) == (2, 6)
 
 
 def test_a_context_without_tokens_is_refused(tmp_path):
@@ -145,30 +123,21 @@ def test_what_scoring_needs_fits_the_records(tmp_path):
   for record, window in zip(found, spans["windows"], strict=True):
     assert record["unique_ids"].tolist() == [window["unique_id"]]
     assert window["context"] == 1
+    ids = record["input_ids"][window["position"] :]
     for i in range(window["length"]):
       token = window["first"] + i
-      piece = finetune_testing.VOCAB.tokens[
-        record["input_ids"][window["position"] + i]
-      ]
+      piece = finetune_testing.VOCAB.tokens[ids[i]]
       text = CONTEXT[starts[token] : ends[token]]
       assert text.lower() == piece.removeprefix("##")
   questions = [window["question"] for window in spans["windows"]]
-  assert questions == ["1"] * 4 + ["2"] * 4 + ["3"] * 4
-
-
-def test_a_validation_answer_that_is_not_there_still_counts(tmp_path):
-  question = finetune_testing.question("1", "who", ("a bird", 0))
-  counts = _writer().write_validation(
-    str(tmp_path / "validation"), _paragraphs(tmp_path, [question])
-  )
-  assert (counts["unaligned"], counts["records"]) == (1, 3)
+  assert questions == sorted("123" * 4)
 
 
 @pytest.mark.parametrize("train", [True, False])
 def test_model_garden_reads_the_records(tmp_path, train):
   paragraphs = _paragraphs(tmp_path)
-  path = str(tmp_path / "validation.tfrecord")
   _writer().write_validation(str(tmp_path / "validation"), paragraphs)
+  path = str(tmp_path / "validation.tfrecord")
   config = question_answering_dataloader.QADataConfig(
     input_path=path, global_batch_size=2, is_training=train, seq_length=LENGTH
   )

@@ -9,35 +9,25 @@ from tests import finetune_testing
 from token_dropping.common import errors
 from token_dropping.data.finetuning import squad
 
-QUESTIONS = [
-  finetune_testing.question("1", "who sat?", ("The cat", 0), ("cat", 4)),
-  finetune_testing.question("2", "who ran?"),
-]
-PARAGRAPH = {"context": "The cat sat.", "qas": QUESTIONS}
+CONTEXT = "The cat sat."
+WHO = finetune_testing.question("1", "who sat?", ("The cat", 0), ("cat", 4))
+QUESTIONS = [WHO, finetune_testing.question("2", "who ran?")]
 
 
-def _read(path, impossible=True):
-  return squad.read_json(str(path), "train_file", impossible)
+def _read(folder, questions, impossible=True, context=CONTEXT):
+  path = finetune_testing.write_squad(folder / "a.json", (context, questions))
+  return squad.read_json(path, "train_file", impossible)
 
 
-def test_all_answers_are_read(tmp_path):
-  path = tmp_path / "a.json"
-  finetune_testing.write_squad(path, ("The cat sat.", QUESTIONS))
-  assert _read(path) == [PARAGRAPH]
-
-
-def test_plausible_answers_of_impossible_questions_are_none(tmp_path):
-  asked = QUESTIONS[0] | {"is_impossible": True}
-  path = tmp_path / "a.json"
-  finetune_testing.write_squad(path, ("The cat sat.", [asked]))
-  assert _read(path)[0]["qas"] == [asked | {"answers": []}]
-
-
-def test_squad_1_says_nothing_of_impossible_questions(tmp_path):
-  asked = {k: v for k, v in QUESTIONS[0].items() if k != "is_impossible"}
-  path = tmp_path / "a.json"
-  finetune_testing.write_squad(path, ("The cat sat.", [asked]))
-  assert _read(path, impossible=False)[0]["qas"] == QUESTIONS[:1]
+def test_json(tmp_path):
+  paragraph = {"context": CONTEXT, "qas": QUESTIONS}
+  assert _read(tmp_path, QUESTIONS) == [paragraph]
+  # Plausible answers of an impossible question are none.
+  asked = WHO | {"is_impossible": True}
+  assert _read(tmp_path, [asked])[0]["qas"] == [asked | {"answers": []}]
+  # SQuAD 1.1 says nothing of impossible questions.
+  asked = {k: v for k, v in WHO.items() if k != "is_impossible"}
+  assert _read(tmp_path, [asked], impossible=False)[0]["qas"] == [WHO]
 
 
 def _row(name, context, question, *answers):
@@ -54,19 +44,25 @@ def _row(name, context, question, *answers):
 
 
 def test_questions_of_tensorflow_datasets_are_together_again():
-  cat = PARAGRAPH["context"]
   rows = [
-    _row("1", cat, "who sat?", ("The cat", 0), ("cat", 4)),
+    _row("1", CONTEXT, "who sat?", ("The cat", 0), ("cat", 4)),
     _row("3", "Paris", "where?", ("Paris", 0)),
-    _row("2", cat, "who ran?"),
+    _row("2", CONTEXT, "who ran?"),
   ]
   builder = types.SimpleNamespace(
     as_dataset=lambda **_: types.SimpleNamespace(as_numpy_iterator=lambda: rows)
   )
   builder.info = types.SimpleNamespace(full_name="squad/v2.0")
   first, second = squad.read_tfds(builder, "train", impossible=True)
-  assert first == PARAGRAPH
+  assert first == {"context": CONTEXT, "qas": QUESTIONS}
   assert second["context"] == "Paris"
+  for row in rows:  # as of SQuAD 1.1
+    del row["is_impossible"]
+  assert squad.read_tfds(builder, "train", impossible=True)[0] == first
+
+
+ANSWER = '{"text": "", "answer_start": "x"}'
+QUESTION = f'{{"id": "1", "question": "", "answers": [{ANSWER}]}}'
 
 
 @pytest.mark.parametrize(
@@ -76,23 +72,18 @@ def test_questions_of_tensorflow_datasets_are_together_again():
     ("[]", "the form of SQuAD: .* Received"),
     ("{}", "the form of SQuAD: .* 'data'"),
     ('{"data": []}', "at least one question. Received"),
-    ('{"data": [{"paragraphs": [{"context": "a"}]}]}', "form .* 'qas'"),
-    ('{"data": [{"paragraphs": [{"context": 1, "qas": []}]}]}', "not a text"),
-    (
-      '{"data": [{"paragraphs": [{"context": "a", "qas": ["x"]}]}]}',
-      "form of SQuAD: .*AttributeError",
-    ),
-    (
-      '{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": "1", '
-      '"question": "", "answers": [{"text": "", "answer_start": "x"}]}]}]}]}',
-      "form of SQuAD: .*ValueError",
-    ),
+    ('{"context": "a"}', "form .* 'qas'"),
+    ('{"context": 1, "qas": []}', "not a text"),
+    ('{"context": "a", "qas": ["x"]}', "form of SQuAD: .*AttributeError"),
+    (f'{{"context": "a", "qas": [{QUESTION}]}}', "form of SQuAD: .*ValueError"),
   ],
 )
 def test_bad_json(tmp_path, content, message):
+  if "context" in content:
+    content = f'{{"data": [{{"paragraphs": [{content}]}}]}}'
   (tmp_path / "a.json").write_text(content)
   with pytest.raises(errors.UserError, match=message) as caught:
-    _read(tmp_path / "a.json")
+    squad.read_json(str(tmp_path / "a.json"), "train_file", True)
   assert "\n" not in str(caught.value)
 
 
@@ -100,12 +91,10 @@ def test_bad_json(tmp_path, content, message):
   ("context", "questions", "message"),
   [
     (" \n", QUESTIONS, "contexts must hold text. Received: an empty one"),
-    ("The cat", [QUESTIONS[0]] * 2, "must be unique. Received: '1' twice"),
-    ("The cat", QUESTIONS, "squad_v1.1 must have an answer .*'2' of"),
+    (CONTEXT, [WHO] * 2, "must be unique. Received: '1' twice"),
+    (CONTEXT, QUESTIONS, "squad_v1.1 must have an answer .*'2' of"),
   ],
 )
 def test_bad_questions(tmp_path, context, questions, message):
-  path = tmp_path / "a.json"
-  finetune_testing.write_squad(path, (context, questions))
   with pytest.raises(errors.UserError, match=message):
-    _read(path, impossible=False)
+    _read(tmp_path, questions, False, context)

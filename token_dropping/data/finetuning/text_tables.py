@@ -87,11 +87,11 @@ def read_table(
   rows: list[Row] = []
   short = 0
   for line, fields in _lines(path, name, header):
-    if not all(column in fields for column in columns):
-      raise errors.UserError(
-        f"{name} must have the columns {', '.join(columns)}. Received: {path!r}"
-        f" with {errors.shorten(', '.join(fields))}"
-      )
+    errors.require(
+      all(column in fields for column in columns),
+      f"{name} must have the columns {', '.join(columns)}",
+      f"{path!r} with {errors.shorten(', '.join(fields))}",
+    )
     if not line:
       continue
     values = tuple(fields[column] for column in columns)
@@ -141,15 +141,13 @@ def _separated_lines(text, path, name, header):
     if names is None:
       return
     yield 0, dict.fromkeys(names)
-    for fields in reader:
-      if not fields:  # a blank line
-        continue
-      if len(fields) > len(names):
-        raise errors.UserError(
-          f"every row of {name} must have at most as many fields as there are "
-          f"columns ({len(names)}). Received: {len(fields)} in {path}, line "
-          f"{reader.line_num}"
-        )
+    for fields in filter(None, reader):  # no blank lines
+      errors.require(
+        len(fields) <= len(names),
+        f"every row of {name} must have at most as many fields as there are "
+        f"columns ({len(names)})",
+        f"{len(fields)} in {path}, line {reader.line_num}",
+      )
       missing = [None] * (len(names) - len(fields))
       yield reader.line_num, dict(zip(names, fields + missing, strict=True))
   except csv.Error as error:
@@ -165,16 +163,14 @@ def _json_lines(text, path, name):
       continue
     try:
       content = json.loads(line)
-      problem = (
-        "" if isinstance(content, dict) else f", {errors.shorten(content)}"
-      )
+      problem = f", {errors.shorten(content)}"
     except ValueError as error:
-      problem = f" ({error})"
-    if problem:
-      raise errors.UserError(
-        f"every line of {name} must be a JSON object. Received: {path}, line "
-        f"{number}{problem}"
-      )
+      content, problem = None, f" ({error})"
+    errors.require(
+      isinstance(content, dict),
+      f"every line of {name} must be a JSON object",
+      f"{path}, line {number}{problem}",
+    )
     yield number, {key: _as_text(value) for key, value in content.items()}
 
 
