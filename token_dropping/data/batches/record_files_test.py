@@ -37,9 +37,7 @@ def test_records_until_the_first_fault(files):
   assert [content.records for content in contents] == [3, 0, 2, 1, 0]
   assert [content.faults for content in contents] == [0, 0, 1, 1, 1]
   assert contents == [record_files.read_file(file, DATA) for file in files]
-
-
-def test_faults_behind_what_is_read_do_not_count(files):
+  # Faults behind what is read do not count.
   assert record_files.read_file(files[2], DATA, 2).faults == 0
   assert record_files.read_file(files[2], DATA, 3).faults == 1
 
@@ -61,14 +59,12 @@ def test_fault_names_file_and_record(files):
 @pytest.fixture
 def listed(tmp_path):
   """Three files of 3, 0 and 2 records, and the `dataset.json` beside them."""
-  (tmp_path / "data").mkdir()
-  counts = {
-    tmp_path / "data" / f"train-{index}": count
-    for index, count in enumerate((3, 0, 2))
-  }
+  folder = tmp_path / "data"
+  folder.mkdir()
+  counts = {folder / f"train-{i}": count for i, count in enumerate((3, 0, 2))}
   for path, count in counts.items():
     _write(path, count)
-  dataset_testing.write_counts(tmp_path / "data", counts)
+  dataset_testing.write_counts(folder, counts)
   return list(counts)
 
 

@@ -9,7 +9,6 @@ from official.nlp.data import pretrain_dataloader
 from official.nlp.tools import tokenization
 
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 
@@ -42,9 +41,7 @@ def _check(record: dict | bytes, **fields) -> None:
 
 
 def _refused(record: dict | bytes, **fields) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    _check(record, **fields)
-  return str(caught.value)
+  return testing.refused(_check, record, **fields)
 
 
 # Features.
