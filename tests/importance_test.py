@@ -16,7 +16,7 @@ from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.dropping.importance import importance_table
-from token_dropping.tasks.importance_tables import information
+from token_dropping.tasks.importance_tables import from_data
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.training import trained_run
 
@@ -194,7 +194,7 @@ def test_table_of_documents(shared, tmp_path):
   path = tmp_path / "table.npz"
   _run("from_data", f"--data={shared / 'data'}", f"--output={path}")
   table = _read(path)
-  counted = information.DocumentInformation(V)
+  counted = from_data.DocumentInformation(V)
   for seed in range(10):
     features = testing.random_features(seed)
     ids = np.array(features["input_word_ids"])
@@ -225,7 +225,7 @@ def test_table_of_labels(shared, tmp_path):
   path = tmp_path / "table.json"
   _run("from_data", f"--data={data}", f"--output={path}")
   table = _read(path)
-  counted = information.LabelInformation(V, 2)
+  counted = from_data.LabelInformation(V, 2)
   for record in records.read_records(f"{data}/train.tfrecord"):
     ids = record["input_ids"]
     counted.add(ids[ids > 4], record["label_ids"][0])

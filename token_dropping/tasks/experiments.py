@@ -10,6 +10,7 @@ from token_dropping.tasks.sentences import experiment as sentences  # noqa: F401
 from token_dropping.tasks.spans import experiment as spans  # noqa: F401
 
 NAMES = tuple(hooks.EXPERIMENTS)
+hooks_of = hooks.of
 FINETUNING_NAMES = tuple(
   name for name in NAMES if hooks.EXPERIMENTS[name].takes_pretrained
 )
@@ -29,8 +30,3 @@ def get(name: str) -> cfg.ExperimentConfig:
   for field, value in REPLACED.items():
     setattr(params.trainer, field, value)
   return params
-
-
-def hooks_of(params: cfg.ExperimentConfig) -> hooks.TaskHooks:
-  """Returns what answers for an experiment's task."""
-  return hooks.of(params)

@@ -16,6 +16,7 @@ from token_dropping.dropping import drop_plan
 from token_dropping.tasks import experiments
 
 ENCODER = "task.model.encoder.any"
+OPTIMIZER = "trainer.optimizer_config.optimizer"
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
 PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
 QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
@@ -33,15 +34,6 @@ def _parse(*files, experiment="bert/token_drop", override=""):
   )
 
 
-def _vocab_file(folder, size: int) -> str:
-  """Writes a vocabulary, its special tokens last."""
-  specials = vocabulary.SPECIAL_TOKENS
-  words = [f"word{index}" for index in range(size - len(specials))]
-  path = folder / "vocab.txt"
-  path.write_text("\n".join([*words, *specials]))
-  return str(path)
-
-
 def _leaves(tree, path: str = "") -> dict:
   if not isinstance(tree, dict):
     return {path: tree}
@@ -49,6 +41,12 @@ def _leaves(tree, path: str = "") -> dict:
   for key, value in tree.items():
     leaves |= _leaves(value, f"{path}.{key}" if path else key)
   return leaves
+
+
+def _differing(one, two) -> set[str]:
+  """Returns the dotted paths of the leaves that differ."""
+  one, two = _leaves(one.as_dict()), _leaves(two.as_dict())
+  return {path for path in one.keys() | two if one.get(path) != two.get(path)}
 
 
 # The registered experiments.
@@ -69,39 +67,42 @@ def test_experiments_share_no_state():
 
 
 def test_default_is_bert_base_as_it_was_published():
-  params = _parse()
-  leaves = _leaves(params.as_dict())
-  encoder, adamw = f"{ENCODER}.", "trainer.optimizer_config.optimizer."
-  data = {
-    "seq_length": 512,
-    "max_predictions_per_seq": 76,
-    "global_batch_size": 512,
-    "use_v2_feature_names": True,
-    "use_next_sentence_label": False,
-  }
+  leaves = _leaves(_parse().as_dict())
   expected = {
-    "task.model.encoder.type": "any",
-    f"{encoder}vocab_size": 30522,
-    f"{encoder}hidden_size": 768,
-    f"{encoder}num_layers": 12,
-    f"{encoder}num_attention_heads": 12,
-    f"{encoder}intermediate_size": 3072,
-    f"{encoder}max_position_embeddings": 512,
-    f"{encoder}type_vocab_size": 2,
-    f"{encoder}token_loss_init_value": 10.0,
-    f"{encoder}token_loss_beta": 0.995,
-    "trainer.train_steps": 1_000_000,
-    f"{adamw}type": "adamw",
-    f"{adamw}adamw.weight_decay_rate": 0.01,
-    f"{adamw}adamw.exclude_from_weight_decay": [
-      "LayerNorm",
-      "layer_norm",
-      "bias",
-    ],
+    f"{ENCODER}.{name}": value
+    for name, value in {
+      "vocab_size": 30522,
+      "hidden_size": 768,
+      "num_layers": 12,
+      "num_attention_heads": 12,
+      "intermediate_size": 3072,
+      "max_position_embeddings": 512,
+      "type_vocab_size": 2,
+      "token_loss_init_value": 10.0,
+      "token_loss_beta": 0.995,
+    }.items()
   }
-  for name, training in (("train_data", True), ("validation_data", False)):
-    fields = data | {"is_training": training, "drop_remainder": training}
-    expected |= {f"task.{name}.{key}": v for key, v in fields.items()}
+  expected |= {
+    f"task.{name}_data.{field}": value
+    for name, training in (("train", True), ("validation", False))
+    for field, value in {
+      "seq_length": 512,
+      "max_predictions_per_seq": 76,
+      "global_batch_size": 512,
+      "use_v2_feature_names": True,
+      "use_next_sentence_label": False,
+      "is_training": training,
+      "drop_remainder": training,
+    }.items()
+  }
+  adamw, excluded = f"{OPTIMIZER}.adamw", ["LayerNorm", "layer_norm", "bias"]
+  expected |= {
+    "task.model.encoder.type": "any",
+    "trainer.train_steps": 1_000_000,
+    f"{OPTIMIZER}.type": "adamw",
+    f"{adamw}.weight_decay_rate": 0.01,
+    f"{adamw}.exclude_from_weight_decay": excluded,
+  }
   assert {name: leaves[name] for name in expected} == expected
 
 
@@ -117,18 +118,9 @@ def test_default_drops_half_of_the_tokens_between_layers_5_and_11():
 def test_default_learning_rate_rises_to_1e_4_and_falls_to_0():
   settings = _parse().trainer.optimizer_config
   rate = optimization.OptimizerFactory(settings).build_learning_rate()
-  assert float(rate(0)) == pytest.approx(0.0, abs=1e-7)
-  assert float(rate(5_000)) == pytest.approx(0.495e-4)
-  assert float(rate(10_000)) == pytest.approx(0.99e-4)
-  assert float(rate(505_000)) == pytest.approx(0.495e-4)
-  assert float(rate(1_000_000)) == 0.0
-
-
-def test_baseline_is_reachable():
-  params = _parse(experiment="bert/pretraining")
-  assert params.task.model.encoder.type == "bert"
-  schedule = params.trainer.optimizer_config.learning_rate.polynomial
-  assert schedule.decay_steps == params.trainer.train_steps == 1_000_000
+  steps = (0, 5_000, 10_000, 505_000, 1_000_000)
+  expected = [0.0, 0.495e-4, 0.99e-4, 0.495e-4, 0.0]
+  assert [float(rate(s)) for s in steps] == pytest.approx(expected, abs=1e-8)
 
 
 # The files.
@@ -151,10 +143,10 @@ def test_pretraining_file_is_consistent(path, name):
 
 @pytest.mark.parametrize("path", QUICKSTART, ids=lambda path: path.name)
 def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
-  vocab_file = _vocab_file(tmp_path, 4096)
-  params = _parse(
-    path, override=f"task.model.encoder.any.vocab_file={vocab_file}"
-  )
+  words = [f"word{index}" for index in range(4091)]  # special tokens last
+  vocab_file = tmp_path / "vocab.txt"
+  vocab_file.write_text("\n".join([*words, *vocabulary.SPECIAL_TOKENS]))
+  params = _parse(path, override=f"{ENCODER}.vocab_file={vocab_file}")
   experiment_checks_testing.check_experiment(params)
   encoder = params.task.model.encoder.any
   lists = encoder.id_lists(encoder.vocab_size)
@@ -162,22 +154,21 @@ def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
 
 
 def test_published_file_repeats_the_registered_defaults():
-  registered = _parse()
-  params = _parse(BASE, BASE_PUBLISHED)
-  one, two = (p.task.model.encoder.any for p in (params, registered))
-  assert one.drop_plan == two.drop_plan
-  assert _differing(one.as_dict(), two.as_dict()) == {
-    "token_keep_ratio",  # the default is unset, which means 0.5
-    "drop_layer",
-    "restore_layer",
-    "importance.type",  # likewise: that of the drop type
-  }
+  encoders = [
+    params.task.model.encoder.any
+    for params in (_parse(BASE, BASE_PUBLISHED), _parse())
+  ]
+  assert encoders[0].drop_plan == encoders[1].drop_plan
+  # The default ratio is unset, which means 0.5; likewise the type of importance
+  # is that of the drop type.
+  unset = {"token_keep_ratio", "drop_layer", "restore_layer", "importance.type"}
+  assert _differing(*encoders) == unset
 
 
 def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   assert BASE in PRETRAIN
-  params, registered = _parse(BASE).as_dict(), _parse().as_dict()
-  assert _differing(params, registered) == {
+  params = _parse(BASE)
+  assert _differing(params, _parse()) == {
     f"{ENCODER}.norm_first",
     f"{ENCODER}.always_keep_cls",
     f"{ENCODER}.importance.type",
@@ -188,29 +179,18 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
     "trainer.validation_interval",
     "trainer.validation_steps",
   }
-
-
-def test_bert_base_file_chooses_once_at_random_for_all_middle_layers():
-  encoder = _parse(BASE).task.model.encoder.any
+  encoder = params.task.model.encoder.any
   assert encoder.importance.type == "random"
-  plan = encoder.drop_plan
-  assert plan == drop_plan.DropPlan(12, (drop_plan.Stage(1, 0.5),), 11)
+  plan = drop_plan.DropPlan(12, (drop_plan.Stage(1, 0.5),), 11)
+  assert encoder.drop_plan == plan  # chooses once for all middle layers
   allow, _ = encoder.id_lists(encoder.vocab_size)
   assert allow == (100, 102, 103)  # [UNK] [SEP] [MASK]
 
 
-def _differing(one: dict, two: dict) -> set[str]:
-  """Returns the dotted paths of the leaves that differ."""
-  one, two = _leaves(one), _leaves(two)
-  return {path for path in one.keys() | two if one.get(path) != two.get(path)}
-
-
 def test_dense_baseline_drops_nothing_and_changes_nothing_else():
   one, two = _parse(BASE), _parse(BASE, BASE_DENSE)
-  plan = two.task.model.encoder.any.drop_plan
-  assert not plan.drops
-  two.task.model.encoder.any.token_keep_ratio = 0.5
-  assert one == two
+  assert not two.task.model.encoder.any.drop_plan.drops
+  assert _differing(one, two) == {f"{ENCODER}.token_keep_ratio"}
 
 
 @pytest.mark.parametrize("path", FINETUNE, ids=lambda path: path.name)

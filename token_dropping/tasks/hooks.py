@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run asks of its task, and who answers.
 
-A task is a folder beside this file: config and step (`task.py`), hooks
-(`hooks.py`), and `experiment.py`, which registers both for `--experiment`. It
-stands in the list of `experiments.py` and nowhere else.
+A task is a folder beside this file: config and step (`task.py`), and hooks,
+registered for `--experiment` (`experiment.py`). It stands in the list of
+`experiments.py` and nowhere else.
 """
 
 import dataclasses

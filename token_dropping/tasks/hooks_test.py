@@ -3,7 +3,6 @@
 
 import dataclasses
 
-import pytest
 from official.core import config_definitions as cfg
 
 from token_dropping.tasks import experiments
@@ -24,28 +23,19 @@ class _Hooks(hooks.TaskHooks):
   takes_pretrained = True
 
 
-@pytest.fixture
-def registered(monkeypatch):
-  """Registers the new task for the time of a test."""
+def test_the_nearest_class_answers(monkeypatch):
   for name in ("EXPERIMENTS", "_BY_CONFIG"):
     monkeypatch.setattr(hooks, name, dict(getattr(hooks, name)))
+  tasks = [cfg.ExperimentConfig(task=t) for t in (_Config(), _MoreConfig())]
+  plain = hooks.of(tasks[0])  # of a task that says nothing
+  assert type(plain) is hooks.TaskHooks
+  plain.fill_in()
+  plain.check()
+  lines = plain.summarize({"training_loss": 0.5}, {}, None)
+  assert lines == [("training", "loss 0.500")]
   hooks.register(_Config, _Hooks, "new/task")
-
-
-def test_the_nearest_class_answers(registered):
-  for task in (_Config(), _MoreConfig()):
-    assert type(hooks.of(cfg.ExperimentConfig(task=task))) is _Hooks
+  assert [type(hooks.of(task)) for task in tasks] == [_Hooks, _Hooks]
   assert hooks.EXPERIMENTS["new/task"] is _Hooks
-
-
-def test_a_task_that_says_nothing_is_left_alone():
-  answers = hooks.of(cfg.ExperimentConfig(task=_Config()))
-  assert type(answers) is hooks.TaskHooks
-  answers.fill_in()
-  answers.check()
-  assert answers.summarize({"training_loss": 0.5}, {}, None) == [
-    ("training", "loss 0.500")
-  ]
 
 
 def test_every_experiment_has_answers():

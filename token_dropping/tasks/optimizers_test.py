@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of clipping."""
+"""Tests of clipping, and of the learning rate by layer-tokens."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,12 @@ import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
 
+from tests import drops_testing
 from tests import replica_testing
+from token_dropping.dropping import keep_schedule
+from token_dropping.dropping import step_schedule
 from token_dropping.tasks import optimizers
+from token_dropping.tasks.masked_lm import task as masked_lm
 
 
 def _config(**adamw):
@@ -41,11 +45,8 @@ def test_config_stays_as_it_was():
   assert len(optimizer.gradient_transformers) == 1
   assert config.optimizer.adamw.gradient_clip_norm == 0.5
   assert optimizer.weight_decay_rate == 0.01
-
-
-def test_no_clipping_where_none_is_asked_for():
-  optimizer = optimizers.create_optimizer(_config(gradient_clip_norm=0.0))
-  assert optimizer.gradient_transformers == []
+  unclipped = optimizers.create_optimizer(_config(gradient_clip_norm=0.0))
+  assert unclipped.gradient_transformers == []
 
 
 def _moments(optimizer, gradient: float) -> float:
@@ -74,3 +75,56 @@ def test_gradients_that_overflow_move_nothing():
   optimizer.apply_gradients([(tf.constant([np.inf]), variable)])
   np.testing.assert_array_equal(variable, [1.0])
   assert float(optimizer.loss_scale) == before / 2
+
+
+# The learning rate by layer-tokens.
+
+LENGTH, STEPS = 16, 20
+PLAN = drops_testing.make_plan(
+  5, token_keep_ratio=0.25, drop_layer=1, restore_layer=3
+)
+FULL = keep_schedule.full_plan(PLAN)
+
+
+def test_layer_tokens_by_hand():
+  # Layers 0, 3 and 4 have 16 tokens, 1 and 2 have 4.
+  kinds = [step_schedule.StepKind(plan) for plan in (PLAN, FULL)]
+  kinds.append(step_schedule.StepKind(PLAN, compared=True))
+  assert [kind.layer_tokens(LENGTH) for kind in kinds] == [56, 80, 80]
+
+
+def test_rate_advances_with_the_layer_tokens():
+  phases = (keep_schedule.Phase(0, PLAN), keep_schedule.Phase(12, FULL))
+  schedule = step_schedule.StepSchedule(phases, full_interval=5)
+  rate = optimizers.LayerTokenRate(
+    lambda step: 1 - step / STEPS, schedule, STEPS, LENGTH
+  )
+  # Steps 5 and 10, and those from 13 on, are full.
+  tokens = [80 if n in (5, 10) or n > 12 else 56 for n in range(1, STEPS + 1)]
+  for step in range(STEPS + 1):
+    expected = 1 - sum(tokens[:step]) / sum(tokens)
+    for kind in (tf.int64, tf.float32):  # optimizers hand over either
+      found = rate(tf.constant(step, kind))
+      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_optimizer_of_the_task_uses_it():
+  schedule = {"type": "linear", "num_ratios": 2, "train_steps": STEPS}
+  rates = []
+  for on in (False, True):
+    task = {"keep_schedule": schedule, "learning_rate_by_layer_tokens": on}
+    params = replica_testing.make_params({"task": task})
+    optimizer = masked_lm.TokenDropMaskedLMTask(params.task).create_optimizer(
+      params.trainer.optimizer_config
+    )
+    rates.append(optimizer.learning_rate)
+  plan = params.task.model.encoder.any.drop_plan
+  few, all_ = (
+    step_schedule.StepKind(each).layer_tokens(LENGTH)
+    for each in (plan, keep_schedule.full_plan(plan))
+  )
+  share = few / (few + all_)  # of the layer-tokens, in half of the steps
+  plain, by_tokens = rates
+  for step, same in ((STEPS // 2, share * STEPS), (STEPS, STEPS)):
+    np.testing.assert_allclose(by_tokens(step), plain(same), rtol=1e-5)
+  assert float(by_tokens(STEPS // 2)) > float(plain(STEPS // 2))

@@ -1,42 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the experiments of fine-tuning share, BERT's published settings.
+"""Experiments of fine-tuning: most of their config is already written down.
 
-Devlin et al., NAACL 2019, 4.1 and 4.2: batch 32, 3 epochs, AdamW, warm-up over
-a tenth of the steps, linear decay to 0.
+`--pretrained` gives encoder, vocabulary and weights; `task.data_dir` paths,
+sequence length, classes and metrics; the number of records the steps. The rest
+are BERT's published settings (Devlin et al., NAACL 2019, 4.1 and 4.2): batch
+32, 3 epochs, AdamW, warm-up over a tenth of the steps, linear decay to 0.
 """
 
+import math
+import os
+
+import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.nlp.configs import encoders
 
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import vocabulary
+from token_dropping.data.finetuning import finetune_folder
+from token_dropping.data.text import tokenizer_config
+from token_dropping.dropping import config as dropping_config
+from token_dropping.dropping.importance import importance_types
 from token_dropping.models import encoder_config
+from token_dropping.models import multiply_adds
+from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 
 BATCH_SIZE = 32
 # The records are in random order already; this makes epochs differ.
 SHUFFLE_BUFFER = 10_000
-
-
-def make_encoder() -> encoders.EncoderConfig:
-  """Returns the config that `--pretrained` overrides."""
-  return encoders.EncoderConfig(
-    type="any", any=encoder_config.TokenDropEncoderConfig()
-  )
-
-
-def data_fields(is_training: bool) -> dict:
-  """Returns the fields of a data config, by name."""
-  return {
-    "global_batch_size": BATCH_SIZE,
-    "is_training": is_training,
-    "drop_remainder": is_training,
-    "shuffle_buffer_size": SHUFFLE_BUFFER,
-  }
+MOST_STEPS_PER_LOOP = 100
+_FROM_RUN = "so that all weights come from --pretrained"
+_ENCODER = "task.model.encoder.any"
+# Of the pretraining run's encoder; fine-tuning computes the whole sequence
+# unless its own config says otherwise.
+_WHOLE_SEQUENCE = {
+  "token_keep_ratio": None,
+  "token_keep_k": None,
+  "drop_layer": None,
+  "restore_layer": None,
+  "stages": [],
+  "drop": dropping_config.DropConfig().as_dict(),
+  "drop_at_inference": False,
+}
 
 
 def make_experiment(
   task: cfg.TaskConfig, learning_rate: float
 ) -> cfg.ExperimentConfig:
-  """Returns the experiment; 0 steps stand for what the data give."""
+  """Returns the experiment of a task; 0 steps stand for what the data give."""
+  task.model.encoder = encoders.EncoderConfig(
+    type="any", any=encoder_config.TokenDropEncoderConfig()
+  )
+  for data in (task.train_data, task.validation_data):
+    data.is_training = data.drop_remainder = data is task.train_data
+    data.global_batch_size = BATCH_SIZE
+    data.shuffle_buffer_size = SHUFFLE_BUFFER
   return cfg.ExperimentConfig(
     task=task,
     trainer=cfg.TrainerConfig(
@@ -54,3 +73,204 @@ def make_experiment(
       "task.validation_data.is_training != None",
     ],
   )
+
+
+class FinetuneHooks(hooks.TaskHooks):
+  """Answers for what is fine-tuned; a subclass says what its data give."""
+
+  takes_pretrained = True
+  # What `dataset.json` may say that the data are.
+  data_kinds: tuple[str, ...] = ()
+
+  def fill_in_data(self, card: dict) -> None:
+    """Sets the fields of both data configs, and of the head, from a card."""
+    raise NotImplementedError
+
+  def use_pretrained(self, encoder, vocab_file: str, checkpoint: str) -> None:
+    """Takes all but what was dropped."""
+    config = encoder_config.TokenDropEncoderConfig(**encoder.as_dict())
+    config.importance.type = config.importance_type
+    config.override(_WHOLE_SEQUENCE)
+    config.vocab_file = vocab_file
+    self.task.model.encoder.any = config
+    self.task.init_checkpoint = checkpoint
+
+  def fill_in(self) -> None:
+    """Sets what the data decide; refuses what was set to something else."""
+    task, encoder = self.task, self.task.model.encoder.any
+    given = (encoder.token_keep_ratio, encoder.token_keep_k, *encoder.stages)
+    if given == (None, None):
+      encoder.token_keep_ratio = 1.0
+      encoder.importance = importance_types.ImportanceConfig()  # not asked
+    errors.require(
+      bool(task.data_dir),
+      "task.data_dir must be a folder that token_dropping.data.finetune made",
+      repr(task.data_dir),
+    )
+    card = finetune_folder.read_card(task.data_dir)
+    self._check_kind(card)
+    self.fill_in_data(card)
+    if not encoder.vocab_file:  # without --pretrained
+      encoder.vocab_file = os.path.join(task.data_dir, vocabulary.FILE)
+    self._check_vocabulary(card)
+    set_from_data(task, "task", metrics=tuple(card["metrics"]))
+    if task.train_data.seed is None:
+      task.train_data.seed = task.seed
+    self._fill_in_steps(card["splits"]["train"]["records"])
+    trainer = self.params.trainer
+    if not trainer.best_checkpoint_eval_metric:
+      trainer.best_checkpoint_eval_metric = self.score_names()[0]
+
+  def check(self) -> None:
+    task = self.task
+    errors.require(
+      bool(task.init_checkpoint),
+      "--pretrained must be the folder of a pretraining run",
+      "nothing",
+    )
+    errors.require(
+      not task.hub_module_url,
+      f"task.hub_module_url must be unset, {_FROM_RUN}",
+      repr(task.hub_module_url),
+    )
+    errors.require(
+      0 <= task.warmup_share <= 1,
+      "task.warmup_share must be in [0, 1]",
+      task.warmup_share,
+    )
+    errors.require_least(task, "task", "seed", 0)
+    self._check_validation()
+    encoder_config.check_encoder(task)
+    errors.require(
+      not task.model.encoder.any.drop_at_inference,
+      f"{_ENCODER}.drop_at_inference must be false: what is evaluated is what "
+      "is exported, the whole sequence",
+      "true",
+    )
+
+  def find_doubts(self) -> list[str]:
+    """Doubts what describes dropping where nothing drops."""
+    encoder = self.task.model.encoder.any
+    if encoder.token_keep_ratio != 1.0:
+      return []
+    unset = {
+      "drop_layer": (encoder.drop_layer, None),
+      "restore_layer": (encoder.restore_layer, None),
+      "drop.type": (encoder.drop.type, dropping_config.DropConfig.type),
+    }
+    return [
+      f"{_ENCODER}.{name} should be set with token_keep_ratio or token_keep_k: "
+      f"nothing drops. Received: {value}"
+      for name, (value, default) in unset.items()
+      if value != default
+    ]
+
+  def vocab_file(self) -> str:
+    return self.task.model.encoder.any.vocab_file
+
+  def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
+    return tokenizer_config.TokenizerConfig.from_folder(self.task.data_dir)
+
+  def labels(self) -> tuple[str, ...]:
+    return self.task.labels
+
+  def mean_macs(self, shape: multiply_adds.BertShape) -> float:
+    """Returns those of every step: a plan does not change."""
+    plan = self.task.model.encoder.any.drop_plan
+    return multiply_adds.finetuning_macs(shape, plan)
+
+  def set_data(self, card: dict, validation: list[str], **fields) -> None:
+    """Sets paths of the splits, lengths and other fields of both data configs.
+
+    The path of several splits to validate is a tuple.
+    """
+    folder = self.task.data_dir
+    for name, splits in (("train", ["train"]), ("validation", validation)):
+      paths = tuple(tf.io.gfile.join(folder, f"{s}.tfrecord") for s in splits)
+      set_from_data(
+        getattr(self.task, f"{name}_data"),
+        f"task.{name}_data",
+        input_path=paths[0] if len(paths) == 1 else paths,
+        seq_length=card["seq_length"],
+        **fields,
+      )
+
+  def _check_kind(self, card: dict) -> None:
+    """Refuses data of another task, and says which experiment is for them."""
+    names = [
+      name
+      for name, other in hooks.EXPERIMENTS.items()
+      if card["kind"] in getattr(other, "data_kinds", ())
+    ]
+    errors.require(
+      card["kind"] in self.data_kinds and "train" in card["splits"],
+      f"task.data_dir must hold {' or '.join(self.data_kinds)} data to train "
+      "on",
+      f"{self.task.data_dir!r} of {card['task']} ({card['kind']}, "
+      f"--experiment={' '.join(names)})",
+    )
+
+  def _check_vocabulary(self, card: dict) -> None:
+    path = self.vocab_file()
+    checksum = files.describe(path)["crc32"]
+    errors.require(
+      checksum == card["tokenizer"]["vocab_crc32"],
+      f"task.data_dir must be made with the vocabulary of the run, {path}",
+      f"{self.task.data_dir!r}, made with another one",
+    )
+
+  def _check_validation(self) -> None:
+    """Scores are of the whole dev set, and decide on the best checkpoint."""
+    trainer, data = self.params.trainer, self.task.validation_data
+    errors.require_least(data, "task.validation_data", "global_batch_size", 1)
+    errors.require(
+      trainer.validation_steps == -1,
+      "trainer.validation_steps must be -1: scores are of all data",
+      trainer.validation_steps,
+    )
+    errors.require(
+      not data.drop_remainder,
+      "task.validation_data.drop_remainder must be false: scores are of all "
+      "data",
+      "true",
+    )
+    errors.require_choice(
+      trainer.best_checkpoint_eval_metric,
+      self.score_names(),
+      "trainer.best_checkpoint_eval_metric",
+    )
+
+  def _fill_in_steps(self, records: int) -> None:
+    """Turns epochs into steps, where steps are unset."""
+    task, trainer = self.task, self.params.trainer
+    batch = task.train_data.global_batch_size
+    errors.require(
+      task.epochs > 0, "task.epochs must be greater than 0", task.epochs
+    )
+    errors.require_least(
+      task.train_data, "task.train_data", "global_batch_size", 1
+    )
+    steps = trainer.train_steps or math.ceil(task.epochs * records / batch)
+    epoch = max(1, min(math.ceil(records / batch), steps))
+    loop = trainer.steps_per_loop or min(MOST_STEPS_PER_LOOP, epoch)
+    trainer.train_steps, trainer.steps_per_loop = steps, loop
+    trainer.summary_interval = trainer.summary_interval or loop
+    trainer.validation_interval = trainer.validation_interval or epoch
+    trainer.checkpoint_interval = trainer.checkpoint_interval or epoch
+    warmup = trainer.optimizer_config.warmup.get()
+    if warmup is not None and warmup.warmup_steps is None:
+      warmup.warmup_steps = round(task.warmup_share * steps)
+
+
+def set_from_data(config, path: str, **values) -> None:
+  """Sets fields that are unset; one with another value is a `UserError`."""
+  for name, value in values.items():
+    current = getattr(config, name)
+    if isinstance(value, tuple) and isinstance(current, list):
+      current = tuple(current)
+    errors.require(
+      current in (getattr(type(config), name, None), value),
+      f"{path}.{name} must be unset or that of task.data_dir, {value!r}",
+      repr(current),
+    )
+    setattr(config, name, value)

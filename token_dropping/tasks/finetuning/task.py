@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fine-tuning tasks share: the pretrained encoder, restored whole."""
+"""What fine-tuning tasks share: the encoder, restored whole, and reading."""
 
 import dataclasses
 
+import tensorflow as tf
 import tf_keras
+from official.core import input_reader
 from official.modeling import hyperparams
 
+from token_dropping.data.batches import epochs
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder as encoder_lib
 from token_dropping.models import encoder_config
@@ -36,7 +39,7 @@ class FinetuneConfig(hyperparams.Config):
 
 
 class FinetuneTask:
-  """Mixed into Model Garden's tasks: encoder, initialization, seed.
+  """Mixed into Model Garden's tasks: encoder, initialization, seed, reading.
 
   Only training drops tokens, where the config says so; then the importance that
   the pretraining run has learnt is part of the model.
@@ -53,6 +56,13 @@ class FinetuneTask:
       self.task_config.model.encoder.get(), drop_in_training=True
     )
 
+  def make_initializer(self) -> tf_keras.initializers.Initializer:
+    """Returns that of a head's weights, as the encoder's are made."""
+    config = self.task_config.model.encoder.get()
+    return tf_keras.initializers.TruncatedNormal(
+      stddev=config.initializer_range
+    )
+
   def initialize(self, model) -> None:
     """Restores all of the encoder, and of importance if tokens drop."""
     source = "task.init_checkpoint"
@@ -62,6 +72,22 @@ class FinetuneTask:
     # Some types of importance have nothing to restore.
     items = {n: items[n] for n in names if n in items and items[n].weights}
     checkpoints.restore(items, prefix, source)
+
+  def read(self, loader, input_context=None) -> tf.data.Dataset:
+    """Reads on from the step of the run's last checkpoint.
+
+    The batches are a function of the config of Model Garden's `loader`, which
+    decodes and parses records, and of the step alone.
+    """
+    data, step = loader._params, checkpoints.latest_step(self.logging_dir)
+    # `epochs` has shuffled and kept the records.
+    reader = input_reader.InputReader(
+      data.replace(cache=False, shuffle_buffer_size=1),
+      decoder_fn=loader._decode,
+      parser_fn=loader._parse,
+    )
+    records = epochs.read_epochs(data, input_context, step)
+    return reader.read(input_context, records.map(lambda one: one.record))
 
 
 class FinetuneModel:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tqdm
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
@@ -30,15 +31,15 @@ def make_table(
   numbers beside the model. Data that do not fit are a `UserError`.
   """
   card = dataset_folder.verify(folder, quick=True)
-  vocab_file = tf.io.gfile.join(folder, vocabulary.FILE)
-  words = vocabulary.Vocabulary.from_file(vocab_file)
+  words = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   _check_data(run, card, words, source, folder)
   network = run.build_masked_lm()
   total = card["train"]["records"]
-  if max_records:
-    total = min(total, max_records)
-  batches = _load(card, folder, batch_size, total)
-  sums, counts = _sum_losses(network, batches, len(words), total)
+  total = min(total, max_records or total)
+  batches = _load(card, folder, batch_size).unbatch().take(total)
+  sums, counts = _sum_losses(
+    network, batches.batch(batch_size), len(words), total
+  )
   errors.require(
     bool(counts.any()), "--data must hold masked tokens", repr(folder)
   )
@@ -70,23 +71,19 @@ def _check_data(run, card: dict, words, source: str, folder: str) -> None:
   )
 
 
-def _load(
-  card: dict, folder: str, batch_size: int, total: int
-) -> tf.data.Dataset:
-  """Returns the batches of the first `total` training records."""
+def _load(card: dict, folder: str, batch_size: int) -> tf.data.Dataset:
   config = pretrain_data.PretrainDataConfig(
-    input_path=tf.io.gfile.join(folder, "train-*"),
+    input_path=files.join(folder, "train-*"),
     is_training=False,
     drop_remainder=False,
     global_batch_size=batch_size,
     use_next_sentence_label=False,
     use_v2_feature_names=True,
     masking=card["masking"],
-    vocab_file=tf.io.gfile.join(folder, vocabulary.FILE),
+    vocab_file=files.join(folder, vocabulary.FILE),
     **{name: card["settings"][name] for name in _SETTINGS},
   )
-  batches = pretrain_data.PretrainDataLoader(config).load()
-  return batches.unbatch().take(total).batch(batch_size)
+  return pretrain_data.PretrainDataLoader(config).load()
 
 
 def _sum_losses(
@@ -99,8 +96,7 @@ def _sum_losses(
     outputs = network(batch, training=False)
     return mlm_losses.masked_lm_losses(batch, outputs)
 
-  sums = np.zeros([vocab_size])
-  counts = np.zeros([vocab_size], np.int64)
+  sums, counts = np.zeros([vocab_size]), np.zeros([vocab_size], np.int64)
   # disable=None: on a terminal only.
   with tqdm.tqdm(total=total, unit=" records", disable=None) as bar:
     for batch in batches:

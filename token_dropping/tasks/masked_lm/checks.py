@@ -18,7 +18,7 @@ from token_dropping.tasks.masked_lm import semantic_consistency
 def check_data(data: cfg.DataConfig, path: str) -> None:
   """Checks sizes and, of our own records, masking and skipping."""
   for name in ("global_batch_size", "seq_length", "max_predictions_per_seq"):
-    _check_least(data, path, name, 1)
+    errors.require_least(data, path, name, 1)
   errors.require(
     data.max_predictions_per_seq <= data.seq_length,
     f"{path}.max_predictions_per_seq must be at most {path}.seq_length "
@@ -53,7 +53,7 @@ def check_best(
   metric = params.trainer.best_checkpoint_eval_metric
   if metric:
     path = "trainer.best_checkpoint_eval_metric"
-    _check_choice(metric, [*names, *more_outputs], path)
+    errors.require_choice(metric, [*names, *more_outputs], path)
 
 
 def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
@@ -67,11 +67,11 @@ def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
     "true",
   )
   _check_slices(task)
-  _check_choice(
+  errors.require_choice(
     task.on_bad_numbers, pretrain_data.POLICIES, "task.on_bad_numbers"
   )
   for name in ("seed", "max_skipped_steps"):
-    _check_least(task, "task", name, 0)
+    errors.require_least(task, "task", name, 0)
   for index, head in enumerate(task.model.cls_heads):
     errors.require(
       head.cls_token_idx == 0,
@@ -102,29 +102,13 @@ def check_learning_rate(params: cfg.ExperimentConfig) -> None:
   )
 
 
-def masking_doubts(data: cfg.DataConfig, path: str) -> list[str]:
-  """Doubts a rate that a full sequence has no room for."""
-  if not pretrain_data.is_dynamic(data):
-    return []
-  rate = max(data.masking_rate, data.final_masking_rate or 0)
-  wanted = round(rate * (data.seq_length - 2))  # without [CLS] and [SEP]
-  if wanted > data.max_predictions_per_seq:
-    return [
-      f"{path}.max_predictions_per_seq should be at least {wanted} for a rate "
-      f"of {rate}, or fewer tokens are masked. "
-      f"Received: {data.max_predictions_per_seq}"
-    ]
-  return []
-
-
 def _check_schedule(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   plan = task.model.encoder.any.drop_plan
   with _fields_of("task.keep_schedule"):
     keep_schedule.phases(task.keep_schedule, plan)
   with _fields_of("task.semantic_consistency"):
-    semantic_consistency.check_use(
-      task.semantic_consistency, masked_lm_config.schedule_of(task)
-    )
+    schedule = masked_lm_config.schedule_of(task)
+    semantic_consistency.check_use(task.semantic_consistency, schedule)
 
 
 @contextlib.contextmanager
@@ -138,7 +122,7 @@ def _fields_of(path: str) -> Iterator[None]:
 
 def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   name, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
-  _check_least(task, "task", name, 1)
+  errors.require_least(task, "task", name, 1)
   batch_size = task.train_data.global_batch_size
   errors.require(
     batch_size % slices == 0,
@@ -154,10 +138,11 @@ def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
 
 
 def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
-  _check_choice(data.masking, pretrain_data.MASKING, f"{path}.masking")
-  _check_choice(
-    data.masking_unit, dynamic_masking.UNITS, f"{path}.masking_unit"
-  )
+  for name, choices in (
+    ("masking", pretrain_data.MASKING),
+    ("masking_unit", dynamic_masking.UNITS),
+  ):
+    errors.require_choice(getattr(data, name), choices, f"{path}.{name}")
   _check_rates(data, path)
   for name in ("mask_share", "random_share"):
     value = getattr(data, name)
@@ -167,9 +152,16 @@ def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
     f"{path}.mask_share + {path}.random_share must be at most 1",
     f"{data.mask_share} + {data.random_share}",
   )
-  _check_least(data, path, "max_span_words", 1)
-  if pretrain_data.is_dynamic(data):
-    _check_dynamic(data, path)
+  errors.require_least(data, path, "max_span_words", 1)
+  if not pretrain_data.is_dynamic(data):
+    return
+  for name, wanted, word, shown in (
+    ("use_v2_feature_names", True, "true", "false"),
+    ("use_position_id", False, "false", "true"),
+    ("tfds_name", "", "empty", repr(data.tfds_name)),
+  ):
+    rule = f"{path}.{name} must be {word} with {path}.masking=dynamic"
+    errors.require(getattr(data, name) == wanted, rule, shown)
 
 
 def _check_rates(data: pretrain_data.PretrainDataConfig, path: str) -> None:
@@ -188,45 +180,17 @@ def _check_rates(data: pretrain_data.PretrainDataConfig, path: str) -> None:
     last,
   )
   errors.require(0 < last < 1, f"{name} must be in (0, 1)", last)
-  _check_least(data, path, "masking_rate_steps", 1)
-
-
-def _check_dynamic(data: pretrain_data.PretrainDataConfig, path: str) -> None:
-  for name, wanted in (
-    ("use_v2_feature_names", True),
-    ("use_position_id", False),
-    ("tfds_name", ""),
-  ):
-    value = getattr(data, name)
-    errors.require(
-      value == wanted,
-      f"{path}.{name} must be {str(wanted).lower() or 'empty'} with "
-      f"{path}.masking=dynamic",
-      repr(value) if wanted == "" else str(value).lower(),
-    )
+  errors.require_least(data, path, "masking_rate_steps", 1)
 
 
 def _check_skipping(data: pretrain_data.PretrainDataConfig, path: str) -> None:
-  _check_choice(
-    data.on_bad_records, pretrain_data.POLICIES, f"{path}.on_bad_records"
-  )
-  _check_least(data, path, "max_bad_records", 0)
+  policy, name = data.on_bad_records, f"{path}.on_bad_records"
+  errors.require_choice(policy, pretrain_data.POLICIES, name)
+  errors.require_least(data, path, "max_bad_records", 0)
   errors.require(
     not pretrain_data.skips_bad_records(data)
     or not (data.tfds_name or data.enable_tf_data_service),
-    f"{path}.on_bad_records must be stop with {path}.tfds_name and with "
+    f"{name} must be stop with {path}.tfds_name and with "
     f"{path}.enable_tf_data_service",
-    repr(data.on_bad_records),
-  )
-
-
-def _check_choice(value: str, choices: Sequence[str], path: str) -> None:
-  rule = f"{path} must be one of {', '.join(choices)}"
-  errors.require(value in choices, rule, repr(value))
-
-
-def _check_least(config, path: str, name: str, least: int) -> None:
-  value = getattr(config, name)
-  errors.require(
-    value >= least, f"{path}.{name} must be at least {least}", value
+    repr(policy),
   )

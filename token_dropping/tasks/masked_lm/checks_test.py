@@ -6,6 +6,7 @@ import yaml
 from official.nlp.data import pretrain_dataloader
 
 from tests import experiment_checks_testing
+from tests import testing
 
 ENCODER = "task.model.encoder.any"
 DATA = ("task.train_data", "task.validation_data")
@@ -13,6 +14,10 @@ HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 OPTIMIZER = "trainer.optimizer_config"
 BEST = "trainer.best_checkpoint_eval_metric"
 SENTENCES = {f"{data}.use_next_sentence_label": True for data in DATA}
+SKIPPING = (
+  "on_bad_records must be stop with {0}.tfds_name and with "
+  "{0}.enable_tf_data_service. Received: 'skip'"
+)
 
 
 def _changes(text: str, path: str) -> dict:
@@ -22,188 +27,102 @@ def _changes(text: str, path: str) -> dict:
 
 
 # Of both data configs, {0}; each message begins with its path and a dot.
-REFUSED_DATA = [
-  ("global_batch_size=0", "global_batch_size must be at least 1. Received: 0"),
-  ("seq_length=-1", "seq_length must be at least 1. Received: -1"),
-  (
-    "max_predictions_per_seq=0",
-    "max_predictions_per_seq must be at least 1. Received: 0",
-  ),
-  (
-    "max_predictions_per_seq=17",
-    "max_predictions_per_seq must be at most {0}.seq_length (16). Received: 17",
-  ),
-  (
-    "seq_length=17",
-    f"seq_length must be at most {ENCODER}.max_position_embeddings (16). "
-    "Received: 17",
-  ),
-  ("masking=x", "masking must be one of static, dynamic. Received: 'x'"),
-  (
-    "masking_unit=x",
-    "masking_unit must be one of token, whole_word, span. Received: 'x'",
-  ),
-  *(
-    (f"masking_rate={x}", f"masking_rate must be in (0, 1). Received: {shown}")
-    for x, shown in ((-0.1, -0.1), (0.0, 0.0), (1.0, 1.0), (".nan", "nan"))
-  ),
-  *(
-    (f"{name}={share}", f"{name} must be in [0, 1]. Received: {share}")
-    for name in ("mask_share", "random_share")
-    for share in (-0.1, 1.1)
-  ),
-  (
-    "mask_share=0.8,random_share=0.3",
-    "mask_share + {0}.random_share must be at most 1. Received: 0.8 + 0.3",
-  ),
-  ("max_span_words=0", "max_span_words must be at least 1. Received: 0"),
-  *(
-    (
-      f"masking=dynamic,{field}={value}",
-      f"{field} must be {rule} with {{0}}.masking=dynamic. Received: {shown}",
-    )
-    for field, value, rule, shown in (
-      ("use_v2_feature_names", "false", "true", "false"),
-      ("use_position_id", "true", "false", "true"),
-      ("tfds_name", "lm1b", "empty", "'lm1b'"),
-    )
-  ),
-  ("on_bad_records=x", "on_bad_records must be one of stop, skip. Received: "),
-  ("max_bad_records=-1", "max_bad_records must be at least 0. Received: -1"),
-  *(
-    (
-      f"on_bad_records=skip,{reader}",
-      "on_bad_records must be stop with {0}.tfds_name and with "
-      "{0}.enable_tf_data_service. Received: 'skip'",
-    )
-    for reader in ("tfds_name=wikipedia", "enable_tf_data_service=true")
-  ),
-  (
-    "use_next_sentence_label=true",
-    "use_next_sentence_label needs a head named next_sentence in "
-    "task.model.cls_heads. Received: heads []",
-  ),
-]
+REFUSED_DATA = {
+  "global_batch_size=0": "global_batch_size must be at least 1. Received: 0",
+  "seq_length=-1": "seq_length must be at least 1. Received: -1",
+  "max_predictions_per_seq=0": "max_predictions_per_seq must be at least 1.",
+  "max_predictions_per_seq=17": "max_predictions_per_seq must be at most {0}."
+  "seq_length (16). Received: 17",
+  "seq_length=17": f"seq_length must be at most {ENCODER}."
+  "max_position_embeddings (16). Received: 17",
+  "masking=x": "masking must be one of static, dynamic. Received: 'x'",
+  "masking_unit=x": "masking_unit must be one of token, whole_word, span.",
+  "masking_rate=-0.1": "masking_rate must be in (0, 1). Received: -0.1",
+  "masking_rate=0.0": "masking_rate must be in (0, 1). Received: 0.0",
+  "masking_rate=1.0": "masking_rate must be in (0, 1). Received: 1.0",
+  "masking_rate=.nan": "masking_rate must be in (0, 1). Received: nan",
+  "mask_share=-0.1": "mask_share must be in [0, 1]. Received: -0.1",
+  "mask_share=1.1": "mask_share must be in [0, 1]. Received: 1.1",
+  "random_share=-0.1": "random_share must be in [0, 1]. Received: -0.1",
+  "random_share=1.1": "random_share must be in [0, 1]. Received: 1.1",
+  "mask_share=0.8,random_share=0.3": "mask_share + {0}.random_share must be at "
+  "most 1. Received: 0.8 + 0.3",
+  "max_span_words=0": "max_span_words must be at least 1. Received: 0",
+  "masking=dynamic,use_v2_feature_names=false": "use_v2_feature_names must be "
+  "true with {0}.masking=dynamic. Received: false",
+  "masking=dynamic,use_position_id=true": "use_position_id must be false with "
+  "{0}.masking=dynamic. Received: true",
+  "masking=dynamic,tfds_name=lm1b": "tfds_name must be empty with "
+  "{0}.masking=dynamic. Received: 'lm1b'",
+  "on_bad_records=x": "on_bad_records must be one of stop, skip. Received: ",
+  "max_bad_records=-1": "max_bad_records must be at least 0. Received: -1",
+  "on_bad_records=skip,tfds_name=wikipedia": SKIPPING,
+  "on_bad_records=skip,enable_tf_data_service=true": SKIPPING,
+  "use_next_sentence_label=true": "use_next_sentence_label needs a head named "
+  "next_sentence in task.model.cls_heads. Received: heads []",
+}
 RATE = "train_data.final_masking_rate"
 CHANGING = f"{RATE}=0.1,train_data.masking_rate_steps=9"
-# Of the task; each message begins with `task.`.
-REFUSED = [
-  (f"{CHANGING},{RATE}=0.0", f"{RATE} must be in (0, 1). Received: 0.0"),
-  (f"{CHANGING},{RATE}=1.0", f"{RATE} must be in (0, 1). Received: 1.0"),
-  (
-    f"{CHANGING},train_data.masking_rate_steps=0",
-    "train_data.masking_rate_steps must be at least 1. Received: 0",
-  ),
-  (
-    "validation_data.final_masking_rate=0.1",
-    "validation_data.final_masking_rate must be unset: validation has one "
-    "rate. Received: 0.1",
-  ),
-  (
-    f"{CHANGING},train_data.enable_tf_data_service=true",
-    f"{RATE} must be unset with task.train_data.enable_tf_data_service, whose "
-    "workers do not know the step. Received: 0.1",
-  ),
-  *(
-    (
-      f"model.encoder.any.{name}={value}",
-      f"model.encoder.any.{name} must be at least 1. Received: {value}",
-    )
-    for name in (
-      "vocab_size",
-      "hidden_size",
-      "num_layers",
-      "num_attention_heads",
-      "intermediate_size",
-      "max_position_embeddings",
-      "type_vocab_size",
-    )
-    for value in (0, -1)
-  ),
-  (
-    "model.encoder.type=bert",
-    "model.encoder.type must be any. Received: 'bert'",
-  ),
-  (
-    "model.encoder.any.num_attention_heads=3",
-    "model.encoder.any.hidden_size must be a multiple of num_attention_heads "
-    "(3). Received: 8",
-  ),
-  # The messages of `dropping` come behind the path of the encoder.
-  (
-    "model.encoder.any.token_keep_k=17",
-    "model.encoder.any: token_keep_k must be at most the sequence length (16).",
-  ),
-  (
-    "model.encoder.any.token_allow_list=null",  # the published ids
-    "model.encoder.any: token_allow_list must hold ids in [0, 50), the "
-    "vocabulary. Received: [100, 101, 102, 103]",
-  ),
-  (
-    "model.encoder.any.vocab_file=/nothing/vocab.txt",
-    "model.encoder.any: vocab_file must be a readable file. ",
-  ),
-  (
-    "model.encoder.any.drop.type=skim",
-    "model.encoder.any: drop.type must be one of skip, context, layerwise, ",
-  ),
-  (
-    "model.encoder.any.drop.type=pool,keep_schedule.type=linear,"
-    "keep_schedule.num_ratios=3,keep_schedule.train_steps=9",
-    "keep_schedule.keep_ratios must be 1, 1/2, 1/4, 1/8 ... where drop.type is "
-    "pool. Received: 0.75",
-  ),
-  (
-    "keep_schedule.full_interval=1",
-    "keep_schedule.full_interval must be 0 or at least 2. Received: 1",
-  ),
-  (
-    "semantic_consistency.interval=-10",
-    "semantic_consistency.interval must be at least 0. Received: -10",
-  ),
-  (
-    "semantic_consistency.interval=10,keep_schedule.full_interval=5",
-    "semantic_consistency.interval must not be a multiple of "
-    "task.keep_schedule.full_interval (5): ",
-  ),
-  (
-    "dropped_validation=true,model.encoder.any.drop_at_inference=true",
-    "dropped_validation must be false with task.model.encoder.any."
-    "drop_at_inference, which drops in every evaluation. Received: true",
-  ),
-  (
-    "learning_rate_by_layer_tokens=true",
-    "learning_rate_by_layer_tokens must be false unless task.keep_schedule "
-    "changes the number of tokens in the course of training. Received: true",
-  ),
-  (
-    "gradient_accumulation_steps=0",
-    "gradient_accumulation_steps must be at least 1. Received: 0",
-  ),
-  (
-    "gradient_accumulation_steps=3",
-    "gradient_accumulation_steps must divide task.train_data."
-    "global_batch_size (4). Received: 3",
-  ),
-  (
-    "gradient_accumulation_steps=2,train_data.drop_remainder=false",
-    "gradient_accumulation_steps must be 1 unless task.train_data."
-    "drop_remainder is true: the last batch may have any size. Received: 2",
-  ),
-  ("on_bad_numbers=x", "on_bad_numbers must be one of stop, skip. Received: "),
-  ("seed=-1", "seed must be at least 0. Received: -1"),
-  ("max_skipped_steps=-1", "max_skipped_steps must be at least 0. Received: "),
-]
+SLICES = "gradient_accumulation_steps"
+ANY = "model.encoder.any"
+# Of the task; each message begins with `task.`. The messages of `dropping` come
+# behind the path of the encoder.
+REFUSED = {
+  **{
+    f"{ANY}.{name}=0": f"{ANY}.{name} must be at least 1. Received: 0"
+    for name in (*testing.SIZES, "type_vocab_size")
+  },
+  f"{CHANGING},{RATE}=0.0": f"{RATE} must be in (0, 1). Received: 0.0",
+  f"{CHANGING},{RATE}=1.0": f"{RATE} must be in (0, 1). Received: 1.0",
+  f"{CHANGING},train_data.masking_rate_steps=0": "train_data."
+  "masking_rate_steps must be at least 1. Received: 0",
+  "validation_data.final_masking_rate=0.1": "validation_data."
+  "final_masking_rate must be unset: validation has one rate. Received: 0.1",
+  f"{CHANGING},train_data.enable_tf_data_service=true": f"{RATE} must be unset "
+  "with task.train_data.enable_tf_data_service, whose workers do not know the "
+  "step. Received: 0.1",
+  "model.encoder.type=bert": "model.encoder.type must be any. Received: 'bert'",
+  f"{ANY}.num_attention_heads=3": f"{ANY}.hidden_size must be a multiple of "
+  "num_attention_heads (3). Received: 8",
+  f"{ANY}.token_keep_k=17": f"{ANY}: token_keep_k must be at most the sequence "
+  "length (16).",
+  # The published ids.
+  f"{ANY}.token_allow_list=null": f"{ANY}: token_allow_list must hold ids in "
+  "[0, 50), the vocabulary. Received: [100, 101, 102, 103]",
+  f"{ANY}.drop.type=pool,keep_schedule.type=linear,"
+  "keep_schedule.num_ratios=3,keep_schedule.train_steps=9": "keep_schedule."
+  "keep_ratios must be 1, 1/2, 1/4, 1/8 ... where drop.type is pool. "
+  "Received: 0.75",
+  "keep_schedule.full_interval=1": "keep_schedule.full_interval must be 0 or "
+  "at least 2. Received: 1",
+  "semantic_consistency.interval=-10": "semantic_consistency.interval must be "
+  "at least 0. Received: -10",
+  f"dropped_validation=true,{ANY}.drop_at_inference=true": "dropped_validation "
+  "must be false with task.model.encoder.any.drop_at_inference, which drops in "
+  "every evaluation. Received: true",
+  "learning_rate_by_layer_tokens=true": "learning_rate_by_layer_tokens must be "
+  "false unless task.keep_schedule changes the number of tokens in the course "
+  "of training. Received: true",
+  f"{SLICES}=0": f"{SLICES} must be at least 1. Received: 0",
+  f"{SLICES}=3": f"{SLICES} must divide task.train_data.global_batch_size (4). "
+  "Received: 3",
+  f"{SLICES}=2,train_data.drop_remainder=false": f"{SLICES} must be 1 unless "
+  "task.train_data.drop_remainder is true: the last batch may have any size. "
+  "Received: 2",
+  "on_bad_numbers=x": "on_bad_numbers must be one of stop, skip. Received: ",
+  "seed=-1": "seed must be at least 0. Received: -1",
+  "max_skipped_steps=-1": "max_skipped_steps must be at least 0. Received: ",
+}
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize(("text", "message"), REFUSED_DATA)
+@pytest.mark.parametrize(("text", "message"), REFUSED_DATA.items())
 def test_what_is_refused_of_data(data, text, message):
   refusal = experiment_checks_testing.refused(_changes(text, data))
   assert refusal.startswith(f"{data}.{message}".format(data))
 
 
-@pytest.mark.parametrize(("text", "message"), REFUSED)
+@pytest.mark.parametrize(("text", "message"), REFUSED.items())
 def test_what_is_refused(text, message):
   refusal = experiment_checks_testing.refused(_changes(text, "task"))
   assert refusal.startswith(f"task.{message}")
@@ -253,16 +172,10 @@ def test_options_that_do_not_go_together_are_refused(changes, message):
       _changes(text, data)
       for data in DATA
       for text in (
-        "masking=static",
-        "masking=dynamic",
-        "masking_unit=token",
-        "masking_unit=whole_word",
-        "masking_unit=span",
-        "on_bad_records=skip",
-        "max_predictions_per_seq=16",
-        "use_v2_feature_names=false",
-        "use_position_id=true",
-        "tfds_name=lm1b",
+        "masking=static,masking_unit=token,on_bad_records=skip",
+        "masking=dynamic,masking_unit=whole_word,max_predictions_per_seq=16",
+        "masking=dynamic,masking_unit=span",
+        "use_v2_feature_names=false,use_position_id=true,tfds_name=lm1b",
         *(
           f"mask_share={share},random_share={1 - share}"
           for share in (0.7, 0.1, 0.3, 0.9)
@@ -272,9 +185,8 @@ def test_options_that_do_not_go_together_are_refused(changes, message):
     *(
       _changes(text, "task")
       for text in (
-        CHANGING,
-        "model.encoder.any.token_keep_k=16",
-        "model.encoder.any.drop.type=pool,keep_schedule.type=linear,"
+        f"{CHANGING},{ANY}.token_keep_k=16",
+        f"{ANY}.drop.type=pool,keep_schedule.type=linear,"
         "keep_schedule.num_ratios=2,keep_schedule.train_steps=9",
         "semantic_consistency.interval=10,keep_schedule.full_interval=4,"
         "keep_schedule.type=linear,keep_schedule.train_steps=100,"
@@ -291,9 +203,7 @@ def test_what_is_allowed(changes):
 
 def test_vocabulary_must_fit_the_table(tmp_path):
   path = tmp_path / "vocab.txt"
-  words = [f"word{index}" for index in range(46)]
-  specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-  path.write_text("\n".join([*words, *specials]))
+  path.write_text("\n".join([*testing.TOKENS, "another"]))
   changes = {f"{ENCODER}.vocab_file": str(path)}
   assert experiment_checks_testing.refused(changes) == (
     f"{ENCODER}: vocab_size must be at least the 51 tokens of {path}. "

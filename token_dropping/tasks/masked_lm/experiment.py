@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers pretraining with token dropping, ready but for the data.
+"""Registers pretraining, ready but for the data, and what a run asks of it.
 
 `bert/token_drop` and Model Garden's name, `token_drop_bert/pretraining`, are
 BERT-base at length 512, half of the tokens kept, with the published optimizer
 (Hou et al., section 4.1). The baseline `bert/pretraining` is Model Garden's.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+import tf_keras
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.nlp.configs import bert
@@ -13,16 +17,25 @@ from official.nlp.configs import encoders
 from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
 from official.nlp.tasks import masked_lm
 
+from token_dropping.common import vocabulary
+from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
+from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.text import tokenizer_config
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import encoder_config
+from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
-from token_dropping.tasks.masked_lm import config
-from token_dropping.tasks.masked_lm import hooks as masked_lm_hooks
+from token_dropping.tasks.masked_lm import checks
+from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import losses
 from token_dropping.tasks.masked_lm import task  # noqa: F401  registers
 
 TRAIN_STEPS = 1_000_000
 WARMUP_STEPS = 10_000
+_SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
 
 
 @exp_factory.register_config_factory("token_drop_bert/pretraining")
@@ -31,7 +44,7 @@ def bert_token_drop() -> cfg.ExperimentConfig:
   """BERT-base pretraining with token dropping, no next-sentence loss."""
   return cfg.ExperimentConfig(
     runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=config.TokenDropMaskedLMConfig(
+    task=masked_lm_config.TokenDropMaskedLMConfig(
       model=bert.PretrainerConfig(
         encoder=encoders.EncoderConfig(
           type="any", any=encoder_config.TokenDropEncoderConfig()
@@ -60,12 +73,158 @@ def _data(is_training: bool) -> pretrain_data.PretrainDataConfig:
   )
 
 
+class MaskedLMHooks(hooks.TaskHooks):
+  """Answers for Model Garden's `MaskedLMConfig`."""
+
+  has_record_rules = True
+  # Outputs of an evaluation beside those of every masked LM.
+  more_outputs = ("validation_loss",)
+
+  @property
+  def _data(self) -> dict[str, cfg.DataConfig]:
+    names = ("train_data", "validation_data")
+    return {f"task.{name}": getattr(self.task, name) for name in names}
+
+  def fill_in(self) -> None:
+    """Finds vocabularies beside the records; a rate changes to the end."""
+    encoder, train = self.task.model.encoder.get(), self.task.train_data
+    if isinstance(encoder, encoder_config.TokenDropEncoderConfig):
+      _fill_in_vocab_file(encoder, train)
+    for data in self._data.values():
+      if pretrain_data.is_dynamic(data):
+        _fill_in_vocab_file(data, data)
+    changes = getattr(train, "final_masking_rate", None)
+    if changes and not train.masking_rate_steps:
+      train.masking_rate_steps = self.params.trainer.train_steps
+
+  def check(self) -> None:
+    for path, data in self._data.items():
+      checks.check_data(data, path)
+    checks.check_heads(self.task)
+    checks.check_best(self.params, self.more_outputs)
+
+  def find_doubts(self) -> list[str]:
+    """Doubts rates of masking that a full sequence has no room for."""
+    doubts = []
+    for path, data in self._data.items():
+      if not pretrain_data.is_dynamic(data):
+        continue
+      rate = max(data.masking_rate, data.final_masking_rate or 0)
+      wanted = round(rate * (data.seq_length - 2))  # without [CLS] and [SEP]
+      if wanted > data.max_predictions_per_seq:
+        doubts.append(
+          f"{path}.max_predictions_per_seq should be at least {wanted} for a "
+          f"rate of {rate}, or fewer tokens are masked. "
+          f"Received: {data.max_predictions_per_seq}"
+        )
+    return doubts
+
+  def vocab_file(self) -> str:
+    """Returns that of the encoder, or the one beside prepared records."""
+    # Model Garden's encoders have no such field.
+    given = getattr(self.task.model.encoder.get(), "vocab_file", "")
+    return given or _vocab_file_beside(self.task.train_data)
+
+  def tokenizer_config(self) -> tokenizer_config.TokenizerConfig | None:
+    return dataset_card.read_tokenizer_config(self.task.train_data)
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    return hooks.ShownOutputs(_SHOWN, _SHOWN)
+
+  def summarize(
+    self, train: Mapping, evaluation: Mapping, best: dict | None
+  ) -> list[tuple[str, str]]:
+    """Puts the loss beside that with dropping and that of a guess."""
+    del best
+    lines = []
+    if train:
+      lines.append(("training loss", _losses(train)))
+    if evaluation:
+      text = f"{_losses(evaluation)}  (whole sequences)"
+      lines.append(("validation loss", text))
+    if losses.DROPPED_LOSS in evaluation:
+      names = (losses.DROPPED_LOSS, losses.DROPPED_ACCURACY)
+      text = f"{_losses(evaluation, *names)}  (validation, with dropping)"
+      lines.append(("dropped loss", text))
+    unigram_loss = dataset_card.unigram_loss(self.task.validation_data)
+    if unigram_loss is not None and evaluation:
+      text = f"{unigram_loss:.3f}  (best guess without context)"
+      lines.append(("unigram loss", text))
+    skipped = [
+      f"{outputs[record_rules.SKIPPED]:,.0f} in {where}"
+      for outputs, where in (
+        (train, "training"),
+        (evaluation, "the last evaluation"),
+      )
+      if outputs.get(record_rules.SKIPPED)
+    ]
+    if skipped:
+      lines.append(("skipped records", ", ".join(skipped)))
+    return lines
+
+  def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
+    data, features = self.task.train_data, self._made_up_features(batch_size)
+    count = data.max_predictions_per_seq
+    positions = np.arange(count, dtype=np.int32)
+    labels = {
+      "masked_lm_positions": np.tile(positions, [batch_size, 1]),
+      "masked_lm_ids": features["input_word_ids"][:, :count],
+      "masked_lm_weights": np.ones([batch_size, count], np.float32),
+    }
+    if data.use_next_sentence_label:
+      labels["next_sentence_labels"] = np.zeros([batch_size, 1], np.int32)
+    return features | labels
+
+
+class TokenDropMaskedLMHooks(MaskedLMHooks):
+  """Answers for pretraining with token dropping."""
+
+  more_outputs = ()
+
+  def fill_in(self) -> None:
+    """A schedule of keep ratios changes to the end, too."""
+    super().fill_in()
+    schedule = self.task.keep_schedule
+    if schedule.changes and not schedule.train_steps:
+      schedule.train_steps = self.params.trainer.train_steps
+
+  def check(self) -> None:
+    super().check()
+    checks.check_options(self.task)
+    checks.check_learning_rate(self.params)
+
+  def importance_scorer(
+    self, model: tf_keras.Model
+  ) -> token_scorer.TokenScorer:
+    return model.encoder_network.importance_scorer
+
+  def mean_macs(self, shape: multiply_adds.BertShape) -> float:
+    schedule = masked_lm_config.schedule_of(self.task)
+    steps = self.params.trainer.train_steps
+    return multiply_adds.mean_macs(shape, schedule, steps)
+
+
+def _losses(
+  outputs: Mapping, loss: str = _SHOWN["loss"], accuracy=_SHOWN["accuracy"]
+) -> str:
+  return f"{outputs[loss]:.3f}  masked-LM accuracy {outputs[accuracy]:.3f}"
+
+
+def _fill_in_vocab_file(config, data: cfg.DataConfig) -> None:
+  config.vocab_file = config.vocab_file or _vocab_file_beside(data)
+
+
+def _vocab_file_beside(data: cfg.DataConfig) -> str:
+  """Returns the path of prepared records' vocabulary; empty without one."""
+  if dataset_card.find_beside(data, dataset_folder.CARD) is None:
+    return ""
+  return dataset_card.find_beside(data, vocabulary.FILE) or ""
+
+
 hooks.register(
-  config.TokenDropMaskedLMConfig,
-  masked_lm_hooks.TokenDropMaskedLMHooks,
+  masked_lm_config.TokenDropMaskedLMConfig,
+  TokenDropMaskedLMHooks,
   "bert/token_drop",
   "token_drop_bert/pretraining",
 )
-hooks.register(
-  masked_lm.MaskedLMConfig, masked_lm_hooks.MaskedLMHooks, "bert/pretraining"
-)
+hooks.register(masked_lm.MaskedLMConfig, MaskedLMHooks, "bert/pretraining")

@@ -116,17 +116,8 @@ def objective(
   dropped_loss: tf.Tensor,
   added: dict[str, tf.Tensor],
 ) -> tf.Tensor:
-  """Returns the loss of a step with two passes, a scalar.
-
-  >>> added = dict(full_lm_example_loss=2.0, kl_before_last=1.0, kl_last=3.0)
-  >>> float(objective(SemanticConsistencyConfig(), tf.constant(4.0), added))
-  3.200000047683716
-  """
-  weights = {
-    "kl_before_last": config.kl_before_last_weight,
-    "kl_last": config.kl_last_weight,
-  }
+  """Returns the loss of a step with two passes, a scalar."""
   total = config.dropped_weight * dropped_loss
   for name, value in added.items():
-    total += weights.get(name, config.full_weight) * value
+    total += getattr(config, f"{name}_weight", config.full_weight) * value
   return total

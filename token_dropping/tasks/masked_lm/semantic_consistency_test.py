@@ -49,12 +49,9 @@ FULL_LOSS = -(math.log(0.25) + 2 * math.log(0.75)) / 3
 
 def test_terms_by_hand():
   found = semantic_consistency.terms(LABELS, DROPPED, FULL, detach=False)
-  assert found.keys() == set(semantic_consistency.METRICS)
-  np.testing.assert_allclose(found["kl_before_last"], KL / 2, rtol=1e-5)
-  np.testing.assert_allclose(found["kl_last"], 0.0, atol=1e-7)
-  np.testing.assert_allclose(
-    found["full_lm_example_loss"], FULL_LOSS, rtol=1e-5
-  )
+  assert list(found) == list(semantic_consistency.METRICS)
+  expected = [FULL_LOSS, KL / 2, 0.0]
+  np.testing.assert_allclose([*found.values()], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_records_of_padding_alone_do_not_count():
@@ -67,18 +64,11 @@ def test_records_of_padding_alone_do_not_count():
 
 
 def test_total_by_hand():
-  config = semantic_consistency.SemanticConsistencyConfig(
-    dropped_weight=0.5,
-    full_weight=0.25,
-    kl_before_last_weight=0.125,
-    kl_last_weight=2.0,
-  )
-  added = {
-    "full_lm_example_loss": 8.0,
-    "full_next_sentence_loss": 4.0,
-    "kl_before_last": 16.0,
-    "kl_last": 3.0,
-  }
+  weights = {"dropped_weight": 0.5, "full_weight": 0.25}
+  weights |= {"kl_before_last_weight": 0.125, "kl_last_weight": 2.0}
+  config = semantic_consistency.SemanticConsistencyConfig(**weights)
+  added = {"full_lm_example_loss": 8.0, "full_next_sentence_loss": 4.0}
+  added |= {"kl_before_last": 16.0, "kl_last": 3.0}
   total = semantic_consistency.objective(config, tf.constant(6.0), added)
   assert float(total) == 3.0 + 2.0 + 1.0 + 2.0 + 6.0
 
@@ -110,21 +100,9 @@ BERT = drops_testing.make_plan(12, token_keep_ratio=1.0)
   ("fields", "plan", "message"),
   [
     ({"interval": -1}, PLAN, "interval must be at least 0. Received: -1"),
-    (
-      {"kl_last_weight": -0.5},
-      PLAN,
-      "kl_last_weight must be at least 0. Received: -0.5",
-    ),
-    (
-      {"full_weight": float("nan")},
-      PLAN,
-      "full_weight must be at least 0. Received: nan",
-    ),
-    (
-      {"interval": 10},
-      BERT,
-      "interval must be 0 unless the encoder drops tokens. Received: 10",
-    ),
+    ({"kl_last_weight": -0.5}, PLAN, "kl_last_weight must be at least 0. Rec"),
+    ({"full_weight": math.nan}, PLAN, "full_weight must be at least 0. Rec"),
+    ({"interval": 10}, BERT, "interval must be 0 unless the encoder drops to"),
     (
       {"interval": 8},
       PLAN,
@@ -135,9 +113,8 @@ BERT = drops_testing.make_plan(12, token_keep_ratio=1.0)
 )
 def test_wrong_values_are_refused(fields, plan, message):
   config = semantic_consistency.SemanticConsistencyConfig(**fields)
-  schedule = step_schedule.StepSchedule(
-    (keep_schedule.Phase(0, plan),), 4, config.interval
-  )
+  phases = (keep_schedule.Phase(0, plan),)
+  schedule = step_schedule.StepSchedule(phases, 4, config.interval)
   with pytest.raises(ValueError) as caught:
     semantic_consistency.check_use(config, schedule)
-  assert str(caught.value) == message
+  assert str(caught.value).startswith(message)

@@ -22,11 +22,8 @@ from token_dropping.dropping import keep_schedule
 from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
 from token_dropping.tasks import optimizers
-from token_dropping.tasks import step_gradients
 from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.masked_lm import layer_token_rate
 from token_dropping.tasks.masked_lm import losses as mlm_losses
-from token_dropping.tasks.masked_lm import metrics as masked_lm_metrics
 from token_dropping.tasks.masked_lm import semantic_consistency
 
 
@@ -48,7 +45,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     task = self.task_config
     if not task.learning_rate_by_layer_tokens:
       return rate
-    return layer_token_rate.LayerTokenRate(
+    return optimizers.LayerTokenRate(
       rate,
       masked_lm_config.schedule_of(task),
       task.keep_schedule.train_steps,
@@ -101,11 +98,11 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
       metrics.append(tf_keras.metrics.Mean(name="kept_share"))
       if self.task_config.semantic_consistency.interval:
         metrics += [
-          masked_lm_metrics.OccasionalMean(name=name)
+          mlm_losses.OccasionalMean(name=name)
           for name in semantic_consistency.METRICS
         ]
     elif self.task_config.dropped_validation:
-      metrics += masked_lm_metrics.make_dropped()
+      metrics += mlm_losses.make_dropped()
     if pretrain_data.skips_bad_records(data):
       metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
     return metrics
@@ -130,7 +127,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     token_losses = mlm_losses.masked_lm_losses(labels, model_outputs)
     parts = mlm_losses.mean_losses(labels, model_outputs, token_losses)
     weights = mlm_losses.loss_counts(labels)
-    masked_lm_metrics.update_means(metrics, parts, weights)
+    mlm_losses.update_means(metrics, parts, weights)
     return tf.add_n([*parts.values(), *(aux_losses or [])])
 
   def validation_step(self, inputs, model, metrics) -> dict:
@@ -139,7 +136,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     The metrics have the loss: the trainer would average it over batches.
     """
     if self.task_config.dropped_validation:
-      masked_lm_metrics.update_dropped(inputs, model, metrics)
+      mlm_losses.update_dropped(inputs, model, metrics)
     super().validation_step(inputs, model, metrics)
     return {}
 
@@ -165,21 +162,21 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
         token_losses = mlm_losses.masked_lm_losses(batch, passes[0])
         loss, total = self._losses(batch, passes, token_losses, counts)
         objective = tf.add_n([total, *(more / shares for more in model.losses)])
-        objective = step_gradients.scaled(optimizer, objective)
+        objective = optimizers.scaled(optimizer, objective)
       gradients = tape.gradient(objective, model.trainable_variables)
       self._record(metrics, batch, passes, token_losses)
-      gradients = step_gradients.dense(gradients)
+      gradients = optimizers.dense(gradients)
       return ((loss, total), gradients), token_losses  # [B, P]
 
     def run(kind):
       step = functools.partial(forward_and_backward, kind)
-      return step_gradients.accumulate(step, inputs, slices)
+      return optimizers.accumulate(step, inputs, slices)
 
     schedule = masked_lm_config.schedule_of(self.task_config)
-    (losses, gradients), token_losses = schedule.run(
-      step_gradients.steps_done(optimizer), run
-    )
-    step_gradients.apply(optimizer, gradients, model.trainable_variables)
+    with tf.init_scope():  # as optimizers do: reading it may make it
+      steps_done = optimizer.iterations
+    (losses, gradients), token_losses = schedule.run(steps_done, run)
+    optimizers.apply(optimizer, gradients, model.trainable_variables)
     model.encoder_network.importance_scorer.update(
       inputs["masked_lm_ids"], token_losses, inputs["masked_lm_weights"]
     )
@@ -188,7 +185,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     return {
       self.loss: losses[0],
       "objective": losses[1],
-      "gradient_norm": step_gradients.norm(optimizer, gradients),
+      "gradient_norm": optimizers.norm(optimizer, gradients),
     }
 
   def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
@@ -221,7 +218,7 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
     if full:
       means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
       weights["full_lm_example_loss"] = weights["lm_example_loss"]
-    masked_lm_metrics.update_means(metrics, means, weights)
+    mlm_losses.update_means(metrics, means, weights)
     self.process_metrics(metrics, batch, outputs)
 
 

@@ -16,7 +16,7 @@ from token_dropping.data.batches import record_rules
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
 
-HEAD = bert.ClsHeadConfig(inner_dim=8, num_classes=2, name="next_sentence")
+HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 
 
 def _task(schedule=None, **model) -> masked_lm.TokenDropMaskedLMTask:
@@ -41,11 +41,33 @@ def _batch(size: int = 4, next_sentence: bool = False, first: int = 0) -> dict:
 
 
 def _sgd():
-  return tf_keras.optimizers.legacy.SGD(0.5)
+  optimizer = tf_keras.optimizers.legacy.SGD(0.5)
+  optimizer.iterations.assign(0)  # makes it, or a step is traced twice
+  return optimizer
+
+
+def _build(task):
+  tf_keras.utils.set_random_seed(1)
+  return task.build_model()
+
+
+@pytest.fixture(scope="module")
+def built():
+  """A task and its model; tests may train it."""
+  task = _task()
+  return task, _build(task)
 
 
 def _scores(model) -> np.ndarray:
   return model.encoder_network.importance_scorer.table.numpy()
+
+
+def _learnt(model) -> list[np.ndarray]:
+  return [_scores(model), *model.get_weights()]
+
+
+def _results(metrics) -> dict:
+  return {metric.name: metric.result() for metric in metrics}
 
 
 def test_model_that_always_keeps_a_count_evaluates():
@@ -55,13 +77,17 @@ def test_model_that_always_keeps_a_count_evaluates():
   assert outputs["kept_positions"].shape[1] == 3
 
 
-def test_importance_follows_the_masked_lm_loss():
-  task, batch = _task(), _batch()
-  model = task.build_model()
+def test_a_step_moves_importance_and_counts_the_kept_share(built):
+  """Importance follows the loss of masked tokens; the share is of real ones."""
+  task, model = built
+  real = tf.sequence_mask([12] * 4, testing.SEQ_LENGTH, tf.int32)
+  batch = _batch() | {"input_mask": real}
+  batch["input_word_ids"] *= real
   before = _scores(model)
   outputs = model(batch, training=True)
   losses = mlm_losses.masked_lm_losses(batch, outputs).numpy()
-  task.train_step(batch, model, _sgd(), task.build_metrics(training=True))
+  metrics = task.build_metrics(training=True)
+  task.train_step(batch, model, _sgd(), metrics)
   after = _scores(model)
   used = batch["masked_lm_weights"].numpy() > 0
   ids = batch["masked_lm_ids"].numpy()
@@ -71,14 +97,14 @@ def test_importance_follows_the_masked_lm_loss():
       mean = losses[used & (ids == token)].mean()
       expected = 0.995 * expected + 0.005 * mean
     np.testing.assert_allclose(after[token], expected, rtol=1e-5)
+  np.testing.assert_allclose(_results(metrics)["kept_share"], 8 / 12, rtol=1e-6)
 
 
 def test_step_compiled_with_xla_equals_the_eager_step():
   task, batch = _task(), _batch()
   results = []
   for compiled in (False, True):
-    tf_keras.utils.set_random_seed(1)
-    model, optimizer = task.build_model(), _sgd()
+    model, optimizer = _build(task), _sgd()
     metrics = task.build_metrics(training=True)
 
     def step(batch, model=model, optimizer=optimizer, metrics=metrics):
@@ -87,7 +113,7 @@ def test_step_compiled_with_xla_equals_the_eager_step():
     if compiled:
       step = tf.function(step, jit_compile=True)
     losses = [step(batch)["loss"].numpy() for _ in range(3)]
-    results.append([*losses, _scores(model), *model.get_weights()])
+    results.append([*losses, *_learnt(model)])
   for eager, xla in zip(*results, strict=True):
     np.testing.assert_allclose(eager, xla, rtol=1e-4, atol=1e-5)
 
@@ -97,107 +123,18 @@ def test_two_replicas_train_as_one_on_the_global_batch():
   for count in (1, 2):
     strategy = testing.mirrored(count)
     with strategy.scope():
-      tf_keras.utils.set_random_seed(1)
-      task = _task(cls_heads=[HEAD.as_dict()])
-      model, optimizer = task.build_model(), _sgd()
+      task = _task(cls_heads=[HEAD])
+      model, optimizer = _build(task), _sgd()
       metrics = task.build_metrics(training=True)
+    shards = _shards(strategy, _batch(4, next_sentence=True))
     for _ in range(3):
-      shards = _shards(strategy, _batch(4, next_sentence=True))
-      tf.function(strategy.run)(
-        task.train_step, args=(shards, model, optimizer, metrics)
-      )
-    results.append([_scores(model), *model.get_weights()])
-    for copy in strategy.experimental_local_results(
-      model.encoder_network.importance_scorer.table
-    ):
+      strategy.run(task.train_step, args=(shards, model, optimizer, metrics))
+    results.append(_learnt(model))
+    table = model.encoder_network.importance_scorer.table
+    for copy in strategy.experimental_local_results(table):
       np.testing.assert_array_equal(copy, results[-1][0])
   for one, two in zip(*results, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
-
-
-SCHEDULE = {
-  "type": "steps",
-  "steps": [
-    {"step": 1, "keep_ratios": [0.75]},
-    {"step": 2, "keep_ratios": [1.0]},
-  ],
-  "train_steps": 3,
-}
-
-
-@pytest.mark.parametrize(
-  ("replicas", "compiled"),
-  [(1, True), pytest.param(2, False, marks=pytest.mark.slow)],
-)
-def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas, compiled):
-  """Each of three steps equals one of a task that always keeps its share."""
-  strategy = testing.mirrored(replicas)
-  with strategy.scope():
-    scheduled = _started(schedule=SCHEDULE)
-    plain = [
-      _started(encoder={"any": {"token_keep_ratio": ratio}})
-      for ratio in (0.5, 0.75, 1.0)
-    ]
-  step = _step(strategy, scheduled, compiled)
-  for each in plain:
-    each[1].set_weights(scheduled[1].get_weights())
-    table = each[1].encoder_network.importance_scorer.table
-    table.assign(_scores(scheduled[1]))
-    batch = _shards(strategy, _batch(4))
-    losses = [run(batch) for run in (step, _step(strategy, each, compiled))]
-    np.testing.assert_allclose(*losses, rtol=1e-6)
-    models = [scheduled[1], each[1]]
-    for found, expected in zip(
-      *([_scores(model), *model.get_weights()] for model in models), strict=True
-    ):
-      np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-
-
-def _started(**changes) -> tuple:
-  """Returns a task with its model, optimizer and metrics."""
-  tf_keras.utils.set_random_seed(1)
-  task = _task(**changes)
-  return task, task.build_model(), _sgd(), task.build_metrics(training=True)
-
-
-def _step(strategy, started: tuple, compiled: bool):
-  task, *rest = started
-
-  def step(batch):
-    return task.train_step(batch, *rest)["loss"]
-
-  if compiled:
-    step = tf.function(step, jit_compile=True)
-
-  @tf.function
-  def distributed(batch):
-    losses = strategy.run(step, args=(batch,))
-    return strategy.reduce("MEAN", losses, axis=None)
-
-  return distributed
-
-
-def test_without_scale_loss_the_gradients_of_replicas_add_up():
-  moves = []
-  for count in (1, 2):
-    strategy = testing.mirrored(count)
-    with strategy.scope():
-      tf_keras.utils.set_random_seed(1)
-      task = _task()
-      task.task_config.scale_loss = False
-      model, optimizer = task.build_model(), _sgd()
-      model(_batch())  # makes the weights
-    before = model.get_weights()
-    shards = strategy.experimental_distribute_values_from_function(
-      lambda _: _batch()
-    )
-    tf.function(strategy.run)(
-      task.train_step, args=(shards, model, optimizer, [])
-    )
-    after = model.get_weights()
-    moves.append([b - a for a, b in zip(before, after, strict=True)])
-  for one, two in zip(*moves, strict=True):
-    np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
 
 
 def _shards(strategy, batch: dict):
@@ -214,9 +151,69 @@ def _shards(strategy, batch: dict):
   return strategy.experimental_distribute_values_from_function(part)
 
 
-def test_validation_loss_is_that_of_bert_on_whole_sequences():
-  task, batch = _task(), _batch()
-  model = task.build_model()
+SCHEDULE = {
+  "type": "steps",
+  "steps": [
+    {"step": 1, "keep_ratios": [0.75]},
+    {"step": 2, "keep_ratios": [1.0]},
+  ],
+  "train_steps": 3,
+}
+
+
+@pytest.mark.parametrize(
+  "replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
+def test_a_step_of_a_schedule_is_a_step_of_its_ratio(replicas):
+  """Each of three steps equals one of a task that always keeps its share."""
+  strategy = testing.mirrored(replicas)
+  shards = _shards(strategy, _batch())
+  with strategy.scope():
+    scheduled = _task(schedule=SCHEDULE)
+    model, plain_model = _build(scheduled), _build(scheduled)
+    optimizer = _sgd()
+  one = tf.function(
+    lambda *args: scheduled.train_step(*args)["loss"],
+    jit_compile=replicas == 1,
+  )
+  step = tf.function(strategy.run)
+  for ratio in (0.5, 0.75, 1.0):
+    plain_model.set_weights(model.get_weights())
+    table = plain_model.encoder_network.importance_scorer.table
+    table.assign(_scores(model))
+    loss = step(one, args=(shards, model, optimizer, []))
+    plain = _task(encoder={"any": {"token_keep_ratio": ratio}})
+    with strategy.scope():
+      args = shards, plain_model, _sgd(), []
+    expected = strategy.run(plain.train_step, args=args)["loss"]
+    losses = [strategy.reduce("MEAN", x, axis=None) for x in (loss, expected)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    for found, wanted in zip(_learnt(model), _learnt(plain_model), strict=True):
+      np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_without_scale_loss_the_gradients_of_replicas_add_up():
+  moves = []
+  for count in (1, 2):
+    strategy = testing.mirrored(count)
+    with strategy.scope():
+      task = _task()
+      task.task_config.scale_loss = False
+      model, optimizer = _build(task), _sgd()
+      model(_batch())  # makes the weights
+    before = model.get_weights()
+    shards = strategy.experimental_distribute_values_from_function(
+      lambda _: _batch()
+    )
+    strategy.run(task.train_step, args=(shards, model, optimizer, []))
+    after = model.get_weights()
+    moves.append([b - a for a, b in zip(before, after, strict=True)])
+  for one, two in zip(*moves, strict=True):
+    np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_loss_is_that_of_bert_on_whole_sequences(built):
+  (task, model), batch = built, _batch()
   dense_task = _task(encoder={"any": {"token_keep_ratio": 1.0}})
   dense = dense_task.build_model()
   batch_of_one = {name: value[:1] for name, value in batch.items()}
@@ -228,70 +225,46 @@ def test_validation_loss_is_that_of_bert_on_whole_sequences():
   theirs = model_garden.MaskedLMTask.validation_step(
     dense_task, batch, dense, dense_task.build_metrics()
   )
-  found = {metric.name: metric.result() for metric in metrics}
-  np.testing.assert_allclose(
-    found["lm_example_loss"], theirs["loss"], rtol=1e-6
-  )
+  loss = _results(metrics)["lm_example_loss"]
+  np.testing.assert_allclose(loss, theirs["loss"], rtol=1e-6)
 
 
-def test_kept_share_counts_real_tokens():
-  task = _task(encoder={"any": {"token_keep_k": 4}})
-  batch = _batch()
-  half = tf.sequence_mask([8] * 4, testing.SEQ_LENGTH, tf.int32)
-  ids = batch["input_word_ids"] * half
-  batch |= {"input_mask": half, "input_word_ids": ids}
-  metrics = task.build_metrics(training=True)
-  task.train_step(batch, task.build_model(), _sgd(), metrics)
-  share = next(metric for metric in metrics if metric.name == "kept_share")
-  np.testing.assert_allclose(share.result(), 0.5)
-
-
-def test_loss_metric_weighs_batches_by_their_predictions():
-  task = _task()
-  model, metrics = task.build_model(), task.build_metrics()
-  full, short = _batch(4), _batch(1, first=9)
-  losses = []
-  for batch in (full, short):
+def test_loss_metric_weighs_batches_by_their_predictions(built):
+  task, model = built
+  metrics, losses = task.build_metrics(), []
+  for batch in (_batch(4), _batch(1, first=9)):
     alone = task.build_metrics()
     for each in (alone, metrics):
       assert task.validation_step(batch, model, each) == {}
-    losses.append(
-      next(m.result() for m in alone if m.name == "lm_example_loss")
-    )
-  metric = next(m for m in metrics if m.name == "lm_example_loss")
-  np.testing.assert_allclose(
-    metric.result(), (losses[0] * 8 + losses[1] * 2) / 10, rtol=1e-6
-  )
+    losses.append(_results(alone)["lm_example_loss"])
+  expected = (losses[0] * 8 + losses[1] * 2) / 10
+  loss = _results(metrics)["lm_example_loss"]
+  np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
 
 def _save_bert(directory, hidden_size: int = 8) -> str:
   """Saves a BERT without importance table, as Model Garden would."""
-  sizes = {
-    "vocab_size": testing.VOCAB_SIZE,
-    "hidden_size": hidden_size,
-    "num_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "max_position_embeddings": testing.SEQ_LENGTH,
-  }
-  config = model_garden.MaskedLMConfig(
-    model=bert.PretrainerConfig(
-      {"encoder": {"type": "bert_v2", "bert_v2": sizes}, "cls_heads": []}
-    )
-  )
+  sizes = testing.SIZES | {"hidden_size": hidden_size}
+  encoder = {"type": "bert_v2", "bert_v2": sizes}
+  model = {"encoder": encoder, "cls_heads": []}
+  config = model_garden.MaskedLMConfig(model=bert.PretrainerConfig(model))
   model = model_garden.MaskedLMTask(config).build_model()
   model(_batch())
   checkpoint = tf.train.Checkpoint(model=model, **model.checkpoint_items)
   return checkpoint.save(directory / "bert")
 
 
-def test_init_checkpoint_may_be_any_bert(tmp_path):
-  path = _save_bert(tmp_path)
+def _initialize(path, model) -> None:
   task = _task()
-  model = task.build_model()
-  task.task_config.init_checkpoint = path
-  before = _scores(model)
+  task.task_config.init_checkpoint = str(path)
   task.initialize(model)
+
+
+def test_init_checkpoint_may_be_any_bert(tmp_path, built):
+  path = _save_bert(tmp_path)
+  _, model = built
+  before = _scores(model)
+  _initialize(path, model)
   reader = tf.train.load_checkpoint(path)
   kernel = "encoder/_pooler_layer/kernel/.ATTRIBUTES/VARIABLE_VALUE"
   np.testing.assert_array_equal(
@@ -300,23 +273,21 @@ def test_init_checkpoint_may_be_any_bert(tmp_path):
   np.testing.assert_array_equal(_scores(model), before)
 
 
-def test_init_checkpoint_brings_the_importance(tmp_path):
-  task = _task()
-  trained = task.build_model()
-  metrics = task.build_metrics(training=True)
-  task.train_step(_batch(), trained, _sgd(), metrics)
+def test_init_checkpoint_brings_the_importance(tmp_path, built):
+  task, trained = built
+  table = trained.encoder_network.importance_scorer.table
+  table.assign(np.arange(testing.VOCAB_SIZE, dtype=np.float32))
   tf.train.Checkpoint(**trained.checkpoint_items).save(tmp_path / "ckpt")
   model = task.build_model()
-  task.task_config.init_checkpoint = str(tmp_path)  # a folder: its latest
-  task.initialize(model)
+  _initialize(tmp_path, model)  # a folder: its latest
   np.testing.assert_array_equal(_scores(model), _scores(trained))
 
 
 @pytest.mark.parametrize(
   ("save", "reason"),
   [
-    (lambda folder: str(folder / "none"), "must hold a readable checkpoint"),
-    (str, "must hold a readable checkpoint"),  # a folder without a run
+    (lambda folder: folder / "none", "must hold a readable checkpoint"),
+    (lambda folder: folder, "must hold a readable checkpoint"),  # no run in it
     (
       lambda folder: _save_bert(folder, hidden_size=4),
       "must hold every weight .* of shape .*, not",
@@ -327,14 +298,12 @@ def test_init_checkpoint_brings_the_importance(tmp_path):
     ),
   ],
 )
-def test_wrong_init_checkpoint_is_one_line(tmp_path, save, reason):
-  path = save(tmp_path)
-  task = _task()
-  task.task_config.init_checkpoint = path
+def test_wrong_init_checkpoint_is_one_line(tmp_path, built, save, reason):
+  _, model = built
   with pytest.raises(
     errors.UserError, match=f"^task.init_checkpoint .*{reason}"
   ) as caught:
-    task.initialize(task.build_model())
+    _initialize(save(tmp_path), model)
   assert "\n" not in str(caught.value)
 
 
@@ -346,16 +315,12 @@ def dynamic_data(tmp_path):
   """A task's training data with dynamic masking and one record."""
   path = tmp_path / "records"
   testing.write_records(path, [testing.dynamic_features(0)])
-  data = _task().task_config.train_data
-  data.override(
-    {
-      "input_path": str(path),
-      "vocab_file": testing.write_vocabulary(tmp_path / "vocab.txt"),
-      "masking": "dynamic",
-      "global_batch_size": 1,
-    }
+  return _task().task_config.train_data.replace(
+    input_path=str(path),
+    vocab_file=testing.write_vocabulary(tmp_path / "vocab.txt"),
+    masking="dynamic",
+    global_batch_size=1,
   )
-  return data
 
 
 def _first_batch(task, data) -> dict:
@@ -377,11 +342,7 @@ def test_continued_run_goes_on_with_the_rate(tmp_path, dynamic_data):
   step = tf.Variable(0, dtype=tf.int64)
   checkpoint = tf.train.Checkpoint(global_step=step)
   dynamic_data.override(
-    {
-      "masking_rate": 0.01,
-      "final_masking_rate": 0.4,
-      "masking_rate_steps": 10,
-    }
+    {"masking_rate": 0.01, "final_masking_rate": 0.4, "masking_rate_steps": 10}
   )
   task = masked_lm.TokenDropMaskedLMTask(
     _task().task_config, logging_dir=str(tmp_path)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers `bert/token_drop_glue`.
+"""Registers `bert/token_drop_glue`, and what a run asks of it.
 
 BERT on GLUE takes the best of 2e-5 to 5e-5 on the dev set (`--sweep`).
 """
 
+import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
-from official.nlp.tasks import sentence_prediction
 
+from token_dropping.common import errors
+from token_dropping.data.finetuning import glue_tasks
 from token_dropping.tasks import hooks
 from token_dropping.tasks.finetuning import experiment
-from token_dropping.tasks.sentences import hooks as sentence_hooks
 from token_dropping.tasks.sentences import task as sentence_task
 
 NAME = "bert/token_drop_glue"
@@ -19,19 +20,66 @@ NAME = "bert/token_drop_glue"
 @exp_factory.register_config_factory(NAME)
 def bert_token_drop_glue() -> cfg.ExperimentConfig:
   """Fine-tunes a pretrained encoder on sentences or pairs of them."""
-  data = sentence_task.SentenceDataConfig
-  return experiment.make_experiment(
-    sentence_task.SentenceTaskConfig(
-      model=sentence_prediction.ModelConfig(
-        encoder=experiment.make_encoder(), use_encoder_pooler=True
-      ),
-      train_data=data(**experiment.data_fields(is_training=True)),
-      validation_data=data(**experiment.data_fields(is_training=False)),
-    ),
-    learning_rate=2e-5,
-  )
+  task = sentence_task.SentenceTaskConfig()
+  task.model.use_encoder_pooler = True
+  return experiment.make_experiment(task, learning_rate=2e-5)
 
 
-hooks.register(
-  sentence_task.SentenceTaskConfig, sentence_hooks.SentenceHooks, NAME
-)
+class SentenceHooks(experiment.FinetuneHooks):
+  """Answers for classes, or a number."""
+
+  data_kinds = ("classification", "regression")
+
+  def fill_in_data(self, card: dict) -> None:
+    """Sets paths, sizes, labels and the names of the texts."""
+    task, set_fields = self.task, experiment.set_from_data
+    set_fields(task, "task", labels=tuple(card["labels"]))
+    set_fields(task.model, "task.model", num_classes=card["num_classes"])
+    self.set_data(
+      card,
+      [name for name in card["splits"] if name.startswith("validation")],
+      label_type="float" if card["kind"] == "regression" else "int",
+      text_fields=_text_fields(card),
+    )
+
+  def check(self) -> None:
+    """Refuses fields of Model Garden's task that have no effect here, too."""
+    super().check()
+    errors.require(
+      self.task.metric_type == "accuracy",
+      "task.metric_type must be unset: task.data_dir says how to score",
+      repr(self.task.metric_type),
+    )
+    errors.require(
+      not self.task.init_cls_pooler,
+      "task.init_cls_pooler must be false: the encoder's own pooler is used",
+      "true",
+    )
+
+  def score_names(self) -> list[str]:
+    return sentence_task.score_names(self.task)
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    train = {"loss": "training_loss"}
+    if self.task.model.num_classes > 1:
+      train["accuracy"] = sentence_task.ACCURACY
+    scores = {name: name for name in self.score_names()}
+    loss = {"loss": sentence_task.VALIDATION_LOSS}
+    return hooks.ShownOutputs(train, loss | scores)
+
+  def made_up_batch(self, batch_size: int) -> tuple[dict, dict]:
+    kind = np.float32 if self.task.model.num_classes == 1 else np.int32
+    labels = {self.task.train_data.label_field: np.zeros([batch_size], kind)}
+    return self._made_up_features(batch_size), labels
+
+
+def _text_fields(card: dict) -> tuple[str, ...]:
+  """Returns the names of the texts: those of GLUE, or of the tables."""
+  if card["task"] in glue_tasks.TASKS:
+    task = glue_tasks.TASKS[card["task"]]
+    return task.tfds_texts or task.texts
+  names = ("text_column", "second_text_column")
+  return tuple(filter(None, (card["settings"][name] for name in names)))
+
+
+hooks.register(sentence_task.SentenceTaskConfig, SentenceHooks, NAME)

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tuning on sentences or pairs of them, scored as GLUE scores."""
+"""Fine-tuning on sentences or pairs of them, scored as GLUE scores.
+
+GLUE: Wang et al., 2019, arXiv 1804.07461.
+"""
 
 import dataclasses
 import functools
+import math
 import os
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -14,11 +19,10 @@ from official.modeling import tf_utils
 from official.nlp.data import sentence_prediction_dataloader as dataloader
 from official.nlp.modeling import models
 from official.nlp.tasks import sentence_prediction
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
 
-from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import data as finetune_data
 from token_dropping.tasks.finetuning import task as finetune_task
-from token_dropping.tasks.sentences import scores as sentence_scores
 
 ACCURACY, VALIDATION_LOSS = "cls_accuracy", "validation_loss"
 FEATURES = ("input_word_ids", "input_mask", "input_type_ids")
@@ -61,20 +65,18 @@ class SentenceTask(
     return SentenceModel(
       network=self.build_encoder(),
       num_classes=config.num_classes,
-      initializer=tf_keras.initializers.TruncatedNormal(
-        stddev=config.encoder.get().initializer_range
-      ),
+      initializer=self.make_initializer(),
       use_encoder_pooler=config.use_encoder_pooler,
     )
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches: features, and labels with the number of their file."""
     paths = [params.input_path] if params.is_training else _paths(params)
-    step = checkpoints.latest_step(self.logging_dir)
     parts = []
     for index, path in enumerate(paths):
-      reader = finetune_data.SentenceReader(params.replace(input_path=path))
-      batches = reader.load(input_context, step)
+      data = params.replace(input_path=path)
+      loader = dataloader.SentencePredictionDataLoader(data)
+      batches = self.read(loader, input_context)
       parts.append(batches.map(functools.partial(_split, index=index)))
     return functools.reduce(tf.data.Dataset.concatenate, parts)
 
@@ -121,7 +123,7 @@ class SentenceTask(
     scores = {}
     for index, suffix in enumerate(suffixes(self.task_config.validation_data)):
       here = logs["parts"] == index
-      part = sentence_scores.compute(
+      part = compute_scores(
         self.task_config.metrics, logs["labels"][here], logs["outputs"][here]
       )
       scores |= {f"{name}{suffix}": value for name, value in part.items()}
@@ -151,3 +153,46 @@ def _split(batch: dict, index: int) -> tuple[dict, dict]:
   labels = {k: v for k, v in batch.items() if k not in FEATURES}
   size = tf.shape(batch[FEATURES[0]])[0]
   return features, labels | {"part": tf.fill([size], index)}
+
+
+def compute_scores(
+  names: Iterable[str], labels: np.ndarray, outputs: np.ndarray
+) -> dict[str, float]:
+  """Returns the score of each name of `SCORES`; 1 is best.
+
+  Of all predictions at once, since most are no means over batches. Labels are
+  ids, and outputs logits [N, C]; or both numbers, [N] and [N, 1].
+
+  >>> logits = np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0]])
+  >>> compute_scores(["accuracy", "f1"], np.array([0, 1, 0]), logits)
+  {'accuracy': 0.6666666666666666, 'f1': 0.6666666666666666}
+  """
+  predictions = np.argmax(outputs, axis=-1)
+  if outputs.shape[-1] == 1:
+    predictions = outputs[:, 0]
+  return {name: float(SCORES[name](labels, predictions)) for name in names}
+
+
+def _f1(labels, predictions) -> float:
+  return sklearn_metrics.f1_score(labels, predictions, zero_division=0.0)
+
+
+def _correlation(function):
+  """Returns a score that is 0 where a constant makes it undefined."""
+
+  def score(labels, predictions) -> float:
+    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+      return 0.0
+    value = float(function(labels, predictions)[0])
+    return value if math.isfinite(value) else 0.0
+
+  return score
+
+
+SCORES = {
+  "accuracy": sklearn_metrics.accuracy_score,
+  "f1": _f1,
+  "matthews_corrcoef": sklearn_metrics.matthews_corrcoef,
+  "pearson": _correlation(stats.pearsonr),
+  "spearman": _correlation(stats.spearmanr),
+}

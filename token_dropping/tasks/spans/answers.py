@@ -9,6 +9,7 @@ the joined pieces in the text. Here tokens know their characters
 import collections
 import dataclasses
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -63,15 +64,6 @@ class Answers:
   null_scores: dict[str, float]  # of "no answer", if possible, less the best
 
 
-@dataclasses.dataclass(frozen=True)
-class _Candidate:
-  """A span: its score and its first and last token in the context."""
-
-  score: float
-  first: int
-  last: int
-
-
 def choose_answers(
   examples: SpanExamples,
   logits: Logits,
@@ -94,14 +86,15 @@ def choose_answers(
   for question, windows in grouped.items():
     best = max(
       _candidates(windows, logits, n_best, max_answer_length),
-      key=lambda candidate: candidate.score,
+      key=operator.itemgetter(0),
       default=None,
     )
     spans[question] = texts[question] = _text(examples, windows[0], best)
     if examples.impossible:
-      null = min(sum(_at(logits, w, 0)) for w in windows)
+      pairs = [logits[window["unique_id"]] for window in windows]
+      null = min(float(start[0]) + float(end[0]) for start, end in pairs)
       # As in Model Garden: without a span there is nothing to compare with.
-      null_scores[question] = null - (best.score if best else 0.0)
+      null_scores[question] = null - (best[0] if best else 0.0)
       if null_scores[question] > null_threshold:
         texts[question] = ""
   return Answers(texts, spans, null_scores)
@@ -134,14 +127,10 @@ def score(examples: SpanExamples, answers: Answers) -> dict[str, float]:
   return scores | {k: plain[v] for k, v in parts.items() if v in plain}
 
 
-def _at(logits: Logits, window: dict, position: int) -> tuple[float, float]:
-  start, end = logits[window["unique_id"]]
-  return float(start[position]), float(end[position])
-
-
 def _candidates(
   windows: Sequence[dict], logits: Logits, n_best: int, longest: int
-) -> Iterator[_Candidate]:
+) -> Iterator[tuple[float, int, int]]:
+  """Yields the score of each span, its first and last token in the context."""
   owners = _owners(windows)
   for number, window in enumerate(windows):
     start_logits, end_logits = map(np.asarray, logits[window["unique_id"]])
@@ -154,7 +143,7 @@ def _candidates(
       for end in ends:
         if start <= end < start + longest:
           total = float(start_logits[start]) + float(end_logits[end])
-          yield _Candidate(total, int(start) + shift, int(end) + shift)
+          yield total, int(start) + shift, int(end) + shift
 
 
 def _best(logits: np.ndarray, n_best: int) -> np.ndarray:
@@ -174,9 +163,10 @@ def _owners(windows: Sequence[dict]) -> np.ndarray:
   return np.argmax(scores, axis=0)
 
 
-def _text(examples: SpanExamples, window: dict, best: _Candidate | None) -> str:
+def _text(examples: SpanExamples, window: dict, best: tuple | None) -> str:
   if best is None:
     return ""
+  _, first, last = best
   starts, ends = examples.tokens[window["context"]]
   context = examples.contexts[window["context"]]
-  return context[starts[best.first] : ends[best.last]]
+  return context[starts[first] : ends[last]]

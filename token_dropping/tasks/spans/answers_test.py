@@ -55,7 +55,16 @@ def _random_logits(examples, seed):
   }
 
 
-def _model_garden_answers(folder, examples, logits, threshold):
+@dataclasses.dataclass
+class _Result:
+  """What Model Garden wants of a window."""
+
+  unique_id: int
+  start_logits: list
+  end_logits: list
+
+
+def test_answers_are_those_of_model_garden(folder, examples):
   version_2 = examples.impossible
   theirs = squad_lib.read_squad_examples(
     str(folder / "a.json"), False, version_2
@@ -71,49 +80,37 @@ def _model_garden_answers(folder, examples, logits, threshold):
     output_fn=lambda f, is_padding: None if is_padding else features.append(f),
     batch_size=1,
   )
-
-  @dataclasses.dataclass
-  class Result:
-    unique_id: int
-    start_logits: list
-    end_logits: list
-
-  return squad_lib.postprocess_output(
-    theirs,
-    features,
-    [Result(key, *map(list, value)) for key, value in logits.items()],
-    n_best_size=5,
-    max_answer_length=6,
-    do_lower_case=True,
-    version_2_with_negative=version_2,
-    null_score_diff_threshold=threshold,
-  )
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_answers_are_those_of_model_garden(folder, examples, seed):
-  logits = _random_logits(examples, seed)
-  threshold = 0.5 * seed - 2.0
-  found = span_answers.choose_answers(examples, logits, 5, 6, threshold)
-  texts, _, differences = _model_garden_answers(
-    folder, examples, logits, threshold
-  )
-  assert found.texts == texts
-  assert found.null_scores == pytest.approx(differences)
+  for seed in range(10):
+    logits = _random_logits(examples, seed)
+    threshold = 0.5 * seed - 2.0
+    found = span_answers.choose_answers(examples, logits, 5, 6, threshold)
+    texts, _, differences = squad_lib.postprocess_output(
+      theirs,
+      features,
+      [_Result(key, *map(list, value)) for key, value in logits.items()],
+      n_best_size=5,
+      max_answer_length=6,
+      do_lower_case=True,
+      version_2_with_negative=version_2,
+      null_score_diff_threshold=threshold,
+    )
+    assert found.texts == texts
+    assert found.null_scores == pytest.approx(differences)
 
 
-def _pointing_logits(examples, spans, null=0.0):
-  """Returns logits that point at words of the context, by question."""
+def _pointing_logits(examples, spans, null=()):
+  """Returns logits that point at words of the context, or at no answer."""
   logits = {}
   for window in examples.windows:
     start, end = np.zeros([2, LENGTH])
-    start[0] = end[0] = null
-    starts, ends = examples.tokens[window["context"]]
-    wanted = spans.get(window["question"])
-    if wanted:
+    question, (starts, ends) = window["question"], examples.tokens[0]
+    start[0] = 9.0 if question in null else 0.0
+    if question in spans:
+      wanted = spans[question]
+      first = CONTEXT.index(wanted)
       for values, token in (
-        (start, starts.index(CONTEXT.index(wanted))),
-        (end, ends.index(CONTEXT.index(wanted) + len(wanted))),
+        (start, starts.index(first)),
+        (end, ends.index(first + len(wanted))),
       ):
         place = token - window["first"] + window["position"]
         if window["position"] <= place < window["position"] + window["length"]:
@@ -122,24 +119,18 @@ def _pointing_logits(examples, spans, null=0.0):
   return logits
 
 
-def _choose(examples, spans, **options):
-  return span_answers.choose_answers(
-    examples, _pointing_logits(examples, spans), **options
-  )
+def _choose(examples, spans, null=(), **options):
+  logits = _pointing_logits(examples, spans, null)
+  return span_answers.choose_answers(examples, logits, **options)
 
 
 def test_answers_are_cut_out_of_the_text(examples):
   found = _choose(examples, {"1": "(in Paris)", "2": "Cats sat"})
-  assert found.texts["1"] == "(in Paris)"
-  assert found.texts["2"] == "Cats sat"
+  assert (found.texts["1"], found.texts["2"]) == ("(in Paris)", "Cats sat")
 
 
 def test_scores_of_right_answers(examples):
-  logits = _pointing_logits(examples, {"1": "in Paris", "2": "The dog"})
-  for window in examples.windows:
-    if window["question"] == "3":
-      logits[window["unique_id"]][0][0] = 9.0
-  answers = span_answers.choose_answers(examples, logits)
+  answers = _choose(examples, {"1": "in Paris", "2": "The dog"}, null=["3"])
   scores = span_answers.score(examples, answers)
   assert (scores["exact_match"], scores["f1"]) == (100.0, 100.0)
 
@@ -157,11 +148,10 @@ def test_scores_with_impossible_questions_by_hand(examples):
   # The first is wrong, the second right, the third answered though impossible.
   answers = _choose(examples, {"1": "mat", "2": "dog", "3": "mat"})
   assert answers.null_scores == pytest.approx({"1": -18, "2": -18, "3": -18})
+  expected = {"exact_match": 100 / 3, "f1": 100 / 3}
+  expected |= {"has_answer_f1": 50.0, "no_answer_f1": 0.0}
   scores = span_answers.score(examples, answers)
-  assert scores["exact_match"] == pytest.approx(100 / 3)
-  assert scores["f1"] == pytest.approx(100 / 3)
-  assert scores["has_answer_f1"] == pytest.approx(50.0)
-  assert scores["no_answer_f1"] == 0.0
+  assert {name: scores[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("folder", ["squad_v2.0"], indirect=True)
@@ -186,30 +176,13 @@ def test_a_threshold_turns_answers_into_none(examples):
 
 
 def test_answers_are_not_too_long(examples):
-  found = _choose(examples, {"1": "sat on the mat"}, max_answer_length=3)
-  assert found.texts["1"] != "sat on the mat"
-  found = _choose(examples, {"1": "sat on the mat"}, max_answer_length=4)
-  assert found.texts["1"] == "sat on the mat"
+  for longest, found in ((3, False), (4, True)):
+    spans = {"1": "sat on the mat"}
+    answers = _choose(examples, spans, max_answer_length=longest)
+    assert (answers.texts["1"] == spans["1"]) == found
 
 
-def test_logits_of_a_record_are_missing(examples):
-  logits = _random_logits(examples, 0)
-  del logits[1_000_000_001]
-  with pytest.raises(KeyError, match="1000000001"):
-    span_answers.choose_answers(examples, logits)
-
-
-def test_other_tasks_have_no_spans(tmp_path):
-  rows = ["text\tlabel", "the\t1", "cat\t0"]
-  file = finetune_testing.write_lines(tmp_path / "a.tsv", *rows)
-  settings = finetune_settings.FinetuneSettings(
-    task="classification",
-    train_file=file,
-    validation_file=file,
-    vocab_file=finetune_testing.write_vocabulary(tmp_path),
-    output_dir=str(tmp_path / "out"),
-  )
-  finetune.prepare(settings)
+def test_other_tasks_have_no_spans(prepared):
   message = "squad_v1.1 and squad_v2.0. Received: .*, classification"
   with pytest.raises(errors.UserError, match=message):
-    span_answers.SpanExamples.read(settings.output_dir)
+    span_answers.SpanExamples.read(str(prepared / "classes"))

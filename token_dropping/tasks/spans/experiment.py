@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers `bert/token_drop_squad`."""
+"""Registers `bert/token_drop_squad`, and what a run asks of it."""
 
+import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
-from official.nlp.data import question_answering_dataloader
-from official.nlp.tasks import question_answering
 
 from token_dropping.tasks import hooks
 from token_dropping.tasks.finetuning import experiment
-from token_dropping.tasks.spans import hooks as span_hooks
 from token_dropping.tasks.spans import task as span_task
 
 NAME = "bert/token_drop_squad"
@@ -17,15 +15,43 @@ NAME = "bert/token_drop_squad"
 @exp_factory.register_config_factory(NAME)
 def bert_token_drop_squad() -> cfg.ExperimentConfig:
   """Fine-tunes a pretrained encoder to find answers in a text."""
-  data = question_answering_dataloader.QADataConfig
-  return experiment.make_experiment(
-    span_task.SpanTaskConfig(
-      model=question_answering.ModelConfig(encoder=experiment.make_encoder()),
-      train_data=data(**experiment.data_fields(is_training=True)),
-      validation_data=data(**experiment.data_fields(is_training=False)),
-    ),
-    learning_rate=5e-5,
-  )
+  task = span_task.SpanTaskConfig()
+  return experiment.make_experiment(task, learning_rate=5e-5)
 
 
-hooks.register(span_task.SpanTaskConfig, span_hooks.SpanHooks, NAME)
+class SpanHooks(experiment.FinetuneHooks):
+  """Answers for questions whose answer is a part of a text."""
+
+  data_kinds = ("span",)
+
+  def fill_in_data(self, card: dict) -> None:
+    """Sets paths and how texts were cut into windows."""
+    settings = card["settings"]
+    self.set_data(
+      card,
+      ["validation"],
+      doc_stride=settings["doc_stride"],
+      query_length=settings["query_length"],
+      version_2_with_negative=card["version_2_with_negative"],
+    )
+
+  def score_names(self) -> list[str]:
+    """Returns exact match and F1, which leads, as on SQuAD's board."""
+    return list(self.task.metrics)[::-1]
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    train = {
+      "loss": "training_loss",
+      "start accuracy": "start_position_accuracy",
+      "end accuracy": "end_position_accuracy",
+    }
+    scores = {name: name for name in self.score_names()}
+    return hooks.ShownOutputs(train, scores)
+
+  def made_up_batch(self, batch_size: int) -> tuple[dict, dict]:
+    zeros = np.zeros([batch_size], np.int32)
+    labels = {"start_positions": zeros, "end_positions": zeros}
+    return self._made_up_features(batch_size), labels
+
+
+hooks.register(span_task.SpanTaskConfig, SpanHooks, NAME)

@@ -6,15 +6,12 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.nlp.data import question_answering_dataloader as dataloader
 from official.nlp.modeling import models
 from official.nlp.tasks import question_answering
 
-from token_dropping.models import checkpoints
-from token_dropping.tasks.finetuning import data as finetune_data
 from token_dropping.tasks.finetuning import task as finetune_task
 from token_dropping.tasks.spans import answers as span_answers
 
@@ -52,17 +49,11 @@ class SpanTask(
     encoder = self.build_encoder()
     # Nothing reads it, so that it has no gradient.
     encoder.pooler_layer.trainable = False
-    config = self.task_config.model.encoder.get()
-    return SpanModel(
-      network=encoder,
-      initializer=tf_keras.initializers.TruncatedNormal(
-        stddev=config.initializer_range
-      ),
-    )
+    return SpanModel(network=encoder, initializer=self.make_initializer())
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    step = checkpoints.latest_step(self.logging_dir)
-    return finetune_data.SpanReader(params).load(input_context, step)
+    loader = dataloader.QuestionAnsweringDataLoader(params)
+    return self.read(loader, input_context)
 
   def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
     del global_step

@@ -6,21 +6,20 @@ import pytest
 from tests import dataset_testing
 from token_dropping.tasks import experiments
 
-DATA = ("train_data", "validation_data")
-
 
 @pytest.fixture
 def folder(tmp_path):
+  """A folder of prepared records, as far as is looked at."""
   (tmp_path / "dataset.json").write_text('{"records": 3}')
   (tmp_path / "vocab.txt").write_text("[PAD]\n")
   return tmp_path
 
 
-def _fill_in(input_path, name="bert/token_drop", encoder="", **data):
+def _fill_in(input_path, name="bert/token_drop", encoder=""):
   """Returns a task after its data told what they can."""
   params = experiments.get(name)
   task = params.task
-  task.train_data.override({"input_path": input_path} | data)
+  task.train_data.input_path = input_path
   if encoder:
     task.model.encoder.any.vocab_file = encoder
   experiments.hooks_of(params).fill_in()
@@ -30,31 +29,29 @@ def _fill_in(input_path, name="bert/token_drop", encoder="", **data):
 # The vocabulary.
 
 
-@pytest.mark.parametrize(("mine", "found"), [("", "vocab.txt"), ("mine", None)])
-def test_an_unset_vocabulary_is_that_beside_the_records(folder, mine, found):
-  expected = f"{folder}/{found}" if found else mine
+@pytest.mark.parametrize("mine", ["", "mine"])
+def test_an_unset_vocabulary_is_that_beside_the_records(folder, mine):
   task = _fill_in(f"{folder}/train-*", encoder=mine)
-  assert task.model.encoder.any.vocab_file == expected
+  assert task.model.encoder.any.vocab_file == (mine or f"{folder}/vocab.txt")
   assert task.train_data.vocab_file == ""  # static masking needs none
 
 
-@pytest.mark.parametrize("missing", ["dataset.json", "vocab.txt"])
-def test_incomplete_folder_fills_in_nothing(folder, missing):
-  (folder / missing).unlink()
-  task = _fill_in(f"{folder}/train-*")
-  assert task.model.encoder.any.vocab_file == ""
-
-
-def test_no_records_fill_in_nothing(folder, monkeypatch):
+@pytest.mark.parametrize("missing", ["dataset.json", "vocab.txt", None])
+def test_incomplete_folder_or_no_records_fill_in_nothing(
+  folder, missing, monkeypatch
+):
   monkeypatch.chdir(folder)
-  assert _fill_in("").model.encoder.any.vocab_file == ""
+  if missing:
+    (folder / missing).unlink()
+  task = _fill_in(f"{folder}/train-*" if missing else "")
+  assert task.model.encoder.any.vocab_file == ""
 
 
 def test_baseline_is_left_alone(folder):
   path = f"{folder}/train-*"
   before = experiments.get("bert/pretraining").task
   before.train_data.input_path = path
-  assert _fill_in(path, "bert/pretraining") == before
+  assert _fill_in(path, name="bert/pretraining") == before
 
 
 @pytest.mark.parametrize("mine", ["", "mine"])
@@ -66,9 +63,8 @@ def test_dynamic_data_gets_the_vocabulary_beside_its_own_records(
     (other / name).write_text("")
   params = experiments.get("bert/token_drop")
   task = params.task
-  for name, path in zip(DATA, (folder, other), strict=True):
-    data = {"input_path": f"{path}/{name}-*", "masking": "dynamic"}
-    getattr(task, name).override(data)
+  for data, path in ((task.train_data, folder), (task.validation_data, other)):
+    data.override({"input_path": f"{path}/*", "masking": "dynamic"})
   task.train_data.vocab_file = mine
   experiments.hooks_of(params).fill_in()
   assert task.train_data.vocab_file == (mine or f"{folder}/vocab.txt")
@@ -98,31 +94,21 @@ def test_only_what_was_seen_is_shown(folder):
   assert _summarize(OUTPUTS, {}, folder) == [TRAINING]
   guess = ("unigram loss", "6.861  (best guess without context)")
   assert _summarize(OUTPUTS, OUTPUTS, folder) == [TRAINING, VALIDATION, guess]
-
-
-def test_dropped_validation_stands_beside_that_of_whole_sequences():
   dropped = {
     "dropped_lm_example_loss": 6.25,
     "dropped_masked_lm_accuracy": 0.25,
   }
-  assert _summarize({}, OUTPUTS | dropped) == [
-    VALIDATION,
-    (
-      "dropped loss",
-      "6.250  masked-LM accuracy 0.250  (validation, with dropping)",
-    ),
-  ]
+  text = "6.250  masked-LM accuracy 0.250  (validation, with dropping)"
+  lines = [VALIDATION, ("dropped loss", text)]
+  assert _summarize({}, OUTPUTS | dropped) == lines
 
 
-@pytest.mark.parametrize(
-  ("trained", "text"),
-  [
-    (1234.0, "1,234 in training, 1 in the last evaluation"),
-    (0.0, "1 in the last evaluation"),
-  ],
-)
-def test_skipped_records_are_counted(trained, text):
-  lines = _summarize(
-    OUTPUTS | {"skipped_records": trained}, OUTPUTS | {"skipped_records": 1.0}
-  )
-  assert lines[-1] == ("skipped records", text)
+def test_skipped_records_are_counted():
+  skipped = "1 in the last evaluation"
+  for count, text in (
+    (1234.0, f"1,234 in training, {skipped}"),
+    (0.0, skipped),
+  ):
+    train = OUTPUTS | {"skipped_records": count}
+    lines = _summarize(train, OUTPUTS | {"skipped_records": 1.0})
+    assert lines[-1] == ("skipped records", text)

@@ -4,13 +4,13 @@
 import numpy as np
 import pytest
 
-from token_dropping.tasks.importance_tables import information
+from token_dropping.tasks.importance_tables import from_data
 
 LN = np.log
 
 
-def _labels(texts, vocab_size: int = 3) -> information.LabelInformation:
-  counted = information.LabelInformation(vocab_size, num_classes=2)
+def _labels(*texts) -> from_data.LabelInformation:
+  counted = from_data.LabelInformation(vocab_size=3, num_classes=2)
   for ids, label in texts:
     counted.add(np.array(ids), label)
   return counted
@@ -18,7 +18,7 @@ def _labels(texts, vocab_size: int = 3) -> information.LabelInformation:
 
 def test_label_information_of_a_partial_hint():
   # 0 is in both texts of label 0 and in one of two of label 1.
-  counted = _labels([([0, 0], 0), ([0, 1], 0), ([0], 1), ([1], 1)])
+  counted = _labels(([0, 0], 0), ([0, 1], 0), ([0], 1), ([1], 1))
   expected = (
     0.5 * LN(0.5 / (0.75 * 0.5))
     + 0.25 * LN(0.25 / (0.75 * 0.5))
@@ -32,12 +32,12 @@ def test_label_information_of_a_partial_hint():
 
 
 def test_label_that_no_text_has():
-  scores = _labels([([0], 0), ([1], 0)]).scores()
+  scores = _labels(([0], 0), ([1], 0)).scores()
   np.testing.assert_allclose(scores, 0.0, atol=1e-12)
 
 
 def test_document_information():
-  counted = information.DocumentInformation(4)
+  counted = from_data.DocumentInformation(4)
   counted.add(np.array([0, 0, 1, 2]))
   counted.add(np.array([0, 1, 1, 1, 1, 1]))
   # n = 10; P(d) = 0.4, 0.6.
@@ -51,7 +51,7 @@ def test_document_information():
 def test_mean_document_information_is_the_mutual_information():
   rng = np.random.default_rng(1)
   documents = [rng.integers(0, 5, rng.integers(3, 20)) for _ in range(6)]
-  counted = information.DocumentInformation(5)
+  counted = from_data.DocumentInformation(5)
   for ids in documents:
     counted.add(ids)
   joint = np.stack([np.bincount(ids, minlength=5) for ids in documents])
