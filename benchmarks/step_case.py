@@ -24,7 +24,7 @@ DTYPES = ("float32", "bfloat16")
 
 HEAD_WIDTH = 64  # of every published BERT
 PREDICTED_SHARE = 0.15
-MASK_ID = dropping_config.PUBLISHED_ALLOW_LIST[-1]
+MASK_ID = dropping_config.PUBLISHED_IDS["[MASK]"]
 FIRST_WORD = MASK_ID + 1  # all ids below are special or unused
 
 

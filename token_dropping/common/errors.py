@@ -76,21 +76,15 @@ def run_command(
       print(stopped, file=sys.stderr)
       sys.exit(stopped.code)
 
-  app.run(report, flags_parser=lambda argv: _parse(flags_parser, argv))
+  def parse(argv: list[str]) -> list[str]:
+    try:
+      return flags_parser(argv)
+    except flags.Error as error:
+      reason = " ".join(str(error).split())
+      hint = "Pass --helpshort or --helpfull to see help on flags."
+      sys.exit(f"FATAL Flags parsing error: {reason}\n{hint}")
 
-
-def _parse(
-  flags_parser: Callable[[list[str]], list[str]], argv: list[str]
-) -> list[str]:
-  try:
-    return flags_parser(argv)
-  except flags.Error as error:
-    reason = " ".join(str(error).split())
-    print(f"FATAL Flags parsing error: {reason}", file=sys.stderr)
-    print(
-      "Pass --helpshort or --helpfull to see help on flags.", file=sys.stderr
-    )
-    sys.exit(1)
+  app.run(report, flags_parser=parse)
 
 
 def shorten(value) -> str:

@@ -24,8 +24,11 @@ def this_machine(packages: Sequence[str]) -> dict:
     if importlib.util.find_spec(modules.get(name, name))
   }
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+  about = pathlib.Path("/proc/cpuinfo").read_text()
+  model = re.search(r"^model name\s*: (.+)$", about, re.M)
+  name = model.group(1) if model else "processor"
   return {
-    "processor": _processor(),
+    "processor": f"{platform.machine()} {name}",
     "cores": len(os.sched_getaffinity(0)),
     "memory_gib": round(memory / 2**30, 1),
     "gpus": [
@@ -43,12 +46,6 @@ def describe(machine: dict) -> str:
   parts = [machine["processor"], f"{machine['cores']} cores"]
   parts += [f"{machine['memory_gib']} GiB", *machine["gpus"]]
   return ", ".join(parts + [f"{name} {v}" for name, v in software.items()])
-
-
-def _processor() -> str:
-  about = pathlib.Path("/proc/cpuinfo").read_text()
-  model = re.search(r"^model name\s*: (.+)$", about, re.M)
-  return f"{platform.machine()} {model.group(1) if model else 'processor'}"
 
 
 def commit() -> str:

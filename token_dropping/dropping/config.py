@@ -12,9 +12,10 @@ from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
 
-# [UNK] [CLS] [SEP] [MASK] and [PAD] of BERT's published 30,522-line vocabulary.
-PUBLISHED_ALLOW_LIST = (100, 101, 102, 103)
-PUBLISHED_DENY_LIST = (0,)
+# Of BERT's published vocabulary of 30,522 lines.
+PUBLISHED_IDS = dict(
+  zip(vocabulary.SPECIAL_TOKENS, (0, 100, 101, 102, 103), strict=True)
+)
 
 
 @dataclasses.dataclass
@@ -129,8 +130,7 @@ class DroppingConfig(base_config.Config):
 
   def _special_ids(self, vocab_size: int) -> dict[str, int]:
     if not self.vocab_file:
-      published = PUBLISHED_DENY_LIST + PUBLISHED_ALLOW_LIST
-      return dict(zip(vocabulary.SPECIAL_TOKENS, published, strict=True))
+      return dict(PUBLISHED_IDS)
     words = vocabulary.Vocabulary.from_file(self.vocab_file)
     least = f"the {len(words)} tokens of {self.vocab_file}"
     rule = f"vocab_size must be at least {least}"

@@ -54,7 +54,14 @@ def run_layers(
   if plan is None:
     plan = drop_plan.DropPlan(stack.num_layers, (), stack.num_layers - 1)
   run = drop_types.get(plan.drop_type)(stack, tokens, scorer)
-  for stage, keep in zip(plan.stages, _keep_counts(plan, tokens), strict=True):
+  if plan.stages and tokens.count is None:
+    # AutoGraph can only pass on Python's own errors.
+    raise ValueError(
+      "the sequence length must be static where tokens are dropped. "
+      f"Received: embeddings of shape {tokens.states.shape}"
+    )
+  counts = plan.keep_counts(tokens.count)
+  for stage, keep in zip(plan.stages, counts, strict=True):
     run.layers_before(stage.layer)
     run.dropping_layer(keep)
   run.layers_before(plan.restore_layer)
@@ -62,15 +69,3 @@ def run_layers(
   run.layers_before(stack.num_layers - 1)
   run.last_layer(read)
   return run
-
-
-def _keep_counts(
-  plan: drop_plan.DropPlan, tokens: tokens_lib.Tokens
-) -> tuple[int, ...]:
-  if plan.stages and tokens.count is None:
-    # AutoGraph can only pass on Python's own errors.
-    raise ValueError(
-      "the sequence length must be static where tokens are dropped. "
-      f"Received: embeddings of shape {tokens.states.shape}"
-    )
-  return plan.keep_counts(tokens.count)

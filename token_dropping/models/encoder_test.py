@@ -126,17 +126,6 @@ def test_another_plan_for_a_call():
     assert_same([found[name]], [wanted[name]], 1e-6)
 
 
-def test_compiles_with_xla():
-  """The graph sorts with top-K; `tests/tpu_ops_test.py` has all steps."""
-  encoder = _encoder(num_layers=2)
-  compiled = tf.function(
-    lambda: loss_and_gradients(encoder, batch()), jit_compile=True
-  )
-  assert_same(loss_and_gradients(encoder, batch()), compiled(), 1e-4)
-  graph = compiled.get_concrete_function().graph
-  assert "TopKV2" in {op.type for op in graph.get_operations()}
-
-
 def test_checkpoint_restores_into_bert_v2_and_back(tmp_path):
   encoder, theirs = make_encoder(), bert(initializer="zeros")
   path = tf.train.Checkpoint(encoder=theirs).save(tmp_path / "theirs")
@@ -173,7 +162,7 @@ def test_keras_saved_model_round_trip(tmp_path):
   inputs = {
     name: tf_keras.Input([S], dtype=tf.int32, name=name) for name in _batch()
   }
-  encoder = _encoder(num_layers=2)
+  encoder = _encoder(num_layers=1, token_keep_ratio=1.0)
   model = tf_keras.Model(inputs, encoder(inputs)["sequence_output"])
   model.save(tmp_path / "model")
   loaded = tf_keras.models.load_model(tmp_path / "model")

@@ -34,12 +34,6 @@ class FrozenScorer(token_scorer.TokenScorer):
   def __init__(self, vocab_size: int, scores: Sequence[float], **kwargs):
     super().__init__(vocab_size, **kwargs)
     self._scores = np.asarray(scores, np.float32)
-    rule = f"the scores must be as many as the vocabulary, {vocab_size}"
-    same = self._scores.shape == (vocab_size,)
-    errors.require(same, rule, len(self._scores))
-    rule = "the scores must be finite, or NaN where unknown"
-    usable = not (np.isinf(self._scores).any() or np.isnan(self._scores).all())
-    errors.require(usable, rule, "Inf, or nothing but NaN")
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:

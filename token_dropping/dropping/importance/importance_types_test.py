@@ -184,19 +184,6 @@ def test_unknown_ids_of_a_table_count_as_the_highest():
   np.testing.assert_array_equal(scorer.scores_by_id(), known)
 
 
-@pytest.mark.parametrize(
-  ("scores", "message"),
-  [
-    ([1.0, 2.0], "as many as the vocabulary, 3. Received: 2"),
-    ([1.0, 2.0, np.inf], "must be finite, or NaN where unknown"),
-    ([np.nan] * 3, "Received: Inf, or nothing but NaN"),
-  ],
-)
-def test_wrong_scores_are_refused(scores, message):
-  with pytest.raises(ValueError, match=message):
-    frozen_scorer.FrozenScorer(3, scores=scores)
-
-
 def test_random_share_is_drawn_from_the_tokens_that_loss_leaves(make_scorer):
   scorer = _train(make_scorer("mlm_loss_random", random_ratio=0.34))
   ids = tf.constant([[CLS, 6, *[5, 7] * 20, PAD, PAD]])
