@@ -16,42 +16,31 @@ from absl import flags
 
 from token_dropping.common import errors
 
-_FLAGS = (
-  ("plan", "Path of the plan, a YAML file. Required."),
-  ("output_dir", "Folder of the runs and the report. Required."),
-  ("data_dir", "Folder that the plan's data lie in. Default: OUTPUT_DIR/data."),
-  (
-    "results_dir",
-    "Folder of the results, a small file a run, from which a study goes on, on "
-    "another machine too. Default: OUTPUT_DIR/results.",
-  ),
-)
-
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the command's flags."""
-  for name, text in _FLAGS:
+  data = "Folder that the plan's data lie in. Default: OUTPUT_DIR/data."
+  results = (
+    "Folder of the results, a small file a run, from which a study goes on, on "
+    "another machine too. Default: OUTPUT_DIR/results."
+  )
+  for name, text in (
+    ("plan", "Path of the plan, a YAML file. Required."),
+    ("output_dir", "Folder of the runs and the report. Required."),
+    ("data_dir", data),
+    ("results_dir", results),
+  ):
     flags.DEFINE_string(name, "", text, flag_values=values)
-  flags.DEFINE_integer(
-    "jobs",
-    1,
-    "How many runs at once, each on an equal share of the cores.",
-    flag_values=values,
-  )
-  flags.DEFINE_bool(
-    "report_only",
-    False,
-    "Train nothing; report the results that there are.",
-    flag_values=values,
-  )
+  jobs = "How many runs at once, each on an equal share of the cores."
+  flags.DEFINE_integer("jobs", 1, jobs, flag_values=values)
+  report_only = "Train nothing; report the results that there are."
+  flags.DEFINE_bool("report_only", False, report_only, flag_values=values)
 
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
-  if argv[1:]:
-    raise errors.UserError(
-      f"arguments must be flags, --name=value. Received: {argv[1]!r}"
-    )
+  rule = "arguments must be flags, --name=value"
+  errors.require(not argv[1:], rule, repr("".join(argv[1:2])))
   for name in ("plan", "output_dir"):
     errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
   from token_dropping.study import runs  # TensorFlow: after wrong flags

@@ -13,7 +13,7 @@ import collections
 import statistics
 
 AXES = ("step", "time", "seconds", "multiply_adds")
-TIMES = ("time", "seconds")
+_TIMES = ("time", "seconds")
 
 
 def with_time(result: dict) -> dict:
@@ -72,14 +72,13 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
 def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
   ends = [result["curve"][-1] for result in results]
   pairs = [(r, baseline[r["seed"]]) for r in results if r["seed"] in baseline]
-  timed = all(same_machine(one, other) for one, other in pairs)
+  timed = all(_same_machine(one, other) for one, other in pairs)
 
   def over_dense(figure) -> dict[str, tuple | None]:
-    return {
+    known = [axis for axis in AXES if timed or axis not in _TIMES]
+    return dict.fromkeys(AXES) | {
       axis: spread([figure(a["curve"], b["curve"], axis) for a, b in pairs])
-      if timed or axis not in TIMES
-      else None
-      for axis in AXES
+      for axis in known
     }
 
   return {
@@ -107,7 +106,7 @@ def _row(name: str, results: list[dict], baseline: dict[int, dict]) -> dict:
   }
 
 
-def same_machine(one: dict, other: dict) -> bool:
+def _same_machine(one: dict, other: dict) -> bool:
   """Whether the times of two results may be compared."""
   first, second = one["machine"], other["machine"]
   # Its size says little, and differs by what a system keeps for itself.

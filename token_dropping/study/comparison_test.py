@@ -5,6 +5,9 @@ import pytest
 
 from token_dropping.study import comparison
 
+DENSE, BEHIND = [6.0, 4.0, 3.0], [6.0, 4.5, 3.5]
+MACHINE = {"processor": "x", "cores": 1, "memory_gib": 23.5}
+
 
 def _curve(losses, seconds_per_step=1.0) -> list[dict]:
   return [
@@ -20,7 +23,7 @@ def _curve(losses, seconds_per_step=1.0) -> list[dict]:
   ]
 
 
-def _result(variant, seed, losses, seconds_per_step=1.0) -> dict:
+def _result(variant, seed, losses, seconds_per_step=1.0, **machine) -> dict:
   return {
     "variant": variant,
     "seed": seed,
@@ -29,41 +32,37 @@ def _result(variant, seed, losses, seconds_per_step=1.0) -> dict:
     "step_time": seconds_per_step,
     "train_loss": losses[-1],
     "kept_share": 0.5,
-    "machine": {"processor": "x", "cores": 1, "memory_gib": 23.5},
+    "machine": MACHINE | machine,
   }
 
 
-DENSE = [6.0, 4.0, 3.0]
+@pytest.mark.parametrize(
+  ("losses", "loss", "axis", "place"),
+  [
+    (DENSE, 7.0, "step", 10),
+    (DENSE, 5.0, "step", 15),
+    (DENSE, 3.25, "multiply_adds", 2750),
+    (DENSE, 2.9, "step", None),
+    ([6.0, 4.0, 5.0, 3.0], 4.5, "step", 17.5),  # the first time counts
+  ],
+)
+def test_where_a_curve_reaches_a_loss(losses, loss, axis, place):
+  assert comparison.reach(_curve(losses), loss, axis) == place
 
 
-def test_where_a_curve_reaches_a_loss():
-  curve = _curve(DENSE)
-  assert comparison.reach(curve, 7.0, "step") == 10
-  assert comparison.reach(curve, 5.0, "step") == 15
-  assert comparison.reach(curve, 3.25, "multiply_adds") == 2750
-  assert comparison.reach(curve, 2.9, "step") is None
-
-
-def test_the_first_time_counts():
-  assert comparison.reach(_curve([6.0, 4.0, 5.0, 3.0]), 4.5, "step") == 17.5
-
-
-def test_share_of_a_variant_that_stays_behind():
+def test_shares_of_variants_that_stay_behind_or_get_further():
   # Half the time a step: 15 s for 3.5, where dense is after 25 s.
-  behind = _curve([6.0, 4.5, 3.5], 0.5)
-  assert comparison.share_of_dense(behind, _curve(DENSE), "time") == 0.6
-
-
-def test_share_of_a_variant_that_gets_further():
+  dense, behind = _curve(DENSE), _curve(BEHIND, 0.5)
+  assert comparison.share_of_dense(behind, dense, "time") == 0.6
   # 3.0 after 12.5 s of dense's 30 s.
   ahead = _curve([6.0, 3.5, 2.5], 0.5)
-  share = comparison.share_of_dense(ahead, _curve(DENSE), "time")
+  share = comparison.share_of_dense(ahead, dense, "time")
   assert share == pytest.approx(12.5 / 30)
 
 
 def test_rows():
   results = [
-    _result("other", 1, [6.0, 4.5, 3.5], 0.5),
+    _result("other", 1, BEHIND, 0.5),
     _result("dense", 1, DENSE),
     _result("dense", 2, [6.0, 4.0, 2.0]),
   ]
@@ -86,15 +85,18 @@ def test_without_dense_there_are_losses_alone():
   assert row["step_ratio"] is None and row["shares"]["step"] is None
 
 
-def test_times_of_different_machines_are_not_compared():
-  dense = _result("dense", 1, DENSE)
-  other = _result("other", 1, [6.0, 4.5, 3.5], 0.5)
-  other["machine"] = {"processor": "y", "cores": 1, "memory_gib": 23.5}
-  _, row = comparison.compare([dense, other], "dense", ["dense", "other"])
-  assert row["step_ratio"] is None
-  assert row["shares"]["time"] is None
-  assert row["shares"]["seconds"] is None
-  assert row["dense_to_loss"]["time"] is None
+@pytest.mark.parametrize(
+  ("machine", "timed"), [({"memory_gib": 23.4}, True), ({"cores": 2}, False)]
+)
+def test_times_of_different_machines_are_not_compared(machine, timed):
+  other = _result("other", 1, BEHIND, 0.5, **machine)
+  results = [_result("dense", 1, DENSE), other]
+  _, row = comparison.compare(results, "dense", ["dense", "other"])
+  assert row["step_ratio"] == ((0.5, None) if timed else None)
+  for figures in ("shares", "dense_to_loss"):
+    known = [axis for axis, value in row[figures].items() if value is not None]
+    times = ["time", "seconds"] if timed else []
+    assert known == ["step", *times, "multiply_adds"]
   assert row["shares"]["multiply_adds"] == (1.2, None)
   assert row["time"] == (15.0, None)  # its own is known
 
@@ -113,11 +115,3 @@ def test_a_gpu_is_timed_by_the_wall_clock(gpus, times, step_time):
   timed = comparison.with_time(result)
   assert [point["time"] for point in timed["curve"]] == times
   assert timed["step_time"] == step_time
-
-
-def test_memory_makes_no_other_machine():
-  one, other = _result("dense", 1, DENSE), _result("other", 1, DENSE)
-  other["machine"] = one["machine"] | {"memory_gib": 23.4}
-  assert comparison.same_machine(one, other)
-  other["machine"] = one["machine"] | {"cores": 2}
-  assert not comparison.same_machine(one, other)

@@ -17,7 +17,6 @@ from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
 from token_dropping.data.finetuning import finetune_settings
-from token_dropping.study import data
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.tasks import experiments
@@ -30,30 +29,24 @@ _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 def check_plan(part: plans.Downstream) -> None:
   """Checks settings and keys; what depends on a run is checked with it."""
-  path = "downstream"
-  errors.require(
-    part.experiment in experiments.FINETUNING_NAMES,
-    f"{path}.experiment must be one of "
-    f"{', '.join(experiments.FINETUNING_NAMES)}",
-    repr(part.experiment),
-  )
+  names = experiments.FINETUNING_NAMES
+  rule = f"downstream.experiment must be one of {', '.join(names)}"
+  errors.require(part.experiment in names, rule, repr(part.experiment))
   params = exp_factory.get_exp_config(part.experiment)
-  config_overrides.apply_overrides(params, part.overrides, f"{path}.overrides")
+  overrides = part.overrides
+  config_overrides.apply_overrides(params, overrides, "downstream.overrides")
   own = {"output_dir": "-", "pretrained": "-"}
   try:
     finetune_settings.FinetuneSettings(**part.data, **own)
   except errors.UserError as error:
-    raise errors.UserError(f"{path}.data: {error}") from error
+    raise errors.UserError(f"downstream.data: {error}") from error
 
 
 def identity(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns what decides about the scores of a run, of JSON values."""
   files = [plain_yaml.read_yaml(path) for path in part.config_files]
-  return {
-    "run": run.identity,
-    **dataclasses.asdict(part),
-    "config_files": files,
-  }
+  fields = dataclasses.asdict(part) | {"config_files": files}
+  return {"run": run.identity, **fields}
 
 
 def commands(
@@ -64,7 +57,7 @@ def commands(
     sys.executable,
     "-m",
     "token_dropping.data.finetune",
-    *data.settings_flags(part.data, _FILES, data_dir),
+    *runs.settings_flags(part.data, _FILES, data_dir),
     f"--pretrained={run.model_dir}",
     f"--output_dir={_folder(run, 'data')}",
   )
@@ -83,10 +76,8 @@ def measure(part: plans.Downstream, run: runs.Run) -> dict:
     best = best_checkpoint.read_scores(params, _model_dir(run, seed))
     all_scores.append({"seed": seed, **best["scores"]})
   leading = [list(scores.values())[1] for scores in all_scores]
-  return {
-    "downstream": statistics.median(leading),
-    "downstream_scores": all_scores,
-  }
+  median = statistics.median(leading)
+  return {"downstream": median, "downstream_scores": all_scores}
 
 
 def _seeds(part: plans.Downstream, run: runs.Run) -> list[int]:

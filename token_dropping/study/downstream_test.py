@@ -28,34 +28,31 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-  ("part", "message"),
+  ("changes", "message"),
   [
     (
-      plans.Downstream(DATA, experiment="bert/token_drop"),
+      {"experiment": "bert/token_drop"},
       "downstream.experiment must be one of bert/token_drop_glue, "
       "bert/token_drop_squad. Received: 'bert/token_drop'",
     ),
     (
-      plans.Downstream(DATA, overrides={"task": {"epoch": 1.0}}),
+      {"overrides": {"task": {"epoch": 1.0}}},
       "downstream.overrides must use keys of the experiment; the nearest is "
       "task.epochs. Received: task.epoch=1.0",
     ),
-    (
-      plans.Downstream({**DATA, "seq_length": 0}),
-      "downstream.data: seq_length must be at least",
-    ),
+    ({"data": DATA | {"seq_length": 0}}, "downstream.data: seq_length must be"),
   ],
 )
-def test_wrong_parts(part, message):
+def test_wrong_parts(changes, message):
   with pytest.raises(errors.UserError) as caught:
-    downstream.check_plan(part)
+    downstream.check_plan(plans.Downstream(**({"data": DATA} | changes)))
   assert str(caught.value).startswith(message)
 
 
 def test_commands(run):
-  part = plans.Downstream(DATA, config_files=["some.yaml"])
+  part = plans.Downstream(DATA, config_files=["some.yaml"], seeds=[5, 7])
   downstream.check_plan(part)
-  prepare, train = downstream.commands(part, run, "files")
+  prepare, *trainings = downstream.commands(part, run, "files")
   assert prepare[2] == "token_dropping.data.finetune"
   assert set(prepare[3:]) == {
     "--task=classification",
@@ -64,22 +61,17 @@ def test_commands(run):
     f"--pretrained={run.model_dir}",
     f"--output_dir={run.folder}/downstream/data",
   }
-  assert train[2:6] == (
-    "token_dropping.train",
-    "--experiment=bert/token_drop_glue",
-    f"--pretrained={run.model_dir}",
-    "--config_file=some.yaml",
-  )
-  assert '"seed": 1' in train[6]
-  assert train[7] == f"--model_dir={run.folder}/downstream/model_seed_1"
-
-
-def test_a_fine_tuning_for_each_seed(run):
-  part = plans.Downstream(DATA, seeds=[5, 7])
-  _, *trainings = downstream.commands(part, run, "files")
   for seed, train in zip((5, 7), trainings, strict=True):
-    assert f'"seed": {seed}' in train[-3]
-    assert train[-2].endswith(f"/downstream/model_seed_{seed}")
+    assert train[2:6] == (
+      "token_dropping.train",
+      "--experiment=bert/token_drop_glue",
+      f"--pretrained={run.model_dir}",
+      "--config_file=some.yaml",
+    )
+    assert f'"seed": {seed}' in train[6]
+    assert train[7] == f"--model_dir={run.folder}/downstream/model_seed_{seed}"
+  (_, train) = downstream.commands(plans.Downstream(DATA), run, "files")
+  assert train[-2].endswith("/model_seed_1")  # that of the run
 
 
 def test_the_median_counts(run, monkeypatch):

@@ -21,11 +21,11 @@ from token_dropping.training import summaries
 from token_dropping.training import train_clock
 
 PACKAGES = ("tensorflow", "tf-models-official")
-LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
-DROPPED_LOSS = "dropped_lm_example_loss"
+LOSS = "lm_example_loss"
 SHOWN_TOKENS = 20
 
-_EVALUATION = {LOSS: "loss", ACCURACY: "accuracy", DROPPED_LOSS: "dropped_loss"}
+_EVALUATION = {LOSS: "loss", "masked_lm_accuracy": "accuracy"}
+_EVALUATION |= {"dropped_lm_example_loss": "dropped_loss"}
 _CLOCK = {train_clock.WALL: "seconds", train_clock.CPU: "cpu_seconds"}
 Scalars = dict[str, dict[int, float]]
 

@@ -14,30 +14,19 @@ EVALUATED = {
 
 
 def test_curve():
-  assert measurements.curve(TRAINED, EVALUATED, lambda step: 7 * step) == [
-    {
-      "step": 10,
-      "loss": 3.0,
-      "accuracy": 0.3,
-      "seconds": 30.0,
-      "cpu_seconds": 10.0,
-      "multiply_adds": 70,
-    },
-    {
-      "step": 20,
-      "loss": 2.0,
-      "accuracy": 0.4,
-      "seconds": 50.0,
-      "cpu_seconds": 20.0,
-      "multiply_adds": 140,
-    },
-  ]
+  names = ("step", "loss", "accuracy", "seconds", "cpu_seconds")
+  names += ("multiply_adds",)
+  points = [(10, 3.0, 0.3, 30.0, 10.0, 70), (20, 2.0, 0.4, 50.0, 20.0, 140)]
+  expected = [dict(zip(names, point, strict=True)) for point in points]
 
+  def macs(step: int) -> int:
+    return 7 * step
 
-def test_curve_with_dropping():
+  assert measurements.curve(TRAINED, EVALUATED, macs) == expected
   dropped = {"dropped_lm_example_loss": {10: 3.5, 20: 2.5}}
-  points = measurements.curve(TRAINED, EVALUATED | dropped, lambda step: 0)
-  assert [point["dropped_loss"] for point in points] == [3.5, 2.5]
+  for point, loss in zip(expected, (3.5, 2.5), strict=True):
+    point["dropped_loss"] = loss
+  assert measurements.curve(TRAINED, EVALUATED | dropped, macs) == expected
 
 
 def test_step_time_is_the_median_over_loops():

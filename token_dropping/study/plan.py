@@ -25,8 +25,6 @@ from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.pretraining import prepare_settings
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-# Settings of the data commands that the study sets itself.
-_OWN_SETTINGS = frozenset({"output_dir", "pretrained"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,20 +84,24 @@ def read_plan(path: str) -> Plan:
   tree = plain_yaml.read_yaml(path, "--plan")
   plan = config_overrides.read_settings(Plan, tree, path, "a plan")
   _check_seeds(plan.seeds, f"{path}: seeds")
-  errors.require(
-    bool(plan.variants),
-    f"{path}: variants must be a mapping of variants",
-    plan.variants,
-  )
-  if plan.data is not None and plan.data.prepare:
+  rule = f"{path}: variants must be a mapping of variants"
+  errors.require(bool(plan.variants), rule, plan.variants)
+  if plan.data and plan.data.prepare:
     settings = prepare_settings.PrepareSettings
     _check_settings(plan.data.prepare, settings, path, "data.prepare.")
-  if plan.downstream is not None:
+  if plan.downstream:
     settings = finetune_settings.FinetuneSettings
     _check_settings(plan.downstream.data, settings, path, "downstream.data.")
     if plan.downstream.seeds is not None:
       _check_seeds(plan.downstream.seeds, f"{path}: downstream.seeds")
-  plan = _completed(plan, path)
+  plan = dataclasses.replace(
+    _completed(plan, path),
+    variants={
+      key: _variant(key, value, plan.seeds, path)
+      for key, value in plan.variants.items()
+    },
+    downstream=plan.downstream and _completed(plan.downstream, path),
+  )
   errors.require(
     plan.dense in plan.variants,
     f"{path}: dense must be one of the variants"
@@ -109,25 +111,14 @@ def read_plan(path: str) -> Plan:
   return plan
 
 
-def _completed(plan: Plan, path: str) -> Plan:
-  """Returns a plan with paths that can be opened and nested overrides."""
+def _completed(part, path: str):
+  """Returns a part with paths that can be opened and nested overrides."""
   folder = os.path.dirname(path)
-
-  def completed(part):
-    files = [os.path.join(folder, file) for file in part.config_files]
-    return dataclasses.replace(
-      part,
-      config_files=list(map(os.path.normpath, files)),
-      overrides=nest(part.overrides),
-    )
-
-  variants = {
-    key: _variant(key, value, plan.seeds, path)
-    for key, value in plan.variants.items()
-  }
-  part = plan.downstream and completed(plan.downstream)
+  files = [os.path.join(folder, file) for file in part.config_files]
   return dataclasses.replace(
-    completed(plan), variants=variants, downstream=part
+    part,
+    config_files=list(map(os.path.normpath, files)),
+    overrides=nest(part.overrides),
   )
 
 
@@ -167,18 +158,12 @@ def _variant(name, value, seeds: list, path: str) -> Variant:
     errors.shorten(name),
   )
   overrides = {} if value is None else value
-  errors.require(
-    isinstance(overrides, dict),
-    f"{where} must be a mapping of overrides",
-    errors.shorten(value),
-  )
+  rule = f"{where} must be a mapping of overrides"
+  errors.require(isinstance(overrides, dict), rule, errors.shorten(value))
   own = overrides.get("seeds", seeds)
   _check_seeds(own, f"{where}.seeds")
-  errors.require(
-    set(own) <= set(seeds),
-    f"{where}.seeds must be some of the plan's seeds {seeds}",
-    own,
-  )
+  rule = f"{where}.seeds must be some of the plan's seeds {seeds}"
+  errors.require(set(own) <= set(seeds), rule, own)
   rest = {key: item for key, item in overrides.items() if key != "seeds"}
   return Variant(name, nest(rest), own)
 
@@ -194,5 +179,5 @@ def _check_seeds(seeds, where: str) -> None:
 
 def _check_settings(tree: dict, settings: type, path: str, part: str) -> None:
   names = {field.name for field in dataclasses.fields(settings)}
-  known = names - _OWN_SETTINGS
+  known = names - {"output_dir", "pretrained"}  # which the study sets itself
   config_overrides.check_keys(tree, known, path, "a plan", part)

@@ -29,18 +29,14 @@ def draw(results: list[dict], order: list[str], text: dict) -> str:
   picture = figure.Figure((15, 13), layout="constrained")
   panels = picture.subplots(3, len(AXES), sharey="row", squeeze=False)
   for index, name in enumerate(order):
-    for column, axis in enumerate(AXES):
-      for row, value in enumerate(("loss", "loss", "accuracy")):
-        panel, curves = panels[row][column], by_variant.get(name)
-        if curves:
+    for row, value in zip(panels, ("loss", "loss", "accuracy"), strict=True):
+      for panel, axis in zip(row, AXES, strict=True):
+        if curves := by_variant.get(name):
           _line(panel, curves, axis, value, name, index)
   _label(panels, text)
   _zoom(panels[1], results)
-  picture.legend(
-    *panels[0][0].get_legend_handles_labels(),
-    loc="outside lower center",
-    ncols=6,
-  )
+  lines = panels[0][0].get_legend_handles_labels()
+  picture.legend(*lines, loc="outside lower center", ncols=6)
   return _svg(picture)
 
 
@@ -59,31 +55,28 @@ def _line(panel, curves: list, axis: str, value: str, name: str, index) -> None:
 
 
 def _label(panels, text: dict) -> None:
-  for row, name in zip(
-    panels,
-    ("validation loss, nats", "the same, last half", "accuracy"),
-    strict=True,
-  ):
+  names = ("validation loss, nats", "the same, last half", "accuracy")
+  for row, name in zip(panels, names, strict=True):
     row[0].set_ylabel(name)
     for panel, (axis, _) in zip(row, AXES.values(), strict=True):
       panel.set_xlabel(axis)
       panel.grid(alpha=0.3)
-  for row in panels[:2]:
-    for panel in row:
-      for key, style in (("unigram_loss", ":"), ("bigram_loss", "--")):
-        if text.get(key) is not None:
-          name = key.replace("_", " ")
-          panel.axhline(text[key], color="black", linestyle=style, label=name)
+  for panel in panels[:2].flat:
+    for key, style in (("unigram_loss", ":"), ("bigram_loss", "--")):
+      if text.get(key) is not None:
+        name = key.replace("_", " ")
+        panel.axhline(text[key], color="black", linestyle=style, label=name)
 
 
 def _zoom(row, results: list[dict]) -> None:
   """Shows the losses from the middle of the training on."""
-  ends = [result["curve"][-1]["loss"] for result in results]
-  halves = [result["curve"][len(result["curve"]) // 2] for result in results]
-  if results:
-    low, high = min(ends), max(point["loss"] for point in halves)
-    margin = 0.05 * (high - low) + 1e-3
-    row[0].set_ylim(low - margin, high + margin)
+  if not results:
+    return
+  curves = [result["curve"] for result in results]
+  low = min(curve[-1]["loss"] for curve in curves)
+  high = max(curve[len(curve) // 2]["loss"] for curve in curves)
+  margin = 0.05 * (high - low) + 1e-3
+  row[0].set_ylim(low - margin, high + margin)
 
 
 def _svg(picture: figure.Figure) -> str:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the runs of a plan."""
 
+import dataclasses
 import json
 import pathlib
+import sys
 
 import pytest
 
@@ -55,23 +57,42 @@ def test_identity_knows_records_not_folders(tmp_path):
   assert one.identity == two.identity
   with open(tmp_path / "two" / "train-0", "ab") as file:
     file.write(b"more")
-  path = str(tmp_path / "two" / "tiny.yaml")
-  more, _ = runs.expand(
-    plans.read_plan(path), study_testing.folders(tmp_path / "two")
-  )
-  assert grid.first_difference(one.identity, more.identity).startswith(
-    "data is "
-  )
+  plan = plans.read_plan(str(tmp_path / "two" / "tiny.yaml"))
+  more, _ = runs.expand(plan, study_testing.folders(tmp_path / "two"))
+  difference = grid.first_difference(one.identity, more.identity)
+  assert difference.startswith("data is ")
 
 
 def test_data_of_a_plan(tmp_path):
-  run, _ = _expand(
-    tmp_path,
-    overrides=study_testing.OVERRIDES,
-    data={"folder": "records"},
-  )
+  overrides = study_testing.OVERRIDES
+  run, _ = _expand(tmp_path, overrides=overrides, data={"folder": "records"})
   expected = str(tmp_path / "data/records/train-*")
   assert run.params.task.train_data.input_path == expected
+
+
+def _prepare(folder, source: plans.DataSource | None) -> None:
+  plan = plans.Plan("bert/token_drop", {}, "dense", [1], data=source)
+  runs.prepare_data(plan, str(folder))
+
+
+@pytest.mark.parametrize("source", [None, plans.DataSource()])
+def test_no_data_to_make(tmp_path, source):
+  _prepare(tmp_path, source)
+  assert not list(tmp_path.iterdir())
+
+
+def test_data_that_cannot_be_made_are_one_line(tmp_path, monkeypatch):
+  python = tmp_path / "python"
+  python.write_text('#!/bin/sh\necho "error: $*\n" >&2; exit 2')
+  python.chmod(0o700)
+  monkeypatch.setattr(sys, "executable", str(python))
+  with pytest.raises(errors.UserError) as caught:
+    _prepare(tmp_path, plans.DataSource(prepare={"input": "none.txt"}))
+  assert str(caught.value) == (
+    "data.prepare must be settings of token_dropping.data.prepare that work. "
+    "Received: error: -m token_dropping.data.prepare "
+    f"--input={tmp_path}/none.txt --output_dir={tmp_path}/records"
+  )
 
 
 @pytest.mark.parametrize(
@@ -101,8 +122,14 @@ def test_a_wrong_variant_is_named(tmp_path, override, message):
 )
 def test_plans_of_the_project(tmp_path, name):
   plan = plans.read_plan(str(STUDIES / f"{name}.yaml"))
+  variants = {  # runs of other seeds differ in nothing else
+    name: dataclasses.replace(variant, seeds=[1])
+    for name, variant in plan.variants.items()
+  }
+  plan = dataclasses.replace(plan, seeds=[1], variants=variants)
   found = runs.expand(plan, study_testing.folders(tmp_path))
   assert found[0].variant == plan.dense
+  assert len(found) == len(variants)
   for run in found:
     trainer = run.params.trainer
     # A run that goes on has lost no evaluation.

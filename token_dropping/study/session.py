@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what a plan asks for and is not there yet; reports after each run."""
 
+import functools
 import os
 import time
 
 from token_dropping.common import errors
-from token_dropping.study import data
 from token_dropping.study import downstream
 from token_dropping.study import measurements
 from token_dropping.study import plan as plans
@@ -28,15 +28,16 @@ class Session:
     self._plan, self._folders = plans.read_plan(plan_file), folders
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid_processes.share_cores(jobs_at_once)
-    if self._plan.downstream is not None:
-      downstream.check_plan(self._plan.downstream)
-    data.prepare(self._plan, folders.data)
+    part = self._plan.downstream
+    if part is not None:
+      downstream.check_plan(part)
+    runs.prepare_data(self._plan, folders.data)
     self._runs = runs.expand(self._plan, folders)
     self._text = self._text_losses()
     self._trainings = {run.name: self._training(run) for run in self._runs}
-    self._scorings = {}
-    if self._plan.downstream is not None:
-      self._scorings = {run.name: self._scoring(run) for run in self._runs}
+    self._scorings = {
+      run.name: self._scoring(part, run) for run in self._runs if part
+    }
     whole = [self._text, *self._trainings.values(), *self._scorings.values()]
     self._results = grid.read_results(whole, _FLAG)
 
@@ -77,10 +78,10 @@ class Session:
 
   def _take(self, run: grid.Run, result: dict) -> None:
     self._results[run.name] = result
-    name = run.name.removesuffix(_SCORING)
-    if name == run.name:
-      _say(f"{name}: loss {result['curve'][-1]['loss']:.4f}")
+    if "curve" in result:
+      _say(f"{run.name}: loss {result['curve'][-1]['loss']:.4f}")
     else:
+      name = run.name.removesuffix(_SCORING)
       _say(f"{name}: downstream {result['downstream']:.4f}")
     self.report()
 
@@ -92,8 +93,7 @@ class Session:
       (run.command,),
     )
 
-  def _scoring(self, run: runs.Run) -> grid.Run:
-    part = self._plan.downstream
+  def _scoring(self, part: plans.Downstream, run: runs.Run) -> grid.Run:
     return self._entry(
       run.name + _SCORING,
       downstream.identity(part, run),
@@ -110,9 +110,8 @@ class Session:
       if name.startswith(("task.validation_data.", "trainer.validation_steps"))
     }
     identity = {"config": config, "data": first.identity["data"]}
-    return self._entry(
-      "text", identity, lambda: text_losses.measure(first.params)
-    )
+    measure = functools.partial(text_losses.measure, first.params)
+    return self._entry("text", identity, measure)
 
   def _entry(self, name: str, identity, measure, commands=()) -> grid.Run:
     path = os.path.join(self._folders.results, f"{name}.json")

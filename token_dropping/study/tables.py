@@ -17,11 +17,8 @@ def number(pair, digits: int, scale: float = 1.0) -> str:
   """
   if pair is None:
     return _NONE
-  mean, deviation = pair
-  text = f"{scale * mean:,.{digits}f}"
-  if deviation is None:
-    return text
-  return f"{text} ± {scale * deviation:,.{digits}f}"
+  figures = [f"{scale * one:,.{digits}f}" for one in pair if one is not None]
+  return " ± ".join(figures)
 
 
 def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
@@ -56,16 +53,10 @@ TIME = (
   ("T multiply-adds", _figure(2, "multiply_adds", scale=_T)),
   ("dense's loss after: steps", _figure(0, "to_dense_loss", "step")),
   ("s", _figure(0, "to_dense_loss", "time")),
-  (
-    "T multiply-adds",
-    _figure(2, "to_dense_loss", "multiply_adds", scale=_T),
-  ),
+  ("T multiply-adds", _figure(2, "to_dense_loss", "multiply_adds", scale=_T)),
   ("dense has its loss after: steps", _figure(0, "dense_to_loss", "step")),
   ("s", _figure(0, "dense_to_loss", "time")),
-  (
-    "T multiply-adds",
-    _figure(2, "dense_to_loss", "multiply_adds", scale=_T),
-  ),
+  ("T multiply-adds", _figure(2, "dense_to_loss", "multiply_adds", scale=_T)),
 )
 
 
@@ -75,25 +66,19 @@ def make_table(columns: tuple, rows: list[dict]) -> Table:
   return [list(heads), *([cell(row) for cell in cells] for row in rows)]
 
 
-def dropped_table(results: list[dict], order: list[str]) -> Table:
-  """Returns what the first run of each variant kept."""
-  first = {}
-  for result in results:
-    first.setdefault(result["variant"], result)
-  rows = [
-    [
-      name,
-      f"{first[name]['kept_share']:.2f}",
-      " ".join(first[name]["most_important"]),
-      " ".join(first[name]["least_important"]),
-    ]
-    for name in order
-    if name in first
-  ]
-  return [["variant", "kept", "most important", "least important"], *rows]
-
-
 def markdown(table: Table) -> str:
   """Returns a table in Markdown."""
   head, *rows = (f"| {' | '.join(row)} |" for row in table)
   return "\n".join([head, "| --- " * len(table[0]) + "|", *rows])
+
+
+def dropped_table(results: list[dict], order: list[str]) -> Table:
+  """Returns what the first run of each variant kept."""
+  first = {result["variant"]: result for result in reversed(results)}
+  table = [["variant", "kept", "most important", "least important"]]
+  for name in order:
+    if result := first.get(name):
+      tokens = result["most_important"], result["least_important"]
+      kept = f"{result['kept_share']:.2f}"
+      table.append([name, kept, *map(" ".join, tokens)])
+  return table

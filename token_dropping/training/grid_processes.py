@@ -4,6 +4,7 @@
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -53,6 +54,9 @@ def run_jobs(
   If one fails, or a `StoppedError` comes of SIGTERM or an interrupt, the others
   are stopped; they have saved what they did.
   """
+  for tool in (WITH_PARENT[0], "taskset") if jobs else ():
+    rule = f"{tool} of Linux's util-linux must be there to run what is missing"
+    errors.require(shutil.which(tool) is not None, rule, "a PATH without it")
   waiting = iter(jobs)
   steps, processes = {}, {}  # by index of the share
   with _stopped_by_signals(), _ended(processes):

@@ -112,6 +112,17 @@ def test_sigterm_ends_the_jobs(tmp_path):
   assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_tools_that_are_not_there_are_one_line(tmp_path, monkeypatch):
+  monkeypatch.setenv("PATH", str(tmp_path))
+  with pytest.raises(errors.UserError) as caught:
+    _run([_job(tmp_path, "a", "")])
+  assert str(caught.value) == (
+    "setpriv of Linux's util-linux must be there to run what is missing. "
+    "Received: a PATH without it"
+  )
+  assert _run([]) == []
+
+
 def _is_running(pid: int) -> bool:
   try:
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
