@@ -52,6 +52,7 @@ setuptools.setup(
   ),
   package_data={
     "token_dropping.explain": ["page.html"],
+    "token_dropping.huggingface": ["card.md"],
     "token_dropping.study": ["page.html"],
   },
   install_requires=[

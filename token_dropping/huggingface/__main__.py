@@ -45,11 +45,10 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   _check_flags(argv[1], values)
   if argv[1] == "export":
-    convert = _load("exporting").export_run
-    print(convert(values.model_dir, values.output_dir, values.checkpoint))
+    arguments = values.model_dir, values.output_dir, values.checkpoint
+    print(_load("exporting").export_run(*arguments))
   else:
-    convert = _load("importing").import_folder
-    print(convert(values.input, values.output_dir))
+    print(_load("importing").import_folder(values.input, values.output_dir))
 
 
 def _load(module: str) -> types.ModuleType:

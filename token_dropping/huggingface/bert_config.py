@@ -49,12 +49,9 @@ def to_json(
 ) -> dict:
   """Returns `config.json` of an architecture, a class of `transformers`."""
   activation = config.hidden_activation
-  errors.require(
-    activation in _TO_HIDDEN_ACT,
-    f"hidden_activation must be one of {', '.join(_TO_HIDDEN_ACT)} to be "
-    "exported",
-    repr(activation),
-  )
+  names = ", ".join(_TO_HIDDEN_ACT)
+  rule = f"hidden_activation must be one of {names} to be exported"
+  errors.require(activation in _TO_HIDDEN_ACT, rule, repr(activation))
   errors.require(
     not config.norm_first,
     "task.model.encoder norm_first must be false: Hugging Face's BERT "

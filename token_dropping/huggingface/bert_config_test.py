@@ -19,21 +19,18 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
   attention_dropout_rate=0.3,
   initializer_range=0.04,
 )
+NAMES = ("gelu_new", "gelu", "relu", "silu", "gelu_pytorch_tanh", "swish")
 
 
 def _there(config=CONFIG, **changes):
   return bert_config.to_json(config, "BertForMaskedLM", 0) | changes
 
 
-@pytest.mark.parametrize(
-  ("here", "there"),
-  [
-    ("gelu", "gelu_new"),
-    ("gelu_exact", "gelu"),
-    ("relu", "relu"),
-    ("swish", "silu"),
-  ],
-)
+ACTIVATIONS = {"gelu": "gelu_new", "gelu_exact": "gelu"}
+ACTIVATIONS |= {"relu": "relu", "swish": "silu"}
+
+
+@pytest.mark.parametrize(("here", "there"), ACTIVATIONS.items())
 def test_there_and_back(here, there):
   config = CONFIG.replace(hidden_activation=here)
   content = _there(config)
@@ -61,11 +58,7 @@ def test_one_layer_drops_nothing():
   ("name", "value", "rule"),
   [
     ("model_type", "roberta", "'bert'"),
-    (
-      "hidden_act",
-      ["gelu"],
-      "one of gelu_new, gelu, relu, silu, gelu_pytorch_tanh, swish",
-    ),
+    ("hidden_act", ["gelu"], f"one of {', '.join(NAMES)}"),
     ("position_embedding_type", "relative_key", "absolute"),
     ("layer_norm_eps", 1e-5, "1e-12"),
     ("is_decoder", True, "False"),
@@ -78,6 +71,35 @@ def test_what_our_encoder_cannot_be(name, value, rule):
   with pytest.raises(errors.UserError) as caught:
     bert_config.from_json(_there(**{name: value}), "a/config.json")
   message = f"{name} in a/config.json must be {rule}. Received: {value!r}"
+  assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    (
+      "norm_first",
+      True,
+      "task.model.encoder norm_first must be false: Hugging Face's BERT "
+      "normalizes after each block. Received: true",
+    ),
+    (
+      "embedding_size",
+      4,
+      "task.model.encoder embedding_size must be hidden_size (8): Hugging "
+      "Face's BERT does not project embeddings. Received: 4",
+    ),
+    (
+      "hidden_activation",
+      "mish",
+      "hidden_activation must be one of gelu, gelu_exact, relu, swish to be "
+      "exported. Received: 'mish'",
+    ),
+  ],
+)
+def test_network_that_transformers_lacks(field, value, message):
+  with pytest.raises(errors.UserError) as caught:
+    _there(CONFIG.replace(**{field: value}))
   assert str(caught.value) == message
 
 

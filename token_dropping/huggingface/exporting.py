@@ -3,8 +3,6 @@
 
 import os
 
-import tensorflow as tf
-
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_yaml
@@ -16,12 +14,6 @@ from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
 from token_dropping.training import summaries
 from token_dropping.training import trained_run
-
-_ARCHITECTURES = {
-  trained_run.MASKED_LM: "BertForMaskedLM",
-  trained_run.CLASSIFICATION: "BertForSequenceClassification",
-  trained_run.SPAN: "BertForQuestionAnswering",
-}
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
@@ -52,16 +44,16 @@ def _config(run: trained_run.TrainedRun) -> dict:
   """Returns the content of `config.json`; checks that there is one."""
   model = run.task["model"]
   activation = run.encoder.hidden_activation
-  head_activation = model.get("mlm_activation", activation)
+  of_head = model.get("mlm_activation", activation)
   errors.require(
-    head_activation == activation,
+    of_head == activation,
     "task.model.mlm_activation must be hidden_activation "
     f"({activation!r}): Hugging Face's BERT has one for both",
-    repr(head_activation),
+    repr(of_head),
   )
-  fields = bert_config.to_json(
-    run.encoder, _ARCHITECTURES[run.kind], run.vocabulary.id(vocabulary.PAD)
-  )
+  architecture = model_card.ARCHITECTURES[run.kind]
+  pad_id = run.vocabulary.id(vocabulary.PAD)
+  fields = bert_config.to_json(run.encoder, architecture, pad_id)
   if run.kind == trained_run.CLASSIFICATION:
     fields |= bert_config.label_fields(_labels(run, model["num_classes"]))
   return fields
@@ -71,8 +63,7 @@ def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
   """Returns the names of the classes; made-up ones if the run has none."""
   if not run.labels:
     return [f"LABEL_{index}" for index in range(count)]
-  with tf.io.gfile.GFile(run.labels) as file:
-    labels = file.read().splitlines()
+  labels = files.read(run.labels).decode().splitlines()
   errors.require(
     len(labels) == len(set(labels)) == count,
     f"{run.labels} must have a line for each class, {count}",
@@ -85,9 +76,5 @@ def _card(run: trained_run.TrainedRun) -> str:
   params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
   trainer = params.get("trainer") or {}
   curves = summaries.read_scalars(os.path.join(run.model_dir, "validation"))
-  metrics = {
-    name: values[run.step]
-    for name, values in curves.items()
-    if run.step in values
-  }
+  metrics = {k: v[run.step] for k, v in curves.items() if run.step in v}
   return model_card.format_card(run, trainer, metrics)

@@ -20,7 +20,12 @@ from token_dropping.models import encoder_config
 from token_dropping.tasks import experiments
 
 _READABLE = "--input must be readable"
-_HEAD, _POOLER = "cls.predictions.", "bert.pooler."
+_HEAD = "cls.predictions."
+# What a folder may lack, by the names of its tensors.
+_OPTIONAL = {
+  _HEAD: "It has no masked-LM head: training begins with a new one.",
+  "bert.pooler.": "It has no pooler: a new one was made.",
+}
 
 
 def import_folder(source: str, output_dir: str) -> str:
@@ -32,11 +37,8 @@ def import_folder(source: str, output_dir: str) -> str:
   folder; nothing is left half-written.
   """
   files.check_new(output_dir)
-  errors.require(
-    source and os.path.isdir(source),
-    "--input must be a folder that exists",
-    repr(source),
-  )
+  rule = "--input must be a folder that exists"
+  errors.require(source and os.path.isdir(source), rule, repr(source))
   config = _read_config(source)
   words, tokenizer = tokenizer_files.read(source)
   errors.require(
@@ -60,11 +62,8 @@ def import_folder(source: str, output_dir: str) -> str:
 
 def _read_config(source: str) -> encoder_config.TokenDropEncoderConfig:
   path = os.path.join(source, "config.json")
-  errors.require(
-    os.path.exists(path),
-    "--input must hold config.json",
-    f"{source!r} without it",
-  )
+  there, rule = os.path.exists(path), "--input must hold config.json"
+  errors.require(there, rule, f"{source!r} without it")
   return bert_config.from_json(files.read_json(path, _READABLE), path)
 
 
@@ -78,19 +77,14 @@ def _build(
   )
   model(model.inputs)  # makes the head's weights
   wanted, items, notes = weights.of_model(model), model.checkpoint_items, []
-  if not any(name.startswith(_HEAD) for name in tensors):
+  for prefix, note in _OPTIONAL.items():
+    if not any(name.startswith(prefix) for name in tensors):
+      wanted = {k: v for k, v in wanted.items() if not k.startswith(prefix)}
+      notes.append(note)
+  if _OPTIONAL[_HEAD] in notes:
     items.pop("masked_lm")
-    wanted = _without(wanted, _HEAD)
-    notes.append("It has no masked-LM head: training begins with a new one.")
-  if not any(name.startswith(_POOLER) for name in tensors):
-    wanted = _without(wanted, _POOLER)
-    notes.append("It has no pooler: a new one was made.")
   weights.assign(wanted, tensors, repr(source))
   return items, notes
-
-
-def _without(wanted: weights.Weights, prefix: str) -> weights.Weights:
-  return {k: v for k, v in wanted.items() if not k.startswith(prefix)}
 
 
 def _save(items: dict, folder: str) -> None:

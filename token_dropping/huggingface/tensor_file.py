@@ -6,9 +6,9 @@ Published folders differ: `bert.` before the names or not, `LayerNorm.gamma` and
 """
 
 import os
+from collections.abc import Callable
 
 import numpy as np
-import safetensors
 from safetensors import numpy as safetensors_numpy
 
 from token_dropping.common import errors
@@ -32,20 +32,26 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
 
 def read(folder: str) -> dict[str, np.ndarray]:
   """Reads tensors as float32, named as a `BertForMaskedLM` saved today."""
-  for name, read_file in ((TENSORS, _read_safetensors), (_OLD, _read_pickle)):
+  readers = {TENSORS: safetensors_numpy.load_file, _OLD: _read_pickle}
+  for name, read_file in readers.items():
     path = os.path.join(folder, name)
     if os.path.exists(path):
-      return _with_todays_names(read_file(path), path)
+      return _with_todays_names(_checked(read_file, path), path)
   raise errors.UserError(
     f"--input must hold {TENSORS} or {_OLD}. Received: {folder!r} without them"
   )
 
 
-def _read_safetensors(path: str) -> dict[str, np.ndarray]:
+def _checked(read_file: Callable, path: str) -> dict[str, np.ndarray]:
   try:
-    return safetensors_numpy.load_file(path)
-  except (OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
-    raise _unreadable(path, error) from error
+    return read_file(path)
+  except errors.UserError:
+    raise
+  except Exception as error:  # a broken file may raise any
+    reason = " ".join(str(error).split())[:120]
+    raise errors.UserError(
+      f"--input must hold readable tensors. Received: {path!r} ({reason})"
+    ) from error
 
 
 def _read_pickle(path: str) -> dict[str, np.ndarray]:
@@ -57,16 +63,11 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
       f"--input must hold {TENSORS} where PyTorch is not installed. "
       f"Received: {path!r}"
     ) from error
-  try:
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: t.float().numpy() for name, t in tensors.items()}
-  except Exception as error:  # a broken pickle may raise any
-    raise _unreadable(path, error) from error
+  tensors = torch.load(path, map_location="cpu", weights_only=True)
+  return {name: tensor.float().numpy() for name, tensor in tensors.items()}
 
 
-def _with_todays_names(
-  tensors: dict[str, np.ndarray], path: str
-) -> dict[str, np.ndarray]:
+def _with_todays_names(tensors: dict, path: str) -> dict[str, np.ndarray]:
   """Renames; checks that the output matrix is the embeddings."""
   prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
   named = {}
@@ -86,10 +87,3 @@ def _with_todays_names(
     f"{path!r}, where they differ",
   )
   return named
-
-
-def _unreadable(path: str, error: Exception) -> errors.UserError:
-  reason = " ".join(str(error).split())
-  return errors.UserError(
-    f"--input must hold readable tensors. Received: {path!r} ({reason[:120]})"
-  )

@@ -20,13 +20,17 @@ def _read(folder, **tensors):
   return tensor_file.read(str(folder))
 
 
+def _refused(folder) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    tensor_file.read(str(folder))
+  return str(caught.value)
+
+
 def test_bias_is_written_under_both_names(tmp_path):
   tensor_file.write(str(tmp_path), {"cls.predictions.bias": ONES})
   found = safetensors.load_file(tmp_path / "model.safetensors")
-  assert sorted(found) == [
-    "cls.predictions.bias",
-    "cls.predictions.decoder.bias",
-  ]
+  names = {"cls.predictions.bias", "cls.predictions.decoder.bias"}
+  assert set(found) == names
 
 
 def test_bias_is_read_from_either_name(tmp_path):
@@ -57,9 +61,7 @@ def test_all_becomes_float32(tmp_path, kind):
 def test_pickle_without_pytorch(tmp_path, monkeypatch):
   (tmp_path / "pytorch_model.bin").write_bytes(b"")
   monkeypatch.setitem(sys.modules, "torch", None)
-  with pytest.raises(errors.UserError) as caught:
-    tensor_file.read(str(tmp_path))
-  assert str(caught.value) == (
+  assert _refused(tmp_path) == (
     "--input must hold model.safetensors where PyTorch is not installed. "
     f"Received: '{tmp_path}/pytorch_model.bin'"
   )
@@ -76,16 +78,16 @@ def test_pickle_without_pytorch(tmp_path, monkeypatch):
 )
 def test_broken_file(tmp_path, name, content):
   (tmp_path / name).write_bytes(content)
-  message = f"must hold readable tensors. Received: '{tmp_path}/{name}' ("
-  with pytest.raises(errors.UserError) as caught:
-    tensor_file.read(str(tmp_path))
-  assert str(caught.value).startswith(f"--input {message}")
+  assert _refused(tmp_path).startswith(
+    f"--input must hold readable tensors. Received: '{tmp_path}/{name}' ("
+  )
 
 
 def test_no_file(tmp_path):
-  message = "hold model.safetensors or pytorch_model.bin. Received: .* them"
-  with pytest.raises(errors.UserError, match=message):
-    tensor_file.read(str(tmp_path))
+  assert _refused(tmp_path) == (
+    "--input must hold model.safetensors or pytorch_model.bin. Received: "
+    f"'{tmp_path}' without them"
+  )
 
 
 def test_output_matrix_that_is_not_the_embeddings(tmp_path):

@@ -54,12 +54,10 @@ def write(
     **_ROLES,
   }
   write_vocabulary(folder, words)
-  for name, content in (
-    (tokenizer_config.FILE, fields),
-    ("special_tokens_map.json", _ROLES),
-  ):
-    path = os.path.join(folder, name)
-    files.write_json(path, content, ensure_ascii=False)
+  path = os.path.join(folder, tokenizer_config.FILE)
+  files.write_json(path, fields, ensure_ascii=False)
+  path = os.path.join(folder, "special_tokens_map.json")
+  files.write_json(path, _ROLES, ensure_ascii=False)
   _tokenizer(words, config).save(os.path.join(folder, _WHOLE))
 
 
@@ -85,11 +83,8 @@ def _read_vocabulary(folder: str, whole: dict) -> vocabulary.Vocabulary:
   path = os.path.join(folder, vocabulary.FILE)
   if os.path.exists(path):
     return vocabulary.Vocabulary.from_file(path)
-  errors.require(
-    whole,
-    f"--input must hold {vocabulary.FILE} or {_WHOLE}",
-    f"{folder!r} without them",
-  )
+  rule = f"--input must hold {vocabulary.FILE} or {_WHOLE}"
+  errors.require(whole, rule, f"{folder!r} without them")
   path, model = os.path.join(folder, _WHOLE), whole.get("model")
   ids = model.get("vocab") if isinstance(model, dict) else None
   errors.require(

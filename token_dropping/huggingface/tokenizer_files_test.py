@@ -31,6 +31,7 @@ def vocab(strings) -> vocabulary.Vocabulary:
 @pytest.mark.parametrize("config", tokenizer_testing.CONFIGS)
 def test_ids_are_the_same(tmp_path, strings, vocab, config):
   """Each of the two forms that the tokenizer is written in does alone."""
+  strings = strings[:1500]
   config = tokenizer_config.TokenizerConfig(*config)
   own = tokenizer.Tokenizer(vocab, config).tokenize(tf.constant(strings))
   own = own.to_list()
@@ -72,13 +73,16 @@ def test_vocabulary_alone_means_berts_defaults(tmp_path):
   assert tokenizer_files.read(str(tmp_path)) == (SMALL, config)
 
 
+def _refused(folder) -> str:
+  with pytest.raises(errors.UserError) as caught:
+    tokenizer_files.read(str(folder))
+  return str(caught.value)
+
+
 @pytest.mark.parametrize(
   ("model", "message"),
   [
-    (
-      None,
-      "model in {0} must be a WordPiece with a vocab. Received: None",
-    ),
+    (None, "model in {0} must be a WordPiece with a vocab. Received: None"),
     (
       {"type": "BPE", "vocab": {"a": 0}},
       "model in {0} must be a WordPiece with a vocab. "
@@ -104,21 +108,19 @@ def test_vocabulary_alone_means_berts_defaults(tmp_path):
 def test_useless_tokenizer_json(tmp_path, model, message):
   path = tmp_path / "tokenizer.json"
   path.write_text(json.dumps({"model": model}))
-  with pytest.raises(errors.UserError) as caught:
-    tokenizer_files.read(str(tmp_path))
-  assert str(caught.value) == message.format(path)
+  assert _refused(tmp_path) == message.format(path)
 
 
 def test_no_tokenizer(tmp_path):
-  message = "must hold vocab.txt or tokenizer.json. Received: .* without them"
-  with pytest.raises(errors.UserError, match=message):
-    tokenizer_files.read(str(tmp_path))
+  assert _refused(tmp_path) == (
+    "--input must hold vocab.txt or tokenizer.json. Received: "
+    f"'{tmp_path}' without them"
+  )
 
 
 def test_chinese_characters_that_are_not_set_apart(tmp_path):
   tokenizer_files.write_vocabulary(str(tmp_path), SMALL)
   path = tmp_path / "tokenizer_config.json"
   path.write_text('{"tokenize_chinese_chars": false}')
-  message = "tokenize_chinese_chars in .* must be true: .* Received: False"
-  with pytest.raises(errors.UserError, match=message):
-    tokenizer_files.read(str(tmp_path))
+  message = f"tokenize_chinese_chars in {tmp_path} must be true: BERT's "
+  assert _refused(tmp_path).startswith(message)

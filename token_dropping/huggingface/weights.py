@@ -46,6 +46,26 @@ class Weight:
 Weights = dict[str, Weight]
 
 
+def of_model(model: tf_keras.Model) -> Weights:
+  """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
+
+  A `BertClassifier` without `use_encoder_pooler` has a pooler of its own.
+  """
+  pooler = None
+  if isinstance(model, models.BertPretrainerV2):
+    head = _of_masked_lm(model.masked_lm)
+  elif isinstance(model, models.BertClassifier):
+    head = _of_dense("classifier", model.classifier.out_proj)
+    pooler = model.classifier.dense if model.classifier.inner_dim else None
+  elif isinstance(model, models.BertSpanLabeler):
+    head = _of_dense("qa_outputs", model.span_labeling.get_layer(_SPAN_DENSE))
+  else:
+    raise TypeError(f"no map for a {type(model).__name__}")
+  encoder = model.checkpoint_items["encoder"]
+  pooler = _of_dense("bert.pooler.dense", pooler or encoder.pooler_layer)
+  return of_encoder(encoder) | pooler | head
+
+
 def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
   """Maps a built encoder, token dropping or not, without its pooler."""
   embeddings = {
@@ -64,8 +84,8 @@ def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
   return weights
 
 
-def of_masked_lm(head: layers.MaskedLM) -> Weights:
-  """Maps a built masked-LM head; its matrix is the encoder's embeddings."""
+def _of_masked_lm(head: layers.MaskedLM) -> Weights:
+  """Its matrix is the encoder's embeddings."""
   return {
     "cls.predictions.bias": _same(head.bias),
     **_of_dense("cls.predictions.transform.dense", head.dense),
@@ -73,64 +93,26 @@ def of_masked_lm(head: layers.MaskedLM) -> Weights:
   }
 
 
-def of_model(model: tf_keras.Model) -> Weights:
-  """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
-
-  A `BertClassifier` without `use_encoder_pooler` has a pooler of its own.
-  """
-  if isinstance(model, models.BertPretrainerV2):
-    return _with_pooler(model.encoder_network) | of_masked_lm(model.masked_lm)
-  if isinstance(model, models.BertClassifier):
-    return _of_classifier(model)
-  if isinstance(model, models.BertSpanLabeler):
-    dense = model.span_labeling.get_layer(_SPAN_DENSE)
-    return _with_pooler(_network(model)) | _of_dense("qa_outputs", dense)
-  raise TypeError(f"no map for a {type(model).__name__}")
-
-
-def _of_classifier(model: models.BertClassifier) -> Weights:
-  head = model.classifier
-  weights = _of_dense("classifier", head.out_proj)
-  if not head.inner_dim:
-    return _with_pooler(_network(model)) | weights
-  pooler = _of_dense("bert.pooler.dense", head.dense)
-  return of_encoder(_network(model)) | pooler | weights
-
-
 def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
   """Returns all values, float32 arrays by tensor name."""
   return {name: weight.to_tensor() for name, weight in weights.items()}
 
 
-def assign(
-  weights: Weights, tensors: dict[str, np.ndarray], source: str
-) -> None:
+def assign(weights: Weights, tensors: dict, source: str) -> None:
   """Sets all weights, or none; tensors of other names are left alone."""
   missing = [name for name in weights if name not in tensors]
-  if missing:
-    more = f" and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""
-    raise errors.UserError(
-      "a BERT must have all tensors of its config. "
-      f"Received: {source} without {', '.join(missing[:_SHOWN])}{more}"
-    )
+  more = f" and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""
+  errors.require(
+    not missing,
+    "a BERT must have all tensors of its config",
+    f"{source} without {', '.join(missing[:_SHOWN])}{more}",
+  )
   for name, weight in weights.items():
-    errors.require(
-      tensors[name].shape == weight.shape,
-      f"{name} must have the shape that config.json gives, "
-      f"{list(weight.shape)}",
-      f"{list(tensors[name].shape)} in {source}",
-    )
+    shape, wanted = tensors[name].shape, list(weight.shape)
+    rule = f"{name} must have the shape that config.json gives, {wanted}"
+    errors.require(shape == weight.shape, rule, f"{list(shape)} in {source}")
   for name, weight in weights.items():
     weight.assign(tensors[name])
-
-
-def _network(model: tf_keras.Model) -> networks.BertEncoderV2:
-  return model.checkpoint_items["encoder"]
-
-
-def _with_pooler(encoder: networks.BertEncoderV2) -> Weights:
-  pooler = _of_dense("bert.pooler.dense", encoder.pooler_layer)
-  return of_encoder(encoder) | pooler
 
 
 def _of_block(prefix: str, block: layers.TransformerEncoderBlock) -> Weights:

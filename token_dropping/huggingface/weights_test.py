@@ -7,7 +7,7 @@ import tf_keras
 from official.nlp.modeling import models
 from safetensors import numpy as safetensors
 
-from tests import huggingface_testing
+from tests import huggingface_testing as hf
 from token_dropping.common import errors
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import weights
@@ -17,56 +17,22 @@ CLASSES = 3
 
 
 def _encoder():
-  fields = huggingface_testing.bert_config(num_hidden_layers=1).to_dict()
+  fields = hf.bert_config(num_hidden_layers=1).to_dict()
   return encoder_config.build_bert(bert_config.from_json(fields, "here"))
 
 
-def _saved(folder, model_class, **changes):
-  there = huggingface_testing.save_bert(
-    folder, model_class, num_hidden_layers=1, **changes
-  )
-  return there, safetensors.load_file(folder / "model.safetensors")
-
-
-def _check_round_trip(model, tensors) -> None:
+def test_classifier_with_a_pooler_of_its_own(tmp_path):
+  """`exporting_test.py` has the other models."""
+  config = {"num_hidden_layers": 1, "num_labels": CLASSES}
+  there = hf.save_bert(tmp_path, "BertForSequenceClassification", **config)
+  tensors = safetensors.load_file(tmp_path / "model.safetensors")
+  model = models.BertClassifier(_encoder(), CLASSES, use_encoder_pooler=False)
+  weights.assign(weights.of_model(model), tensors, "here")
+  hf.assert_close(model(hf.INPUTS), hf.torch_outputs(there).logits)
   back = weights.to_tensors(weights.of_model(model))
+  assert back.keys() == tensors.keys()
   for name, value in tensors.items():
     np.testing.assert_array_equal(back[name], value)
-  assert back.keys() - tensors.keys() <= {
-    "bert.pooler.dense.weight",
-    "bert.pooler.dense.bias",
-  }
-
-
-@pytest.mark.parametrize("use_encoder_pooler", [True, False])
-def test_classifier(tmp_path, use_encoder_pooler):
-  there, tensors = _saved(
-    tmp_path, "BertForSequenceClassification", num_labels=CLASSES
-  )
-  model = models.BertClassifier(
-    _encoder(), CLASSES, use_encoder_pooler=use_encoder_pooler
-  )
-  weights.assign(weights.of_model(model), tensors, "here")
-  inputs = huggingface_testing.random_inputs()
-  huggingface_testing.assert_close(
-    model(huggingface_testing.keras_inputs(inputs)),
-    huggingface_testing.torch_outputs(there, inputs).logits,
-  )
-  _check_round_trip(model, tensors)
-
-
-def test_span_labeler(tmp_path):
-  there, tensors = _saved(tmp_path, "BertForQuestionAnswering")
-  model = models.BertSpanLabeler(_encoder())
-  wanted = weights.of_model(model)
-  wanted = {name: wanted[name] for name in tensors}  # without the pooler
-  weights.assign(wanted, tensors, "here")
-  inputs = huggingface_testing.random_inputs()
-  outputs = huggingface_testing.torch_outputs(there, inputs)
-  starts, ends = model(huggingface_testing.keras_inputs(inputs))
-  huggingface_testing.assert_close(starts, outputs.start_logits)
-  huggingface_testing.assert_close(ends, outputs.end_logits)
-  _check_round_trip(model, tensors)
 
 
 def test_nothing_is_assigned_unless_all_is_there():
