@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.training import trained_run
@@ -41,11 +42,8 @@ class Head(abc.ABC):
   has_logits = True
 
   def __init__(self, run: trained_run.TrainedRun, output: str = LOGITS):
-    errors.require(
-      self.has_logits or output == LOGITS,
-      f"--output must be {LOGITS} for this model: it gives no class scores",
-      repr(output),
-    )
+    rule = f"--output must be {LOGITS} for this model: it gives no class scores"
+    errors.require(self.has_logits or output == LOGITS, rule, repr(output))
     self.output = output
     self.max_length = run.encoder.max_position_embeddings
     self._network = self.build_network(run)
@@ -85,9 +83,8 @@ class Encoder(Head):
 
   def outputs(self, inputs):
     outputs = self._network(inputs)
-    return {
-      name: outputs[name] for name in ("sequence_output", "pooled_output")
-    }
+    names = ("sequence_output", "pooled_output")
+    return {name: outputs[name] for name in names}
 
 
 class MaskedLM(Head):
@@ -111,14 +108,9 @@ class MaskedLM(Head):
     tokens = tf.concat([tokens, _column(tokens, ids[vocabulary.MASK])], axis=1)
     tokens = pieces.with_flat_values(tokens).merge_dims(1, 2)
     tokens = tokens[:, :-1][:, : self.max_length - 2]
-    word_ids = tf.concat(
-      [
-        _column(tokens, ids[vocabulary.CLS]),
-        tokens,
-        _column(tokens, ids[vocabulary.SEP]),
-      ],
-      axis=1,
-    )
+    start = _column(tokens, ids[vocabulary.CLS])
+    end = _column(tokens, ids[vocabulary.SEP])
+    word_ids = tf.concat([start, tokens, end], axis=1)
     positions = tf.ragged.boolean_mask(
       tf.ragged.range(word_ids.row_lengths()),
       word_ids == ids[vocabulary.MASK],
@@ -143,7 +135,9 @@ class Classifier(Head):
     self.text_fields = run.text_fields
     self.labels = run.labels
     if self.labels:
-      _check_labels(self.labels, classes)
+      count = len(files.read(self.labels).decode().splitlines())
+      rule = f"{self.labels} must have a line for each of the {classes} classes"
+      errors.require(count == classes, rule, count)
     super().__init__(run, output)
 
   def outputs(self, inputs):
@@ -177,11 +171,8 @@ def make_head(
 ) -> Head:
   """Builds a head with the weights of a run; no name means what it trained."""
   name = name or run.kind
-  errors.require(
-    name in (ENCODER, run.kind),
-    f"--head must be {ENCODER} or {run.kind}, which {run.model_dir} holds",
-    repr(name),
-  )
+  rule = f"--head must be {ENCODER} or {run.kind}, which {run.model_dir} holds"
+  errors.require(name in (ENCODER, run.kind), rule, repr(name))
   return HEADS[name](run, output)
 
 
@@ -196,16 +187,6 @@ def cut_padding(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
   lengths = tf.reduce_sum(inputs["input_mask"], axis=1)
   longest = tf.maximum(tf.reduce_max(lengths), 1)  # of no request: the least
   return {name: value[:, :longest] for name, value in inputs.items()}
-
-
-def _check_labels(path: str, classes: int) -> None:
-  with tf.io.gfile.GFile(path) as file:
-    count = len(file.read().splitlines())
-  errors.require(
-    count == classes,
-    f"{path} must have a line for each of the {classes} classes",
-    count,
-  )
 
 
 def _column(tokens: tf.RaggedTensor, value: int) -> tf.Tensor:

@@ -40,8 +40,8 @@ def write(
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  It has the weights that the signatures use, the head's labels as an asset,
-  and the files `extra` in `assets.extra/`.
+  It has the weights that the signatures, functions by name, use, the head's
+  labels as an asset, and the files `extra` in `assets.extra/`.
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)
@@ -113,14 +113,12 @@ def _warm_up_requests(head: heads.Head) -> dict[str, dict[str, np.ndarray]]:
   for name in head.inputs:
     ids.features.feature[name].int64_list.value.extend(values[name][0].tolist())
   for name in head.text_fields:
-    feature = texts.features.feature[name]
-    feature.bytes_list.value.append(_WARM_UP_TEXT.encode())
+    texts.features.feature[name].bytes_list.value.append(_WARM_UP_TEXT.encode())
+  strings = dict.fromkeys(head.text_fields, np.array([_WARM_UP_TEXT]))
   return {
     signatures.SERVE: {name: values[name] for name in head.inputs},
     signatures.SERVE_EXAMPLES: _examples(ids),
-    signatures.SERVE_TEXT: {
-      name: np.array([_WARM_UP_TEXT]) for name in head.text_fields
-    },
+    signatures.SERVE_TEXT: strings,
     signatures.SERVE_TEXT_EXAMPLES: _examples(texts),
   }
 

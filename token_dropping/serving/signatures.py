@@ -7,6 +7,10 @@
 | `serve_examples` | serialized `tf.Example`s of token ids |
 | `serve_text` | a string tensor for each text field |
 | `serve_text_examples` | serialized `tf.Example`s of strings |
+
+Requests are checked inside the graph: a server answers with the rule and the
+value instead of an error from deep inside the network, or, on a GPU, a wrong
+answer.
 """
 
 from collections.abc import Callable
@@ -15,7 +19,6 @@ import tensorflow as tf
 
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.serving import heads
-from token_dropping.serving import request_checks
 from token_dropping.training import trained_run
 
 SERVE, SERVE_EXAMPLES = "serve", "serve_examples"
@@ -65,74 +68,50 @@ class Signatures:
     }
 
   def _serve(self, inputs: dict) -> dict:
-    return self._outputs(
-      request_checks.check_tokens(
-        inputs,
-        self._config.vocab_size,
-        self._config.type_vocab_size,
-        self._head.max_length,
-      )
-    )
+    length = self._head.max_length
+    return self._outputs(_check_tokens(inputs, self._config, length))
 
   def _serve_examples(self, examples: tf.Tensor) -> dict:
     """Parses ids, pads them; without mask or types all count, of type 0."""
-    features = tf.io.parse_example(
-      examples,
-      {
-        name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-        for name in self._head.inputs
-      },
-    )
+    ragged = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+    specs = dict.fromkeys(self._head.inputs, ragged)
+    features = tf.io.parse_example(examples, specs)
     ids = features["input_word_ids"]
     for name, value in (("input_mask", 1), ("input_type_ids", 0)):
       features[name] = _default(features[name], ids, value)
-    checks = [
-      request_checks.require(
-        tf.reduce_all(ids.row_lengths() > 0),
-        "every tf.Example must have input_word_ids.",
-        [ids.row_lengths()],
-      )
-    ]
+    there = tf.reduce_all(ids.row_lengths() > 0)
+    rule = "every tf.Example must have input_word_ids."
+    checks = [_require(there, rule, ids.row_lengths())]
     for name in heads.TOKEN_INPUTS:
       lengths = features[name].row_lengths()
-      checks.append(
-        request_checks.require(
-          tf.reduce_all(lengths == ids.row_lengths()),
-          f"{name} must be as long as input_word_ids.",
-          [lengths],
-        )
-      )
+      equal = tf.reduce_all(lengths == ids.row_lengths())
+      rule = f"{name} must be as long as input_word_ids."
+      checks.append(_require(equal, rule, lengths))
     dense = {name: _dense(value) for name, value in features.items()}
-    return self._serve(request_checks.guarded(dense, checks))
+    return self._serve(_guarded(dense, checks))
 
   def _serve_text(self, texts: dict) -> dict:
     texts = {name: tf.ensure_shape(v, [None]) for name, v in texts.items()}
     first = self._head.text_fields[0]
     size = tf.size(texts[first])
     checks = [
-      request_checks.require(
+      _require(
         tf.size(value) == size,
         f"{name} must have as many strings as {first}.",
-        [tf.size(value)],
+        tf.size(value),
       )
       for name, value in texts.items()
     ]
-    texts = request_checks.guarded(texts, checks)
+    texts = _guarded(texts, checks)
     strings = [texts[name] for name in self._head.text_fields]
     inputs = self._head.encode(self._tokenizer, strings)
     outputs = self._outputs(inputs)
     return outputs | {name: inputs[name] for name in self._head.echoed}
 
   def _serve_text_examples(self, examples: tf.Tensor) -> dict:
-    return self._outputs_of_text(
-      tf.io.parse_example(
-        examples,
-        {
-          name: tf.io.FixedLenFeature([], tf.string)
-          for name in self._head.text_fields
-        },
-      )
-    )
+    feature = tf.io.FixedLenFeature([], tf.string)
+    specs = dict.fromkeys(self._head.text_fields, feature)
+    return self._outputs_of_text(tf.io.parse_example(examples, specs))
 
 
 def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]) -> Callable:
@@ -156,3 +135,56 @@ def _dense(feature: tf.RaggedTensor) -> tf.Tensor:
   """Pads with 0; what int32 cannot hold stays too large."""
   dense = feature.to_tensor()
   return tf.cast(tf.clip_by_value(dense, tf.int32.min, tf.int32.max), tf.int32)
+
+
+def _check_tokens(inputs: dict, config, max_length: int) -> dict:
+  """Returns int32 inputs [B, S], or [B, P], that are checked when read."""
+  inputs = {
+    # Signatures say so too, but not every server looks.
+    name: tf.ensure_shape(value, [None, None], name=name)
+    for name, value in inputs.items()
+  }
+  ids = inputs["input_word_ids"]
+  length = tf.shape(ids)[1]
+  fits = tf.logical_and(length >= 1, length <= max_length)
+  rule = f"the sequence length must be in [1, {max_length}]."
+  checks = [_require(fits, rule, length)]
+  for name, value in inputs.items():
+    shape, like = tf.shape(value), tf.shape(ids)
+    if name == "masked_lm_positions":  # any number of them
+      shape, like = shape[:1], like[:1]
+    rule = f"{name} must have the shape of input_word_ids."
+    checks.append(_require(tf.reduce_all(shape == like), rule, shape))
+  for name, limit, text in (
+    ("input_word_ids", config.vocab_size, config.vocab_size),
+    ("input_mask", 2, 2),
+    ("input_type_ids", config.type_vocab_size, config.type_vocab_size),
+    ("masked_lm_positions", length, "sequence length"),
+  ):
+    if name in inputs:
+      checks.append(_check_range(name, inputs[name], limit, text))
+  return _guarded(inputs, checks)
+
+
+def _guarded(inputs: dict, checks: list[tf.Operation]) -> dict:
+  """Returns the tensors, to be had only after the checks."""
+  with tf.control_dependencies(checks):
+    return {name: tf.identity(value) for name, value in inputs.items()}
+
+
+def _require(holds: tf.Tensor, rule: str, *received) -> tf.Operation:
+  """Returns an operation that fails unless the rule holds.
+
+  `tf.debugging.assert_*` would hide it in a branch, which other runtimes find
+  harder to skip.
+  """
+  return tf.raw_ops.Assert(
+    condition=holds, data=[f"{rule} Received:", *received]
+  )
+
+
+def _check_range(name: str, value: tf.Tensor, limit, text) -> tf.Operation:
+  holds = tf.reduce_all(tf.logical_and(value >= 0, value < limit))
+  least, most = tf.reduce_min(value), tf.reduce_max(value)
+  rule = f"{name} must be in [0, {text})."
+  return _require(holds, rule, "least", least, "most", most)

@@ -19,23 +19,28 @@ from token_dropping.training import trained_run
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-  """By head: the run and its signatures."""
+  """By head: the run and its signatures.
+
+  Those of the encoder are graphs, as they are exported, the others run as
+  Python, without the seconds of tracing; `tests/export_test.py` has all graphs.
+  """
   found = {}
   for kind in ("masked_lm", "classification", "span"):
     folder = tmp_path_factory.mktemp(kind) / "run"
     run_testing.make_run(folder, kind)
-    run = trained_run.TrainedRun.read(str(folder))
-    found[kind] = types.SimpleNamespace(run=run, **_signatures(run))
-  run = found["masked_lm"].run
-  found["encoder"] = types.SimpleNamespace(
-    run=run, **_signatures(run, "encoder")
-  )
-  return found
+    found[kind] = trained_run.TrainedRun.read(str(folder))
+  graphs = _signatures(found["masked_lm"], "encoder")
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(signatures, "_concrete", lambda function, specs: function)
+    found = {kind: _signatures(run) for kind, run in found.items()}
+  tf.config.run_functions_eagerly(True)
+  yield found | {"encoder": graphs}
+  tf.config.run_functions_eagerly(False)
 
 
-def _signatures(run, name="") -> dict:
+def _signatures(run, name="") -> types.SimpleNamespace:
   made = signatures.Signatures(heads.make_head(name, run), run)
-  return made.of_ids() | made.of_text()
+  return types.SimpleNamespace(run=run, **(made.of_ids() | made.of_text()))
 
 
 @pytest.fixture
@@ -103,13 +108,13 @@ def test_batch_and_length_are_free(encoder, size, length):
   assert outputs["sequence_output"].shape == (size, length, 8)
 
 
+TEXT = {"text": ["word1 word2 nothing", "Word3", ""]}
+PAIRS = {"question": ["word1", ""], "context": ["word2 word3", "word4"]}
+
+
 @pytest.mark.parametrize(
   ("kind", "texts"),
-  [
-    ("encoder", {"text": ["word1 word2 nothing", "Word3", ""]}),
-    ("classification", {"text": ["word1 word2 nothing", "Word3", ""]}),
-    ("span", {"question": ["word1", ""], "context": ["word2 word3", "word4"]}),
-  ],
+  [("encoder", TEXT), ("classification", TEXT), ("span", PAIRS)],
 )
 def test_text_gives_what_its_ids_give(runs, kind, texts):
   texts = {name: _strings(*values) for name, values in texts.items()}
@@ -124,16 +129,13 @@ def test_text_gives_what_its_ids_give(runs, kind, texts):
 
 
 def test_text_examples_give_what_their_text_gives(runs):
-  questions, contexts = ["word1", ""], ["word2 word3", "word4"]
-  examples = [
-    _text_example(question=question, context=context)
-    for question, context in zip(questions, contexts, strict=True)
-  ]
-  there = runs["span"].serve_text(
-    question=_strings(*questions), context=_strings(*contexts)
+  examples = _strings(
+    _text_example(question="word1", context="word2 word3"),
+    _text_example(question="", context="word4"),
   )
-  here = runs["span"].serve_text_examples(examples=_strings(*examples))
-  serving_testing.assert_equal(here, there)
+  here = runs["span"].serve_text_examples(examples=examples)
+  there = {name: _strings(*values) for name, values in PAIRS.items()}
+  serving_testing.assert_equal(here, runs["span"].serve_text(**there))
 
 
 def test_mask_in_text_is_predicted(runs):
@@ -153,33 +155,19 @@ def test_mask_in_text_is_predicted(runs):
   np.testing.assert_allclose(outputs["mlm_logits"], there, atol=1e-5)
 
 
-def _both(runs, kind) -> tuple[dict, dict]:
-  """Returns the logits of a request and its probabilities."""
+@pytest.mark.parametrize("kind", ["masked_lm", "classification", "span"])
+def test_probabilities(runs, kind):
   inputs = serving_testing.inputs(kind)
   head = heads.make_head(kind, runs[kind].run, "softmax")
-  return runs[kind].serve(**inputs), head.outputs(inputs)
-
-
-@pytest.mark.parametrize(
-  ("kind", "logits", "probabilities"),
-  [
-    ("masked_lm", "mlm_logits", "mlm_probabilities"),
-    ("classification", "outputs", "outputs"),
-  ],
-)
-def test_probabilities(runs, kind, logits, probabilities):
-  there, here = _both(runs, kind)
-  there = {probabilities: tf.nn.softmax(there[logits])}
-  serving_testing.assert_equal(here, there)
-
-
-def test_span_probabilities_are_over_real_positions(runs):
-  there, here = _both(runs, "span")
-  there = tf.nn.softmax(there["start_logits"][1, : serving_testing.KNOWN])
-  assert set(here) == {"start_probabilities", "end_probabilities"}
-  known, rest = np.split(here["start_probabilities"][1], [len(there)])
-  np.testing.assert_allclose(known, there, atol=1e-6)
-  np.testing.assert_array_equal(rest, np.zeros(4))
+  here, there = head.outputs(inputs), runs[kind].serve(**inputs)
+  if kind == "span":  # over the real positions
+    real = inputs["input_mask"] > 0
+    there = {name: tf.where(real, v, -np.inf) for name, v in there.items()}
+  expected = {
+    name.replace("logits", "probabilities"): tf.nn.softmax(logits)
+    for name, logits in there.items()
+  }
+  serving_testing.assert_equal(here, expected, atol=1e-6)
 
 
 # Requests that are cut or cleaned.
@@ -204,7 +192,9 @@ def test_long_text_with_masks_is_cut(runs):
 
 @pytest.mark.parametrize("kind", ["masked_lm", "encoder"])
 def test_no_text_gives_nothing(runs, kind):
-  outputs = runs[kind].serve_text(text=_strings())
+  spec = {"text": tf.TensorSpec([None], tf.string)}
+  graph = signatures._concrete(runs[kind].serve_text, spec)
+  outputs = graph(text=_strings())
   assert {value.shape[0] for value in outputs.values()} == {0}
 
 
@@ -225,40 +215,24 @@ def _with_one(name, value, shape=(2, 11)) -> dict:
   return {name: changed}
 
 
+IDS = "input_word_ids must be in [0, 50). Received:] [least]"
+LENGTH = "the sequence length must be in [1, 16]. Received:"
+PLACES = "masked_lm_positions must be in [0, sequence length)"
+
+
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    (
-      _with_one("input_word_ids", -1),
-      "input_word_ids must be in [0, 50). Received:] [least] [-1] [most] [0]",
-    ),
-    (
-      _with_one("input_word_ids", testing.VOCAB_SIZE),
-      "input_word_ids must be in [0, 50). Received:] [least] [0] [most] [50]",
-    ),
+    (_with_one("input_word_ids", -1), f"{IDS} [-1] [most] [0]"),
+    (_with_one("input_word_ids", 50), f"{IDS} [0] [most] [50]"),
     (_with_one("input_mask", 2), "input_mask must be in [0, 2)"),
     (_with_one("input_type_ids", 2), "input_type_ids must be in [0, 2)"),
-    (
-      _with_one("masked_lm_positions", -1, (2, 1)),
-      "masked_lm_positions must be in [0, sequence length)",
-    ),
-    (
-      _with_one("masked_lm_positions", 11, (2, 1)),
-      "masked_lm_positions must be in [0, sequence length)",
-    ),
-    ({"length": 0}, "the sequence length must be in [1, 16]. Received:"),
-    (
-      {"length": testing.SEQ_LENGTH + 1},
-      "the sequence length must be in [1, 16]. Received:",
-    ),
-    (
-      {"input_mask": np.ones([2, 10])},
-      "input_mask must have the shape of input_word_ids.",
-    ),
-    (
-      {"input_mask": np.ones([11])},
-      "[11] is not compatible with expected shape [?,?]",
-    ),
+    (_with_one("masked_lm_positions", -1, (2, 1)), PLACES),
+    (_with_one("masked_lm_positions", 11, (2, 1)), PLACES),
+    ({"length": 0}, LENGTH),
+    ({"length": 17}, LENGTH),
+    ({"input_mask": np.ones([2, 10])}, "input_mask must have the shape of"),
+    ({"input_mask": np.ones([11])}, "[11] is not compatible with expected"),
   ],
 )
 def test_ids_that_are_refused(runs, changes, message):
@@ -286,34 +260,29 @@ def _id_example(**features) -> bytes:
 
 
 @pytest.mark.parametrize(
-  ("signature", "example", "message"),
+  ("example", "message"),
   [
+    (_text_example(text="word1"), "every tf.Example must have input_word_ids."),
     (
-      "serve_examples",
-      _text_example(text="word1"),
-      "every tf.Example must have input_word_ids.",
-    ),
-    (
-      "serve_examples",
       _id_example(input_word_ids=[5, 6], input_mask=[1]),
       "input_mask must be as long as input_word_ids.",
     ),
     (  # more than int32 can hold
-      "serve_examples",
       _id_example(input_word_ids=[5, 2**32 + 5]),
       "input_word_ids must be in [0, 50)",
     ),
-    ("serve_examples", "nonsense", "Could not parse example input"),
-    (
-      "serve_text_examples",
-      _text_example(title="x"),
-      "text (data type: string) is required",
-    ),
+    ("nonsense", "Could not parse example input"),
   ],
 )
-def test_examples_that_are_refused(encoder, signature, example, message):
-  function = getattr(encoder, signature)
-  assert message in _refused(function, examples=_strings(example))
+def test_examples_that_are_refused(encoder, example, message):
+  refusal = _refused(encoder.serve_examples, examples=_strings(example))
+  assert message in refusal
+
+
+def test_examples_without_text(encoder):
+  examples = _strings(_text_example(title="x"))
+  refusal = _refused(encoder.serve_text_examples, examples=examples)
+  assert "text (data type: string) is required" in refusal
 
 
 # Models that are refused.
