@@ -16,15 +16,9 @@ REQUIRED = "BROWSER_TESTS_REQUIRED"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 120
 _FLAGS = (
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--disable-dev-shm-usage",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
+  *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+  *("--disable-sync", "--disable-dev-shm-usage", "--no-first-run"),
+  *("--disable-background-networking", "--disable-component-update"),
 )
 # Before everything else on the page, to hear of every error.
 _LISTENERS = """<script>
@@ -57,28 +51,17 @@ def find_browser() -> str:
 
 
 def evaluate(page: str, script: str, folder: pathlib.Path) -> dict:
-  """Loads a page as a file and runs a script on it.
+  """Loads a page as a file and runs a script, the body of a function, on it.
 
-  Args:
-    page: HTML.
-    script: the body of a function, run when the page has been loaded.
-    folder: for the page and the browser's files.
-
-  Returns:
-    `result`, what the script returned; `problems`, messages of errors and
-    blocked addresses; `requests`, what else was loaded.
+  Returns its `result`, `problems`, messages of errors and blocked addresses,
+  and `requests`, what else was loaded; `folder` is for the browser's files.
   """
   file = folder / "page.html"
   head, end = page.split("<style>", 1)
   file.write_text(f"{head}{_LISTENERS}<style>{end}{_REPORT % script}", "utf-8")
+  profile = f"--user-data-dir={folder / 'browser'}"
   process = subprocess.run(
-    [
-      find_browser(),
-      *_FLAGS,
-      f"--user-data-dir={folder / 'browser'}",
-      "--dump-dom",
-      file.as_uri(),
-    ],
+    [find_browser(), *_FLAGS, profile, "--dump-dom", file.as_uri()],
     capture_output=True,
     text=True,
     timeout=_SECONDS,

@@ -19,14 +19,9 @@ STEP = 7
 
 
 def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
-  """Makes a run folder.
+  """Makes a run folder; returns the model whose weights are saved there.
 
-  Args:
-    folder: to be made.
-    kind: `masked_lm`, `classification` (two classes) or `span`.
-
-  Returns:
-    The model whose weights the checkpoint holds.
+  The kind is `masked_lm`, `classification` (two classes) or `span`.
   """
   folder.mkdir(parents=True)
   testing.write_vocabulary(folder / "vocab.txt")

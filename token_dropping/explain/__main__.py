@@ -36,12 +36,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     ("output", "explain.html", "The page to write."),
   ):
     flags.DEFINE_string(name, default, text, flag_values=values)
-  flags.DEFINE_integer(
-    "max_sequences",
-    16,
-    "Use no more than so many sequences of the run's length.",
-    flag_values=values,
-  )
+  text = "Use no more than so many sequences of the run's length."
+  flags.DEFINE_integer("max_sequences", 16, text, flag_values=values)
 
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
@@ -60,19 +56,17 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def _source(run: trained_run.TrainedRun, values) -> source_text.SourceText:
+  count = values.max_sequences
   if values.text is not None:
-    return source_text.from_string(
-      run, values.text, "--text", values.max_sequences
-    )
+    return source_text.from_string(run, values.text, "--text", count)
   if values.input is not None:
-    return source_text.from_file(run, values.input, values.max_sequences)
-  return source_text.from_validation(run, values.max_sequences)
+    return source_text.from_file(run, values.input, count)
+  return source_text.from_validation(run, count)
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
-  errors.require(
-    not argv[1:], "arguments must be flags, --name=value", repr(argv[1:])
-  )
+  rule = "arguments must be flags, --name=value"
+  errors.require(not argv[1:], rule, repr(argv[1:]))
   for name in ("model_dir", "output"):
     errors.require(values[name].value, f"--{name} must be set", "nothing")
   errors.require(
@@ -80,22 +74,16 @@ def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
     "--text and --input must not both be set",
     f"--text={errors.shorten(values.text)}, --input={values.input!r}",
   )
-  errors.require(
-    1 <= values.max_sequences <= MAX_SEQUENCES,
-    f"--max_sequences must be in [1, {MAX_SEQUENCES}]",
-    values.max_sequences,
-  )
-  errors.require(
-    values.output.endswith(".html"),
-    "--output must end in .html",
-    repr(values.output),
-  )
-  folder = os.path.dirname(values.output) or "."
-  errors.require(
-    files.is_folder(folder) and not files.is_folder(values.output),
-    "--output must be a file in an existing folder",
-    repr(values.output),
-  )
+  count = values.max_sequences
+  rule = f"--max_sequences must be in [1, {MAX_SEQUENCES}]"
+  errors.require(1 <= count <= MAX_SEQUENCES, rule, count)
+  path = values.output
+  is_page = path.endswith(".html")
+  errors.require(is_page, "--output must end in .html", repr(path))
+  folder = os.path.dirname(path) or "."
+  rule = "--output must be a file in an existing folder"
+  is_file = files.is_folder(folder) and not files.is_folder(path)
+  errors.require(is_file, rule, repr(path))
 
 
 if __name__ == "__main__":

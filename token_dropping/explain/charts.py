@@ -68,8 +68,8 @@ def loss_bars(means: pd.DataFrame) -> markupsafe.Markup:
   """Returns bars of mean losses and the 95 % intervals of the means."""
   picture = figure.Figure((_WIDTH, _AXIS + _ROW * len(means)))
   axes = picture.subplots()
-  rows = enumerate(means.itertuples())
-  for row, (label, count, mean, margin, too_few) in rows:
+  for row, columns in enumerate(means.itertuples()):
+    label, count, mean, margin, too_few = columns
     note = f"{mean:.2f} · {count:,} tokens{', too few' * too_few}"
     colour = _DROPPED if label == "dropped" else _KEPT
     _draw_bar(axes, row, mean, np.nan_to_num(margin), colour, note)

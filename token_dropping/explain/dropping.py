@@ -44,16 +44,10 @@ class Dropping:
 
 def check_run(run: trained_run.TrainedRun) -> None:
   """Refuses fine-tuned runs and runs that drop nothing with a `UserError`."""
+  run.check_kind(trained_run.MASKED_LM)
+  can_drop = isinstance(run.encoder, encoder_config.TokenDropEncoderConfig)
   errors.require(
-    run.kind == trained_run.MASKED_LM,
-    f"{run.source} must hold a {trained_run.MASKED_LM} run",
-    f"{run.model_dir!r}, a {run.kind} run",
-  )
-  drops = isinstance(
-    run.encoder, encoder_config.TokenDropEncoderConfig
-  ) and any(phase.plan.drops for phase in _phases(run))
-  errors.require(
-    drops,
+    can_drop and any(phase.plan.drops for phase in _phases(run)),
     f"{run.source} must hold a run that drops tokens "
     "(task.model.encoder.any.token_keep_ratio below 1)",
     f"{run.model_dir!r}, which keeps all",
@@ -112,11 +106,11 @@ def look(
   """
   droppings = {}
   for rows, inputs in _batches(sequences):
-    batch, length = inputs["input_word_ids"].shape
-    inputs["masked_lm_positions"] = tf.zeros([batch, 1], tf.int32)
-    outputs = encoder(inputs, training=True, plan=_shortened(plan, length))
-    scores = outputs.get("token_scores", np.full([batch, length], np.nan))
-    computed = outputs.get("computed_share", np.ones([batch, length]))
+    shape = inputs["input_word_ids"].shape
+    inputs["masked_lm_positions"] = tf.zeros([shape[0], 1], tf.int32)
+    outputs = encoder(inputs, training=True, plan=_shortened(plan, shape[1]))
+    scores = outputs.get("token_scores", np.full(shape, np.nan))
+    computed = outputs.get("computed_share", np.ones(shape))
     for row, *values in zip(rows, scores, computed, strict=True):
       droppings[row] = Dropping(*map(np.asarray, values))
   return [droppings[row] for row in range(len(sequences))]
@@ -132,23 +126,19 @@ def _batches(
   for equal in by_length.values():
     for start in range(0, len(equal), BATCH):
       rows = equal[start : start + BATCH]
-      ids = tf.constant(np.stack([sequences[row].ids for row in rows]))
-      types = tf.constant(np.stack([sequences[row].type_ids for row in rows]))
-      inputs = {
-        "input_word_ids": ids,
-        "input_mask": tf.ones_like(ids),
-        "input_type_ids": types,
-      }
-      yield rows, inputs
+      ids, types = (
+        tf.constant([getattr(sequences[row], name) for row in rows])
+        for name in ("ids", "type_ids")
+      )
+      inputs = {"input_word_ids": ids, "input_mask": tf.ones_like(ids)}
+      yield rows, inputs | {"input_type_ids": types}
 
 
 def _shortened(plan: drop_plan.DropPlan, length: int) -> drop_plan.DropPlan:
   """Returns the plan with counts that a sequence of `length` can satisfy."""
   stages = tuple(
-    stage
-    if stage.keep_k is None
-    else dataclasses.replace(stage, keep_k=min(stage.keep_k, length))
-    for stage in plan.stages
+    dataclasses.replace(s, keep_k=s.keep_k and min(s.keep_k, length))
+    for s in plan.stages
   )
   return dataclasses.replace(plan, stages=stages)
 
@@ -188,10 +178,7 @@ def _losses(
   for row, group in enumerate(groups):
     positions[row, : len(group)] = group
     masked[row, group] = mask_id
-  changed = {
-    "input_word_ids": tf.constant(masked),
-    "masked_lm_positions": tf.constant(positions),
-  }
+  changed = {"input_word_ids": masked, "masked_lm_positions": positions}
   outputs = model(inputs | changed, training=False)
   return tf_keras.losses.sparse_categorical_crossentropy(
     np.take_along_axis(ids, positions, axis=1),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the model of a run, what it drops, and its losses."""
 
-import shutil
+import dataclasses
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tests import drops_testing
 from tests import explain_testing
+from token_dropping.common import errors
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
-from token_dropping.explain import sequences
 from token_dropping.models import encoder as encoder_lib
 from token_dropping.training import trained_run
 
@@ -37,52 +37,34 @@ def encoder():
   return encoder
 
 
-def _sequence(*ids: int) -> sequences.TextSequence:
-  number = len(ids)
-  return sequences.TextSequence(
-    np.array(ids, np.int32),
-    np.zeros(number, np.int32),
-    ("",) * number,
-    (True,) * number,
-    np.array(ids) < 5,
+# All again from layer 5: layers 1 to 4 are the middle, 3 and 4 after the second
+# stage.
+STAGES = [{"layer": 1, "keep_ratio": 0.75}, {"layer": 3, "keep_ratio": 0.25}]
+
+
+@pytest.mark.parametrize(
+  ("fields", "rows", "computed"),
+  [
+    ({}, [[2, 9, 5, 11, 6, 3]], [[1, 0, 0, 1, 0, 1]]),
+    # Sequences of several lengths stay in order, more than a batch of them.
+    ({}, [[5, 6], [5, 7, 6, 8], [9, 8]], [[0, 1], [0, 1, 0, 1], [1, 0]]),
+    ({}, [[5, 6], *[[9, 8]] * dropping.BATCH], [[0, 1], *[[1, 0]] * 8]),
+    ({"stages": STAGES}, [[5, 8, 7, 6]], [[0, 1, 0.5, 0.5]]),
+    # Those that are shorter than the count keep all.
+    ({"token_keep_k": 3}, [[5, 6], [5, 8, 7, 6]], [[1, 1], [0, 1, 1, 1]]),
+  ],
+)
+def test_the_most_important_are_kept(encoder, fields, rows, computed):
+  plan = drops_testing.make_plan(6, **fields)
+  looks = dropping.look(
+    encoder, plan, [explain_testing.sequence(*row) for row in rows]
   )
-
-
-def test_the_most_important_half_is_kept(encoder):
-  (look,) = dropping.look(
-    encoder, encoder.drop_plan, [_sequence(2, 9, 5, 11, 6, 3)]
-  )
-  np.testing.assert_allclose(look.scores, [1e4, 0.9, 0.5, 1.1, 0.6, 1e4])
-  assert look.computed.tolist() == [1, 0, 0, 1, 0, 1]
-
-
-def test_many_sequences_of_any_lengths_stay_in_order(encoder):
-  rows = [_sequence(5, 6), _sequence(5, 7, 6, 8), _sequence(9, 8)]
-  rows += [_sequence(5 + i, 6 + i) for i in range(dropping.BATCH)]
-  looks = dropping.look(encoder, encoder.drop_plan, rows)
-  assert [look.computed.tolist() for look in looks] == [
-    [0, 1],
-    [0, 1, 0, 1],
-    [1, 0],
-    *[[0, 1]] * dropping.BATCH,
-  ]
-
-
-def test_stages_give_shares_of_the_middle_layers(encoder):
-  # All again from layer 5: layers 1 to 4 are the middle, 3 and 4 after the
-  # second stage.
-  stages = [{"layer": 1, "keep_ratio": 0.75}, {"layer": 3, "keep_ratio": 0.25}]
-  plan = drops_testing.make_plan(6, stages=stages)
-  (look,) = dropping.look(encoder, plan, [_sequence(5, 8, 7, 6)])
-  assert look.computed.tolist() == [0, 1, 0.5, 0.5]
-
-
-def test_short_sequences_keep_all_where_a_count_is_kept(encoder):
-  plan = drops_testing.make_plan(6, token_keep_k=3)
-  rows = [_sequence(5, 6), _sequence(5, 8, 7, 6)]
-  short, long = dropping.look(encoder, plan, rows)
-  assert short.computed.tolist() == [1, 1]
-  assert long.computed.tolist() == [0, 1, 1, 1]
+  assert [look.computed.tolist() for look in looks] == computed
+  for look, row in zip(looks, rows, strict=True):
+    scores = [1e4 if token < 5 else token / 10 for token in row]
+    if look.computed.all():  # nothing was chosen
+      scores = np.full(len(row), np.nan)
+    np.testing.assert_allclose(look.scores, scores)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +84,7 @@ def test_the_plan_is_that_of_the_step_or_the_last_that_drops(step, ratio):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-  return tmp_path_factory.mktemp("run") / "run"
+  return tmp_path_factory.mktemp("explain") / "run"
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +104,17 @@ def model(run):
   return dropping.build_model(run)
 
 
-def test_weights_and_table_are_those_of_the_run(trained, model):
-  ids = tf.constant([[2, 9, 8, 7, 3]])
-  inputs = {
-    "input_word_ids": ids,
-    "input_mask": tf.ones_like(ids),
-    "input_type_ids": tf.zeros_like(ids),
-    "masked_lm_positions": tf.constant([[1]]),
+def _inputs(ids, place: int) -> dict:
+  return {
+    "input_word_ids": tf.constant([ids]),
+    "input_mask": tf.ones([1, len(ids)], tf.int32),
+    "input_type_ids": tf.zeros([1, len(ids)], tf.int32),
+    "masked_lm_positions": tf.constant([[place]]),
   }
+
+
+def test_weights_and_table_are_those_of_the_run(trained, model):
+  inputs = _inputs([2, 9, 8, 7, 3], 1)
   for training in (True, False):
     np.testing.assert_allclose(
       model(inputs, training=training)["mlm_logits"],
@@ -138,47 +123,43 @@ def test_weights_and_table_are_those_of_the_run(trained, model):
       atol=1e-6,
     )
   np.testing.assert_array_equal(
-    model.encoder_network.importance_scorer(ids),
-    trained.encoder_network.importance_scorer(ids),
+    model.encoder_network.importance_scorer(inputs["input_word_ids"]),
+    trained.encoder_network.importance_scorer(inputs["input_word_ids"]),
   )
 
 
-def test_stages_of_params_are_read(folder, trained, tmp_path):
-  copy = shutil.copytree(folder, tmp_path / "run")
-  explain_testing.edit(
-    copy,
-    *("task", "model", "encoder", "any", "stages"),
-    value=[{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}],
-  )
-  run = trained_run.TrainedRun.read(str(copy))
-  plan = dropping.current_plan(run)
+def test_stages_of_a_run(run):
+  stages = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}]
+  encoder = run.encoder.replace(stages=stages, token_keep_ratio=None)
+  plan = dropping.current_plan(dataclasses.replace(run, encoder=encoder))
   assert [stage.keep_ratio for stage in plan.stages] == [0.75, 0.5]
-  dropping.build_model(run)
+
+
+def test_fine_tuned_run_is_refused(run):
+  run = dataclasses.replace(run, kind=trained_run.CLASSIFICATION)
+  with pytest.raises(errors.UserError, match="must hold a masked_lm run"):
+    dropping.check_run(run)
 
 
 def test_every_token_is_masked_alone_where_there_are_few(run, model):
-  row = _sequence(2, 7, 8, 9, 3)
+  row = explain_testing.sequence(2, 7, 8, 9, 3)
   (losses,) = dropping.masked_losses(model, [row], MASK)
   assert np.isnan(losses[[0, -1]]).all()
   bert = run.build_masked_lm()  # the network that is shipped
   for place in (1, 2, 3):
-    masked = row.ids[np.newaxis].copy()
-    masked[0, place] = MASK
-    logits = bert(
-      {
-        "input_word_ids": tf.constant(masked),
-        "input_mask": tf.ones_like(masked),
-        "input_type_ids": tf.zeros_like(masked),
-        "masked_lm_positions": tf.constant([[place]]),
-      }
-    )["mlm_logits"][0, 0]
+    masked = row.ids.copy()
+    masked[place] = MASK
+    logits = bert(_inputs(masked, place))["mlm_logits"][0, 0]
     loss = -tf.nn.log_softmax(logits)[row.ids[place]]
     np.testing.assert_allclose(losses[place], loss, rtol=1e-4)
 
 
 def test_all_tokens_of_sequences_of_any_length_get_a_loss(model):
-  rows = [_sequence(2, *range(10, 24), 3), _sequence(2, 6, 3)]
-  rows.append(_sequence(2, *range(20, 34), 3))
+  rows = [
+    explain_testing.sequence(2, *range(10, 24), 3),
+    explain_testing.sequence(2, 6, 3),
+  ]
+  rows.append(explain_testing.sequence(2, *range(20, 34), 3))
   losses = dropping.masked_losses(model, rows, MASK)
   for row, of_row in zip(rows, losses, strict=True):
     np.testing.assert_array_equal(np.isnan(of_row), row.special)

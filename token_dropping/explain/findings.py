@@ -41,9 +41,8 @@ class Findings:
 
   def tokens(self) -> pd.DataFrame:
     """Returns a row for every token that is not special."""
-    return token_groups.tabulate(
-      self.source.sequences, self.computed, self.losses
-    )
+    sequences = self.source.sequences
+    return token_groups.tabulate(sequences, self.computed, self.losses)
 
   def headline(self) -> dict[str, str]:
     sequences = self.source.sequences
@@ -67,9 +66,8 @@ def collect(
   plan = dropping_lib.current_plan(run)
   encoder = model.encoder_network
   mask_id = run.vocabulary.special_ids[vocabulary.MASK]
-  scores = table_history.scores_by_step(
-    run.model_dir, encoder.importance_scorer
-  )
+  scorer = encoder.importance_scorer
+  scores = table_history.scores_by_step(run.model_dir, scorer)
   return Findings(
     run,
     plan,

@@ -38,11 +38,9 @@ def from_string(
   """Cuts a text into sequences of the run's length; refuses one of no token."""
   tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
   sequences = sequences_lib.from_text(text, tokenizer, _seq_length(run))
-  errors.require(
-    any(not sequence.special.all() for sequence in sequences),
-    f"{name} must hold at least one token of the vocabulary",
-    errors.shorten(text),
-  )
+  rule = f"{name} must hold at least one token of the vocabulary"
+  there = sequences_lib.count_tokens(sequences) > 0
+  errors.require(there, rule, errors.shorten(text))
   cut = len(sequences) > max_sequences
   return SourceText(name, sequences[:max_sequences], cut)
 
@@ -79,8 +77,8 @@ def from_validation(
   """Takes the run's first validation records, where they were in training."""
   data = pretrain_data.PretrainDataConfig()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
-  if not data.vocab_file:
-    data.vocab_file = os.path.join(run.model_dir, vocabulary.FILE)
+  in_run = os.path.join(run.model_dir, vocabulary.FILE)
+  data.vocab_file = data.vocab_file or in_run
   try:
     sequences = read_records(data, run.vocabulary, max_sequences)
   except errors.UserError as error:
@@ -132,11 +130,9 @@ def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
     cycle_length=1,
     deterministic=True,
   )
-  errors.require(
-    data.input_path and data.input_path != "dummy",
-    "task.validation_data.input_path must name records",
-    repr(data.input_path),
-  )
+  rule = "task.validation_data.input_path must name records"
+  named = data.input_path and data.input_path != "dummy"
+  errors.require(named, rule, repr(data.input_path))
   try:
     batches = pretrain_data.PretrainDataLoader(config).load()
     return next(batches.take(1).as_numpy_iterator())

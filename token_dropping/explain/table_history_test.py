@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the table over training."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,17 @@ from tests import run_testing
 from token_dropping.explain import table_history
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("history") / "run"
+  model = explain_testing.make_run(folder)
+  return folder, model.encoder_network.importance_scorer
+
+
 @pytest.fixture
-def made(tmp_path):
-  model = explain_testing.make_run(tmp_path / "run")
-  return tmp_path / "run", model.encoder_network.importance_scorer
+def made(run, tmp_path):
+  """A copy of the run for summaries, and its scorer."""
+  return shutil.copytree(run[0], tmp_path / "run"), run[1]
 
 
 def _write(folder, steps) -> None:
@@ -51,13 +60,13 @@ def test_histograms_and_checkpoints_are_one_history(made):
   np.testing.assert_allclose(others, learnt, rtol=1e-6)
 
 
-def test_of_many_steps_so_many_are_drawn(made):
+def test_of_many_steps_so_many_are_drawn(made, monkeypatch):
+  monkeypatch.setattr(table_history, "MAX_POINTS", 5)
   folder, scorer = made
-  _write(folder, range(10, 10 + 3 * table_history.MAX_POINTS))
+  _write(folder, range(10, 25))
   steps = _read(folder, scorer)[1].index
-  assert len(steps) == table_history.MAX_POINTS + 1  # and the checkpoint's
-  assert steps[0] == run_testing.STEP
-  assert steps[-1] == 9 + 3 * table_history.MAX_POINTS
+  assert len(steps) == 5 + 1  # and the checkpoint's
+  assert (steps[0], steps[-1]) == (run_testing.STEP, 24)
 
 
 def test_a_file_that_breaks_off_gives_what_it_has(made):

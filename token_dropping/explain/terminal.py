@@ -32,18 +32,14 @@ def paragraphs(
   mark = functools.partial(_mark, coloured=coloured)
   kept, dropped = (mark(s, s) for s in (sequences_lib.KEPT, "dropped"))
   yield f"The text: {kept}, {dropped}"
-  for sequence, computed in zip(
-    findings.source.sequences, findings.computed, strict=True
-  ):
+  sequences = findings.source.sequences
+  for sequence, computed in zip(sequences, findings.computed, strict=True):
     yield marked_lines(sequence, computed, coloured)
   tokens = findings.tokens()
-  yield shares(
-    "Kept share by how often the token occurs in this text",
-    token_groups.by_frequency(tokens),
-  )
-  yield shares(
-    "Kept share by part of the sentence", token_groups.by_part(tokens)
-  )
+  title = "Kept share by how often the token occurs in this text"
+  yield shares(title, token_groups.by_frequency(tokens))
+  title = "Kept share by part of the sentence"
+  yield shares(title, token_groups.by_part(tokens))
   yield losses(token_groups.by_fate(tokens))
   yield history(findings.quantiles)
 
@@ -91,9 +87,8 @@ def shares(title: str, groups: pd.DataFrame) -> str:
   for label, count, share in groups.itertuples():
     eighths = round(share * _BAR * 8)
     bar = "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()
-    lines.append(
-      f"  {label:<{width}}  {share:>6.1%}  {bar:<{_BAR}}  {count:,} tokens"
-    )
+    text = f"  {label:<{width}}  {share:>6.1%}  {bar:<{_BAR}}  {count:,} tokens"
+    lines.append(text)
   return "\n".join(lines)
 
 
@@ -104,9 +99,8 @@ def losses(means: pd.DataFrame) -> str:
   for label, count, mean, margin, too_few in means.itertuples():
     interval = "" if np.isnan(margin) else f" ± {margin:.3f}"
     few = "  (too few to say more)" if too_few else ""
-    lines.append(
-      f"  {label:<{width}}  {mean:.3f}{interval}  {count:,} tokens{few}"
-    )
+    text = f"  {label:<{width}}  {mean:.3f}{interval}  {count:,} tokens{few}"
+    lines.append(text)
   return "\n".join(lines)
 
 

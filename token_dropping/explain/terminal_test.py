@@ -4,35 +4,26 @@
 import numpy as np
 import pandas as pd
 
-from token_dropping.common import vocabulary
-from token_dropping.explain import sequences
+from tests import explain_testing
 from token_dropping.explain import terminal
-
-VOCAB = vocabulary.Vocabulary(
-  (*vocabulary.SPECIAL_TOKENS, "un", "##able", "to")
-)
-
-
-def _sequence(*ids: int) -> sequences.TextSequence:
-  return sequences.from_ids(np.array(ids), np.zeros(len(ids)), VOCAB)
 
 
 def test_dropped_neighbours_stand_between_tildes():
   shown = terminal.marked_lines(
-    _sequence(2, 5, 6, 7, 7, 3), np.array([1, 1, 0, 0, 1, 1])
+    explain_testing.sequence(2, 5, 6, 7, 7, 3), np.array([1, 1, 0, 0, 1, 1])
   )
   assert shown == "[CLS] un~able to~ to [SEP]"
 
 
 def test_colours_of_a_terminal():
   shown = terminal.marked_lines(
-    _sequence(2, 5, 6), np.array([1, 1, 0]), coloured=True
+    explain_testing.sequence(2, 5, 6), np.array([1, 1, 0]), coloured=True
   )
   assert shown == "\x1b[36m[CLS]\x1b[0m \x1b[1mun\x1b[0m\x1b[2mable\x1b[0m"
 
 
 def test_lines_end_in_time():
-  row = _sequence(*[7] * 60)
+  row = explain_testing.sequence(*[7] * 60)
   shown = terminal.marked_lines(row, np.ones(60))
   lines = shown.split("\n")
   assert len(lines) == 3 and max(map(len, lines)) <= terminal.WIDTH

@@ -4,19 +4,15 @@
 import numpy as np
 import pandas as pd
 
-from token_dropping.common import vocabulary
-from token_dropping.explain import sequences
+from tests import explain_testing
 from token_dropping.explain import token_groups
-
-VOCAB = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "b", "c", "."))
-
-
-def _sequence(*ids: int) -> sequences.TextSequence:
-  return sequences.from_ids(np.array(ids), np.zeros(len(ids)), VOCAB)
 
 
 def test_classes_of_frequency_double():
-  rows = [_sequence(2, 5, 5, 6, 3), _sequence(2, 5, 6, 7, 3)]
+  rows = [
+    explain_testing.sequence(2, 5, 5, 6, 3),
+    explain_testing.sequence(2, 5, 6, 7, 3),
+  ]
   computed = [np.array([1, 0, 0, 1, 1]), np.array([1, 1, 0.5, 1, 1])]
   # c once; a three times and b twice: 0 0 1 1 .5
   tokens = token_groups.tabulate(rows, computed)
@@ -28,7 +24,7 @@ def test_classes_of_frequency_double():
 
 def test_parts_are_thirds_of_sentences():
   # "a b c . | a b": the second sentence is cut by the end of the sequence.
-  row = _sequence(2, 5, 6, 7, 8, 5, 6, 3)
+  row = explain_testing.sequence(2, 5, 6, 7, 8, 5, 6, 3)
   computed = np.array([1, 1, 0, 0, 1, 1, 0, 1], float)
   tokens = token_groups.tabulate([row], [computed])
   assert list(token_groups.by_part(tokens).itertuples(name=None)) == [

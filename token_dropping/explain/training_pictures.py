@@ -42,13 +42,7 @@ def of(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
 class DroppingPictures:
   """An Orbit action that writes a text with its dropped tokens, and figures."""
 
-  def __init__(
-    self,
-    task: cfg.TaskConfig,
-    trainer,
-    phases: tuple[keep_schedule.Phase, ...],
-    summary_dir: str,
-  ):
+  def __init__(self, task: cfg.TaskConfig, trainer, phases, summary_dir: str):
     self._task = task
     self._encoder = trainer.model.encoder_network
     self._step = trainer.global_step
@@ -77,14 +71,11 @@ class DroppingPictures:
     """The text; nothing, and a note why, if it cannot be read."""
     vocab_file = self._task.model.encoder.get().vocab_file
     try:
-      errors.require(
-        vocab_file, "vocab_file must be known to show what is dropped", "none"
-      )
-      return source_text.read_records(
-        self._task.validation_data,
-        vocabulary.Vocabulary.from_file(vocab_file),
-        SEQUENCES,
-      )
+      rule = "vocab_file must be known to show what is dropped"
+      errors.require(vocab_file, rule, "none")
+      words = vocabulary.Vocabulary.from_file(vocab_file)
+      data = self._task.validation_data
+      return source_text.read_records(data, words, SEQUENCES)
     except errors.UserError as error:
       print(f"note: nothing dropped is shown: {error}", file=sys.stderr)
       return []

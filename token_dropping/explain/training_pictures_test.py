@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what training shows of its dropping."""
 
-import functools
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import drops_testing
 from tests import testing as small
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import training_pictures
@@ -15,31 +15,45 @@ from token_dropping.tasks import experiments
 from token_dropping.tasks.masked_lm import task as masked_lm
 
 
+def _params():
+  params = experiments.get("bert/token_drop")
+  params.override(small.TINY)
+  return params
+
+
 @pytest.fixture
 def params(tmp_path):
   """A tiny experiment with four validation records."""
-  params = experiments.get("bert/token_drop")
-  params.override(small.TINY)
+  params = _params()
   records = [small.random_features(seed) for seed in range(4)]
-  params.task.validation_data.input_path = small.write_records(
-    tmp_path / "records", records
-  )
-  params.task.model.encoder.any.vocab_file = small.write_vocabulary(
-    tmp_path / "vocab.txt"
-  )
+  path = small.write_records(tmp_path / "records", records)
+  params.task.validation_data.input_path = path
+  vocabulary = small.write_vocabulary(tmp_path / "vocab.txt")
+  params.task.model.encoder.any.vocab_file = vocabulary
   params.task.dropping_pictures = True
   return params
 
 
-def _actions(params, folder) -> list:
-  task = masked_lm.TokenDropMaskedLMTask(params.task)
-  trainer = types.SimpleNamespace(
-    task=task,
-    model=task.build_model(),
+@pytest.fixture(scope="module")
+def trainer():
+  """What is used of a trainer, at step 6."""
+  return types.SimpleNamespace(
+    model=masked_lm.TokenDropMaskedLMTask(_params().task).build_model(),
     global_step=tf.Variable(6, dtype=tf.int64),
     strategy=tf.distribute.get_strategy(),
   )
-  return training_pictures.of(params, trainer, str(folder))
+
+
+@pytest.fixture
+def act(params, trainer):
+  """Makes the one evaluation action, calls it and returns it."""
+
+  def act(folder):
+    (action,) = training_pictures.of(params, trainer, str(folder))
+    action({})
+    return action
+
+  return act
 
 
 def _written(folder) -> dict[str, tuple[int, np.ndarray]]:
@@ -52,10 +66,9 @@ def _written(folder) -> dict[str, tuple[int, np.ndarray]]:
   return found
 
 
-def test_text_and_picture_are_written_the_same_every_time(params, tmp_path):
+def test_text_and_picture_are_written_the_same_every_time(act, tmp_path):
   for name in ("one", "two"):
-    (action,) = _actions(params, tmp_path / name)
-    action({})
+    act(tmp_path / name)
   one, two = _written(tmp_path / "one"), _written(tmp_path / "two")
   assert set(one) == {training_pictures.TEXT, training_pictures.PICTURE}
   for tag, (step, value) in one.items():
@@ -72,11 +85,9 @@ def test_text_and_picture_are_written_the_same_every_time(params, tmp_path):
   assert image.shape[-1] == 3 and len(np.unique(image)) > 10
 
 
-def test_records_that_cannot_be_read_are_noted(params, tmp_path, capsys):
+def test_records_that_cannot_be_read_are_noted(params, act, tmp_path, capsys):
   params.task.validation_data.input_path = "dummy"
-  (action,) = _actions(params, tmp_path)
-  action({})
-  action({})
+  act(tmp_path)({})
   assert capsys.readouterr().err == (
     "note: nothing dropped is shown: task.validation_data.input_path must name "
     "records. Received: 'dummy'\n"
@@ -84,30 +95,26 @@ def test_records_that_cannot_be_read_are_noted(params, tmp_path, capsys):
   assert _written(tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-  ("path", "value"),
-  [
-    ("model.encoder.any.token_keep_ratio", 1.0),
-    ("dropping_pictures", False),
-  ],
-)
-def test_nothing_is_shown_where_nothing_is_dropped_or_wanted(
-  params, tmp_path, path, value
-):
-  *parents, name = path.split(".")
-  config = functools.reduce(getattr, parents, params.task)
-  setattr(config, name, value)
-  assert _actions(params, tmp_path) == []
+def test_nothing_is_shown_where_nothing_is_dropped_or_wanted(params, trainer):
+  network = types.SimpleNamespace(
+    drop_plan=drops_testing.make_plan(3, token_keep_ratio=1.0)
+  )
+  dense = types.SimpleNamespace(
+    model=types.SimpleNamespace(encoder_network=network),
+    strategy=trainer.strategy,
+  )
+  assert training_pictures.of(params, dense, "") == []
+  params.task.dropping_pictures = False
+  assert training_pictures.of(params, trainer, "") == []
 
 
-def test_a_schedule_is_followed(params, tmp_path):
+def test_a_schedule_is_followed(params, act, tmp_path):
   params.task.keep_schedule = keep_schedule.KeepScheduleConfig(
     type="steps",
     steps=[keep_schedule.KeepStep(step=5, keep_ratios=(0.25,))],
     train_steps=10,
   )
-  (action,) = _actions(params, tmp_path)
-  action({})
+  act(tmp_path)
   text = _written(tmp_path)[training_pictures.TEXT][1].item().decode()
   kept = text.split("\n\n")[1].split("**")[1]
   assert kept.count("word") == 4

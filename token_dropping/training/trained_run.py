@@ -96,7 +96,7 @@ class TrainedRun:
 
   def build_masked_lm(self) -> models.BertPretrainerV2:
     """Builds the encoder and the masked-LM head, without sentence heads."""
-    self._check_kind(MASKED_LM)
+    self.check_kind(MASKED_LM)
     config = self.task["model"]
     model = models.BertPretrainerV2(
       encoder_network=encoder_config.build_bert(self.encoder),
@@ -110,7 +110,7 @@ class TrainedRun:
     return model
 
   def build_classifier(self) -> models.BertClassifier:
-    self._check_kind(CLASSIFICATION)
+    self.check_kind(CLASSIFICATION)
     config = self.task["model"]
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertClassifier(
@@ -122,7 +122,7 @@ class TrainedRun:
     return model
 
   def build_span_labeler(self) -> models.BertSpanLabeler:
-    self._check_kind(SPAN)
+    self.check_kind(SPAN)
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertSpanLabeler(encoder)
     self.restore(
@@ -142,7 +142,8 @@ class TrainedRun:
     path = os.path.join(self.model_dir, vocabulary.LABELS_FILE)
     return path if tf.io.gfile.exists(path) else ""
 
-  def _check_kind(self, kind: str) -> None:
+  def check_kind(self, kind: str) -> None:
+    """Refuses a run of another kind with a `UserError`."""
     errors.require(
       self.kind == kind,
       f"{self.source} must hold a {kind} run",
