@@ -59,3 +59,10 @@ def masked_lm_logits(model) -> tf.Tensor:
 def assert_close(here, there) -> None:
   """Compares what Keras and PyTorch compute."""
   np.testing.assert_allclose(here, there, atol=1e-4)
+
+
+def assert_agree(outputs, bert) -> None:
+  """Compares Keras's outputs of `INPUTS` with those of a BERT."""
+  there = torch_outputs(bert).to_tuple()
+  for own, other in zip(tf.nest.flatten(outputs), there, strict=True):
+    assert_close(own, other)

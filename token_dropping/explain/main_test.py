@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 
 from tests import explain_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.explain import __main__ as command
 from token_dropping.explain import source_text
 from token_dropping.training import trained_run
@@ -34,10 +34,7 @@ def _main(*argv: str, **values) -> None:
 
 
 def _refused(*argv: str, **values) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    _main(*argv, **values)
-  assert "\n" not in str(caught.value)
-  return str(caught.value)
+  return testing.refused(_main, *argv, **values)
 
 
 def test_text_is_printed_and_the_page_written(made, tmp_path, capsys):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.huggingface import bert_config
 from token_dropping.models import encoder_config
 
@@ -68,10 +68,10 @@ def test_one_layer_drops_nothing():
   ],
 )
 def test_what_our_encoder_cannot_be(name, value, rule):
-  with pytest.raises(errors.UserError) as caught:
-    bert_config.from_json(_there(**{name: value}), "a/config.json")
+  content = _there(**{name: value})
   message = f"{name} in a/config.json must be {rule}. Received: {value!r}"
-  assert str(caught.value) == message
+  refused = testing.refused(bert_config.from_json, content, "a/config.json")
+  assert refused == message
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,8 @@ def test_what_our_encoder_cannot_be(name, value, rule):
   ],
 )
 def test_network_that_transformers_lacks(field, value, message):
-  with pytest.raises(errors.UserError) as caught:
-    _there(CONFIG.replace(**{field: value}))
-  assert str(caught.value) == message
+  config = CONFIG.replace(**{field: value})
+  assert testing.refused(_there, config) == message
 
 
 def test_one_class_is_a_regression():

@@ -14,7 +14,7 @@ from absl import flags
 
 from tests import huggingface_testing as hf
 from tests import run_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.text import tokenizer_config
 from token_dropping.huggingface import __main__ as command
 from token_dropping.huggingface import exporting
@@ -57,13 +57,9 @@ def test_logits_agree(exports, kind):
   )
   assert not info["missing_keys"]
   assert set(info["unexpected_keys"]) <= POOLER
-  outputs = hf.torch_outputs(loaded.eval())
-  if kind == "masked_lm":
-    own = [hf.masked_lm_logits(model)]
-  else:
-    own = tf.nest.flatten(model(hf.INPUTS))
-  for here, there in zip(own, outputs.to_tuple(), strict=True):
-    hf.assert_close(here, there)
+  is_masked_lm = kind == "masked_lm"
+  own = hf.masked_lm_logits(model) if is_masked_lm else model(hf.INPUTS)
+  hf.assert_agree(own, loaded.eval())
 
 
 def test_pooler_is_there_for_who_wants_it(exports):
@@ -112,10 +108,10 @@ def copy(exports, tmp_path):
 
 
 def _refused(run) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    exporting.export_run(str(run), str(run.parent / "out"), "latest")
+  folders = str(run), str(run.parent / "out")
+  message = testing.refused(exporting.export_run, *folders, "latest")
   assert os.listdir(run.parent) == ["run"]
-  return str(caught.value)
+  return message
 
 
 def test_heads_activation_that_transformers_lacks(copy):
@@ -155,5 +151,6 @@ def test_card_has_the_metrics_of_the_step(tmp_path, copy):
 
 def test_output_exists(exports):
   folder = exports["masked_lm"][1]
-  with pytest.raises(errors.UserError, match="must not exist, or be an empty"):
-    exporting.export_run(str(folder / "run"), str(folder / "out"), "latest")
+  folders = str(folder / "run"), str(folder / "out")
+  message = testing.refused(exporting.export_run, *folders, "latest")
+  assert "must not exist, or be an empty" in message

@@ -6,7 +6,7 @@ import sys
 import pytest
 from absl import flags
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.huggingface import __main__ as command
 
 ARGUMENTS = "arguments must be export or import, and flags"
@@ -15,9 +15,7 @@ ARGUMENTS = "arguments must be export or import, and flags"
 def _refused(*argv: str) -> str:
   values = flags.FlagValues()
   command.define_flags(values)
-  with pytest.raises(errors.UserError) as caught:
-    command.main(values(["huggingface", *argv]), values)
-  return str(caught.value)
+  return testing.refused(command.main, values(["huggingface", *argv]), values)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
+from tests import testing
 from token_dropping.common import errors
 from token_dropping.huggingface import tensor_file
 
@@ -21,9 +22,7 @@ def _read(folder, **tensors):
 
 
 def _refused(folder) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    tensor_file.read(str(folder))
-  return str(caught.value)
+  return testing.refused(tensor_file.read, str(folder))
 
 
 def test_bias_is_written_under_both_names(tmp_path):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads of fine-tuned models, from `transformers` to Keras and back."""
 
+import functools
+
 import numpy as np
 import pytest
 import tf_keras
@@ -8,12 +10,12 @@ from official.nlp.modeling import models
 from safetensors import numpy as safetensors
 
 from tests import huggingface_testing as hf
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 
-CLASSES = 3
+CLASSES = 2
 
 
 def _encoder():
@@ -21,16 +23,27 @@ def _encoder():
   return encoder_config.build_bert(bert_config.from_json(fields, "here"))
 
 
-def test_classifier_with_a_pooler_of_its_own(tmp_path):
-  """`exporting_test.py` has the other models."""
-  config = {"num_hidden_layers": 1, "num_labels": CLASSES}
-  there = hf.save_bert(tmp_path, "BertForSequenceClassification", **config)
+@pytest.mark.parametrize(
+  ("task", "build"),
+  [
+    ("SequenceClassification", models.BertClassifier),
+    (
+      "SequenceClassification",
+      functools.partial(models.BertClassifier, use_encoder_pooler=False),
+    ),
+    ("QuestionAnswering", lambda encoder, _: models.BertSpanLabeler(encoder)),
+  ],
+)
+def test_fine_tuned_models(tmp_path, task, build):
+  there = hf.save_bert(tmp_path, f"BertFor{task}", num_hidden_layers=1)
   tensors = safetensors.load_file(tmp_path / "model.safetensors")
-  model = models.BertClassifier(_encoder(), CLASSES, use_encoder_pooler=False)
-  weights.assign(weights.of_model(model), tensors, "here")
-  hf.assert_close(model(hf.INPUTS), hf.torch_outputs(there).logits)
-  back = weights.to_tensors(weights.of_model(model))
-  assert back.keys() == tensors.keys()
+  model = build(_encoder(), CLASSES)
+  wanted = weights.of_model(model)
+  assert {name.split(".")[1] for name in wanted.keys() - tensors} <= {"pooler"}
+  wanted = {name: wanted[name] for name in tensors}
+  weights.assign(wanted, tensors, "here")
+  hf.assert_agree(model(hf.INPUTS), there)
+  back = weights.to_tensors(wanted)
   for name, value in tensors.items():
     np.testing.assert_array_equal(back[name], value)
 
@@ -41,9 +54,7 @@ def test_nothing_is_assigned_unless_all_is_there():
   before = weights.to_tensors(wanted)
   tensors = {name: value + 1 for name, value in before.items()}
   tensors["bert.encoder.layer.0.output.dense.weight"] = np.zeros([8, 8])
-  with pytest.raises(errors.UserError) as caught:
-    weights.assign(wanted, tensors, "'here'")
-  assert str(caught.value) == (
+  assert testing.refused(weights.assign, wanted, tensors, "'here'") == (
     "bert.encoder.layer.0.output.dense.weight must have the shape that "
     "config.json gives, [8, 16]. Received: [8, 8] in 'here'"
   )

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from tests import study_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.study import downstream
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
@@ -44,9 +44,8 @@ def run(tmp_path_factory):
   ],
 )
 def test_wrong_parts(changes, message):
-  with pytest.raises(errors.UserError) as caught:
-    downstream.check_plan(plans.Downstream(**({"data": DATA} | changes)))
-  assert str(caught.value).startswith(message)
+  part = plans.Downstream(**({"data": DATA} | changes))
+  assert testing.refused(downstream.check_plan, part).startswith(message)
 
 
 def test_commands(run):

@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.study import plan as plans
 
 TREE = {
@@ -85,7 +85,6 @@ def test_plan(tmp_path):
   ],
 )
 def test_wrong_plans(tmp_path, changes, message):
-  with pytest.raises(errors.UserError) as caught:
-    _read(tmp_path, **changes)
-  assert str(caught.value).startswith(str(tmp_path / "some.yaml"))
-  assert message in str(caught.value)
+  refused = testing.refused(_read, tmp_path, **changes)
+  assert refused.startswith(str(tmp_path / "some.yaml"))
+  assert message in refused

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests import study_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.training import grid
@@ -86,9 +86,8 @@ def test_data_that_cannot_be_made_are_one_line(tmp_path, monkeypatch):
   python.write_text('#!/bin/sh\necho "error: $*\n" >&2; exit 2')
   python.chmod(0o700)
   monkeypatch.setattr(sys, "executable", str(python))
-  with pytest.raises(errors.UserError) as caught:
-    _prepare(tmp_path, plans.DataSource(prepare={"input": "none.txt"}))
-  assert str(caught.value) == (
+  source = plans.DataSource(prepare={"input": "none.txt"})
+  assert testing.refused(_prepare, tmp_path, source) == (
     "data.prepare must be settings of token_dropping.data.prepare that work. "
     "Received: error: -m token_dropping.data.prepare "
     f"--input={tmp_path}/none.txt --output_dir={tmp_path}/records"
@@ -111,9 +110,8 @@ def test_data_that_cannot_be_made_are_one_line(tmp_path, monkeypatch):
   ],
 )
 def test_a_wrong_variant_is_named(tmp_path, override, message):
-  with pytest.raises(errors.UserError) as caught:
-    _expand(tmp_path, variants={"dense": {}, "other": override})
-  assert str(caught.value) == message
+  variants = {"dense": {}, "other": override}
+  assert testing.refused(_expand, tmp_path, variants=variants) == message
 
 
 @pytest.mark.parametrize(
