@@ -15,19 +15,9 @@ from token_dropping.training import config
 from token_dropping.training import experiment_checks
 
 PIECES = (
-  *"{}[]:,-#&*!|>%@`'\"\n\t\0 =.",
-  "!!python/object/apply:os.system [false]",
-  "!!python/tuple",
-  "!!binary",
-  "!!bool maybe",
-  "&a [*a]",
-  "<<: 1",
-  "null",
-  "1e999",
-  ".nan",
-  "-1",
-  "task:",
-  "\u2028",
+  *"{}[]:,-#&*!|>%@`'\"\n\t\0 =.\u2028",
+  *("!!python/object/apply:os.system [false]", "!!python/tuple", "!!binary"),
+  *("!!bool maybe", "&a [*a]", "<<: 1", "null", "1e999", ".nan", "-1", "task:"),
   "9" * 30,
 )
 # Without data, so that none of them, however it is changed, starts a run.
@@ -39,10 +29,6 @@ COMMAND = [
   "--nodry_run",
   "--sweep_seeds=1",
 ]
-
-
-def _config_text() -> str:
-  return yaml.safe_dump(config.parse(config_testing.flags()).as_dict())
 
 
 def _mutated(text: str, rng: random.Random) -> str:
@@ -70,37 +56,41 @@ def _is_refused(command: Callable, *args) -> bool:
   return False
 
 
+def _override(rng, number: int, folder, valid: str):
+  return config_testing.flags(override=_mutated(valid, rng))
+
+
+def _file(rng, number: int, folder, valid: str):
+  """Mostly a few lines: most of a whole file is read in vain."""
+  lines = valid.splitlines(keepends=True)
+  length = 12 if number % 8 else len(lines)
+  start = rng.randrange(max(1, len(lines) - length))
+  text = _mutated("".join(lines[start : start + length]), rng)
+  return config_testing.flags(
+    config_testing.write_file(folder, text, f"{number % 8}.yaml")
+  )
+
+
 SIZES = pytest.mark.parametrize(
-  "cases", [100, pytest.param(4000, marks=pytest.mark.slow)]
+  "cases", [60, pytest.param(4000, marks=pytest.mark.slow)]
 )
 
 
 @SIZES
-def test_mutated_overrides(cases):
-  rng = random.Random(1)
-  plain = "task.train_data.seq_length=96,trainer.train_steps=7,runtime.tpu=a"
-  assert not _is_refused(_check, config_testing.flags(override=plain))
-  refused = 0
-  for _ in range(cases):
-    override = _mutated(plain, rng)
-    refused += _is_refused(_check, config_testing.flags(override=override))
-  assert refused > cases // 10
-
-
-@SIZES
-def test_mutated_files(tmp_path, cases):
-  rng = random.Random(3)
-  path = config_testing.write_file(tmp_path, _config_text(), "whole.yaml")
-  assert not _is_refused(_check, config_testing.flags(path))
-  lines = _config_text().splitlines(keepends=True)
-  refused = 0
-  for number in range(cases):
-    # Mostly a few lines: most of a whole file is read in vain.
-    length = 12 if number % 8 else len(lines)
-    start = rng.randrange(max(1, len(lines) - length))
-    text = _mutated("".join(lines[start : start + length]), rng)
-    path = config_testing.write_file(tmp_path, text, f"{number % 8}.yaml")
-    refused += _is_refused(_check, config_testing.flags(path))
+@pytest.mark.parametrize(("make", "seed"), [(_override, 1), (_file, 3)])
+def test_mutated_configs(tmp_path, cases, make, seed):
+  valid = "task.train_data.seq_length=96,trainer.train_steps=7,runtime.tpu=a"
+  whole = config_testing.flags(override=valid)
+  if make is _file:
+    valid = yaml.safe_dump(config.parse(config_testing.flags()).as_dict())
+    path = config_testing.write_file(tmp_path, valid, "whole.yaml")
+    whole = config_testing.flags(path)
+  assert not _is_refused(_check, whole)
+  rng = random.Random(seed)
+  refused = sum(
+    _is_refused(_check, make(rng, number, tmp_path, valid))
+    for number in range(cases)
+  )
   assert refused > cases // 10
 
 
@@ -109,7 +99,6 @@ def test_mutated_command_lines(tmp_path, cases):
   rng = random.Random(5)
   for _ in range(cases):
     words = [_mutated(w, rng) if rng.random() < 0.3 else w for w in COMMAND]
-    words = rng.sample(words, len(words))
-    argv = [f"--model_dir={tmp_path}/run", *words]
+    argv = [f"--model_dir={tmp_path}/run", *rng.sample(words, len(words))]
     assert _is_refused(testing.launch_argv, argv)
   assert not (tmp_path / "run").exists()

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every drop type trains from YAML alone, goes on, and trains on replicas."""
 
-import functools
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -17,6 +14,10 @@ SHORT = {
   "summary_interval": 1,
   "checkpoint_interval": 1,
 }
+# `layerwise`, which has choices of its own in every layer, stands for all.
+SLOW = [
+  pytest.param(name, marks=pytest.mark.slow) for name in ("context", "pool")
+]
 
 
 def _task(drop_type: str) -> dict:
@@ -25,33 +26,14 @@ def _task(drop_type: str) -> dict:
   return {"model": {"encoder": {"any": fields}}}
 
 
-@pytest.fixture(scope="module")
-def launched(tmp_path_factory):
-  """Returns what gives the folder of a drop type's run, launched once."""
-
-  @functools.cache
-  def launch(drop_type: str) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp(drop_type)
-    fault_testing.write_run(folder, task=_task(drop_type), trainer=SHORT)
-    fault_testing.launch(folder, folder / "run", mode="train")
-    return folder / "run"
-
-  return launch
-
-
-@pytest.mark.parametrize("drop_type", ["context", "layerwise", "pool"])
-def test_trains_to_an_ordinary_bert(drop_type, launched):
-  run = launched(drop_type)
-  assert (run / "ckpt-2.index").exists()
-  testing.restore_bert(run, num_layers=4)
-
-
-@pytest.mark.slow
-def test_layers_make_the_same_choices_in_a_run_that_goes_on(launched):
-  whole = launched("layerwise")
-  cut = whole.parent / "cut"
+@pytest.mark.parametrize("drop_type", ["layerwise", *SLOW])
+def test_trains_to_an_ordinary_bert_and_goes_on(drop_type, tmp_path):
+  fault_testing.write_run(tmp_path, task=_task(drop_type), trainer=SHORT)
+  whole, cut = tmp_path / "whole", tmp_path / "cut"
+  fault_testing.launch(tmp_path, whole, mode="train")
+  testing.restore_bert(whole, num_layers=4)
   testing.copy_as_it_was(whole, 1, cut)
-  fault_testing.launch(whole.parent, cut, mode="train")
+  fault_testing.launch(tmp_path, cut, mode="train")
   found, expected = (
     fault_testing.variables(run / "ckpt-2") for run in (cut, whole)
   )
@@ -69,5 +51,6 @@ def _train(replicas: int) -> list:
   return [*losses, run.tables()[0], *run.scores().values()]
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one():
   replica_testing.assert_same(_train(2), _train(1))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the exported folders, in this process and without this package."""
 
+import functools
 import subprocess
 import sys
 import types
@@ -22,6 +23,14 @@ from token_dropping.models import encoder_config
 
 LABELS = "bad\ngood\n"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
+OF_TRAINING = {"TopKV2", "RandomUniform"}  # selecting, dropout
+HEADS = pytest.mark.parametrize(
+  "head",
+  [
+    *("encoder", "classification"),
+    *(pytest.param(h, marks=pytest.mark.slow) for h in ("masked_lm", "span")),
+  ],
+)
 
 # What a server without this package does. Text needs tensorflow_text, ids not.
 STRANGER = """
@@ -57,75 +66,58 @@ def _run(**values) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-  """By head: the folder of the export, the run's and the trained model."""
-  found = {}
-  for name in ("masked_lm", "classification", "span"):
-    folder = tmp_path_factory.mktemp(name)
-    model = run_testing.make_run(folder / "run", name)
-    if name == "classification":
-      (folder / "run" / "labels.txt").write_text(LABELS)
-    _run(model_dir=folder / "run", output_dir=folder / "out")
-    found[name] = types.SimpleNamespace(
-      folder=folder / "out", run=folder / "run", model=model
-    )
-  masked_lm = found["masked_lm"]
-  folder = tmp_path_factory.mktemp("encoder")
-  _run(model_dir=masked_lm.run, output_dir=folder, head="encoder")
-  found["encoder"] = types.SimpleNamespace(
-    folder=folder, run=masked_lm.run, model=masked_lm.model.encoder_network
-  )
-  return found
+  """Returns what gives, by head, an export, the run and its trained model."""
+
+  @functools.cache
+  def export_of(head: str) -> types.SimpleNamespace:
+    folder = tmp_path_factory.mktemp(head)
+    out, run, own = folder / "out", folder / "run", {}
+    if head == "encoder":
+      model = run_testing.make_run(run).encoder_network
+      own = {"head": head}
+    else:
+      model = run_testing.make_run(run, head)
+    if head == "classification":
+      (run / "labels.txt").write_text(LABELS)
+    _run(model_dir=run, output_dir=out, **own)
+    return types.SimpleNamespace(folder=out, run=run, model=model)
+
+  return export_of
 
 
-def _ops(path) -> set[str]:
-  """Returns the kinds of operations in a SavedModel, functions included."""
-  model = saved_model_pb2.SavedModel()
-  model.ParseFromString((path / "saved_model.pb").read_bytes())
-  return _graph_ops(model.meta_graphs[0].graph_def)
-
-
-def _graph_ops(graph) -> set[str]:
+def _ops(graph) -> set[str]:
+  """Returns the kinds of operations in a graph, functions included."""
   nodes = [*graph.node]
   for function in graph.library.function:
     nodes += function.node_def
   return {node.op for node in nodes}
 
 
-def _expected(head, made) -> dict[str, tf.Tensor]:
-  inputs = serving_testing.inputs(head)
-  return serving_testing.outputs(head, made.model, inputs)
-
-
-@pytest.mark.parametrize("head", serving_testing.HEADS)
-def test_saved_model_gives_what_the_trained_model_gives(exported, head):
-  made = exported[head]
-  loaded = tf.saved_model.load(str(made.folder / "ids" / "1"))
-  outputs = loaded.signatures["serve"](**serving_testing.inputs(head))
-  serving_testing.assert_equal(outputs, _expected(head, made))
-
-
-@pytest.mark.parametrize("head", serving_testing.HEADS)
-def test_openvino_gives_what_the_trained_model_gives(exported, head):
-  made = exported[head]
+@HEADS
+def test_outputs_are_those_of_the_trained_model(exported, head):
+  made, inputs = exported(head), serving_testing.inputs(head)
+  there = serving_testing.outputs(head, made.model, inputs)
+  path = str(made.folder / "ids" / "1")
+  outputs = tf.saved_model.load(path).signatures["serve"](**inputs)
+  serving_testing.assert_equal(outputs, there)
   compiled = openvino.Core().compile_model(
-    str(made.folder / "ids" / "1"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
   )
-  inputs = serving_testing.inputs(head)
   outputs = compiled({name: value.numpy() for name, value in inputs.items()})
-  there = _expected(head, made)
   here = {name: outputs[name] for name in there}
   serving_testing.assert_equal(here, there, atol=1e-4)
 
 
 def test_stranger_gives_what_the_trained_model_gives(exported, tmp_path):
-  made = exported["encoder"]
-  np.savez(tmp_path / "ids.npz", **serving_testing.inputs("encoder"))
+  made = exported("encoder")
+  inputs = serving_testing.inputs("encoder")
+  np.savez(tmp_path / "ids.npz", **inputs)
   subprocess.run(
     [sys.executable, "-I", "-c", STRANGER, str(made.folder), str(tmp_path)],
     check=True,
     cwd=tmp_path,
   )
-  there = _expected("encoder", made)
+  there = serving_testing.outputs("encoder", made.model, inputs)
   here = {name: np.load(tmp_path / f"{name}.npy") for name in there}
   serving_testing.assert_equal(here, there)
   text = np.load(tmp_path / "text.npz")
@@ -139,12 +131,10 @@ def test_stranger_gives_what_the_trained_model_gives(exported, tmp_path):
   )
 
 
-@pytest.mark.parametrize(
-  ("head", "part"),
-  [("encoder", "ids"), *((head, "text") for head in serving_testing.HEADS)],
-)
+@HEADS
+@pytest.mark.parametrize("part", ["ids", "text"])
 def test_warm_up_requests_run(exported, head, part):
-  path = exported[head].folder / part / "1"
+  path = exported(head).folder / part / "1"
   loaded = tf.saved_model.load(str(path))
   signatures = []
   for record in tf.data.TFRecordDataset(str(path / WARMUP)):
@@ -160,49 +150,46 @@ def test_warm_up_requests_run(exported, head, part):
 
 
 def test_assets(exported):
+  made = exported("classification")
   for part in ("ids", "text"):
-    folder = exported["classification"].folder / part / "1"
+    folder = made.folder / part / "1"
     assert (folder / "assets" / "labels.txt").read_text() == LABELS
     for name in ("vocab.txt", "tokenizer_config.json"):
-      there = (exported["classification"].run / name).read_text()
+      there = (made.run / name).read_text()
       assert (folder / "assets.extra" / name).read_text() == there
 
 
-@pytest.mark.parametrize("head", serving_testing.HEADS)
-def test_no_weights_but_those_of_the_network(exported, head):
-  made = exported[head]
-  path = str(made.folder / "ids" / "1" / "variables" / "variables")
-  saved = [shape for name, shape in tf.train.list_variables(path) if shape]
+@HEADS
+def test_nothing_of_training_is_saved(exported, head):
+  made = exported(head)
+  path = made.folder / "ids" / "1"
+  variables = tf.train.list_variables(str(path / "variables" / "variables"))
+  saved = [shape for _, shape in variables if shape]
   trained = [weight.shape.as_list() for weight in made.model.weights]
   assert sorted(saved) == sorted(trained)
+  model = saved_model_pb2.SavedModel()
+  model.ParseFromString((path / "saved_model.pb").read_bytes())
+  ops = _ops(model.meta_graphs[0].graph_def)
+  assert "MatMul" in ops and not OF_TRAINING & ops
 
 
-def test_no_operations_of_training(exported):
+def test_operations_of_training_are_known_by_their_names():
   encoder = encoder_config.build_encoder(
     encoder_config.TokenDropEncoderConfig(
       **testing.TINY["task"]["model"]["encoder"]["any"] | {"dropout_rate": 0.1}
     )
   )
   inputs = serving_testing.inputs("masked_lm", length=8)
-
-  @tf.function
-  def call(training):
-    return encoder(inputs, training=training)["sequence_output"]
-
+  call = tf.function(lambda training: encoder(inputs, training=training))
   training, whole = (
-    _graph_ops(call.get_concrete_function(flag).graph.as_graph_def())
+    _ops(call.get_concrete_function(flag).graph.as_graph_def())
     for flag in (True, False)
   )
-  selecting, dropout = {"TopKV2"}, {"RandomUniform"}
-  assert selecting | dropout <= training - whole
-  for head in serving_testing.HEADS:
-    ops = _ops(exported[head].folder / "ids" / "1")
-    assert "MatMul" in ops
-    assert not (selecting | dropout) & ops
+  assert training - whole >= OF_TRAINING
 
 
 def test_next_version(exported, capsys):
-  made = exported["encoder"]
+  made = exported("encoder")
   (made.folder / "text" / "7").mkdir()
   unfinished = made.folder / "ids" / ".unfinished" / "of_a_killed_export"
   unfinished.mkdir(parents=True)
@@ -234,15 +221,12 @@ def test_next_version(exported, capsys):
   ],
 )
 def test_wrong_flags(exported, tmp_path, values, message):
-  defaults = {
-    "model_dir": exported["masked_lm"].run,
-    "output_dir": tmp_path / "out",
-  }
+  run, out = exported("encoder").run, tmp_path / "out"
   with pytest.raises(errors.UserError) as caught:
-    _run(**(defaults | values))
+    _run(**({"model_dir": run, "output_dir": out} | values))
   assert str(caught.value).startswith(message)
   assert "\n" not in str(caught.value)
-  assert not (tmp_path / "out").exists()
+  assert not out.exists()
 
 
 def test_argument_that_is_no_flag():
@@ -251,10 +235,7 @@ def test_argument_that_is_no_flag():
 
 
 def test_output_folder_that_is_a_file(exported, tmp_path):
-  (tmp_path / "out").write_text("")
+  run, out = exported("encoder").run, tmp_path / "out"
+  out.write_text("")
   with pytest.raises(errors.UserError, match="--output_dir must be a writable"):
-    _run(
-      model_dir=exported["masked_lm"].run,
-      output_dir=tmp_path / "out",
-      head="encoder",
-    )
+    _run(model_dir=run, output_dir=out, head="encoder")

@@ -21,12 +21,8 @@ from token_dropping.training import train_clock
 
 STEPS = 24
 RECORDS = 40  # of batches of 4: an epoch is 10 steps
-TIMINGS = (
-  "tokens_per_second",
-  "steps_per_second",
-  train_clock.WALL,
-  train_clock.CPU,
-)
+_RATES = ("tokens_per_second", "steps_per_second")
+_TIMINGS = {*_RATES, train_clock.WALL, train_clock.CPU}
 
 
 def write_run(folder: pathlib.Path, **overrides) -> None:
@@ -91,13 +87,9 @@ def start(
   terminated_in: int | None = None,
   variables: Mapping[str, str] | None = None,
 ) -> subprocess.Popen:
-  """Starts the launcher as a process of its own.
+  """Starts the launcher as a process of its own, with more `variables`.
 
-  Args:
-    folder: of `write_run`.
-    model_dir: of the run.
-    terminated_in: step, counted from 0, in which the process gets SIGTERM.
-    variables: of the environment.
+  It gets SIGTERM in the step `terminated_in`, counted from 0.
   """
   argv = [f"--{name}={v}" for name, v in flags(folder, model_dir).items()]
   root = pathlib.Path(__file__).parents[1]
@@ -118,7 +110,8 @@ def start(
 
 def _send_sigterm_in(step: int) -> None:
   """Makes a training step send SIGTERM, and take a second more."""
-  plain = masked_lm.TokenDropMaskedLMTask.train_step
+  task = masked_lm.TokenDropMaskedLMTask
+  plain = task.train_step
 
   def send(iterations: tf.Tensor) -> None:
     if int(iterations) == step:
@@ -129,16 +122,13 @@ def _send_sigterm_in(step: int) -> None:
     tf.py_function(send, [optimizer.iterations], [])
     return plain(self, inputs, model, optimizer, metrics)
 
-  masked_lm.TokenDropMaskedLMTask.train_step = train_step
+  task.train_step = train_step
 
 
-def signal_at(
-  process: subprocess.Popen, step: int, delay: float, number
-) -> int:
+def signal_at(process, step: int, delay: float, number) -> int:
   """Sends a signal `delay` seconds after a step was reported.
 
-  Returns:
-    The exit code, negative where a signal ended the process.
+  Returns the exit code, negative where a signal ended the process.
   """
   for line in process.stdout:
     reported = re.match(r"step +([\d,]+)/", line)
@@ -167,7 +157,7 @@ def variables(prefix) -> dict[str, np.ndarray]:
   }
 
 
-def curves(folder: pathlib.Path, leave_out=TIMINGS) -> dict[str, list]:
+def curves(folder: pathlib.Path, leave_out=_TIMINGS) -> dict[str, list]:
   """Returns (step, bytes of the value) of every summary but timings, by tag."""
   found = {}
   for path in sorted(folder.glob("events*")):
@@ -193,8 +183,8 @@ def assert_same_runs(one: pathlib.Path, two: pathlib.Path) -> None:
   for part in ("train", "validation"):
     assert curves(one / part) == curves(two / part)
     assert curves(one / part)
-  notes = [(run / "best" / "info.json").read_text() for run in (one, two)]
-  assert notes[0] == notes[1]
+  first, second = ((run / "best/info.json").read_text() for run in (one, two))
+  assert first == second
 
 
 if __name__ == "__main__":

@@ -36,49 +36,38 @@ class _Cut(Exception):
   """Stands for a signal that ends the process."""
 
 
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory):
-  """Folder of a pretraining run."""
-  path = tmp_path_factory.mktemp("runs") / "pretrained"
-  run_testing.make_run(path)
-  return path
-
-
-def _launch(experiment, pretrained, data, model_dir, overrides) -> None:
-  testing.launch(
-    experiment=experiment,
-    pretrained=pretrained,
-    params_override=",".join([f"task.data_dir={data}", *OVERRIDES, *overrides]),
-    model_dir=model_dir,
-    mode="train_and_eval",
-  )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", CASES)
 def test_a_run_that_was_cut_off_equals_one_that_was_not(
-  experiment, pretrained, tmp_path, monkeypatch
+  experiment, tmp_path, monkeypatch
 ):
   prepare, *overrides = CASES[experiment]
-  data = prepare(tmp_path / "data", pretrained)
+  run_testing.make_run(tmp_path / "pretrained")
+  data = prepare(tmp_path / "data", tmp_path / "pretrained")
+  overrides += [*OVERRIDES, f"task.data_dir={data}"]
 
   def launch(model_dir) -> None:
-    _launch(experiment, pretrained, data, model_dir, overrides)
+    testing.launch(
+      experiment=experiment,
+      pretrained=tmp_path / "pretrained",
+      params_override=",".join(overrides),
+      model_dir=model_dir,
+      mode="train_and_eval",
+    )
 
-  launch(tmp_path / "whole")
   report = progress.ProgressReporter.on_train
 
   def cut(self, output) -> None:
     report(self, output)
-    step = int(self._global_step.numpy())
-    if step == 8:  # in the third epoch of the sentences; 4 is saved
+    # Step 8 is in the third epoch of the sentences; 4 is saved.
+    if int(self._global_step.numpy()) == 8:
       raise _Cut
 
-  with monkeypatch.context() as patch:
+  whole, run = tmp_path / "whole", tmp_path / "run"
+  launch(whole)
+  with monkeypatch.context() as patch, pytest.raises(_Cut):
     patch.setattr(progress.ProgressReporter, "on_train", cut)
-    with pytest.raises(_Cut):
-      launch(tmp_path / "run")
-  run = tmp_path / "run"
+    launch(run)
   assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-4")
   launch(run)
-  fault_testing.assert_same_runs(tmp_path / "whole", run)
+  fault_testing.assert_same_runs(whole, run)

@@ -98,8 +98,7 @@ def write_table(path: pathlib.Path, rows: int, labels=("bad", "good")) -> str:
   lines = ["text\tlabel"]
   for row in range(rows):
     words = rng.integers(0, 5, 5) + 20 * (row % 2)
-    text = " ".join(f"word{word}" for word in words)
-    lines.append(f"{text}\t{labels[row % 2]}")
+    lines.append(" ".join(map("word{}".format, words)) + f"\t{labels[row % 2]}")
   return write_lines(path, *lines)
 
 
@@ -144,17 +143,9 @@ def prepare_spans(folder: pathlib.Path, pretrained: pathlib.Path) -> str:
   )
 
 
-def flags(experiment: str, pretrained, override: str, *files):
-  """Returns the launcher's flags as an object."""
-  return config.LaunchFlags(
-    experiment,
-    [str(file) for file in files],
-    override,
-    pretrained=str(pretrained),
-  )
-
-
 def parse(experiment: str, pretrained, data_dir, *overrides: str):
   """Returns the experiment on prepared data, with overrides `key=value`."""
   override = ",".join([f"task.data_dir={data_dir}", *overrides])
-  return config.parse(flags(experiment, pretrained, override))
+  return config.parse(
+    config.LaunchFlags(experiment, [], override, pretrained=str(pretrained))
+  )

@@ -11,7 +11,6 @@ from tests import testing
 from token_dropping import glue
 from token_dropping.common import errors
 
-PAIR = "index\tsentence1\tsentence2"
 CLASSES = ("entailment", "neutral", "contradiction")
 OVERRIDE = (
   "runtime.distribution_strategy=one_device,trainer.train_steps=1,"
@@ -19,36 +18,28 @@ OVERRIDE = (
 )
 
 
-def _rows(count: int, label=None) -> list[str]:
-  """Returns the lines of a file with pairs, and labels if asked for."""
-  header = PAIR if label is None else f"{PAIR}\t{label}"
-  lines = [header]
-  for index in range(count):
-    line = f"{index}\tword{index}\tword{index + 1}"
-    lines.append(line if label is None else f"{line}\t{CLASSES[index % 3]}")
-  return lines
+def _write(folder, name: str, rows: int, is_labelled: bool = False) -> None:
+  """Writes a file of pairs, with labels if asked for."""
+  lines = ["index\tsentence1\tsentence2" + "\tgold_label" * is_labelled]
+  for i in range(rows):
+    label = f"\t{CLASSES[i % 3]}" * is_labelled
+    lines.append(f"{i}\tword{i}\tword{i + 1}{label}")
+  folder.mkdir(parents=True, exist_ok=True)
+  finetune_testing.write_lines(folder / f"{name}.tsv", *lines)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-  """GLUE's folders of CoLA and MNLI with the diagnostic set, and their runs."""
+  """GLUE's folders of MNLI with the diagnostic set, and their run."""
   path = tmp_path_factory.mktemp("glue")
   run_testing.make_run(path / "pretrained")
-  (path / "data").mkdir()
-  label = "gold_label"
-  finetune_testing.write_glue(
-    path / "data" / "MNLI",
-    {
-      "train.tsv": _rows(6, label),
-      "dev_matched.tsv": _rows(3, label),
-      "dev_mismatched.tsv": _rows(4, label),
-      "test_matched.tsv": _rows(2),
-      "test_mismatched.tsv": _rows(3),
-    },
-  )
-  finetune_testing.write_glue(
-    path / "data" / "diagnostic", {"diagnostic.tsv": _rows(2)}
-  )
+  mnli = path / "data" / "MNLI"
+  _write(mnli, "train", 6, is_labelled=True)
+  _write(mnli, "dev_matched", 3, is_labelled=True)
+  _write(mnli, "dev_mismatched", 4, is_labelled=True)
+  _write(mnli, "test_matched", 2)
+  _write(mnli, "test_mismatched", 3)
+  _write(path / "data" / "diagnostic", "diagnostic", 2)
   settings = glue.Settings(
     pretrained=str(path / "pretrained"),
     tasks="mnli",
@@ -70,16 +61,14 @@ def test_both_parts_of_mnli_are_scored(folder):
   assert (folder / "out" / "glue.md").read_text() == table + "\n"
 
 
-@pytest.mark.parametrize(
-  ("name", "rows"), [("MNLI-m", 2), ("MNLI-mm", 3), ("AX", 2)]
-)
-def test_submissions(folder, name, rows):
-  lines = (folder / "out" / "submission" / f"{name}.tsv").read_text()
-  header, *lines = lines.splitlines()
-  assert header == "index\tprediction"
-  indices, labels = zip(*(line.split("\t") for line in lines), strict=True)
-  assert indices == tuple(map(str, range(rows)))
-  assert set(labels) <= set(CLASSES)
+def test_submissions(folder):
+  for name, rows in {"MNLI-m": 2, "MNLI-mm": 3, "AX": 2}.items():
+    text = (folder / "out" / "submission" / f"{name}.tsv").read_text()
+    header, *lines = text.splitlines()
+    assert header == "index\tprediction"
+    indices, labels = zip(*(line.split("\t") for line in lines), strict=True)
+    assert indices == tuple(map(str, range(rows)))
+    assert set(labels) <= set(CLASSES)
 
 
 def test_table():
