@@ -5,12 +5,10 @@ import dataclasses
 import datetime
 import json
 
-import pytest
-
 from benchmarks import step_jobs
 from benchmarks import step_results
 from tests import step_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.common import provenance
 
 CASE = step_testing.TINY
@@ -86,30 +84,25 @@ def test_another_machine_is_refused(tmp_path):
   results = step_testing.make_results(tmp_path)
   step_testing.add_times(results, CASE, dense=[1.0])
   results = step_results.Results(str(tmp_path))
-  with pytest.raises(errors.UserError) as caught:
-    results.continue_on(step_testing.MACHINE | {"cores": 4})
-  assert str(caught.value) == (
+  other = step_testing.MACHINE | {"cores": 4}
+  assert testing.refused(results.continue_on, other) == (
     "--output_dir must be new or hold measurements of this machine with these "
     f"versions. Received: {tmp_path / step_results.FILE}, of x86_64 Abacus, "
     "2 cores, 16.0 GiB, Python 3.11.0, tensorflow 2.20.0"
   )
 
 
-@pytest.mark.parametrize(
-  ("content", "message"),
-  [
-    ("{", "Expecting property name"),
-    ("{}", "'machine'"),
-    ("[]", "list indices must be integers"),
-  ],
-)
-def test_another_file_is_refused(tmp_path, content, message):
+def test_another_file_is_refused(tmp_path):
   path = tmp_path / step_results.FILE
-  path.write_text(content)
-  with pytest.raises(errors.UserError) as caught:
-    step_results.Results(str(tmp_path))
-  start = f"{path} must be a file of this benchmark. Received: {message}"
-  assert str(caught.value).startswith(start)
+  rule = f"{path} must be a file of this benchmark"
+  for content, reason in {
+    "{": "Expecting property name",
+    "{}": "'machine'",
+    "[]": "list indices must be integers",
+  }.items():
+    path.write_text(content)
+    message = testing.refused(step_results.Results, str(tmp_path))
+    assert message.startswith(f"{rule}. Received: {reason}")
 
 
 def test_this_machine_is_the_same_after_json():

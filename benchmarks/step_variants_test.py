@@ -38,8 +38,12 @@ def _dense(case: step_case.Case) -> tuple[dict, list[float]]:
 @pytest.mark.parametrize(
   ("name", "norm_first"),
   [
-    *((name, False) for name in step_case.DROPPING),
-    *((name, True) for name in (step_case.PUBLISHED, step_case.OURS)),
+    (step_case.PUBLISHED, False),
+    (step_case.OURS, False),
+    pytest.param(step_case.RECOMMENDED, False, marks=pytest.mark.slow),
+    pytest.param(step_case.LAYERWISE, False, marks=pytest.mark.slow),
+    pytest.param(step_case.PUBLISHED, True, marks=pytest.mark.slow),
+    pytest.param(step_case.OURS, True, marks=pytest.mark.slow),
   ],
 )
 def test_keeping_all_trains_as_dense_bert(name, norm_first):

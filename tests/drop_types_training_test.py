@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every drop type trains from YAML alone, goes on, and trains on replicas."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -14,10 +16,6 @@ SHORT = {
   "summary_interval": 1,
   "checkpoint_interval": 1,
 }
-# `layerwise`, which has choices of its own in every layer, stands for all.
-SLOW = [
-  pytest.param(name, marks=pytest.mark.slow) for name in ("context", "pool")
-]
 
 
 def _task(drop_type: str) -> dict:
@@ -26,12 +24,23 @@ def _task(drop_type: str) -> dict:
   return {"model": {"encoder": {"any": fields}}}
 
 
-@pytest.mark.parametrize("drop_type", ["layerwise", *SLOW])
-def test_trains_to_an_ordinary_bert_and_goes_on(drop_type, tmp_path):
-  fault_testing.write_run(tmp_path, task=_task(drop_type), trainer=SHORT)
-  whole, cut = tmp_path / "whole", tmp_path / "cut"
-  fault_testing.launch(tmp_path, whole, mode="train")
-  testing.restore_bert(whole, num_layers=4)
+def _trained(folder: pathlib.Path, drop_type: str) -> pathlib.Path:
+  """Returns the folder of a run, whose checkpoint holds an ordinary BERT."""
+  fault_testing.write_run(folder, task=_task(drop_type), trainer=SHORT)
+  fault_testing.launch(folder, folder / "whole", mode="train")
+  testing.restore_bert(folder / "whole", num_layers=4)
+  return folder / "whole"
+
+
+def test_trains_to_an_ordinary_bert(tmp_path):
+  """The layers of this type make choices of their own."""
+  _trained(tmp_path, "layerwise")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drop_type", ["context", "layerwise", "pool"])
+def test_a_run_that_goes_on_ends_with_the_same_bits(drop_type, tmp_path):
+  whole, cut = _trained(tmp_path, drop_type), tmp_path / "cut"
   testing.copy_as_it_was(whole, 1, cut)
   fault_testing.launch(tmp_path, cut, mode="train")
   found, expected = (
