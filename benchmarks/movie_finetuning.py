@@ -96,7 +96,7 @@ def _network(
   overrides = filter(
     None, [f"task.data_dir={data_dir}", values.params_override]
   )
-  params = launch.prepare(
+  params = config.prepare(
     config.LaunchFlags(
       experiment="bert/token_drop_glue",
       pretrained=values.pretrained,

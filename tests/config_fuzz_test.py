@@ -12,7 +12,6 @@ from tests import config_testing
 from tests import testing
 from token_dropping.common import errors
 from token_dropping.training import config
-from token_dropping.training import experiment_checks
 
 PIECES = (
   *"{}[]:,-#&*!|>%@`'\"\n\t\0 =.\u2028",
@@ -38,10 +37,6 @@ def _mutated(text: str, rng: random.Random) -> str:
     piece = rng.choice([rng.choice(PIECES), "", text[at : at + length] * 2])
     text = text[:at] + piece + text[at + length :]
   return text
-
-
-def _check(values) -> None:
-  experiment_checks.check_experiment(config.parse(values))
 
 
 def _is_refused(command: Callable, *args) -> bool:
@@ -85,10 +80,10 @@ def test_mutated_configs(tmp_path, cases, make, seed):
     valid = yaml.safe_dump(config.parse(config_testing.flags()).as_dict())
     path = config_testing.write_file(tmp_path, valid, "whole.yaml")
     whole = config_testing.flags(path)
-  assert not _is_refused(_check, whole)
+  assert not _is_refused(config.prepare, whole)
   rng = random.Random(seed)
   refused = sum(
-    _is_refused(_check, make(rng, number, tmp_path, valid))
+    _is_refused(config.prepare, make(rng, number, tmp_path, valid))
     for number in range(cases)
   )
   assert refused > cases // 10

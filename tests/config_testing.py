@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flags of the launcher and files of a config, for tests."""
+"""Flags and files of a config, and the tiny experiment with changes."""
 
 import pathlib
 
-import pytest
 import yaml
 from official.core import config_definitions as cfg
 
-from token_dropping.common import errors
+from tests import testing
+from token_dropping.common import config_overrides
+from token_dropping.tasks import experiments
 from token_dropping.training import config
 
 RATE = "trainer.optimizer_config.learning_rate"
 ENCODER = "task.model.encoder.any"
+# For tests of rooms that may not import it.
+check_experiment = config.check_experiment
+find_doubts = config.find_doubts
 
 
 def flags(
@@ -26,6 +30,11 @@ def parse(*files: str, **values) -> cfg.ExperimentConfig:
   return config.parse(flags(*files, **values))
 
 
+def refused(*files: str, **values) -> str:
+  """Returns the one line with which such flags are refused."""
+  return testing.refused(parse, *files, **values)
+
+
 def write_file(
   folder: pathlib.Path, text: str, name: str = "experiment.yaml"
 ) -> str:
@@ -35,18 +44,35 @@ def write_file(
   return str(path)
 
 
-def refused(values: config.LaunchFlags) -> str:
-  """Returns the one line with which flags are refused."""
-  with pytest.raises(errors.UserError) as caught:
-    config.parse(values)
-  message = str(caught.value)
-  assert "\n" not in message
-  return message
-
-
 def nested(dotted: str, value) -> str:
   """Returns YAML of one value."""
-  tree = value
+  return yaml.safe_dump(_tree(dotted, value))
+
+
+def changed(changes: dict | None = None, name: str = "bert/token_drop"):
+  """Returns the tiny experiment with some fields, by dotted path, changed."""
+  params = experiments.get(name)
+  trees = [_tree(path, value) for path, value in (changes or {}).items()]
+  tiny = testing.TINY
+  if name == "bert/pretraining":
+    task = {key: tiny["task"][key] for key in ("train_data", "validation_data")}
+    tiny = tiny | {"task": task}
+  overrides = testing.merged(tiny, *trees)
+  config_overrides.apply_overrides(params, overrides, source="test")
+  return params
+
+
+def check(changes: dict, name: str = "bert/token_drop") -> None:
+  """Checks the changed experiment."""
+  config.check_experiment(changed(changes, name))
+
+
+def refused_changes(changes: dict, name: str = "bert/token_drop") -> str:
+  """Returns the one line with which the changed experiment is refused."""
+  return testing.refused(check, changes, name)
+
+
+def _tree(dotted: str, value) -> dict:
   for key in reversed(dotted.split(".")):
-    tree = {key: tree}
-  return yaml.safe_dump(tree)
+    value = {key: value}
+  return value

@@ -17,12 +17,12 @@ import yaml
 from tests import testing
 from token_dropping import train
 from token_dropping.tasks.masked_lm import task as masked_lm
-from token_dropping.training import train_clock
+from token_dropping.training import run_counters
 
 STEPS = 24
 RECORDS = 40  # of batches of 4: an epoch is 10 steps
 _RATES = ("tokens_per_second", "steps_per_second")
-_TIMINGS = {*_RATES, train_clock.WALL, train_clock.CPU}
+_TIMINGS = {*_RATES, run_counters.WALL, run_counters.CPU}
 
 
 def write_run(folder: pathlib.Path, **overrides) -> None:

@@ -12,7 +12,7 @@ from tests import fault_testing
 from tests import testing
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
-from token_dropping.training import run_lock
+from token_dropping.training import run_dir
 
 FAST = {
   "task": {
@@ -86,7 +86,7 @@ def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
 
 def test_two_runs_in_one_folder(trained):
   before = sorted((trained / "run").rglob("*"))
-  with run_lock.held(str(trained / "run")):
+  with run_dir.held(str(trained / "run")):
     message = _stopped(trained)
   assert message.startswith("--model_dir must be a folder in which no other ")
   assert sorted((trained / "run").rglob("*")) == before

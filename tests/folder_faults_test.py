@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from tests import fault_testing
 from tests import testing
-from token_dropping.training import folder_faults
 from token_dropping.training import progress
+from token_dropping.training import run_dir
 
 NOBODY = 65534
 START, END = 8, 12
@@ -174,5 +174,5 @@ def test_other_errors_pass():
     tf.errors.DataLossError(None, None, "model_dir/records: truncated"),
     KeyError("model_dir"),
   ):
-    with pytest.raises(type(error)), folder_faults.explained("model_dir"):
+    with pytest.raises(type(error)), run_dir.explained("model_dir"):
       raise error

@@ -54,10 +54,8 @@ def export(
   made = signatures.Signatures(head, run)
   of_ids = made.of_ids()
   functions = {"ids": of_ids, "text": of_ids | made.of_text()}
-  extra = [
-    os.path.join(run.model_dir, name)
-    for name in (vocabulary.FILE, tokenizer_config.FILE)
-  ]
+  names = (vocabulary.FILE, tokenizer_config.FILE)
+  extra = [os.path.join(run.model_dir, name) for name in names]
   folders = [os.path.join(output_dir, name) for name in functions]
   for folder, own in zip(folders, functions.values(), strict=True):
     saved_model.write(folder, own, head, extra)
@@ -66,18 +64,11 @@ def export(
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
-  if argv[1:]:
-    raise errors.UserError(
-      f"arguments must be flags, --name=value. Received: {argv[1]!r}"
-    )
-  for name in ("model_dir", "output_dir"):
-    errors.require(values[name].value, f"--{name} must be set", "nothing")
+  errors.check_flags(argv, values, "model_dir", "output_dir")
   for name, choices in (("head", ("", *heads.HEADS)), ("output", OUTPUTS)):
-    errors.require(
-      values[name].value in choices,
-      f"--{name} must be one of {', '.join(filter(None, choices))}",
-      repr(values[name].value),
-    )
+    rule = f"--{name} must be one of {', '.join(filter(None, choices))}"
+    received = values[name].value
+    errors.require(received in choices, rule, repr(received))
 
 
 if __name__ == "__main__":

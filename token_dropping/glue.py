@@ -33,10 +33,8 @@ from token_dropping.training import sweep
 from token_dropping.training import trained_run
 from token_dropping.training import trainer as trainer_lib
 
-EXPERIMENT = sentences.NAME
 DIAGNOSTIC, ITS_MODEL = "ax", "mnli"
 TASKS = tuple(name for name in glue_tasks.TASKS if name != DIAGNOSTIC)
-RESULTS = "glue"
 
 
 def _setting(default, text: str):
@@ -67,12 +65,9 @@ class Settings:
       "the data must come from exactly one of --data_dir and --tfds",
       "both" if self.tfds else "neither",
     )
+    rule = f"--tasks must be all, or some of {', '.join(TASKS)}"
     for name in self.task_names:
-      errors.require(
-        name in TASKS,
-        f"--tasks must be all, or some of {', '.join(TASKS)}",
-        repr(name),
-      )
+      errors.require(name in TASKS, rule, repr(name))
 
   @property
   def task_names(self) -> tuple[str, ...]:
@@ -90,11 +85,9 @@ def run(settings: Settings, tried: sweep.Grid | None = None) -> str:
   strategy = trainer_lib.make_strategy(tasks[0].params.runtime)
   runs = [task.as_run(strategy) for task in tasks]
   results = grid.run_here(runs, "--output_dir")
-  rows = [
-    {"task": task.name, **result}
-    for task, result in zip(tasks, results, strict=True)
-  ]
-  text, path = format_table(rows), os.path.join(settings.output_dir, RESULTS)
+  pairs = zip(tasks, results, strict=True)
+  rows = [{"task": task.name, **result} for task, result in pairs]
+  text, path = format_table(rows), os.path.join(settings.output_dir, "glue")
   files.write(f"{path}.md", text + "\n")
   files.write_json(f"{path}.json", {"average": average(rows), "tasks": rows})
   return text
@@ -109,14 +102,11 @@ class _Task:
     override = f"task.data_dir={self._records(name)}"
     if settings.params_override:
       override = f"{override},{settings.params_override}"
-    self.params = launch.prepare(
-      config.LaunchFlags(
-        experiment=EXPERIMENT,
-        pretrained=settings.pretrained,
-        config_file=settings.config_file,
-        params_override=override,
-      )
+    pretrained = settings.pretrained
+    asked = config.LaunchFlags(
+      sentences.NAME, settings.config_file, override, pretrained=pretrained
     )
+    self.params = config.prepare(asked)
     self._folder = os.path.join(settings.output_dir, name)
 
   def as_run(self, strategy: tf.distribute.Strategy) -> grid.Run:
@@ -131,10 +121,11 @@ class _Task:
     """Trains; predicts the test sets that are there with the best run."""
     print(f"{self.name}:", flush=True)
     best = self._train(strategy)
-    written = self._predict(self.name, best["model_dir"], self._card)
+    run = trained_run.TrainedRun.read(best["model_dir"], trained_run.BEST)
+    written = self._predict(self.name, run, self._card)
     if self.name == ITS_MODEL and self._has_diagnostic():
       card = self._prepare_data(DIAGNOSTIC)
-      written += self._predict(DIAGNOSTIC, best["model_dir"], card)
+      written += self._predict(DIAGNOSTIC, run, card)
     return best | {"submissions": written}
 
   def _train(self, strategy: tf.distribute.Strategy) -> dict:
@@ -147,18 +138,16 @@ class _Task:
     chosen = report["chosen"]
     return {key: chosen[key] for key in ("scores", "step", "model_dir")}
 
-  def _predict(self, name: str, model_dir: str, card: dict) -> list[str]:
-    run = trained_run.TrainedRun.read(model_dir, trained_run.BEST)
-    folder = os.path.join(self._settings.output_dir, "submission")
+  def _predict(
+    self, name: str, run: trained_run.TrainedRun, card: dict
+  ) -> list[str]:
+    folder, written = os.path.join(self._settings.output_dir, "submission"), []
     files.make_folder(folder)
-    written = []
+    labels, limits = card["submission_labels"], card["label_range"]
     for split, file in card["submissions"].items():
-      predictions = sentence_predictions.predict(
-        run, self._records(name), split
-      )
-      labels, limits = card["submission_labels"], card["label_range"]
+      found = sentence_predictions.predict(run, self._records(name), split)
       written.append(os.path.join(folder, file))
-      files.write(written[-1], predictions.submission(labels, limits))
+      files.write(written[-1], found.submission(labels, limits))
     return written
 
   def _has_diagnostic(self) -> bool:
@@ -167,16 +156,16 @@ class _Task:
     return not folder or files.exists(path)
 
   def _prepare_data(self, name: str) -> dict:
-    source = {"tfds_name": f"glue/{name}"}
-    if self._settings.data_dir:
+    settings, source = self._settings, {"tfds_name": f"glue/{name}"}
+    if settings.data_dir:
       folder = glue_tasks.TASKS[name].folder
-      source = {"input_dir": os.path.join(self._settings.data_dir, folder)}
+      source = {"input_dir": os.path.join(settings.data_dir, folder)}
     return finetune.prepare(
       finetune_settings.FinetuneSettings(
         task=name,
-        pretrained=self._settings.pretrained,
+        pretrained=settings.pretrained,
         output_dir=self._records(name),
-        seq_length=self._settings.seq_length,
+        seq_length=settings.seq_length,
         **source,
       )
     )
@@ -189,27 +178,22 @@ def format_table(rows: list[dict]) -> str:
   """Returns the results as Markdown, scores in per cent, as GLUE gives them."""
   lines = ["| task | dev scores | step |", "| --- | --- | --- |"]
   for row in rows:
-    scores = ", ".join(
-      f"{name} {100 * value:.1f}" for name, value in row["scores"].items()
-    )
-    lines.append(f"| {row['task']} | {scores} | {row['step']:,} |")
+    scores = [f"{name} {100 * v:.1f}" for name, v in row["scores"].items()]
+    lines.append(f"| {row['task']} | {', '.join(scores)} | {row['step']:,} |")
   lines.append(f"| average of {len(rows)} | {100 * average(rows):.1f} | |")
   return "\n".join(lines)
 
 
 def average(rows: list[dict]) -> float:
   """Returns the mean over tasks of the mean of a task's scores, as GLUE."""
-  return statistics.fmean(
-    statistics.fmean(row["scores"].values()) for row in rows
-  )
+  means = [statistics.fmean(row["scores"].values()) for row in rows]
+  return statistics.fmean(means)
 
 
 def main(argv: list[str]) -> None:
   """Runs the command."""
-  errors.require(
-    not argv[1:], "arguments must be flags, --name=value", argv[1:]
-  )
-  values = flags.FLAGS
+  rule, values = "arguments must be flags, --name=value", flags.FLAGS
+  errors.require(not argv[1:], rule, argv[1:])
   settings = settings_flags.read(Settings, values)
   print(run(settings, sweep.Grid.from_flags(values) if values.sweep else None))
 

@@ -30,7 +30,6 @@ _FLAGS = {
   "from_model": ("model", "data", "output"),
   "from_data": ("data", "output"),
 }
-_ONLY_MODEL = ("model", "checkpoint", "batch_size", "max_records")
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -61,31 +60,27 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
       f"Received: {' '.join(argv[1:]) or 'nothing'}"
     )
   _check_flags(argv[1], values)
-  if argv[1] == "from_model":
-    table, words = _from_model(values)
-  else:
+  if argv[1] == "from_data":
     table, words = from_data.make_table(values.data)
+  else:
+    with tempfile.TemporaryDirectory() as scratch:
+      table, words = from_model.make_table(
+        _read_run(values.model, values.checkpoint, scratch),
+        values.model,
+        values.data,
+        values.batch_size,
+        values.max_records,
+      )
   table.write(values.output)
   print(table.summary(words, values.output))
-
-
-def _from_model(values):
-  with tempfile.TemporaryDirectory() as scratch:
-    return from_model.make_table(
-      _read_run(values.model, values.checkpoint, scratch),
-      values.model,
-      values.data,
-      values.batch_size,
-      values.max_records,
-    )
 
 
 def _read_run(
   model: str, checkpoint: str, scratch: str
 ) -> trained_run.TrainedRun:
   """Reads a run; a folder of Hugging Face is made one first."""
-  files = ("params.yaml", "config.json")
-  ours, theirs = (tf.io.gfile.exists(os.path.join(model, f)) for f in files)
+  names = ("params.yaml", "config.json")
+  ours, theirs = (tf.io.gfile.exists(os.path.join(model, n)) for n in names)
   if theirs and not ours:
     errors.require(
       checkpoint == trained_run.LATEST,
@@ -99,23 +94,21 @@ def _read_run(
         "a folder of Hugging Face needs safetensors and tokenizers: pip "
         f"install 'token-dropping[huggingface]'. Received: {error}"
       ) from error
-    imported = os.path.join(scratch, "run")
-    importing.import_folder(model, imported)
-    model = imported
+    theirs, model = model, os.path.join(scratch, "run")
+    importing.import_folder(theirs, model)
   return trained_run.TrainedRun.read(model, checkpoint, "--model")
 
 
 def _check_flags(command: str, values: flags.FlagValues) -> None:
   """Refuses missing flags, those of the other command, an existing file."""
   for name in _FLAGS[command]:
-    if not values[name].value:
-      raise errors.UserError(f"--{name} must be set. Received: nothing")
-  for name in _ONLY_MODEL:
-    if command != "from_model" and values[name].present:
-      raise errors.UserError(
-        f"--{name} must be unset for {command}. "
-        f"Received: {values[name].value!r}"
-      )
+    errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
+  for name in ("model", "checkpoint", "batch_size", "max_records"):
+    errors.require(
+      command == "from_model" or not values[name].present,
+      f"--{name} must be unset for {command}",
+      repr(values[name].value),
+    )
   importance_table.check_ending(values.output, "--output")
   errors.require(
     not tf.io.gfile.exists(values.output),

@@ -60,13 +60,14 @@ def main(argv: list[str]) -> None:
       "--gin_file and --gin_params must be valid gin. "
       f"{' '.join(str(error).split())}"
     ) from error
-  params = launch.prepare(_launch_flags(values))
+  names = [field.name for field in dataclasses.fields(config.LaunchFlags)]
+  given = {name: values[name].value for name in names}
+  params = config.prepare(config.LaunchFlags(**given))
   if values.dry_run:
     print(dry_run.run_dry(params))
   elif values.sweep:
-    grid = sweep.Grid.from_flags(values)
-    report = sweep.run(params, grid, values.model_dir)
-    print(sweep.format_report(report))
+    tried = sweep.Grid.from_flags(values)
+    print(sweep.format_report(sweep.run(params, tried, values.model_dir)))
   else:
     launch.launch(
       params,
@@ -77,27 +78,14 @@ def main(argv: list[str]) -> None:
     train_utils.save_gin_config(values.mode, values.model_dir)
 
 
-def _launch_flags(values: flags.FlagValues) -> config.LaunchFlags:
-  fields = dataclasses.fields(config.LaunchFlags)
-  return config.LaunchFlags(**{f.name: values[f.name].value for f in fields})
-
-
 def _check_flags(values, argv: list[str]) -> None:
-  if argv[1:]:
-    raise errors.UserError(
-      f"arguments must be flags, --name=value. Received: {argv[1]!r}"
-    )
   required = ["experiment"]
   if not values.dry_run:
     required += ["model_dir"] if values.sweep else ["mode", "model_dir"]
-  for name in required:
-    if not values[name].value:
-      raise errors.UserError(f"--{name} must be set. Received: nothing")
-  if not (values.dry_run or values.sweep) and values.mode not in launch.MODES:
-    raise errors.UserError(
-      f"--mode must be one of {', '.join(launch.MODES)}. "
-      f"Received: {values.mode!r}"
-    )
+  errors.check_flags(argv, values, *required)
+  if "mode" in required:
+    rule = f"--mode must be one of {', '.join(launch.MODES)}"
+    errors.require(values.mode in launch.MODES, rule, repr(values.mode))
 
 
 def main_program() -> NoReturn:

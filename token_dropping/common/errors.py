@@ -53,6 +53,15 @@ def require_choice(value: str, choices: Iterable[str], path: str) -> None:
   require(value in choices, rule, repr(value))
 
 
+def check_flags(argv: list[str], values: flags.FlagValues, *names: str) -> None:
+  """Refuses an argument that is no flag, and a flag of `names` left unset."""
+  rule = "arguments must be flags, --name=value"
+  for argument in argv[1:]:
+    raise UserError(f"{rule}. Received: {argument!r}")
+  for name in names:
+    require(bool(values[name].value), f"--{name} must be set", "nothing")
+
+
 def run_command(
   main: Callable[[list[str]], None],
   flags_parser: Callable[[list[str]], list[str]] = flags.FLAGS,

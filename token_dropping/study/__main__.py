@@ -39,10 +39,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
-  rule = "arguments must be flags, --name=value"
-  errors.require(not argv[1:], rule, repr("".join(argv[1:2])))
-  for name in ("plan", "output_dir"):
-    errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
+  errors.check_flags(argv, values, "plan", "output_dir")
   from token_dropping.study import runs  # TensorFlow: after wrong flags
   from token_dropping.study import session
 

@@ -22,7 +22,6 @@ from token_dropping.study import runs
 from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
-from token_dropping.training import launch
 
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
@@ -72,7 +71,7 @@ def measure(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns the best checkpoints' scores, and the median of the leading one."""
   all_scores = []
   for seed in _seeds(part, run):
-    params = launch.prepare(_flags(part, run, seed))
+    params = config.prepare(_flags(part, run, seed))
     best = best_checkpoint.read_scores(params, _model_dir(run, seed))
     all_scores.append({"seed": seed, **best["scores"]})
   leading = [list(scores.values())[1] for scores in all_scores]

@@ -84,7 +84,7 @@ def test_the_median_counts(run, monkeypatch):
     assert model_dir.endswith(f"model_seed_{params.task.seed}")
     return {"scores": {"accuracy": scores[params.task.seed]}}
 
-  monkeypatch.setattr(downstream.launch, "prepare", prepare)
+  monkeypatch.setattr(downstream.config, "prepare", prepare)
   monkeypatch.setattr(downstream.best_checkpoint, "read_scores", read_scores)
   result = downstream.measure(plans.Downstream(DATA, seeds=[1, 2, 3]), run)
   assert result["downstream"] == 0.6

@@ -17,8 +17,8 @@ from token_dropping.models import multiply_adds
 from token_dropping.study import runs
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.training import run_counters
 from token_dropping.training import summaries
-from token_dropping.training import train_clock
 
 PACKAGES = ("tensorflow", "tf-models-official")
 LOSS = "lm_example_loss"
@@ -26,7 +26,7 @@ SHOWN_TOKENS = 20
 
 _EVALUATION = {LOSS: "loss", "masked_lm_accuracy": "accuracy"}
 _EVALUATION |= {"dropped_lm_example_loss": "dropped_loss"}
-_CLOCK = {train_clock.WALL: "seconds", train_clock.CPU: "cpu_seconds"}
+_CLOCK = {run_counters.WALL: "seconds", run_counters.CPU: "cpu_seconds"}
 Scalars = dict[str, dict[int, float]]
 
 
@@ -42,7 +42,7 @@ def measure(run: runs.Run, cores: int) -> dict:
     for name in ("train", run.params.trainer.validation_summary_subdir)
   )
   last = run.params.trainer.train_steps
-  for curves, tag in ((evaluated, LOSS), (trained, train_clock.CPU)):
+  for curves, tag in ((evaluated, LOSS), (trained, run_counters.CPU)):
     errors.require(
       last in curves.get(tag, {}),
       f"the summaries of {run.model_dir} must have {tag} at step {last}",
@@ -54,8 +54,8 @@ def measure(run: runs.Run, cores: int) -> dict:
     "seed": run.seed,
     "train_steps": last,
     "curve": curve(trained, evaluated, _training_macs(run.params)),
-    "step_seconds": median_step(trained[train_clock.WALL]),
-    "step_cpu_seconds": median_step(trained[train_clock.CPU]),
+    "step_seconds": median_step(trained[run_counters.WALL]),
+    "step_cpu_seconds": median_step(trained[run_counters.CPU]),
     "train_loss": last_mean(trained[LOSS], evaluated[LOSS]),
     "kept_share": statistics.fmean(trained["kept_share"].values()),
     **_important_tokens(run),

@@ -115,7 +115,7 @@ def check_trainable(run: Run) -> None:
 def _run(plan, variant, seed: int, folders, fingerprints: dict) -> Run:
   flags = _flags(plan, variant, seed, folders)
   try:
-    params = launch.prepare(flags)
+    params = config.prepare(flags)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{variant.name}: {error}") from error
   task = params.task

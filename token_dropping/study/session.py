@@ -13,8 +13,7 @@ from token_dropping.study import report
 from token_dropping.study import runs
 from token_dropping.study import text_losses
 from token_dropping.training import grid
-from token_dropping.training import grid_processes
-from token_dropping.training import run_lock
+from token_dropping.training import run_dir
 
 _FLAG = "--results_dir"
 _SCORING = ".downstream"  # in the names of results
@@ -27,7 +26,7 @@ class Session:
   def __init__(self, plan_file: str, folders: runs.Folders, jobs_at_once: int):
     self._plan, self._folders = plans.read_plan(plan_file), folders
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
-    self._cores = grid_processes.share_cores(jobs_at_once)
+    self._cores = grid.share_cores(jobs_at_once)
     part = self._plan.downstream
     if part is not None:
       downstream.check_plan(part)
@@ -51,7 +50,7 @@ class Session:
     _say(f"{len(self._runs)} runs, {len(missing)} of them to do")
     if self._text.name not in self._results:
       self._results[self._text.name] = grid.finish(self._text)
-    grid_processes.run_jobs(missing, self._cores, self._take)
+    grid.run_jobs(missing, self._cores, self._take)
 
   def report(self) -> str:
     """Writes `study.json`, `study.md` and `study.html`; returns the tables."""
@@ -64,7 +63,7 @@ class Session:
     folder = self._folders.output
     return report.write(self._title, self._plan, results, text, folder)
 
-  def _job(self, run: runs.Run) -> grid_processes.Job:
+  def _job(self, run: runs.Run) -> grid.Job:
     missing = []
     if run.name not in self._results:
       _claim(run)
@@ -74,7 +73,7 @@ class Session:
     there = bool(missing) or os.path.exists(run.model_dir)
     if scoring and scoring.name not in self._results and there:
       missing.append(scoring)
-    return grid_processes.Job(run.name, run.folder, tuple(missing))
+    return grid.Job(run.name, run.folder, tuple(missing))
 
   def _take(self, run: grid.Run, result: dict) -> None:
     self._results[run.name] = result
@@ -126,7 +125,7 @@ def _claim(run: runs.Run) -> None:
     grid.write_result(path, run.identity, {})
   # One that was killed may have left a process that is about to end.
   errors.require(
-    run_lock.wait_until_free(run.model_dir, _LOCK_SECONDS),
+    run_dir.wait_until_free(run.model_dir, _LOCK_SECONDS),
     "--output_dir must be a folder in which no other study trains",
     f"{run.model_dir!r}, in use",
   )

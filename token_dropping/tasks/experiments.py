@@ -15,7 +15,7 @@ FINETUNING_NAMES = tuple(
   name for name in NAMES if hooks.EXPERIMENTS[name].takes_pretrained
 )
 # Fields of Model Garden's trainer whose work the launcher does otherwise, with
-# the values that switch it off: saving on SIGTERM (stop_request.py) and going
+# the values that switch it off: saving on SIGTERM (controller.py) and going
 # back to a checkpoint after a loss that blew up (number_guard.py).
 REPLACED = {"preemption_on_demand_checkpoint": False, "recovery_max_trials": -1}
 

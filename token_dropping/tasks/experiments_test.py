@@ -7,7 +7,6 @@ import pytest
 from official.modeling import optimization
 
 from tests import config_testing
-from tests import experiment_checks_testing
 from token_dropping.common import config_overrides
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
@@ -54,7 +53,7 @@ def _differing(one, two) -> set[str]:
 
 @pytest.mark.parametrize("name", experiments.NAMES[:3])
 def test_every_name_is_registered_and_consistent(name):
-  experiment_checks_testing.check_experiment(_parse(experiment=name))
+  config_testing.check_experiment(_parse(experiment=name))
 
 
 def test_experiments_share_no_state():
@@ -138,7 +137,7 @@ def test_file_opens_with_command_hardware_and_result(path):
 @pytest.mark.parametrize("name", experiments.NAMES[:2])
 @pytest.mark.parametrize("path", PRETRAIN, ids=lambda path: path.name)
 def test_pretraining_file_is_consistent(path, name):
-  experiment_checks_testing.check_experiment(_parse(path, experiment=name))
+  config_testing.check_experiment(_parse(path, experiment=name))
 
 
 @pytest.mark.parametrize("path", QUICKSTART, ids=lambda path: path.name)
@@ -147,7 +146,7 @@ def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
   vocab_file = tmp_path / "vocab.txt"
   vocab_file.write_text("\n".join([*words, *vocabulary.SPECIAL_TOKENS]))
   params = _parse(path, override=f"{ENCODER}.vocab_file={vocab_file}")
-  experiment_checks_testing.check_experiment(params)
+  config_testing.check_experiment(params)
   encoder = params.task.model.encoder.any
   lists = encoder.id_lists(encoder.vocab_size)
   assert lists == ((4092, 4093, 4094, 4095), (4091,))

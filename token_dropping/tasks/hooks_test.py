@@ -31,8 +31,15 @@ def test_the_nearest_class_answers(monkeypatch):
   assert type(plain) is hooks.TaskHooks
   plain.fill_in()
   plain.check()
-  lines = plain.summarize({"training_loss": 0.5}, {}, None)
-  assert lines == [("training", "loss 0.500")]
+  assert plain.summarize({}, {}, None) == []
+  loss, best = {"validation_loss": 0.75}, {"validation_loss": 0.5}
+  assert plain.summarize(
+    {"training_loss": 0.5}, loss, {"scores": best, "step": 1200}
+  ) == [
+    ("training", "loss 0.500"),
+    ("validation", "loss 0.750"),
+    ("best", "loss 0.500  (step 1,200)"),
+  ]
   hooks.register(_Config, _Hooks, "new/task")
   assert [type(hooks.of(task)) for task in tasks] == [_Hooks, _Hooks]
   assert hooks.EXPERIMENTS["new/task"] is _Hooks

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The best checkpoint so far, kept apart from the newest ones."""
 
-import json
 import math
 import os
 import tempfile
@@ -11,6 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
+from token_dropping.common import files
 from token_dropping.tasks import experiments
 from token_dropping.training import workers
 
@@ -65,9 +65,12 @@ def make_exporter(
   metric = trainer.best_checkpoint_eval_metric
   if not (model_dir and subdir and metric):
     return None
-  folder = os.path.join(model_dir, subdir)
-  writes = workers.is_chief(tf.distribute.get_strategy())
-  return Exporter(folder, metric, trainer.best_checkpoint_metric_comp, writes)
+  return Exporter(
+    os.path.join(model_dir, subdir),
+    metric,
+    trainer.best_checkpoint_metric_comp,
+    writes=workers.is_chief(tf.distribute.get_strategy()),
+  )
 
 
 def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
@@ -77,10 +80,9 @@ def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
   """
   subdir = params.trainer.best_checkpoint_export_subdir
   path = os.path.join(model_dir, subdir, "info.json")
-  if not subdir or not tf.io.gfile.exists(path):
+  note = files.find_json(path) if subdir else None
+  if note is None:
     return None
-  with tf.io.gfile.GFile(path) as file:
-    note = json.load(file)
   names = experiments.hooks_of(params).score_names()
   return {
     "scores": {name: note[name] for name in names},

@@ -41,6 +41,7 @@ def test_the_lowest_stays(tmp_path):
   note = json.loads((tmp_path / "info.json").read_text())
   assert note == {"loss": 2.0, "best_ckpt_global_step": 4.0}
   assert float(run.exporter.best_ckpt_logs["loss"]) == 2.0
+  assert int(run.checkpoint.save_counter) == 4  # the step
 
 
 def test_the_highest_stays(tmp_path):
@@ -77,13 +78,6 @@ def test_killed_before_the_note_the_step_is_the_best_again(tmp_path):
   assert again.saved() == "best_ckpt-4"
 
 
-def test_the_save_counter_is_the_step(tmp_path):
-  run = _Run(tmp_path)
-  run.evaluate(2, 2.0)
-  run.evaluate(9, 1.0)
-  assert int(run.checkpoint.save_counter) == 9
-
-
 def test_a_worker_that_does_not_write_decides_alike(tmp_path):
   run = _Run(tmp_path, writes=False)
   kept = [run.evaluate(s, v) for s, v in ((2, 3.0), (4, 2.0), (6, 2.5))]
@@ -91,13 +85,14 @@ def test_a_worker_that_does_not_write_decides_alike(tmp_path):
   assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-  ("model_dir", "subdir", "metric"),
-  [(None, "best", "loss"), ("run", "", "loss"), ("run", "best", "")],
-)
-def test_nothing_is_kept_unless_asked_for(model_dir, subdir, metric):
-  trainer = cfg.TrainerConfig(
-    best_checkpoint_export_subdir=subdir, best_checkpoint_eval_metric=metric
-  )
+def test_nothing_is_kept_unless_asked_for():
+  trainer = cfg.TrainerConfig()
   params = cfg.ExperimentConfig(trainer=trainer)
-  assert best_checkpoint.make_exporter(params, model_dir) is None
+  for folder, subdir, metric in (
+    (None, "best", "loss"),
+    ("run", "", "loss"),
+    ("run", "best", ""),
+  ):
+    trainer.best_checkpoint_export_subdir = subdir
+    trainer.best_checkpoint_eval_metric = metric
+    assert best_checkpoint.make_exporter(params, folder) is None

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -24,6 +25,16 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.tasks import experiments
 from token_dropping.training import trained_run
+
+_OVERRIDE = "--params_override"
+STRATEGIES = (
+  "off",
+  "one_device",
+  "mirrored",
+  "multi_worker_mirrored",
+  "parameter_server",
+  "tpu",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,25 +49,32 @@ class LaunchFlags:
   pretrained: str = ""
 
 
+def prepare(flags: LaunchFlags) -> cfg.ExperimentConfig:
+  """Makes the experiment that flags ask for, checks it, and locks it."""
+  params = parse(flags)
+  params.lock()
+  check_experiment(params)
+  for doubt in find_doubts(params):
+    print(f"warning: {doubt}", file=sys.stderr)
+  return params
+
+
 def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   """Builds the experiment config; what follows from the data is filled in."""
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
     _use_pretrained(params, flags)
   for path in flags.config_file or []:
-    config_overrides.apply_overrides(
-      params, plain_yaml.read_yaml(path), source=path
-    )
+    overrides = plain_yaml.read_yaml(path)
+    config_overrides.apply_overrides(params, overrides, source=path)
   if flags.tpu is not None:
     params.runtime.tpu = flags.tpu
   if flags.tf_data_service:
-    params.task.train_data.tf_data_service_address = flags.tf_data_service
-    params.task.validation_data.tf_data_service_address = flags.tf_data_service
+    for data in (params.task.train_data, params.task.validation_data):
+      data.tf_data_service_address = flags.tf_data_service
   if flags.params_override:
-    overrides = parse_overrides(flags.params_override)
-    config_overrides.apply_overrides(
-      params, overrides, source="--params_override"
-    )
+    overrides = _parse_override(flags.params_override)
+    config_overrides.apply_overrides(params, overrides, _OVERRIDE)
   experiments.hooks_of(params).fill_in()
   _let_decay_follow_training(params)
   params.validate()
@@ -89,28 +107,102 @@ def _use_pretrained(params: cfg.ExperimentConfig, flags: LaunchFlags) -> None:
   hooks.use_pretrained(run.encoder, vocab_file, run.checkpoint)
 
 
-def parse_overrides(text: str) -> dict:
-  """Parses `--params_override`: `a.b=1,c=2`, YAML, JSON, or a file's name."""
+def _parse_override(text: str) -> dict:
+  """Parses `a.b=1,c=2`, YAML or JSON, or reads the file of that name."""
   try:
     text = params_dict.nested_csv_str_to_json_str(text)
   except ValueError:  # not a list of key=value; YAML, or the name of a file
     if not re.search(r"[:{\n]\s", text) and not text.lstrip().startswith("{"):
-      return _read_override_file(text)
-  return plain_yaml.load_yaml(text, source="--params_override")
-
-
-def _read_override_file(path: str) -> dict:
-  if not tf.io.gfile.exists(path):
-    raise errors.UserError(
-      "--params_override must be key=value pairs with commas between them, "
-      f"YAML, JSON or the name of a file. Received: {errors.shorten(path)}"
-    )
-  return plain_yaml.read_yaml(path)
+      errors.require(
+        tf.io.gfile.exists(text),
+        f"{_OVERRIDE} must be key=value pairs with commas between them, YAML, "
+        "JSON or the name of a file",
+        errors.shorten(text),
+      )
+      return plain_yaml.read_yaml(text)
+  return plain_yaml.load_yaml(text, source=_OVERRIDE)
 
 
 def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
   """An unset `decay_steps` means `train_steps`."""
   schedule = params.trainer.optimizer_config.learning_rate.get()
   for field in ("decay_steps", "total_decay_steps"):
-    if schedule is not None and getattr(schedule, field, 0) is None:
+    if getattr(schedule, field, 0) is None:
       setattr(schedule, field, params.trainer.train_steps)
+
+
+def check_experiment(params: cfg.ExperimentConfig) -> None:
+  """Checks what can be checked without data or device."""
+  name = params.runtime.distribution_strategy
+  errors.require(
+    name in STRATEGIES,
+    f"runtime.distribution_strategy must be one of {', '.join(STRATEGIES)}",
+    repr(name),
+  )
+  gpus = params.runtime.num_gpus
+  errors.require(gpus >= 0, "runtime.num_gpus must be at least 0", gpus)
+  _check_trainer(params.trainer)
+  _check_clipping(params.trainer.optimizer_config.optimizer)
+  experiments.hooks_of(params).check()
+  if name in ("off", "one_device"):
+    check_replicas(params, 1)
+  elif name == "mirrored":
+    check_replicas(params, max(gpus, 1))
+
+
+def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
+  """Checks that so many replicas get equal parts of a batch and of its slices.
+
+  TPUs and workers know their number only once they are connected.
+  """
+  slices = getattr(params.task, "gradient_accumulation_steps", 1)
+  for name, parts in (("train_data", slices), ("validation_data", 1)):
+    size = getattr(params.task, name).global_batch_size
+    rule = f"task.{name}.global_batch_size must be a multiple of {replicas}"
+    rule += " replicas"
+    if parts > 1:
+      rule += f" x {parts} task.gradient_accumulation_steps"
+    errors.require(size % (replicas * parts) == 0, rule, size)
+
+
+def _check_trainer(trainer: cfg.TrainerConfig) -> None:
+  intervals = ("summary_interval", "checkpoint_interval", "validation_interval")
+  for name in ("train_steps", "steps_per_loop", *intervals):
+    value = getattr(trainer, name)
+    errors.require(value >= 1, f"trainer.{name} must be at least 1", value)
+  interval, loop = trainer.summary_interval, trainer.steps_per_loop
+  rule = "trainer.summary_interval must be a multiple of trainer.steps_per_loop"
+  errors.require(interval % loop == 0, f"{rule} ({loop})", interval)
+  steps = trainer.validation_steps
+  rule = "trainer.validation_steps must be at least 1, or -1 for all data"
+  errors.require(steps == -1 or steps >= 1, rule, steps)
+  for name, off in experiments.REPLACED.items():
+    value = getattr(trainer, name)
+    rule = f"trainer.{name} must be {str(off).lower()}: the launcher does this "
+    rule += "in its own way, see docs/reliability.md"
+    errors.require(value == off, rule, str(value).lower())
+
+
+def _check_clipping(optimizer) -> None:
+  """Keras takes no other clipping beside ours of AdamW's norm."""
+  config = optimizer.get()
+  if getattr(config, "gradient_clip_norm", 0.0) <= 0.0:
+    return
+  for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+    value = getattr(config, name, None)
+    path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
+    rule = f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0"
+    errors.require(value is None, rule, value)
+
+
+def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
+  """Returns one line for each setting that is allowed but looks wrong."""
+  optimizer, doubts = params.trainer.optimizer_config, []
+  warmup = getattr(optimizer.warmup.get(), "warmup_steps", None) or 0
+  decay = getattr(optimizer.learning_rate.get(), "decay_steps", None)
+  if decay is not None and warmup >= decay:
+    doubts.append(
+      "trainer.optimizer_config: warmup_steps should be below decay_steps "
+      f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    )
+  return doubts + experiments.hooks_of(params).find_doubts()

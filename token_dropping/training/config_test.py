@@ -1,14 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the way from flags to a config."""
+"""Tests of the way from flags to a checked config."""
+
+import operator
 
 import pytest
 
 from tests import config_testing
+from tests import testing
 from tests.config_testing import ENCODER
 from tests.config_testing import RATE
 from token_dropping.tasks import experiments
 from token_dropping.training import config
 
+OPTIMIZER = "trainer.optimizer_config"
+ADAMW, WARMUP = f"{OPTIMIZER}.optimizer.adamw", f"{OPTIMIZER}.warmup"
+WARMUP_STEPS = f"{WARMUP}.polynomial.warmup_steps"
+DECAY_STEPS = f"{RATE}.polynomial.decay_steps"
+STRATEGY = "runtime.distribution_strategy"
+POWER_STEPS = f"{RATE}.power_linear.total_decay_steps"
+CONSTANT, STEPS = f"{RATE}.constant.learning_rate", "trainer.train_steps=77"
+DATA, ALLOWED = "task.train_data", f"{ENCODER}.token_allow_list"
+FINAL, MASKING_STEPS = (
+  f"{DATA}.final_masking_rate",
+  f"{DATA}.masking_rate_steps",
+)
+CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
+INTERVALS = ("summary_interval", "checkpoint_interval", "validation_interval")
+NAMES = ("bert/token_drop", "bert/pretraining")
 # As Model Garden's own token_dropping project has it.
 MODEL_GARDEN = """
 task:
@@ -17,57 +35,31 @@ task:
     cls_heads: []
     encoder:
       type: any
-      any:
-        token_allow_list: !!python/tuple
-        - 100
-        - 101
-        - 102
-        - 103
-        token_deny_list: !!python/tuple
-        - 0
-        token_keep_k: 128
-        token_loss_beta: 0.99
-        token_loss_init_value: 11
-        attention_dropout_rate: 0.1
-        dropout_rate: 0.1
-        embedding_size: 768
-        hidden_activation: gelu
-        hidden_size: 768
-        initializer_range: 0.02
-        intermediate_size: 3072
-        max_position_embeddings: 512
-        num_attention_heads: 12
-        num_layers: 12
-        type_vocab_size: 2
-        vocab_size: 30522
-  train_data:
-    drop_remainder: true
-    global_batch_size: 512
-    input_path: wiki*,books*
-    is_training: true
-    max_predictions_per_seq: 76
-    seq_length: 512
-    use_next_sentence_label: false
-    use_position_id: false
-    use_v2_feature_names: true
+      any: {attention_dropout_rate: 0.1, dropout_rate: 0.1,
+        embedding_size: 768, hidden_activation: gelu, hidden_size: 768,
+        initializer_range: 0.02, intermediate_size: 3072,
+        max_position_embeddings: 512, num_attention_heads: 12,
+        num_layers: 12, type_vocab_size: 2, vocab_size: 30522,
+        token_allow_list: !!python/tuple [100, 101, 102, 103],
+        token_deny_list: !!python/tuple [0], token_keep_k: 128,
+        token_loss_beta: 0.99, token_loss_init_value: 11}
+  train_data: {drop_remainder: true, global_batch_size: 512,
+    input_path: 'wiki*,books*', is_training: true,
+    max_predictions_per_seq: 76, seq_length: 512,
+    use_next_sentence_label: false, use_position_id: false,
+    use_v2_feature_names: true}
 trainer:
   checkpoint_interval: 20000
   max_to_keep: 5
   optimizer_config:
     learning_rate:
-      polynomial:
-        cycle: false
-        decay_steps: 1000000
-        end_learning_rate: 0.0
-        initial_learning_rate: 0.0001
-        power: 1.0
+      polynomial: {cycle: false, decay_steps: 1000000, power: 1.0,
+        end_learning_rate: 0.0, initial_learning_rate: 0.0001}
       type: polynomial
     optimizer:
       type: adamw
     warmup:
-      polynomial:
-        power: 1
-        warmup_steps: 10000
+      polynomial: {power: 1, warmup_steps: 10000}
       type: polynomial
   steps_per_loop: 1000
   train_steps: 1000000
@@ -117,94 +109,61 @@ def test_later_files_win_and_the_override_wins_over_all(tmp_path):
   assert got == (1, 2, 3)
 
 
-@pytest.mark.parametrize(
-  "override",
-  [
-    "trainer.train_steps=7,task.init_checkpoint=gs://bucket/ckpt",
+def test_override_is_pairs_or_yaml_or_json_or_a_file_of_these(tmp_path):
+  texts = [
     "trainer: {train_steps: 7}\ntask: {init_checkpoint: 'gs://bucket/ckpt'}",
     "{trainer: {train_steps: 7}, task: {init_checkpoint: 'gs://bucket/ckpt'}}",
     '{"trainer":{"train_steps":7},"task":{"init_checkpoint":"gs://bucket/ckpt"}}',
-  ],
-  ids=["pairs", "yaml", "flow", "json"],
-)
-def test_override_is_pairs_or_yaml_or_json(override):
-  params = config_testing.parse(override=override)
-  assert params.trainer.train_steps == 7
-  assert params.task.init_checkpoint == "gs://bucket/ckpt"
-
-
-def test_files_of_yaml_and_json_are_read_and_the_override_may_be_one(tmp_path):
-  for text in ("trainer: {train_steps: 7}", '{"trainer": {"train_steps": 7}}'):
+  ]
+  pairs = "trainer.train_steps=7,task.init_checkpoint=gs://bucket/ckpt"
+  results = [config_testing.parse(override=pairs)]
+  for text in texts:
     path = config_testing.write_file(tmp_path, text)
-    for params in (
-      config_testing.parse(path),
+    results += [
+      config_testing.parse(override=text),
       config_testing.parse(override=path),
-    ):
-      assert params.trainer.train_steps == 7
+      config_testing.parse(path),
+    ]
+  for params in results:
+    assert params.trainer.train_steps == 7
+    assert params.task.init_checkpoint == "gs://bucket/ckpt"
 
 
-def test_override_of_a_list():
-  params = config_testing.parse(override=f"{ENCODER}.token_allow_list=[3,4]")
-  assert list(params.task.model.encoder.any.token_allow_list) == [3, 4]
+@pytest.mark.parametrize(
+  ("override", "path", "value"),
+  [
+    (f"{ALLOWED}=[3,4]", ALLOWED, (3, 4)),
+    # Unset, they are the train steps.
+    (STEPS, DECAY_STEPS, 77),
+    (f"{STEPS},{DECAY_STEPS}=5", DECAY_STEPS, 5),
+    (f"{STEPS},{RATE}.type=power_linear", POWER_STEPS, 77),
+    (f"{RATE}.type=constant,{CONSTANT}=1e-3", CONSTANT, 1e-3),
+    (f"{STEPS},{FINAL}=0.15", MASKING_STEPS, 77),
+    (f"{STEPS},{FINAL}=0.15,{MASKING_STEPS}=5", MASKING_STEPS, 5),
+    (f"{STEPS},{DATA}.masking_rate=0.3", MASKING_STEPS, 0),
+  ],
+)
+def test_override_and_what_follows_from_it(override, path, value):
+  params = config_testing.parse(override=override)
+  assert operator.attrgetter(path)(params) == value
 
 
-def test_override_wins_over_the_tpu_flag_as_in_model_garden():
+def test_flags_of_tpu_and_data_service():
   assert config_testing.parse().runtime.tpu is None
-  assert config_testing.parse(tpu="local").runtime.tpu == "local"
+  params = config_testing.parse(tpu="local", tf_data_service="grpc://a:1")
+  assert params.runtime.tpu == "local"
+  for data in (params.task.train_data, params.task.validation_data):
+    assert data.tf_data_service_address == "grpc://a:1"
+  # As in Model Garden, the override wins.
   params = config_testing.parse(tpu="local", override="runtime.tpu=other")
   assert params.runtime.tpu == "other"
-
-
-def test_data_service_flag_is_for_both_data_sets():
-  task = config_testing.parse(tf_data_service="grpc://a:1").task
-  assert task.train_data.tf_data_service_address == "grpc://a:1"
-  assert task.validation_data.tf_data_service_address == "grpc://a:1"
-
-
-# Decay.
-
-
-@pytest.mark.parametrize(
-  ("override", "field", "steps"),
-  [
-    ("", "polynomial.decay_steps", 77),
-    (f",{RATE}.polynomial.decay_steps=5", "polynomial.decay_steps", 5),
-    (f",{RATE}.type=power_linear", "power_linear.total_decay_steps", 77),
-  ],
-)
-def test_unset_decay_steps_are_the_train_steps(override, field, steps):
-  params = config_testing.parse(override="trainer.train_steps=77" + override)
-  schedule, name = field.split(".")
-  rate = params.trainer.optimizer_config.learning_rate
-  assert getattr(getattr(rate, schedule), name) == steps
-
-
-@pytest.mark.parametrize(
-  ("override", "steps"),
-  [
-    ("final_masking_rate=0.15", 77),
-    ("final_masking_rate=0.15,task.train_data.masking_rate_steps=5", 5),
-    ("masking_rate=0.3", 0),
-  ],
-)
-def test_masking_rate_changes_over_the_train_steps(override, steps):
-  override = f"trainer.train_steps=77,task.train_data.{override}"
-  params = config_testing.parse(override=override)
-  assert params.task.train_data.masking_rate_steps == steps
-
-
-def test_constant_rate_has_no_decay():
-  override = f"{RATE}.type=constant,{RATE}.constant.learning_rate=1e-3"
-  params = config_testing.parse(override=override)
-  rate = params.trainer.optimizer_config.learning_rate.get()
-  assert rate.as_dict() == {"name": "Constant", "learning_rate": 1e-3}
 
 
 @pytest.mark.parametrize(
   "name", ["bert/token_dropping", "bert", "bert/token_drop/x", "", "task"]
 )
 def test_unknown_experiment_is_refused(name):
-  assert config_testing.refused(config_testing.flags(experiment=name)) == (
+  assert config_testing.refused(experiment=name) == (
     "--experiment must be one of bert/token_drop, "
     "token_drop_bert/pretraining, bert/pretraining, bert/token_drop_glue, "
     f"bert/token_drop_squad. Received: {name!r}"
@@ -214,46 +173,155 @@ def test_unknown_experiment_is_refused(name):
 def test_token_dropping_is_no_key_of_the_baseline(tmp_path):
   text = config_testing.nested(f"{ENCODER}.vocab_size", 3)
   path = config_testing.write_file(tmp_path, text)
-  flags = config_testing.flags(path, experiment="bert/pretraining")
-  assert config_testing.refused(flags) == (
+  assert config_testing.refused(path, experiment="bert/pretraining") == (
     f"{path} must use keys of the experiment. "
     "Received: task.model.encoder.any.vocab_size=3"
   )
 
 
-def test_unknown_key_in_an_override():
-  flags = config_testing.flags(override="trainer.train_step=1")
-  assert config_testing.refused(flags) == (
-    "--params_override must use keys of the experiment; the nearest is "
-    "trainer.train_steps. Received: trainer.train_step=1"
-  )
+@pytest.mark.parametrize(
+  ("override", "message"),
+  [
+    (
+      "trainer.train_step=1",
+      " must use keys of the experiment; the nearest is trainer.train_steps. "
+      "Received: trainer.train_step=1",
+    ),
+    (
+      "trainer.train_steps",
+      " must be key=value pairs with commas between them, YAML, JSON or the "
+      "name of a file. Received: 'trainer.train_steps'",
+    ),
+    ("trainer.train_steps=1,max_to_keep", "trainer.train_steps"),
+    ("trainer.train_steps=1;trainer.max_to_keep=2", "trainer.train_steps"),
+    ("/nothing/here.yaml", "Received: '/nothing/here.yaml'"),
+    ("a[0]=x", "a[0]=x"),
+    ("{trainer: {", " must be plain YAML. "),
+    ("{", " must be plain YAML. "),
+    ("trainer: ]", " must be plain YAML. "),
+  ],
+)
+def test_malformed_override_is_refused(override, message):
+  received = config_testing.refused(override=override)
+  assert received.startswith("--params_override") and message in received
+
+
+# Checks.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_allowed(name):
+  config_testing.check({}, name)
+  config_testing.check({"trainer.validation_steps": -1}, name)
+  for kind in config.STRATEGIES:
+    config_testing.check({STRATEGY: kind}, name)
+  for field in CLIPPINGS:
+    changes = {f"{ADAMW}.{field}": 1.0, f"{ADAMW}.gradient_clip_norm": 0.0}
+    config_testing.check(changes, name)
+  config_testing.check({"task.gradient_accumulation_steps": 2})
 
 
 @pytest.mark.parametrize(
-  "override",
+  ("changes", "message"),
   [
-    "trainer.train_steps=1,max_to_keep",
-    "trainer.train_steps=1;trainer.max_to_keep=2",
-    "/nothing/here.yaml",
-    "a[0]=x",
+    (
+      {STRATEGY: "gpu"},
+      f"{STRATEGY} must be one of off, one_device, mirrored, "
+      "multi_worker_mirrored, parameter_server, tpu. Received: 'gpu'",
+    ),
+    (
+      {"runtime.num_gpus": -1},
+      "runtime.num_gpus must be at least 0. Received: -1",
+    ),
+    *(
+      (
+        {f"trainer.{name}": value},
+        f"trainer.{name} must be at least 1. Received: {value}",
+      )
+      for name in ("train_steps", "steps_per_loop", *INTERVALS)
+      for value in (0, -1)
+    ),
+    (
+      {"trainer.steps_per_loop": 4, "trainer.summary_interval": 6},
+      "trainer.summary_interval must be a multiple of trainer.steps_per_loop "
+      "(4). Received: 6",
+    ),
+    *(
+      (
+        {"trainer.validation_steps": steps},
+        "trainer.validation_steps must be at least 1, or -1 for all data. "
+        f"Received: {steps}",
+      )
+      for steps in (0, -2)
+    ),
+    *(
+      (
+        {f"{ADAMW}.{field}": 1.0},
+        f"{ADAMW}.{field} must be unset unless {ADAMW}.gradient_clip_norm "
+        "is 0. Received: 1.0",
+      )
+      for field in CLIPPINGS
+    ),
+    *(
+      (
+        {f"trainer.{field}": value},
+        f"trainer.{field} must be {off}: the launcher does this in its own "
+        f"way, see docs/reliability.md. Received: {shown}",
+      )
+      for field, value, off, shown in (
+        ("preemption_on_demand_checkpoint", True, "false", "true"),
+        ("recovery_max_trials", 0, "-1", "0"),
+      )
+    ),
   ],
 )
-def test_malformed_override_is_refused(override):
-  message = config_testing.refused(config_testing.flags(override=override))
-  assert message.startswith("--params_override")
-  assert override.split(",")[0][:19] in message
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_refused(changes, message, name):
+  assert config_testing.refused_changes(changes, name) == message
 
 
-def test_override_that_is_no_pair_and_no_file():
-  assert config_testing.refused(
-    config_testing.flags(override="trainer.train_steps")
-  ) == (
-    "--params_override must be key=value pairs with commas between them, "
-    "YAML, JSON or the name of a file. Received: 'trainer.train_steps'"
-  )
+@pytest.mark.parametrize("warmup", [9, 10])
+def test_warmup_that_outlasts_the_decay_is_doubted(warmup):
+  params = config_testing.changed({WARMUP_STEPS: warmup, DECAY_STEPS: 9})
+  assert config.find_doubts(params) == [
+    "trainer.optimizer_config: warmup_steps should be below decay_steps (9), "
+    f"or the learning rate stays at its end. Received: {warmup}"
+  ]
 
 
-@pytest.mark.parametrize("override", ["{trainer: {", "{", "trainer: ]"])
-def test_override_of_invalid_yaml_is_refused(override):
-  message = config_testing.refused(config_testing.flags(override=override))
-  assert message.startswith("--params_override must be plain YAML. ")
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {WARMUP_STEPS: 8, DECAY_STEPS: 9},
+    {f"{WARMUP}.type": None, DECAY_STEPS: 9},
+    {f"{RATE}.type": "constant"},
+    {f"{RATE}.type": None},
+  ],
+)
+def test_ordinary_schedules_are_not_doubted(changes):
+  assert config.find_doubts(config_testing.changed(changes)) == []
+
+
+@pytest.mark.parametrize(
+  ("changes", "replicas", "message"),
+  [
+    ({}, 8, f"{DATA}.global_batch_size must be a multiple of 8 replicas"),
+    (
+      {"task.gradient_accumulation_steps": 2},
+      4,
+      f"{DATA}.global_batch_size must be a multiple of 4 replicas x 2 "
+      "task.gradient_accumulation_steps",
+    ),
+    (
+      {"task.validation_data.global_batch_size": 6},
+      4,
+      "task.validation_data.global_batch_size must be a multiple of 4 replicas",
+    ),
+  ],
+)
+def test_replicas_must_share_equally(changes, replicas, message):
+  params = config_testing.changed(changes)
+  config.check_replicas(params, 2)
+  size = changes.get("task.validation_data.global_batch_size", 4)
+  received = testing.refused(config.check_replicas, params, replicas)
+  assert received == f"{message}. Received: {size}"

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orbit's training loop on a fixed grid of steps, and how a run is stopped."""
 
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
 import orbit
 import tensorflow as tf
 
@@ -9,6 +15,52 @@ from token_dropping.training import workers
 
 # 128 + 15, what a shell shows for a process that SIGTERM ended.
 TERMINATED = 143
+
+
+class StopRequest:
+  """Whether SIGTERM came while it was watched for.
+
+  Python's handlers run in the main thread, to which TensorFlow does not come
+  back before the end of a loop. So a thread of its own learns of the signal and
+  sets a variable that the loop reads. To be made outside of a strategy's scope:
+  the variable is one, on the host.
+  """
+
+  def __init__(self):
+    with tf.device("CPU:0"):
+      self._flag = tf.Variable(False, trainable=False, name="stop_requested")
+
+  @property
+  def flag(self) -> tf.Tensor:
+    """Scalar bool, for a graph or out of one."""
+    return self._flag.read_value()
+
+  @contextlib.contextmanager
+  def watching(self) -> Iterator[None]:
+    """Watches for SIGTERM, in the main thread: no other may have handlers."""
+    if threading.current_thread() is not threading.main_thread():
+      yield
+      return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    # Without a handler of Python's the signal would not come to the socket.
+    old_handler = signal.signal(signal.SIGTERM, lambda *_: None)
+    old_writer = signal.set_wakeup_fd(writer.fileno())
+    thread = threading.Thread(target=self._listen, args=(reader,), daemon=True)
+    thread.start()
+    try:
+      yield
+    finally:
+      signal.set_wakeup_fd(old_writer)
+      signal.signal(signal.SIGTERM, old_handler)
+      writer.close()
+      thread.join()
+      reader.close()
+
+  def _listen(self, reader: socket.socket) -> None:
+    while number := reader.recv(1):
+      if number[0] == signal.SIGTERM:
+        self._flag.assign(True)
 
 
 class Controller(orbit.Controller):
@@ -23,10 +75,11 @@ class Controller(orbit.Controller):
   the summary of that loop is written once.
 
   `model_dir` has the checkpoint to go on from; the checkpoint manager of a
-  worker that is not the chief has another folder.
+  worker that is not the chief has another folder. `loop_start` is the step
+  before which the last loop began.
   """
 
-  _loop_start = 0
+  loop_start = 0
 
   def __init__(self, *, model_dir: str, **kwargs):
     self._model_dir = model_dir
@@ -36,11 +89,6 @@ class Controller(orbit.Controller):
     """Restores a checkpoint, by default the run's latest, or initializes."""
     latest = tf.train.latest_checkpoint(self._model_dir)
     return super().restore_checkpoint(checkpoint_path or latest)
-
-  @property
-  def loop_start(self) -> int:
-    """The step before which the last loop began."""
-    return self._loop_start
 
   def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
     self._run(steps, None, None)
@@ -57,19 +105,23 @@ class Controller(orbit.Controller):
 
   def _save_end(self) -> None:
     """Saves, but not where nothing was trained: not all is restored then."""
-    if self._loop_start < int(self.global_step.numpy()):
+    if self.loop_start < self._step:
       self._save()
+
+  @property
+  def _step(self) -> int:
+    return int(self.global_step.numpy())
 
   def _run(self, end: int, eval_interval: int | None, eval_steps: int | None):
     output = None
-    step = self._loop_start = int(self.global_step.numpy())
+    step = self.loop_start = self._step
     stop = self.trainer.stop
     with stop.watching():
       while step < end:
-        self._loop_start = step
+        self.loop_start = step
         begin, loop_end = self._loop_around(step, end, eval_interval)
         self._train_n_steps(loop_end - step)
-        step = int(self.global_step.numpy())
+        step = self._step
         if eval_interval and (step % eval_interval == 0 or step == end):
           output = self.evaluate(steps=eval_steps)
         stopped = workers.any_of(self.strategy, bool(stop.flag))
@@ -85,17 +137,16 @@ class Controller(orbit.Controller):
     return output
 
   def _loop_around(self, step: int, end: int, eval_interval: int | None):
-    grids = [self.steps_per_loop, *([eval_interval] if eval_interval else [])]
-    begins = [step - step % grid for grid in grids]
-    ends = [begin + grid for begin, grid in zip(begins, grids, strict=True)]
-    return max(begins), min(end, *ends)
+    grids = (self.steps_per_loop, eval_interval or self.steps_per_loop)
+    begin = max(step - step % grid for grid in grids)
+    return begin, min(end, *(step - step % grid + grid for grid in grids))
 
   def _train_n_steps(self, num_steps: int) -> None:
     """Trains so many steps; writes the summary unless the loop was cut."""
     self.step_timer = self.step_timer or orbit.controller.StepTimer(
       self.global_step
     )
-    end = int(self.global_step.numpy()) + num_steps
+    end = self._step + num_steps
     with (
       self.summary_manager.summary_writer().as_default(),
       tf.summary.record_if(self._summary_is_due),
@@ -103,7 +154,7 @@ class Controller(orbit.Controller):
       output = self.trainer.train(tf.constant(num_steps))
     for action in self.train_actions:
       action(output)
-    if int(self.global_step.numpy()) < end:
+    if self._step < end:
       return
     output = tf.nest.map_structure(orbit.utils.get_value, output)
     output["steps_per_second"] = self.step_timer.steps_per_second()
@@ -114,7 +165,6 @@ class Controller(orbit.Controller):
     return self.global_step % (self.summary_interval or 1) == 0
 
   def _save(self) -> None:
-    step = int(self.global_step.numpy())
     # Counting would count the stops.
-    self.checkpoint_manager.checkpoint.save_counter.assign(step - 1)
+    self.checkpoint_manager.checkpoint.save_counter.assign(self._step - 1)
     self._maybe_save_checkpoint(check_interval=False)

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import orbit
@@ -11,21 +12,27 @@ import tensorflow as tf
 
 from token_dropping.common import errors
 from token_dropping.training import controller
-from token_dropping.training import stop_request
 
 END = 13
+LOOPS = 10_000_000  # more than a test waits for
+
+
+def _terminate(stop: controller.StopRequest) -> None:
+  """Sends SIGTERM and waits until it is noted."""
+  os.kill(os.getpid(), signal.SIGTERM)
+  for _ in range(1000):
+    if stop.flag:
+      return
+    time.sleep(0.01)
+  pytest.fail("SIGTERM was not noted")
 
 
 class _Counter(orbit.AbstractTrainer, orbit.AbstractEvaluator):
-  """Counts steps and notes what it was asked for.
-
-  Args:
-    terminated_at: step after which SIGTERM comes.
-  """
+  """Counts steps, one of them with SIGTERM after it, and notes its calls."""
 
   def __init__(self, terminated_at: int | None = None):
     self.step = orbit.utils.create_global_step()
-    self.stop = stop_request.StopRequest()
+    self.stop = controller.StopRequest()
     self.loops, self.evaluations = [], []
     self._terminated_at = terminated_at
 
@@ -34,22 +41,17 @@ class _Counter(orbit.AbstractTrainer, orbit.AbstractEvaluator):
     for _ in range(int(num_steps)):
       self.step.assign_add(1)
       if int(self.step) == self._terminated_at:
-        self._terminate()
+        _terminate(self.stop)
         break
     self.loops.append((begin, int(self.step)))
     return {"value": tf.cast(self.step, tf.float32)}
-
-  def _terminate(self) -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
-    while not self.stop.flag:
-      time.sleep(0.01)
 
   def evaluate(self, num_steps):
     del num_steps
     self.evaluations.append(int(self.step))
 
 
-def _make(folder, counter: _Counter, **fields) -> controller.Controller:
+def _make(folder, counter: _Counter) -> controller.Controller:
   manager = tf.train.CheckpointManager(
     tf.train.Checkpoint(step=counter.step),
     str(folder),
@@ -57,7 +59,6 @@ def _make(folder, counter: _Counter, **fields) -> controller.Controller:
     step_counter=counter.step,
     checkpoint_interval=5,
   )
-  fields = {"steps_per_loop": 4, "summary_interval": 4} | fields
   return controller.Controller(
     model_dir=str(folder),
     trainer=counter,
@@ -66,7 +67,8 @@ def _make(folder, counter: _Counter, **fields) -> controller.Controller:
     checkpoint_manager=manager,
     summary_dir=str(folder / "train"),
     eval_summary_dir=str(folder / "validation"),
-    **fields,
+    steps_per_loop=4,
+    summary_interval=4,
   )
 
 
@@ -103,21 +105,31 @@ def _summaries(folder) -> list[int]:
   ]
 
 
-def test_loops_evaluations_and_checkpoints(tmp_path):
-  counter = _run(tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+  """A folder of a run that was not stopped, and what it was asked for."""
+  folder = tmp_path_factory.mktemp("whole")
+  return folder, _run(folder)
+
+
+def test_loops_evaluations_and_checkpoints(whole):
+  folder, counter = whole
   assert counter.loops == [(0, 4), (4, 6), (6, 8), (8, 12), (12, 13)]
   assert counter.evaluations == [6, 12, 13]
   # At the end of the loops in which 5 and 10 lie, and of the run.
-  assert _saved(tmp_path) == [6, 12, 13]
-  assert _summaries(tmp_path) == [4, 6, 8, 12, 13]
+  assert _saved(folder) == [6, 12, 13]
+  assert _summaries(folder) == [4, 6, 8, 12, 13]
 
 
 def test_training_alone_saves_at_its_end(tmp_path):
   counter = _Counter()
-  _make(tmp_path, counter).train(6)
+  made = _make(tmp_path, counter)
+  assert made.loop_start == 0
+  made.train(6)
   assert counter.loops == [(0, 4), (4, 6)]
   assert counter.evaluations == []
   assert _saved(tmp_path) == [6]
+  assert made.loop_start == 4
 
 
 def test_without_an_interval_evaluation_comes_at_the_end(tmp_path):
@@ -127,29 +139,25 @@ def test_without_an_interval_evaluation_comes_at_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("step", [1, 6, 7, 11])
-def test_a_stopped_run_goes_on_as_if_it_was_not(tmp_path, step):
-  whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-  first = _run(whole)
-  loops = _run(stopped, terminated_at=step).loops
-  assert loops[-1][1] == step == _saved(stopped)[-1]
-  loops += _run(stopped).loops
+def test_a_stopped_run_goes_on_as_if_it_was_not(whole, tmp_path, step):
+  folder, first = whole
+  stopped = _run(tmp_path, terminated_at=step)
+  # An evaluation that is due comes before the stop.
+  assert stopped.evaluations == [6] * (step >= 6)
+  loops = stopped.loops
+  assert loops[-1][1] == step == _saved(tmp_path)[-1]
+  loops += _run(tmp_path).loops
   # One loop may have become two.
-  assert {end for _, end in loops} - {step} == {
-    end for _, end in first.loops
-  } - {step}
-  assert set(_saved(stopped)) == {*_saved(whole), step}
-  assert _summaries(stopped) == _summaries(whole)
-  counters = [
-    tf.train.load_variable(
-      str(folder / "ckpt-13"), "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
-    )
-    for folder in (whole, stopped)
-  ]
-  assert counters[0] == counters[1]
-
-
-def test_an_evaluation_that_is_due_comes_before_the_stop(tmp_path):
-  assert _run(tmp_path, terminated_at=6).evaluations == [6]
+  ends, expected = {end for _, end in loops}, {end for _, end in first.loops}
+  assert ends - {step} == expected - {step}
+  assert set(_saved(tmp_path)) == {*_saved(folder), step}
+  assert _summaries(tmp_path) == _summaries(folder)
+  name = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
+  one, two = (
+    tf.train.load_variable(str(path / "ckpt-13"), name)
+    for path in (folder, tmp_path)
+  )
+  assert one == two
 
 
 def test_sigterm_in_the_last_step_changes_nothing(tmp_path):
@@ -157,9 +165,62 @@ def test_sigterm_in_the_last_step_changes_nothing(tmp_path):
   assert _saved(tmp_path)[-1] == END
 
 
-def test_loop_start_is_where_the_last_loop_began(tmp_path):
-  counter = _Counter()
-  made = _make(tmp_path, counter)
-  assert made.loop_start == 0
-  made.train(6)
-  assert made.loop_start == 4
+# The request to stop.
+
+
+def test_sigterm_is_noted_while_it_is_watched_for():
+  handler, threads = signal.getsignal(signal.SIGTERM), threading.active_count()
+  stop = controller.StopRequest()
+  with stop.watching():
+    assert not stop.flag
+    assert signal.getsignal(signal.SIGTERM) is not handler
+    _terminate(stop)
+  assert stop.flag
+  # What was there before is there again.
+  assert signal.getsignal(signal.SIGTERM) is handler
+  assert signal.set_wakeup_fd(-1) == -1
+  assert threading.active_count() == threads
+
+
+def test_a_running_loop_sees_it():
+  stop = controller.StopRequest()
+
+  @tf.function
+  def loop() -> tf.Tensor:
+    count = 0
+    for _ in tf.range(LOOPS):
+      count += 1
+      if stop.flag:
+        break
+    return count
+
+  timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+  with stop.watching():
+    timer.start()
+    assert 0 < int(loop()) < LOOPS
+  timer.join()
+
+
+def test_other_signals_are_not_meant():
+  old = signal.signal(signal.SIGUSR1, lambda *_: None)
+  stop = controller.StopRequest()
+  try:
+    with stop.watching():
+      os.kill(os.getpid(), signal.SIGUSR1)
+    # The listener has read all that was sent: it is joined.
+    assert not stop.flag
+  finally:
+    signal.signal(signal.SIGUSR1, old)
+
+
+def test_other_threads_watch_for_nothing():
+  handlers = []
+
+  def watch() -> None:
+    with controller.StopRequest().watching():
+      handlers.append(signal.getsignal(signal.SIGTERM))
+
+  thread = threading.Thread(target=watch)
+  thread.start()
+  thread.join()
+  assert handlers == [signal.getsignal(signal.SIGTERM)]

@@ -29,9 +29,9 @@ def run_dry(params: cfg.ExperimentConfig) -> str:
   parameters = sum(
     int(np.prod(v.shape)) for v in trainer.model.trainable_variables
   )
+  headline = f"Dry run: one step on {strategy.num_replicas_in_sync} replica(s)"
   lines = [
-    f"Dry run: one step on {strategy.num_replicas_in_sync} replica(s), "
-    f"loss {loss:.3f}.",
+    f"{headline}, loss {loss:.3f}.",
     f"  parameters       {parameters:,}",
     *_cost_lines(hooks),
     *_memory_lines(),
@@ -65,11 +65,12 @@ def _cost_lines(hooks: task_hooks.TaskHooks) -> list[str]:
 
 
 def _memory_lines() -> list[str]:
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  lines = [f"  peak memory      {peak / 2**30:.2f} GiB (process)"]
+  usage = resource.getrusage(resource.RUSAGE_SELF)
+  peaks = {"process": usage.ru_maxrss * 1024}
   for index in range(len(tf.config.list_physical_devices("GPU"))):
     info = tf.config.experimental.get_memory_info(f"GPU:{index}")
-    lines.append(
-      f"  peak memory      {info['peak'] / 2**30:.2f} GiB (GPU {index})"
-    )
-  return lines
+    peaks[f"GPU {index}"] = info["peak"]
+  return [
+    f"  peak memory      {peak / 2**30:.2f} GiB ({name})"
+    for name, peak in peaks.items()
+  ]

@@ -21,7 +21,12 @@ def _dry_run(tmp_path, capsys, **overrides) -> str:
 
 
 def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
-  report = _dry_run(tmp_path, capsys)
+  report = _dry_run(
+    tmp_path,
+    capsys,
+    task={"semantic_consistency": {"interval": 2}},
+    trainer={"train_steps": 5},
+  )
   lines = report.splitlines()
   assert lines[0].startswith("Dry run: one step on 1 replica(s), loss ")
   # Embeddings 50*8 + 16*8 + 2*8 and their norm 16; a layer 4*(8*8+8) + 8*16+16
@@ -29,7 +34,7 @@ def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
   parameters = 560 + 3 * 600 + 72 + 138
   assert lines[1].split() == ["parameters", f"{parameters:,}"]
   assert "BERT" in lines[2] and "token dropping" in lines[3]
-  assert lines[3].endswith(" of BERT")
+  assert lines[3].endswith(f", {_share():.3f} of BERT")
   peak = float(lines[4].split()[2])
   assert 0.1 < peak < 24
   loss = float(lines[0].rsplit(" ", 1)[1].rstrip("."))
@@ -37,13 +42,8 @@ def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
   assert os.listdir(tmp_path) == ["tiny.yaml"]  # nothing is written
 
 
-def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
-  trained = _dry_run(
-    tmp_path,
-    capsys,
-    task={"semantic_consistency": {"interval": 2}},
-    trainer={"train_steps": 5},
-  )
+def _share() -> float:
+  """Returns the mean over the kinds of steps: two of five have a full pass."""
   shape = multiply_adds.BertShape(
     num_layers=3,
     hidden_size=8,
@@ -57,9 +57,7 @@ def test_cost_is_the_mean_over_the_kinds_of_steps(tmp_path, capsys):
     multiply_adds.token_drop_macs(shape, plan)
     for plan in (half, keep_schedule.full_plan(half))
   )
-  # Two of five steps have a full pass too.
-  share = (dropped + 2 / 5 * full) / multiply_adds.bert_macs(shape)
-  assert trained.splitlines()[3].endswith(f", {share:.3f} of BERT")
+  return (dropped + 2 / 5 * full) / multiply_adds.bert_macs(shape)
 
 
 def test_xla_sentence_heads_and_dynamic_masking_need_no_files(tmp_path, capsys):

@@ -4,7 +4,6 @@
 import contextlib
 import functools
 import os
-import sys
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -17,14 +16,10 @@ from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoints
 from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
-from token_dropping.training import config
 from token_dropping.training import controller
-from token_dropping.training import experiment_checks
-from token_dropping.training import folder_faults
 from token_dropping.training import progress
 from token_dropping.training import resume
 from token_dropping.training import run_dir
-from token_dropping.training import run_lock
 from token_dropping.training import trainer as trainer_lib
 from token_dropping.training import workers
 
@@ -35,16 +30,6 @@ MODES = (
   "train_and_post_eval",
   "continuous_eval",
 )
-
-
-def prepare(flags: config.LaunchFlags) -> cfg.ExperimentConfig:
-  """Makes the experiment that flags ask for, checks it, and locks it."""
-  params = config.parse(flags)
-  params.lock()
-  experiment_checks.check_experiment(params)
-  for doubt in experiment_checks.find_doubts(params):
-    print(f"warning: {doubt}", file=sys.stderr)
-  return params
 
 
 def launch(
@@ -73,11 +58,11 @@ def launch(
   if getattr(params.task, "deterministic", False):
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
-  with folder_faults.explained(model_dir), contextlib.ExitStack() as stack:
+  with run_dir.explained(model_dir), contextlib.ExitStack() as stack:
 
     def take_over() -> None:
       run_dir.make_run_dir(params, model_dir)
-      stack.enter_context(run_lock.held(model_dir))
+      stack.enter_context(run_dir.held(model_dir))
       resume.prepare(params, mode, model_dir)
 
     if "train" in mode:
@@ -90,9 +75,21 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
   if not experiments.hooks_of(params).has_record_rules:
     return
   vocab_size = params.task.model.encoder.get().vocab_size
-  for path, data in experiment_checks.used_data(params, mode).items():
+  for path, data in _used_data(params, mode).items():
     dataset_card.check_files(data)
     bad_records.check_first_records(data, vocab_size, path)
+
+
+def _used_data(
+  params: cfg.ExperimentConfig, mode: str
+) -> dict[str, cfg.DataConfig]:
+  """Returns the data configs that a mode reads, by dotted path."""
+  used = {}
+  if "train" in mode:
+    used["task.train_data"] = params.task.train_data
+  if "eval" in mode:
+    used["task.validation_data"] = params.task.validation_data
+  return used
 
 
 def _run(
@@ -142,8 +139,11 @@ def _run(
     reporter.start()
     try:
       # Before all records are read in search of a bad one.
-      with folder_faults.explained(model_dir):
-        _run_to_the_end(runner, mode, reporter)
+      with run_dir.explained(model_dir):
+        runner.run()
+        if mode == "train_and_eval" and not reporter.eval_outputs:
+          # It was complete already.
+          runner.controller.evaluate(params.trainer.validation_steps)
     except tf.errors.OpError as error:
       skippers = getattr(trainer.task, "skippers", {})
       step = runner.controller.loop_start
@@ -158,41 +158,30 @@ def _explain(error, params, mode: str, step: int, skippers: dict) -> None:
   """Raises a `UserError` if a record of the loop that began is to blame."""
   bad_records.explain(
     error,
-    experiment_checks.used_data(params, mode),
+    _used_data(params, mode),
     params.task.model.encoder.get().vocab_size,
     range(step, step + params.trainer.steps_per_loop),
     skippers,
   )
 
 
-def _run_to_the_end(runner, mode: str, reporter) -> None:
-  """Runs; a run that was complete already is evaluated all the same."""
-  runner.run()
-  if mode == "train_and_eval" and not reporter.eval_outputs:
-    runner.controller.evaluate(runner.params.trainer.validation_steps)
-
-
 def _histograms(params: cfg.ExperimentConfig, trainer, model_dir: str) -> list:
   scorer = experiments.hooks_of(params).importance_scorer(trainer.model)
   if scorer is None or not workers.is_chief(trainer.strategy):
     return []
+  folder = os.path.join(model_dir, "train")
+  interval = params.trainer.summary_interval
   return [
     importance_report.ImportanceHistogram(
-      scorer,
-      trainer.global_step,
-      os.path.join(model_dir, "train"),
-      params.trainer.summary_interval,
+      scorer, trainer.global_step, folder, interval
     )
   ]
 
 
 def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   hooks = experiments.hooks_of(params)
-  lines = hooks.summarize(
-    reporter.train_outputs,
-    reporter.eval_outputs,
-    best_checkpoint.read_scores(params, model_dir),
-  )
+  best = best_checkpoint.read_scores(params, model_dir)
+  lines = hooks.summarize(reporter.train_outputs, reporter.eval_outputs, best)
   print(reporter.summarize(lines, tf.train.latest_checkpoint(model_dir)))
   scorer = hooks.importance_scorer(trainer.model)
   if scorer is not None:

@@ -70,34 +70,30 @@ class NumberGuard:
     # `int` does not take the variable of several replicas.
     count, first = self.bad_steps.numpy(), self._first_bad.numpy()
     if count and not self._skips:
-      raise errors.UserError(
-        "task.on_bad_numbers=stop: loss and gradients must be finite; they "
-        f"were not at step {first}. The last good checkpoint is "
-        f"{last_checkpoint()}. Received: {count} such steps of this loop"
-      )
-    if count > self._max_skipped:
-      raise errors.UserError(
-        "task.max_skipped_steps must be at least the steps whose loss or "
-        f"gradients were not finite ({count} in this run, the first of this "
-        f"process at step {first}); the last good checkpoint is "
-        f"{last_checkpoint()}. Received: {self._max_skipped}"
-      )
-    bad = self._find_bad_variable()
-    if bad is not None:
-      raise errors.UserError(
-        f"{bad} must be finite. The last good checkpoint is "
-        f"{last_checkpoint()}. Received: NaN or Inf at step "
-        f"{self._step.numpy()}"
-      )
+      rule = "task.on_bad_numbers=stop: loss and gradients must be finite; "
+      rule += f"they were not at step {first}. The"
+      received = f"{count} such steps of this loop"
+    elif count > self._max_skipped:
+      rule = "task.max_skipped_steps must be at least the steps whose loss or "
+      rule += f"gradients were not finite ({count} in this run, the first of "
+      rule += f"this process at step {first}); the"
+      received = self._max_skipped
+    elif (bad := self._find_bad_variable()) is not None:
+      rule = f"{bad} must be finite. The"
+      received = f"NaN or Inf at step {self._step.numpy()}"
+    else:
+      return
+    raise errors.UserError(
+      f"{rule} last good checkpoint is {last_checkpoint()}. "
+      f"Received: {received}"
+    )
 
   def _find_bad_variable(self) -> str | None:
     variables = [*self._weights(), *self._slots()]
     variables = [v for v in variables if v.dtype.is_floating]
     finite = _are_finite([tf.convert_to_tensor(v) for v in variables])
-    for variable, good in zip(variables, finite.numpy(), strict=True):
-      if not good:
-        return variable.name
-    return None
+    named = zip(variables, finite.numpy(), strict=True)
+    return next((v.name for v, is_finite in named if not is_finite), None)
 
   def _kept(self) -> list[tf.Variable]:
     if not self._skips:

@@ -58,30 +58,18 @@ class ProgressReporter:
     if self._bar is not None:
       self._bar.close()
 
-  @property
-  def steps(self) -> int:
-    return self._last_step - self._first_step
-
-  @property
-  def train_seconds(self) -> float:
-    """Seconds spent in training since `start`, evaluation not counted."""
-    return self._train_seconds
-
-  @property
-  def tokens_per_second(self) -> float:
-    seconds = max(self._train_seconds, 1e-9)
-    return self.steps * self._tokens_per_step / seconds
-
   def on_train(self, outputs: dict) -> None:
     now, step = self._clock(), int(self._global_step.numpy())
     seconds, steps = now - self._last_time, step - self._last_step
     self._train_seconds += seconds
     self._last_time, self._last_step = now, step
-    speed = steps * self._tokens_per_step / max(seconds, 1e-9)
-    outputs["tokens_per_second"] = speed
+    outputs["tokens_per_second"] = self._speed(steps, seconds)
     self.train_outputs = _as_floats(outputs)
     left = (self._train_steps - step) * seconds / max(steps, 1)
     self._show(step, steps, left)
+
+  def _speed(self, steps: int, seconds: float) -> float:
+    return steps * self._tokens_per_step / max(seconds, 1e-9)
 
   def on_eval(self, outputs: dict) -> None:
     self.eval_outputs = _as_floats(outputs)
@@ -95,12 +83,14 @@ class ProgressReporter:
   ) -> str:
     """Returns the run's summary; `lines` are the task's, (name, text) each."""
     step = int(self._global_step.numpy())
-    minutes, seconds = divmod(round(self.train_seconds), 60)
+    steps = self._last_step - self._first_step
+    minutes, seconds = divmod(round(self._train_seconds), 60)
+    speed = self._speed(steps, self._train_seconds)
     headline = (
-      f"Trained {self.steps:,} steps, to step {step:,}, in {minutes} min "
-      f"{seconds} s at {self.tokens_per_second:,.0f} tokens/s."
+      f"Trained {steps:,} steps, to step {step:,}, in {minutes} min "
+      f"{seconds} s at {speed:,.0f} tokens/s."
     )
-    if not self.steps:
+    if not steps:
       headline = f"Nothing to train: the run is at step {step:,}."
     if checkpoint:
       lines = [*lines, ("checkpoint", checkpoint)]

@@ -80,8 +80,7 @@ def _present(model_dir: str) -> list[str]:
   """Returns the checkpoints whose files are there, oldest first."""
   by_step = {}
   for path in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*.index")):
-    number = re.search(r"ckpt-(\d+)\.index$", path)
-    if number:
+    if number := re.search(r"ckpt-(\d+)\.index$", path):
       by_step[int(number.group(1))] = path.removesuffix(".index")
   return [by_step[step] for step in sorted(by_step)]
 
@@ -103,25 +102,17 @@ def drop_summaries_after(folder: str, step: int) -> None:
   A record that is incomplete ends its file. A file is replaced as a whole.
   """
   for path in tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*")):
-    kept, is_all = _events_until(path, step)
-    if is_all:
+    records, is_whole = [], True
+    try:
+      for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        records.append(record)
+    except tf.errors.DataLossError:
+      is_whole = False
+    kept = [r for r in records if event_pb2.Event.FromString(r).step <= step]
+    if is_whole and len(kept) == len(records):
       continue
     temporary = os.path.join(folder, f"rewriting-{os.path.basename(path)}")
     with tf.io.TFRecordWriter(temporary) as writer:
-      for event in kept:
-        writer.write(event)
+      for record in kept:
+        writer.write(record)
     tf.io.gfile.rename(temporary, path, overwrite=True)
-
-
-def _events_until(path: str, step: int) -> tuple[list[bytes], bool]:
-  """Returns the events up to a step, and whether the file holds no others."""
-  kept, is_all = [], True
-  try:
-    for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-      if event_pb2.Event.FromString(record).step <= step:
-        kept.append(record)
-      else:
-        is_all = False
-  except tf.errors.DataLossError:
-    return kept, False
-  return kept, is_all

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.training import resume
 
 SUFFIXES = (".index", ".data-00000-of-00001")
@@ -70,21 +70,20 @@ def _contents(folder) -> dict:
   return {path: path.read_bytes() for path in files}
 
 
-def test_summaries_after_the_checkpoint_go(folder, capsys):
-  _prepare(folder)
-  assert _steps(folder / "train") == _steps(folder / "checks") == [2, 4]
-  assert capsys.readouterr().err == ""
-
-
-def test_a_complete_run_is_evaluated_once_more(folder):
-  _prepare(folder, train_steps=4)
+@pytest.mark.parametrize(
+  ("train_steps", "mode", "evaluated"),
+  [
+    (10, "train_and_eval", [2, 4]),
+    # What is complete is evaluated once more.
+    (4, "train_and_eval", [2]),
+    (4, "train", [2, 4]),
+  ],
+)
+def test_later_summaries_go(folder, capsys, train_steps, mode, evaluated):
+  _prepare(folder, train_steps, mode)
   assert _steps(folder / "train") == [2, 4]
-  assert _steps(folder / "checks") == [2]
-
-
-def test_a_complete_run_that_only_trains_keeps_its_evaluation(folder):
-  _prepare(folder, train_steps=4, mode="train")
-  assert _steps(folder / "checks") == [2, 4]
+  assert _steps(folder / "checks") == evaluated
+  assert capsys.readouterr().err == ""
 
 
 def test_an_empty_folder_stays_empty(tmp_path):
@@ -122,24 +121,19 @@ def test_all_damaged_is_an_error_that_changes_nothing(folder):
   for step in (1, 2, 4):
     _damage(folder, step)
   before = _contents(folder)
-  with pytest.raises(
-    errors.UserError, match="--model_dir must hold a whole checkpoint; "
-  ):
-    _prepare(folder)
+  message = testing.refused(_prepare, folder)
+  assert message.startswith("--model_dir must hold a whole checkpoint; ")
   assert _contents(folder) == before
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_truncated_files_are_found(folder, suffix, share):
+def test_truncated_and_missing_files_are_found(folder, suffix):
   path = folder / f"ckpt-4{suffix}"
   content = path.read_bytes()
-  path.write_bytes(content[: int(len(content) * share)])
-  assert resume.find_damage(str(folder / "ckpt-4"))
-
-
-def test_a_missing_file_is_found(folder):
-  (folder / f"ckpt-4{SUFFIXES[1]}").unlink()
+  for share in (0.9, 0.3, 0.0):
+    path.write_bytes(content[: int(len(content) * share)])
+    assert resume.find_damage(str(folder / "ckpt-4"))
+  path.unlink()
   assert resume.find_damage(str(folder / "ckpt-4"))
 
 

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of one run: writable, and of the same model as before.
+"""The folder of one run: of one model, written by one process at a time.
 
 It also holds the tokenizer and, for a classifier, `labels.txt`: a model is of
 no use with others, and the dataset may not live as long as the model.
 """
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Iterable
+import socket
+import time
+from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
@@ -21,6 +26,7 @@ from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.tasks import experiments
 
+LOCK = "run.lock"
 # Fields of the model config that leave alone what it learns; a run may go on
 # with another value.
 FREE_FIELDS = dropping_config.FREE_FIELDS | {
@@ -40,58 +46,42 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   here = _leaves(params.task.model.as_dict())
   for field in sorted(there.keys() | here.keys()):
     old, new = there.get(field), here.get(field)
-    if old != new and FREE_FIELDS.isdisjoint(field.split(".")):
-      raise errors.UserError(
-        f"--model_dir must be new or hold a run of the same model; {path} has "
-        f"task.model.{field}={old}. Received: {new}"
-      )
+    errors.require(
+      old == new or not FREE_FIELDS.isdisjoint(field.split(".")),
+      f"--model_dir must be new or hold a run of the same model; {path} has "
+      f"task.model.{field}={old}",
+      new,
+    )
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   """Makes the folder and writes `params.yaml`, the tokenizer and labels."""
   hooks = experiments.hooks_of(params)
-  words = _read_vocabulary(hooks.vocab_file())
+  vocab_file = hooks.vocab_file()
+  if vocab_file:
+    vocabulary.Vocabulary.from_file(vocab_file)  # checks it
   config = hooks.tokenizer_config()
-  try:
+  with _writable(model_dir):
     train_utils.serialize_config(params, model_dir)
-    if words is not None:
-      _write_tokenizer(words, config, model_dir)
-    if hooks.labels():
-      _write_labels(hooks.labels(), model_dir)
+    if vocab_file:
+      files.copy(vocab_file, files.join(model_dir, vocabulary.FILE))
+      # Records from elsewhere do not say; what a user wrote there stays.
+      path = files.join(model_dir, tokenizer_config.FILE)
+      if config is not None or not files.exists(path):
+        (config or tokenizer_config.TokenizerConfig()).write(model_dir)
+    if labels := hooks.labels():
+      text = "".join(f"{label}\n" for label in labels)
+      files.write(files.join(model_dir, vocabulary.LABELS_FILE), text)
+
+
+@contextlib.contextmanager
+def _writable(model_dir: str) -> Iterator[None]:
+  try:
+    yield
   except (tf.errors.OpError, OSError) as error:
     raise errors.UserError(
       f"--model_dir must be a writable folder. Received: {model_dir!r}"
     ) from error
-
-
-def _read_vocabulary(path: str) -> bytes | None:
-  if not path:
-    return None
-  vocabulary.Vocabulary.from_file(path)  # checks it
-  with tf.io.gfile.GFile(path, "rb") as file:
-    return file.read()
-
-
-def _write_tokenizer(
-  words: bytes,
-  config: tokenizer_config.TokenizerConfig | None,
-  model_dir: str,
-) -> None:
-  with tf.io.gfile.GFile(
-    os.path.join(model_dir, vocabulary.FILE), "wb"
-  ) as file:
-    file.write(words)
-  # Records from elsewhere do not say; what a user wrote there stays.
-  path = os.path.join(model_dir, tokenizer_config.FILE)
-  if config is not None or not tf.io.gfile.exists(path):
-    (config or tokenizer_config.TokenizerConfig()).write(model_dir)
-
-
-def _write_labels(labels: Iterable[str], model_dir: str) -> None:
-  with tf.io.gfile.GFile(
-    os.path.join(model_dir, vocabulary.LABELS_FILE), "w"
-  ) as file:
-    file.write("".join(f"{label}\n" for label in labels))
 
 
 def _leaves(model: dict) -> dict:
@@ -105,13 +95,83 @@ def _leaves(model: dict) -> dict:
 
 
 def _flat(tree, prefix: str = "") -> dict:
-  if isinstance(tree, dict):
-    items = tree.items()
-  elif isinstance(tree, list | tuple):
-    items = enumerate(tree)
-  else:
+  if isinstance(tree, list | tuple):
+    tree = dict(enumerate(tree))
+  if not isinstance(tree, dict):
     return {prefix: tree}
   leaves = {}
-  for key, value in items:
+  for key, value in tree.items():
     leaves |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
   return leaves
+
+
+@contextlib.contextmanager
+def explained(model_dir: str) -> Iterator[None]:
+  """Raises `UserError` in place of an error that names a run's folder.
+
+  Its disk may be full, or it became read-only. Files are written at many
+  places, TensorFlow's own among them; what they raise names the file.
+  """
+  try:
+    yield
+  except (tf.errors.OpError, OSError) as error:
+    # Damaged data was read, not written.
+    if isinstance(error, tf.errors.DataLossError) or (
+      model_dir not in str(error)
+    ):
+      raise
+    good = tf.train.latest_checkpoint(model_dir)
+    raise errors.UserError(
+      "--model_dir must be writable and have room; the last good checkpoint is "
+      f"{good}. Received: {errors.first_line(error)}"
+    ) from error
+
+
+@contextlib.contextmanager
+def held(model_dir: str) -> Iterator[None]:
+  """Holds the folder of a run, or raises `UserError` if another trains there.
+
+  The operating system's lock ends with its process, however that ends. The
+  file names process and host for the message, and stays. Folders on other
+  filesystems, such as `gs://`, are not locked.
+  """
+  if "://" in model_dir:
+    yield
+    return
+  with contextlib.ExitStack() as stack:
+    with _writable(model_dir):
+      path = os.path.join(model_dir, LOCK)
+      file = stack.enter_context(open(path, "a+", encoding="utf-8"))
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      file.seek(0)
+      raise errors.UserError(
+        "--model_dir must be a folder in which no other run trains. "
+        f"Received: {model_dir!r}, in use by {file.read().strip()}"
+      ) from error
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    yield
+
+
+def wait_until_free(model_dir: str, seconds: float) -> bool:
+  """Waits for a process that ends; returns whether the folder is free."""
+  end = time.monotonic() + seconds
+  while _is_held(os.path.join(model_dir, LOCK)):
+    if time.monotonic() > end:
+      return False
+    time.sleep(0.2)
+  return True
+
+
+def _is_held(path: str) -> bool:
+  try:
+    with open(path, encoding="utf-8") as file:
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except FileNotFoundError:
+    return False
+  except BlockingIOError:
+    return True
+  return False

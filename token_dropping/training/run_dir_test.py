@@ -1,46 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the folder of a run."""
+"""Tests of the folder of a run and of its lock."""
 
+import contextlib
 import json
+import os
+import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 import yaml
-from official.core import exp_factory
 from official.core import train_utils
 
+from tests import config_testing
 from tests import dataset_testing
 from tests import testing
-from token_dropping.common import config_overrides
-from token_dropping.common import errors
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.training import run_dir
 
+HEADS = "task.model.cls_heads"
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
 
 
-def _params(encoder: dict | None = None, name="bert/token_drop", **model):
-  params = exp_factory.get_exp_config(name)
-  tree = testing.merged(
-    testing.TINY, {"task": {"model": {"encoder": {"any": encoder or {}}}}}
-  )
-  tree["task"]["model"] |= model
-  config_overrides.apply_overrides(params, tree, source="test")
-  return params
+def _params(encoder: dict | None = None, name="bert/token_drop", **changes):
+  fields = {
+    f"task.model.encoder.any.{k}": v for k, v in (encoder or {}).items()
+  }
+  changes = {f"task.model.{k}": v for k, v in changes.items()}
+  return config_testing.changed(fields | changes, name)
 
 
 def _refused(params, folder) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    run_dir.check_run_dir(params, str(folder))
-  return str(caught.value)
-
-
-def _rule(folder) -> str:
-  return (
+  """Returns what is wrong with the model."""
+  message = testing.refused(run_dir.check_run_dir, params, str(folder))
+  rule, _, field = message.partition("task.model.")
+  assert rule == (
     "--model_dir must be new or hold a run of the same model; "
-    f"{folder}/params.yaml has task.model."
+    f"{folder}/params.yaml has "
   )
+  return field
 
 
 def test_folder_without_params_is_fine_and_stays_as_it_is(tmp_path):
@@ -50,17 +51,17 @@ def test_folder_without_params_is_fine_and_stays_as_it_is(tmp_path):
   assert not (tmp_path / "run").exists()
 
 
-def test_make_run_dir_writes_what_reads_back(tmp_path):
+def test_make_run_dir_writes_what_reads_back_and_no_tokenizer(tmp_path):
   params = _params()
   folder = tmp_path / "some" / "run"
   run_dir.make_run_dir(params, str(folder))
   assert plain_yaml.read_yaml(str(folder / "params.yaml")) == params.as_dict()
+  assert os.listdir(folder) == ["params.yaml"]
 
 
 def test_data_training_and_name_may_change(tmp_path):
   run_dir.make_run_dir(_params(cls_heads=[HEAD]), str(tmp_path))
   params = _params(name="token_drop_bert/pretraining", cls_heads=[HEAD])
-  run_dir.check_run_dir(params, str(tmp_path))
   params.task.train_data.global_batch_size = 32
   params.trainer.train_steps = 99
   run_dir.check_run_dir(params, str(tmp_path))
@@ -71,12 +72,12 @@ def test_data_training_and_name_may_change(tmp_path):
   [
     (
       {},
-      {"encoder": {"hidden_size": 16}},
+      {"encoder.any.hidden_size": 16},
       "encoder.any.hidden_size=8. Received: 16",
     ),
     (
       {},
-      {"encoder": {"importance": {"type": "frequency"}}},
+      {"encoder.any.importance.type": "frequency"},
       "encoder.any.importance.type=mlm_loss. Received: frequency",
     ),
     (
@@ -84,30 +85,22 @@ def test_data_training_and_name_may_change(tmp_path):
       {"cls_heads": [HEAD | {"inner_dim": 4}]},
       "cls_heads.0.inner_dim=8. Received: 4",
     ),
+    ({}, {"cls_heads": [HEAD]}, "cls_heads.0.activation=None. Received: tanh"),
     (
       {},
-      {"cls_heads": [HEAD]},
-      "cls_heads.0.activation=None. Received: tanh",
+      {"encoder.type": "bert"},
+      "encoder.any.hidden_activation=gelu. Received: None",
     ),
   ],
 )
 def test_another_model_names_the_field(tmp_path, before, after, named):
   run_dir.make_run_dir(_params(**before), str(tmp_path))
-  assert _refused(_params(**after), tmp_path) == _rule(tmp_path) + named
+  assert _refused(_params(**after), tmp_path) == named
 
 
-def test_other_encoder_is_refused(tmp_path):
+def test_fields_that_leave_the_weights_alone_may_change(tmp_path):
   run_dir.make_run_dir(_params(), str(tmp_path))
-  params = _params()
-  params.task.model.encoder.type = "bert"
-  assert _refused(params, tmp_path) == (
-    f"{_rule(tmp_path)}encoder.any.hidden_activation=gelu. Received: None"
-  )
-
-
-@pytest.mark.parametrize(
-  "free",
-  [
+  for free in (
     {"attention_dropout_rate": 0.5},
     {"drop_at_inference": True},
     {"drop_layer": 1},
@@ -124,17 +117,10 @@ def test_other_encoder_is_refused(tmp_path):
     {"token_loss_beta": 0.9},
     {"token_loss_init_value": 5.0},
     {"vocab_file": "other.txt"},
-  ],
-  ids=lambda free: "-".join(free),
-)
-def test_fields_that_leave_the_weights_alone_may_change(tmp_path, free):
-  run_dir.make_run_dir(_params(), str(tmp_path))
-  params = _params(free)
-  assert params.as_dict() != _params().as_dict()
-  run_dir.check_run_dir(params, str(tmp_path))
-
-
-def test_every_free_field_is_a_field():
+  ):
+    params = _params(free)
+    assert params.as_dict() != _params().as_dict()
+    run_dir.check_run_dir(params, str(tmp_path))
   fields = _params().task.model.encoder.any.as_dict()
   assert {*fields, *fields["importance"]} >= run_dir.FREE_FIELDS
 
@@ -156,17 +142,7 @@ def test_tuples_that_model_garden_writes_read_back(tmp_path):
 @pytest.mark.parametrize("content", ["", "task:\n", "task: 3\n"])
 def test_params_without_a_model_are_refused(tmp_path, content):
   (tmp_path / "params.yaml").write_text(content)
-  message = _refused(_params(), tmp_path)
-  assert message.startswith(_rule(tmp_path))
-  assert "\n" not in message
-
-
-def test_params_that_are_no_yaml_are_refused(tmp_path):
-  path = tmp_path / "params.yaml"
-  path.write_text("task: [")
-  message = _refused(_params(), tmp_path)
-  assert message.startswith(f"{path} must be plain YAML. ")
-  assert "\n" not in message
+  assert "=None. Received: " in _refused(_params(), tmp_path)
 
 
 def test_unwritable_folder_is_refused(tmp_path):
@@ -174,9 +150,7 @@ def test_unwritable_folder_is_refused(tmp_path):
   (tmp_path / "file").touch()
   folder = str(tmp_path / "file" / "run")
   run_dir.check_run_dir(_params(), folder)
-  with pytest.raises(errors.UserError) as caught:
-    run_dir.make_run_dir(_params(), folder)
-  assert str(caught.value) == (
+  assert testing.refused(run_dir.make_run_dir, _params(), folder) == (
     f"--model_dir must be a writable folder. Received: {folder!r}"
   )
 
@@ -197,8 +171,7 @@ def _on_dataset(folder, settings, params=None):
 @pytest.mark.parametrize("name", ["bert/token_drop", "bert/pretraining"])
 @pytest.mark.parametrize("settings", [{}, {"do_lower_case": False}, CASED])
 def test_tokenizer_is_that_of_the_dataset(tmp_path, name, settings):
-  params = exp_factory.get_exp_config(name)
-  params = _on_dataset(tmp_path, settings, params)
+  params = _on_dataset(tmp_path, settings, _params(name=name))
   run_dir.make_run_dir(params, str(tmp_path / "run"))
   words = (tmp_path / "vocab.txt").read_bytes()
   assert (tmp_path / "run/vocab.txt").read_bytes() == words
@@ -214,43 +187,83 @@ def test_vocabulary_of_the_experiment_comes_first(tmp_path):
   assert (tmp_path / "run/vocab.txt").read_bytes() == mine.read_bytes()
 
 
-def test_run_without_a_vocabulary_has_no_tokenizer(tmp_path):
-  run_dir.make_run_dir(_params(), str(tmp_path / "run"))
-  assert {path.name for path in (tmp_path / "run").iterdir()} == {"params.yaml"}
-
-
 def test_records_from_elsewhere_leave_the_config_to_the_user(tmp_path):
   path = tmp_path / "vocab.txt"
   path.write_text("\n".join(TOKENS))
-  params = _params({"vocab_file": str(path)})
-  for config in (
-    tokenizer_config.TokenizerConfig(),
-    tokenizer_config.TokenizerConfig(do_lower_case=False),
-  ):
+  params, cased = _params({"vocab_file": str(path)}), CASED
+  for config in ({}, cased):
     # The second time the vocabulary is copied onto itself.
     run_dir.make_run_dir(params, str(tmp_path))
-    assert tokenizer_config.TokenizerConfig.from_folder(str(tmp_path)) == config
-    tokenizer_config.TokenizerConfig(do_lower_case=False).write(str(tmp_path))
+    found = tokenizer_config.TokenizerConfig.from_folder(str(tmp_path))
+    assert found == tokenizer_config.TokenizerConfig(**config)
+    tokenizer_config.TokenizerConfig(**cased).write(str(tmp_path))
   assert path.read_text().split("\n") == TOKENS
 
 
-def test_unreadable_vocabulary_makes_no_folder(tmp_path):
-  params = _params({"vocab_file": str(tmp_path / "none.txt")})
-  with pytest.raises(errors.UserError, match="vocab_file must be a readable"):
-    run_dir.make_run_dir(params, str(tmp_path / "run"))
-  assert not (tmp_path / "run").exists()
-
-
 @pytest.mark.parametrize(
-  ("settings", "message"),
+  ("settings", "fields", "message"),
   [
-    ({"do_lower_case": 1}, "do_lower_case must be true or false. Received: 1"),
-    ([], "settings in dataset.json must be a JSON object. Received: []"),
+    ({}, {"vocab_file": "none.txt"}, "vocab_file must be a readable"),
+    ([], {}, "settings in dataset.json must be a JSON object"),
   ],
 )
-def test_wrong_card_makes_no_folder(tmp_path, settings, message):
-  params = _on_dataset(tmp_path, settings)
-  with pytest.raises(errors.UserError) as caught:
-    run_dir.make_run_dir(params, str(tmp_path / "run"))
-  assert str(caught.value) == message
+def test_wrong_tokenizer_makes_no_folder(tmp_path, settings, fields, message):
+  params = _on_dataset(tmp_path, settings, _params(fields))
+  run = str(tmp_path / "run")
+  assert message in testing.refused(run_dir.make_run_dir, params, run)
   assert not (tmp_path / "run").exists()
+
+
+# The lock.
+
+
+def _hold(folder: str) -> None:
+  with run_dir.held(folder):
+    pass
+
+
+def test_a_second_run_is_refused_with_the_first_ones_name(tmp_path):
+  folder = str(tmp_path)
+  with run_dir.held(folder):
+    message = testing.refused(_hold, folder)
+  assert message == (
+    "--model_dir must be a folder in which no other run trains. Received: "
+    f"{folder!r}, in use by process {os.getpid()} on {socket.gethostname()}"
+  )
+  _hold(folder)  # the lock ended with the run
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
+  path = tmp_path / run_dir.LOCK
+  code = (
+    "import fcntl, sys, time\nfile = open(sys.argv[1], 'a')\n"
+    "fcntl.flock(file, fcntl.LOCK_EX)\nprint('process 7 on a', file=file)\n"
+    "file.flush()\nprint('held', flush=True)\ntime.sleep(600)\n"
+  )
+  process = subprocess.Popen(
+    [sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True
+  )
+  assert process.stdout.readline() == "held\n"
+  message = testing.refused(_hold, str(tmp_path))
+  assert message.endswith("in use by process 7 on a")
+  process.kill()
+  process.communicate()
+  with run_dir.held(str(tmp_path)):
+    assert path.read_text().startswith(f"process {os.getpid()} ")
+
+
+def test_other_filesystems_are_not_locked():
+  with run_dir.held("gs://bucket/run"):
+    _hold("gs://bucket/run")
+
+
+def test_waiting_for_a_run_that_ends(tmp_path):
+  folder = str(tmp_path)
+  assert run_dir.wait_until_free(str(tmp_path / "none"), seconds=0)
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(run_dir.held(folder))
+    assert not run_dir.wait_until_free(folder, seconds=0)
+    timer = threading.Timer(0.3, stack.close)
+    timer.start()
+    assert run_dir.wait_until_free(folder, seconds=60)
+    timer.join()

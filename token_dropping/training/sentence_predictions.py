@@ -35,6 +35,10 @@ class Predictions:
     >>> predictions = Predictions(np.array([1, 0]), logits, np.zeros([2]))
     >>> predictions.submission(["yes", "no"], None)
     'index\\tprediction\\n0\\tyes\\n1\\tno\\n'
+    >>> numbers = np.array([[5.5], [-0.1], [2.71828]])
+    >>> predictions = Predictions(np.array([2, 0, 1]), numbers, np.zeros([3]))
+    >>> predictions.submission((), (0.0, 5.0))
+    'index\\tprediction\\n0\\t0.000\\n1\\t2.718\\n2\\t5.000\\n'
     """
     if labels:
       texts = [labels[index] for index in np.argmax(self.outputs, axis=-1)]
@@ -62,12 +66,10 @@ def predict(
   )
   batches = dataloader.SentencePredictionDataLoader(params).load()
   model = run.build_classifier()
-  features = batches.map(
-    lambda batch: {k: batch[k] for k in sentence_task.FEATURES}
+  outputs = model.predict(
+    batches.map(lambda batch: {k: batch[k] for k in sentence_task.FEATURES}),
+    verbose=0,
   )
-  outputs = model.predict(features, verbose=0)
   rest = batches.map(lambda batch: (batch["example_id"], batch["label_ids"]))
-  ids, labels = zip(*rest.as_numpy_iterator(), strict=True)
-  return Predictions(
-    np.concatenate(ids), np.asarray(outputs, np.float32), np.concatenate(labels)
-  )
+  ids, labels = map(np.concatenate, zip(*rest.as_numpy_iterator(), strict=True))
+  return Predictions(ids, np.asarray(outputs, np.float32), labels)

@@ -9,32 +9,23 @@ from token_dropping.models import encoder as encoder_lib
 from token_dropping.training import step_random
 
 
-def _model() -> tf_keras.Model:
+def _masks(step: int, seed: int = 1) -> list[np.ndarray]:
+  """Returns what two dropout layers make of ones, as in a new process."""
   inputs = tf_keras.Input([64])
   outputs = [tf_keras.layers.Dropout(0.5)(inputs) for _ in range(2)]
-  return tf_keras.Model(inputs, outputs)
-
-
-def _masks(step: int, seed: int = 1) -> list[np.ndarray]:
-  model = _model()
+  model = tf_keras.Model(inputs, outputs)
   variable = tf.Variable(step, dtype=tf.int64)
   assert step_random.follow_step(model, variable, seed) == 2
   return [out.numpy() for out in model(tf.ones([4, 64]), training=True)]
 
 
-def test_a_step_has_its_masks_in_every_process():
-  np.testing.assert_array_equal(_masks(3), _masks(3))
-
-
-def test_steps_layers_and_seeds_differ():
+def test_masks_are_those_of_step_layer_and_seed():
   first, second = _masks(3)
+  np.testing.assert_array_equal(_masks(3), [first, second])
   assert (first != second).any()
   assert (first != _masks(4)[0]).any()
   assert (first != _masks(3, seed=2)[0]).any()
-
-
-def test_the_rate_is_kept_and_the_rest_scaled():
-  first, _ = _masks(3)
+  # The rate is kept, and the rest scaled.
   assert set(np.unique(first)) == {0.0, 2.0}
   assert 0.35 < first.mean() / 2 < 0.65
 

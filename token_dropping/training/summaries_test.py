@@ -21,6 +21,7 @@ def test_curves_come_back_the_last_value_of_a_step(tmp_path):
   assert summaries.read_scalars(str(tmp_path)) == {
     "loss": {1: 1.0, 2: 2.0, 3: 4.0}
   }
+  assert summaries.read_scalars(str(tmp_path / "none")) == {}
 
 
 def test_an_incomplete_last_event_is_not_read(tmp_path):
@@ -28,7 +29,3 @@ def test_an_incomplete_last_event_is_not_read(tmp_path):
   (path,) = tmp_path.iterdir()
   path.write_bytes(path.read_bytes()[:-500])
   assert 1 in summaries.read_scalars(str(tmp_path))["loss"]
-
-
-def test_no_folder_has_no_curves(tmp_path):
-  assert summaries.read_scalars(str(tmp_path / "none")) == {}

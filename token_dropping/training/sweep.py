@@ -22,7 +22,7 @@ from token_dropping.training import launch
 from token_dropping.training import trainer as trainer_lib
 
 FLAGS = ("sweep", "sweep_learning_rates", "sweep_seeds")
-RESULT, SUMMARY = "result.json", "sweep"
+RESULT = "result.json"
 
 
 def define_flags() -> None:
@@ -47,14 +47,13 @@ class Grid:
   seeds: tuple[int, ...]
 
   def __post_init__(self):
-    for name, values, least in (
-      ("sweep_learning_rates", self.learning_rates, 1e-12),
-      ("sweep_seeds", self.seeds, 0),
+    for name, values, least, rule in (
+      ("sweep_learning_rates", self.learning_rates, 1e-12, "greater than 0"),
+      ("sweep_seeds", self.seeds, 0, "at least 0"),
     ):
       errors.require(
         len(values) == len(set(values)) > 0 and min(values) >= least,
-        f"--{name} must be different numbers, "
-        f"{'at least 0' if least == 0 else 'greater than 0'}",
+        f"--{name} must be different numbers, {rule}",
         list(values),
       )
 
@@ -83,7 +82,6 @@ def run(
     "--sweep must be used with a fine-tuning experiment",
     "a pretraining one",
   )
-
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
   settings = [
     {
@@ -97,7 +95,7 @@ def run(
   runs = [_run_of(params, setting, strategy) for setting in settings]
   results = grid.run_here(runs, "--model_dir")
   report = summarize([a | b for a, b in zip(settings, results, strict=True)])
-  path = os.path.join(output_dir, SUMMARY)
+  path = os.path.join(output_dir, "sweep")
   files.write_json(f"{path}.json", report)
   files.write(f"{path}.md", format_report(report) + "\n")
   return report
@@ -130,39 +128,38 @@ def _run_of(
 def summarize(results: list[dict]) -> dict:
   """Returns the chosen setting, and median and best of each learning rate."""
   metric = next(iter(results[0]["scores"]))
-  scores, by_rate = [result["scores"][metric] for result in results], {}
-  for result, score in zip(results, scores, strict=True):
-    by_rate.setdefault(result["learning_rate"], []).append(score)
+
+  def median_and_best(some: list[dict]) -> dict:
+    scores = [result["scores"][metric] for result in some]
+    return {"median": statistics.median(scores), "best": max(scores)}
+
+  by_rate = {}
+  for result in results:
+    by_rate.setdefault(result["learning_rate"], []).append(result)
   return {
     "metric": metric,
     "chosen": max(results, key=lambda result: result["scores"][metric]),
-    **_median_and_best(scores),
+    **median_and_best(results),
     "learning_rates": [
-      {"learning_rate": rate, **_median_and_best(of_rate)}
-      for rate, of_rate in by_rate.items()
+      {"learning_rate": rate, **median_and_best(some)}
+      for rate, some in by_rate.items()
     ],
     "results": results,
   }
 
 
-def _median_and_best(scores: list[float]) -> dict:
-  return {"median": statistics.median(scores), "best": max(scores)}
-
-
 def format_report(report: dict) -> str:
   """Returns what `summarize` returned as Markdown."""
+  rows = {f"{row['learning_rate']:g}": row for row in report["learning_rates"]}
+  rows[f"all {len(report['results'])} runs"] = report
+  lines = [f"| learning rate | median {report['metric']} | best |"]
+  lines.append("| --- | --- | --- |")
+  for name, row in rows.items():
+    lines.append(f"| {name} | {row['median']:.4f} | {row['best']:.4f} |")
   chosen = report["chosen"]
-  rows = [
-    (f"{row['learning_rate']:g}", row) for row in report["learning_rates"]
+  lines += [
+    "",
+    f"Chosen: learning rate {chosen['learning_rate']:g}, seed "
+    f"{chosen['seed']}, step {chosen['step']:,}: {chosen['model_dir']}",
   ]
-  rows.append((f"all {len(report['results'])} runs", report))
-  return "\n".join(
-    [
-      f"| learning rate | median {report['metric']} | best |",
-      "| --- | --- | --- |",
-      *(f"| {n} | {r['median']:.4f} | {r['best']:.4f} |" for n, r in rows),
-      "",
-      f"Chosen: learning rate {chosen['learning_rate']:g}, seed "
-      f"{chosen['seed']}, step {chosen['step']:,}: {chosen['model_dir']}",
-    ]
-  )
+  return "\n".join(lines)

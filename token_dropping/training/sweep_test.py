@@ -8,40 +8,28 @@ import pytest
 from tests import finetune_testing
 from tests import run_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.training import sweep
 
 
-def _result(rate, seed, score):
-  return {
-    "learning_rate": rate,
-    "seed": seed,
-    "model_dir": f"runs/{seed}",
-    "scores": {"accuracy": score},
-    "step": 40,
-  }
-
-
-RESULTS = [
-  _result(2e-5, 1, 0.5),
-  _result(2e-5, 2, 0.75),
-  _result(5e-5, 1, 0.75),
-  _result(5e-5, 2, 0.25),
-]
-
-
-def test_summary():
-  report = sweep.summarize(RESULTS)
-  assert report["chosen"] == RESULTS[1]  # the first of the best
+def test_summary_and_report():
+  results = [
+    {"learning_rate": rate, "seed": seed, "scores": {"accuracy": score}}
+    | {"model_dir": f"runs/{seed}", "step": 40}
+    for rate, seed, score in (
+      (2e-5, 1, 0.5),
+      (2e-5, 2, 0.75),
+      (5e-5, 1, 0.75),
+      (5e-5, 2, 0.25),
+    )
+  ]
+  report = sweep.summarize(results)
+  assert report["chosen"] == results[1]  # the first of the best
   assert (report["median"], report["best"]) == (0.625, 0.75)
   assert report["learning_rates"] == [
     {"learning_rate": 2e-5, "median": 0.625, "best": 0.75},
     {"learning_rate": 5e-5, "median": 0.5, "best": 0.75},
   ]
-
-
-def test_report():
-  assert sweep.format_report(sweep.summarize(RESULTS)).splitlines() == [
+  assert sweep.format_report(report).splitlines() == [
     "| learning rate | median accuracy | best |",
     "| --- | --- | --- |",
     "| 2e-05 | 0.6250 | 0.7500 |",
@@ -62,9 +50,7 @@ def test_report():
   ],
 )
 def test_wrong_grid(rates, seeds, message):
-  with pytest.raises(errors.UserError) as caught:
-    sweep.Grid(rates, seeds)
-  assert message in str(caught.value)
+  assert message in testing.refused(sweep.Grid, rates, seeds)
 
 
 def _launch(folder, *overrides, **values) -> None:
@@ -118,10 +104,10 @@ def test_a_half_finished_sweep_goes_on(folder, capsys):
 
 
 def test_a_sweep_of_another_experiment_is_refused(folder):
-  with pytest.raises(errors.UserError, match="results of the same experiment"):
-    _launch(folder, "task.warmup_share=0.5")
+  message = testing.refused(_launch, folder, "task.warmup_share=0.5")
+  assert "results of the same experiment" in message
 
 
 def test_numbers_must_be_numbers(folder):
-  with pytest.raises(errors.UserError, match="--sweep_seeds must be numbers"):
-    _launch(folder, sweep_seeds="one")
+  message = testing.refused(_launch, folder, sweep_seeds="one")
+  assert "--sweep_seeds must be numbers" in message

@@ -20,7 +20,6 @@ from token_dropping.models import encoder_config
 
 LATEST, BEST = "latest", "best"
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
-SOURCE = "--model_dir"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,33 +46,37 @@ class TrainedRun:
   tokenizer_config: tokenizer_config.TokenizerConfig
   checkpoint: str
   step: int
-  source: str = SOURCE
+  source: str = "--model_dir"
 
   @classmethod
   def read(
-    cls, model_dir: str, checkpoint: str = LATEST, source: str = SOURCE
+    cls, model_dir: str, checkpoint: str = LATEST, source: str = "--model_dir"
   ) -> "TrainedRun":
     """Reads a run folder, on any filesystem TensorFlow knows, but no weight.
 
     `checkpoint` is `latest`, `best` (of a run that keeps it) or a step.
     """
-    if not model_dir or not tf.io.gfile.isdir(model_dir):
-      raise errors.UserError(
-        f"{source} must be the folder of a run. Received: {model_dir!r}"
-      )
+    errors.require(
+      bool(model_dir) and tf.io.gfile.isdir(model_dir),
+      f"{source} must be the folder of a run",
+      repr(model_dir),
+    )
     params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
     _file(model_dir, tokenizer_config.FILE, source)
+    kind = _kind(task, model_dir, source)
+    path = _file(model_dir, vocabulary.FILE, source)
+    words, size = vocabulary.Vocabulary.from_file(path), config.vocab_size
+    rule = f"{path} must have at most the vocab_size tokens of params.yaml"
+    errors.require(len(words) <= size, f"{rule}, {size}", len(words))
     return cls(
       model_dir,
-      _kind(task, model_dir, source),
+      kind,
       task,
       config,
-      _read_vocabulary(
-        _file(model_dir, vocabulary.FILE, source), config.vocab_size
-      ),
+      words,
       tokenizer_config.TokenizerConfig.from_folder(model_dir),
       prefix,
       checkpoints.read_step(prefix, source),
@@ -125,9 +128,8 @@ class TrainedRun:
     self.check_kind(SPAN)
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertSpanLabeler(encoder)
-    self.restore(
-      {"encoder": encoder, "model/span_labeling": model.span_labeling}
-    )
+    head = {"model/span_labeling": model.span_labeling}
+    self.restore({"encoder": encoder} | head)
     return model
 
   @property
@@ -144,11 +146,9 @@ class TrainedRun:
 
   def check_kind(self, kind: str) -> None:
     """Refuses a run of another kind with a `UserError`."""
-    errors.require(
-      self.kind == kind,
-      f"{self.source} must hold a {kind} run",
-      f"{self.model_dir!r}, a {self.kind} run",
-    )
+    received = f"{self.model_dir!r}, a {self.kind} run"
+    rule = f"{self.source} must hold a {kind} run"
+    errors.require(self.kind == kind, rule, received)
 
   def restore(self, items: dict) -> None:
     """Fills built objects from the checkpoint; see `checkpoints.restore`."""
@@ -202,50 +202,33 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
 
 def _kind(task: dict, model_dir: str, source: str) -> str:
   """Tells what was trained by a field that only its config has."""
-  model = task["model"]
-  if "mlm_activation" in model:
-    return MASKED_LM
-  if "num_classes" in model:
-    return CLASSIFICATION
-  if "max_answer_length" in task:
-    return SPAN
+  for field, kind in (
+    ("mlm_activation", MASKED_LM),
+    ("num_classes", CLASSIFICATION),
+    ("max_answer_length", SPAN),
+  ):
+    if field in task or field in task["model"]:
+      return kind
   raise errors.UserError(
     f"{source} must hold a run of a masked-LM, classification or span task. "
     f"Received: {model_dir!r}"
   )
 
 
-def _read_vocabulary(path: str, size: int) -> vocabulary.Vocabulary:
-  words = vocabulary.Vocabulary.from_file(path)
-  errors.require(
-    len(words) <= size,
-    f"{path} must have at most the vocab_size tokens of params.yaml, {size}",
-    len(words),
-  )
-  return words
-
-
 def _find_checkpoint(
   model_dir: str, which: str, params: dict, source: str
 ) -> str:
-  folder, prefix = model_dir, None
+  folder, field = model_dir, "best_checkpoint_export_subdir"
   if which == BEST:
-    subdir = _mapping(params, "trainer", model_dir).get(
-      "best_checkpoint_export_subdir"
-    )
-    errors.require(
-      bool(subdir),
-      "--checkpoint=best must be of a run with "
-      "trainer.best_checkpoint_export_subdir",
-      repr(model_dir),
-    )
+    subdir = _mapping(params, "trainer", model_dir).get(field)
+    rule = f"--checkpoint=best must be of a run with trainer.{field}"
+    errors.require(bool(subdir), rule, repr(model_dir))
     folder = os.path.join(model_dir, subdir)
+  prefix = os.path.join(folder, f"ckpt-{which}")
   if which in (LATEST, BEST):
     prefix = tf.train.latest_checkpoint(folder)
-  elif which.isdecimal():
-    prefix = os.path.join(folder, f"ckpt-{which}")
-    if not tf.io.gfile.exists(f"{prefix}.index"):
-      prefix = None
+  elif not (which.isdecimal() and tf.io.gfile.exists(f"{prefix}.index")):
+    prefix = None
   errors.require(
     prefix is not None,
     f"{source} must hold the checkpoint {which!r}, one of latest, best or a "

@@ -12,12 +12,11 @@ from official.modeling import performance
 
 from token_dropping.common import errors
 from token_dropping.training import best_checkpoint
-from token_dropping.training import experiment_checks
+from token_dropping.training import config
+from token_dropping.training import controller
 from token_dropping.training import number_guard
-from token_dropping.training import skip_counter
+from token_dropping.training import run_counters
 from token_dropping.training import step_random
-from token_dropping.training import stop_request
-from token_dropping.training import train_clock
 from token_dropping.training import workers
 
 
@@ -35,7 +34,7 @@ class Trainer(base_trainer.Trainer):
   CPU compiles too. `stop` ends a loop of steps early.
   """
 
-  def __init__(self, *args, stop: stop_request.StopRequest, **kwargs):
+  def __init__(self, *args, stop: controller.StopRequest, **kwargs):
     super().__init__(*args, **kwargs)
     self.stop = stop
     task = self.task.task_config
@@ -47,8 +46,8 @@ class Trainer(base_trainer.Trainer):
       getattr(task, "on_bad_numbers", "stop"),
       getattr(task, "max_skipped_steps", 0),
     )
-    self.skip_counter = skip_counter.SkipCounter(self.task)
-    self.clock = train_clock.TrainClock(self.global_step)
+    self.skip_counter = run_counters.SkipCounter(self.task)
+    self.clock = run_counters.TrainClock(self.global_step)
     self._checkpoint = _Checkpoint(
       global_step=self.global_step,
       model=self.model,
@@ -77,7 +76,7 @@ class Trainer(base_trainer.Trainer):
     loop = tf.function(self._train_loop)
     return self.clock.timed(loop, lambda: bool(self.stop.flag))
 
-  def _train_loop(self, iterator, num_steps: tf.Tensor) -> None:
+  def _train_loop(self, iterator, num_steps) -> None:
     for _ in tf.range(num_steps):
       with tf.name_scope(""):  # as Orbit does: no "while/" before names
         self.train_step(iterator)
@@ -128,9 +127,8 @@ def compiles_step(strategy: tf.distribute.Strategy) -> bool:
   Several CPU replicas cannot: their all-reduce leaves the compiled function. A
   TPU compiles the whole replica anyway.
   """
-  devices = strategy.extended.worker_devices
-  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
-  return kinds == {"GPU"} or (kinds == {"CPU"} and len(devices) == 1)
+  kinds = _kinds_of_devices(strategy)
+  return set(kinds) == {"GPU"} or kinds == ["CPU"]
 
 
 def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
@@ -138,9 +136,13 @@ def host_runs_loop(strategy: tf.distribute.Strategy) -> bool:
 
   A TPU runs a loop on its own. Several workers must end theirs together.
   """
-  devices = strategy.extended.worker_devices
-  kinds = {tf.DeviceSpec.from_string(d).device_type for d in devices}
-  return kinds <= {"CPU", "GPU"} and workers.is_alone(strategy)
+  known = set(_kinds_of_devices(strategy)) <= {"CPU", "GPU"}
+  return known and workers.is_alone(strategy)
+
+
+def _kinds_of_devices(strategy: tf.distribute.Strategy) -> list[str]:
+  devices = map(tf.DeviceSpec.from_string, strategy.extended.worker_devices)
+  return [device.device_type for device in devices]
 
 
 def check_devices(runtime: cfg.RuntimeConfig) -> None:
@@ -185,11 +187,10 @@ def make_trainer(
   seed = getattr(params.task, "seed", None)
   if seed is not None:
     tf_keras.utils.set_random_seed(seed)
-  experiment_checks.check_replicas(params, strategy.num_replicas_in_sync)
-  stop = stop_request.StopRequest()
+  config.check_replicas(params, strategy.num_replicas_in_sync)
+  stop = controller.StopRequest()
   with strategy.scope():
     task = task_factory.get_task(params.task, logging_dir=model_dir)
-    exporter = best_checkpoint.make_exporter(params, model_dir)
     return Trainer(
       params,
       task,
@@ -197,7 +198,7 @@ def make_trainer(
       optimizer=train_utils.create_optimizer(task, params),
       train="train" in mode,
       evaluate="eval" in mode,
-      checkpoint_exporter=exporter,
+      checkpoint_exporter=best_checkpoint.make_exporter(params, model_dir),
       stop=stop,
       **datasets,
     )

@@ -5,9 +5,8 @@ import pytest
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from tests import replica_testing
+from tests import config_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.training import trainer
 
 
@@ -22,31 +21,23 @@ def test_one_device_needs_no_mirroring(name):
 
 def test_gpus_must_exist():
   gpus = len(tf.config.list_physical_devices("GPU"))
-  with pytest.raises(errors.UserError) as caught:
-    trainer.make_strategy(
-      cfg.RuntimeConfig(distribution_strategy="mirrored", num_gpus=gpus + 1)
-    )
-  assert str(caught.value) == (
+  runtime = cfg.RuntimeConfig(
+    distribution_strategy="mirrored", num_gpus=gpus + 1
+  )
+  assert testing.refused(trainer.make_strategy, runtime) == (
     f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds. "
     f"Received: {gpus + 1}"
   )
 
 
-def test_several_cpu_replicas_are_not_compiled():
+def test_this_host_runs_the_loop_of_its_replicas_and_compiles_none():
   assert not trainer.compiles_step(testing.mirrored(2))
-
-
-def test_this_host_runs_the_loop_of_its_replicas():
   assert trainer.host_runs_loop(testing.mirrored(2))
 
 
 def test_batches_that_replicas_cannot_share_are_refused():
-  params = replica_testing.make_params(
-    {"task": {"train_data": {"global_batch_size": 6}}}
+  params, strategy = config_testing.changed(), testing.mirrored(3)
+  message = testing.refused(
+    trainer.make_trainer, params, strategy, "train", None
   )
-  with pytest.raises(errors.UserError) as caught:
-    trainer.make_trainer(params, testing.mirrored(4), "train", None)
-  assert str(caught.value) == (
-    "task.train_data.global_batch_size must be a multiple of 4 replicas. "
-    "Received: 6"
-  )
+  assert "must be a multiple of 3 replicas. " in message

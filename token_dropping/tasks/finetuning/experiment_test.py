@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests import experiment_checks_testing
+from tests import config_testing
 from tests import finetune_testing
 from tests import testing
 from token_dropping.common import errors
@@ -16,7 +16,7 @@ def _parse(prepared, *overrides, data="classes", name=GLUE, run="run"):
   data = prepared / data if data else "''"
   run = prepared / run if run else ""
   params = finetune_testing.parse(name, run, data, *overrides)
-  experiment_checks_testing.check_experiment(params)
+  config_testing.check_experiment(params)
   return params
 
 
@@ -141,7 +141,7 @@ def test_what_describes_dropping_is_doubted_without(prepared):
       ("drop.type", "layerwise"),
     )
   ]
-  find_doubts = experiment_checks_testing.find_doubts
+  find_doubts = config_testing.find_doubts
   drops = [f"{ENCODER}.drop_layer=0", f"{ENCODER}.restore_layer=2"]
   drops.append(f"{ENCODER}.drop.type=layerwise")
   assert find_doubts(_parse(prepared, *drops)) == doubts

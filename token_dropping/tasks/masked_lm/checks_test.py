@@ -5,7 +5,7 @@ import pytest
 import yaml
 from official.nlp.data import pretrain_dataloader
 
-from tests import experiment_checks_testing
+from tests import config_testing
 from tests import testing
 
 ENCODER = "task.model.encoder.any"
@@ -118,13 +118,13 @@ REFUSED = {
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize(("text", "message"), REFUSED_DATA.items())
 def test_what_is_refused_of_data(data, text, message):
-  refusal = experiment_checks_testing.refused(_changes(text, data))
+  refusal = config_testing.refused_changes(_changes(text, data))
   assert refusal.startswith(f"{data}.{message}".format(data))
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED.items())
 def test_what_is_refused(text, message):
-  refusal = experiment_checks_testing.refused(_changes(text, "task"))
+  refusal = config_testing.refused_changes(_changes(text, "task"))
   assert refusal.startswith(f"task.{message}")
 
 
@@ -162,7 +162,7 @@ def test_what_is_refused(text, message):
   ],
 )
 def test_options_that_do_not_go_together_are_refused(changes, message):
-  assert experiment_checks_testing.refused(changes) == message
+  assert config_testing.refused_changes(changes) == message
 
 
 @pytest.mark.parametrize(
@@ -198,14 +198,14 @@ def test_options_that_do_not_go_together_are_refused(changes, message):
   ],
 )
 def test_what_is_allowed(changes):
-  experiment_checks_testing.check(changes)
+  config_testing.check(changes)
 
 
 def test_vocabulary_must_fit_the_table(tmp_path):
   path = tmp_path / "vocab.txt"
   path.write_text("\n".join([*testing.TOKENS, "another"]))
   changes = {f"{ENCODER}.vocab_file": str(path)}
-  assert experiment_checks_testing.refused(changes) == (
+  assert config_testing.refused_changes(changes) == (
     f"{ENCODER}: vocab_size must be at least the 51 tokens of {path}. "
     "Received: 50"
   )
@@ -213,19 +213,19 @@ def test_vocabulary_must_fit_the_table(tmp_path):
 
 def test_baseline_has_no_rules_of_token_dropping():
   name = "bert/pretraining"
-  experiment_checks_testing.check({BEST: "validation_loss"}, name)
-  params = experiment_checks_testing.params(name=name)
+  config_testing.check({BEST: "validation_loss"}, name)
+  params = config_testing.changed(name=name)
   params.task.model.cls_heads[0].cls_token_idx = 3
   params.task.model.encoder.bert.num_attention_heads = 5
-  experiment_checks_testing.check_experiment(params)
+  config_testing.check_experiment(params)
 
 
 def test_model_gardens_data_has_no_rules_of_masking():
-  params = experiment_checks_testing.params()
+  params = config_testing.changed()
   params.task.train_data = pretrain_dataloader.BertPretrainDataConfig(
     seq_length=16, max_predictions_per_seq=3, use_next_sentence_label=False
   )
-  experiment_checks_testing.check_experiment(params)
+  config_testing.check_experiment(params)
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_model_gardens_data_has_no_rules_of_masking():
 )
 def test_rate_without_room_for_its_predictions_is_doubted(text, doubted):
   changes = _changes(text, "task.train_data")
-  params = experiment_checks_testing.params(changes)
+  params = config_testing.changed(changes)
   doubt = (
     "task.train_data.max_predictions_per_seq should be at least 4 for a rate "
     "of 0.3, or fewer tokens are masked. Received: 3"
   )
-  assert (doubt in experiment_checks_testing.find_doubts(params)) == doubted
+  assert (doubt in config_testing.find_doubts(params)) == doubted

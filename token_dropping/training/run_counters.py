@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a run has trained, over all its processes."""
+"""What a run counts over all its processes: seconds and skipped records."""
 
 import time
 from collections.abc import Callable
 
 import orbit
 import tensorflow as tf
+from official.core import base_task
 
+from token_dropping.common import errors
+from token_dropping.data.batches import record_rules
 from token_dropping.training import workers
 
 WALL, CPU = "train_seconds", "train_cpu_seconds"
@@ -64,3 +67,43 @@ class TrainClock(tf.Module):
     timed = max(int(self.timed_steps.numpy()), 1)
     for name, seconds in self.seconds.items():
       outputs[name] = float(seconds.numpy()) * steps / timed
+
+
+class SkipCounter:
+  """Adds up the skipped records of training; bounds those of each evaluation.
+
+  `on_train` and `on_eval` are Orbit actions, to be called before a checkpoint
+  is saved. They raise `UserError` with file and record of the first where too
+  many were skipped. The variable `trained` is saved with the checkpoint.
+  """
+
+  def __init__(self, task: base_task.Task):
+    self._task = task
+    self.trained = workers.make_counter(record_rules.SKIPPED)
+
+  def on_train(self, outputs: dict) -> None:
+    """Counts a loop; the outputs then have the sum of the whole run."""
+    if record_rules.SKIPPED in outputs:
+      self.trained.assign_add(_skipped(outputs))
+      count = int(self.trained.numpy())
+      outputs[record_rules.SKIPPED] = float(count)
+      self._bound(count, "train_data")
+
+  def on_eval(self, outputs: dict) -> None:
+    if record_rules.SKIPPED in outputs:
+      self._bound(_skipped(outputs), "validation_data")
+
+  def _bound(self, count: int, name: str) -> None:
+    limit = getattr(self._task.task_config, name).max_bad_records
+    # Of several workers, the one that has met it knows which one it was.
+    first = self._task.skippers[f"task.{name}"].first
+    errors.require(
+      count <= limit,
+      f"task.{name}.max_bad_records must be at least the bad records that were "
+      f"skipped ({count}; the first one: {first or 'not met by this process'})",
+      limit,
+    )
+
+
+def _skipped(outputs: dict) -> int:
+  return int(orbit.utils.get_value(outputs[record_rules.SKIPPED]))
