@@ -3,7 +3,6 @@
 
 import pathlib
 
-import yaml
 from official.core import config_definitions as cfg
 
 from tests import testing
@@ -44,15 +43,14 @@ def write_file(
   return str(path)
 
 
-def nested(dotted: str, value) -> str:
-  """Returns YAML of one value."""
-  return yaml.safe_dump(_tree(dotted, value))
-
-
 def changed(changes: dict | None = None, name: str = "bert/token_drop"):
   """Returns the tiny experiment with some fields, by dotted path, changed."""
   params = experiments.get(name)
-  trees = [_tree(path, value) for path, value in (changes or {}).items()]
+  trees = []
+  for path, value in (changes or {}).items():
+    for key in reversed(path.split(".")):
+      value = {key: value}
+    trees.append(value)
   tiny = testing.TINY
   if name == "bert/pretraining":
     task = {key: tiny["task"][key] for key in ("train_data", "validation_data")}
@@ -70,9 +68,3 @@ def check(changes: dict, name: str = "bert/token_drop") -> None:
 def refused_changes(changes: dict, name: str = "bert/token_drop") -> str:
   """Returns the one line with which the changed experiment is refused."""
   return testing.refused(check, changes, name)
-
-
-def _tree(dotted: str, value) -> dict:
-  for key in reversed(dotted.split(".")):
-    value = {key: value}
-  return value

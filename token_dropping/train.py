@@ -91,10 +91,9 @@ def _check_flags(values, argv: list[str]) -> None:
 def main_program() -> NoReturn:
   """Defines the flags and runs the launcher; for `__main__` modules."""
   define_flags()
-  for flag in flags.FLAGS.get_flags_for_module(tfm_flags.__name__):
-    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-  for name in ("dry_run", "pretrained", *sweep.FLAGS):
-    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+  for module in (tfm_flags.__name__, sweep.__name__, __name__):
+    for flag in flags.FLAGS.get_flags_for_module(module):
+      flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
   errors.run_command(main)
 
 

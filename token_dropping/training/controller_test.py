@@ -96,13 +96,13 @@ def _saved(folder) -> list[int]:
 
 def _summaries(folder) -> list[int]:
   """Returns the steps at which training's summary was written."""
-  return [
+  return sorted(
     event.step
-    for path in sorted((folder / "train").glob("events*"))
+    for path in (folder / "train").glob("events*")
     for event in tf.compat.v1.train.summary_iterator(str(path))
     for value in event.summary.value
     if value.tag == "value"
-  ]
+  )
 
 
 @pytest.fixture(scope="module")

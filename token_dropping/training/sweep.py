@@ -21,12 +21,11 @@ from token_dropping.training import grid
 from token_dropping.training import launch
 from token_dropping.training import trainer as trainer_lib
 
-FLAGS = ("sweep", "sweep_learning_rates", "sweep_seeds")
 RESULT = "result.json"
 
 
 def define_flags() -> None:
-  """Defines the flags of `FLAGS`."""
+  """Defines `--sweep` and the flags of its grid."""
   flags.DEFINE_bool(
     "sweep",
     False,
