@@ -84,8 +84,7 @@ def _check_flags(values, argv: list[str]) -> None:
     required += ["model_dir"] if values.sweep else ["mode", "model_dir"]
   errors.check_flags(argv, values, *required)
   if "mode" in required:
-    rule = f"--mode must be one of {', '.join(launch.MODES)}"
-    errors.require(values.mode in launch.MODES, rule, repr(values.mode))
+    errors.require_choice(values.mode, launch.MODES, "--mode")
 
 
 def main_program() -> NoReturn:

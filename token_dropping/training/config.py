@@ -134,20 +134,15 @@ def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
 def check_experiment(params: cfg.ExperimentConfig) -> None:
   """Checks what can be checked without data or device."""
   name = params.runtime.distribution_strategy
-  errors.require(
-    name in STRATEGIES,
-    f"runtime.distribution_strategy must be one of {', '.join(STRATEGIES)}",
-    repr(name),
-  )
-  gpus = params.runtime.num_gpus
-  errors.require(gpus >= 0, "runtime.num_gpus must be at least 0", gpus)
+  errors.require_choice(name, STRATEGIES, "runtime.distribution_strategy")
+  errors.require_least(params.runtime, "runtime", "num_gpus", 0)
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)
   experiments.hooks_of(params).check()
   if name in ("off", "one_device"):
     check_replicas(params, 1)
   elif name == "mirrored":
-    check_replicas(params, max(gpus, 1))
+    check_replicas(params, max(params.runtime.num_gpus, 1))
 
 
 def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
@@ -168,8 +163,7 @@ def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
 def _check_trainer(trainer: cfg.TrainerConfig) -> None:
   intervals = ("summary_interval", "checkpoint_interval", "validation_interval")
   for name in ("train_steps", "steps_per_loop", *intervals):
-    value = getattr(trainer, name)
-    errors.require(value >= 1, f"trainer.{name} must be at least 1", value)
+    errors.require_least(trainer, "trainer", name, 1)
   interval, loop = trainer.summary_interval, trainer.steps_per_loop
   rule = "trainer.summary_interval must be a multiple of trainer.steps_per_loop"
   errors.require(interval % loop == 0, f"{rule} ({loop})", interval)
