@@ -16,7 +16,6 @@ from tests import testing
 from token_dropping.huggingface import importing
 from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import config
-from token_dropping.training import launch
 from token_dropping.training import trained_run
 
 
@@ -47,7 +46,7 @@ def _pretraining(folder) -> masked_lm.TokenDropMaskedLMTask:
     config_file=[str(folder / "out/params.yaml")],
     params_override=json.dumps(overrides),
   )
-  task = launch.prepare(flags).task
+  task = config.prepare(flags).task
   assert task.model.encoder.any.drop_plan.drops
   return masked_lm.TokenDropMaskedLMTask(task)
 
