@@ -335,7 +335,7 @@ def test_ids_are_checked_after_masking_too(dynamic_data):
   with pytest.raises(tf.errors.InvalidArgumentError) as caught:
     _first_batch(_task(), dynamic_data)
   complaint = record_rules.broken_rule(caught.value)
-  assert complaint.startswith("input_word_ids must be in [0, vocab_size) (50)")
+  assert complaint.startswith("input_word_ids must be in ")
 
 
 def test_continued_run_goes_on_with_the_rate(tmp_path, dynamic_data):
