@@ -15,8 +15,6 @@ import tensorflow as tf
 import yaml
 
 from tests import testing
-from token_dropping import train
-from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import run_counters
 
 STEPS = 24
@@ -82,47 +80,20 @@ def launch(folder: pathlib.Path, model_dir, **values) -> None:
 
 
 def start(
-  folder: pathlib.Path,
-  model_dir,
-  terminated_in: int | None = None,
-  variables: Mapping[str, str] | None = None,
+  folder: pathlib.Path, model_dir, variables: Mapping[str, str] | None = None
 ) -> subprocess.Popen:
-  """Starts the launcher as a process of its own, with more `variables`.
-
-  It gets SIGTERM in the step `terminated_in`, counted from 0.
-  """
+  """Starts the launcher as a process of its own, with more `variables`."""
   argv = [f"--{name}={v}" for name, v in flags(folder, model_dir).items()]
   root = pathlib.Path(__file__).parents[1]
   environment = {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
-  module = "token_dropping.train"
-  if terminated_in is not None:
-    module = "tests.fault_testing"
-    environment["TERMINATED_IN"] = str(terminated_in)
   return subprocess.Popen(
-    [sys.executable, "-m", module, *argv],
+    [sys.executable, "-m", "token_dropping.train", *argv],
     cwd=root,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
     env=os.environ | environment | dict(variables or {}),
   )
-
-
-def _send_sigterm_in(step: int) -> None:
-  """Makes a training step send SIGTERM, and take a second more."""
-  task = masked_lm.TokenDropMaskedLMTask
-  plain = task.train_step
-
-  def send(iterations: tf.Tensor) -> None:
-    if int(iterations) == step:
-      os.kill(os.getpid(), signal.SIGTERM)
-      time.sleep(1.0)
-
-  def train_step(self, inputs, model, optimizer, metrics):
-    tf.py_function(send, [optimizer.iterations], [])
-    return plain(self, inputs, model, optimizer, metrics)
-
-  task.train_step = train_step
 
 
 def signal_at(process, step: int, delay: float, number) -> int:
@@ -169,6 +140,13 @@ def curves(folder: pathlib.Path, leave_out=_TIMINGS) -> dict[str, list]:
   return found
 
 
+def assert_same(one: Mapping, two: Mapping) -> None:
+  """Compares arrays by name, bit for bit."""
+  assert one.keys() == two.keys()
+  for name, value in one.items():
+    assert value.tobytes() == two[name].tobytes(), name
+
+
 def assert_same_runs(one: pathlib.Path, two: pathlib.Path) -> None:
   """Compares checkpoints, best checkpoint and curves, bit for bit."""
   for part in ("", "best"):
@@ -176,17 +154,9 @@ def assert_same_runs(one: pathlib.Path, two: pathlib.Path) -> None:
       tf.train.latest_checkpoint(str(run / part)) for run in (one, two)
     )
     assert os.path.basename(first) == os.path.basename(second)
-    first, second = variables(first), variables(second)
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-      assert value.tobytes() == second[name].tobytes(), name
+    assert_same(variables(first), variables(second))
   for part in ("train", "validation"):
     assert curves(one / part) == curves(two / part)
     assert curves(one / part)
   first, second = ((run / "best/info.json").read_text() for run in (one, two))
   assert first == second
-
-
-if __name__ == "__main__":
-  _send_sigterm_in(int(os.environ["TERMINATED_IN"]))
-  train.main_program()

@@ -96,11 +96,15 @@ def _losses(folder) -> tuple[np.ndarray, np.ndarray]:
   return batch["masked_lm_ids"][used], losses.numpy()[used]
 
 
-def test_table_of_a_model_holds_mean_losses(shared, tmp_path):
+def test_table_of_a_model_holds_mean_losses(shared, tmp_path, capsys):
   path = tmp_path / "table.npz"
   _run(*_from_model(shared, path, "--batch_size=4"))
   table = _read(path)
   ids, losses = _losses(shared)
+  assert capsys.readouterr().out.startswith(
+    f"Wrote {path}: pretrained_mlm of 50 ids, {len(set(ids))} of them seen, 20 "
+    "times.\n  most important   word"
+  )
   counts = np.bincount(ids, minlength=V)
   np.testing.assert_array_equal(table.counts, counts)
   means = np.bincount(ids, losses, V)[counts > 0] / counts[counts > 0]
@@ -114,18 +118,6 @@ def test_reading_may_end_early(shared, tmp_path):
   _run(*_from_model(shared, path, "--max_records=5", "--batch_size=3"))
   table = _read(path)
   assert table.counts.sum() == 5 * (testing.PREDICTIONS - 1)
-
-
-def test_command_says_what_it_wrote(shared, tmp_path, capsys):
-  path = tmp_path / "table.json"
-  _run(*_from_model(shared, path))
-  out = capsys.readouterr().out.splitlines()
-  seen = len(set(_losses(shared)[0]))
-  assert out[0] == (
-    f"Wrote {path}: pretrained_mlm of 50 ids, {seen} of them seen, 20 times."
-  )
-  assert out[1].startswith("  most important   word")
-  assert out[2].startswith("  least important  word")
 
 
 def test_dynamic_records_are_masked_in_the_pipeline(shared, tmp_path):
@@ -145,26 +137,26 @@ def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
   np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-  ("changes", "message"),
-  [
-    (
-      {"tokens": [*TOKENS[:-1], "other"]},
-      "--data must be made with the vocabulary of --model. Received: DATA with "
-      "50 tokens, RUN with 50",
-    ),
-    (
-      {"settings": SETTINGS | {"seq_length": 32}},
-      "seq_length of --data must be at most max_position_embeddings of "
-      "--model, 16. Received: 32",
-    ),
-    (
-      {"settings": {"seq_length": 16}},
-      "settings of dataset.json must have max_predictions_per_seq. Received: "
-      "DATA without it",
-    ),
-  ],
-)
+UNFIT = [
+  (
+    {"tokens": [*TOKENS[:-1], "other"]},
+    "--data must be made with the vocabulary of --model. Received: DATA with "
+    "50 tokens, RUN with 50",
+  ),
+  (
+    {"settings": SETTINGS | {"seq_length": 32}},
+    "seq_length of --data must be at most max_position_embeddings of --model, "
+    "16. Received: 32",
+  ),
+  (
+    {"settings": {"seq_length": 16}},
+    "settings of dataset.json must have max_predictions_per_seq. Received: "
+    "DATA without it",
+  ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), UNFIT)
 def test_data_that_do_not_fit_are_refused(shared, tmp_path, changes, message):
   data = _write_data(tmp_path / "data", **changes)
   refused = _refused(*_from_model(shared, tmp_path / "t.npz", data=data))
@@ -172,16 +164,12 @@ def test_data_that_do_not_fit_are_refused(shared, tmp_path, changes, message):
   assert refused == message.replace("RUN", repr(str(shared / "run")))
 
 
-def test_folder_that_is_no_model_is_refused(shared, tmp_path):
-  argv = _from_model(shared, tmp_path / "t.npz", model=tmp_path)
+def test_folders_that_are_no_model_or_have_no_checkpoints(shared, tmp_path):
+  argv = _from_model(shared, tmp_path / "t.npz", model=tmp_path, checkpoint=3)
   assert _refused(*argv) == (
     f"--model must hold params.yaml. Received: {str(tmp_path)!r} without it"
   )
-
-
-def test_checkpoint_of_hugging_face_is_refused(shared, tmp_path):
-  (tmp_path / "config.json").write_text("{}")
-  argv = _from_model(shared, tmp_path / "t.npz", model=tmp_path, checkpoint=3)
+  (tmp_path / "config.json").write_text("{}")  # of Hugging Face
   assert _refused(*argv) == (
     "--checkpoint must be unset for a folder of Hugging Face. Received: '3'"
   )
@@ -255,38 +243,30 @@ def test_damaged_data_are_refused(tmp_path):
 # Flags.
 
 
-@pytest.mark.parametrize(
-  ("argv", "message"),
-  [
-    (["from_data"], "--data must be set. Received: nothing"),
-    (["from_model"], "--model must be set. Received: nothing"),
-    (["from_data", "--data=d"], "--output must be set. Received: nothing"),
-    (
-      ["from_data", "--data=d", "--output=t.npz", "--batch_size=3"],
-      "--batch_size must be unset for from_data. Received: 3",
-    ),
-    (
-      ["from_data", "--data=d", "--output=table"],
-      "--output must end in .npz or .json. Received: 'table'",
-    ),
-    (
-      ["make"],
-      "arguments must be from_model or from_data, and flags (--name=value). "
-      "Received: make",
-    ),
-    (
-      [],
-      "arguments must be from_model or from_data, and flags (--name=value). "
-      "Received: nothing",
-    ),
-  ],
-)
+COMMANDS = "arguments must be from_model or from_data, and flags (--name=value)"
+REFUSED = [
+  ("from_data", "--data must be set. Received: nothing"),
+  ("from_model", "--model must be set. Received: nothing"),
+  ("from_data --data=d", "--output must be set. Received: nothing"),
+  (
+    "from_data --data=d --output=t.npz --batch_size=3",
+    "--batch_size must be unset for from_data. Received: 3",
+  ),
+  (
+    "from_data --data=d --output=table",
+    "--output must end in .npz or .json. Received: 'table'",
+  ),
+  ("make", f"{COMMANDS}. Received: make"),
+  ("", f"{COMMANDS}. Received: nothing"),
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), REFUSED)
 def test_other_flags_are_refused(argv, message):
-  assert _refused(*argv) == message
+  assert _refused(*argv.split()) == message
 
 
 def test_output_must_be_new(tmp_path):
-  path = tmp_path / "table.npz"
-  path.touch()
+  (path := tmp_path / "table.npz").touch()
   message = _refused("from_data", "--data=d", f"--output={path}")
   assert message == f"--output must not exist. Received: {str(path)!r}"

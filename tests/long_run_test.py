@@ -24,10 +24,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _watch(process, samples: list[tuple[float, int, float]]) -> None:
-  """Notes the time, and bytes and seconds of CPU that a process has used.
-
-  Seconds of CPU, since others may work on this machine.
-  """
+  """Notes the time, and bytes and seconds of CPU that a process has used."""
   while process.poll() is None:
     try:
       with open(f"/proc/{process.pid}/status") as file:
@@ -54,13 +51,9 @@ def _loop_ends(model_dir) -> list[tuple[int, float]]:
 
 def _run(folder, steps: int) -> tuple[np.ndarray, np.ndarray]:
   """Trains; returns bytes of memory and seconds of CPU so far, loop by loop."""
-  trainer = {
-    "train_steps": steps,
-    "steps_per_loop": LOOP,
-    "summary_interval": LOOP,
-    "checkpoint_interval": steps // 10,
-    "validation_interval": steps // 10,
-  }
+  trainer = {"train_steps": steps, "steps_per_loop": LOOP}
+  trainer |= {"summary_interval": LOOP, "checkpoint_interval": steps // 10}
+  trainer["validation_interval"] = steps // 10
   fault_testing.write_run(folder, trainer=trainer)
   process = fault_testing.start(folder, folder / "run")
   samples = []

@@ -20,8 +20,6 @@ from tests import testing
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data import inspect
-from token_dropping.data import prepare
-from token_dropping.data.batches import dataset_card
 
 REGISTERED = tasks, pretraining_experiments  # Model Garden's own
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
@@ -42,14 +40,10 @@ def make(tmp_path_factory):
 
   def prepared(packing, masking):
     folder = root / f"{packing}-{masking}"
-    settings = prepare_testing.settings(
-      root / "text.txt",
-      folder,
-      packing=packing,
-      masking=masking,
-      vocab_file=str(vocab_file),
-    )
-    prepare.prepare(settings, num_workers=1)
+    if not folder.exists():
+      settings = prepare_testing.settings(root / "text.txt", folder)
+      fields = {"packing": packing, "masking": masking}
+      prepare_testing.run(settings, vocab_file=str(vocab_file), **fields)
     return folder
 
   return prepared
@@ -64,11 +58,7 @@ def _data(folder, packing, **fields) -> dict:
     "use_v2_feature_names": True,
   }
   return {
-    f"{split}_data": {
-      "input_path": f"{folder}/{split}-*",
-      **common,
-      **fields,
-    }
+    f"{split}_data": {"input_path": f"{folder}/{split}-*", **common, **fields}
     for split in ("train", "validation")
   }
 
@@ -78,6 +68,7 @@ def _heads(packing) -> list[dict]:
 
 
 @pytest.mark.parametrize("packing", ["full", "pairs"])
+@testing.eagerly()
 def test_model_gardens_own_task_trains_on_static_records(
   make, tmp_path, packing
 ):
@@ -88,8 +79,7 @@ def test_model_gardens_own_task_trains_on_static_records(
   }
   trainer = testing.TINY["trainer"]
   params.override({"task": task, "trainer": trainer})
-  decay = params.trainer.optimizer_config.learning_rate.polynomial
-  decay.decay_steps = 2
+  params.trainer.optimizer_config.learning_rate.polynomial.decay_steps = 2
   _, logs = train_lib.run_experiment(
     distribution_strategy=tf.distribute.OneDeviceStrategy("cpu"),
     task=task_factory.get_task(params.task),
@@ -103,22 +93,16 @@ def test_model_gardens_own_task_trains_on_static_records(
   assert ("next_sentence_accuracy" in logs) == (packing == "pairs")
 
 
-def _launch(data: dict, folder, packing="full", **runtime) -> None:
+def _launch(data: dict, folder, packing="full", enable_xla=False) -> None:
   encoder = {"any": SIZES | {"token_allow_list": None, "token_deny_list": None}}
   model = {"encoder": encoder, "cls_heads": _heads(packing)}
   config = testing.merged(
     testing.TINY,
-    {"task": {**data, "model": model}, "runtime": runtime},
+    {"task": {**data, "model": model}, "runtime": {"enable_xla": enable_xla}},
     {"trainer": {"validation_steps": 1}},
   )
-  path = folder / "tiny.yaml"
-  path.write_text(yaml.safe_dump(config))
-  testing.launch(
-    experiment="bert/token_drop",
-    config_file=str(path),
-    model_dir=str(folder / "run"),
-    mode="train_and_eval",
-  )
+  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+  fault_testing.launch(folder, folder / "run")
 
 
 @pytest.mark.parametrize(
@@ -133,54 +117,31 @@ def test_dynamic_records_train(
   make, tmp_path, capsys, packing, unit, enable_xla
 ):
   fields = {"masking": "dynamic", "masking_unit": unit}
-  data = _data(make(packing, "dynamic"), packing, **fields)
-  _launch(data, tmp_path, packing, enable_xla=enable_xla)
+  folder, run = make(packing, "dynamic"), tmp_path / "run"
+  _launch(_data(folder, packing, **fields), tmp_path, packing, enable_xla)
   out = capsys.readouterr().out
   assert "Trained 2 steps, to step 2" in out
   assert "best guess without context" in out
-  assert ("next_sentence_accuracy" in _tags(tmp_path)) == (packing == "pairs")
-
-
-def _tags(folder) -> set[str]:
-  """Returns the names of what a run has told TensorBoard."""
-  return set(fault_testing.curves(folder / "run" / "train"))
+  tags = fault_testing.curves(run / "train")
+  assert ("next_sentence_accuracy" in tags) == (packing == "pairs")
+  # Whoever has the run needs no dataset to make the same ids.
+  words = (folder / "vocab.txt").read_bytes()
+  assert (run / "vocab.txt").read_bytes() == words
+  assert (run / "tokenizer_config.json").exists()
 
 
 # Damage.
 
 
-def _truncated(folder, path) -> str:
+def _truncated(folder) -> tuple[str, str]:
+  path = min(folder.glob("validation-*"))
   size = path.stat().st_size
   path.write_bytes(path.read_bytes()[:-9])
-  return (
-    f"{path} must have {size} bytes, as dataset.json says. "
-    f"Received: {size - 9} bytes"
-  )
+  return (f"{path} must have {size} bytes, as dataset.json says. Rec",) * 2
 
 
-def _counted_wrongly(folder, path) -> str:
-  card = json.loads((folder / "dataset.json").read_text())
-  total = card["train"]["records"]
-  card["files"][path.name]["records"] += 1
-  dataset_testing.write_card(folder, card)
-  return (
-    f"train.records in {folder}/dataset.json must be the sum over its train- "
-    f"files, {total + 1}. Received: {total}"
-  )
-
-
-def _spoilt(folder, path) -> tuple[str, str]:
-  content = bytearray(path.read_bytes())
-  content[len(content) // 2] ^= 255
-  path.write_bytes(content)
-  return (
-    f"{path} must have the CRC-32 ",
-    "task.train_data.input_path must match TFRecord files that can be read to "
-    f"their end. Received: {path}, record ",
-  )
-
-
-def _of_another_vocabulary(folder, path) -> tuple[str, str]:
+def _of_another_vocabulary(folder) -> tuple[str, str]:
+  path = min(folder.glob("train-*"))
   record = prepare_testing.read(folder, "train")[0]
   record["input_word_ids"][3] = 100
   testing.write_records(path, [record])
@@ -196,14 +157,11 @@ def _of_another_vocabulary(folder, path) -> tuple[str, str]:
   )
 
 
-@pytest.mark.parametrize(
-  "damage", [_truncated, _counted_wrongly, _spoilt, _of_another_vocabulary]
-)
+@pytest.mark.parametrize("damage", [_truncated, _of_another_vocabulary])
 def test_inspection_and_training_refuse(make, tmp_path, damage):
   folder = tmp_path / "data"
   shutil.copytree(make("full", "static"), folder)
-  expected = damage(folder, min(folder.glob("train-*")))
-  expected = (expected, expected) if isinstance(expected, str) else expected
+  expected = damage(folder)
   with pytest.raises(errors.UserError) as inspecting:
     list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
   with pytest.raises(errors.UserError) as training:
@@ -213,11 +171,3 @@ def test_inspection_and_training_refuse(make, tmp_path, damage):
   for message, start in zip(messages, expected, strict=True):
     assert message.startswith(start)
   assert not (tmp_path / "run").exists()
-
-
-def test_a_whole_dataset_is_not_refused(make):
-  folder = make("full", "static")
-  list(inspect.report(str(folder), 100, 0, quick=False, coloured=False))
-  params = exp_factory.get_exp_config("bert/pretraining")
-  params.task.train_data.input_path = f"{folder}/train-*"
-  dataset_card.check_files(params.task.train_data)

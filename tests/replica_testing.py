@@ -26,17 +26,13 @@ STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
 def make_params(changes: dict | None = None):
   """Returns the tiny experiment: AdamW whose clipping is always at work."""
   params = exp_factory.get_exp_config("bert/token_drop")
+  rate = {"initial_learning_rate": 1e-3, "decay_steps": 1000}
   clipped = {
-    "trainer": {
-      "optimizer_config": {
-        "optimizer": {"adamw": {"gradient_clip_norm": 0.1}},
-        "learning_rate": {
-          "polynomial": {"initial_learning_rate": 1e-3, "decay_steps": 1000}
-        },
-      }
-    }
+    "optimizer": {"adamw": {"gradient_clip_norm": 0.1}},
+    "learning_rate": {"polynomial": rate},
   }
-  overrides = testing.merged(testing.TINY, clipped, changes or {})
+  trainer = {"trainer": {"optimizer_config": clipped}}
+  overrides = testing.merged(testing.TINY, trainer, changes or {})
   config_overrides.apply_overrides(params, overrides, source="test")
   return params
 
@@ -44,19 +40,13 @@ def make_params(changes: dict | None = None):
 def make_records(count: int, padding_every: int = 0) -> dict:
   """Returns records as arrays [count, ...].
 
-  Args:
-    count: how many.
-    padding_every: of each so many records, the last quarter is padding alone.
+  Of each `padding_every` records the last quarter is padding alone.
   """
   records = [testing.random_features(seed) for seed in range(count)]
-  arrays = {
-    name: np.stack([np.asarray(record[name]) for record in records])
-    for name in records[0]
-  }
-  arrays = {
-    name: array.astype(np.float32 if name == "masked_lm_weights" else np.int32)
-    for name, array in arrays.items()
-  }
+  arrays = {}
+  for name in records[0]:
+    kind = np.float32 if name == "masked_lm_weights" else np.int32
+    arrays[name] = np.array([record[name] for record in records], kind)
   if padding_every:
     rows = np.arange(count) % padding_every >= padding_every * 3 // 4
     for array in arrays.values():
@@ -65,12 +55,7 @@ def make_records(count: int, padding_every: int = 0) -> dict:
 
 
 class Run:
-  """A model that trains.
-
-  Args:
-    strategy: where.
-    changes: to the tiny experiment.
-  """
+  """A model that trains, with changes to the tiny experiment."""
 
   def __init__(self, strategy, changes: dict | None = None):
     params = make_params(changes)
@@ -83,6 +68,8 @@ class Run:
         params.trainer.optimizer_config, params.runtime
       )
       self.metrics = self.task.build_metrics(training=True)
+      # Made in the step, they would have it traced twice.
+      self.optimizer._create_all_weights(self.model.trainable_variables)
 
   def train(self, batches) -> list[float]:
     """Trains on distributed batches; returns the loss of each step."""
@@ -135,10 +122,11 @@ def precision(name: str):
 def distribute(strategy, records: dict, batch_size: int = BATCH):
   """Returns the batches of some records; each is split among the replicas."""
   dataset = tf.data.Dataset.from_tensor_slices(records).batch(batch_size)
-  options = tf.data.Options()
-  options.experimental_distribute.auto_shard_policy = (
-    tf.data.experimental.AutoShardPolicy.DATA
+  options, by_data = (
+    tf.data.Options(),
+    tf.data.experimental.AutoShardPolicy.DATA,
   )
+  options.experimental_distribute.auto_shard_policy = by_data
   return strategy.experimental_distribute_dataset(dataset.with_options(options))
 
 
@@ -162,11 +150,8 @@ def main() -> None:
   run = Run(strategy)
   losses = run.train(distribute(strategy, all_records()))
   index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-  np.savez(
-    os.path.join(sys.argv[1], f"worker{index}.npz"),
-    losses=losses,
-    table=run.tables()[0],
-  )
+  path = os.path.join(sys.argv[1], f"worker{index}.npz")
+  np.savez(path, losses=losses, table=run.tables()[0])
 
 
 if __name__ == "__main__":

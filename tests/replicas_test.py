@@ -46,6 +46,7 @@ def test_training_moves_what_is_compared(single):
   assert np.ptp(tables[0][5:]) > 0.01
 
 
+@pytest.mark.slow
 def test_two_workers_learn_what_one_does(single, tmp_path):
   command = [sys.executable, "-m", "tests.replica_testing", tmp_path]
   workers = [
@@ -67,13 +68,11 @@ def test_two_workers_learn_what_one_does(single, tmp_path):
 
 
 def _train_in_slices(replicas: int, slices: int) -> list:
-  run = replica_testing.Run(
-    testing.mirrored(replicas),
-    {
-      "task": {"gradient_accumulation_steps": slices},
-      "trainer": {"optimizer_config": replica_testing.STEADY},
-    },
-  )
+  changes = {
+    "task": {"gradient_accumulation_steps": slices},
+    "trainer": {"optimizer_config": replica_testing.STEADY},
+  }
+  run = replica_testing.Run(testing.mirrored(replicas), changes)
   records = replica_testing.make_records(24, padding_every=8)
   losses = run.train(replica_testing.distribute(run.strategy, records))
   return [*losses, run.optimizer.iterations.numpy(), *run.learnt()]

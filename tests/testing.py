@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several tests share: tiny records, a tiny experiment, the launcher."""
 
+import contextlib
 import functools
 import json
 import pathlib
@@ -127,12 +128,6 @@ def write_vocabulary(path) -> str:
   return str(path)
 
 
-def write_json(path, content) -> str:
-  """Writes a JSON file; returns the path."""
-  path.write_text(json.dumps(content), "utf-8")
-  return str(path)
-
-
 def serialized(features: dict) -> bytes:
   """Returns a record of such features."""
   example = tf.train.Example()
@@ -191,15 +186,22 @@ def mirrored(count: int) -> tf.distribute.Strategy:
 def cluster_variables(count: int) -> list[dict[str, str]]:
   """Returns the environment variables of each of several workers."""
   sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-  addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-  for each in sockets:
-    each.close()
+  cluster = {"worker": [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]}
+  for opened in sockets:
+    opened.close()
   tasks = [{"type": "worker", "index": index} for index in range(count)]
-  cluster = {"worker": addresses}
-  return [
-    {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
-    for task in tasks
-  ]
+  configs = [{"cluster": cluster, "task": task} for task in tasks]
+  return [{"TF_CONFIG": json.dumps(config)} for config in configs]
+
+
+@contextlib.contextmanager
+def eagerly():
+  """Runs steps as they are written: a few cost less than tracing one."""
+  tf.config.run_functions_eagerly(True)
+  try:
+    yield
+  finally:
+    tf.config.run_functions_eagerly(False)
 
 
 def launch(**values) -> None:

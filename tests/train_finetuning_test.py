@@ -14,6 +14,7 @@ from token_dropping.common import errors
 from token_dropping.training import sentence_predictions
 from token_dropping.training import trained_run
 
+GLUE, SQUAD = finetune_testing.GLUE, finetune_testing.SQUAD
 ONE_DEVICE = "runtime.distribution_strategy=one_device"
 RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
 
@@ -37,37 +38,37 @@ def folder(tmp_path_factory):
   return path
 
 
-def _launch(folder, name, data, *overrides, experiment, **values) -> None:
+def _launch(folder, name, data, *overrides, experiment=GLUE, **values) -> None:
   override = [f"task.data_dir={data}", ONE_DEVICE, *overrides]
-  defaults = {
-    "experiment": experiment,
-    "pretrained": folder / "pretrained",
-    "params_override": ",".join(override),
-    "model_dir": folder / name,
-    "mode": "train_and_eval",
-  }
-  testing.launch(**(defaults | values))
+  testing.launch(
+    experiment=experiment,
+    pretrained=folder / "pretrained",
+    params_override=",".join(override),
+    model_dir=folder / name,
+    mode="train_and_eval",
+    **values,
+  )
 
 
 @pytest.fixture(scope="module")
-def classifier(folder):
-  """A classifier that has learnt its task, dropping tokens in training."""
-  data = finetune_testing.prepare_classes(
+def classes(folder):
+  """Data of two classes."""
+  return finetune_testing.prepare_classes(
     folder / "classes", folder / "pretrained"
   )
-  _launch(
-    folder,
-    "classifier",
-    data,
-    *CLASSIFIER,
-    experiment=finetune_testing.GLUE,
-  )
+
+
+@pytest.fixture(scope="module")
+def spans(folder):
+  """Data of two questions."""
+  return finetune_testing.prepare_spans(folder / "spans", folder / "pretrained")
+
+
+@pytest.fixture(scope="module")
+def classifier(folder, classes):
+  """A classifier that has learnt its task, dropping tokens in training."""
+  _launch(folder, "classifier", classes, *CLASSIFIER)
   return folder / "classifier"
-
-
-def test_classifier_learns_and_keeps_its_best_checkpoint(classifier):
-  info = json.loads((classifier / "best" / "info.json").read_text())
-  assert info["accuracy"] >= 0.9  # words tell the class
 
 
 def test_classifier_folder_is_whole(classifier, folder):
@@ -78,32 +79,25 @@ def test_classifier_folder_is_whole(classifier, folder):
   assert (classifier / "vocab.txt").read_bytes() == words
 
 
-def test_predictions_are_those_that_were_scored(classifier, folder):
+def test_predictions_are_those_that_were_scored(classifier, classes):
   run = trained_run.TrainedRun.read(str(classifier), trained_run.BEST)
   assert run.kind == trained_run.CLASSIFICATION
-  found = sentence_predictions.predict(
-    run, str(folder / "classes"), "validation", batch_size=3
-  )
+  found = sentence_predictions.predict(run, classes, "validation", batch_size=3)
   assert found.ids.tolist() == list(range(10))
   assert found.labels.tolist() == [0, 1] * 5
   right = np.argmax(found.outputs, axis=-1) == found.labels
   info = json.loads((classifier / "best" / "info.json").read_text())
   assert np.mean(right) == pytest.approx(info["accuracy"])
+  assert info["accuracy"] >= 0.9  # words tell the class
 
 
-def test_a_complete_run_is_evaluated_again(classifier, folder, capsys):
-  _launch(
-    folder,
-    "classifier",
-    folder / "classes",
-    *CLASSIFIER,
-    experiment=finetune_testing.GLUE,
-  )
+@testing.eagerly()
+def test_a_complete_run_is_evaluated_again(classifier, classes, folder, capsys):
+  _launch(folder, "classifier", classes, *CLASSIFIER)
   out = capsys.readouterr().out
   assert "Nothing to train: the run is at step 400." in out
-  assert (
-    "\n  validation       loss " in out and "\n  best             acc" in out
-  )
+  assert "\n  validation       loss " in out
+  assert "\n  best             acc" in out
 
 
 def test_another_number_of_classes_is_another_model(classifier, folder):
@@ -118,19 +112,12 @@ def test_another_number_of_classes_is_another_model(classifier, folder):
     validation_file=table,
   )
   with pytest.raises(errors.UserError, match="task.model.num_classes=2. Rec"):
-    _launch(folder, "classifier", data, experiment=finetune_testing.GLUE)
+    _launch(folder, "classifier", data)
 
 
-def test_answers_of_squad(folder, capsys):
-  data = finetune_testing.prepare_spans(folder / "spans", folder / "pretrained")
-  _launch(
-    folder,
-    "spans_run",
-    data,
-    "task.train_data.global_batch_size=2,task.epochs=200.0",
-    *LONG,
-    experiment=finetune_testing.SQUAD,
-  )
+def test_answers_of_squad(spans, folder, capsys):
+  fields = "task.train_data.global_batch_size=2,task.epochs=200.0"
+  _launch(folder, "spans_run", spans, fields, *LONG, experiment=SQUAD)
   out = capsys.readouterr().out
   assert "start accuracy" in out and "evaluation: f1 " in out
   run = trained_run.TrainedRun.read(str(folder / "spans_run"), trained_run.BEST)
@@ -143,23 +130,14 @@ def test_answers_of_squad(folder, capsys):
 @pytest.mark.parametrize(
   ("experiment", "words"),
   [
-    (finetune_testing.GLUE, ["loss 0.", "parameters "]),
-    (finetune_testing.SQUAD, ["of BERT", "parameters "]),
+    (GLUE, ["loss 0.", "parameters "]),
+    (SQUAD, ["of BERT", "parameters "]),
   ],
 )
-def test_dry_run(folder, capsys, experiment, words):
-  make = finetune_testing.prepare_spans
-  if experiment == finetune_testing.GLUE:
-    make = finetune_testing.prepare_classes
-  data = make(folder / f"dry_{experiment[-4:]}", folder / "pretrained")
-  _launch(
-    folder,
-    "nothing",
-    data,
-    "task.model.encoder.any.token_keep_ratio=0.5",
-    experiment=experiment,
-    dry_run=True,
-  )
+def test_dry_run(folder, classes, spans, capsys, experiment, words):
+  data = classes if experiment == GLUE else spans
+  half = "task.model.encoder.any.token_keep_ratio=0.5"
+  _launch(folder, "nothing", data, half, experiment=experiment, dry_run=True)
   out = capsys.readouterr().out
   assert all(word in out for word in words)
   assert not (folder / "nothing").exists()
@@ -167,22 +145,16 @@ def test_dry_run(folder, capsys, experiment, words):
 
 def test_sweeps_are_for_fine_tuning():
   with pytest.raises(errors.UserError, match="--sweep must be used with a fin"):
-    testing.launch(
-      experiment="bert/token_drop", sweep=True, model_dir="nowhere"
-    )
+    testing.launch(experiment="bert/token_drop", sweep=True, model_dir="no")
 
 
+@testing.eagerly()
 def test_mock_data_of_tensorflow_datasets_train(folder, capsys):
   """A regression; mock sentences are letters, all unknown: it only runs."""
   with tfds.testing.mock_data(num_examples=4):
     data = finetune_testing.prepare(
       folder / "stsb_data", folder / "pretrained", tfds_name="glue/stsb"
     )
-  _launch(
-    folder,
-    "stsb",
-    data,
-    "trainer.train_steps=1,task.train_data.global_batch_size=2",
-    experiment=finetune_testing.GLUE,
-  )
+  short = "trainer.train_steps=1,task.train_data.global_batch_size=2"
+  _launch(folder, "stsb", data, short)
   assert "pearson" in capsys.readouterr().out
