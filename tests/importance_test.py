@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the command: tables from data and from models, and refusals."""
 
-import pathlib
-
 import numpy as np
 import pytest
 from absl import flags
@@ -12,7 +10,6 @@ from tests import finetune_testing
 from tests import run_testing
 from tests import testing
 from token_dropping import importance as command
-from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.dropping.importance import importance_table
@@ -35,26 +32,17 @@ def _run(*argv) -> None:
 
 
 def _refused(*argv) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    _run(*argv)
-  return str(caught.value)
+  return testing.refused(_run, *argv)
 
 
 def _write_data(
-  folder: pathlib.Path,
-  tokens=TOKENS,
-  make=testing.random_features,
-  count=10,
-  **fields,
+  folder, tokens=TOKENS, make=testing.random_features, count=10, **fields
 ) -> str:
   """Writes a dataset of two training files; returns its path."""
   folder.mkdir()
   features = [make(seed) for seed in range(count)]
-  shards = {
-    "train-0": features[: count // 2],
-    "train-1": features[count // 2 :],
-    "validation-0": [make(99)],
-  }
+  shards = {f"train-{file}": features[file::2] for file in range(2)}
+  shards["validation-0"] = [make(99)]
   fields = {"settings": SETTINGS} | fields
   dataset_testing.write_dataset(folder, tokens, shards, **fields)
   return str(folder)

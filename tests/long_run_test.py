@@ -15,8 +15,7 @@ from tests import fault_testing
 
 LOOP = 10  # steps
 SECONDS = 0.05  # between two looks at the memory
-# Evaluations, checkpoints and summaries of 200 loops leave traces in
-# TensorFlow; what grew with the corpus or the steps would be far above.
+# For traces in TensorFlow; what grew with steps or corpus would be far above.
 MOST_BYTES_PER_STEP = 8 * 1024
 # Not a bound on speed: twice the time would be a list that is walked through.
 MOST_SLOWER = 1.5
@@ -69,14 +68,6 @@ def _run(folder, steps: int) -> tuple[np.ndarray, np.ndarray]:
   return np.interp(times, seen, resident), np.interp(times, seen, used)
 
 
-def _slope(memory) -> float:
-  """Returns bytes a step, of a straight line through the second half."""
-  late = memory[len(memory) // 2 :]
-  slope = np.polyfit(np.arange(len(late)) * LOOP, late, 1)[0]
-  print(f"{slope:.0f} bytes a step")
-  return slope
-
-
 @pytest.mark.slow
 def test_memory_and_step_time_stay_for_long(tmp_path):
   memory, used = _run(tmp_path, steps=2000)
@@ -84,6 +75,8 @@ def test_memory_and_step_time_stay_for_long(tmp_path):
   quarter = len(durations) // 4
   early = statistics.mean(durations[quarter : 2 * quarter])
   late = statistics.mean(durations[-quarter:])
-  print(f"{late / early:.2f} of the early CPU time")
-  assert _slope(memory) < MOST_BYTES_PER_STEP
+  half = memory[len(memory) // 2 :]
+  slope = np.polyfit(np.arange(len(half)) * LOOP, half, 1)[0]
+  print(f"{late / early:.2f} of the early CPU time, {slope:.0f} bytes a step")
+  assert slope < MOST_BYTES_PER_STEP
   assert late < MOST_SLOWER * early

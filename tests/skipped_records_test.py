@@ -12,7 +12,6 @@ from tensorflow.core.framework import tensor_pb2
 from tests import fault_testing
 from tests import replica_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
@@ -163,9 +162,7 @@ def test_a_run_goes_on_and_counts_on(finished, tmp_path, capsys):
 @testing.eagerly()
 def test_skipped_records_are_bounded(finished, tmp_path, mode, data):
   run = finished / "run" if mode == "eval" else tmp_path
-  none = f"task.{data}.max_bad_records=0"
-  with pytest.raises(errors.UserError) as caught:
-    fault_testing.launch(finished, run, mode=mode, params_override=none)
-  message = str(caught.value)
+  none = {"mode": mode, "params_override": f"task.{data}.max_bad_records=0"}
+  message = testing.refused(fault_testing.launch, finished, run, **none)
   assert message.startswith(f"task.{data}.max_bad_records must be at least the")
   assert f"; the first one: {finished}/" in message

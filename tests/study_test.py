@@ -17,7 +17,6 @@ from absl import flags
 from tests import finetune_testing
 from tests import study_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.study import __main__ as command
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
@@ -154,9 +153,7 @@ def test_results_are_all_that_another_machine_needs(folder, tmp_path, capsys):
 
 
 def _refused(*argv, **values) -> str:
-  with pytest.raises(errors.UserError) as caught:
-    _run(*argv, **values)
-  return str(caught.value)
+  return testing.refused(_run, *argv, **values)
 
 
 def test_results_of_another_plan_are_refused(folder, tmp_path):
