@@ -20,7 +20,7 @@ from tests import testing
 from token_dropping.study import __main__ as command
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
-from token_dropping.training import grid_processes
+from token_dropping.training import grid
 from token_dropping.training import progress
 from token_dropping.training import summaries
 
@@ -70,7 +70,7 @@ def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("study")
   values = {"plan": study_testing.write_plan(path), "output_dir": path / "out"}
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(grid_processes, "_start", _train_here)
+    patch.setattr(grid, "_start", _train_here)
     with patch.context() as cut, pytest.raises(_Cut):
       cut.setattr(progress.ProgressReporter, "on_train", _cut)
       _run(**values)

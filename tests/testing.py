@@ -128,6 +128,12 @@ def write_vocabulary(path) -> str:
   return str(path)
 
 
+def write_json(path, content) -> str:
+  """Writes a JSON file; returns the path."""
+  path.write_text(json.dumps(content), "utf-8")
+  return str(path)
+
+
 def serialized(features: dict) -> bytes:
   """Returns a record of such features."""
   example = tf.train.Example()
