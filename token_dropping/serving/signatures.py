@@ -24,6 +24,7 @@ from token_dropping.training import trained_run
 SERVE, SERVE_EXAMPLES = "serve", "serve_examples"
 SERVE_TEXT, SERVE_TEXT_EXAMPLES = "serve_text", "serve_text_examples"
 EXAMPLES = "examples"
+_EXAMPLES_SPEC = {EXAMPLES: tf.TensorSpec([None], tf.string, EXAMPLES)}
 
 
 class Signatures:
@@ -51,7 +52,7 @@ class Signatures:
     return {
       tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serve,
       SERVE: serve,
-      SERVE_EXAMPLES: _concrete(self._serve_examples, _examples_spec()),
+      SERVE_EXAMPLES: _concrete(self._serve_examples, _EXAMPLES_SPEC),
     }
 
   def of_text(self) -> dict[str, Callable]:
@@ -62,9 +63,7 @@ class Signatures:
     return {
       tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serve_text,
       SERVE_TEXT: serve_text,
-      SERVE_TEXT_EXAMPLES: _concrete(
-        self._serve_text_examples, _examples_spec()
-      ),
+      SERVE_TEXT_EXAMPLES: _concrete(self._serve_text_examples, _EXAMPLES_SPEC),
     }
 
   def _serve(self, inputs: dict) -> dict:
@@ -116,10 +115,6 @@ class Signatures:
 
 def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]) -> Callable:
   return tf.function(function).get_concrete_function(**specs)
-
-
-def _examples_spec() -> dict[str, tf.TensorSpec]:
-  return {EXAMPLES: tf.TensorSpec([None], tf.string, EXAMPLES)}
 
 
 def _default(

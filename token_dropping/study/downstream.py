@@ -61,7 +61,7 @@ def commands(
     f"--output_dir={_folder(run, 'data')}",
   )
   trainings = [
-    runs.command(_flags(part, run, seed), _model_dir(run, seed))
+    runs.command(_flags(part, run, seed), _folder(run, f"model_seed_{seed}"))
     for seed in _seeds(part, run)
   ]
   return prepare, *trainings
@@ -72,7 +72,8 @@ def measure(part: plans.Downstream, run: runs.Run) -> dict:
   all_scores = []
   for seed in _seeds(part, run):
     params = config.prepare(_flags(part, run, seed))
-    best = best_checkpoint.read_scores(params, _model_dir(run, seed))
+    folder = _folder(run, f"model_seed_{seed}")
+    best = best_checkpoint.read_scores(params, folder)
     all_scores.append({"seed": seed, **best["scores"]})
   leading = [list(scores.values())[1] for scores in all_scores]
   median = statistics.median(leading)
@@ -92,10 +93,6 @@ def _flags(part, run: runs.Run, seed: int) -> config.LaunchFlags:
     params_override=json.dumps(overrides),
     pretrained=run.model_dir,
   )
-
-
-def _model_dir(run: runs.Run, seed: int) -> str:
-  return _folder(run, f"model_seed_{seed}")
 
 
 def _folder(run: runs.Run, name: str) -> str:

@@ -122,15 +122,16 @@ def _run(plan, variant, seed: int, folders, fingerprints: dict) -> Run:
   paths = str([task.train_data.input_path, task.validation_data.input_path])
   if paths not in fingerprints:
     fingerprints[paths] = fingerprint(params)
+  # What is new in this package, and not used, changes no identity.
+  default = exp_factory.get_exp_config(plan.experiment).as_dict()
+  identity = {
+    "name": plan.experiment,
+    "config": _changed(default, params.as_dict()),
+    "data": fingerprints[paths],
+  }
   folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
-  return Run(
-    variant.name,
-    seed,
-    folder,
-    params,
-    _identity(plan.experiment, params) | {"data": fingerprints[paths]},
-    command(flags, os.path.join(folder, "model")),
-  )
+  train = command(flags, os.path.join(folder, "model"))
+  return Run(variant.name, seed, folder, params, identity, train)
 
 
 def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:
@@ -165,12 +166,6 @@ def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
     f"--model_dir={model_dir}",
     f"--mode={_MODE}",
   )
-
-
-def _identity(experiment: str, params: cfg.ExperimentConfig) -> dict:
-  """What is new in this package, and not used, changes nothing."""
-  default = exp_factory.get_exp_config(experiment).as_dict()
-  return {"name": experiment, "config": _changed(default, params.as_dict())}
 
 
 def _changed(default, value, path: str = "") -> dict:
