@@ -29,8 +29,7 @@ from token_dropping.data.pretraining import record_text
 # Examples are among the first records of the files: finding a later one means
 # reading all before it.
 _CANDIDATES = 1000
-_ROWS = (
-  # Name, key in `dataset.json`, format.
+_ROWS = (  # Name, key in `dataset.json`, format.
   ("documents", "documents", "{:,}"),
   ("sequences", "sequences", "{:,}"),
   ("records", "records", "{:,}"),
@@ -49,7 +48,10 @@ def statistics(card: dict) -> str:
   for name, key, form in _ROWS:
     values = [card[split].get(key) for split in dataset_folder.SPLITS]
     rows.append((name, *("-" if v is None else form.format(v) for v in values)))
-  sizes = [_sizes(card, f"{split}-") for split in dataset_folder.SPLITS]
+  sizes = [
+    [e["bytes"] for n, e in card["files"].items() if n.startswith(f"{split}-")]
+    for split in dataset_folder.SPLITS
+  ]
   rows.append(("files", *(f"{len(own):,}" for own in sizes)))
   rows.append(("MB", *(f"{sum(own) / 1e6:,.1f}" for own in sizes)))
   table = _aligned(rows)
@@ -94,25 +96,14 @@ def report(
 def _headline(folder: str, card: dict, quick: bool) -> str:
   settings = card.get("settings", {})
   checked = "names and sizes" if quick else "sizes, checksums and records"
-  kind = ", ".join(
-    f"{name} {value}"
-    for name, value in (
-      ("packing", settings.get("packing")),
-      ("masking", card.get("masking")),
-      ("seq_length", settings.get("seq_length")),
-      ("vocab_size", card.get("vocab_size")),
-    )
-    if value is not None
-  )
+  known = {
+    "packing": settings.get("packing"),
+    "masking": card.get("masking"),
+    "seq_length": settings.get("seq_length"),
+    "vocab_size": card.get("vocab_size"),
+  }
+  kind = ", ".join(f"{k} {v}" for k, v in known.items() if v is not None)
   return f"{folder}: {checked} of {len(card['files']):,} files agree\n{kind}"
-
-
-def _sizes(card: dict, prefix: str) -> list[int]:
-  return [
-    entry["bytes"]
-    for name, entry in card["files"].items()
-    if name.startswith(prefix)
-  ]
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> str:
@@ -151,16 +142,13 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command; `argv` has the folder."""
-  errors.require(
-    len(argv) == 2,
-    "arguments must be one folder, and flags (--name=value)",
-    " ".join(argv[1:]) or "nothing",
-  )
+  rule = "arguments must be one folder, and flags (--name=value)"
+  errors.require(len(argv) == 2, rule, " ".join(argv[1:]) or "nothing")
   if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
     sys.stdout.reconfigure(errors="backslashreplace")
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-  lines = report(argv[1], values.examples, values.seed, values.quick, coloured)
-  for line in lines:
+  chosen = values.examples, values.seed, values.quick
+  for line in report(argv[1], *chosen, coloured):
     print(line)
 
 

@@ -11,10 +11,11 @@ made and how. A second run with the same settings leaves them as they are, one
 with other settings replaces them, and one after a kill goes on.
 
 Three passes of independent tasks read and write files: the input becomes pieces
-of clean text (`text_pieces`), their words are counted (`word_counts`), and each
+of clean text (`text_pieces`), their words are counted (`wordpiece`), and each
 piece becomes two shards (`shards`). No text passes through Beam, so memory is
 bounded by a piece; the dataset depends on the input and the settings alone.
-Options of Beam, such as `--runner=FlinkRunner`, are passed on.
+Options of Beam, such as `--runner=FlinkRunner`, are passed on to it; those for
+its filesystems do not change how input and output are read and written.
 """
 
 import dataclasses
@@ -35,18 +36,16 @@ from token_dropping.data.pretraining import output_folder
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import shards
 from token_dropping.data.pretraining import text_pieces
-from token_dropping.data.pretraining import word_counts
+from token_dropping.data.pretraining import wordpiece
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
-from token_dropping.data.text import wordpiece
+from token_dropping.data.text import tokenizer
 
 
 def prepare(
-  settings: PrepareSettings,
-  num_workers: int = 0,
-  beam_args: Sequence[str] = (),
+  settings: PrepareSettings, num_workers: int = 0, beam_args: Sequence[str] = ()
 ) -> dict:
   """Makes the dataset, unless it is there already.
 
@@ -59,13 +58,12 @@ def prepare(
   `train` and `validation` (see `dataset_statistics`), and for each of `files`
   its `bytes`, its `crc32` in 8 hexadecimal digits and, of records, `records`.
   """
-  sizes = (
-    {} if settings.tfds_name else input_plan.resolve_inputs(settings.input)
-  )
+  of_files = not settings.tfds_name
+  sizes = input_plan.resolve_inputs(settings.input) if of_files else {}
   recorded = _recorded_settings(settings, sizes)
   ready = output_folder.find_ready(settings.output_dir, recorded)
   if ready is not None:
-    _say(f"ready, made earlier: {settings.output_dir}")
+    print(f"ready, made earlier: {settings.output_dir}", flush=True)
     return ready
   output_folder.check_replaceable(settings.output_dir)
   work = output_folder.open_work(settings.output_dir, recorded)
@@ -77,9 +75,7 @@ def prepare(
     raise
 
 
-def _recorded_settings(
-  settings: PrepareSettings, sizes: dict[str, int]
-) -> dict:
+def _recorded_settings(settings: PrepareSettings, sizes: dict) -> dict:
   """Returns what decides about the dataset's content, ready for JSON."""
   recorded = dataclasses.asdict(settings)
   del recorded["output_dir"]
@@ -116,9 +112,7 @@ class _Preparation:
     results = self._run_on_pieces(
       "pack", shards.make_shards, pieces, vocab_file, threshold
     )
-    statistics = dataset_statistics.collect(
-      vocab, settings, results, functools.partial(shards.read_counts, folder)
-    )
+    statistics = dataset_statistics.collect(vocab, settings, results, folder)
     entries, sources = _name_files(results, folder)
     dataset = {
       "format_version": dataset_folder.FORMAT_VERSION,
@@ -136,14 +130,11 @@ class _Preparation:
   def _clean(
     self, sizes: dict[str, int]
   ) -> tuple[list[text_pieces.Piece], dict[str, int]]:
-    tasks = input_plan.plan(sizes, self.settings)
-    results = self.runner.run(
-      "read",
-      functools.partial(text_pieces.clean, self.runner.folder, self.settings),
-      tasks,
-      sum(part.weight for task in tasks for part in task),
-    )
-    pieces, counts = text_pieces.collect(self.runner.folder, results)
+    folder, tasks = self.runner.folder, input_plan.plan(sizes, self.settings)
+    clean = functools.partial(text_pieces.clean, folder, self.settings)
+    size = sum(part.weight for task in tasks for part in task)
+    results = self.runner.run("read", clean, tasks, size)
+    pieces, counts = text_pieces.collect(folder, results)
     documents.check_counts(counts, self.settings)
     return pieces, dict(counts)
 
@@ -167,23 +158,27 @@ class _Preparation:
     self, pieces: list[text_pieces.Piece], threshold: float
   ) -> tuple[str, vocabulary.Vocabulary]:
     """Reads or learns a vocabulary; its path is that in the work folder."""
-    given, size = self.settings.vocab_file, self.settings.vocab_size
+    given = self.settings.vocab_file
     path = files.join(self.runner.folder, vocabulary.FILE)
     if given and not files.exists(path):
-      vocabulary.Vocabulary.from_file(given)  # refuses a wrong one by its name
+      vocabulary.Vocabulary.from_file(given)  # a wrong one by its own name
       files.copy(given, path)
     if not files.exists(path):
-      self._run_on_pieces("count", word_counts.count, pieces, threshold)
-      words = word_counts.total(self.runner.folder, len(pieces))
-      learned = wordpiece.learn_vocabulary(words, size)
-      few = f" of {size:,} asked: the text gives no more"
-      note = few if len(learned) < size else ""
-      _say(f"vocabulary: learned {len(learned):,} tokens{note}")
-      files.write(path, "".join(f"{token}\n" for token in learned.tokens))
+      self._learn(pieces, threshold, path)
     vocab = vocabulary.Vocabulary.from_file(path)
     # Refuses one that is of no use.
-    wordpiece.Encoder(vocab, self.settings.tokenizer_config)
+    tokenizer.Tokenizer(vocab, self.settings.tokenizer_config)
     return path, vocab
+
+  def _learn(self, pieces, threshold: float, path: str) -> None:
+    size = self.settings.vocab_size
+    self._run_on_pieces("count", wordpiece.count, pieces, threshold)
+    words = wordpiece.total(self.runner.folder, len(pieces))
+    learned = wordpiece.learn_vocabulary(words, size)
+    few = f" of {size:,} asked: the text gives no more"
+    note = few if len(learned) < size else ""
+    print(f"vocabulary: learned {len(learned):,} tokens{note}", flush=True)
+    files.write(path, "".join(f"{token}\n" for token in learned.tokens))
 
 
 def _name_files(
@@ -191,23 +186,19 @@ def _name_files(
 ) -> tuple[dict[str, dict], dict[str, str]]:
   """Returns the shards' entries and present paths, by their final names."""
   entries, sources = {}, {}
-  for part in shards.PARTS:
-    made = [r[part]["file"] for r in results if r[part]["file"]]
+  for split in dataset_folder.SPLITS:
+    made = [r[split]["file"] for r in results if r[split]["file"]]
     for index, file in enumerate(made):
-      name = f"{part}-{index:05d}-of-{len(made):05d}.tfrecord"
+      name = f"{split}-{index:05d}-of-{len(made):05d}.tfrecord"
       entries[name] = {key: file[key] for key in ("records", "bytes", "crc32")}
       sources[name] = files.join(folder, file["name"])
   return entries, sources
 
 
-def _say(text: str) -> None:
-  print(text, flush=True)
-
-
 def summary(dataset: dict, output_dir: str) -> str:
   """Returns a few lines for people on what `prepare` returned."""
   lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} tokens)"]
-  for name in shards.PARTS:
+  for name in dataset_folder.SPLITS:
     part = dataset[name]
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
@@ -215,9 +206,7 @@ def summary(dataset: dict, output_dir: str) -> str:
       f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} "
       f"padding, {part['truncated_tokens']:,} tokens truncated"
     )
-  text = [
-    f"{count:,} {name}" for name, count in dataset["text"].items() if count
-  ]
+  text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
   lines.append(f"text: {', '.join(text).replace('_', ' ')}")
   lines.append(
     f"a guess without context: {dataset['validation']['unigram_loss']:.3f} "

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests for prepare."""
+"""Tests of prepare: settings, vocabulary, and what is made anew, and where."""
+
+import json
+import uuid
 
 import pytest
 from absl import flags
 
 from tests import prepare_testing
-from token_dropping.common import errors
+from tests import testing
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import prepare
 from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import prepare_settings
 
 TEXT = prepare_testing.make_text()
+CAT = {"vocab_file": "a vocabulary with a word"}
 
 
 @pytest.fixture
@@ -27,31 +32,37 @@ def test_vocabulary_is_learned_from_training_documents_only(settings, tmp_path):
   assert ("q" in learned) != ("w" in learned)
 
 
-def test_a_ready_dataset_is_left(settings, tmp_path, capsys):
+def test_what_is_ready_is_left_and_what_is_not_is_remade(
+  settings, tmp_path, capsys
+):
   first = prepare_testing.run(settings)
-  before = [p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()]
-  capsys.readouterr()
+  assert "of 100 asked" in capsys.readouterr().out
+  said = prepare.summary(first, "out").splitlines()
+  assert [line.split(":")[0] for line in said] == (
+    ["dataset", "train", "validation", "text", "a guess without context"]
+  )
+  before = prepare_testing.contents(tmp_path / "out")
+  times = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
   assert prepare_testing.run(settings) == first
-  assert before == [p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()]
   assert "ready" in capsys.readouterr().out
-
-
-def test_other_settings_or_input_remake_it(settings, tmp_path):
-  prepare_testing.run(settings)
-  dataset = prepare_testing.run(settings, piece_bytes=100_000)
-  names = ["dataset.json", *dataset["files"]]
-  assert sorted(prepare_testing.contents(tmp_path / "out")) == sorted(names)
-  assert "train-00000-of-00001.tfrecord" in names
+  (tmp_path / "text.txt").write_text("too\n\nsmall")  # keeps the old dataset
+  testing.refused(prepare_testing.run, settings)
+  assert prepare_testing.contents(tmp_path / "out") == before
+  after = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
+  assert after == times
   (tmp_path / "text.txt").write_text(TEXT + "\n\nnew cat\nnew dog\n")
-  assert prepare_testing.run(settings, piece_bytes=100_000) != dataset
+  second = prepare_testing.run(settings, piece_bytes=100_000)
+  assert second["text"]["documents"] == first["text"]["documents"] + 1
+  assert "train-00000-of-00001.tfrecord" in second["files"]
+  names = sorted(["dataset.json", *second["files"]])
+  assert sorted(prepare_testing.contents(tmp_path / "out")) == names
 
 
 def test_given_vocabulary_is_used_as_it_is(settings, tmp_path):
   content = "\n".join(["[unused0]", *vocabulary.SPECIAL_TOKENS, "the", "cat"])
-  (tmp_path / "given.txt").write_text(content + "\n")
-  dataset = prepare_testing.run(
-    settings, vocab_file=str(tmp_path / "given.txt")
-  )
+  given = tmp_path / "given.txt"
+  given.write_text(content + "\n")
+  dataset = prepare_testing.run(settings, vocab_file=str(given))
   assert (tmp_path / "out" / "vocab.txt").read_text() == content + "\n"
   assert dataset["vocab_size"] == 8
   assert dataset["train"]["unknown_share"] > 0.5
@@ -65,7 +76,7 @@ def test_case_and_accents_are_recorded_and_kept(
   settings, tmp_path, change, word
 ):
   (tmp_path / "text.txt").write_text(TEXT.replace("cat", word.title()))
-  dataset = prepare_testing.run(settings, **change)
+  dataset = prepare_testing.run(settings, piece_bytes=100_000, **change)
   assert dataset["settings"] | change == dataset["settings"]
   words = (tmp_path / "out" / "vocab.txt").read_text().splitlines()
   assert word in words and "cat" not in words
@@ -73,68 +84,78 @@ def test_case_and_accents_are_recorded_and_kept(
 
 
 @pytest.mark.parametrize(
-  ("content", "packing", "message"),
+  ("content", "change", "message"),
   [
-    ("", "full", "at least 2 different documents"),
-    ("one two\n\none two", "full", "at least 2 different documents"),
-    ("one\n\ntwo\n\nthree", "pairs", "at least 4 different documents"),
-    ("one\n\ntwo", "full", "at least 2 different documents"),
-    ("one 1\n\ntwo 2", "full", "must hold pieces of words"),
-    ("cat cat\n\ndog dog", "full", "at least one train sequence"),
+    ("", {}, "at least 2 different documents"),
+    ("one\n\ntwo", {}, "at least 2 different documents"),
+    ("a a\n\nb b\n\nc c", {"packing": "pairs"}, "at least 4 different doc"),
+    ("one 1\n\ntwo 2", {}, "must hold pieces of words"),
+    ("cat cat\n\ndog dog", {}, "at least one train sequence"),
+    (f"{'the cat ' * 40}\n\ncat cat", CAT, "must fill at least one"),
+    ("\u200b \u200b\n\n\u200b x y\n\n\u200b x", CAT, " train documents"),
+    (TEXT, {"vocab_file": "/none/vocab.txt"}, "must be a readable file"),
   ],
 )
-def test_unusable_text(settings, tmp_path, content, packing, message):
+def test_unusable_text(settings, tmp_path, content, change, message):
   (tmp_path / "text.txt").write_text(content)
-  with pytest.raises(errors.UserError, match=message) as info:
-    prepare_testing.run(settings, packing=packing)
-  assert "\n" not in str(info.value)
+  if change == CAT:
+    given = tmp_path / "given.txt"
+    given.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, "cat"]))
+    change = {"vocab_file": str(given)}
+  found = testing.refused(prepare_testing.run, settings, **change)
+  assert message in found
   assert not list((tmp_path / "out").glob("*"))
-
-
-def test_documents_without_tokens(settings, tmp_path):
-  (tmp_path / "text.txt").write_text("\u200b \u200b\n\n\u200b x y\n\n\u200b x")
-  content = "".join(f"{t}\n" for t in (*vocabulary.SPECIAL_TOKENS, "cat"))
-  (tmp_path / "given.txt").write_text(content)
-  given = str(tmp_path / "given.txt")
-  with pytest.raises(errors.UserError, match=r"in [0-2] train documents"):
-    prepare_testing.run(settings, vocab_file=given)
-
-
-def test_too_little_validation_text(settings, tmp_path):
-  long = " ".join(prepare_testing.WORDS * 10)
-  (tmp_path / "text.txt").write_text(f"{long}\n\ncat cat")
-  for seed in range(3):  # whichever of the two documents validates
-    with pytest.raises(errors.UserError, match="must fill at least one"):
-      prepare_testing.run(settings, seed=seed)
 
 
 def test_files_of_others_are_refused_before_reading(settings, tmp_path):
   (tmp_path / "out").mkdir()
   (tmp_path / "out" / "vocab.txt").write_text("mine")
-  with pytest.raises(errors.UserError, match="did not make"):
-    prepare_testing.run(settings)
+  assert "did not make" in testing.refused(prepare_testing.run, settings)
   assert (tmp_path / "out" / "vocab.txt").read_text() == "mine"
 
 
-def test_a_failed_remake_keeps_the_old_dataset(settings, tmp_path):
-  prepare_testing.run(settings)
-  before = prepare_testing.contents(tmp_path / "out")
-  (tmp_path / "text.txt").write_text("too\n\nsmall")
-  with pytest.raises(errors.UserError):
-    prepare_testing.run(settings)
-  assert prepare_testing.contents(tmp_path / "out") == before
+# Filesystems that are not local.
 
 
-def test_what_is_said(settings, capsys):
-  lines = prepare.summary(prepare_testing.run(settings), "out").splitlines()
-  assert "of 100 asked" in capsys.readouterr().out
-  assert [line.split(":")[0] for line in lines] == [
-    "dataset",
-    "train",
-    "validation",
-    "text",
-    "a guess without context",
-  ]
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+  """The files that a remote folder shall hold."""
+  folder = tmp_path_factory.mktemp("local")
+  (folder / "text.txt").write_text(prepare_testing.make_text(20))
+  prepare_testing.run(
+    prepare_testing.settings(folder / "text.txt", folder / "out")
+  )
+  return prepare_testing.contents(folder / "out")
+
+
+@pytest.mark.parametrize("scheme", ["memory", "ram"])  # fsspec's, TensorFlow's
+def test_remote_files_are_those_of_local_ones(local, scheme, capsys):
+  bucket = f"{scheme}://{uuid.uuid4().hex}"
+  files.make_folder(bucket)
+  files.write(f"{bucket}/text.txt", prepare_testing.make_text(20))
+  files.write(f"{bucket}/given.txt", local["vocab.txt"])
+  out = f"{bucket}/some/data"
+  settings = prepare_testing.settings(f"{bucket}/te*.txt", out)
+  dataset = prepare_testing.run(settings)
+  expected = local | {"dataset.json": files.read(f"{out}/dataset.json")}
+  assert _contents(out) == expected
+  assert json.loads(expected["dataset.json"]) == dataset
+  assert dataset["files"] == json.loads(local["dataset.json"])["files"]
+  assert prepare_testing.run(settings) == dataset
+  assert "ready" in capsys.readouterr().out
+  other = {"vocab_file": f"{bucket}/given.txt", "piece_bytes": 100_000}
+  replaced = prepare_testing.run(settings, **other)["files"]
+  assert replaced.keys() != dataset["files"].keys()
+  assert _contents(out).keys() == {"dataset.json", *replaced}
+
+
+def _contents(folder: str) -> dict[str, bytes]:
+  return {
+    name: files.read(f"{folder}/{name}") for name in files.list_names(folder)
+  }
+
+
+# The command.
 
 
 def _from_flags(*arguments):
@@ -147,32 +168,26 @@ def _from_flags(*arguments):
 @pytest.mark.parametrize(
   ("arguments", "expected"),
   [
-    ([], {}),
+    ("", {}),
     (
-      ["--packing=pairs", "--nodo_lower_case", "--seq_length=128"],
+      "--packing=pairs --nodo_lower_case --seq_length=128",
       {"packing": "pairs", "do_lower_case": False, "seq_length": 128},
     ),
-    (["--masking_rate=0.3"], {"masking_rate": 0.3}),
-    (["--strip_accents"], {"strip_accents": True}),
-    (["--nostrip_accents"], {"strip_accents": False}),
+    ("--masking_rate=0.3", {"masking_rate": 0.3}),
+    ("--strip_accents", {"strip_accents": True}),
+    ("--nostrip_accents", {"strip_accents": False}),
   ],
 )
 def test_flags_set_the_settings(arguments, expected):
-  assert _from_flags(*arguments) == (
-    prepare_settings.PrepareSettings(output_dir="out", **expected)
-  )
-
-
-def test_unknown_packing_flag():
+  expected = prepare_settings.PrepareSettings(output_dir="out", **expected)
+  assert _from_flags(*arguments.split()) == expected
+  assert "masking_rate" not in flags.FLAGS  # importing defines none
   with pytest.raises(flags.IllegalFlagValueError):
     _from_flags("--packing=none")
 
 
-def test_importing_defines_no_flags():
-  assert "masking_rate" not in flags.FLAGS
-
-
 @pytest.mark.parametrize("argument", ["extra", "--seq_lenght=128"])
 def test_arguments_of_nobody_are_refused(argument):
-  with pytest.raises(errors.UserError, match=f"Received: '{argument}'"):
-    prepare.main(["prepare", "--runner=DirectRunner", argument])
+  arguments = ["prepare", "--runner=DirectRunner", argument]
+  message = testing.refused(prepare.main, arguments)
+  assert message.endswith(f"Received: '{argument}'")

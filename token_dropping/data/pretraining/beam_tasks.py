@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs independent tasks on Apache Beam and collects what they return.
 
-Results are files in the work folder: they come back from any runner, and a run
-that was killed goes on where it was.
+Results are files in the work folder: they come back from any runner, progress
+is what is there, and a run that was killed goes on where it was.
 """
 
 import contextlib
@@ -13,13 +13,16 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
+
+import tqdm
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import beam_worker
-from token_dropping.data.pretraining import prepare_progress
 
 _ERROR = "error"
 # To start a process takes as long as to work on about so much text.
@@ -52,35 +55,36 @@ class TaskRunner:
     `label` names the results; `total_bytes` is the sum of their `bytes`, for
     progress. They come in order, or the first of their `UserError`s is raised.
     """
-    results = self._results(label, len(tasks))
-    left = [(i, tasks[i]) for i, r in enumerate(results) if r is None]
+    names = [result_name(label, index) for index in range(len(tasks))]
+    results: dict[str, dict] = {}
+    self._read(names, results)
+    left = [(i, tasks[i]) for i, n in enumerate(names) if n not in results]
     if left:
-      with prepare_progress.Progress(
-        self.folder, label, len(tasks), total_bytes
-      ):
-        self._run_on_beam(label, function, left, total_bytes)
-      results = self._results(label, len(tasks))
-    for result in results:
-      if result is None:
+      read = functools.partial(self._read, names, results)
+      with _progress(label, read, len(tasks), total_bytes):
+        do = functools.partial(_do, self.folder, label, function)
+        self._run_on_beam(do, left, total_bytes)
+    for name in names:
+      if name not in results:
         raise RuntimeError(f"a task of {label!r} has no result")
-      if _ERROR in result:
-        raise errors.UserError(result[_ERROR])
-    return results
+      if _ERROR in results[name]:
+        raise errors.UserError(results[name][_ERROR])
+    return [results[name] for name in names]
 
-  def _results(self, label: str, number: int) -> list[dict | None]:
-    present = set(files.list_names(self.folder))
-    names = [result_name(label, index) for index in range(number)]
-    paths = [files.join(self.folder, name) for name in names]
-    return [
-      files.find_json(path) if name in present else None
-      for name, path in zip(names, paths, strict=True)
-    ]
+  def _read(self, names: list[str], results: dict[str, dict]):
+    """Adds the results that are new; returns all that there are."""
+    present = set(files.list_names(self.folder)).intersection(names)
+    for name in sorted(present.difference(results)):
+      result = files.find_json(files.join(self.folder, name))
+      if result is not None:
+        results[name] = result
+    return results.values()
 
-  def _run_on_beam(self, label, function, tasks, total_bytes) -> None:
+  def _run_on_beam(self, do, tasks, total_bytes) -> None:
     beam = _import_beam()
-    do = functools.partial(_do, self.folder, label, function)
-    wanted = self.num_workers or _worthwhile_workers(total_bytes)
-    runner = self._runner(min(wanted, len(tasks)))
+    cores = len(os.sched_getaffinity(0))
+    worthwhile = max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
+    runner = self._runner(min(self.num_workers or worthwhile, len(tasks)))
     with beam.Pipeline(**runner) as pipeline:
       _ = (
         pipeline
@@ -115,11 +119,6 @@ def check_beam_args(arguments: Sequence[str]) -> None:
       "arguments must be flags of this command or of Apache Beam "
       f"(--name=value). Received: {unknown[0]!r}"
     )
-
-
-def _worthwhile_workers(total_bytes: int) -> int:
-  cores = len(os.sched_getaffinity(0))
-  return max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
 
 
 def _import_beam():
@@ -161,21 +160,78 @@ def _direct_runner(in_processes: bool):
 def _do(folder: str, label: str, function, task) -> None:
   index, content = task
   logging.getLogger("apache_beam").setLevel(logging.ERROR)
+  was_enabled = gc.isenabled()
+  gc.disable()  # it takes a fifth of the time and finds few cycles
   try:
-    with _no_collection():
-      result = function(index, content)
+    result = function(index, content)
   except errors.UserError as error:
     result = {_ERROR: str(error)}
+  finally:
+    if was_enabled:
+      gc.enable()
   files.write_json(files.join(folder, result_name(label, index)), result)
 
 
 @contextlib.contextmanager
-def _no_collection():
-  """Looks for no reference cycles: it takes a fifth of the time, finds few."""
-  was_enabled = gc.isenabled()
-  gc.disable()
+def _progress(
+  label: str, read: Callable[[], Collection[dict]], tasks: int, size: int
+) -> Iterator[None]:
+  """Tells what is done while its block runs, and at the end.
+
+  On a terminal that is a line which changes, otherwise one every ten seconds.
+  """
+  old_bytes, start = _sum(read(), "bytes"), time.monotonic()
+  end, is_terminal = threading.Event(), sys.stderr.isatty()
+
+  def show(last: bool = False) -> None:
+    seconds = time.monotonic() - start
+    line = describe_progress(read(), tasks, size, old_bytes, seconds)
+    first, clear = ("\r", "\x1b[K") if is_terminal else ("", "")
+    print(
+      f"{first}{label}: {line}{clear}",
+      end="\n" if last or not is_terminal else "",
+      file=sys.stderr,
+      flush=True,
+    )
+
+  def watch() -> None:
+    while not end.wait(1.0 if is_terminal else 10.0):
+      show()
+
+  thread = threading.Thread(target=watch, daemon=True)
+  thread.start()
   try:
     yield
   finally:
-    if was_enabled:
-      gc.enable()
+    end.set()
+    thread.join()
+    show(last=True)
+
+
+def describe_progress(
+  results: Collection[dict],
+  tasks: int,
+  total_bytes: int,
+  old_bytes: int,
+  seconds: float,
+) -> str:
+  """Returns what is done, how fast, and the time that is left.
+
+  `old_bytes` are those of an earlier run, which are not of this speed.
+  """
+  done = _sum(results, "bytes")
+  speed = (done - old_bytes) / max(seconds, 1e-9)
+  line = (
+    f"{len(results)}/{tasks} pieces  {_sum(results, 'documents'):,} documents  "
+    f"{done / 1e6:,.1f} MB  {speed / 1e6:,.1f} MB/s"
+  )
+  if len(results) == tasks:
+    return f"{line}  {tqdm.tqdm.format_interval(seconds)}"
+  if not speed:
+    return line
+  rest = max(total_bytes - done, 0) / speed
+  return f"{line}  {tqdm.tqdm.format_interval(rest)} left"
+
+
+def _sum(results: Collection[dict], key: str) -> int:
+  return sum(result.get(key, 0) for result in results)

@@ -4,6 +4,7 @@
 That is written last; it lists each other file with size, CRC-32 and records.
 """
 
+import collections
 import concurrent.futures
 import functools
 import json
@@ -49,33 +50,25 @@ def verify(folder: str, quick: bool = False) -> dict:
 
 
 def load_card(folder: str) -> dict:
-  """Reads the `dataset.json` of a folder and checks it as `check_card`."""
-  errors.require(
-    files.is_folder(folder),
-    "a dataset must be a folder that exists",
-    repr(folder),
-  )
+  """Reads a `dataset.json`; refuses one that disagrees with itself."""
+  rule = "a dataset must be a folder that exists"
+  errors.require(files.is_folder(folder), rule, repr(folder))
   path = files.join(folder, CARD)
   errors.require(
     files.exists(path),
     "a finished dataset must hold dataset.json, which is written last",
     f"{folder!r} without it",
   )
-  card = read_card(path)
-  check_card(card, path)
-  return card
+  return _checked(read_card(path), path)
 
 
 def find_card(folder: str) -> dict | None:
   """Returns a checked `dataset.json`, None if missing or of version 1."""
   path = files.join(folder, CARD)
-  if not files.exists(path):
-    return None
-  card = read_card(path)
+  card = read_card(path) if files.exists(path) else {}
   if card.get("format_version", 1) == 1:
     return None
-  check_card(card, path)
-  return card
+  return _checked(card, path)
 
 
 def read_card(path: str) -> dict:
@@ -83,8 +76,7 @@ def read_card(path: str) -> dict:
   return files.read_json(path, _READABLE)
 
 
-def check_card(card: dict, path: str) -> None:
-  """Checks that a `dataset.json` lists its files and agrees with itself."""
+def _checked(card: dict, path: str) -> dict:
   version = card.get("format_version")
   errors.require(
     version == FORMAT_VERSION,
@@ -92,11 +84,8 @@ def check_card(card: dict, path: str) -> None:
     f"{version!r} in {path}",
   )
   entries = card.get("files")
-  errors.require(
-    isinstance(entries, dict),
-    f"files in {path} must be a JSON object",
-    repr(entries),
-  )
+  rule = f"files in {path} must be a JSON object"
+  errors.require(isinstance(entries, dict), rule, repr(entries))
   for name, entry in entries.items():
     errors.require(
       _is_complete(name, entry),
@@ -105,7 +94,13 @@ def check_card(card: dict, path: str) -> None:
       f"{name!r}: {json.dumps(entry)}",
     )
   for split in SPLITS:
-    _check_sum(card, split, path)
+    part = card.get(split)
+    records = part.get("records") if isinstance(part, dict) else None
+    own = [name for name in entries if name.startswith(f"{split}-")]
+    total = sum(entries[name]["records"] for name in own)
+    rule = f"{split}.records in {path} must be the sum over its {split}- files"
+    errors.require(records == total, f"{rule}, {total}", records)
+  return card
 
 
 def check_names(
@@ -127,7 +122,7 @@ def check_names(
 
 def check_sizes(folder: str, entries: dict[str, dict]) -> None:
   """Compares the sizes of files with their entries in `dataset.json`."""
-  _for_each(functools.partial(_check_size, folder), entries, hidden=True)
+  _for_each(functools.partial(_check_size, folder), entries, is_shown=False)
 
 
 def _is_records(name: str) -> bool:
@@ -143,71 +138,42 @@ def _is_complete(name: str, entry) -> bool:
   )
 
 
-def _check_sum(card: dict, split: str, path: str) -> None:
-  part = card.get(split)
-  records = part.get("records") if isinstance(part, dict) else None
-  total = sum(
-    entry["records"]
-    for name, entry in card["files"].items()
-    if name.startswith(f"{split}-")
-  )
-  errors.require(
-    records == total,
-    f"{split}.records in {path} must be the sum over its {split}- files, "
-    f"{total}",
-    records,
-  )
-
-
 def _for_each(
-  check: Callable[[str, dict], None], entries: dict, hidden: bool = False
+  check: Callable[[str, dict], None], entries: dict, is_shown: bool = True
 ) -> None:
   """Checks several files at a time; raises for the first in their order."""
   with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
     done = pool.map(check, entries.keys(), entries.values())
-    # disable=None: on a terminal only.
-    for _ in tqdm.tqdm(
-      done, "verifying", len(entries), unit=" files", disable=hidden or None
-    ):
-      pass
+    disable = None if is_shown else True  # None: it is on a terminal only
+    bar = tqdm.tqdm(done, "verifying", len(entries), disable=disable)
+    collections.deque(bar, maxlen=0)
 
 
 def _check_size(folder: str, name: str, entry: dict) -> None:
   path = files.join(folder, name)
   size = files.size(path)
   errors.require(size is not None, _READABLE, repr(path))
-  errors.require(
-    size == entry["bytes"],
-    f"{path} must have {entry['bytes']} bytes, as dataset.json says",
-    f"{size} bytes",
-  )
+  rule = f"{path} must have {entry['bytes']} bytes, as dataset.json says"
+  errors.require(size == entry["bytes"], rule, f"{size} bytes")
 
 
 def _check_content(folder: str, name: str, entry: dict) -> None:
   path = files.join(folder, name)
+  records = None
   try:
-    if not _is_records(name):
-      checksum = files.describe(path)["crc32"]
-    else:
+    if _is_records(name):
       checksum, records, is_whole = _read_records(path)
+    else:
+      checksum = files.describe(path)["crc32"]
   except OSError as error:
     raise errors.UserError(f"{_READABLE}. Received: {path!r}") from error
-  errors.require(
-    checksum == entry["crc32"],
-    f"{path} must have the CRC-32 {entry['crc32']}, as dataset.json says",
-    checksum,
-  )
-  if _is_records(name):
-    errors.require(
-      is_whole,
-      f"{path} must end with a whole record",
-      f"only a part of record {records}",
-    )
-    errors.require(
-      records == entry["records"],
-      f"{path} must hold {entry['records']} records, as dataset.json says",
-      records,
-    )
+  rule = f"must have the CRC-32 {entry['crc32']}, as dataset.json says"
+  errors.require(checksum == entry["crc32"], f"{path} {rule}", checksum)
+  if records is not None:
+    received = f"only a part of record {records}"
+    errors.require(is_whole, f"{path} must end with a whole record", received)
+    rule = f"must hold {entry['records']} records, as dataset.json says"
+    errors.require(records == entry["records"], f"{path} {rule}", records)
 
 
 def _read_records(path: str) -> tuple[str, int, bool]:

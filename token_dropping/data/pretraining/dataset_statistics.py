@@ -15,36 +15,40 @@ For `train` and `validation` each:
 | `unigram_entropy` (train), `unigram_loss` (validation) | in nats |
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
-from token_dropping.data.pretraining import prepare_settings
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import shards
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 
 def collect(
   vocab: vocabulary.Vocabulary,
-  settings: prepare_settings.PrepareSettings,
+  settings: PrepareSettings,
   results: Sequence[dict],
-  read_counts: Callable[[int], dict[str, np.ndarray]],
+  folder: str,
 ) -> dict[str, dict]:
-  """Sums `results` of `make_shards` to `train` and `validation`, as above."""
-  sums = {name: _sum(results, name) for name in shards.PARTS}
-  for name, part in sums.items():
+  """Sums `results` of `make_shards`, and what it left in the work folder."""
+  sums = {split: _sum(results, split) for split in dataset_folder.SPLITS}
+  for split, part in sums.items():
     errors.require(
       part["sequences"] > 0,
-      f"input must fill at least one {name} sequence of seq_length "
+      f"input must fill at least one {split} sequence of seq_length "
       f"{settings.seq_length}",
-      f"{part['document_tokens']} tokens in {part['documents']} {name} "
+      f"{part['document_tokens']} tokens in {part['documents']} {split} "
       "documents",
     )
-  arrays = _sum_arrays(read_counts, len(results))
+  arrays = shards.read_counts(folder, 0)
+  for index in range(1, len(results)):
+    for name, array in shards.read_counts(folder, index).items():
+      arrays[name] += array
   statistics = {
-    name: _describe(vocab, part, arrays[f"{name}_ids"], settings)
-    for name, part in sums.items()
+    split: _describe(vocab, part, arrays[f"{split}_ids"], settings.seq_length)
+    for split, part in sums.items()
   }
   train = ordinary(vocab, arrays["train_ids"])
   targets = arrays["validation_targets"]
@@ -88,28 +92,17 @@ def unigram_loss(train_counts: np.ndarray, target_counts: np.ndarray) -> float:
   return float(-(target_counts * log_share).sum() / total)
 
 
-def _sum(results: Sequence[dict], name: str) -> dict[str, int]:
-  parts = [result[name] for result in results]
-  total = {
-    key: sum(part[key] for part in parts) for key in parts[0] if key != "file"
-  }
+def _sum(results: Sequence[dict], split: str) -> dict[str, int]:
+  parts = [result[split] for result in results]
   made = [part["file"] for part in parts if part["file"]]
-  total["records"] = sum(file["records"] for file in made)
-  return total
+  return {
+    key: sum(part[key] for part in parts) for key in parts[0] if key != "file"
+  } | {"records": sum(file["records"] for file in made)}
 
 
-def _sum_arrays(read_counts, number: int) -> dict[str, np.ndarray]:
-  total = read_counts(0)
-  for index in range(1, number):
-    for name, array in read_counts(index).items():
-      total[name] += array
-  return total
-
-
-def _describe(vocab, part: dict, ids: np.ndarray, settings) -> dict:
+def _describe(vocab, part: dict, ids: np.ndarray, seq_length: int) -> dict:
   unknown = int(ids[vocab.special_ids[vocabulary.UNK]])
   tokens = int(ordinary(vocab, ids).sum()) + unknown
-  positions = part["sequences"] * settings.seq_length
   return {
     "documents": part["documents"],
     "sequences": part["sequences"],
@@ -118,6 +111,6 @@ def _describe(vocab, part: dict, ids: np.ndarray, settings) -> dict:
     "unknown_share": unknown / max(tokens, 1),
     "dropped_tokens": part["dropped_tokens"],
     "truncated_tokens": part["truncated_tokens"],
-    "padding_share": part["padding"] / positions,
+    "padding_share": part["padding"] / (part["sequences"] * seq_length),
     "masked_tokens": part["masked_tokens"],
   }

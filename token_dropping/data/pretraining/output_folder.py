@@ -19,7 +19,6 @@ _INCOMPLETE = "dataset.incomplete.json"
 _WORK = ".prepare"
 _SETTINGS = "settings.json"
 _PROBE = ".dataset_write_test"
-_GLOB = re.compile(r"[*?\[]")
 _OUR_NAMES = re.compile(
   r"(?:train|validation)-\d+-of-\d+\.tfrecord|vocab\.txt|dataset\.json"
 )
@@ -28,9 +27,7 @@ _OUR_NAMES = re.compile(
 def find_ready(directory: str, settings: dict) -> dict | None:
   """Returns `dataset.json` if all files of such a dataset are there already."""
   dataset = _read_list(directory, dataset_folder.CARD)
-  if dataset is None or dataset.get("settings") != settings:
-    return None
-  if dataset["format_version"] != dataset_folder.FORMAT_VERSION:
+  if dataset is None or dataset | _versioned(settings=settings) != dataset:
     return None
   for name, file in dataset["files"].items():
     if files.size(files.join(directory, name)) != file["bytes"]:
@@ -41,11 +38,8 @@ def find_ready(directory: str, settings: dict) -> dict | None:
 
 def check_replaceable(directory: str) -> None:
   """Makes the folder; refuses files of our names that no run of ours listed."""
-  errors.require(
-    not _GLOB.search(directory),
-    "output_dir must not contain *, ? or [",
-    repr(directory),
-  )
+  rule = "output_dir must not contain *, ? or ["
+  errors.require(not set("*?[") & set(directory), rule, repr(directory))
   probe = files.join(directory, _PROBE)
   try:
     files.make_folder(directory)
@@ -53,9 +47,10 @@ def check_replaceable(directory: str) -> None:
     files.remove(probe)
     present = files.list_names(directory)
   except OSError as error:
+    reason = error.strerror or errors.first_line(error)
     raise errors.UserError(
       f"output_dir must be a writable folder. Received: {directory!r} "
-      f"({type(error).__name__})"
+      f"({reason})"
     ) from error
   ours = _listed(directory)
   for name in present:
@@ -71,8 +66,7 @@ def open_work(directory: str, settings: dict) -> str:
   """Returns the work folder, emptied unless a run of these settings made it."""
   work = files.join(directory, _WORK)
   path = files.join(work, _SETTINGS)
-  version = dataset_folder.FORMAT_VERSION
-  content = {"format_version": version, "settings": settings}
+  content = _versioned(settings=settings)
   if files.find_json(path) != content:
     files.remove_folder(work)
     files.make_folder(work)
@@ -92,17 +86,11 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
   the same call completes it. A file at neither place is a `UserError`.
   """
   old = _listed(directory)
-  marker = {
-    "format_version": dataset_folder.FORMAT_VERSION,
-    "files": sorted({dataset_folder.CARD, *old, *sources}),
-  }
-  _place(directory, _INCOMPLETE, marker)
+  listed = sorted({dataset_folder.CARD, *old, *sources})
+  _place(directory, _INCOMPLETE, _versioned(files=listed))
   left = {name: path for name, path in sources.items() if files.exists(path)}
   moved = set(sources) - set(left)
-  for name in (
-    dataset_folder.CARD,
-    *sorted(old - moved),
-  ):  # the list goes first
+  for name in (dataset_folder.CARD, *sorted(old - moved)):  # the list first
     files.remove(files.join(directory, name))
   for name, path in left.items():
     files.rename(path, files.join(directory, name))
@@ -114,6 +102,10 @@ def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:
     )
   _place(directory, dataset_folder.CARD, dataset)
   _remove_helpers(directory)
+
+
+def _versioned(**content) -> dict:
+  return {"format_version": dataset_folder.FORMAT_VERSION, **content}
 
 
 def _place(directory: str, name: str, content: dict) -> None:

@@ -3,10 +3,11 @@
 
 import json
 import pathlib
+import sys
 
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import output_folder
 
@@ -14,13 +15,16 @@ SETTINGS = {"seed": 1, "input_files": [["a.txt", 3]]}
 NAMES = ["train-00000-of-00001.tfrecord", "vocab.txt"]
 
 
-def _make(folder, names=NAMES, settings=SETTINGS, content="content"):
+def _make(folder, names=NAMES):
   output_folder.check_replaceable(str(folder))
+  return _publish(folder, _write(folder, names, SETTINGS, "content"))
+
+
+def _write(folder, names, settings, content):
   work = pathlib.Path(output_folder.open_work(str(folder), settings))
   for name in names:
     (work / f"made-{name}").write_text(content)
-  sources = {name: str(work / f"made-{name}") for name in names}
-  return _publish(folder, sources, settings, len(content))
+  return {name: str(work / f"made-{name}") for name in names}
 
 
 def _publish(folder, sources, settings=SETTINGS, size=7):
@@ -38,23 +42,23 @@ def _present(folder):
 
 
 def test_finished_dataset(tmp_path):
-  dataset = _make(tmp_path / "new" / "folder")
-  assert list(dataset["files"]) == NAMES
-  assert dataset["format_version"] == dataset_folder.FORMAT_VERSION
-  assert _present(tmp_path / "new" / "folder") == ["dataset.json", *NAMES]
-  assert output_folder.find_ready(str(tmp_path / "new/folder"), SETTINGS) == (
-    dataset
-  )
+  folder = tmp_path / "new" / "folder"
+  dataset = _make(folder)
+  assert _present(folder) == ["dataset.json", *NAMES]
+  assert output_folder.find_ready(str(folder), SETTINGS) == dataset
 
 
 def test_not_ready(tmp_path):
-  assert output_folder.find_ready(str(tmp_path / "none"), SETTINGS) is None
+  def is_ready(settings=SETTINGS):
+    return output_folder.find_ready(str(tmp_path), settings) is not None
+
+  assert not is_ready()
   _make(tmp_path)
-  assert output_folder.find_ready(str(tmp_path), {"seed": 2}) is None
+  assert is_ready() and not is_ready({"seed": 2})
   (tmp_path / "vocab.txt").write_text("other size")
-  assert output_folder.find_ready(str(tmp_path), SETTINGS) is None
+  assert not is_ready()
   (tmp_path / "vocab.txt").unlink()
-  assert output_folder.find_ready(str(tmp_path), SETTINGS) is None
+  assert not is_ready()
 
 
 def test_old_shards_are_removed(tmp_path):
@@ -65,22 +69,23 @@ def test_old_shards_are_removed(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("name", "made"),
+  ("name", "is_made"),
   [
-    ("train-00000-of-00009.tfrecord", False),
     ("validation-00000-of-00001.tfrecord", False),
     ("vocab.txt", False),
     ("dataset.json", False),
     ("train-00000-of-00002.tfrecord", True),  # not listed
   ],
 )
-def test_files_of_others_are_refused(tmp_path, name, made):
-  if made:
+def test_files_of_others_are_refused(tmp_path, name, is_made):
+  if is_made:
     _make(tmp_path)
   (tmp_path / name).write_text("{}")
-  with pytest.raises(errors.UserError, match="did not make") as info:
-    output_folder.check_replaceable(str(tmp_path))
-  assert str(info.value).endswith(f"with {name}")
+  message = testing.refused(output_folder.check_replaceable, str(tmp_path))
+  assert message == (
+    "output_dir must not hold files that this command would replace but did "
+    f"not make. Received: {str(tmp_path)!r} with {name}"
+  )
   assert (tmp_path / name).exists()
 
 
@@ -110,10 +115,7 @@ class _Killed(BaseException):
 @pytest.mark.parametrize("allowed", range(7))
 def test_publishing_can_be_interrupted_anywhere(tmp_path, monkeypatch, allowed):
   _make(tmp_path, [*NAMES, "train-00000-of-00007.tfrecord"])
-  work = pathlib.Path(output_folder.open_work(str(tmp_path), {"seed": 2}))
-  sources = {name: str(work / f"made-{name}") for name in NAMES}
-  for path in sources.values():
-    pathlib.Path(path).write_text("newer")
+  sources = _write(tmp_path, NAMES, {"seed": 2}, "newer")
   calls = []
 
   def interrupt(original):
@@ -138,22 +140,25 @@ def test_publishing_can_be_interrupted_anywhere(tmp_path, monkeypatch, allowed):
 
 
 def test_a_file_that_is_nowhere(tmp_path):
-  with pytest.raises(errors.UserError, match="must keep its files"):
-    _publish(tmp_path, {"vocab.txt": str(tmp_path / "gone")})
+  sources = {"vocab.txt": str(tmp_path / "gone")}
+  assert "must keep its files" in testing.refused(_publish, tmp_path, sources)
 
 
-@pytest.mark.parametrize("name", ["file", "file/below"])
-def test_unwritable_folder(tmp_path, name):
+@pytest.mark.parametrize(
+  ("name", "rule", "reason"),
+  [
+    ("file", "be a writable folder", " (File exists)"),
+    ("file/below", "be a writable folder", " (Not a directory)"),
+    ("s3://none", "be a writable folder", " (Install s3fs to access S3)"),
+    ("data[1]", "not contain *, ? or [", ""),
+    ("data*", "not contain *, ? or [", ""),
+    ("data?", "not contain *, ? or [", ""),
+  ],
+)
+def test_folder_that_cannot_be(tmp_path, monkeypatch, name, rule, reason):
+  monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were missing
   (tmp_path / "file").write_text("in the way")
-  with pytest.raises(errors.UserError, match="must be a writable folder"):
-    output_folder.check_replaceable(str(tmp_path / name))
-
-
-@pytest.mark.parametrize("name", ["data[1]", "data*", "data?"])
-def test_folder_whose_name_is_a_glob(tmp_path, name):
-  with pytest.raises(errors.UserError) as info:
-    output_folder.check_replaceable(str(tmp_path / name))
-  assert str(info.value) == (
-    f"output_dir must not contain *, ? or [. Received: {str(tmp_path / name)!r}"
-  )
-  assert _present(tmp_path) == []
+  folder = name if "://" in name else str(tmp_path / name)
+  message = f"output_dir must {rule}. Received: {folder!r}{reason}"
+  assert testing.refused(output_folder.check_replaceable, folder) == message
+  assert _present(tmp_path) == ["file"]

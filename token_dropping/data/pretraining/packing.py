@@ -15,10 +15,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from token_dropping.common import vocabulary
-from token_dropping.data.text import wordpiece
 
 SHORT_PROBABILITY = 0.1
 RANDOM_PROBABILITY = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """Ids of sentences, none empty; `offsets` are their starts, then the end."""
+
+  ids: np.ndarray  # [tokens] int32, no special tokens added
+  offsets: np.ndarray  # [sentences + 1] int32
+
+
+Documents = Sequence[Document]
+Special = dict[str, int]  # ids of the special tokens, by token
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,35 +40,37 @@ class Packed:
     word_ids: [N, S] int32, with `[CLS]` and `[SEP]`, padded with `[PAD]`.
     lengths: [N] int32, positions before the padding.
     first_lengths: [N] int32, positions of type 0; then come those of type 1.
-    next_sentence_labels: [N] int32, 1 where the second part is random, or None.
-    dropped_tokens: tokens of the documents that no sequence holds.
     truncated_tokens: tokens that a cut parted from what comes before them in
       the document: they are in another sequence or, with pairs, in none.
+    dropped_tokens: tokens of the documents that no sequence holds.
+    next_sentence_labels: [N] int32, 1 where the second part is random, or None.
   """
 
   word_ids: np.ndarray
   lengths: np.ndarray
   first_lengths: np.ndarray
-  next_sentence_labels: np.ndarray | None
-  dropped_tokens: int
   truncated_tokens: int
+  dropped_tokens: int = 0
+  next_sentence_labels: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.word_ids)
 
   @property
   def padding(self) -> int:
-    """Number of padded positions."""
+    """Returns the number of padded positions."""
     return self.word_ids.size - int(self.lengths.sum())
-
-  def type_ids(self, rows: np.ndarray) -> np.ndarray:
-    """Returns `input_type_ids` of sequences, [n, S] int64."""
-    is_second = self._positions() >= self.first_lengths[rows, None]
-    return (is_second & self._is_token(rows)).astype(np.int64)
 
   def input_mask(self, rows: np.ndarray) -> np.ndarray:
     """Returns `input_mask` of sequences, [n, S] int64."""
-    return self._is_token(rows).astype(np.int64)
+    positions = np.arange(self.word_ids.shape[1])
+    return (positions < self.lengths[rows, None]).astype(np.int64)
+
+  def type_ids(self, rows: np.ndarray) -> np.ndarray:
+    """Returns `input_type_ids` of sequences, [n, S] int64."""
+    positions = np.arange(self.word_ids.shape[1])
+    is_second = positions >= self.first_lengths[rows, None]
+    return is_second * self.input_mask(rows)
 
   def labels(self, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Returns `next_sentence_labels`, [n, 1] int64, if the packing has it."""
@@ -66,101 +79,66 @@ class Packed:
     labels = self.next_sentence_labels[rows, None].astype(np.int64)
     return {"next_sentence_labels": labels}
 
-  def _positions(self) -> np.ndarray:
-    return np.arange(self.word_ids.shape[1])
-
-  def _is_token(self, rows: np.ndarray) -> np.ndarray:
-    return self._positions() < self.lengths[rows, None]
-
 
 def pack(
   packing: str,
-  documents: Sequence[wordpiece.EncodedDocument],
+  documents: Documents,
   seq_length: int,
-  special_ids: dict[str, int],
+  special: Special,
   rng: np.random.Generator,
 ) -> Packed:
-  """Packs documents, none of them empty, in one of the four ways."""
+  """Packs documents, none of them empty, in one of the four ways.
+
+  `documents` cuts each on its own every S - 2 tokens; `best-fit` cuts only what
+  is longer. Both pad.
+  """
+  if packing == "full":
+    return _pack_full(documents, seq_length, special)
   if packing == "pairs":
-    return pack_pairs(documents, seq_length, special_ids, rng)
-  functions = {
-    "full": pack_full,
-    "documents": pack_documents,
-    "best-fit": pack_best_fit,
-  }
-  return functions[packing](documents, seq_length, special_ids)
+    return _pack_pairs(documents, seq_length, special, rng)
+  room = seq_length - 2
+  parts = [
+    document.ids[start : start + room]
+    for document in documents
+    for start in range(0, len(document.ids), room)
+  ]
+  groups = [[part] for part in parts]
+  if packing == "best-fit":
+    bins = fill_bins([len(part) for part in parts], room)
+    groups = [[parts[i] for i in members] for members in bins]
+  truncated = sum(max(len(document.ids) - room, 0) for document in documents)
+  return _join(groups, seq_length, special, truncated_tokens=truncated)
 
 
-def pack_full(
-  documents: Sequence[wordpiece.EncodedDocument],
-  seq_length: int,
-  special_ids: dict[str, int],
+def _pack_full(
+  documents: Documents, seq_length: int, special: Special
 ) -> Packed:
   """Packs documents into `[CLS] tokens [SEP]` without padding.
 
   They form one stream with a `[SEP]` between two, which is cut every S - 2
   positions; the rest that fills no sequence is dropped.
   """
-  sep_id = special_ids[vocabulary.SEP]
+  sep_id = special[vocabulary.SEP]
   separator = np.array([sep_id], np.int32)
   parts = [part for doc in documents for part in (doc.ids, separator)]
   stream = np.concatenate(parts[:-1]) if parts else separator[:0]
   body = seq_length - 2
   number = len(stream) // body
   word_ids = np.full([number, seq_length], sep_id, np.int32)
-  word_ids[:, 0] = special_ids[vocabulary.CLS]
+  word_ids[:, 0] = special[vocabulary.CLS]
   word_ids[:, 1:-1] = stream[: number * body].reshape(number, body)
   full = np.full([number], seq_length, np.int32)
+  # Where each document ends in the stream, and is cut first.
+  sizes = np.array([len(document.ids) for document in documents], np.int64)
+  ends = np.cumsum(sizes + 1) - 1
+  first_cuts = ((ends - sizes) // body + 1) * body
   return Packed(
     word_ids=word_ids,
     lengths=full,
     first_lengths=full,
-    next_sentence_labels=None,
+    truncated_tokens=int(np.maximum(ends - first_cuts, 0).sum()),
     dropped_tokens=int(np.sum(stream[number * body :] != sep_id)),
-    truncated_tokens=_cut_in_stream(documents, body),
   )
-
-
-def _cut_in_stream(
-  documents: Sequence[wordpiece.EncodedDocument], body: int
-) -> int:
-  sizes = np.array([len(document.ids) for document in documents], np.int64)
-  ends = np.cumsum(sizes + 1) - 1
-  starts = ends - sizes
-  return int(np.maximum(ends - (starts // body + 1) * body, 0).sum())
-
-
-def pack_documents(
-  documents: Sequence[wordpiece.EncodedDocument],
-  seq_length: int,
-  special_ids: dict[str, int],
-) -> Packed:
-  """Packs each document on its own, cut every S - 2 tokens and padded."""
-  groups = [[part] for part in _cut(documents, seq_length - 2)]
-  return _join(groups, documents, seq_length, special_ids)
-
-
-def pack_best_fit(
-  documents: Sequence[wordpiece.EncodedDocument],
-  seq_length: int,
-  special_ids: dict[str, int],
-) -> Packed:
-  """Packs whole documents together; only those longer than S - 2 are cut."""
-  parts = _cut(documents, seq_length - 2)
-  bins = fill_bins([len(part) for part in parts], seq_length - 2)
-  groups = [[parts[i] for i in members] for members in bins]
-  return _join(groups, documents, seq_length, special_ids)
-
-
-def _cut(
-  documents: Sequence[wordpiece.EncodedDocument], length: int
-) -> list[np.ndarray]:
-  """Cuts the ids of each document into parts of at most `length`."""
-  return [
-    document.ids[start : start + length]
-    for document in documents
-    for start in range(0, len(document.ids), length)
-  ]
 
 
 def fill_bins(lengths: Sequence[int], room: int) -> list[list[int]]:
@@ -194,42 +172,32 @@ def fill_bins(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 def _join(
   groups: Sequence[Sequence[np.ndarray]],
-  documents: Sequence[wordpiece.EncodedDocument],
   seq_length: int,
-  special_ids: dict[str, int],
+  special: Special,
+  **fields,
 ) -> Packed:
-  """Makes one sequence of each group: `[CLS] part [SEP] part [SEP] [PAD]`."""
-  rows = [_row(group, seq_length, special_ids) for group in groups]
-  lengths = [1 + sum(len(part) + 1 for part in group) for group in groups]
-  lengths = np.array(lengths, np.int32)
-  longest = seq_length - 2
-  return Packed(
-    word_ids=np.array(rows, np.int32).reshape(len(rows), seq_length),
-    lengths=lengths,
-    first_lengths=lengths,
-    next_sentence_labels=None,
-    dropped_tokens=0,
-    truncated_tokens=sum(max(len(d.ids) - longest, 0) for d in documents),
-  )
+  """Makes a sequence of each group, `[CLS] part [SEP] part [SEP] [PAD]`.
+
+  `fields` are those of `Packed` besides.
+  """
+  shape = [len(groups), seq_length]
+  word_ids = np.full(shape, special[vocabulary.PAD], np.int32)
+  word_ids[:, 0] = special[vocabulary.CLS]
+  ends = np.ones([len(groups)], np.int32)
+  for row, group in enumerate(groups):
+    for part in group:
+      end = ends[row] + len(part)
+      word_ids[row, ends[row] : end] = part
+      word_ids[row, end] = special[vocabulary.SEP]
+      ends[row] = end + 1
+  fields = {"first_lengths": ends} | fields
+  return Packed(word_ids, ends, **fields)
 
 
-def _row(
-  parts: Sequence[np.ndarray], seq_length: int, special_ids: dict[str, int]
-) -> np.ndarray:
-  row = np.full([seq_length], special_ids[vocabulary.PAD], np.int32)
-  row[0] = special_ids[vocabulary.CLS]
-  end = 1
-  for part in parts:
-    row[end : end + len(part)] = part
-    end += len(part) + 1
-    row[end - 1] = special_ids[vocabulary.SEP]
-  return row
-
-
-def pack_pairs(
-  documents: Sequence[wordpiece.EncodedDocument],
+def _pack_pairs(
+  documents: Documents,
   seq_length: int,
-  special_ids: dict[str, int],
+  special: Special,
   rng: np.random.Generator,
 ) -> Packed:
   """Packs documents into sentence pairs, padded with `[PAD]`.
@@ -241,33 +209,28 @@ def pack_pairs(
   document there are no pairs. `dropped_tokens` counts what truncation cut off.
   """
   room = seq_length - 3
-  rows, labels, first_lengths, lengths, dropped = [], [], [], [], 0
+  groups, labels, dropped = [], [], 0
   pairs = _pairs(documents, room, rng) if len(documents) > 1 else ()
   for first, second, is_random in pairs:
-    before = len(first) + len(second)
-    first, second = truncate(first, second, room, rng)
-    dropped += before - len(first) - len(second)
-    rows.append(_row([first, second], seq_length, special_ids))
+    groups.append(truncate(first, second, room, rng))
     labels.append(is_random)
-    first_lengths.append(len(first) + 2)
-    lengths.append(len(first) + len(second) + 3)
+    dropped += len(first) + len(second) - sum(map(len, groups[-1]))
   # Without a pair all text is dropped, but none of it was cut.
-  unpaired = 0 if rows else sum(len(document.ids) for document in documents)
-  return Packed(
-    word_ids=np.array(rows, np.int32).reshape(len(rows), seq_length),
-    lengths=np.array(lengths, np.int32),
+  unpaired = 0 if groups else sum(len(document.ids) for document in documents)
+  first_lengths = [len(first) + 2 for first, _ in groups]
+  return _join(
+    groups,
+    seq_length,
+    special,
     first_lengths=np.array(first_lengths, np.int32),
-    next_sentence_labels=np.array(labels, np.int32),
-    dropped_tokens=dropped + unpaired,
     truncated_tokens=dropped,
+    dropped_tokens=dropped + unpaired,
+    next_sentence_labels=np.array(labels, np.int32),
   )
 
 
 def truncate(
-  first: np.ndarray,
-  second: np.ndarray,
-  room: int,
-  rng: np.random.Generator,
+  first: np.ndarray, second: np.ndarray, room: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
   """Shortens two spans of ids until together they have at most `room` tokens.
 
@@ -293,9 +256,7 @@ def _shorten(
 
 
 def _pairs(
-  documents: Sequence[wordpiece.EncodedDocument],
-  room: int,
-  rng: np.random.Generator,
+  documents: Documents, room: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
   """Yields (A, B, is_random) until all sentences were in an A or a B.
 
@@ -333,10 +294,7 @@ def _end(offsets: np.ndarray, start: int, target: int) -> int:
 
 
 def _other(
-  documents: Sequence[wordpiece.EncodedDocument],
-  index: int,
-  target: int,
-  rng: np.random.Generator,
+  documents: Documents, index: int, target: int, rng: np.random.Generator
 ) -> np.ndarray:
   """Returns a run of sentences from a document other than `index`."""
   other = int(rng.integers(len(documents) - 1))

@@ -6,7 +6,6 @@ import pytest
 
 from token_dropping.common import vocabulary
 from token_dropping.data.pretraining import packing
-from token_dropping.data.text import wordpiece
 
 SPECIAL = {token: i for i, token in enumerate(vocabulary.SPECIAL_TOKENS)}
 PAD, CLS, SEP = 0, 2, 3
@@ -15,17 +14,20 @@ LENGTH = 32
 
 def _document(*sentences):
   lengths = [len(sentence) for sentence in sentences]
-  return wordpiece.EncodedDocument(
+  return packing.Document(
     ids=np.concatenate(sentences).astype(np.int32),
     offsets=np.cumsum([0, *lengths]).astype(np.int32),
   )
 
 
-@pytest.mark.parametrize(
-  "pack", [packing.pack_full, packing.pack_documents, packing.pack_best_fit]
-)
-def test_nothing_to_pack(pack):
-  packed = pack([], 8, SPECIAL)
+def _pack(kind, documents, seq_length, seed=0):
+  rng = np.random.default_rng(seed)
+  return packing.pack(kind, documents, seq_length, SPECIAL, rng)
+
+
+@pytest.mark.parametrize("kind", ["full", "documents", "best-fit", "pairs"])
+def test_nothing_to_pack(kind):
+  packed = _pack(kind, [], 8)
   assert packed.word_ids.shape == (0, 8)
   assert packed.padding == packed.truncated_tokens == 0
 
@@ -35,9 +37,8 @@ def test_pair_features():
     word_ids=np.zeros([2, 6], np.int32),
     lengths=np.array([6, 5], np.int32),
     first_lengths=np.array([4, 3], np.int32),
-    next_sentence_labels=np.array([1, 0], np.int32),
-    dropped_tokens=0,
     truncated_tokens=0,
+    next_sentence_labels=np.array([1, 0], np.int32),
   )
   rows = np.array([1])
   np.testing.assert_array_equal(packed.input_mask(rows), [[1, 1, 1, 1, 1, 0]])
@@ -52,33 +53,28 @@ def test_pair_features():
 
 def test_full_sequences_cross_documents():
   documents = [_document([10, 11], [12]), _document([20, 21, 22, 23, 24, 25])]
-  packed = packing.pack_full(documents, 6, SPECIAL)
-  np.testing.assert_array_equal(
-    packed.word_ids, [[CLS, 10, 11, 12, SEP, SEP], [CLS, 20, 21, 22, 23, SEP]]
+  packed = _pack("full", documents, 6)
+  assert packed.word_ids.tolist() == (
+    [[CLS, 10, 11, 12, SEP, SEP], [CLS, 20, 21, 22, 23, SEP]]
   )
   assert packed.word_ids.dtype == np.int32
   assert packed.dropped_tokens == 2  # 24 and 25
-
-
-def test_separators_are_not_dropped_tokens():
-  packed = packing.pack_full([_document([10]), _document([20])], 8, SPECIAL)
-  assert len(packed) == 0
-  assert packed.dropped_tokens == 2
-
-
-def test_full_features():
-  packed = packing.pack_full([_document([10, 11, 12, 13])], 4, SPECIAL)
   rows = np.array([1, 0, 1])
   assert packed.labels(rows) == {}
   assert packed.padding == 0
-  np.testing.assert_array_equal(packed.input_mask(rows), np.ones([3, 4]))
-  np.testing.assert_array_equal(packed.type_ids(rows), np.zeros([3, 4]))
+  np.testing.assert_array_equal(packed.input_mask(rows), np.ones([3, 6]))
+  np.testing.assert_array_equal(packed.type_ids(rows), np.zeros([3, 6]))
+
+
+def test_separators_are_not_dropped_tokens():
+  packed = _pack("full", [_document([10]), _document([20])], 8)
+  assert (len(packed), packed.dropped_tokens) == (0, 2)
 
 
 def test_truncated_tokens_of_full_sequences():
   # | 10 11 SEP 20 | 21 22 23 SEP | 30: the second document is cut once.
   documents = [_document([10, 11]), _document([20, 21, 22, 23])]
-  packed = packing.pack_full([*documents, _document([30])], 6, SPECIAL)
+  packed = _pack("full", [*documents, _document([30])], 6)
   assert (len(packed), packed.truncated_tokens) == (2, 3)
   assert packed.dropped_tokens == 1
 
@@ -88,38 +84,39 @@ def test_truncated_tokens_of_full_sequences():
 
 def test_documents_are_cut_and_padded():
   documents = [_document([10, 11], [12, 13, 14]), _document([20])]
-  packed = packing.pack_documents(documents, 6, SPECIAL)
-  np.testing.assert_array_equal(
-    packed.word_ids,
-    [
-      [CLS, 10, 11, 12, 13, SEP],
-      [CLS, 14, SEP, PAD, PAD, PAD],
-      [CLS, 20, SEP, PAD, PAD, PAD],
-    ],
-  )
+  packed = _pack("documents", documents, 6)
+  assert packed.word_ids.tolist() == [
+    [CLS, 10, 11, 12, 13, SEP],
+    [CLS, 14, SEP, PAD, PAD, PAD],
+    [CLS, 20, SEP, PAD, PAD, PAD],
+  ]
   np.testing.assert_array_equal(packed.lengths, [6, 3, 3])
   assert packed.padding == 6
   assert (packed.truncated_tokens, packed.dropped_tokens) == (1, 0)
 
 
-def test_documents_share_sequences():
-  documents = [_document([10]), _document([20, 21, 22]), _document([30, 31])]
-  packed = packing.pack_best_fit(documents, 7, SPECIAL)
-  np.testing.assert_array_equal(
-    packed.word_ids,
-    [[CLS, 20, 21, 22, SEP, 10, SEP], [CLS, 30, 31, SEP, PAD, PAD, PAD]],
-  )
-  assert (packed.truncated_tokens, packed.padding) == (0, 3)
-
-
-def test_only_long_documents_are_cut():
-  documents = [_document(range(10, 19)), _document([20, 21])]
-  packed = packing.pack_best_fit(documents, 8, SPECIAL)
-  np.testing.assert_array_equal(
-    packed.word_ids,
-    [[CLS, *range(10, 16), SEP], [CLS, 16, 17, 18, SEP, 20, 21, SEP]],
-  )
-  assert packed.truncated_tokens == 3
+@pytest.mark.parametrize(
+  ("documents", "length", "expected", "truncated"),
+  [
+    (
+      [[10], [20, 21, 22], [30, 31]],
+      7,
+      [[CLS, 20, 21, 22, SEP, 10, SEP], [CLS, 30, 31, SEP, PAD, PAD, PAD]],
+      0,
+    ),
+    (
+      [range(10, 19), [20, 21]],  # only the long one is cut
+      8,
+      [[CLS, *range(10, 16), SEP], [CLS, 16, 17, 18, SEP, 20, 21, SEP]],
+      3,
+    ),
+  ],
+)
+def test_documents_share_sequences(documents, length, expected, truncated):
+  packed = _pack("best-fit", [_document(ids) for ids in documents], length)
+  assert packed.word_ids.tolist() == expected
+  assert packed.truncated_tokens == truncated
+  assert packed.padding == sum(row.count(PAD) for row in expected)
 
 
 def test_every_part_is_in_one_bin_that_holds_it():
@@ -144,42 +141,32 @@ def documents():
   """20 documents of 30 sentences; an id says where it stands."""
   rng = np.random.default_rng(0)
   result = []
-  for index in range(20):
+  for first in range(1000, 21000, 1000):
     offsets = np.cumsum([0, *rng.integers(1, 9, 30)]).astype(np.int32)
-    ids = np.arange(offsets[-1], dtype=np.int32) + 1000 * (index + 1)
-    result.append(wordpiece.EncodedDocument(ids, offsets))
+    ids = np.arange(first, first + offsets[-1], dtype=np.int32)
+    result.append(packing.Document(ids, offsets))
   return result
-
-
-def _pack_pairs(documents, seed, length=LENGTH):
-  rng = np.random.default_rng(seed)
-  return packing.pack_pairs(documents, length, SPECIAL, rng)
 
 
 @pytest.fixture(scope="module")
 def packed(documents):
-  return _pack_pairs(documents, 1)
+  return _pack("pairs", documents, LENGTH, 1)
 
 
-def _spans(packed):
-  ends = zip(packed.first_lengths, packed.lengths, strict=True)
-  for row, (first, end) in zip(packed.word_ids, ends, strict=True):
-    yield row[1 : first - 1], row[first : end - 1]
-
-
-def test_layout(packed):
-  for row, first, length in zip(
-    packed.word_ids, packed.first_lengths, packed.lengths, strict=True
+def test_layout_and_labels(packed):
+  """0: the second part follows the first, 1: it is of another document."""
+  for row, end, length, label in zip(
+    packed.word_ids,
+    packed.first_lengths,
+    packed.lengths,
+    packed.next_sentence_labels,
+    strict=True,
   ):
     assert row[0] == CLS
-    assert row[first - 1] == row[length - 1] == SEP
+    assert row[end - 1] == row[length - 1] == SEP
     assert np.sum(row < 5) == 3 + LENGTH - length  # and padding is id 0
-    np.testing.assert_array_equal(row[length:], 0)
-
-
-def test_label_0_follows_and_label_1_is_another_document(packed):
-  labels = packed.next_sentence_labels
-  for (first, second), label in zip(_spans(packed), labels, strict=True):
+    np.testing.assert_array_equal(row[length:], PAD)
+    first, second = row[1 : end - 1], row[end : length - 1]
     assert len(first) and len(second)
     assert (first[0] // 1000 != second[0] // 1000) == label
     # Spans are runs of text; between A and B truncation may leave a gap.
@@ -201,21 +188,16 @@ def test_only_truncation_drops_text(documents, packed):
   assert 0 < len(missing) <= packed.dropped_tokens
 
 
-def test_same_seed_same_pairs(documents, packed):
-  again = _pack_pairs(documents, 1)
-  np.testing.assert_array_equal(again.word_ids, packed.word_ids)
-
-
 def test_single_long_sentences():
   document = _document(range(10, 110))
-  packed = _pack_pairs([document, document], 0, 8)
+  packed = _pack("pairs", [document, document], 8)
   np.testing.assert_array_equal(packed.next_sentence_labels, [1, 1])
   np.testing.assert_array_equal(packed.lengths, [8, 8])
   assert packed.dropped_tokens == 2 * 200 - 2 * 5
 
 
 def test_a_document_without_another_makes_no_pair():
-  packed = _pack_pairs([_document([10, 11], [12])], 0, 8)
+  packed = _pack("pairs", [_document([10, 11], [12])], 8)
   assert packed.word_ids.shape == (0, 8)
   assert (packed.dropped_tokens, packed.truncated_tokens) == (3, 0)
 

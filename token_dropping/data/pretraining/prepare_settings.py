@@ -87,30 +87,23 @@ class PrepareSettings:
 
   def __post_init__(self):
     for name in ("input", "output_dir", "text_field"):
-      self._check(bool(getattr(self, name)), name, "not be empty")
+      self._check(name, bool(getattr(self, name)), "not be empty")
     for name, values in CHOICES.items():
       rule = f"be one of {', '.join(values)}"
-      self._check(getattr(self, name) in values, name, rule)
-    self._check(
-      not (self.document_per_line and self.document_per_file),
-      "document_per_line",
-      "not be set together with document_per_file",
-    )
+      self._check(name, getattr(self, name) in values, rule)
+    both = self.document_per_line and self.document_per_file
+    rule = "not be set together with document_per_file"
+    self._check("document_per_line", not both, rule)
     for name, least in _LEAST.items():
-      value = getattr(self, name)
-      self._check(value >= least, name, f"be at least {least}")
+      self._check(name, getattr(self, name) >= least, f"be at least {least}")
     for name in ("masking_rate", "validation_share"):
-      self._check(0 < getattr(self, name) < 1, name, "be in (0, 1)")
-    self._check(
-      self.max_predictions_per_seq <= self.seq_length,
-      "max_predictions_per_seq",
-      f"be at most seq_length ({self.seq_length})",
-    )
-    self._check(
-      self.duplicates == 1 or self.masking == "static",
-      "duplicates",
-      "be 1 with dynamic masking, which masks every pass anew",
-    )
+      self._check(name, 0 < getattr(self, name) < 1, "be in (0, 1)")
+    fits = self.max_predictions_per_seq <= self.seq_length
+    rule = f"be at most seq_length ({self.seq_length})"
+    self._check("max_predictions_per_seq", fits, rule)
+    once = self.duplicates == 1 or self.masking == "static"
+    rule = "be 1 with dynamic masking, which masks every pass anew"
+    self._check("duplicates", once, rule)
 
   @property
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:
@@ -118,6 +111,6 @@ class PrepareSettings:
       self.do_lower_case, self.strip_accents
     )
 
-  def _check(self, condition: bool, name: str, rule: str) -> None:
-    value = getattr(self, name)
-    errors.require(condition, f"{name} must {rule}", repr(value))
+  def _check(self, name: str, condition: bool, rule: str) -> None:
+    value = repr(getattr(self, name))
+    errors.require(condition, f"{name} must {rule}", value)

@@ -3,61 +3,42 @@
 
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.pretraining import prepare_settings
+
+BOTH = {"document_per_line": True, "document_per_file": True}
+ONE = "not be set together with document_per_file. Received: True"
+SHORT = {"max_predictions_per_seq": 20, "seq_length": 16}
+ONCE = "be 1 with dynamic masking, which masks every pass anew. Received: 2"
 
 
 @pytest.mark.parametrize(
-  ("change", "message"),
+  ("change", "rule"),
   [
-    ({"input": ""}, "input must not be empty. Received: ''"),
-    ({"output_dir": ""}, "output_dir must not be empty. Received: ''"),
+    ({"input": ""}, "not be empty. Received: ''"),
+    ({"output_dir": ""}, "not be empty. Received: ''"),
+    ({"text_field": ""}, "not be empty. Received: ''"),
     (
       {"packing": "none"},
-      "packing must be one of full, documents, best-fit, pairs. Received: "
-      "'none'",
+      "be one of full, documents, best-fit, pairs. Received: 'none'",
     ),
-    (
-      {"masking": "none"},
-      "masking must be one of static, dynamic. Received: 'none'",
-    ),
-    (
-      {"masking": "dynamic", "duplicates": 2},
-      "duplicates must be 1 with dynamic masking, which masks every pass anew. "
-      "Received: 2",
-    ),
-    (
-      {"document_per_line": True, "document_per_file": True},
-      "document_per_line must not be set together with document_per_file. "
-      "Received: True",
-    ),
-    ({"text_field": ""}, "text_field must not be empty. Received: ''"),
-    ({"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
-    (
-      {"max_predictions_per_seq": 0},
-      "max_predictions_per_seq must be at least 1. Received: 0",
-    ),
-    (
-      {"max_predictions_per_seq": 20, "seq_length": 16},
-      "max_predictions_per_seq must be at most seq_length (16). Received: 20",
-    ),
-    ({"masking_rate": 0.0}, "masking_rate must be in (0, 1). Received: 0.0"),
-    ({"masking_rate": 1.0}, "masking_rate must be in (0, 1). Received: 1.0"),
-    (
-      {"masking_rate": float("nan")},
-      "masking_rate must be in (0, 1). Received: nan",
-    ),
-    (
-      {"validation_share": 1.5},
-      "validation_share must be in (0, 1). Received: 1.5",
-    ),
-    ({"vocab_size": 99}, "vocab_size must be at least 100. Received: 99"),
-    ({"duplicates": 0}, "duplicates must be at least 1. Received: 0"),
-    ({"piece_bytes": 9}, "piece_bytes must be at least 1000. Received: 9"),
-    ({"seed": -1}, "seed must be at least 0. Received: -1"),
+    ({"masking": "none"}, "be one of static, dynamic. Received: 'none'"),
+    ({"duplicates": 2, "masking": "dynamic"}, ONCE),
+    (BOTH, ONE),
+    ({"seq_length": 7}, "be at least 8. Received: 7"),
+    ({"max_predictions_per_seq": 0}, "be at least 1. Received: 0"),
+    (SHORT, "be at most seq_length (16). Received: 20"),
+    ({"masking_rate": 0.0}, "be in (0, 1). Received: 0.0"),
+    ({"masking_rate": 1.0}, "be in (0, 1). Received: 1.0"),
+    ({"masking_rate": float("nan")}, "be in (0, 1). Received: nan"),
+    ({"validation_share": 1.5}, "be in (0, 1). Received: 1.5"),
+    ({"vocab_size": 99}, "be at least 100. Received: 99"),
+    ({"duplicates": 0}, "be at least 1. Received: 0"),
+    ({"piece_bytes": 9}, "be at least 1000. Received: 9"),
+    ({"seed": -1}, "be at least 0. Received: -1"),
   ],
 )
-def test_wrong_values_are_refused(change, message):
-  with pytest.raises(errors.UserError) as info:
-    prepare_settings.PrepareSettings(**{"output_dir": "out", **change})
-  assert str(info.value) == message
+def test_wrong_values_are_refused(change, rule):
+  settings = prepare_settings.PrepareSettings
+  message = testing.refused(settings, **{"output_dir": "out", **change})
+  assert message == f"{next(iter(change))} must {rule}"

@@ -48,9 +48,7 @@ class RecordText:
       ]
     return self._join(original, shown, inner)
 
-  def _join(
-    self, original: list[str], shown: list[str], inner: list[bool]
-  ) -> str:
+  def _join(self, original: list[str], shown: list[str], inner: list[bool]):
     """Joins what to show of each token; a continuation loses its `##`."""
     text = ""
     glue = False  # a sequence may begin inside a word
@@ -78,12 +76,10 @@ class RecordText:
 
   def _tokens(self, record: Mapping, name: str, where: str) -> list[str]:
     ids = _feature(record, name, where)
+    rule = f"{name} must be in [0, vocab_size) ({len(self.vocab)})"
     for value in ids:
-      errors.require(
-        0 <= value < len(self.vocab),
-        f"{name} must be in [0, vocab_size) ({len(self.vocab)})",
-        f"{value} in {where}",
-      )
+      is_id = 0 <= value < len(self.vocab)
+      errors.require(is_id, rule, f"{value} in {where}")
     return [self.vocab.tokens[value] for value in ids]
 
   def _targets(self, record: Mapping, length: int, where: str) -> dict:
@@ -97,16 +93,12 @@ class RecordText:
       "equally long",
       f"{len(positions)}, {len(tokens)} and {len(weights)} in {where}",
     )
-    targets = {}
-    for position, token, weight in zip(positions, tokens, weights, strict=True):
-      errors.require(
-        0 <= position < length,
-        f"masked_lm_positions must be in [0, seq_length) ({length})",
-        f"{position} in {where}",
-      )
-      if weight > 0:
-        targets[int(position)] = token
-    return targets
+    rule = f"masked_lm_positions must be in [0, seq_length) ({length})"
+    for position in positions:
+      inside = 0 <= position < length
+      errors.require(inside, rule, f"{position} in {where}")
+    slots = zip(positions, tokens, weights, strict=True)
+    return {int(p): token for p, token, weight in slots if weight > 0}
 
 
 def _is_continuation(token: str) -> bool:

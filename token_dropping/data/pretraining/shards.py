@@ -1,42 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Third pass: piece, its number and settings -> training, validation shard."""
 
-import dataclasses
 import functools
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import tensorflow as tf
 
 from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.batches import masking
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import packing
-from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
+from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import wordpiece
 
-PARTS = ("train", "validation")
 _BLOCK = 1024  # sequences masked at a time
-
-
-@dataclasses.dataclass
-class _Part:
-  """The training or the validation data of a piece."""
-
-  packed: packing.Packed
-  order: np.ndarray  # [records] indices of sequences, as they are in the file
-  rng: np.random.Generator  # draws the masks
-  targets: np.ndarray  # [V] how often an id is to be predicted, from `_blocks`
+_SENTENCES = 4096  # tokenized in one call
 
 
 def make_shards(
   folder: str,
-  settings: prepare_settings.PrepareSettings,
+  settings: PrepareSettings,
   vocab_file: str,
   threshold: float,
   index: int,
@@ -44,31 +35,56 @@ def make_shards(
 ) -> dict:
   """Encodes, packs, masks, writes a piece; numbers below `threshold` validate.
 
-  Returns `bytes` and `documents`, for progress, and for each part its counts
+  Returns `bytes` and `documents`, for progress, and for each split its counts
   and, unless it has no record, `file` with `name`, `records`, `bytes` and
   `crc32`. The times that each id occurs are in a file, for `read_counts`.
   """
-  vocab, encoder = _vocabulary(
+  tokenizer = _tokenizer(
     files.read(vocab_file), vocab_file, settings.tokenizer_config
   )
   whole, numbers = piece.read()
-  encoded = list(encoder.encode(whole))
+  encoded = list(encode(tokenizer, whole))
   result = {"bytes": piece.bytes, "documents": len(whole)}
   counts = {}
-  for stream, name in enumerate(PARTS):
-    inside = (numbers < threshold) == (name == "validation")
+  for stream, split in enumerate(dataset_folder.SPLITS):
+    inside = (numbers < threshold) == (split == "validation")
     docs = [encoded[i] for i in np.flatnonzero(inside) if len(encoded[i].ids)]
     rng = np.random.default_rng([settings.seed, stream, index])
-    part = _part(settings, vocab, docs, name, rng)
-    file = _write(folder, f"{name}-{index:05d}", _blocks(part, settings, vocab))
-    result[name] = _counts(part, docs, file)
-    ids = part.packed.word_ids.reshape(-1)
-    counts[f"{name}_ids"] = np.bincount(ids, minlength=len(vocab))
-    counts[f"{name}_targets"] = part.targets
+    path = files.join(folder, f"{split}-{index:05d}")
+    result[split], counts[f"{split}_ids"], counts[f"{split}_targets"] = (
+      _make_shard(path, settings, tokenizer.vocab, split, docs, rng)
+    )
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **counts)
   files.write(_counts_path(folder, index), buffer.getvalue())
   return result
+
+
+def _make_shard(
+  path: str, settings, vocab, split: str, docs: packing.Documents, rng
+) -> tuple[dict, np.ndarray, np.ndarray]:
+  """Returns the counts of a split, and of each id how often it occurs, [V]."""
+  packed = packing.pack(
+    settings.packing, docs, settings.seq_length, vocab.special_ids, rng
+  )
+  order = np.arange(len(packed))
+  if split == "train":
+    order = np.repeat(order, settings.duplicates)
+    rng.shuffle(order)
+  targets = np.zeros([len(vocab)], np.int64)
+  file = _write(path, _blocks(settings, vocab, packed, order, rng, targets))
+  counts = {
+    "documents": len(docs),
+    "document_tokens": sum(len(document.ids) for document in docs),
+    "sequences": len(packed),
+    "dropped_tokens": packed.dropped_tokens,
+    "truncated_tokens": packed.truncated_tokens,
+    "padding": packed.padding,
+    "masked_tokens": int(targets.sum()),
+    "file": file,
+  }
+  ids = packed.word_ids.reshape(-1)
+  return counts, np.bincount(ids, minlength=len(vocab)), targets
 
 
 def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
@@ -81,96 +97,90 @@ def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
     return dict(arrays)
 
 
+def encode(
+  tokenizer: tokenizer_lib.Tokenizer, documents: Iterable[list[str]]
+) -> Iterator[packing.Document]:
+  """Yields the ids of each list of sentences; those without a token vanish."""
+  for batch in _batches(documents):
+    sentences = [sentence for document in batch for sentence in document]
+    ragged = tokenizer.tokenize(tf.constant(sentences, tf.string))
+    ids, ends = ragged.flat_values.numpy(), ragged.row_splits.numpy()
+    first = 0
+    for document in batch:
+      offsets = ends[first : first + len(document) + 1]
+      is_new = np.diff(offsets, prepend=-1) > 0  # else the sentence is empty
+      yield packing.Document(
+        # A copy: a view would keep the whole batch in memory.
+        ids=ids[offsets[0] : offsets[-1]].copy(),
+        offsets=(offsets[is_new] - offsets[0]).astype(np.int32),
+      )
+      first += len(document)
+
+
+def _batches(documents: Iterable[list[str]]) -> Iterator[list[list[str]]]:
+  batch: list[list[str]] = []
+  sentences = 0
+  for document in documents:
+    batch.append(document)
+    sentences += len(document)
+    if sentences >= _SENTENCES:
+      yield batch
+      batch, sentences = [], 0
+  if batch:
+    yield batch
+
+
 @functools.lru_cache(maxsize=1)
-def _vocabulary(
+def _tokenizer(
   content: bytes, path: str, config: tokenizer_config.TokenizerConfig
-) -> tuple[vocabulary.Vocabulary, wordpiece.Encoder]:
-  """Returns vocabulary and encoder, the same for all pieces of a worker."""
+) -> tokenizer_lib.Tokenizer:
+  """Returns the tokenizer, the same for all pieces of a worker."""
   vocab = vocabulary.Vocabulary.from_bytes(content, path)
-  return vocab, wordpiece.Encoder(vocab, config)
+  return tokenizer_lib.Tokenizer(vocab, config)
 
 
-def _part(settings, vocab, docs, name, rng) -> _Part:
-  packed = packing.pack(
-    settings.packing, docs, settings.seq_length, vocab.special_ids, rng
-  )
-  copies = settings.duplicates if name == "train" else 1
-  order = np.repeat(np.arange(len(packed)), copies)
-  if name == "train":
-    rng.shuffle(order)
-  return _Part(packed, order, rng, np.zeros([len(vocab)], np.int64))
+def _blocks(
+  settings, vocab, packed: packing.Packed, order: np.ndarray, rng, targets
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields the features of some records at a time; adds to `targets`, [V].
 
-
-def _blocks(part: _Part, settings, vocab) -> Iterator[dict[str, np.ndarray]]:
-  """Yields the features of the records, some sequences at a time."""
+  `order` has the indices of the sequences as they are to be in the file.
+  """
   is_static = settings.masking == "static"
-  features = (_masked_features if is_static else _plain_features)(
-    settings, vocab
-  )
-  for start in range(0, len(part.order), _BLOCK):
-    rows = part.order[start : start + _BLOCK]
-    yield {**features(part, rows), **part.packed.labels(rows)}
-
-
-def _masked_features(settings, vocab):
+  starts = masking.starts_word(vocab)
   masker = masking.Masker(
     vocab, settings.masking_rate, settings.max_predictions_per_seq
   )
-
-  def features(part: _Part, rows: np.ndarray) -> dict[str, np.ndarray]:
-    masked = masker.mask(part.packed.word_ids[rows], part.rng)
-    used = masked.ids[masked.weights > 0]
-    part.targets += np.bincount(used, minlength=len(part.targets))
-    return {
-      "input_word_ids": masked.word_ids.astype(np.int64),
-      "input_mask": part.packed.input_mask(rows),
-      "input_type_ids": part.packed.type_ids(rows),
-      "masked_lm_positions": masked.positions,
-      "masked_lm_ids": masked.ids,
-      "masked_lm_weights": masked.weights,
-    }
-
-  return features
-
-
-def _plain_features(settings, vocab):
-  starts = masking.starts_word(vocab)
-
-  def features(part: _Part, rows: np.ndarray) -> dict[str, np.ndarray]:
-    word_ids = part.packed.word_ids[rows]
-    result = {
-      "input_word_ids": word_ids.astype(np.int64),
-      "word_starts": starts[word_ids],
-    }
-    if settings.packing == "pairs":
-      result["input_type_ids"] = part.packed.type_ids(rows)
-    return result
-
-  return features
+  for start in range(0, len(order), _BLOCK):
+    rows = order[start : start + _BLOCK]
+    word_ids = packed.word_ids[rows]
+    features = packed.labels(rows)
+    if is_static or settings.packing == "pairs":
+      features["input_type_ids"] = packed.type_ids(rows)
+    if is_static:
+      masked = masker.mask(word_ids, rng)
+      used = masked.ids[masked.weights > 0]
+      targets += np.bincount(used, minlength=len(targets))
+      word_ids = masked.word_ids
+      features["input_mask"] = packed.input_mask(rows)
+      features["masked_lm_positions"] = masked.positions
+      features["masked_lm_ids"] = masked.ids
+      features["masked_lm_weights"] = masked.weights
+    else:
+      features["word_starts"] = starts[word_ids]
+    yield features | {"input_word_ids": word_ids.astype(np.int64)}
 
 
-def _write(folder: str, name: str, blocks) -> dict | None:
+def _write(path: str, blocks) -> dict | None:
   """Writes a shard to the work folder; none of no records."""
-  with tempfile.TemporaryDirectory() as local:
-    path = os.path.join(local, name)
-    number = records.write_records(path, blocks)
+  name = os.path.basename(path)
+  with tempfile.TemporaryDirectory() as folder:
+    local = os.path.join(folder, name)
+    number = records.write_records(local, blocks)
     if not number:
       return None
-    files.copy(path, files.join(folder, name))
-    return {"name": name, "records": number, **files.describe(path)}
-
-
-def _counts(part: _Part, docs, file: dict | None) -> dict:
-  return {
-    "documents": len(docs),
-    "document_tokens": sum(len(document.ids) for document in docs),
-    "sequences": len(part.packed),
-    "dropped_tokens": part.packed.dropped_tokens,
-    "truncated_tokens": part.packed.truncated_tokens,
-    "padding": part.packed.padding,
-    "masked_tokens": int(part.targets.sum()),
-    "file": file,
-  }
+    files.copy(local, path)
+    return {"name": name, "records": number, **files.describe(local)}
 
 
 def _counts_path(folder: str, index: int) -> str:

@@ -17,10 +17,10 @@ from backports import zstd
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 # From here on chance hits the wanted share within about 5 %; the threshold is
 # then the share itself, which is known before all documents were read.
@@ -53,7 +53,7 @@ class Piece:
 
 def clean(
   folder: str,
-  settings: prepare_settings.PrepareSettings,
+  settings: PrepareSettings,
   index: int,
   ranges: Sequence[input_plan.Range],
 ) -> dict:
@@ -64,10 +64,11 @@ def clean(
     for part in ranges
     for document in documents.read_documents(part, settings, care)
   )
-  pieces = []
-  for number, group in enumerate(_groups(stream, settings.piece_bytes)):
-    path = files.join(folder, f"text-{index:05d}-{number:05d}")
-    pieces.append(_write(path, group, settings.seed))
+  base = files.join(folder, f"text-{index:05d}")
+  pieces = [
+    _write(f"{base}-{number:05d}", group, settings.seed)
+    for number, group in enumerate(_groups(stream, settings.piece_bytes))
+  ]
   return {
     "counts": dict(care.counts),
     "documents": care.counts["documents"],
@@ -94,24 +95,13 @@ def collect(
 def without_copies(pieces: Sequence[Piece]) -> list[Piece]:
   """Marks copies of earlier documents to be skipped; needs 8 bytes for each."""
   hashes = [piece.hashes() for piece in pieces]
-  ends = np.cumsum([len(part) for part in hashes])
-  copies = find_copies(np.concatenate(hashes))
-  parts = np.split(copies, np.searchsorted(copies, ends[:-1]))
-  starts = [0, *ends[:-1]]
+  is_copy = np.ones([sum(map(len, hashes))], bool)
+  is_copy[np.unique(np.concatenate(hashes), return_index=True)[1]] = False
+  parts = np.split(is_copy, np.cumsum([len(part) for part in hashes])[:-1])
   return [
-    dataclasses.replace(piece, skip=tuple((part - start).tolist()))
-    for piece, part, start in zip(pieces, parts, starts, strict=True)
+    dataclasses.replace(piece, skip=tuple(np.flatnonzero(part).tolist()))
+    for piece, part in zip(pieces, parts, strict=True)
   ]
-
-
-def find_copies(hashes: np.ndarray) -> np.ndarray:
-  """Returns the ascending places of hashes that stand earlier already.
-
-  >>> find_copies(np.array([7, 3, 7, 3, 7])).tolist()
-  [2, 3, 4]
-  """
-  _, first = np.unique(hashes, return_index=True)
-  return np.setdiff1d(np.arange(len(hashes)), first, assume_unique=True)
 
 
 def document_hash(document: bytes, seed: int) -> int:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of which documents validate, and of copies."""
 
+import re
+
 import numpy as np
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.pretraining import text_pieces
 
 
 def test_hash_depends_on_seed_and_text_only():
-  number = text_pieces.document_hash(b"a\nb", 1)
-  assert number == text_pieces.document_hash(b"a\nb", 1)
-  assert number != text_pieces.document_hash(b"a\nb", 2)
-  assert number != text_pieces.document_hash(b"ab", 1)
+  pairs = (b"a\nb", 1), (b"a\nb", 1), (b"a\nb", 2), (b"ab", 1)
+  first, same, seed, text = (text_pieces.document_hash(*pair) for pair in pairs)
+  assert first == same and len({first, seed, text}) == 3
 
 
 def test_values_are_uniform():
@@ -43,8 +44,23 @@ def test_many_documents_are_divided_by_chance():
   assert text_pieces.validation_threshold(values, 0.05) == 0.05
 
 
-def test_copies_count_once():
-  with pytest.raises(errors.UserError, match=r"at least 2 .* Received: 1 "):
-    text_pieces.validation_threshold([0.5, 0.5], 0.5)
-  with pytest.raises(errors.UserError, match=r"at least 4 .* Received: 3 "):
-    text_pieces.validation_threshold([0.1, 0.2, 0.3], 0.5, at_least=2)
+@pytest.mark.parametrize(
+  ("numbers", "at_least", "message"),
+  [([0.5, 0.5], 1, "2 .* Received: 1 "), ([0.1, 0.2, 0.3], 2, "4 .*: 3 ")],
+)
+def test_copies_count_once(numbers, at_least, message):
+  found = testing.refused(
+    text_pieces.validation_threshold, numbers, 0.5, at_least
+  )
+  assert re.match(f"input must hold at least {message}", found)
+
+
+def test_copies_are_left_out(tmp_path):
+  def piece(name, *hashes):
+    content = np.array(hashes, np.uint64).tobytes()
+    (tmp_path / f"{name}-hashes").write_bytes(content)
+    return text_pieces.Piece(str(tmp_path / name), len(hashes), 1)
+
+  pieces = [piece("a", 7, 3, 7), piece("b", 5), piece("c", 3, 9, 9)]
+  skips = [part.skip for part in text_pieces.without_copies(pieces)]
+  assert skips == [(2,), (), (0, 2)]

@@ -26,47 +26,25 @@ def _shown(text):
 
 def test_tokens_and_their_characters():
   assert _shown("The Cats  sat\n(on it).") == [
-    ("the", "The"),
-    ("cat", "Cat"),
-    ("##s", "s"),
-    ("sat", "sat"),
-    ("(", "("),
-    ("on", "on"),
-    ("[UNK]", "it"),
-    (")", ")"),
-    (".", "."),
+    *(("the", "The"), ("cat", "Cat"), ("##s", "s"), ("sat", "sat"), ("(", "(")),
+    *(("on", "on"), ("[UNK]", "it"), (")", ")"), (".", ".")),
   ]
 
 
 def test_accents_belong_to_their_letters():
-  assert _shown("Cáts dog\u0301s") == [
-    ("cat", "Cát"),
-    ("##s", "s"),
-    ("dog", "dog\u0301"),
-    ("##s", "s"),
-  ]
+  assert _shown("Cáts dog\u0301s") == (
+    [("cat", "Cát"), ("##s", "s"), ("dog", "dog\u0301"), ("##s", "s")]
+  )
 
 
 def test_several_texts():
   texts = [" \n", "on the mat", "", "cats"]
   found = located_tokens.locate(texts, finetune_testing.tokenizer())
-  assert [tokens.starts.tolist() for tokens in found] == [
-    [],
-    [0, 3, 7],
-    [],
-    [0, 3],
-  ]
-  assert [tokens.ends.tolist() for tokens in found] == [
-    [],
-    [2, 6, 10],
-    [],
-    [3, 4],
-  ]
-
-
-def test_no_text():
-  tokenizer = finetune_testing.tokenizer()
-  assert located_tokens.locate([], tokenizer) == []
+  starts = [tokens.starts.tolist() for tokens in found]
+  assert starts == [[], [0, 3, 7], [], [0, 3]]
+  ends = [tokens.ends.tolist() for tokens in found]
+  assert ends == [[], [2, 6, 10], [], [3, 4]]
+  assert located_tokens.locate([], finetune_testing.tokenizer()) == []
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,7 @@ class Tokenizer(tf.Module):
   """
 
   def __init__(
-    self,
-    vocab: vocabulary.Vocabulary,
-    config: tokenizer_config.TokenizerConfig,
+    self, vocab: vocabulary.Vocabulary, config: tokenizer_config.TokenizerConfig
   ):
     super().__init__(name="tokenizer")
     self.vocab = vocab
@@ -69,18 +67,14 @@ class Tokenizer(tf.Module):
     pair loses tokens at the end of its longer segment, then of both by turns,
     as with Hugging Face's `truncation=True`.
     """
-    least = 1 + 2 * len(segments)
-    errors.require(
-      len(segments) in (1, 2), "segments must be one or two", len(segments)
-    )
-    errors.require(
-      seq_length is None or seq_length >= least,
-      f"seq_length must be at least {least} with {len(segments)} segments",
-      seq_length,
-    )
+    number = len(segments)
+    errors.require(number in (1, 2), "segments must be one or two", number)
     tokens = [self.tokenize(strings) for strings in segments]
     if seq_length is not None:
-      tokens = trim(tokens, seq_length - 1 - len(segments))
+      least = 1 + 2 * number
+      rule = f"seq_length must be at least {least} with {number} segments"
+      errors.require(seq_length >= least, rule, seq_length)
+      tokens = trim(tokens, seq_length - 1 - number)
     special_ids = self.vocab.special_ids
     word_ids, type_ids = tf_text.combine_segments(
       tokens, special_ids[vocabulary.CLS], special_ids[vocabulary.SEP]

@@ -21,24 +21,19 @@ class TokenizerConfig:
   strip_accents: bool | None = None
 
   def __post_init__(self):
-    _check(self.do_lower_case, "do_lower_case", "true or false", (bool,))
-    _check(
-      self.strip_accents,
-      "strip_accents",
-      "true, false or null",
-      (bool, type(None)),
-    )
+    _check(self.do_lower_case, "do_lower_case", "true or false", bool)
+    rule = "true, false or null"
+    _check(self.strip_accents, "strip_accents", rule, bool | None)
 
   @property
   def strips_accents(self) -> bool:
-    if self.strip_accents is None:
-      return self.do_lower_case
-    return self.strip_accents
+    is_set = self.strip_accents is not None
+    return self.strip_accents if is_set else self.do_lower_case
 
   @classmethod
   def from_dict(cls, values: dict, source: str) -> "TokenizerConfig":
     """Takes the two values, or defaults, from what was read from `source`."""
-    _check(values, source, "a JSON object", (dict,))
+    _check(values, source, "a JSON object", dict)
     names = [field.name for field in dataclasses.fields(cls)]
     return cls(**{name: values[name] for name in names if name in values})
 
@@ -55,7 +50,6 @@ class TokenizerConfig:
     files.write_json(files.join(folder, FILE), values)
 
 
-def _check(value, name: str, rule: str, types: tuple[type, ...]) -> None:
-  errors.require(
-    isinstance(value, types), f"{name} must be {rule}", errors.shorten(value)
-  )
+def _check(value, name: str, rule: str, kind) -> None:
+  received = errors.shorten(value)
+  errors.require(isinstance(value, kind), f"{name} must be {rule}", received)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.text import tokenizer_config
 from token_dropping.data.text.tokenizer_config import TokenizerConfig
 
@@ -47,33 +47,13 @@ def test_unset_accents_follow_case():
 @pytest.mark.parametrize(
   ("content", "message"),
   [
-    ("{'a': 1}", "tokenizer_config.json must be JSON. Received: {} ("),
-    (
-      "[]",
-      "tokenizer_config.json must hold a JSON object. Received: {} with list",
-    ),
-    (
-      '{"do_lower_case": null}',
-      "do_lower_case must be true or false. Received: None",
-    ),
-    (
-      '{"strip_accents": 1}',
-      "strip_accents must be true, false or null. Received: 1",
-    ),
+    (None, "tokenizer_config.json must be a readable file."),
+    ('{"do_lower_case": null}', "do_lower_case must be true or false."),
+    ('{"strip_accents": 1}', "strip_accents must be true, false or null."),
   ],
 )
 def test_wrong_files_are_refused(tmp_path, content, message):
-  path = tmp_path / tokenizer_config.FILE
-  path.write_text(content)
-  with pytest.raises(errors.UserError) as caught:
-    TokenizerConfig.from_folder(str(tmp_path))
-  assert str(caught.value).startswith(message.replace("{}", str(path)))
-
-
-def test_missing_file_is_refused(tmp_path):
-  path = tmp_path / tokenizer_config.FILE
-  with pytest.raises(errors.UserError) as caught:
-    TokenizerConfig.from_folder(str(tmp_path))
-  assert str(caught.value) == (
-    f"tokenizer_config.json must be a readable file. Received: {str(path)!r}"
-  )
+  if content is not None:
+    (tmp_path / tokenizer_config.FILE).write_text(content)
+  found = testing.refused(TokenizerConfig.from_folder, str(tmp_path))
+  assert found.startswith(message)

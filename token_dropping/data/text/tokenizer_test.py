@@ -11,12 +11,11 @@ import tensorflow as tf
 import tokenizers
 from official.nlp.tools import tokenization
 
+from tests import testing
 from tests import tokenizer_testing
-from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.data.text import wordpiece
 
 
 @pytest.fixture(scope="module")
@@ -64,30 +63,27 @@ class Served(tf.Module):
 
 
 @pytest.mark.parametrize("config", tokenizer_testing.CONFIGS)
-def test_ids_are_the_same_everywhere(tmp_path, strings, vocab, config):
+def test_ids_are_hugging_faces(strings, vocab, config):
   config = tokenizer_config.TokenizerConfig(*config)
-  prepared = [
-    document.ids.tolist()
-    for document in wordpiece.Encoder(vocab, config).encode(
-      [text] for text in strings
-    )
-  ]
-  known = sum(len(set(ids) - {1}) for ids in prepared)
+  own = tokenizer.Tokenizer(vocab, config).tokenize(tf.constant(strings))
+  own = own.to_list()
+  known = sum(len(set(ids) - {1}) for ids in own)
   assert known > 4 * len(strings)
-
   theirs = _hugging_face(vocab, config).encode_batch(
     strings, add_special_tokens=False
   )
-  tokenizer_testing.assert_same(
-    strings, prepared, [encoding.ids for encoding in theirs]
-  )
+  tokenizer_testing.assert_same(strings, own, [other.ids for other in theirs])
 
+
+def test_served_ids_are_the_same(tmp_path, strings, vocab):
+  config = tokenizer_config.TokenizerConfig()
+  own = tokenizer.Tokenizer(vocab, config).tokenize(tf.constant(strings))
   tf.saved_model.save(Served(vocab, config), str(tmp_path / "saved"))
   (tmp_path / "saved").rename(tmp_path / "elsewhere")
   loaded = tf.saved_model.load(str(tmp_path / "elsewhere"))
   served = loaded.signatures["serving_default"](tf.constant(strings))
   tokens = tf.RaggedTensor.from_row_lengths(served["flat"], served["lengths"])
-  tokenizer_testing.assert_same(strings, prepared, tokens.to_list())
+  tokenizer_testing.assert_same(strings, own.to_list(), tokens.to_list())
 
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
@@ -108,7 +104,7 @@ def test_ids_are_model_gardens(tmp_path, vocab, do_lower_case):
   tokenizer_testing.assert_same(strings, own.to_list(), theirs)
 
 
-@pytest.mark.parametrize("seq_length", [*range(5, 14), None])
+@pytest.mark.parametrize("seq_length", [5, 6, 9, 12, None])
 def test_inputs_are_hugging_faces(seq_length):
   vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, "a", "b"))
   config = tokenizer_config.TokenizerConfig()
@@ -127,13 +123,11 @@ def test_inputs_are_hugging_faces(seq_length):
     theirs = reference.encode_batch(pairs)
     inputs = own.encode([tf.constant(text) for text in segments], seq_length)
     assert all(value.dtype == tf.int32 for value in inputs.values())
-    for name, attribute in [
-      ("input_word_ids", "ids"),
-      ("input_mask", "attention_mask"),
-      ("input_type_ids", "type_ids"),
-    ]:
-      expected = [getattr(encoding, attribute) for encoding in theirs]
-      assert inputs[name].numpy().tolist() == expected, name
+    assert {name: v.numpy().tolist() for name, v in inputs.items()} == {
+      "input_word_ids": [other.ids for other in theirs],
+      "input_mask": [other.attention_mask for other in theirs],
+      "input_type_ids": [other.type_ids for other in theirs],
+    }
 
 
 def _small(**config) -> tokenizer.Tokenizer:
@@ -175,44 +169,46 @@ def test_shapes_are_static_in_a_pipeline():
   ]
 
 
-@pytest.mark.parametrize("language", ["tr_TR.UTF-8", "lt_LT.UTF-8"])
-def test_ids_do_not_depend_on_the_language_of_the_machine(language):
-  text = "I İ Ì"
+def test_ids_do_not_depend_on_the_language_of_the_machine():
+  """Its language is asked for at the first use, so one import does."""
   script = (
+    "import os\n"
     "import tensorflow as tf\n"
     "from token_dropping.data.text import text_normalizer, tokenizer_config\n"
     "config = tokenizer_config.TokenizerConfig(strip_accents=False)\n"
-    f"text = text_normalizer.normalize(tf.constant([{text!a}]), config)\n"
-    "print(ascii(text.numpy()[0].decode()))\n"
+    "for language in ('tr_TR.UTF-8', 'lt_LT.UTF-8'):\n"
+    "  if os.fork():\n"
+    "    os.wait()\n"
+    "    continue\n"
+    "  os.environ['LC_ALL'] = language\n"
+    f"  text = text_normalizer.normalize(tf.constant([{'I İ Ì'!a}]), config)\n"
+    "  print(ascii(text.numpy()[0].decode()), flush=True)\n"
+    "  os._exit(0)\n"
   )
   result = subprocess.run(
     [sys.executable, "-c", script],
-    env=os.environ
-    | {"LC_ALL": language, "PYTHONPATH": ":".join(filter(None, sys.path))},
+    env=os.environ | {"PYTHONPATH": ":".join(filter(None, sys.path))},
     capture_output=True,
     text=True,
     check=True,
   )
-  assert result.stdout.strip() == ascii("i i\u0307 \u00ec")
+  assert result.stdout.splitlines() == [ascii("i i\u0307 \u00ec")] * 2
+
+
+NO_PIECES = (
+  "the vocabulary must hold pieces of words besides the special tokens (those "
+  "learned occur twice in the training documents). Received: 5 tokens"
+)
+NUL = "the vocabulary must not hold a NUL. Received: '\\x00'"
 
 
 @pytest.mark.parametrize(
-  ("pieces", "message"),
-  [
-    (
-      (),
-      "the vocabulary must hold pieces of words besides the special tokens "
-      "(those learned occur twice in the training documents). Received: 5 "
-      "tokens",
-    ),
-    (("\x00",), "the vocabulary must not hold a NUL. Received: '\\x00'"),
-  ],
+  ("pieces", "message"), [((), NO_PIECES), (("\x00",), NUL)]
 )
 def test_useless_vocabulary_is_refused(pieces, message):
   vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
-  with pytest.raises(errors.UserError) as caught:
-    tokenizer.Tokenizer(vocab, tokenizer_config.TokenizerConfig())
-  assert str(caught.value) == message
+  config = tokenizer_config.TokenizerConfig()
+  assert testing.refused(tokenizer.Tokenizer, vocab, config) == message
 
 
 @pytest.mark.parametrize(
@@ -225,6 +221,5 @@ def test_useless_vocabulary_is_refused(pieces, message):
   ],
 )
 def test_wrong_arguments_are_refused(segments, seq_length, message):
-  with pytest.raises(errors.UserError) as caught:
-    _small().encode([tf.constant(["a"])] * segments, seq_length)
-  assert str(caught.value) == message
+  texts = [tf.constant(["a"])] * segments
+  assert testing.refused(_small().encode, texts, seq_length) == message

@@ -5,36 +5,27 @@ import json
 from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
-from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.corpus import wikipedia
+from token_dropping.data.pretraining.corpus.text_lines import TextCare
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 MAX_JSON_LINE = 1 << 26  # bytes
 
 
 def read_documents(
-  part: input_plan.Range,
-  settings: prepare_settings.PrepareSettings,
-  care: text_lines.TextCare,
+  part: input_plan.Range, settings: PrepareSettings, care: TextCare
 ) -> Iterator[list[str]]:
   """Streams the documents that `care` accepts, without empty sentences."""
-  sentences = _sentences(part, settings, care)
-  for document in _group(sentences, settings.piece_bytes, care):
-    if care.accepts(document):
-      yield document
-
-
-def _group(
-  sentences: Iterable[str | None], limit: int, care: text_lines.TextCare
-) -> Iterator[list[str]]:
-  """Groups sentences up to None; cuts documents longer than memory may hold."""
   document: list[str] = []
   size = 0
-  for sentence in sentences:
-    if sentence is None or size >= limit:
-      yield document
+  for sentence in _sentences(part, settings, care):
+    # Documents longer than memory may hold are cut.
+    if sentence is None or size >= settings.piece_bytes:
+      if care.accepts(document):
+        yield document
       care.counts["cut_documents"] += sentence is not None
       document, size = [], 0
     if sentence is not None:
@@ -42,19 +33,25 @@ def _group(
       size += len(sentence.encode()) + 1
 
 
-def _sentences(
-  part: input_plan.Range,
-  settings: prepare_settings.PrepareSettings,
-  care: text_lines.TextCare,
-) -> Iterator[str | None]:
+def check_counts(counts: dict[str, int], settings: PrepareSettings) -> None:
+  """Raises `UserError` if JSON lines were read, but none has the text field."""
+  missing = counts["lines_without_text"]
+  errors.require(
+    bool(counts["documents"]) or not missing,
+    "text_field must name a text field of the JSON lines",
+    f"{settings.text_field!r} ({missing} lines lack it)",
+  )
+
+
+def _sentences(part, settings, care) -> Iterator[str | None]:
   """Yields clean sentences, and None at the end of each document."""
+  bounds = part.start, part.end
   if part.kind == "dump":
-    for paragraphs in wikipedia.read_articles(part.path, part.start, part.end):
+    for paragraphs in wikipedia.read_articles(part.path, *bounds):
       yield from _split(paragraphs, care)
   elif part.kind == "tfds":
-    for text in tfds_text.read_texts(
-      part.path, settings.text_field, part.start, part.end
-    ):
+    field = settings.text_field
+    for text in tfds_text.read_texts(part.path, field, *bounds):
       yield from _split(care.decode(text).split("\n"), care)
   else:
     with text_lines.open_stream(part.path) as stream:
@@ -82,17 +79,16 @@ def _line_documents(lines, care) -> Iterator[str | None]:
       yield None
 
 
-def _json_documents(lines, field, care) -> Iterator[str | None]:
+def _json_documents(lines, field: str, care) -> Iterator[str | None]:
   whole = b""
   for line in lines:
     if len(whole) <= MAX_JSON_LINE:  # else it is refused below
       whole += line.raw
-    if not line.is_last:
-      continue
-    text = _json_text(whole, field, care) if whole.strip() else None
-    whole = b""
-    if text is not None:
-      yield from _split(text.split("\n"), care)
+    if line.is_last:
+      text = _json_text(whole, field, care) if whole.strip() else None
+      whole = b""
+      if text is not None:
+        yield from _split(text.split("\n"), care)
 
 
 def _json_text(line: bytes, field: str, care) -> str | None:
@@ -115,15 +111,3 @@ def _split(paragraphs: Iterable[str], care) -> Iterator[str | None]:
   for paragraph in paragraphs:
     yield from wikipedia.split_sentences(care.clean(paragraph))
   yield None
-
-
-def check_counts(
-  counts: dict[str, int], settings: prepare_settings.PrepareSettings
-) -> None:
-  """Raises `UserError` if JSON lines were read, but none has the text field."""
-  missing = counts["lines_without_text"]
-  errors.require(
-    bool(counts["documents"]) or not missing,
-    "text_field must name a text field of the JSON lines",
-    f"{settings.text_field!r} ({missing} lines lack it)",
-  )

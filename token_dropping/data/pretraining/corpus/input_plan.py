@@ -5,6 +5,7 @@ The plan, and so the dataset, depends on names and sizes of the files and on
 `piece_bytes`, never on the number of workers.
 """
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.corpus import wikipedia
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 # A range grows by the rest of its last document; with this share of a piece it
 # still makes one piece.
@@ -46,14 +48,13 @@ def resolve_inputs(patterns: str) -> dict[str, int]:
   sizes: dict[str, int] = {}
   for pattern in filter(None, (p.strip() for p in patterns.split(","))):
     sizes |= _match(pattern)
-  errors.require(
-    bool(sizes), "input must name at least one file", repr(patterns)
-  )
+  rule = "input must name at least one file"
+  errors.require(bool(sizes), rule, repr(patterns))
   return sizes
 
 
 def plan(
-  sizes: dict[str, int], settings: prepare_settings.PrepareSettings
+  sizes: dict[str, int], settings: PrepareSettings
 ) -> list[tuple[Range, ...]]:
   """Returns what each task reads, in order; small files share a task."""
   target = max(int(settings.piece_bytes * _RANGE_SHARE), 1)
@@ -68,12 +69,12 @@ def plan(
 
 
 def _ranges(
-  sizes: dict[str, int], settings: prepare_settings.PrepareSettings, target: int
+  sizes: dict[str, int], settings: PrepareSettings, target: int
 ) -> Iterator[Range]:
   if settings.tfds_name:
-    number = tfds_text.number_of_stripes(settings.tfds_name, target)
-    for i in range(number):
-      yield Range(settings.tfds_name, "tfds", i, number, target)
+    stripes = tfds_text.number_of_stripes(settings.tfds_name, target)
+    for i in range(stripes):
+      yield Range(settings.tfds_name, "tfds", i, stripes, target)
     return
   for path, size in sizes.items():
     kind, compressed = _kind(path)
@@ -86,10 +87,8 @@ def _ranges(
       yield Range(path, kind, 0, None, weight)
     else:
       for start in range(0, max(size, 1), target):
-        end = start + target
-        last = end >= size
-        weight = min(target, size - start)
-        yield Range(path, kind, start, None if last else end, weight)
+        end = start + target if start + target < size else None
+        yield Range(path, kind, start, end, min(target, size - start))
 
 
 def _kind(path: str) -> tuple[str, bool]:
@@ -106,7 +105,9 @@ def _match(pattern: str) -> dict[str, int]:
   # A name may hold glob characters.
   sizes = {pattern: files.size(pattern)}
   if sizes[pattern] is None:
-    sizes = {path: files.size(path) for path in _glob(pattern)}
+    sizes = {}
+    with text_lines.readable(pattern), contextlib.suppress(FileNotFoundError):
+      sizes = {path: files.size(path) for path in files.matches(pattern)}
   for path, size in sizes.items():
     fine = size is not None or files.is_folder(path)  # nothing else is left out
     errors.require(fine, "input must be a readable file", repr(path))
@@ -114,10 +115,3 @@ def _match(pattern: str) -> dict[str, int]:
   rule = "input must match at least one file"
   errors.require(bool(sizes), rule, repr(pattern))
   return sizes
-
-
-def _glob(pattern: str) -> list[str]:
-  try:
-    return files.matches(pattern)
-  except OSError:
-    return []

@@ -53,10 +53,10 @@ _BOM = "\ufeff"
 
 
 @contextlib.contextmanager
-def open_stream(path: str) -> Iterator[BinaryIO]:
+def open_stream(path: str, *damage: type[Exception]) -> Iterator[BinaryIO]:
   """Opens a file, decompressed if its name says so; errors as of `readable`."""
   decompress = DECOMPRESS.get(os.path.splitext(path)[1])
-  with readable(path), files.open_binary(path) as file:
+  with readable(path, *damage), files.open_binary(path) as file:
     yield io.BufferedReader(decompress(file)) if decompress else file
 
 
@@ -158,9 +158,7 @@ def read_lines(stream: BinaryIO, start: int = 0) -> Iterator[Line]:
       start = end
 
 
-def read_between(
-  stream: BinaryIO, start: int, end: int | None
-) -> Iterator[Line]:
+def read_between(stream: BinaryIO, start: int, end: int | None):
   """Yields the lines, or parts, of lines that begin in [start, end)."""
   for line in read_lines(stream, start):
     if line.is_first and end is not None and line.start >= end:
@@ -185,7 +183,7 @@ def read_paragraphs(
     if text:
       yield text
       inside = True
-    elif _is_blank(line, text):
+    elif line.is_first and line.is_last:  # blank
       if inside:
         yield None
       inside = False
@@ -199,13 +197,9 @@ def _skip_document(lines: Iterator[Line], end: int | None) -> bool:
   """Reads to the first blank line; says whether it is beyond the end."""
   care = TextCare()  # these lines are counted elsewhere
   for line in lines:
-    if _is_blank(line, care.clean_part(line)):
+    if not care.clean_part(line) and line.is_first and line.is_last:
       return end is not None and line.start >= end
   return True
-
-
-def _is_blank(line: Line, text: str) -> bool:
-  return not text and line.is_first and line.is_last
 
 
 def _place_to_cut(part: bytes) -> int:

@@ -5,6 +5,7 @@ The split is `train` by default; what is not there is a `UserError`. The import
 of TensorFlow Datasets is late: it takes seconds, and only this input needs it.
 """
 
+import contextlib
 from collections.abc import Iterator
 
 from token_dropping.common import errors
@@ -35,47 +36,57 @@ def read_texts(
   """Yields the texts of one stripe of a split, in a fixed order."""
   import tensorflow_datasets as tfds
 
-  builder, split = _builder(name)
-  builder.download_and_prepare()
-  features = builder.info.features
-  errors.require(
-    field in features and isinstance(features[field], tfds.features.Text),
-    f"text_field must be a text feature of {name} ({', '.join(features)})",
-    repr(field),
-  )
-  part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
-  data = builder.as_dataset(
-    split=part,
-    shuffle_files=False,
-    decoders=tfds.decode.PartialDecoding({field: True}),
-  )
-  for example in data.as_numpy_iterator():
-    yield example[field]
+  with _opened(name) as (builder, split):
+    builder.download_and_prepare()
+    features = builder.info.features
+    is_text = isinstance(dict(features).get(field), tfds.features.Text)
+    rule = f"text_field must be a text feature of {name}"
+    errors.require(is_text, f"{rule} ({', '.join(features)})", repr(field))
+    part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
+    data = builder.as_dataset(
+      split=part,
+      shuffle_files=False,
+      decoders=tfds.decode.PartialDecoding({field: True}),
+    )
+    for example in data.as_numpy_iterator():
+      yield example[field]
 
 
 def _split_info(name: str):
-  builder, split = _builder(name)
-  if not builder.info.splits:
-    builder.download_and_prepare()
-  if not builder.info.splits:
-    return None
-  try:
-    return builder.info.splits[split]
-  except (KeyError, ValueError) as error:
-    raise errors.UserError(
-      f"tfds_name must name a split ({', '.join(builder.info.splits)}). "
-      f"Received: {name!r}"
-    ) from error
+  with _opened(name) as (builder, split):
+    if not builder.info.splits:
+      builder.download_and_prepare()
+    if not builder.info.splits:
+      return None
+    try:
+      return builder.info.splits[split]
+    except (KeyError, ValueError) as error:
+      splits = ", ".join(builder.info.splits)
+      raise errors.UserError(
+        f"tfds_name must name a split ({splits}). Received: {name!r}"
+      ) from error
 
 
-def _builder(name: str):
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[tuple]:
+  """Gives builder and split; what cannot be had or read is a `UserError`."""
+  import tensorflow as tf
   import tensorflow_datasets as tfds
 
   set_name, _, split = name.partition(":")
   try:
-    return tfds.builder(set_name), split or "train"
+    builder = tfds.builder(set_name)
   except (tfds.core.DatasetNotFoundError, ValueError) as error:
     raise errors.UserError(
       "tfds_name must be name[/config][:split] of a data set that TensorFlow "
       f"Datasets knows. Received: {name!r}"
+    ) from error
+  try:
+    yield builder, split or "train"
+  # Without a network, requests raises an OSError.
+  except (OSError, tfds.download.DownloadError, tf.errors.OpError) as error:
+    raise errors.UserError(
+      "tfds_name must be a data set that is there and readable, or can be "
+      f"downloaded. Received: {name!r} ({type(error).__name__}: "
+      f"{errors.first_line(error)[:200]})"
     ) from error

@@ -61,12 +61,9 @@ def embedded_dump() -> str:
   # What gensim.test.utils.datapath returns; importing that module logs a lot.
   package = importlib.resources.files("gensim")
   path = str(package / "test" / "test_data" / _EMBEDDED_FILE)
-  errors.require(
-    files.exists(path),
-    f"input {prepare_settings.EMBEDDED!r} needs gensim with its test data "
-    f"({_INSTALL})",
-    f"no file {_EMBEDDED_FILE}",
-  )
+  name = repr(prepare_settings.EMBEDDED)
+  rule = f"input {name} needs gensim with its test data ({_INSTALL})"
+  errors.require(files.exists(path), rule, f"no file {_EMBEDDED_FILE}")
   return path
 
 
@@ -89,15 +86,10 @@ def _pages(path: str, wikicorpus) -> Iterator[str]:
   def is_article(page, namespace, **unused) -> bool:
     return page.find(f"{{{namespace}}}redirect") is None
 
-  with (
-    text_lines.readable(path, *_DAMAGE),
-    text_lines.open_stream(path) as stream,
-  ):
-    errors.require(
-      _DUMP_TAG in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES],
-      "an .xml input must be a Wikipedia XML dump (<mediawiki ...>)",
-      repr(path),
-    )
+  with text_lines.open_stream(path, *_DAMAGE) as stream:
+    is_dump = _DUMP_TAG in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    rule = "an .xml input must be a Wikipedia XML dump (<mediawiki ...>)"
+    errors.require(is_dump, rule, repr(path))
     for _, text, _ in wikicorpus.extract_pages(
       stream, filter_namespaces=("0",), filter_articles=is_article
     ):

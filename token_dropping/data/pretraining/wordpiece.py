@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Second pass: counts words of the training documents, learns a vocabulary.
+
+Words are split and normalized as the `Tokenizer` does it. Each piece has a file
+of counts: a Beam combiner would hold all of them in the DirectRunner's memory,
+and could not prune them independently of their order. Hugging Face's
+`tokenizers`, an optional dependency, merges the pieces of words; a fixed order
+of the alphabet makes two trainings give one file.
+"""
+
+import collections
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from backports import zstd
+
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import vocabulary
+from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining.prepare_settings import PrepareSettings
+from token_dropping.data.text import tokenizer_config
+
+MIN_FREQUENCY = 2
+MAX_ALPHABET = 1000
+MAX_WORDS = 1_000_000  # different words that are kept
+PREFIX = "##"
+_CHUNK = 4096  # repetitions of a word in one string
+
+
+def count(
+  folder: str,
+  settings: PrepareSettings,
+  threshold: float,
+  index: int,
+  piece: text_pieces.Piece,
+) -> dict:
+  """Writes a piece's counts: of documents with numbers from `threshold` on."""
+  whole, numbers = piece.read()
+  words = count_words(
+    (
+      sentence
+      for document, number in zip(whole, numbers, strict=True)
+      if number >= threshold
+      for sentence in document
+    ),
+    settings.tokenizer_config,
+  )
+  content = json.dumps(_most_frequent(words)).encode()
+  files.write(_path(folder, index), zstd.compress(content, 1))
+  return {"bytes": piece.bytes, "documents": len(whole)}
+
+
+def total(folder: str, pieces: int) -> collections.Counter[str]:
+  """Sums the counts of all pieces, in order, in bounded memory."""
+  words: collections.Counter[str] = collections.Counter()
+  for index in range(pieces):
+    content = zstd.decompress(files.read(_path(folder, index)))
+    words.update(json.loads(content))
+    if len(words) > 4 * MAX_WORDS:
+      words = _most_frequent(words)
+  return _most_frequent(words)
+
+
+def count_words(
+  sentences: Iterable[str], config: tokenizer_config.TokenizerConfig
+) -> collections.Counter[str]:
+  """Counts the words of sentences, as BERT's basic tokenizer splits them."""
+  tokenizers = _import_tokenizers()
+  normalizer = tokenizers.normalizers.BertNormalizer(
+    lowercase=config.do_lower_case, strip_accents=config.strips_accents
+  )
+  splitter = tokenizers.pre_tokenizers.BertPreTokenizer()
+  chunks: collections.Counter[str] = collections.Counter()
+  for sentence in sentences:  # split at white space only, which is fast
+    chunks.update(sentence.split())
+  counts: collections.Counter[str] = collections.Counter()
+  for chunk, number in chunks.items():
+    normal = normalizer.normalize_str(chunk)
+    for word, _ in splitter.pre_tokenize_str(normal):
+      counts[word] += number
+  return counts
+
+
+def choose_alphabet(counts: Mapping[str, int]) -> list[str]:
+  """Returns the single-character pieces, first those that start words.
+
+  They are the (at most 1,000) most frequent characters that were seen twice or
+  more, sorted; then, with "##" before them, those of them that continue words.
+
+  >>> choose_alphabet({"ab": 2, "c": 1})
+  ['a', 'b', '##b']
+  """
+  characters: collections.Counter[str] = collections.Counter()
+  continuing: collections.Counter[str] = collections.Counter()
+  for word, number in counts.items():
+    for index, character in enumerate(word):
+      characters[character] += number
+      if index:
+        continuing[character] += number
+  ranked = sorted(characters, key=lambda c: (-characters[c], c))
+  kept = sorted(
+    c for c in ranked[:MAX_ALPHABET] if characters[c] >= MIN_FREQUENCY
+  )
+  return kept + [PREFIX + c for c in kept if continuing[c] >= MIN_FREQUENCY]
+
+
+def learn_vocabulary(
+  counts: Mapping[str, int], vocab_size: int
+) -> vocabulary.Vocabulary:
+  """Learns a WordPiece vocabulary; the same counts give the same tokens.
+
+  They are special tokens, alphabet, then pieces as they were merged: fewer than
+  `vocab_size` if the words give no more, a `UserError` if there is no room.
+  """
+  tokenizers = _import_tokenizers()
+  fixed = [*vocabulary.SPECIAL_TOKENS, *choose_alphabet(counts)]
+  errors.require(
+    vocab_size >= len(fixed),
+    f"vocab_size must be at least {len(fixed)} for this input (5 special "
+    "tokens and its alphabet)",
+    vocab_size,
+  )
+  model = tokenizers.Tokenizer(
+    tokenizers.models.WordPiece(unk_token=vocabulary.UNK)
+  )
+  model.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+  trainer = tokenizers.trainers.WordPieceTrainer(
+    vocab_size=vocab_size,
+    min_frequency=MIN_FREQUENCY,
+    # "Special" is what the trainer numbers first and in this order; the order
+    # that it finds characters in itself changes from run to run.
+    special_tokens=fixed,
+    continuing_subword_prefix=PREFIX,
+    show_progress=False,
+  )
+  model.train_from_iterator(_repeated(counts, frozenset(fixed)), trainer)
+  ids = model.get_vocab(with_added_tokens=False)
+  return vocabulary.Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
+
+
+def _repeated(
+  counts: Mapping[str, int], alphabet: frozenset[str]
+) -> Iterator[str]:
+  """Yields text in which each word appears as often as counted.
+
+  Words with a character outside the alphabet, [UNK] anyway, are left out: the
+  trainer would join what is left and right of it.
+  """
+  for word in sorted(counts):
+    rest = (PREFIX + character for character in word[1:])
+    if all(piece in alphabet for piece in itertools.chain(word[:1], rest)):
+      for start in range(0, counts[word], _CHUNK):
+        yield f"{word} " * min(_CHUNK, counts[word] - start)
+
+
+def _most_frequent(words: collections.Counter[str]) -> collections.Counter[str]:
+  """Returns at most `MAX_WORDS` words; of equals the first by name."""
+  if len(words) <= MAX_WORDS:
+    return words
+  ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+  return collections.Counter(dict(ranked[:MAX_WORDS]))
+
+
+def _path(folder: str, index: int) -> str:
+  return files.join(folder, f"words-{index:05d}")
+
+
+def _import_tokenizers():
+  try:
+    import tokenizers
+  except ImportError as error:
+    raise errors.UserError(
+      "learning a vocabulary needs tokenizers: pip install "
+      "'token-dropping[data]', or give --vocab_file. Received: "
+      f"{error}"
+    ) from error
+  return tokenizers
