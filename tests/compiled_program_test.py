@@ -85,8 +85,7 @@ def _task(schedule: dict | None = None, interval: int = 0, **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, predictions = fields.pop("seq_length"), fields.pop("predictions")
   sizes = {"max_position_embeddings": length, "num_attention_heads": 2}
-  dropout = dict.fromkeys(("dropout_rate", "attention_dropout_rate"), 0.0)
-  fields |= sizes | dropout | {"drop_layer": 1, "restore_layer": 3} | encoder
+  fields |= sizes | {"drop_layer": 1, "restore_layer": 3} | encoder
   overrides = {
     "model": {"encoder": {"type": "any", "any": fields}},
     "train_data": {
