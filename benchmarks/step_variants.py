@@ -34,10 +34,7 @@ class Step:
   """
 
   def __init__(
-    self,
-    case: step_case.Case,
-    contender: str,
-    strategy: tf.distribute.Strategy,
+    self, case: step_case.Case, contender: str, strategy: tf.distribute.Strategy
   ):
     params = case.experiment(contender)
     tf_keras.utils.set_random_seed(params.task.seed)

@@ -128,10 +128,7 @@ def test_answers_of_squad(spans, folder, capsys):
 
 @pytest.mark.parametrize(
   ("experiment", "words"),
-  [
-    (GLUE, ["loss 0.", "parameters "]),
-    (SQUAD, ["of BERT", "parameters "]),
-  ],
+  [(GLUE, ["loss 0.", "parameters "]), (SQUAD, ["of BERT", "parameters "])],
 )
 def test_dry_run(folder, classes, spans, capsys, experiment, words):
   data = classes if experiment == GLUE else spans

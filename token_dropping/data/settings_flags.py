@@ -22,9 +22,7 @@ _DEFINE = {
 
 
 def define(
-  settings: type,
-  choices: Mapping[str, Sequence[str]],
-  values: flags.FlagValues,
+  settings: type, choices: Mapping[str, Sequence[str]], values: flags.FlagValues
 ) -> None:
   """Defines a flag for each field; its help is the metadata's `help`."""
   for field in dataclasses.fields(settings):

@@ -46,9 +46,7 @@ def findings():
     losses=losses,
     scores=pd.DataFrame({1200: [np.nan] * 5 + [2.5, 9.25, 7.0, 1.0]}),
     quantiles=pd.DataFrame(
-      [[1.0, 2, 3, 4, 5], [2, 3, 4, 5, 6]],
-      [600, 1200],
-      table_history.SHARES,
+      [[1.0, 2, 3, 4, 5], [2, 3, 4, 5, 6]], [600, 1200], table_history.SHARES
     ),
   )
 

@@ -85,9 +85,7 @@ def from_text(
 
 
 def _written_pieces(
-  text: str,
-  located: located_tokens.LocatedTokens,
-  vocab: vocabulary.Vocabulary,
+  text: str, located: located_tokens.LocatedTokens, vocab: vocabulary.Vocabulary
 ) -> tuple[list[str], list[bool]]:
   """Returns what is written of each token, and whether a space is before."""
   pieces, spaced, reached = [], [], 0

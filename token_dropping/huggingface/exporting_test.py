@@ -67,8 +67,7 @@ def test_pooler_is_there_for_who_wants_it(exports):
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
   outputs = model.encoder_network(hf.INPUTS)
   hf.assert_close(
-    outputs["pooled_output"],
-    hf.torch_outputs(there).pooler_output,
+    outputs["pooled_output"], hf.torch_outputs(there).pooler_output
   )
 
 

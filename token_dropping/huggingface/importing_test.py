@@ -85,8 +85,7 @@ def test_encoder_alone(tmp_path):
   ]
   outputs = run.build_encoder()(hf.INPUTS)
   hf.assert_close(
-    outputs["pooled_output"],
-    hf.torch_outputs(there).pooler_output,
+    outputs["pooled_output"], hf.torch_outputs(there).pooler_output
   )
   saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "out"))]
   assert not [name for name in saved if name.startswith("masked_lm/")]

@@ -112,8 +112,7 @@ class MaskedLM(Head):
     end = _column(tokens, ids[vocabulary.SEP])
     word_ids = tf.concat([start, tokens, end], axis=1)
     positions = tf.ragged.boolean_mask(
-      tf.ragged.range(word_ids.row_lengths()),
-      word_ids == ids[vocabulary.MASK],
+      tf.ragged.range(word_ids.row_lengths()), word_ids == ids[vocabulary.MASK]
     )
     mask = tf.ones_like(word_ids).to_tensor()
     return {

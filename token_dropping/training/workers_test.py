@@ -23,9 +23,7 @@ SHARED = {
     "train_data": {"shuffle_buffer_size": 1},
   },
   # Without it Adam makes steps of rounding errors.
-  "trainer": {
-    "optimizer_config": {"optimizer": {"adamw": {"epsilon": 1e-3}}},
-  },
+  "trainer": {"optimizer_config": {"optimizer": {"adamw": {"epsilon": 1e-3}}}},
 }
 
 

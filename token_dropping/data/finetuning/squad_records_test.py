@@ -185,8 +185,7 @@ def test_first_answer_in_its_place(answers, expected):
 
 
 @pytest.mark.parametrize(
-  ("answer", "targets"),
-  [((3, 4), [[6], [7], [0]]), (None, [[0], [0], [1]])],
+  ("answer", "targets"), [((3, 4), [[6], [7], [0]]), (None, [[0], [0], [1]])]
 )
 def test_features_by_hand(answer, targets):
   question_ids = np.array(finetune_testing.ids("who sat ?"))
