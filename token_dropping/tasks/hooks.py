@@ -93,12 +93,9 @@ class TaskHooks:
       text = format_outputs(shown.evaluation, evaluation)
       lines.append(("validation", text))
     if best:
-      names = {
-        word: name
-        for word, name in shown.evaluation.items()
-        if name in best["scores"]
-      }
-      text = format_outputs(names, best["scores"])
+      scores, names = best["scores"], shown.evaluation
+      names = {word: name for word, name in names.items() if name in scores}
+      text = format_outputs(names, scores)
       lines.append(("best", f"{text}  (step {best['step']:,})"))
     return lines
 

@@ -14,33 +14,22 @@ from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.modeling import performance
 
-from token_dropping.dropping import step_schedule
-
 
 def adamw_config(
   learning_rate: float, warmup_steps: int | None = None
 ) -> optimization.OptimizationConfig:
   """AdamW, linear warm-up, linear decay to 0 over the whole training."""
+  adamw = {
+    "weight_decay_rate": 0.01,
+    "exclude_from_weight_decay": ["LayerNorm", "layer_norm", "bias"],
+  }
+  decay = {"initial_learning_rate": learning_rate, "end_learning_rate": 0.0}
+  warmup = {"warmup_steps": warmup_steps}
   return optimization.OptimizationConfig(
     {
-      "optimizer": {
-        "type": "adamw",
-        "adamw": {
-          "weight_decay_rate": 0.01,
-          "exclude_from_weight_decay": ["LayerNorm", "layer_norm", "bias"],
-        },
-      },
-      "learning_rate": {
-        "type": "polynomial",
-        "polynomial": {
-          "initial_learning_rate": learning_rate,
-          "end_learning_rate": 0.0,
-        },
-      },
-      "warmup": {
-        "type": "polynomial",
-        "polynomial": {"warmup_steps": warmup_steps},
-      },
+      "optimizer": {"type": "adamw", "adamw": adamw},
+      "learning_rate": {"type": "polynomial", "polynomial": decay},
+      "warmup": {"type": "polynomial", "polynomial": warmup},
     }
   )
 
@@ -89,10 +78,11 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   and so train less, the rate falls less.
 
   Its step is the share of `train_steps` that the layer-tokens so far are of
-  all, a function of the step alone. So it begins and ends as the other one
-  does, `warmup_steps` and `decay_steps` included.
+  all, a function of the step and a `StepSchedule` alone. So it begins and ends
+  as the other one does, `warmup_steps` and `decay_steps` included.
 
   >>> from token_dropping.dropping import drop_plan, keep_schedule
+  >>> from token_dropping.dropping import step_schedule
   >>> plan = drop_plan.DropPlan(4, (drop_plan.Stage(0, 0.25),), 3)
   >>> schedule = step_schedule.StepSchedule((  # 1.75 layers, then all 4
   ...   keep_schedule.Phase(0, plan),
@@ -102,13 +92,7 @@ class LayerTokenRate(tf_keras.optimizers.schedules.LearningRateSchedule):
   [0.0, 19.81, 39.62, 69.81, 100.0]
   """
 
-  def __init__(
-    self,
-    rate,
-    schedule: step_schedule.StepSchedule,
-    train_steps: int,
-    seq_length: int,
-  ):
+  def __init__(self, rate, schedule, train_steps: int, seq_length: int):
     self._rate = rate
     self._schedule = schedule
     self._train_steps = train_steps

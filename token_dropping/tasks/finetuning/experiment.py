@@ -30,7 +30,6 @@ BATCH_SIZE = 32
 # The records are in random order already; this makes epochs differ.
 SHUFFLE_BUFFER = 10_000
 MOST_STEPS_PER_LOOP = 100
-_FROM_RUN = "so that all weights come from --pretrained"
 _ENCODER = "task.model.encoder.any"
 # Of the pretraining run's encoder; fine-tuning computes the whole sequence
 # unless its own config says otherwise.
@@ -102,16 +101,14 @@ class FinetuneHooks(hooks.TaskHooks):
     if given == (None, None):
       encoder.token_keep_ratio = 1.0
       encoder.importance = importance_types.ImportanceConfig()  # not asked
-    errors.require(
-      bool(task.data_dir),
-      "task.data_dir must be a folder that token_dropping.data.finetune made",
-      repr(task.data_dir),
-    )
-    card = finetune_folder.read_card(task.data_dir)
+    rule = "must be a folder that token_dropping.data.finetune made"
+    folder = task.data_dir
+    errors.require(bool(folder), f"task.data_dir {rule}", repr(folder))
+    card = finetune_folder.read_card(folder)
     self._check_kind(card)
     self.fill_in_data(card)
     if not encoder.vocab_file:  # without --pretrained
-      encoder.vocab_file = os.path.join(task.data_dir, vocabulary.FILE)
+      encoder.vocab_file = os.path.join(folder, vocabulary.FILE)
     self._check_vocabulary(card)
     set_from_data(task, "task", metrics=tuple(card["metrics"]))
     if task.train_data.seed is None:
@@ -123,21 +120,13 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def check(self) -> None:
     task = self.task
-    errors.require(
-      bool(task.init_checkpoint),
-      "--pretrained must be the folder of a pretraining run",
-      "nothing",
-    )
-    errors.require(
-      not task.hub_module_url,
-      f"task.hub_module_url must be unset, {_FROM_RUN}",
-      repr(task.hub_module_url),
-    )
-    errors.require(
-      0 <= task.warmup_share <= 1,
-      "task.warmup_share must be in [0, 1]",
-      task.warmup_share,
-    )
+    rule = "--pretrained must be the folder of a pretraining run"
+    errors.require(bool(task.init_checkpoint), rule, "nothing")
+    url, share = task.hub_module_url, task.warmup_share
+    rule = "must be unset, so that all weights come from --pretrained"
+    errors.require(not url, f"task.hub_module_url {rule}", repr(url))
+    rule = "task.warmup_share must be in [0, 1]"
+    errors.require(0 <= share <= 1, rule, share)
     errors.require_least(task, "task", "seed", 0)
     self._check_validation()
     encoder_config.check_encoder(task)
@@ -197,43 +186,34 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def _check_kind(self, card: dict) -> None:
     """Refuses data of another task, and says which experiment is for them."""
+    kind, kinds = card["kind"], " or ".join(self.data_kinds)
     names = [
       name
       for name, other in hooks.EXPERIMENTS.items()
-      if card["kind"] in getattr(other, "data_kinds", ())
+      if kind in getattr(other, "data_kinds", ())
     ]
     errors.require(
-      card["kind"] in self.data_kinds and "train" in card["splits"],
-      f"task.data_dir must hold {' or '.join(self.data_kinds)} data to train "
-      "on",
-      f"{self.task.data_dir!r} of {card['task']} ({card['kind']}, "
+      kind in self.data_kinds and "train" in card["splits"],
+      f"task.data_dir must hold {kinds} data to train on",
+      f"{self.task.data_dir!r} of {card['task']} ({kind}, "
       f"--experiment={' '.join(names)})",
     )
 
   def _check_vocabulary(self, card: dict) -> None:
-    path = self.vocab_file()
-    checksum = files.describe(path)["crc32"]
-    errors.require(
-      checksum == card["tokenizer"]["vocab_crc32"],
-      f"task.data_dir must be made with the vocabulary of the run, {path}",
-      f"{self.task.data_dir!r}, made with another one",
-    )
+    path, folder = self.vocab_file(), self.task.data_dir
+    rule = f"task.data_dir must be made with the vocabulary of the run, {path}"
+    same = files.describe(path)["crc32"] == card["tokenizer"]["vocab_crc32"]
+    errors.require(same, rule, f"{folder!r}, made with another one")
 
   def _check_validation(self) -> None:
     """Scores are of the whole dev set, and decide on the best checkpoint."""
     trainer, data = self.params.trainer, self.task.validation_data
     errors.require_least(data, "task.validation_data", "global_batch_size", 1)
-    errors.require(
-      trainer.validation_steps == -1,
-      "trainer.validation_steps must be -1: scores are of all data",
-      trainer.validation_steps,
-    )
-    errors.require(
-      not data.drop_remainder,
-      "task.validation_data.drop_remainder must be false: scores are of all "
-      "data",
-      "true",
-    )
+    steps, why = trainer.validation_steps, "scores are of all data"
+    rule = f"trainer.validation_steps must be -1: {why}"
+    errors.require(steps == -1, rule, steps)
+    rule = f"task.validation_data.drop_remainder must be false: {why}"
+    errors.require(not data.drop_remainder, rule, "true")
     errors.require_choice(
       trainer.best_checkpoint_eval_metric,
       self.score_names(),
@@ -243,14 +223,11 @@ class FinetuneHooks(hooks.TaskHooks):
   def _fill_in_steps(self, records: int) -> None:
     """Turns epochs into steps, where steps are unset."""
     task, trainer = self.task, self.params.trainer
-    batch = task.train_data.global_batch_size
-    errors.require(
-      task.epochs > 0, "task.epochs must be greater than 0", task.epochs
-    )
-    errors.require_least(
-      task.train_data, "task.train_data", "global_batch_size", 1
-    )
-    steps = trainer.train_steps or math.ceil(task.epochs * records / batch)
+    data, epochs = task.train_data, task.epochs
+    errors.require(epochs > 0, "task.epochs must be greater than 0", epochs)
+    errors.require_least(data, "task.train_data", "global_batch_size", 1)
+    batch = data.global_batch_size
+    steps = trainer.train_steps or math.ceil(epochs * records / batch)
     epoch = max(1, min(math.ceil(records / batch), steps))
     loop = trainer.steps_per_loop or min(MOST_STEPS_PER_LOOP, epoch)
     trainer.train_steps, trainer.steps_per_loop = steps, loop
@@ -265,12 +242,9 @@ class FinetuneHooks(hooks.TaskHooks):
 def set_from_data(config, path: str, **values) -> None:
   """Sets fields that are unset; one with another value is a `UserError`."""
   for name, value in values.items():
-    current = getattr(config, name)
+    current, unset = getattr(config, name), getattr(type(config), name, None)
     if isinstance(value, tuple) and isinstance(current, list):
       current = tuple(current)
-    errors.require(
-      current in (getattr(type(config), name, None), value),
-      f"{path}.{name} must be unset or that of task.data_dir, {value!r}",
-      repr(current),
-    )
+    rule = f"{path}.{name} must be unset or that of task.data_dir, {value!r}"
+    errors.require(current in (unset, value), rule, repr(current))
     setattr(config, name, value)

@@ -112,9 +112,8 @@ def make_table(
     card, count = dataset_folder.verify(folder, quick=True), _of_documents
   words = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   counted = count(folder, card, words)
-  errors.require(
-    bool(counted.counts.any()), "--data must hold text", repr(folder)
-  )
+  rule = "--data must hold text"
+  errors.require(bool(counted.counts.any()), rule, repr(folder))
   table = importance_table.ImportanceTable.of_seen(
     KIND, words, counted.scores(), counted.counts
   )

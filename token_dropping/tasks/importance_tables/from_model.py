@@ -37,38 +37,29 @@ def make_table(
   total = card["train"]["records"]
   total = min(total, max_records or total)
   batches = _load(card, folder, batch_size).unbatch().take(total)
-  sums, counts = _sum_losses(
-    network, batches.batch(batch_size), len(words), total
-  )
-  errors.require(
-    bool(counts.any()), "--data must hold masked tokens", repr(folder)
-  )
+  batches = batches.batch(batch_size)
+  sums, counts = _sum_losses(network, batches, len(words), total)
+  rule = "--data must hold masked tokens"
+  errors.require(bool(counts.any()), rule, repr(folder))
   means = sums / np.maximum(counts, 1)
   table = importance_table.ImportanceTable.of_seen(KIND, words, means, counts)
   return table, words
 
 
 def _check_data(run, card: dict, words, source: str, folder: str) -> None:
+  fingerprint, others = importance_table.fingerprint, run.vocabulary
   errors.require(
-    importance_table.fingerprint(run.vocabulary)
-    == importance_table.fingerprint(words),
+    fingerprint(others) == fingerprint(words),
     "--data must be made with the vocabulary of --model",
-    f"{folder!r} with {len(words)} tokens, {source!r} with "
-    f"{len(run.vocabulary)}",
+    f"{folder!r} with {len(words)} tokens, {source!r} with {len(others)}",
   )
   settings = card.get("settings", {})
   for name in _SETTINGS:
-    errors.require(
-      name in settings,
-      f"settings of dataset.json must have {name}",
-      f"{folder!r} without it",
-    )
-  errors.require(
-    settings["seq_length"] <= run.encoder.max_position_embeddings,
-    "seq_length of --data must be at most max_position_embeddings of --model, "
-    f"{run.encoder.max_position_embeddings}",
-    settings["seq_length"],
-  )
+    rule = f"settings of dataset.json must have {name}"
+    errors.require(name in settings, rule, f"{folder!r} without it")
+  length, most = settings["seq_length"], run.encoder.max_position_embeddings
+  rule = "seq_length of --data must be at most max_position_embeddings of "
+  errors.require(length <= most, f"{rule}--model, {most}", length)
 
 
 def _load(card: dict, folder: str, batch_size: int) -> tf.data.Dataset:

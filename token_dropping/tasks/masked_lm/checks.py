@@ -19,11 +19,10 @@ def check_data(data: cfg.DataConfig, path: str) -> None:
   """Checks sizes and, of our own records, masking and skipping."""
   for name in ("global_batch_size", "seq_length", "max_predictions_per_seq"):
     errors.require_least(data, path, name, 1)
+  count, length = data.max_predictions_per_seq, data.seq_length
+  rule = f"must be at most {path}.seq_length ({length})"
   errors.require(
-    data.max_predictions_per_seq <= data.seq_length,
-    f"{path}.max_predictions_per_seq must be at most {path}.seq_length "
-    f"({data.seq_length})",
-    data.max_predictions_per_seq,
+    count <= length, f"{path}.max_predictions_per_seq {rule}", count
   )
   if isinstance(data, pretrain_data.PretrainDataConfig):
     _check_masking(data, path)
@@ -34,9 +33,9 @@ def check_heads(task: cfg.TaskConfig) -> None:
   """Checks that sentence labels have a head to predict them."""
   names = [head.name for head in task.model.cls_heads]
   for name in ("train_data", "validation_data"):
+    has_labels = getattr(task, name).use_next_sentence_label
     errors.require(
-      not getattr(task, name).use_next_sentence_label
-      or "next_sentence" in names,
+      not has_labels or "next_sentence" in names,
       f"task.{name}.use_next_sentence_label needs a head named next_sentence "
       "in task.model.cls_heads",
       f"heads {names}",
@@ -67,9 +66,8 @@ def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
     "true",
   )
   _check_slices(task)
-  errors.require_choice(
-    task.on_bad_numbers, pretrain_data.POLICIES, "task.on_bad_numbers"
-  )
+  policy = task.on_bad_numbers
+  errors.require_choice(policy, pretrain_data.POLICIES, "task.on_bad_numbers")
   for name in ("seed", "max_skipped_steps"):
     errors.require_least(task, "task", name, 0)
   for index, head in enumerate(task.model.cls_heads):
@@ -123,18 +121,14 @@ def _fields_of(path: str) -> Iterator[None]:
 def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   name, slices = "gradient_accumulation_steps", task.gradient_accumulation_steps
   errors.require_least(task, "task", name, 1)
-  batch_size = task.train_data.global_batch_size
-  errors.require(
-    batch_size % slices == 0,
-    f"task.{name} must divide task.train_data.global_batch_size ({batch_size})",
-    slices,
-  )
-  errors.require(
-    slices == 1 or task.train_data.drop_remainder,
+  size = task.train_data.global_batch_size
+  rule = f"task.{name} must divide task.train_data.global_batch_size ({size})"
+  errors.require(size % slices == 0, rule, slices)
+  rule = (
     f"task.{name} must be 1 unless task.train_data.drop_remainder is true: the "
-    "last batch may have any size",
-    slices,
+    "last batch may have any size"
   )
+  errors.require(slices == 1 or task.train_data.drop_remainder, rule, slices)
 
 
 def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
@@ -147,11 +141,9 @@ def _check_masking(data: pretrain_data.PretrainDataConfig, path: str) -> None:
   for name in ("mask_share", "random_share"):
     value = getattr(data, name)
     errors.require(0 <= value <= 1, f"{path}.{name} must be in [0, 1]", value)
-  errors.require(
-    data.mask_share + data.random_share <= 1,
-    f"{path}.mask_share + {path}.random_share must be at most 1",
-    f"{data.mask_share} + {data.random_share}",
-  )
+  masks, others = data.mask_share, data.random_share
+  rule = f"{path}.mask_share + {path}.random_share must be at most 1"
+  errors.require(masks + others <= 1, rule, f"{masks} + {others}")
   errors.require_least(data, path, "max_span_words", 1)
   if not pretrain_data.is_dynamic(data):
     return
@@ -170,9 +162,8 @@ def _check_rates(data: pretrain_data.PretrainDataConfig, path: str) -> None:
   if last is None:
     return
   name = f"{path}.final_masking_rate"
-  errors.require(
-    data.is_training, f"{name} must be unset: validation has one rate", last
-  )
+  rule = f"{name} must be unset: validation has one rate"
+  errors.require(data.is_training, rule, last)
   errors.require(
     not data.enable_tf_data_service,
     f"{name} must be unset with {path}.enable_tf_data_service, whose workers "

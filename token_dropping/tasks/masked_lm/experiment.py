@@ -150,12 +150,10 @@ class MaskedLMHooks(hooks.TaskHooks):
     if unigram_loss is not None and evaluation:
       text = f"{unigram_loss:.3f}  (best guess without context)"
       lines.append(("unigram loss", text))
+    places = {"training": train, "the last evaluation": evaluation}
     skipped = [
       f"{outputs[record_rules.SKIPPED]:,.0f} in {where}"
-      for outputs, where in (
-        (train, "training"),
-        (evaluation, "the last evaluation"),
-      )
+      for where, outputs in places.items()
       if outputs.get(record_rules.SKIPPED)
     ]
     if skipped:

@@ -15,25 +15,25 @@ def folder(tmp_path):
   return tmp_path
 
 
-def _fill_in(input_path, name="bert/token_drop", encoder=""):
-  """Returns a task after its data told what they can."""
-  params = experiments.get(name)
-  task = params.task
-  task.train_data.input_path = input_path
-  if encoder:
-    task.model.encoder.any.vocab_file = encoder
-  experiments.hooks_of(params).fill_in()
-  return task
-
-
 # The vocabulary.
 
 
-@pytest.mark.parametrize("mine", ["", "mine"])
-def test_an_unset_vocabulary_is_that_beside_the_records(folder, mine):
-  task = _fill_in(f"{folder}/train-*", encoder=mine)
-  assert task.model.encoder.any.vocab_file == (mine or f"{folder}/vocab.txt")
-  assert task.train_data.vocab_file == ""  # static masking needs none
+def _vocab_files(train, validation="", encoder="", mine="", **data) -> list:
+  """Returns those of encoder and data after the records told what they can."""
+  params = experiments.get("bert/token_drop")
+  task = params.task
+  task.model.encoder.any.vocab_file = encoder
+  task.train_data.override({"input_path": train, "vocab_file": mine} | data)
+  task.validation_data.override({"input_path": validation} | data)
+  experiments.hooks_of(params).fill_in()
+  configs = (task.model.encoder.any, task.train_data, task.validation_data)
+  return [config.vocab_file for config in configs]
+
+
+def test_an_unset_vocabulary_is_that_beside_the_records(folder):
+  records, beside = f"{folder}/train-*", f"{folder}/vocab.txt"
+  assert _vocab_files(records) == [beside, "", ""]  # static masking needs none
+  assert _vocab_files(records, encoder="mine") == ["mine", "", ""]
 
 
 @pytest.mark.parametrize("missing", ["dataset.json", "vocab.txt", None])
@@ -43,33 +43,29 @@ def test_incomplete_folder_or_no_records_fill_in_nothing(
   monkeypatch.chdir(folder)
   if missing:
     (folder / missing).unlink()
-  task = _fill_in(f"{folder}/train-*" if missing else "")
-  assert task.model.encoder.any.vocab_file == ""
+  records = f"{folder}/train-*" if missing else ""
+  assert _vocab_files(records) == ["", "", ""]
 
 
 def test_baseline_is_left_alone(folder):
-  path = f"{folder}/train-*"
-  before = experiments.get("bert/pretraining").task
-  before.train_data.input_path = path
-  assert _fill_in(path, name="bert/pretraining") == before
+  params, before = (experiments.get("bert/pretraining") for _ in range(2))
+  for each in (params, before):
+    each.task.train_data.input_path = f"{folder}/train-*"
+  experiments.hooks_of(params).fill_in()
+  assert params == before
 
 
-@pytest.mark.parametrize("mine", ["", "mine"])
 def test_dynamic_data_gets_the_vocabulary_beside_its_own_records(
-  folder, tmp_path_factory, mine
+  folder, tmp_path_factory
 ):
   other = tmp_path_factory.mktemp("other")
   for name in ("dataset.json", "vocab.txt"):
     (other / name).write_text("")
-  params = experiments.get("bert/token_drop")
-  task = params.task
-  for data, path in ((task.train_data, folder), (task.validation_data, other)):
-    data.override({"input_path": f"{path}/*", "masking": "dynamic"})
-  task.train_data.vocab_file = mine
-  experiments.hooks_of(params).fill_in()
-  assert task.train_data.vocab_file == (mine or f"{folder}/vocab.txt")
-  assert task.validation_data.vocab_file == f"{other}/vocab.txt"
-  assert task.model.encoder.any.vocab_file == f"{folder}/vocab.txt"
+  paths, dynamic = (f"{folder}/*", f"{other}/*"), {"masking": "dynamic"}
+  first, second = f"{folder}/vocab.txt", f"{other}/vocab.txt"
+  assert _vocab_files(*paths, **dynamic) == [first, first, second]
+  files = _vocab_files(*paths, mine="mine", **dynamic)
+  assert files == [first, "mine", second]
 
 
 # The summary.
@@ -105,10 +101,7 @@ def test_only_what_was_seen_is_shown(folder):
 
 def test_skipped_records_are_counted():
   skipped = "1 in the last evaluation"
-  for count, text in (
-    (1234.0, f"1,234 in training, {skipped}"),
-    (0.0, skipped),
-  ):
+  for count, text in ((1234, f"1,234 in training, {skipped}"), (0, skipped)):
     train = OUTPUTS | {"skipped_records": count}
     lines = _summarize(train, OUTPUTS | {"skipped_records": 1.0})
     assert lines[-1] == ("skipped records", text)

@@ -11,6 +11,7 @@ import dataclasses
 import tensorflow as tf
 from official.modeling.hyperparams import base_config
 
+from token_dropping.common import errors
 from token_dropping.dropping import step_schedule
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 
@@ -43,22 +44,19 @@ class SemanticConsistencyConfig(base_config.Config):
 def check_use(
   config: SemanticConsistencyConfig, schedule: step_schedule.StepSchedule
 ) -> None:
-  """Refuses what is out of range, or would change nothing: a `ValueError`."""
-  for field in dataclasses.fields(SemanticConsistencyConfig):
-    value = getattr(config, field.name)
-    if not value >= 0:
-      raise ValueError(f"{field.name} must be at least 0. Received: {value}")
+  """Refuses what is out of range, or would change nothing."""
+  for name, value in config.as_dict().items():
+    errors.require(value >= 0, f"{name} must be at least 0", value)
   interval, full = config.interval, schedule.full_interval
-  if interval and not any(phase.plan.drops for phase in schedule.phases):
-    raise ValueError(
-      "interval must be 0 unless the encoder drops tokens. "
-      f"Received: {interval}"
-    )
-  if interval and full and interval % full == 0:
-    raise ValueError(
-      "interval must not be a multiple of task.keep_schedule.full_interval "
-      f"({full}): those steps drop nothing. Received: {interval}"
-    )
+  drops = any(phase.plan.drops for phase in schedule.phases)
+  rule = "interval must be 0 unless the encoder drops tokens"
+  errors.require(not interval or drops, rule, interval)
+  errors.require(
+    not (interval and full) or interval % full > 0,
+    "interval must not be a multiple of task.keep_schedule.full_interval "
+    f"({full}): those steps drop nothing",
+    interval,
+  )
 
 
 def counts(labels: dict) -> dict[str, tf.Tensor]:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import drops_testing
+from tests import testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping import step_schedule
 from token_dropping.tasks.masked_lm import semantic_consistency
@@ -115,6 +116,5 @@ def test_wrong_values_are_refused(fields, plan, message):
   config = semantic_consistency.SemanticConsistencyConfig(**fields)
   phases = (keep_schedule.Phase(0, plan),)
   schedule = step_schedule.StepSchedule(phases, 4, config.interval)
-  with pytest.raises(ValueError) as caught:
-    semantic_consistency.check_use(config, schedule)
-  assert str(caught.value).startswith(message)
+  refusal = testing.refused(semantic_consistency.check_use, config, schedule)
+  assert refusal.startswith(message)

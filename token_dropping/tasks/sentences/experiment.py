@@ -45,16 +45,11 @@ class SentenceHooks(experiment.FinetuneHooks):
   def check(self) -> None:
     """Refuses fields of Model Garden's task that have no effect here, too."""
     super().check()
-    errors.require(
-      self.task.metric_type == "accuracy",
-      "task.metric_type must be unset: task.data_dir says how to score",
-      repr(self.task.metric_type),
-    )
-    errors.require(
-      not self.task.init_cls_pooler,
-      "task.init_cls_pooler must be false: the encoder's own pooler is used",
-      "true",
-    )
+    metric, own_pooler = self.task.metric_type, not self.task.init_cls_pooler
+    rule = "task.metric_type must be unset: task.data_dir says how to score"
+    errors.require(metric == "accuracy", rule, repr(metric))
+    rule = "must be false: the encoder's own pooler is used"
+    errors.require(own_pooler, f"task.init_cls_pooler {rule}", "true")
 
   def score_names(self) -> list[str]:
     return sentence_task.score_names(self.task)

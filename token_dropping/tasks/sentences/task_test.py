@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import finetune_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.tasks.sentences import task as sentence_task
 
@@ -26,10 +26,10 @@ def _task(prepared, *overrides) -> sentence_task.SentenceTask:
 def built(prepared):
   """Tasks with their initialized models: one drops nothing, one half."""
   tasks = {"whole": _task(prepared), "dropped": _task(prepared, KEEP)}
-  models = {name: task.build_model() for name, task in tasks.items()}
-  for name, task in tasks.items():
-    task.initialize(models[name])
-  return {name: (task, models[name]) for name, task in tasks.items()}
+  built = {name: (task, task.build_model()) for name, task in tasks.items()}
+  for task, model in built.values():
+    task.initialize(model)
+  return built
 
 
 def test_encoder_and_importance_where_tokens_drop_are_restored(prepared, built):
@@ -50,27 +50,22 @@ def test_encoder_and_importance_where_tokens_drop_are_restored(prepared, built):
 
 
 def test_a_checkpoint_without_importance_is_refused_where_tokens_drop(
-  built, tmp_path
+  prepared, built, tmp_path
 ):
-  models = [model for _, model in built.values()]
-  items = {"encoder": models[0].checkpoint_items["encoder"]}
+  (_, whole), (_, dropping) = built.values()
+  items = {"encoder": whole.checkpoint_items["encoder"]}
   prefix = tf.train.Checkpoint(**items).write(str(tmp_path / "ckpt"))
-  configs = [task.task_config for task, _ in built.values()]
-  whole, dropped = (
-    sentence_task.SentenceTask(config.replace(init_checkpoint=prefix))
-    for config in configs
-  )
-  whole.initialize(models[0])
-  with pytest.raises(errors.UserError) as caught:
-    dropped.initialize(models[1])
-  assert "task.init_checkpoint must hold every weight" in str(caught.value)
-  assert "without importance/" in str(caught.value)
+  task = _task(prepared, f"task.init_checkpoint={prefix}")
+  task.initialize(whole)
+  message = testing.refused(task.initialize, dropping)
+  assert message.startswith("task.init_checkpoint must hold every weight")
+  assert "without importance/" in message
 
 
 def test_a_run_of_another_size_is_refused(prepared):
   task = _task(prepared, "task.model.encoder.any.num_layers=4")
-  with pytest.raises(errors.UserError, match="without encoder/_transformer_la"):
-    task.initialize(task.build_model())
+  message = testing.refused(task.initialize, task.build_model())
+  assert "without encoder/_transformer_la" in message
 
 
 def test_dropping_changes_training_and_not_evaluation(built):
