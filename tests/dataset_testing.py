@@ -25,9 +25,8 @@ def write_dataset(
     testing.write_records(folder / name, features)
   text = "".join(f"{token}\n" for token in tokens)
   (folder / "vocab.txt").write_text(text, "utf-8")
-  entries = {"vocab.txt": describe(folder / "vocab.txt")}
-  for name, features in shards.items():
-    entries[name] = describe(folder / name) | {"records": len(features)}
+  entries = {"vocab.txt": files.describe(str(folder / "vocab.txt"))}
+  counts = {folder / name: len(features) for name, features in shards.items()}
   card = {
     "format_version": dataset_folder.FORMAT_VERSION,
     "settings": {"packing": "full", "seq_length": testing.SEQ_LENGTH},
@@ -35,7 +34,7 @@ def write_dataset(
     "vocab_size": len(tokens),
     **{split: _part(split, shards) for split in dataset_folder.SPLITS},
     "text": {},
-    "files": entries,
+    "files": entries | _entries(counts),
   }
   card |= fields
   write_card(folder, card)
@@ -58,17 +57,16 @@ def write_counts(
   card = {
     "format_version": dataset_folder.FORMAT_VERSION,
     **{split: {"records": count} for split, count in parts.items()},
-    "files": {
-      file.name: describe(file) | {"records": count}
-      for file, count in records.items()
-    },
+    "files": _entries(records),
   }
   write_card(folder, card)
 
 
-def describe(path: pathlib.Path) -> dict:
-  """Returns what `dataset.json` says of a file, but for its records."""
-  return files.describe(str(path))
+def _entries(counts: Mapping[pathlib.Path, int]) -> dict[str, dict]:
+  return {
+    file.name: files.describe(str(file)) | {"records": count}
+    for file, count in counts.items()
+  }
 
 
 def _part(split: str, shards: Mapping[str, list[dict]]) -> dict:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.data import finetune
+from token_dropping.data import records
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
@@ -56,6 +57,12 @@ def write_glue(folder: pathlib.Path, files: Mapping[str, Iterable[str]]) -> str:
   for name, lines in files.items():
     write_lines(folder / name, *lines)
   return str(folder)
+
+
+def read(path: pathlib.Path) -> list[dict]:
+  """Returns the features of the records of a file, as lists."""
+  found = records.read_records(str(path))
+  return [{k: v.tolist() for k, v in record.items()} for record in found]
 
 
 def question(name: str, text: str, *answers: tuple[str, int]) -> dict:

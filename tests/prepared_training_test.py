@@ -17,6 +17,7 @@ from tests import dataset_testing
 from tests import fault_testing
 from tests import prepare_testing
 from tests import testing
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import inspect
 
@@ -146,7 +147,7 @@ def _of_another_vocabulary(folder) -> tuple[str, str]:
   testing.write_records(path, [record])
   card = json.loads((folder / "dataset.json").read_text())
   card["train"]["records"] -= card["files"][path.name]["records"] - 1
-  card["files"][path.name] = dataset_testing.describe(path) | {"records": 1}
+  card["files"][path.name] = files.describe(str(path)) | {"records": 1}
   dataset_testing.write_card(folder, card)
   rule = "input_word_ids must be in [0, vocab_size) "
   return (

@@ -35,7 +35,12 @@ SIZES = {
   "intermediate_size": 16,
   "max_position_embeddings": SEQ_LENGTH,
 }
-
+# Of data that have such records.
+DATA = {
+  "global_batch_size": 4,
+  "seq_length": SEQ_LENGTH,
+  "max_predictions_per_seq": PREDICTIONS,
+}
 TINY = {
   "runtime": {"distribution_strategy": "one_device", "enable_xla": False},
   "task": {
@@ -52,14 +57,8 @@ TINY = {
         },
       }
     },
-  }
-  | {
-    name: {
-      "global_batch_size": 4,
-      "seq_length": SEQ_LENGTH,
-      "max_predictions_per_seq": PREDICTIONS,
-    }
-    for name in ("train_data", "validation_data")
+    "train_data": DATA,
+    "validation_data": DATA,
   },
   "trainer": {
     "train_steps": 2,

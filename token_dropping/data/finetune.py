@@ -11,18 +11,20 @@ with the same settings leaves it as it is.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
+from token_dropping.data import records
 from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.data.finetuning import sentence_records
 from token_dropping.data.finetuning import sentence_sources
 from token_dropping.data.finetuning import squad
 from token_dropping.data.finetuning import squad_records
@@ -32,6 +34,7 @@ from token_dropping.data.finetuning.finetune_settings import FinetuneSettings
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
 
+_BLOCK = 1024  # examples tokenized in one call
 _SHOWN = 5  # labels in a summary
 _NOT_RECORDED = (
   *("output_dir", "input_dir", "pretrained", "vocab_file"),
@@ -118,11 +121,15 @@ def _open_source(settings):
 
 
 def _write_sentences(settings, source, tokenizer, folder: str) -> dict:
-  task, splits = _read_sentences(settings, source)
+  if settings.is_glue:
+    task = glue_tasks.TASKS[settings.task]
+    splits = sentence_sources.read_glue(task, source)
+  else:
+    task, splits = sentence_sources.read_tables(settings)
   counts = {}
   for name, split in splits.items():
     train = name == "train"
-    counts[name] = sentence_records.write(
+    counts[name] = write_sentences(
       files.join(folder, f"{name}.tfrecord"),
       split,
       tokenizer,
@@ -142,11 +149,53 @@ def _write_sentences(settings, source, tokenizer, folder: str) -> dict:
   }
 
 
-def _read_sentences(settings, source) -> tuple[glue_tasks.SentenceTask, dict]:
-  if not settings.is_glue:
-    return sentence_sources.read_tables(settings)
-  task = glue_tasks.TASKS[settings.task]
-  return task, sentence_sources.read_glue(task, source)
+def write_sentences(
+  path: str,
+  split: sentence_sources.Split,
+  tokenizer: tokenizer_lib.Tokenizer,
+  seq_length: int,
+  regression: bool,
+  rng: np.random.Generator | None,
+) -> dict:
+  """Writes a split for `SentencePredictionDataLoader`; returns counts.
+
+  Without `rng` the records are in the order of the examples.
+  """
+  order = np.arange(len(split.examples))
+  if rng is not None:
+    rng.shuffle(order)
+  label_type = np.float32 if regression else np.int64
+  truncated = 0
+
+  def blocks() -> Iterator[dict[str, np.ndarray]]:
+    nonlocal truncated
+    for start in range(0, len(order), _BLOCK):
+      numbers = order[start : start + _BLOCK]
+      examples = [split.examples[number] for number in numbers]
+      columns = zip(*(example.texts for example in examples), strict=True)
+      segments = [tf.constant(column) for column in columns]
+      lengths = sum(tokenizer.tokenize(s).row_lengths() for s in segments)
+      # [CLS], and a [SEP] after each text.
+      room = seq_length - 1 - len(segments)
+      truncated += int(np.sum(lengths > room))
+      inputs = tokenizer.encode(segments, seq_length)
+      inputs = {k: v.numpy().astype(np.int64) for k, v in inputs.items()}
+      yield {
+        "input_ids": inputs["input_word_ids"],
+        "input_mask": inputs["input_mask"],
+        "segment_ids": inputs["input_type_ids"],
+        "label_ids": np.array([[e.label] for e in examples], label_type),
+        "example_id": np.array([[e.id] for e in examples], np.int64),
+      }
+
+  number = records.write_records(path, blocks())
+  return {
+    "examples": len(split.examples),
+    "records": number,
+    "labelled": split.labelled,
+    "truncated": truncated,
+    "short_rows": split.short_rows,
+  }
 
 
 def _write_squad(settings, source, tokenizer, folder: str) -> dict:

@@ -78,9 +78,8 @@ def test_counters_of_text_and_unknown_figures(folder):
   card["validation"]["masked_tokens"] = None
   table = inspect.statistics(card)
   assert "  masked tokens           -           -" in table.splitlines()
-  assert table.endswith(
-    "\n\ntext\n  invalid_utf8  1,234\n  documents         5"
-  )
+  counters = "\n\ntext\n  invalid_utf8  1,234\n  documents         5"
+  assert table.endswith(counters)
 
 
 def test_quick_trusts_the_content(folder, capsys):
@@ -88,14 +87,12 @@ def test_quick_trusts_the_content(folder, capsys):
   path.write_bytes(b"\xff" * path.stat().st_size)
   out = _run(capsys, "--quick", folder)
   assert out.startswith(f"{folder}: names and sizes of 4 files agree\n")
-  assert testing.refused(_main, folder).startswith(
-    f"{path} must have the CRC-32 "
-  )
+  assert f"{path} must have the CRC-32 " in testing.refused(_main, folder)
   path = folder / "train-00000-of-00002.tfrecord"
   path.write_bytes(b"\xff" * path.stat().st_size)
-  assert testing.refused(_main, "--quick", "--examples=20", folder).startswith(
-    f"records must be TFRecords of tf.train.Example. Received: {path}, record "
-  )
+  message = testing.refused(_main, "--quick", "--examples=20", folder)
+  rule = "records must be TFRecords of tf.train.Example."
+  assert message.startswith(f"{rule} Received: {path}, record ")
 
 
 def test_examples_are_those_of_the_seed_and_each_once(folder, monkeypatch):
@@ -111,12 +108,9 @@ def test_examples_are_those_of_the_seed_and_each_once(folder, monkeypatch):
   first = chosen(5, 1)
   assert first == chosen(5, 1)
   assert first != chosen(5, 2)
-  assert sorted(chosen(100, 0)) == sorted(
-    f"{name}, record {i}"
-    for name, count in SHARDS.items()
-    for i in range(count)
-    if name.startswith("train")
-  )
+  numbered = [(name, i) for name, n in SHARDS.items() for i in range(n)]
+  places = [f"{name}, record {i}" for name, i in numbered if "train" in name]
+  assert sorted(chosen(100, 0)) == sorted(places)
   monkeypatch.setattr(inspect, "_CANDIDATES", 3)  # near the start of a file
   near = chosen(100, 0)
   assert {where[-1] for where in near} == set("012") and len(near) == 6

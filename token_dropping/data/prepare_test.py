@@ -102,8 +102,7 @@ def test_unusable_text(settings, tmp_path, content, change, message):
     given = tmp_path / "given.txt"
     given.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, "cat"]))
     change = {"vocab_file": str(given)}
-  found = testing.refused(prepare_testing.run, settings, **change)
-  assert message in found
+  assert message in testing.refused(prepare_testing.run, settings, **change)
   assert not list((tmp_path / "out").glob("*"))
 
 
@@ -122,9 +121,8 @@ def local(tmp_path_factory):
   """The files that a remote folder shall hold."""
   folder = tmp_path_factory.mktemp("local")
   (folder / "text.txt").write_text(prepare_testing.make_text(20))
-  prepare_testing.run(
-    prepare_testing.settings(folder / "text.txt", folder / "out")
-  )
+  made = prepare_testing.settings(folder / "text.txt", folder / "out")
+  prepare_testing.run(made)
   return prepare_testing.contents(folder / "out")
 
 

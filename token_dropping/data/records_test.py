@@ -14,11 +14,14 @@ def _blocks():
     }
 
 
-def test_examples_of_all_blocks_are_written_in_order(tmp_path):
+def test_examples_of_all_blocks_keep_their_order_and_types(tmp_path):
   path = str(tmp_path / "file")
   assert records.write_records(path, _blocks()) == 6
   found = [r["ids"].tolist() for r in records.read_records(path)]
   assert found == [[i, i] for i in range(6)]
+  first = next(records.read_records(path))
+  assert first["ids"].dtype == np.int64
+  assert first["weights"].dtype == np.float32
 
 
 def test_each_row_has_its_own_values_and_those_that_all_share(tmp_path):
@@ -34,14 +37,6 @@ def test_each_row_has_its_own_values_and_those_that_all_share(tmp_path):
   for row, record in enumerate(found):
     for name, values in block.items():
       assert record[name].tolist() == values[row % 3].tolist()
-
-
-def test_types(tmp_path):
-  path = str(tmp_path / "file")
-  records.write_records(path, _blocks())
-  first = next(records.read_records(path))
-  assert first["ids"].dtype == np.int64
-  assert first["weights"].dtype == np.float32
 
 
 def test_features_are_written_in_the_order_of_their_names(tmp_path):

@@ -17,13 +17,8 @@ from token_dropping.data.batches import record_rules
 
 V = testing.VOCAB_SIZE
 PATH = "task.train_data"
-SIZES = {
-  "seq_length": testing.SEQ_LENGTH,
-  "max_predictions_per_seq": testing.PREDICTIONS,
-  "global_batch_size": 4,
-  "use_v2_feature_names": True,
-  "use_next_sentence_label": True,
-}
+FIELDS = {"use_v2_feature_names": True, "use_next_sentence_label": True}
+FIELDS |= testing.DATA
 # One of each way to be bad, by masking. `record_rules_test` has every rule.
 BAD = [
   ("static", {"masked_lm_positions": [1, 16, 0]}),
@@ -58,7 +53,7 @@ def _cut(path: pathlib.Path) -> None:
 
 def _data(path, **fields) -> pretrain_data.PretrainDataConfig:
   path = str(path) if isinstance(path, pathlib.Path) else path
-  return pretrain_data.PretrainDataConfig(input_path=path, **(SIZES | fields))
+  return pretrain_data.PretrainDataConfig(input_path=path, **(FIELDS | fields))
 
 
 # Before a run.

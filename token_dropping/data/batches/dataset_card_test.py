@@ -11,14 +11,7 @@ from tests import testing
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
 
-CARD = {"records": 3}
-
-
-@pytest.fixture
-def folder(tmp_path):
-  """A folder of records from an older version."""
-  dataset_testing.write_card(tmp_path, CARD)
-  return tmp_path
+CARD = {"records": 3}  # of an older version
 
 
 def _data(input_path):
@@ -38,11 +31,16 @@ def _formatted(paths, *names):
     *(" {}/train-*", ["{}/train-*", "/elsewhere/train-*"], ("{}/train-*",)),
   ],
 )
-def test_card_is_found_beside_the_first_records(folder, paths, monkeypatch):
-  assert dataset_card.read_card(_data(_formatted(paths, folder))) == CARD
+def test_card_is_found_beside_the_first_records(tmp_path, paths, monkeypatch):
+  dataset_testing.write_card(tmp_path, CARD)
+  assert dataset_card.read_card(_data(_formatted(paths, tmp_path))) == CARD
   # A relative path is one of the working folder.
-  monkeypatch.chdir(folder)
+  monkeypatch.chdir(tmp_path)
   assert dataset_card.read_card(_data("train-*")) == CARD
+  # A mixture has no card.
+  data = _data("")
+  data.input_path = {f"{tmp_path}/wikipedia": f"{tmp_path}/train-*"}
+  assert dataset_card.read_card(data) is None
 
 
 @pytest.mark.parametrize("paths", ["", [], "dummy", "/nowhere/train-*"])
@@ -55,12 +53,6 @@ def test_records_from_elsewhere_have_no_card(paths):
   dataset_card.check_files(_data("none://x/train-*"))
 
 
-def test_mixture_has_no_card(folder):
-  data = _data("")
-  data.input_path = {f"{folder}/wikipedia": f"{folder}/train-*"}
-  assert dataset_card.read_card(data) is None
-
-
 @pytest.mark.parametrize(
   ("card", "loss"),
   [
@@ -71,9 +63,9 @@ def test_mixture_has_no_card(folder):
     ({}, None),
   ],
 )
-def test_loss_of_a_guess_is_told_if_it_is_known(folder, card, loss):
-  dataset_testing.write_card(folder, card)
-  assert dataset_card.unigram_loss(_data(f"{folder}/train-*")) == loss
+def test_loss_of_a_guess_is_told_if_it_is_known(tmp_path, card, loss):
+  dataset_testing.write_card(tmp_path, card)
+  assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) == loss
 
 
 # The files against the card.
@@ -147,7 +139,7 @@ def test_every_folder_is_compared(dataset, tmp_path_factory):
   assert message.endswith(f"{str(other)!r} without {TRAIN[2]}")
 
 
-@pytest.mark.parametrize("card", [{"records": 3}, {"format_version": 1}])
+@pytest.mark.parametrize("card", [CARD, {"format_version": 1}])
 def test_card_without_counts_is_left_alone(dataset, card):
   dataset_testing.write_card(dataset, card)
   (dataset / TRAIN[0]).write_bytes(b"")

@@ -2,6 +2,9 @@
 """Chooses and hides the tokens to predict, in the input pipeline.
 
 The rule of `masking.Masker` (BERT, section 3.1, task 1) on batches of tensors.
+TensorFlow's stateless random functions take one seed for a whole tensor: a
+record's numbers would depend on its row. Here number i of a record is a hash of
+its key and i (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
 Glossary: B batch, S sequence length, P predictions, k candidates.
 """
 
@@ -10,13 +13,13 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.common import vocabulary
-from token_dropping.data.batches import record_random
 
 UNITS = ("token", "whole_word", "span")
 # Streams of random numbers.
 _ORDER, _ACTION, _REPLACEMENT = range(3)
 # Passes over the words that are left, for those that fit what is left.
 _FILL_PASSES = 2
+GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads out the counters
 
 
 class DynamicMasker:
@@ -63,8 +66,7 @@ class DynamicMasker:
     word_ids = tf.cast(word_ids, tf.int32)
     if type_ids is None:
       type_ids = tf.zeros_like(word_ids)
-    seed = self._data.masking_seed
-    keys = record_random.record_keys(word_ids, seed, epoch)
+    keys = record_keys(word_ids, self._data.masking_seed, epoch)
     positions = self._choose(word_ids, word_starts, keys, rate)
     used = positions < word_ids.shape[1]
     # One more column, for the slots that are not used to write to.
@@ -123,20 +125,18 @@ class DynamicMasker:
     A span of random length starts at every word. A word has the highest score
     of its spans: where some overlap, the one drawn earlier takes it.
     """
-    best = record_random.random_bits(keys, _ORDER, numbers, bits=31)
+    best = random_bits(keys, _ORDER, numbers, bits=31)
     # The low bits choose the length, the others the order.
     for distance in range(1, self._span):
-      scores = record_random.random_bits(
-        keys, _ORDER, numbers - distance, bits=31
-      )
+      scores = random_bits(keys, _ORDER, numbers - distance, bits=31)
       reaches = scores % self._span >= distance
       best = tf.maximum(best, tf.where(reaches, scores, 0))
     return best
 
   def _hide(self, ids, positions, keys) -> tf.Tensor:
     """Returns what the chosen tokens become, [B, P] int32."""
-    draw = record_random.random_bits(keys, _ACTION, positions, bits=24)
-    index = record_random.random_bits(keys, _REPLACEMENT, positions, bits=31)
+    draw = random_bits(keys, _ACTION, positions, bits=24)
+    index = random_bits(keys, _REPLACEMENT, positions, bits=31)
     index %= len(self._ordinary_ids)
     mask_share, random_share = self._data.mask_share, self._data.random_share
     masked_below = round(mask_share * 2**24)
@@ -201,3 +201,40 @@ def _write(rows, columns, values) -> tf.Tensor:
   return tf.tensor_scatter_nd_update(
     rows, tf.stack([row, columns], axis=-1), values
   )
+
+
+def record_keys(word_ids: tf.Tensor, seed: int, epoch: tf.Tensor) -> tf.Tensor:
+  """Keys, [B] uint64, from seed, epoch (scalar or [B]) and content, [B, S]."""
+  places = np.arange(1, word_ids.shape[1] + 1, dtype=np.uint64)
+  with np.errstate(over="ignore"):
+    factors = _mix(places * np.uint64(GOLDEN))
+  content = tf.reduce_sum(tf.cast(word_ids, tf.uint64) * factors, axis=1)
+  # The epoch goes through the hash with the seed, so that epoch 1 of seed 0
+  # is not epoch 0 of seed 1.
+  start = _mix(tf.constant(seed % 2**64, tf.uint64)) + tf.cast(epoch, tf.uint64)
+  return _mix(content + _mix(start))
+
+
+def random_bits(
+  keys: tf.Tensor, stream: int, counters: tf.Tensor, bits: int
+) -> tf.Tensor:
+  """Returns uniform integers in [0, 2**bits), [B, n] int32, `bits` at most 31.
+
+  `counters`, [B, n] or [1, n] from 0 on, choose from independent streams.
+  """
+  counters = tf.cast(counters, tf.uint64) + np.uint64((stream << 32) + 1)
+  numbers = _mix(keys[:, None] + counters * np.uint64(GOLDEN))
+  return tf.cast(_shift(numbers, 64 - bits), tf.int32)
+
+
+def _mix(x):
+  """Returns a bijection of uint64 in which every bit depends on all."""
+  x = (x ^ _shift(x, 30)) * np.uint64(0xBF58476D1CE4E5B9)
+  x = (x ^ _shift(x, 27)) * np.uint64(0x94D049BB133111EB)
+  return x ^ _shift(x, 31)
+
+
+def _shift(x, places: int):
+  if isinstance(x, np.ndarray):
+    return x >> np.uint64(places)
+  return tf.bitwise.right_shift(x, np.uint64(places))

@@ -13,13 +13,8 @@ from tests import testing
 from token_dropping.data.batches import pretrain_data
 
 RECORDS = 24
-SIZES = {
-  "seq_length": testing.SEQ_LENGTH,
-  "max_predictions_per_seq": testing.PREDICTIONS,
-  "global_batch_size": 4,
-  "use_v2_feature_names": True,
-  "use_next_sentence_label": False,
-}
+FIELDS = {"use_v2_feature_names": True, "use_next_sentence_label": False}
+FIELDS |= testing.DATA
 
 
 def _write(folder, make):
@@ -37,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 def _config(folder, **fields) -> pretrain_data.PretrainDataConfig:
-  defaults = SIZES | {
+  defaults = FIELDS | {
     "input_path": f"{folder}/records-*",
     "masking": "dynamic",
     "masking_rate": 0.3,
@@ -82,7 +77,7 @@ def _assert_same(batches: list[dict], others: list[dict]) -> None:
 def test_static_batches_are_model_gardens(tmp_path):
   records = [testing.random_features(seed, True) for seed in range(8)]
   path = testing.write_records(tmp_path / "records", records)
-  fields = SIZES | {"is_training": False, "use_next_sentence_label": True}
+  fields = FIELDS | {"is_training": False, "use_next_sentence_label": True}
   fields["input_path"] = path
   expected = _load(pretrain_dataloader.BertPretrainDataConfig(**fields))
   assert len(expected) == 2

@@ -7,7 +7,6 @@ from official.nlp.data import pretrain_dataloader
 
 from tests import dataset_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.data.batches import record_files
 
 DATA = pretrain_dataloader.BertPretrainDataConfig()
@@ -57,10 +56,9 @@ def test_fault_names_file_and_record(files):
 
 
 @pytest.fixture
-def listed(tmp_path):
+def listed(tmp_path_factory):
   """Three files of 3, 0 and 2 records, and the `dataset.json` beside them."""
-  folder = tmp_path / "data"
-  folder.mkdir()
+  folder = tmp_path_factory.mktemp("data")
   counts = {folder / f"train-{i}": count for i, count in enumerate((3, 0, 2))}
   for path, count in counts.items():
     _write(path, count)
@@ -72,16 +70,12 @@ def _count(paths) -> list[int]:
   return record_files.count_records(list(map(str, paths)), DATA)
 
 
-def test_files_of_a_card_are_not_read(listed):
-  for path in listed:
-    path.write_bytes(bytes(path.stat().st_size))
-  assert _count(listed[::-1]) == [2, 0, 3]
-
-
-def test_a_file_that_no_card_lists_is_read(listed, tmp_path):
+def test_only_files_that_no_card_lists_are_read(listed, tmp_path):
   extra = listed[0].rename(listed[0].with_name("more"))
   bare = _write(tmp_path / "bare", 7)
-  assert _count([bare, listed[2], extra]) == [7, 2, 3]
+  for path in listed[1:]:
+    path.write_bytes(bytes(path.stat().st_size))
+  assert _count([bare, *listed[:0:-1], extra]) == [7, 2, 0, 3]
 
 
 def test_a_card_without_counts_is_passed_over(listed):
@@ -92,8 +86,7 @@ def test_a_card_without_counts_is_passed_over(listed):
 def test_a_file_of_another_size_than_its_card_says_is_refused(listed):
   content = listed[2].read_bytes()
   listed[2].write_bytes(content[: len(content) // 2])
-  with pytest.raises(errors.UserError, match=f"{listed[2]} must have "):
-    _count(listed)
+  assert f"{listed[2]} must have " in testing.refused(_count, listed)
 
 
 def test_a_file_that_cannot_be_counted_is_an_error(files):

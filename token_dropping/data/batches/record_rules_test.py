@@ -24,13 +24,8 @@ DYNAMIC = {"masking": "dynamic"}
 
 
 def _rules(kind=pretrain_data.PretrainDataConfig, **fields):
-  defaults = {
-    "seq_length": S,
-    "max_predictions_per_seq": P,
-    "global_batch_size": 2,
-    "use_v2_feature_names": True,
-    "use_next_sentence_label": False,
-  }
+  names = {"use_v2_feature_names": True, "use_next_sentence_label": False}
+  defaults = testing.DATA | {"global_batch_size": 2} | names
   return record_rules.RecordRules(kind(**(defaults | fields)), V, PATH)
 
 

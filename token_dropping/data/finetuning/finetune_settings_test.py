@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests for finetune_settings."""
 
+import re
+
 import pytest
 
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.finetuning import finetune_settings
 
 BASE = {"output_dir": "out", "vocab_file": "vocab.txt"}
@@ -41,11 +43,7 @@ def test_task_follows_tfds_name(name, task):
     (BASE, {"tfds_name": "imdb"}, "tfds_name must be one of .* 'imdb'"),
     (GLUE, {"tfds_name": "glue/rte"}, "rte with tfds_name glue/rte. .*'cola'"),
     (GLUE, {"output_dir": ""}, "output_dir must not be empty. Received: ''"),
-    (
-      GLUE,
-      {"tfds_name": "glue/cola"},
-      "one of tfds_name and input_dir. .* and",
-    ),
+    (GLUE, {"tfds_name": "glue/cola"}, "of tfds_name and input_dir. .* and"),
     (GLUE, {"input_dir": ""}, "exactly one of .* Received: neither"),
     (SQUAD, {"train_file": ""}, "tfds_name and train_file. .* neither"),
     (SQUAD, {"validation_file": ""}, "be given with train_file. Received: ''"),
@@ -61,11 +59,7 @@ def test_task_follows_tfds_name(name, task):
     (TABLE, {"task": "regression", "labels": "a"}, "not be set for regression"),
     (GLUE, {"vocab_file": ""}, "one of pretrained and vocab_file. .* neither"),
     (GLUE, {"pretrained": "m"}, "Received: pretrained and vocab_file"),
-    (
-      GLUE,
-      RUN | {"do_lower_case": False},
-      "not be set with pretrained, .* Fal",
-    ),
+    (GLUE, RUN | {"do_lower_case": False}, "set with pretrained, .* False"),
     (GLUE, RUN | {"strip_accents": True}, "strip_accents must not .* True"),
     (GLUE, {"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
     (GLUE, {"seed": -1}, "seed must be at least 0. Received: -1"),
@@ -75,6 +69,4 @@ def test_task_follows_tfds_name(name, task):
   ],
 )
 def test_bad_settings(values, changes, message):
-  with pytest.raises(errors.UserError, match=message) as caught:
-    _settings(values, **changes)
-  assert "\n" not in str(caught.value)
+  assert re.search(message, testing.refused(_settings, values, **changes))

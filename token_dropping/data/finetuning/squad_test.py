@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SQuAD's JSON and TensorFlow Datasets; what has another form."""
 
+import re
 import types
 
 import pytest
 
 from tests import finetune_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.data.finetuning import squad
 
 CONTEXT = "The cat sat."
@@ -81,10 +82,10 @@ QUESTION = f'{{"id": "1", "question": "", "answers": [{ANSWER}]}}'
 def test_bad_json(tmp_path, content, message):
   if "context" in content:
     content = f'{{"data": [{{"paragraphs": [{content}]}}]}}'
-  (tmp_path / "a.json").write_text(content)
-  with pytest.raises(errors.UserError, match=message) as caught:
-    squad.read_json(str(tmp_path / "a.json"), "train_file", True)
-  assert "\n" not in str(caught.value)
+  path = tmp_path / "a.json"
+  path.write_text(content)
+  found = testing.refused(squad.read_json, str(path), "train_file", True)
+  assert re.search(message, found)
 
 
 @pytest.mark.parametrize(
@@ -96,5 +97,5 @@ def test_bad_json(tmp_path, content, message):
   ],
 )
 def test_bad_questions(tmp_path, context, questions, message):
-  with pytest.raises(errors.UserError, match=message):
-    _read(tmp_path, questions, False, context)
+  found = testing.refused(_read, tmp_path, questions, False, context)
+  assert re.search(message, found)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tests import dataset_testing
 from tests import testing
+from token_dropping.common import files
 from token_dropping.data.pretraining import dataset_folder
 
 FIRST, SECOND = "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"
@@ -40,7 +41,7 @@ def _write(folder, name: str, content: bytes) -> None:
   """Writes a file, and makes `dataset.json` say what its bytes are."""
   (folder / name).write_bytes(content)
   card = _change_card(folder)
-  card["files"][name] |= dataset_testing.describe(folder / name)
+  card["files"][name] |= files.describe(str(folder / name))
   dataset_testing.write_card(folder, card)
 
 
@@ -83,25 +84,19 @@ def test_no_folder(folder, name):
   )
 
 
+VERSIONS = (1, 3, "2", None)
+VERSION = "dataset.json must have format_version 2. Received:"
+SUM = "train.records in {} must be the sum over its train- files, 5. Received:"
+
+
 @pytest.mark.parametrize(
   ("fields", "message"),
   [
-    *(
-      (
-        {"format_version": version},
-        f"dataset.json must have format_version 2. Received: {version!r} in ",
-      )
-      for version in (1, 3, "2", None)
-    ),
+    *(({"format_version": v}, f"{VERSION} {v!r} in ") for v in VERSIONS),
     ({"files": [3]}, "files in {} must be a JSON object. Received: [3]"),
-    *(
-      (
-        {"train": part},
-        "train.records in {} must be the sum over its train- files, 5. "
-        f"Received: {records}",
-      )
-      for part, records in (({"records": 6}, 6), ({}, None), (None, None))
-    ),
+    ({"train": {"records": 6}}, f"{SUM} 6"),
+    ({"train": {}}, f"{SUM} None"),
+    ({"train": None}, f"{SUM} None"),
   ],
 )
 def test_wrong_card(folder, fields, message):
@@ -174,14 +169,14 @@ def test_truncated_shards(folder, quick):
 )
 def test_flipped_byte(folder, name, place):
   path = folder / name
-  before = dataset_testing.describe(path)["crc32"]
+  before = files.describe(str(path))["crc32"]
   content = bytearray(path.read_bytes())
   content[place] ^= 1
   path.write_bytes(content)
   dataset_folder.verify(str(folder), quick=True)
   assert _refused(folder) == (
     f"{path} must have the CRC-32 {before}, as dataset.json says. "
-    f"Received: {dataset_testing.describe(path)['crc32']}"
+    f"Received: {files.describe(str(path))['crc32']}"
   )
 
 

@@ -61,11 +61,19 @@ def test_not_ready(tmp_path):
   assert not is_ready()
 
 
-def test_old_shards_are_removed(tmp_path):
+def test_only_old_files_of_a_dataset_are_removed(tmp_path):
   _make(tmp_path, [f"train-{i:05d}-of-00004.tfrecord" for i in range(4)])
   (tmp_path / "notes.md").write_text("mine")
   _make(tmp_path)
-  assert _present(tmp_path) == ["dataset.json", "notes.md", *NAMES]
+  expected = ["dataset.json", "notes.md", *NAMES]
+  assert _present(tmp_path) == expected
+  # Not even where it is listed.
+  content = {"format_version": 1, "files": {"notes.md": 4, "../x": 1}}
+  (tmp_path / "dataset.json").write_text(json.dumps(content))
+  for name in NAMES:
+    (tmp_path / name).unlink()
+  _make(tmp_path)
+  assert _present(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,14 +95,6 @@ def test_files_of_others_are_refused(tmp_path, name, is_made):
     f"not make. Received: {str(tmp_path)!r} with {name}"
   )
   assert (tmp_path / name).exists()
-
-
-def test_listed_names_that_are_not_a_datasets_are_kept(tmp_path):
-  (tmp_path / "notes.md").write_text("mine")
-  content = {"format_version": 1, "files": {"notes.md": 4, "../x": 1}}
-  (tmp_path / "dataset.json").write_text(json.dumps(content))
-  _make(tmp_path)
-  assert _present(tmp_path) == ["dataset.json", "notes.md", *NAMES]
 
 
 def test_a_work_folder_is_kept_for_the_same_settings_only(tmp_path):

@@ -66,17 +66,19 @@ def test_full_sequences_cross_documents():
   np.testing.assert_array_equal(packed.type_ids(rows), np.zeros([3, 6]))
 
 
-def test_separators_are_not_dropped_tokens():
-  packed = _pack("full", [_document([10]), _document([20])], 8)
-  assert (len(packed), packed.dropped_tokens) == (0, 2)
-
-
-def test_truncated_tokens_of_full_sequences():
-  # | 10 11 SEP 20 | 21 22 23 SEP | 30: the second document is cut once.
-  documents = [_document([10, 11]), _document([20, 21, 22, 23])]
-  packed = _pack("full", [*documents, _document([30])], 6)
-  assert (len(packed), packed.truncated_tokens) == (2, 3)
-  assert packed.dropped_tokens == 1
+@pytest.mark.parametrize(
+  ("kind", "documents", "length", "expected"),
+  [
+    ("full", [[[10]], [[20]]], 8, (0, 0, 2)),  # separators are no tokens
+    # | 10 11 SEP 20 | 21 22 23 SEP | 30: the second document is cut once.
+    ("full", [[[10, 11]], [[20, 21, 22, 23]], [[30]]], 6, (2, 3, 1)),
+    ("pairs", [[[10, 11], [12]]], 8, (0, 0, 3)),  # needs another document
+  ],
+)
+def test_counts_of_what_is_cut(kind, documents, length, expected):
+  packed = _pack(kind, [_document(*one) for one in documents], length)
+  counts = len(packed), packed.truncated_tokens, packed.dropped_tokens
+  assert counts == expected
 
 
 # One document a sequence, or several.
@@ -194,12 +196,6 @@ def test_single_long_sentences():
   np.testing.assert_array_equal(packed.next_sentence_labels, [1, 1])
   np.testing.assert_array_equal(packed.lengths, [8, 8])
   assert packed.dropped_tokens == 2 * 200 - 2 * 5
-
-
-def test_a_document_without_another_makes_no_pair():
-  packed = _pack("pairs", [_document([10, 11], [12])], 8)
-  assert packed.word_ids.shape == (0, 8)
-  assert (packed.dropped_tokens, packed.truncated_tokens) == (3, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from token_dropping.data.pretraining import prepare_settings
 BOTH = {"document_per_line": True, "document_per_file": True}
 ONE = "not be set together with document_per_file. Received: True"
 SHORT = {"max_predictions_per_seq": 20, "seq_length": 16}
+PACKINGS = "full, documents, best-fit, pairs"
 ONCE = "be 1 with dynamic masking, which masks every pass anew. Received: 2"
 
 
@@ -18,10 +19,7 @@ ONCE = "be 1 with dynamic masking, which masks every pass anew. Received: 2"
     ({"input": ""}, "not be empty. Received: ''"),
     ({"output_dir": ""}, "not be empty. Received: ''"),
     ({"text_field": ""}, "not be empty. Received: ''"),
-    (
-      {"packing": "none"},
-      "be one of full, documents, best-fit, pairs. Received: 'none'",
-    ),
+    ({"packing": "none"}, f"be one of {PACKINGS}. Received: 'none'"),
     ({"masking": "none"}, "be one of static, dynamic. Received: 'none'"),
     ({"duplicates": 2, "masking": "dynamic"}, ONCE),
     (BOTH, ONE),

@@ -82,6 +82,14 @@ def test_legend():
 
 
 RANGE = "be in [0, vocab_size) (15). Received: "
+PLACES = "masked_lm_positions must be in [0, seq_length) (2). Received: 2 in"
+EQUALLY = (
+  "masked_lm_positions, masked_lm_ids and masked_lm_weights must be equally "
+  "long. Received: 2, 1 and 2 in"
+)
+STARTS = (
+  "word_starts must be 0 or 1 for each of the 2 input_word_ids. Received:"
+)
 
 
 @pytest.mark.parametrize(
@@ -89,26 +97,11 @@ RANGE = "be in [0, vocab_size) (15). Received: "
   [
     ("input_word_ids", [5, -1], f"input_word_ids must {RANGE}-1 in"),
     ("masked_lm_ids", [15, 0], f"masked_lm_ids must {RANGE}15 in"),
-    (
-      "masked_lm_positions",
-      [2, 0],
-      "masked_lm_positions must be in [0, seq_length) (2). Received: 2 in",
-    ),
-    (
-      "masked_lm_ids",
-      [5],
-      "masked_lm_positions, masked_lm_ids and masked_lm_weights must be "
-      "equally long. Received: 2, 1 and 2 in",
-    ),
-    *(
-      (
-        "word_starts",
-        starts,
-        "word_starts must be 0 or 1 for each of the 2 input_word_ids. "
-        f"Received: {starts} in",
-      )
-      for starts in ([1], [1, 2], [-1, 1])
-    ),
+    ("masked_lm_positions", [2, 0], PLACES),
+    ("masked_lm_ids", [5], EQUALLY),
+    ("word_starts", [1], f"{STARTS} [1] in"),
+    ("word_starts", [1, 2], f"{STARTS} [1, 2] in"),
+    ("word_starts", [-1, 1], f"{STARTS} [-1, 1] in"),
   ],
 )
 def test_wrong_feature(name, values, message):

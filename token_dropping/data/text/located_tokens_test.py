@@ -29,9 +29,7 @@ def test_tokens_and_their_characters():
     *(("the", "The"), ("cat", "Cat"), ("##s", "s"), ("sat", "sat"), ("(", "(")),
     *(("on", "on"), ("[UNK]", "it"), (")", ")"), (".", ".")),
   ]
-
-
-def test_accents_belong_to_their_letters():
+  # Accents belong to their letters.
   assert _shown("Cáts dog\u0301s") == (
     [("cat", "Cát"), ("##s", "s"), ("dog", "dog\u0301"), ("##s", "s")]
   )
@@ -40,10 +38,9 @@ def test_accents_belong_to_their_letters():
 def test_several_texts():
   texts = [" \n", "on the mat", "", "cats"]
   found = located_tokens.locate(texts, finetune_testing.tokenizer())
-  starts = [tokens.starts.tolist() for tokens in found]
-  assert starts == [[], [0, 3, 7], [], [0, 3]]
-  ends = [tokens.ends.tolist() for tokens in found]
-  assert ends == [[], [2, 6, 10], [], [3, 4]]
+  places = [(one.starts.tolist(), one.ends.tolist()) for one in found]
+  mat, cats = ([0, 3, 7], [2, 6, 10]), ([0, 3], [3, 4])
+  assert places == [([], []), mat, ([], []), cats]
   assert located_tokens.locate([], finetune_testing.tokenizer()) == []
 
 

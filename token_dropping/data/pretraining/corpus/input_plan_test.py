@@ -35,11 +35,9 @@ def folder(tmp_path):
 def test_inputs_are_sorted_and_named_once(folder):
   found = input_plan.resolve_inputs(f"{folder}/b.txt, {folder}/*,")
   assert list(found.items()) == [(f"{folder}/b.txt", 2), (f"{folder}/a.txt", 1)]
-
-
-def test_a_name_with_glob_characters_is_a_name(tmp_path):
-  (tmp_path / "a[1].txt").write_text("text")
-  assert input_plan.resolve_inputs(f"{tmp_path}/a[1].txt")
+  # A name with glob characters is a name.
+  (folder / "a[1].txt").write_text("text")
+  assert input_plan.resolve_inputs(f"{folder}/a[1].txt")
 
 
 def test_embedded_input_is_one_task():
@@ -71,12 +69,19 @@ def test_nothing_is_left_out_silently(folder, monkeypatch):
     assert testing.refused(input_plan.resolve_inputs, pattern) == message
 
 
-def test_text_is_cut_in_ranges():
-  assert _plan({"a.txt": 2 * TARGET + 1}) == [
-    [("a.txt", "text", 0, TARGET)],
-    [("a.txt", "text", TARGET, 2 * TARGET)],
-    [("a.txt", "text", 2 * TARGET, None)],
-  ]
+@pytest.mark.parametrize(
+  ("name", "size", "kind", "ranges"),
+  [
+    ("a.txt", 1501, "text", [(0, TARGET), (TARGET, 1500), (1500, None)]),
+    ("a.jsonl.zst", 10_000, "json", [(0, None)]),  # compressed: whole
+    *(
+      (name, 10**9, "dump", [(i, 8) for i in range(8)])  # read in stripes
+      for name in ("w.xml", "w.xml.bz2", "enwiki-articles1.xml-p1p41242.bz2")
+    ),
+  ],
+)
+def test_large_files_are_divided_where_they_can_be(name, size, kind, ranges):
+  assert _plan({name: size}) == [[(name, kind, *part)] for part in ranges]
 
 
 @pytest.mark.parametrize("document_per_file", [False, True])
@@ -87,15 +92,3 @@ def test_small_files_share_a_task(document_per_file):
     ["0.txt", "1.txt", "2.txt"],
     ["3.txt"],
   ]
-
-
-def test_compressed_files_stay_whole():
-  assert _plan({"a.jsonl.zst": 10_000}) == [[("a.jsonl.zst", "json", 0, None)]]
-
-
-@pytest.mark.parametrize(
-  "name", ["w.xml", "w.xml.bz2", "enwiki-articles1.xml-p1p41242.bz2"]
-)
-def test_dumps_are_read_in_stripes(name):
-  tasks = _plan({name: 10**9})
-  assert tasks == [[(name, "dump", i, 8)] for i in range(8)]

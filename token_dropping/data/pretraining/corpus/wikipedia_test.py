@@ -102,24 +102,15 @@ def test_missing_gensim_is_a_user_error(monkeypatch):
     ("From the Greek , i.e. one () two.", "From the Greek, i.e. one two."),
     ("See http://a.b/c?d for one, two words.", "See for one, two words."),
     ["He waited ... for a very long time."] * 2,
+    ("== Heading of five good words. ==", None),
+    ("Only four words here.", None),
+    ("A table cell or a caption without an end", None),
+    ("File:a.jpg|A caption that ends like a sentence.", None),
+    ("", None),
   ],
 )
-def test_marks_and_holes_are_removed(line, expected):
-  assert wikipedia.clean_text(line) == [expected]
-
-
-@pytest.mark.parametrize(
-  "line",
-  [
-    "== Heading of five good words. ==",
-    "Only four words here.",
-    "A table cell or a caption without an end",
-    "File:a.jpg|A caption that ends like a sentence.",
-    "",
-  ],
-)
-def test_lines_that_are_not_prose_are_dropped(line):
-  assert wikipedia.clean_text(line) == []
+def test_marks_holes_and_what_is_not_prose_are_removed(line, expected):
+  assert wikipedia.clean_text(line) == ([expected] if expected else [])
 
 
 def test_reference_sections_are_dropped_with_their_subsections():
