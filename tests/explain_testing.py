@@ -5,7 +5,6 @@ import pathlib
 
 import numpy as np
 import tf_keras
-import yaml
 
 from tests import run_testing
 from tests import testing
@@ -35,15 +34,5 @@ def make_run(folder: pathlib.Path) -> tf_keras.Model:
   run_testing.save_checkpoint(folder, model)
   records = [testing.random_features(seed) for seed in range(6)]
   path = testing.write_records(folder.parent / "records", records)
-  edit(folder, "task", "validation_data", "input_path", value=path)
+  run_testing.edit(folder, "task", "validation_data", "input_path", value=path)
   return model
-
-
-def edit(folder: pathlib.Path, *path: str, value) -> None:
-  """Sets one field of params.yaml."""
-  file = folder / "params.yaml"
-  tree = params = yaml.unsafe_load(file.read_text())
-  for name in path[:-1]:
-    tree = tree[name]
-  tree[path[-1]] = value
-  file.write_text(yaml.dump(params))

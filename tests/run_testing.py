@@ -54,6 +54,16 @@ def save_checkpoint(folder: pathlib.Path, model: tf_keras.Model) -> None:
   manager.save(STEP)
 
 
+def edit(folder: pathlib.Path, *path: str, value) -> None:
+  """Sets one field of params.yaml."""
+  file = folder / "params.yaml"
+  tree = params = yaml.unsafe_load(file.read_text())
+  for name in path[:-1]:
+    tree = tree[name]
+  tree[path[-1]] = value
+  file.write_text(yaml.dump(params))
+
+
 def _fine_tuned(
   kind: str, config: encoders.EncoderConfig
 ) -> tuple[dict, tf_keras.Model]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of files and folders that appear whole, on three filesystems."""
 
+import contextlib
 import os
 import uuid
 import zlib
@@ -138,12 +139,15 @@ def test_new_folder_replaces_nothing_that_appeared_meanwhile(tmp_path):
   assert os.listdir(path) == ["of others"]
 
 
+def _not_made(path: str) -> str:
+  enter = contextlib.ExitStack().enter_context
+  return testing.refused(enter, files.new_folder(path))
+
+
 def test_new_folder_cannot_be_made(tmp_path):
   (tmp_path / "file").touch()
   path = str(tmp_path / "file" / "out")
-  with pytest.raises(errors.UserError) as caught, files.new_folder(path):
-    pass
-  assert str(caught.value) == (
+  assert _not_made(path) == (
     f"--output_dir must be a writable folder. Received: {path!r} "
     "(Not a directory)"
   )
@@ -184,8 +188,4 @@ def test_all_failures_of_a_remote_filesystem_are_os_errors():
       function("locked://a")
   with pytest.raises(OSError, match=rule):
     files.write("locked://a", "")
-  with (
-    pytest.raises(errors.UserError, match=f"'locked://a' .{rule}"),
-    files.new_folder("locked://a"),
-  ):
-    pass
+  assert f"'locked://a' ({rule}" in _not_made("locked://a")

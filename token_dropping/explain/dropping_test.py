@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests import drops_testing
 from tests import explain_testing
-from token_dropping.common import errors
+from tests import testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.models import encoder as encoder_lib
@@ -137,8 +137,8 @@ def test_stages_of_a_run(run):
 
 def test_fine_tuned_run_is_refused(run):
   run = dataclasses.replace(run, kind=trained_run.CLASSIFICATION)
-  with pytest.raises(errors.UserError, match="must hold a masked_lm run"):
-    dropping.check_run(run)
+  message = testing.refused(dropping.check_run, run)
+  assert "must hold a masked_lm run" in message
 
 
 def test_every_token_is_masked_alone_where_there_are_few(run, model):
@@ -156,10 +156,9 @@ def test_every_token_is_masked_alone_where_there_are_few(run, model):
 
 def test_all_tokens_of_sequences_of_any_length_get_a_loss(model):
   rows = [
-    explain_testing.sequence(2, *range(10, 24), 3),
-    explain_testing.sequence(2, 6, 3),
+    explain_testing.sequence(2, *words, 3)
+    for words in (range(10, 24), [6], range(20, 34))
   ]
-  rows.append(explain_testing.sequence(2, *range(20, 34), 3))
   losses = dropping.masked_losses(model, rows, MASK)
   for row, of_row in zip(rows, losses, strict=True):
     np.testing.assert_array_equal(np.isnan(of_row), row.special)

@@ -33,17 +33,11 @@ def test_text_is_shown_as_it_was_written(tokenizer):
 
 def test_long_text_is_cut_into_sequences(tokenizer):
   rows = sequences.from_text("to to un able ,to", tokenizer, 4)
-  assert [row.ids.tolist() for row in rows] == [
-    [2, 7, 7, 3],
-    [2, 5, 1, 3],
-    [2, 8, 7, 3],
-  ]
+  ids = [row.ids.tolist() for row in rows]
+  assert ids == [[2, 7, 7, 3], [2, 5, 1, 3], [2, 8, 7, 3]]
   # A sequence begins with a space, whatever was before it.
-  assert [row.spaced for row in rows] == [
-    (False, True, True, True),
-    (False, True, True, True),
-    (False, True, False, True),
-  ]
+  apart, joined = (False, True, True, True), (False, True, False, True)
+  assert [row.spaced for row in rows] == [apart, apart, joined]
 
 
 def test_pieces_of_the_same_characters_are_those_of_the_vocabulary():

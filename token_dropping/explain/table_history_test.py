@@ -51,9 +51,8 @@ def test_histograms_and_checkpoints_are_one_history(made):
   )
   learnt = np.arange(explain_testing.WORDS) / 10
   expected = np.quantile(learnt, table_history.SHARES)
-  np.testing.assert_allclose(
-    quantiles.loc[run_testing.STEP], expected, rtol=1e-6
-  )
+  found = quantiles.loc[run_testing.STEP]
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
   assert list(scores) == [run_testing.STEP]
   pinned, others = np.split(scores[run_testing.STEP], [5])
   assert np.isnan(pinned).all()

@@ -9,16 +9,14 @@ from token_dropping.explain import terminal
 
 
 def test_dropped_neighbours_stand_between_tildes():
-  shown = terminal.marked_lines(
-    explain_testing.sequence(2, 5, 6, 7, 7, 3), np.array([1, 1, 0, 0, 1, 1])
-  )
+  row = explain_testing.sequence(2, 5, 6, 7, 7, 3)
+  shown = terminal.marked_lines(row, np.array([1, 1, 0, 0, 1, 1]))
   assert shown == "[CLS] un~able to~ to [SEP]"
 
 
 def test_colours_of_a_terminal():
-  shown = terminal.marked_lines(
-    explain_testing.sequence(2, 5, 6), np.array([1, 1, 0]), coloured=True
-  )
+  row = explain_testing.sequence(2, 5, 6)
+  shown = terminal.marked_lines(row, np.array([1, 1, 0]), coloured=True)
   assert shown == "\x1b[36m[CLS]\x1b[0m \x1b[1mun\x1b[0m\x1b[2mable\x1b[0m"
 
 
@@ -31,9 +29,8 @@ def test_lines_end_in_time():
 
 
 def test_shares_are_bars():
-  groups = pd.DataFrame(
-    {"count": [3, 4], "share": [1.0, 0.25]}, ["once", "more"]
-  )
+  columns = {"count": [3, 4], "share": [1.0, 0.25]}
+  groups = pd.DataFrame(columns, ["once", "more"])
   assert terminal.shares("Kept", groups) == (
     "Kept\n"
     f"  once  100.0%  {'█' * 24}  3 tokens\n"

@@ -9,10 +9,8 @@ from token_dropping.explain import token_groups
 
 
 def test_classes_of_frequency_double():
-  rows = [
-    explain_testing.sequence(2, 5, 5, 6, 3),
-    explain_testing.sequence(2, 5, 6, 7, 3),
-  ]
+  ids = [2, 5, 5, 6, 3], [2, 5, 6, 7, 3]
+  rows = [explain_testing.sequence(*row) for row in ids]
   computed = [np.array([1, 0, 0, 1, 1]), np.array([1, 1, 0.5, 1, 1])]
   # c once; a three times and b twice: 0 0 1 1 .5
   tokens = token_groups.tabulate(rows, computed)

@@ -9,7 +9,6 @@ import shutil
 import pytest
 import tensorflow as tf
 import transformers
-import yaml
 from absl import flags
 
 from tests import huggingface_testing as hf
@@ -65,10 +64,8 @@ def test_logits_agree(exports, kind):
 def test_pooler_is_there_for_who_wants_it(exports):
   model, folder = exports["masked_lm"]
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
-  outputs = model.encoder_network(hf.INPUTS)
-  hf.assert_close(
-    outputs["pooled_output"], hf.torch_outputs(there).pooler_output
-  )
+  pooled = model.encoder_network(hf.INPUTS)["pooled_output"]
+  hf.assert_close(pooled, hf.torch_outputs(there).pooler_output)
 
 
 def test_there_and_back_is_the_same_bytes(exports, tmp_path, capsys):
@@ -115,9 +112,7 @@ def _refused(run) -> str:
 
 def test_heads_activation_that_transformers_lacks(copy):
   run = copy("masked_lm")
-  params = yaml.unsafe_load((run / "params.yaml").read_text())
-  params["task"]["model"]["mlm_activation"] = "relu"
-  (run / "params.yaml").write_text(yaml.dump(params))
+  run_testing.edit(run, "task", "model", "mlm_activation", value="relu")
   assert _refused(run) == (
     "task.model.mlm_activation must be hidden_activation ('gelu'): Hugging "
     "Face's BERT has one for both. Received: 'relu'"

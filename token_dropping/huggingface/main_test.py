@@ -31,10 +31,6 @@ def _refused(*argv: str) -> str:
       "import --input=a --output_dir=b --checkpoint=best",
       "--checkpoint must be unset for import. Received: 'best'",
     ),
-    (
-      "export --model_dir=/nothing --output_dir=/nowhere/b",
-      "--model_dir must be the folder of a run. Received: '/nothing'",
-    ),
   ],
 )
 def test_wrong_arguments(argv, message):

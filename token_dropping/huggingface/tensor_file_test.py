@@ -32,23 +32,22 @@ def test_bias_is_written_under_both_names(tmp_path):
   assert set(found) == names
 
 
-def test_bias_is_read_from_either_name(tmp_path):
-  found = _read(tmp_path, cls__predictions__decoder__bias=ONES)
-  np.testing.assert_array_equal(found["cls.predictions.bias"], ONES)
-
-
-def test_names_without_prefix_and_of_the_first_years(tmp_path):
+def test_names_without_prefix_of_the_first_years_or_of_the_decoder(tmp_path):
   found = _read(
     tmp_path,
     embeddings__LayerNorm__gamma=ONES,
     pooler__dense__bias=ONES,
+    cls__predictions__decoder__bias=2 * ONES,
     cls__predictions__transform__LayerNorm__beta=ONES,
   )
   assert sorted(found) == [
     "bert.embeddings.LayerNorm.weight",
     "bert.pooler.dense.bias",
+    "cls.predictions.bias",
+    "cls.predictions.decoder.bias",
     "cls.predictions.transform.LayerNorm.bias",
   ]
+  np.testing.assert_array_equal(found["cls.predictions.bias"], 2 * ONES)
 
 
 @pytest.mark.parametrize("kind", [np.float16, ml_dtypes.bfloat16, np.float64])

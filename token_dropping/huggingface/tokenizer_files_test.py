@@ -42,10 +42,9 @@ def test_ids_are_the_same(tmp_path, strings, vocab, config):
     (folder / "config.json").write_text('{"model_type": "bert"}')
     loaded = transformers.AutoTokenizer.from_pretrained(folder)
     # "[SEP]" in a text is text to ours; to `transformers` if told so.
-    theirs = loaded(
-      strings, add_special_tokens=False, split_special_tokens=True
-    )
-    tokenizer_testing.assert_same(strings, own, theirs["input_ids"])
+    apart = {"add_special_tokens": False, "split_special_tokens": True}
+    theirs = loaded(strings, **apart)["input_ids"]
+    tokenizer_testing.assert_same(strings, own, theirs)
 
 
 def test_pairs_and_special_tokens(tmp_path):
@@ -76,15 +75,14 @@ def _refused(folder) -> str:
   return testing.refused(tokenizer_files.read, str(folder))
 
 
+NO_WORD_PIECE = "model in {0} must be a WordPiece with a vocab. Received: {1}"
+
+
 @pytest.mark.parametrize(
   ("model", "message"),
   [
-    (None, "model in {0} must be a WordPiece with a vocab. Received: None"),
-    (
-      {"type": "BPE", "vocab": {"a": 0}},
-      "model in {0} must be a WordPiece with a vocab. "
-      "Received: {{'type': 'BPE', 'vocab': {{'a': 0}}}}",
-    ),
+    (None, NO_WORD_PIECE),
+    ({"type": "BPE", "vocab": {"a": 0}}, NO_WORD_PIECE),
     (
       {"type": "WordPiece", "vocab": {"a": 0, "b": 2}},
       "model.vocab in {0} must give every id once, from 0. "
@@ -105,7 +103,7 @@ def _refused(folder) -> str:
 def test_useless_tokenizer_json(tmp_path, model, message):
   path = tmp_path / "tokenizer.json"
   path.write_text(json.dumps({"model": model}))
-  assert _refused(tmp_path) == message.format(path)
+  assert _refused(tmp_path) == message.format(path, model)
 
 
 def test_no_tokenizer(tmp_path):

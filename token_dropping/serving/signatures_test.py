@@ -11,7 +11,6 @@ import tensorflow as tf
 from tests import run_testing
 from tests import serving_testing
 from tests import testing
-from token_dropping.common import errors
 from token_dropping.serving import heads
 from token_dropping.serving import signatures
 from token_dropping.training import trained_run
@@ -243,11 +242,8 @@ def test_ids_that_are_refused(runs, changes, message):
 
 
 def test_texts_of_several_sizes(runs):
-  message = _refused(
-    runs["span"].serve_text,
-    question=_strings("word1"),
-    context=_strings("word2", "word3"),
-  )
+  texts = {"question": _strings("a"), "context": _strings("b", "c")}
+  message = _refused(runs["span"].serve_text, **texts)
   assert "context must have as many strings as question." in message
 
 
@@ -288,23 +284,19 @@ def test_examples_without_text(encoder):
 # Models that are refused.
 
 
-def test_head_that_was_not_trained(runs):
-  with pytest.raises(
-    errors.UserError,
-    match="--head must be encoder or masked_lm, which .*'span'",
-  ):
-    heads.make_head("span", runs["masked_lm"].run)
-
-
-def test_softmax_of_vectors(runs):
-  with pytest.raises(errors.UserError, match="--output must be logits for"):
-    heads.make_head("encoder", runs["masked_lm"].run, "softmax")
+def test_heads_that_are_refused(runs):
+  run = runs["masked_lm"].run
+  message = testing.refused(heads.make_head, "span", run)
+  assert message.startswith("--head must be encoder or masked_lm, which ")
+  assert "'span'" in message
+  message = testing.refused(heads.make_head, "encoder", run, "softmax")
+  assert message.startswith("--output must be logits for")
 
 
 def test_labels_of_another_run(runs):
   run = runs["classification"].run
   path = pathlib.Path(run.model_dir, "labels.txt")
   path.write_text("one\ntwo\nthree\n")
-  with pytest.raises(errors.UserError, match="each of the 2 classes. .* 3$"):
-    heads.make_head("classification", run)
+  message = testing.refused(heads.make_head, "classification", run)
+  assert "each of the 2 classes. " in message and message.endswith(" 3")
   path.unlink()

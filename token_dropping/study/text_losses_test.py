@@ -17,10 +17,8 @@ def _record(ids: list[int], place: int, token: int) -> dict:
   """Returns a record in which `token` is masked at a place."""
   seen = [*ids]
   seen[place] = 4
-  return {
+  return testing.random_features(0) | {
     "input_word_ids": seen,
-    "input_mask": [1] * len(ids),
-    "input_type_ids": [0] * len(ids),
     "masked_lm_positions": [place, 0, 0],
     "masked_lm_ids": [token, 0, 0],
     "masked_lm_weights": [1.0, 0.0, 0.0],

@@ -20,10 +20,8 @@ STRATEGY = "runtime.distribution_strategy"
 POWER_STEPS = f"{RATE}.power_linear.total_decay_steps"
 CONSTANT, STEPS = f"{RATE}.constant.learning_rate", "trainer.train_steps=77"
 DATA, ALLOWED = "task.train_data", f"{ENCODER}.token_allow_list"
-FINAL, MASKING_STEPS = (
-  f"{DATA}.final_masking_rate",
-  f"{DATA}.masking_rate_steps",
-)
+FINAL = f"{DATA}.final_masking_rate"
+MASKING_STEPS = f"{DATA}.masking_rate_steps"
 CLIPPINGS = ("clipnorm", "clipvalue", "global_clipnorm")
 INTERVALS = ("summary_interval", "checkpoint_interval", "validation_interval")
 NAMES = ("bert/token_drop", "bert/pretraining")
@@ -220,107 +218,81 @@ def test_what_is_allowed(name):
   config_testing.check({"task.gradient_accumulation_steps": 2})
 
 
+UNSET = f"unset unless {ADAMW}.gradient_clip_norm is 0"
+OWN_WAY = ": the launcher does this in its own way, see docs/reliability.md"
+
+
 @pytest.mark.parametrize(
-  ("changes", "message"),
+  ("changes", "rule"),
   [
     (
       {STRATEGY: "gpu"},
-      f"{STRATEGY} must be one of off, one_device, mirrored, "
-      "multi_worker_mirrored, parameter_server, tpu. Received: 'gpu'",
+      "one of off, one_device, mirrored, multi_worker_mirrored, "
+      "parameter_server, tpu",
     ),
-    (
-      {"runtime.num_gpus": -1},
-      "runtime.num_gpus must be at least 0. Received: -1",
-    ),
+    ({"runtime.num_gpus": -1}, "at least 0"),
     *(
-      (
-        {f"trainer.{name}": value},
-        f"trainer.{name} must be at least 1. Received: {value}",
-      )
+      ({f"trainer.{name}": value}, "at least 1")
       for name in ("train_steps", "steps_per_loop", *INTERVALS)
       for value in (0, -1)
     ),
     (
       {"trainer.steps_per_loop": 4, "trainer.summary_interval": 6},
-      "trainer.summary_interval must be a multiple of trainer.steps_per_loop "
-      "(4). Received: 6",
+      "a multiple of trainer.steps_per_loop (4)",
     ),
-    *(
-      (
-        {"trainer.validation_steps": steps},
-        "trainer.validation_steps must be at least 1, or -1 for all data. "
-        f"Received: {steps}",
-      )
-      for steps in (0, -2)
-    ),
-    *(
-      (
-        {f"{ADAMW}.{field}": 1.0},
-        f"{ADAMW}.{field} must be unset unless {ADAMW}.gradient_clip_norm "
-        "is 0. Received: 1.0",
-      )
-      for field in CLIPPINGS
-    ),
-    *(
-      (
-        {f"trainer.{field}": value},
-        f"trainer.{field} must be {off}: the launcher does this in its own "
-        f"way, see docs/reliability.md. Received: {shown}",
-      )
-      for field, value, off, shown in (
-        ("preemption_on_demand_checkpoint", True, "false", "true"),
-        ("recovery_max_trials", 0, "-1", "0"),
-      )
-    ),
+    ({"trainer.validation_steps": 0}, "at least 1, or -1 for all data"),
+    ({"trainer.validation_steps": -2}, "at least 1, or -1 for all data"),
+    *(({f"{ADAMW}.{field}": 1.0}, UNSET) for field in CLIPPINGS),
+    ({"trainer.preemption_on_demand_checkpoint": True}, f"false{OWN_WAY}"),
+    ({"trainer.recovery_max_trials": 0}, f"-1{OWN_WAY}"),
   ],
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_refused(changes, message, name):
+def test_what_is_refused(changes, rule, name):
+  *_, (field, value) = changes.items()
+  received = repr(value).lower()  # true, as in YAML
+  message = f"{field} must be {rule}. Received: {received}"
   assert config_testing.refused_changes(changes, name) == message
 
 
-@pytest.mark.parametrize("warmup", [9, 10])
-def test_warmup_that_outlasts_the_decay_is_doubted(warmup):
-  params = config_testing.changed({WARMUP_STEPS: warmup, DECAY_STEPS: 9})
-  assert config.find_doubts(params) == [
+@pytest.mark.parametrize(
+  ("changes", "received"),
+  [
+    ({WARMUP_STEPS: 9, DECAY_STEPS: 9}, 9),
+    ({WARMUP_STEPS: 10, DECAY_STEPS: 9}, 10),
+    ({WARMUP_STEPS: 8, DECAY_STEPS: 9}, None),
+    ({f"{WARMUP}.type": None, DECAY_STEPS: 9}, None),
+    ({f"{RATE}.type": "constant"}, None),
+    ({f"{RATE}.type": None}, None),
+  ],
+)
+def test_warmup_that_outlasts_the_decay_is_doubted(changes, received):
+  doubt = (
     "trainer.optimizer_config: warmup_steps should be below decay_steps (9), "
-    f"or the learning rate stays at its end. Received: {warmup}"
-  ]
+    f"or the learning rate stays at its end. Received: {received}"
+  )
+  doubts = config.find_doubts(config_testing.changed(changes))
+  assert doubts == ([doubt] if received else [])
+
+
+ACCUMULATION = "task.gradient_accumulation_steps"
+EVAL_SIZE = "task.validation_data.global_batch_size"
 
 
 @pytest.mark.parametrize(
-  "changes",
+  ("changes", "replicas", "field", "size", "factor"),
   [
-    {WARMUP_STEPS: 8, DECAY_STEPS: 9},
-    {f"{WARMUP}.type": None, DECAY_STEPS: 9},
-    {f"{RATE}.type": "constant"},
-    {f"{RATE}.type": None},
+    ({}, 8, f"{DATA}.global_batch_size", 4, "8 replicas"),
+    (
+      *({ACCUMULATION: 2}, 4, f"{DATA}.global_batch_size", 4),
+      f"4 replicas x 2 {ACCUMULATION}",
+    ),
+    ({EVAL_SIZE: 6}, 4, EVAL_SIZE, 6, "4 replicas"),
   ],
 )
-def test_ordinary_schedules_are_not_doubted(changes):
-  assert config.find_doubts(config_testing.changed(changes)) == []
-
-
-@pytest.mark.parametrize(
-  ("changes", "replicas", "message"),
-  [
-    ({}, 8, f"{DATA}.global_batch_size must be a multiple of 8 replicas"),
-    (
-      {"task.gradient_accumulation_steps": 2},
-      4,
-      f"{DATA}.global_batch_size must be a multiple of 4 replicas x 2 "
-      "task.gradient_accumulation_steps",
-    ),
-    (
-      {"task.validation_data.global_batch_size": 6},
-      4,
-      "task.validation_data.global_batch_size must be a multiple of 4 replicas",
-    ),
-  ],
-)
-def test_replicas_must_share_equally(changes, replicas, message):
+def test_replicas_must_share_equally(changes, replicas, field, size, factor):
   params = config_testing.changed(changes)
   config.check_replicas(params, 2)
-  size = changes.get("task.validation_data.global_batch_size", 4)
-  received = testing.refused(config.check_replicas, params, replicas)
-  assert received == f"{message}. Received: {size}"
+  assert testing.refused(config.check_replicas, params, replicas) == (
+    f"{field} must be a multiple of {factor}. Received: {size}"
+  )

@@ -21,14 +21,15 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.training import run_dir
 
-HEADS = "task.model.cls_heads"
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
+WITH_HEAD = {"cls_heads": [HEAD]}
+SMALLER = {"cls_heads": [HEAD | {"inner_dim": 4}]}
+BERT = "encoder.any"
+SIZE, KIND = f"{BERT}.hidden_size", f"{BERT}.importance.type"
 
 
 def _params(encoder: dict | None = None, name="bert/token_drop", **changes):
-  fields = {
-    f"task.model.encoder.any.{k}": v for k, v in (encoder or {}).items()
-  }
+  fields = {f"task.model.{BERT}.{k}": v for k, v in (encoder or {}).items()}
   changes = {f"task.model.{k}": v for k, v in changes.items()}
   return config_testing.changed(fields | changes, name)
 
@@ -68,33 +69,20 @@ def test_data_training_and_name_may_change(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("before", "after", "named"),
+  ("before", "after", "field", "there", "here"),
   [
-    (
-      {},
-      {"encoder.any.hidden_size": 16},
-      "encoder.any.hidden_size=8. Received: 16",
-    ),
-    (
-      {},
-      {"encoder.any.importance.type": "frequency"},
-      "encoder.any.importance.type=mlm_loss. Received: frequency",
-    ),
-    (
-      {"cls_heads": [HEAD]},
-      {"cls_heads": [HEAD | {"inner_dim": 4}]},
-      "cls_heads.0.inner_dim=8. Received: 4",
-    ),
-    ({}, {"cls_heads": [HEAD]}, "cls_heads.0.activation=None. Received: tanh"),
-    (
-      {},
-      {"encoder.type": "bert"},
-      "encoder.any.hidden_activation=gelu. Received: None",
-    ),
+    ({}, {SIZE: 16}, SIZE, 8, 16),
+    ({}, {KIND: "frequency"}, KIND, "mlm_loss", "frequency"),
+    (WITH_HEAD, SMALLER, "cls_heads.0.inner_dim", 8, 4),
+    ({}, WITH_HEAD, "cls_heads.0.activation", None, "tanh"),
+    ({}, {"encoder.type": "bert"}, f"{BERT}.hidden_activation", "gelu", None),
   ],
 )
-def test_another_model_names_the_field(tmp_path, before, after, named):
+def test_another_model_names_the_field(
+  tmp_path, before, after, field, there, here
+):
   run_dir.make_run_dir(_params(**before), str(tmp_path))
+  named = f"{field}={there}. Received: {here}"
   assert _refused(_params(**after), tmp_path) == named
 
 

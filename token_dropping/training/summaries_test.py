@@ -18,9 +18,8 @@ def _summarize(folder, values: dict[int, float], suffix: str) -> None:
 def test_curves_come_back_the_last_value_of_a_step(tmp_path):
   _summarize(tmp_path, {1: 1.0, 3: 3.0}, ".a")
   _summarize(tmp_path, {2: 2.0, 3: 4.0}, ".b")
-  assert summaries.read_scalars(str(tmp_path)) == {
-    "loss": {1: 1.0, 2: 2.0, 3: 4.0}
-  }
+  expected = {"loss": {1: 1.0, 2: 2.0, 3: 4.0}}
+  assert summaries.read_scalars(str(tmp_path)) == expected
   assert summaries.read_scalars(str(tmp_path / "none")) == {}
 
 

@@ -7,11 +7,13 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 
 from tests import run_testing
+from tests import serving_testing
 from tests import testing
 from token_dropping.training import trained_run
+
+INPUTS = serving_testing.inputs("encoder")
 
 
 @pytest.fixture(scope="module")
@@ -25,26 +27,6 @@ def made(tmp_path_factory):
 def folder(made, tmp_path):
   """A copy of the run that a test may change."""
   return shutil.copytree(made[0], tmp_path / "run")
-
-
-def _edit(folder, *path, value) -> None:
-  """Sets one field of params.yaml."""
-  file = folder / "params.yaml"
-  tree = params = yaml.unsafe_load(file.read_text())
-  for name in path[:-1]:
-    tree = tree[name]
-  tree[path[-1]] = value
-  file.write_text(yaml.dump(params))
-
-
-def _inputs(length=11) -> dict:
-  rng = np.random.default_rng(3)
-  ids = rng.integers(5, testing.VOCAB_SIZE, [2, length])
-  mask = np.ones_like(ids)
-  mask[1, 7:] = 0
-  inputs = {"input_word_ids": ids, "input_mask": mask}
-  inputs["input_type_ids"] = np.arange(length) // 6 * np.ones_like(ids)
-  return {name: tf.constant(v, tf.int32) for name, v in inputs.items()}
 
 
 def _read(model_dir, *args) -> trained_run.TrainedRun:
@@ -71,7 +53,7 @@ def test_encoder_is_an_ordinary_bert_with_the_trained_weights(made):
   assert [w.name.partition("/")[2] for w in bert.weights] == [
     w.name.partition("/")[2] for w in trained.weights
   ]
-  there, here = trained(_inputs()), bert(_inputs())
+  there, here = trained(INPUTS), bert(INPUTS)
   for name in ("sequence_output", "pooled_output"):
     np.testing.assert_allclose(here[name], there[name], atol=1e-6)
 
@@ -79,7 +61,7 @@ def test_encoder_is_an_ordinary_bert_with_the_trained_weights(made):
 def test_masked_lm_gives_the_trained_logits(made):
   folder, model = made
   built = _read(folder).build_masked_lm()
-  inputs = _inputs() | {"masked_lm_positions": tf.constant([[1, 4], [0, 2]])}
+  inputs = serving_testing.inputs("masked_lm")
   np.testing.assert_allclose(
     built(inputs)["mlm_logits"], model(inputs)["mlm_logits"], atol=1e-5
   )
@@ -92,8 +74,8 @@ def test_fine_tuned_run_has_its_encoder(tmp_path, kind):
   assert run.kind == kind
   trained = model.checkpoint_items["encoder"]
   np.testing.assert_allclose(
-    run.build_encoder()(_inputs())["pooled_output"],
-    trained(_inputs())["pooled_output"],
+    run.build_encoder()(INPUTS)["pooled_output"],
+    trained(INPUTS)["pooled_output"],
     atol=1e-6,
   )
   assert "must hold a masked_lm run" in testing.refused(run.build_masked_lm)
@@ -101,7 +83,8 @@ def test_fine_tuned_run_has_its_encoder(tmp_path, kind):
 
 def test_best_checkpoint_and_step(folder):
   shutil.copytree(folder, folder / "best_ckpt")
-  _edit(folder, "trainer", "best_checkpoint_export_subdir", value="best_ckpt")
+  names = "trainer", "best_checkpoint_export_subdir"
+  run_testing.edit(folder, *names, value="best_ckpt")
   best = folder / "best_ckpt" / "ckpt-7"
   assert _read(folder, "best").checkpoint == str(best)
   assert _read(folder, "7").checkpoint == str(folder / "ckpt-7")
@@ -146,7 +129,7 @@ def test_vocabulary_of_another_run(folder):
 
 
 MODEL = "task model"
-ENCODER = f"{MODEL} encoder any"
+BERT = f"{MODEL} encoder any"
 WEIGHTS = "--model_dir must hold every weight of the configured .*"
 
 
@@ -155,28 +138,19 @@ WEIGHTS = "--model_dir must hold every weight of the configured .*"
   [
     ("task", 3, "must have a mapping task. Received: 3"),
     (f"{MODEL} encoder type", "x", "type any, bert or bert_v2. Received: 'x'"),
-    (f"{ENCODER} width", 1, "must have a BERT's fields .*'width'"),
+    (f"{BERT} width", 1, "must have a BERT's fields .*'width'"),
     (MODEL, {"encoder": {"type": "bert", "bert": {}}}, "or span task"),
+    (f"{BERT} num_layers", 4, f"{WEIGHTS}without .*_layers/3/.* and 13 more"),
+    (f"{BERT} num_layers", 2, f"{WEIGHTS}with 16 more weights in encoder"),
     (
-      f"{ENCODER} num_layers",
-      4,
-      f"{WEIGHTS}without .*_layers/3/.* and 13 more",
-    ),
-    (f"{ENCODER} num_layers", 2, f"{WEIGHTS}with 16 more weights in encoder"),
-    (
-      f"{ENCODER} max_position_embeddings",
-      9,
+      *(f"{BERT} max_position_embeddings", 9),
       WEIGHTS + r"of shape \[16, 8\], not \[9, 8\]",
     ),
-    (
-      f"{ENCODER} embedding_size",
-      4,
-      f"{WEIGHTS}without encoder/_embedding_projection/",
-    ),
+    (f"{BERT} embedding_size", 4, f"{WEIGHTS}without .*_embedding_projection/"),
   ],
 )
 def test_params_of_another_kind_or_model(folder, path, value, message):
-  _edit(folder, *path.split(), value=value)
+  run_testing.edit(folder, *path.split(), value=value)
   assert re.search(message, _refused(folder))
 
 

@@ -12,21 +12,18 @@ from token_dropping.training import trainer
 
 @pytest.mark.parametrize("name", ["one_device", "mirrored"])
 def test_one_device_needs_no_mirroring(name):
-  strategy = trainer.make_strategy(
-    cfg.RuntimeConfig(distribution_strategy=name)
-  )
+  runtime = cfg.RuntimeConfig(distribution_strategy=name)
+  strategy = trainer.make_strategy(runtime)
   assert isinstance(strategy, tf.distribute.OneDeviceStrategy)
   assert trainer.compiles_step(strategy)
 
 
 def test_gpus_must_exist():
-  gpus = len(tf.config.list_physical_devices("GPU"))
-  runtime = cfg.RuntimeConfig(
-    distribution_strategy="mirrored", num_gpus=gpus + 1
-  )
+  more = len(tf.config.list_physical_devices("GPU")) + 1
+  runtime = cfg.RuntimeConfig(distribution_strategy="mirrored", num_gpus=more)
   assert testing.refused(trainer.make_strategy, runtime) == (
-    f"runtime.num_gpus must be at most the {gpus} GPUs that TensorFlow finds. "
-    f"Received: {gpus + 1}"
+    f"runtime.num_gpus must be at most the {more - 1} GPUs that TensorFlow "
+    f"finds. Received: {more}"
   )
 
 
@@ -36,8 +33,6 @@ def test_this_host_runs_the_loop_of_its_replicas_and_compiles_none():
 
 
 def test_batches_that_replicas_cannot_share_are_refused():
-  params, strategy = config_testing.changed(), testing.mirrored(3)
-  message = testing.refused(
-    trainer.make_trainer, params, strategy, "train", None
-  )
+  arguments = config_testing.changed(), testing.mirrored(3), "train", None
+  message = testing.refused(trainer.make_trainer, *arguments)
   assert "must be a multiple of 3 replicas. " in message
