@@ -39,7 +39,8 @@ def runs(tmp_path_factory):
 
 def _signatures(run, name="") -> types.SimpleNamespace:
   made = signatures.Signatures(heads.make_head(name, run), run)
-  return types.SimpleNamespace(run=run, **(made.of_ids() | made.of_text()))
+  found = made.of_ids() | made.of_text()
+  return types.SimpleNamespace(run=run, made=made, **found)  # keeps weights
 
 
 @pytest.fixture
