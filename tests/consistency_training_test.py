@@ -12,8 +12,6 @@ from tests import testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.tasks.masked_lm import semantic_consistency
 
-STEPS = 4
-
 
 def _run(replicas=1, encoder=None, runtime=None, **task):
   """Returns a tiny run in which every second step compares."""
@@ -32,15 +30,7 @@ def _run(replicas=1, encoder=None, runtime=None, **task):
   )
 
 
-def _batches(run) -> list:
-  size = STEPS * replica_testing.BATCH
-  records = replica_testing.make_records(size, padding_every=8)
-  return list(replica_testing.distribute(run.strategy, records))
-
-
-def _batch() -> dict:
-  records = replica_testing.make_records(4)
-  return {name: tf.constant(array) for name, array in records.items()}
+_batch = replica_testing.make_batch
 
 
 def _step(run, batch) -> dict:
@@ -133,13 +123,14 @@ def test_run_that_goes_on_equals_one_that_was_not_stopped(tmp_path):
 @pytest.mark.slow
 def test_replicas_slices_and_float16_learn_what_the_whole_batch_does():
   whole = _run()
-  losses = whole.train(_batches(whole))
+  records = replica_testing.make_records(32, padding_every=8)
+  losses = whole.train(records)
   run = _run(replicas=2, gradient_accumulation_steps=2)
-  replica_testing.assert_same(run.train(_batches(run)), losses)
+  replica_testing.assert_same(run.train(records), losses)
   replica_testing.assert_same(run.learnt(), whole.learnt())
   with replica_testing.precision("float16") as runtime:
     run = _run(runtime=runtime)
-    np.testing.assert_allclose(run.train(_batches(run)), losses, atol=1e-3)
+    np.testing.assert_allclose(run.train(records), losses, atol=1e-3)
   assert isinstance(run.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small datasets for tests: records and the `dataset.json` that fits them."""
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -23,8 +22,7 @@ def write_dataset(
   """
   for name, features in shards.items():
     testing.write_records(folder / name, features)
-  text = "".join(f"{token}\n" for token in tokens)
-  (folder / "vocab.txt").write_text(text, "utf-8")
+  testing.write_vocabulary(folder / "vocab.txt", tokens)
   entries = {"vocab.txt": files.describe(str(folder / "vocab.txt"))}
   counts = {folder / name: len(features) for name, features in shards.items()}
   card = {
@@ -43,7 +41,7 @@ def write_dataset(
 
 def write_card(folder: pathlib.Path, card: dict) -> None:
   """Writes `dataset.json`."""
-  (folder / dataset_folder.CARD).write_text(json.dumps(card), "utf-8")
+  testing.write_json(folder / dataset_folder.CARD, card)
 
 
 def write_counts(

@@ -10,7 +10,6 @@ import numpy as np
 import openvino
 import pytest
 import tensorflow as tf
-from absl import flags
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -56,11 +55,7 @@ np.savez(f"{out}/text.npz", **text(text=tf.constant(["word1 word2", "word3"])))
 """
 
 
-def _run(**values) -> None:
-  own = flags.FlagValues()
-  export.define_flags(own)
-  argv = [f"--{name}={value}" for name, value in values.items()]
-  export.main(own(["export", *argv]), own)
+_run = functools.partial(testing.run_command, export)
 
 
 @pytest.fixture(scope="module")

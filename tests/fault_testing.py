@@ -23,27 +23,41 @@ _RATES = ("tokens_per_second", "steps_per_second")
 _TIMINGS = {*_RATES, run_counters.WALL, run_counters.CPU}
 
 
-def write_run(folder: pathlib.Path, **overrides) -> None:
-  """Writes three files of records, a vocabulary and `tiny.yaml`."""
-  records = [testing.random_features(seed) for seed in range(RECORDS)]
+def write_records(folder: pathlib.Path, make=testing.random_features) -> None:
+  """Writes three files of records to train on, and one to validate."""
+  records = [make(seed) for seed in range(RECORDS)]
   for file in range(3):
     testing.write_records(folder / f"train-{file}", records[file::3])
-  validation = [testing.random_features(seed) for seed in range(50, 58)]
+  validation = [make(seed) for seed in range(50, 58)]
   testing.write_records(folder / "validation", validation)
+
+
+def write_run(folder: pathlib.Path, **overrides) -> None:
+  """Writes records, a vocabulary and `tiny.yaml`."""
+  write_records(folder)
   write_config(folder, **overrides)
 
 
-def write_config(folder: pathlib.Path, **overrides) -> None:
-  """Writes `tiny.yaml`: dropout, several loops, evaluations, checkpoints."""
+def write_tiny(folder: pathlib.Path, *overrides: dict) -> None:
+  """Writes a vocabulary and `tiny.yaml`: `testing.TINY` on the records."""
   vocab_file = testing.write_vocabulary(folder / "vocab.txt")
+  task = {
+    "train_data": {"input_path": str(folder / "train-*"), "seed": 1},
+    "validation_data": {"input_path": str(folder / "validation")},
+    "model": {"encoder": {"any": {"vocab_file": vocab_file}}},
+  }
+  config = testing.merged(testing.TINY, {"task": task}, *overrides)
+  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+
+
+def write_config(folder: pathlib.Path, **overrides) -> None:
+  """Writes one with dropout, several loops, evaluations and checkpoints."""
   rates = {"dropout_rate": 0.1, "attention_dropout_rate": 0.1}
   tree = {
     "task": {
       "deterministic": True,
       "dropping_pictures": True,
-      "train_data": {"input_path": str(folder / "train-*"), "seed": 1},
-      "validation_data": {"input_path": str(folder / "validation")},
-      "model": {"encoder": {"any": rates | {"vocab_file": vocab_file}}},
+      "model": {"encoder": {"any": rates}},
     },
     "trainer": {
       "train_steps": STEPS,
@@ -60,8 +74,17 @@ def write_config(folder: pathlib.Path, **overrides) -> None:
       },
     },
   }
-  config = testing.merged(testing.TINY, tree, overrides)
-  (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+  write_tiny(folder, tree, overrides)
+
+
+def until(steps: int, **task) -> dict:
+  """Returns changes to it for a run that is quick and short."""
+  quick = {
+    "deterministic": False,
+    "dropping_pictures": False,
+    "model": {"encoder": {"any": {"num_layers": 2}}},
+  }
+  return {"task": quick | task, "trainer": {"train_steps": steps}}
 
 
 def flags(folder: pathlib.Path, model_dir, mode="train_and_eval") -> dict:
@@ -96,7 +119,7 @@ def start(
   )
 
 
-def signal_at(process, step: int, delay: float, number) -> int:
+def kill_at(process, step: int, delay=0.0, number=signal.SIGKILL) -> int:
   """Sends a signal `delay` seconds after a step was reported.
 
   Returns the exit code, negative where a signal ended the process.
@@ -110,11 +133,6 @@ def signal_at(process, step: int, delay: float, number) -> int:
     process.send_signal(number)
   process.communicate()
   return process.returncode
-
-
-def kill_at(process: subprocess.Popen, step: int, delay: float = 0.0) -> int:
-  """Kills a process after a step was reported; returns the exit code."""
-  return signal_at(process, step, delay, signal.SIGKILL)
 
 
 def variables(prefix) -> dict[str, np.ndarray]:

@@ -14,21 +14,14 @@ from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import run_dir
 
-FAST = {
-  "task": {
-    "deterministic": False,
-    "dropping_pictures": False,
-    "model": {"encoder": {"any": {"num_layers": 2}}},
-  },
-  "trainer": {"train_steps": 8},
-}
+_until = fault_testing.until
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
   """A folder with `run`, of eight steps."""
   folder = tmp_path_factory.mktemp("finished")
-  fault_testing.write_run(folder, **FAST)
+  fault_testing.write_run(folder, **_until(8))
   fault_testing.launch(folder, folder / "run")
   return folder
 
@@ -39,11 +32,6 @@ def trained(finished, tmp_path):
   shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
   fault_testing.write_config(tmp_path, **_until(12))
   return tmp_path
-
-
-def _until(steps: int, **task) -> dict:
-  changes = {"task": task, "trainer": {"train_steps": steps}}
-  return testing.merged(FAST, changes)
 
 
 def _stopped(folder, mode="train") -> str:
@@ -161,20 +149,16 @@ def _write_late(folder, **changes) -> pathlib.Path:
 @pytest.fixture
 def single(tmp_path):
   """A config whose training data is one file, to be written."""
-  fault_testing.write_run(tmp_path, **FAST)
+  fault_testing.write_run(tmp_path, **_until(12))
   for file in (1, 2):
     (tmp_path / f"train-{file}").unlink()
-  fault_testing.write_config(tmp_path, **_until(12))
   return tmp_path
 
 
 def test_bad_record_names_file_and_record(single):
   path = _write_late(single, masked_lm_ids=[2**32 + 7, 7, 0])
-  assert _stopped(single) == (
-    "masked_lm_ids must be in [0, vocab_size) (50); is the encoder's "
-    "vocab_size that of the records? Received: 4294967303 in "
-    f"{path}, record 30"
-  )
+  named = f"Received: 4294967303 in {path}, record 30"
+  assert _stopped(single).endswith(named)
 
 
 def test_bad_record_of_validation_names_file_and_record(trained):
@@ -182,10 +166,8 @@ def test_bad_record_of_validation_names_file_and_record(trained):
   changes = _until(12, validation_data={"input_path": str(path)})
   changes["trainer"]["validation_steps"] = 10  # all of it
   fault_testing.write_config(trained, **changes)
-  assert _stopped(trained, mode="eval") == (
-    "masked_lm_positions must be in [0, seq_length) (16). Received: 16 in "
-    f"{path}, record 30"
-  )
+  named = f"Received: 16 in {path}, record 30"
+  assert _stopped(trained, mode="eval").endswith(named)
 
 
 @pytest.mark.slow

@@ -7,14 +7,13 @@ import tensorflow as tf
 from tests import fault_testing
 from tests import finetune_testing
 from tests import run_testing
-from tests import testing
 from token_dropping.training import progress
 
-RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
 OVERRIDES = (
-  "runtime.distribution_strategy=one_device,task.deterministic=true",
+  "task.deterministic=true",
   "task.train_data.shuffle_buffer_size=5,trainer.train_steps=10",
-  f"{RATE}=0.01,trainer.checkpoint_interval=4,trainer.validation_interval=4",
+  f"{finetune_testing.RATE}=0.01",
+  "trainer.checkpoint_interval=4,trainer.validation_interval=4",
   "trainer.steps_per_loop=2,trainer.summary_interval=2",
   "task.model.encoder.any.dropout_rate=0.1",
 )
@@ -44,16 +43,10 @@ def test_a_run_that_was_cut_off_equals_one_that_was_not(
   prepare, *overrides = CASES[experiment]
   run_testing.make_run(tmp_path / "pretrained")
   data = prepare(tmp_path / "data", tmp_path / "pretrained")
-  overrides += [*OVERRIDES, f"task.data_dir={data}"]
 
-  def launch(model_dir) -> None:
-    testing.launch(
-      experiment=experiment,
-      pretrained=tmp_path / "pretrained",
-      params_override=",".join(overrides),
-      model_dir=model_dir,
-      mode="train_and_eval",
-    )
+  def launch(name: str) -> None:
+    named = experiment, tmp_path, name, data
+    finetune_testing.launch(*named, *overrides, *OVERRIDES)
 
   report = progress.ProgressReporter.on_train
 
@@ -64,10 +57,10 @@ def test_a_run_that_was_cut_off_equals_one_that_was_not(
       raise _Cut
 
   whole, run = tmp_path / "whole", tmp_path / "run"
-  launch(whole)
+  launch("whole")
   with monkeypatch.context() as patch, pytest.raises(_Cut):
     patch.setattr(progress.ProgressReporter, "on_train", cut)
-    launch(run)
+    launch("run")
   assert tf.train.latest_checkpoint(str(run)) == str(run / "ckpt-4")
-  launch(run)
+  launch("run")
   fault_testing.assert_same_runs(whole, run)

@@ -2,13 +2,13 @@
 """Small vocabularies, files and data of fine-tuning; experiments on them."""
 
 import functools
-import json
 import pathlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from tests import config_testing
 from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.data import finetune
@@ -16,8 +16,8 @@ from token_dropping.data import records
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.training import config
 
+RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
 GLUE, SQUAD = "bert/token_drop_glue", "bert/token_drop_squad"
 # From id 5 on.
 WORDS = (
@@ -40,9 +40,7 @@ def tokenizer() -> tokenizer_lib.Tokenizer:
 
 def write_vocabulary(folder: pathlib.Path) -> str:
   """Writes `vocab.txt`; returns its path."""
-  path = folder / "vocab.txt"
-  path.write_text("".join(f"{token}\n" for token in VOCAB.tokens), "utf-8")
-  return str(path)
+  return testing.write_vocabulary(folder / "vocab.txt", VOCAB.tokens)
 
 
 def write_lines(path: pathlib.Path, *lines: str) -> str:
@@ -79,8 +77,7 @@ def write_squad(path: pathlib.Path, *paragraphs: tuple[str, list]) -> str:
   """Writes SQuAD's JSON of contexts and their questions; returns the path."""
   content = [{"context": text, "qas": asked} for text, asked in paragraphs]
   data = {"version": "v2.0", "data": [{"title": "", "paragraphs": content}]}
-  path.write_text(json.dumps(data), "utf-8")
-  return str(path)
+  return testing.write_json(path, data)
 
 
 def mock_squad(builder, **options) -> tf.data.Dataset:
@@ -153,6 +150,19 @@ def prepare_spans(folder: pathlib.Path, pretrained: pathlib.Path) -> str:
 def parse(experiment: str, pretrained, data_dir, *overrides: str):
   """Returns the experiment on prepared data, with overrides `key=value`."""
   override = ",".join([f"task.data_dir={data_dir}", *overrides])
-  return config.parse(
-    config.LaunchFlags(experiment, [], override, pretrained=str(pretrained))
+  values = {"experiment": experiment, "pretrained": str(pretrained)}
+  return config_testing.parse(override=override, **values)
+
+
+def launch(experiment: str, folder, name, data_dir, *overrides: str, **values):
+  """Trains `name` in a folder with `pretrained`, on one device."""
+  one_device = "runtime.distribution_strategy=one_device"
+  override = [f"task.data_dir={data_dir}", one_device, *overrides]
+  testing.launch(
+    experiment=experiment,
+    pretrained=folder / "pretrained",
+    params_override=",".join(override),
+    model_dir=folder / name,
+    mode="train_and_eval",
+    **values,
   )

@@ -25,26 +25,15 @@ NOBODY = 65534
 START, END = 8, 12
 
 
-def _until(steps: int) -> dict:
-  return {
-    "task": {
-      "deterministic": False,
-      "dropping_pictures": False,
-      "model": {"encoder": {"any": {"num_layers": 2}}},
-    },
-    "trainer": {"train_steps": steps, "max_to_keep": 5},
-  }
-
-
 @pytest.fixture(scope="module")
 def finished():
   """A folder with `run`, of eight steps, that nobody may read."""
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     folder.chmod(0o755)
-    fault_testing.write_run(folder, **_until(START))
+    fault_testing.write_run(folder, **fault_testing.until(START))
     fault_testing.launch(folder, folder / "run")
-    fault_testing.write_config(folder, **_until(END))
+    fault_testing.write_config(folder, **fault_testing.until(END))
     yield folder
 
 

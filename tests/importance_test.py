@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the command: tables from data and from models, and refusals."""
 
+import functools
+
 import numpy as np
 import pytest
-from absl import flags
 
 from tests import dataset_testing
 from tests import finetune_testing
+from tests import replica_testing
 from tests import run_testing
 from tests import testing
 from token_dropping import importance as command
@@ -25,14 +27,8 @@ SETTINGS = {
 }
 
 
-def _run(*argv) -> None:
-  values = flags.FlagValues()
-  command.define_flags(values)
-  command.main(values(["command", *argv]), values)
-
-
-def _refused(*argv) -> str:
-  return testing.refused(_run, *argv)
+_run = functools.partial(testing.run_command, command)
+_refused = functools.partial(testing.refused, _run)
 
 
 def _write_data(
@@ -74,11 +70,7 @@ def _losses(folder) -> tuple[np.ndarray, np.ndarray]:
   """Returns ids and losses of the predictions of the training records."""
   run = trained_run.TrainedRun.read(str(folder / "run"))
   model = run.build_masked_lm()
-  batch = {}
-  for name in testing.random_features(0):
-    rows = [testing.random_features(seed)[name] for seed in range(10)]
-    kind = np.float32 if name == "masked_lm_weights" else np.int32
-    batch[name] = np.array(rows, kind)
+  batch = replica_testing.make_records(10)
   losses = mlm_losses.masked_lm_losses(batch, model(batch, training=False))
   used = batch["masked_lm_weights"] > 0
   return batch["masked_lm_ids"][used], losses.numpy()[used]
@@ -214,8 +206,7 @@ def test_table_of_labels(shared, tmp_path):
 
 def test_spans_are_refused(shared, tmp_path):
   data = finetune_testing.prepare_spans(tmp_path / "data", shared / "run")
-  message = _refused("from_data", f"--data={data}", f"--output={data}.npz")
-  assert message == (
+  assert _refused("from_data", data=data, output=f"{data}.npz") == (
     "--data must be data of a classification to train on, or of "
     f"token_dropping.data.prepare. Received: {data!r} of squad_v2.0 (span)"
   )

@@ -111,7 +111,7 @@ def test_replicas_count_alike():
   changes = {"task": {"model": {"encoder": {"any": {"importance": frequency}}}}}
   records = replica_testing.make_records(24, padding_every=8)
   run = replica_testing.Run(testing.mirrored(2), changes)
-  run.train(replica_testing.distribute(run.strategy, records))
+  run.train(records)
   expected = np.bincount(
     records["masked_lm_ids"].ravel(),
     records["masked_lm_weights"].ravel(),

@@ -19,8 +19,7 @@ def _train(name: str):
   with replica_testing.precision(name) as runtime:
     run = replica_testing.Run(testing.mirrored(1), {"runtime": runtime})
     records = replica_testing.make_records(STEPS * replica_testing.BATCH)
-    batches = replica_testing.distribute(run.strategy, records)
-    return run, run.train(batches)
+    return run, run.train(records)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,7 @@ def mixed(request):
 
 
 def _kept(run) -> np.ndarray:
-  batch = replica_testing.make_records(8)
-  batch = {name: tf.constant(array) for name, array in batch.items()}
+  batch = replica_testing.make_batch(8)
   return run.model(batch, training=True)["kept_positions"].numpy()
 
 

@@ -33,9 +33,8 @@ SIZES = testing.SIZES | {
 def make(tmp_path_factory):
   """Returns a function that prepares a dataset, or finds it ready."""
   root = tmp_path_factory.mktemp("datasets")
-  vocab_file = root / "vocab.txt"
   tokens = [*vocabulary.SPECIAL_TOKENS, *prepare_testing.WORDS]
-  vocab_file.write_text("\n".join(tokens))
+  vocab_file = testing.write_vocabulary(root / "vocab.txt", tokens)
   (root / "text.txt").write_text(prepare_testing.make_text(12))
 
   def prepared(packing, masking):
@@ -43,7 +42,7 @@ def make(tmp_path_factory):
     if not folder.exists():
       settings = prepare_testing.settings(root / "text.txt", folder)
       fields = {"packing": packing, "masking": masking}
-      prepare_testing.run(settings, vocab_file=str(vocab_file), **fields)
+      prepare_testing.run(settings, vocab_file=vocab_file, **fields)
     return folder
 
   return prepared
@@ -137,7 +136,7 @@ def _truncated(folder) -> tuple[str, str]:
   path = min(folder.glob("validation-*"))
   size = path.stat().st_size
   path.write_bytes(path.read_bytes()[:-9])
-  return (f"{path} must have {size} bytes, as dataset.json says. Rec",) * 2
+  return (f"{path} must have {size} bytes, ",) * 2
 
 
 def _of_another_vocabulary(folder) -> tuple[str, str]:
@@ -149,12 +148,7 @@ def _of_another_vocabulary(folder) -> tuple[str, str]:
   card["train"]["records"] -= card["files"][path.name]["records"] - 1
   card["files"][path.name] = files.describe(str(path)) | {"records": 1}
   dataset_testing.write_card(folder, card)
-  rule = "input_word_ids must be in [0, vocab_size) "
-  return (
-    f"{rule}(16). Received: 100 in {path.name}, record 0",
-    f"{rule}(100); is the encoder's vocab_size that of the records? "
-    f"Received: 100 in {path}, record 0",
-  )
+  return tuple(f"Received: 100 in {p}, record 0" for p in (path.name, path))
 
 
 def _inspect(folder) -> None:
@@ -166,10 +160,7 @@ def test_inspection_and_training_refuse(make, tmp_path, damage):
   folder = tmp_path / "data"
   shutil.copytree(make("full", "static"), folder)
   expected = damage(folder)
-  messages = (
-    testing.refused(_inspect, folder),
-    testing.refused(_launch, _data(folder, "full"), tmp_path),
-  )
-  for message, start in zip(messages, expected, strict=True):
-    assert message.startswith(start)
+  assert expected[0] in testing.refused(_inspect, folder)
+  refused = testing.refused(_launch, _data(folder, "full"), tmp_path)
+  assert expected[1] in refused
   assert not (tmp_path / "run").exists()

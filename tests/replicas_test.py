@@ -19,10 +19,8 @@ def single():
 
 
 def _train(replicas: int):
-  strategy = testing.mirrored(replicas)
-  run = replica_testing.Run(strategy)
-  records = replica_testing.all_records()
-  losses = run.train(replica_testing.distribute(strategy, records))
+  run = replica_testing.Run(testing.mirrored(replicas))
+  losses = run.train(replica_testing.all_records())
   return losses, run.tables(), run.scores()
 
 
@@ -73,8 +71,7 @@ def _train_in_slices(replicas: int, slices: int) -> list:
     "trainer": {"optimizer_config": replica_testing.STEADY},
   }
   run = replica_testing.Run(testing.mirrored(replicas), changes)
-  records = replica_testing.make_records(24, padding_every=8)
-  losses = run.train(replica_testing.distribute(run.strategy, records))
+  losses = run.train(replica_testing.make_records(24, padding_every=8))
   return [*losses, run.optimizer.iterations.numpy(), *run.learnt()]
 
 

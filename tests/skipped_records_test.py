@@ -49,7 +49,7 @@ def _step(batch: dict, replicas: int = 1) -> tuple[int, list]:
     "train_data": SKIP | {"use_next_sentence_label": True},
   }
   run = replica_testing.Run(testing.mirrored(replicas), {"task": task})
-  losses = run.train(replica_testing.distribute(run.strategy, batch, 4))
+  losses = run.train(batch, batch_size=4)
   scores = run.scores()
   skipped = scores.pop(record_rules.SKIPPED)
   weights = run.model.get_weights()
@@ -69,24 +69,21 @@ def batches(tmp_path):
   return skipped, {k: np.delete(v, row, 0) for k, v in intact.items()}
 
 
-def _assert_close(found: list, expected: list) -> None:
-  # Sums of three and of four are rounded differently.
-  for one, other in zip(found, expected, strict=True):
-    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+ROUNDING = 1e-4  # sums of three and of four are rounded differently
 
 
 @testing.eagerly()
 def test_a_skipped_record_is_as_if_it_were_not_there(batches):
   (count, with_it), (none, without_it) = map(_step, batches)
   assert (count, none) == (1, 0)
-  _assert_close(with_it, without_it)
+  replica_testing.assert_same(with_it, without_it, ROUNDING)
 
 
 @pytest.mark.slow
 def test_replicas_count_together(batches):
   (count, single), (of_both, several) = (_step(batches[0], n) for n in (1, 2))
   assert count == of_both == 1
-  _assert_close(several, single)
+  replica_testing.assert_same(several, single, ROUNDING)
 
 
 # Runs: in an epoch of ten steps, three entries are bad.
@@ -147,12 +144,8 @@ def test_a_run_goes_on_and_counts_on(finished, tmp_path, capsys):
     printed.out
   )
   assert f"Received: 16 in {finished}/validation, record 2\n" in printed.err
-  fault_testing.assert_same(
-    *(
-      fault_testing.variables(folder / "run" / "ckpt-10")
-      for folder in (finished, tmp_path)
-    )
-  )
+  ends = (folder / "run" / "ckpt-10" for folder in (finished, tmp_path))
+  fault_testing.assert_same(*map(fault_testing.variables, ends))
   assert _curve(tmp_path, "train") == _curve(finished, "train")
 
 

@@ -5,6 +5,7 @@ import pathlib
 
 import yaml
 
+from tests import fault_testing
 from tests import testing
 from token_dropping.common import provenance
 from token_dropping.study import runs
@@ -29,11 +30,7 @@ KEEP_RATIO = "task.model.encoder.any.token_keep_ratio"
 
 def write_plan(folder: pathlib.Path, **changes) -> str:
   """Writes records and `tiny.yaml` of two variants; returns its path."""
-  records = [testing.random_features(seed) for seed in range(40)]
-  for file in range(2):
-    testing.write_records(folder / f"train-{file}", records[file::2])
-  validation = [testing.random_features(seed) for seed in range(50, 58)]
-  testing.write_records(folder / "validation", validation)
+  fault_testing.write_records(folder)
   paths = {
     "task.train_data.input_path": str(folder / "train-*"),
     "task.validation_data.input_path": str(folder / "validation"),

@@ -121,9 +121,9 @@ def dynamic_features(seed: int, next_sentence: bool = False) -> dict:
   return features
 
 
-def write_vocabulary(path) -> str:
-  """Writes a vocabulary of `VOCAB_SIZE` tokens; returns the path."""
-  path.write_text("\n".join(TOKENS))
+def write_vocabulary(path, tokens=TOKENS) -> str:
+  """Writes a vocabulary; returns the path."""
+  path.write_text("".join(f"{token}\n" for token in tokens), "utf-8")
   return str(path)
 
 
@@ -207,6 +207,14 @@ def eagerly():
     yield
   finally:
     tf.config.run_functions_eagerly(False)
+
+
+def run_command(command, *argv, **values) -> None:
+  """Runs a command in this process, with flags as keywords too."""
+  parsed = flags.FlagValues()
+  command.define_flags(parsed)
+  named = [f"--{name}={value}" for name, value in values.items()]
+  command.main(parsed(["command", *argv, *named]), parsed)
 
 
 def launch(**values) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the launcher with fine-tuning: whole runs, and what they leave."""
 
+import functools
 import json
 
 import numpy as np
@@ -14,12 +15,10 @@ from token_dropping.training import sentence_predictions
 from token_dropping.training import trained_run
 
 GLUE, SQUAD = finetune_testing.GLUE, finetune_testing.SQUAD
-ONE_DEVICE = "runtime.distribution_strategy=one_device"
-RATE = "trainer.optimizer_config.learning_rate.polynomial.initial_learning_rate"
 
 # Long enough for a network of width 8 to learn: 400 steps, scored twice.
 LONG = (
-  f"task.seed=1,{RATE}=0.01,trainer.validation_interval=200",
+  f"task.seed=1,{finetune_testing.RATE}=0.01,trainer.validation_interval=200",
   "trainer.checkpoint_interval=200,trainer.steps_per_loop=100",
 )
 CLASSIFIER = (
@@ -37,16 +36,7 @@ def folder(tmp_path_factory):
   return path
 
 
-def _launch(folder, name, data, *overrides, experiment=GLUE, **values) -> None:
-  override = [f"task.data_dir={data}", ONE_DEVICE, *overrides]
-  testing.launch(
-    experiment=experiment,
-    pretrained=folder / "pretrained",
-    params_override=",".join(override),
-    model_dir=folder / name,
-    mode="train_and_eval",
-    **values,
-  )
+_launch = functools.partial(finetune_testing.launch, GLUE)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +106,7 @@ def test_another_number_of_classes_is_another_model(classifier, folder):
 
 def test_answers_of_squad(spans, folder, capsys):
   fields = "task.train_data.global_batch_size=2,task.epochs=200.0"
-  _launch(folder, "spans_run", spans, fields, *LONG, experiment=SQUAD)
+  finetune_testing.launch(SQUAD, folder, "spans_run", spans, fields, *LONG)
   out = capsys.readouterr().out
   assert "start accuracy" in out and "evaluation: f1 " in out
   run = trained_run.TrainedRun.read(str(folder / "spans_run"), trained_run.BEST)
@@ -133,7 +123,8 @@ def test_answers_of_squad(spans, folder, capsys):
 def test_dry_run(folder, classes, spans, capsys, experiment, words):
   data = classes if experiment == GLUE else spans
   half = "task.model.encoder.any.token_keep_ratio=0.5"
-  _launch(folder, "nothing", data, half, experiment=experiment, dry_run=True)
+  values = experiment, folder, "nothing", data, half
+  finetune_testing.launch(*values, dry_run=True)
   out = capsys.readouterr().out
   assert all(word in out for word in words)
   assert not (folder / "nothing").exists()

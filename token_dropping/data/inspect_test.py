@@ -34,9 +34,7 @@ def folder(tmp_path):
 
 
 def _main(*arguments) -> None:
-  values = flags.FlagValues()
-  inspect.define_flags(values)
-  inspect.main(values(["inspect", *map(str, arguments)]), values)
+  testing.run_command(inspect, *map(str, arguments))
 
 
 def _run(capsys, *arguments) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the command: what it prints, writes and refuses."""
 
+import functools
 import shutil
 
 import pytest
@@ -27,11 +28,7 @@ def run(made, tmp_path):
   return shutil.copytree(made, tmp_path / "run")
 
 
-def _main(*argv: str, **values) -> None:
-  names = flags.FlagValues()
-  command.define_flags(names)
-  given = [f"--{name}={value}" for name, value in values.items()]
-  command.main(names(["explain", *argv, *given]), names)
+_main = functools.partial(testing.run_command, command)
 
 
 def _refused(*argv: str, **values) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exported folders: `transformers` loads them and computes the same."""
 
+import functools
 import json
 import os
 import pathlib
@@ -9,7 +10,6 @@ import shutil
 import pytest
 import tensorflow as tf
 import transformers
-from absl import flags
 
 from tests import huggingface_testing as hf
 from tests import run_testing
@@ -26,10 +26,7 @@ LOADERS = {
 POOLER = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
 
 
-def _run(*argv: str) -> None:
-  values = flags.FlagValues()
-  command.define_flags(values)
-  command.main(values(["huggingface", *argv]), values)
+_run = functools.partial(testing.run_command, command)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@
 import sys
 
 import pytest
-from absl import flags
 
 from tests import testing
 from token_dropping.huggingface import __main__ as command
@@ -13,9 +12,7 @@ ARGUMENTS = "arguments must be export or import, and flags"
 
 
 def _refused(*argv: str) -> str:
-  values = flags.FlagValues()
-  command.define_flags(values)
-  return testing.refused(command.main, values(["huggingface", *argv]), values)
+  return testing.refused(testing.run_command, command, *argv)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_killed_workers_go_on(folder):
 def test_sigterm_to_one_worker_ends_both_at_the_same_step(folder):
   run = folder / "run"
   started = _start(folder, run)
-  assert fault_testing.signal_at(started[0], 4, 0, signal.SIGTERM) == 143
+  assert fault_testing.kill_at(started[0], 4, 0, signal.SIGTERM) == 143
   message = started[1].communicate()[1].strip().split("\n")[-1]
   assert started[1].returncode == 143
   step = tf.train.latest_checkpoint(str(run)).rsplit("-", 1)[1]
