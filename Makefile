@@ -38,18 +38,18 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 
 # TensorFlow keeps what it has compiled until a process ends. So that none grows
 # over 4 GB the tests run in parts, each in new processes; a part is a list of
-# paths with commas. The tests of a file share what they make.
+# paths with commas, files of long tests first. The tests of a file share what
+# they make.
 ROOM := token_dropping
-TEST_PARTS := $(ROOM)/common,$(ROOM)/data,benchmarks,official \
-  $(ROOM)/dropping,$(ROOM)/models,$(ROOM)/tasks \
-  $(ROOM)/training,$(ROOM)/serving,$(ROOM)/huggingface \
-  $(ROOM)/explain,$(ROOM)/study,tests/[a-g]*_test.py \
-  tests/[h-z]*_test.py
+TEST_PARTS := tests/[h-z]*_test.py tests/[a-g]*_test.py \
+  $(ROOM)/training,$(ROOM)/tasks,$(ROOM)/huggingface,$(ROOM)/serving,$(ROOM)/study \
+  benchmarks,official,$(ROOM)/models,$(ROOM)/dropping,$(ROOM)/data,$(ROOM)/common,$(ROOM)/explain
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 test: $(STAMPS)/test ## Run all tests but those that take minutes each
 	@failed=0; for part in $(TEST_PARTS:%='%'); do \
-	  $(PYTEST) --dist=loadfile $$(echo "$$part" | tr , ' ') || failed=1; \
+	  $(PYTEST) --dist=loadfile --no-loadscope-reorder \
+	    $$(echo "$$part" | tr , ' ') || failed=1; \
 	done; exit $$failed
 
 # Most of the time is that of one file, whose tests share little.
