@@ -123,7 +123,7 @@ def test_missing_folder(tmp_path):
 
 def test_vocabulary_of_another_run(folder):
   with (folder / "vocab.txt").open("a") as file:
-    file.write("\none_more")
+    file.write("one_more\n")
   message = _refused(folder)
   assert message.endswith("vocab_size tokens of params.yaml, 50. Received: 51")
 
