@@ -166,8 +166,8 @@ def test_a_set_without_a_network(monkeypatch, failure):
   def fail(self, **options):
     raise failure
 
-  with tfds.testing.mock_data():
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+  with tfds.testing.mock_data(), monkeypatch.context() as patch:
+    patch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     message = testing.refused(tfds_examples.load_builder, "glue/cola")
   rule = f"downloadable .*'glue/cola' .*{type(failure).__name__}"
   assert re.search(rule, message)
