@@ -3,6 +3,7 @@
 
 import collections
 import dataclasses
+import io
 from collections.abc import Iterable
 
 from token_dropping.common import errors
@@ -45,7 +46,11 @@ class Vocabulary:
 
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
-    """Reads the content of a `vocab.txt`; `path` is for messages."""
+    """Reads the content of a `vocab.txt`; `path` is for messages.
+
+    Lines end as in Hugging Face's tokenizers: at `\\n`, `\\r\\n` or `\\r`, and
+    at no other white space, which may be a token.
+    """
     try:
       text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -53,8 +58,8 @@ class Vocabulary:
         f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "
         f"at byte {error.start})"
       ) from error
-    tokens = [line.rstrip("\r") for line in text.split("\n")]
-    return cls.from_tokens(tokens if tokens[-1] else tokens[:-1], path)
+    lines = io.StringIO(text, newline=None)
+    return cls.from_tokens([line.rstrip("\n") for line in lines], path)
 
   @classmethod
   def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":

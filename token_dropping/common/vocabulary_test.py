@@ -28,15 +28,17 @@ def test_id_is_the_line_number():
     words.id("of")
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", [True, False])
 def test_ends_of_lines(tmp_path, end, last):
   path = _write(tmp_path, (end.join(TOKENS) + end * last).encode())
   assert vocabulary.Vocabulary.from_file(path).tokens == TOKENS
 
 
-@pytest.mark.parametrize("token", ["\u2028", "\x0b", "\x85", "é", " a", ""])
-def test_only_line_feeds_end_lines(tmp_path, token):
+@pytest.mark.parametrize(
+  "token", ["\u2028", "\x0b", "\x85", "\x1c", "é", " a ", ""]
+)
+def test_no_other_character_ends_lines(tmp_path, token):
   tokens = (token, *TOKENS)
   path = _write(tmp_path, "\n".join(tokens).encode())
   assert vocabulary.Vocabulary.from_file(path).tokens == tokens

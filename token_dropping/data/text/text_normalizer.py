@@ -14,8 +14,8 @@ import tensorflow_text as tf_text
 from token_dropping.data.text import tokenizer_config
 
 MAX_WORD = 100  # characters; longer words are unknown
-# A noncharacter, so in no vocabulary; stands for a word that is too long.
-_TOO_LONG = "\U0010ffff"
+# A noncharacter, so in no text; stands for a word that is too long.
+TOO_LONG = "\U0010ffff"
 
 # ASCII, and the dashes, quotes and dots of print, which stay as they are.
 _MARK = r"[!-~\x{2010}-\x{2027}]"
@@ -101,7 +101,7 @@ def _replace_long_words(strings: tf.Tensor) -> tf.Tensor:
   spaced = tf.strings.regex_replace(strings, f"([{_ALL}])", r" \1 ")
   words = tf.strings.split(spaced)
   lengths = tf.strings.length(words.flat_values, unit="UTF8_CHAR")
-  kept = tf.where(lengths > MAX_WORD, _TOO_LONG, words.flat_values)
+  kept = tf.where(lengths > MAX_WORD, TOO_LONG, words.flat_values)
   return tf.strings.reduce_join(
     words.with_flat_values(kept), axis=-1, separator=" "
   )

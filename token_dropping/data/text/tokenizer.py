@@ -6,6 +6,7 @@ So a model never meets ids that it was not trained with. They are those of BERT
 docs/data.md lists where BERT's implementations differ from each other.
 """
 
+import re
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -16,13 +17,16 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import text_normalizer
 from token_dropping.data.text import tokenizer_config
 
+# Not in a word: white space, controls, what stands for a word too long.
+_NOT_IN_WORDS = re.compile(rf"[\s\x00-\x1f{text_normalizer.TOO_LONG}]")
+
 
 class Tokenizer(tf.Module):
   """Turns strings into ids: eagerly, in `tf.data` and in a SavedModel.
 
   The vocabulary is a constant of the graph, so a SavedModel needs no file; one
-  of special tokens only, or with a NUL, is a `UserError`. Text that looks like
-  a special token, "[SEP]", is text: "[", "sep", "]".
+  of special tokens only is a `UserError`. Text that looks like a special token,
+  "[SEP]", is text: "[", "sep", "]". A token with white space is never found.
 
   >>> pieces = ("un", "##able", "hello")
   >>> vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
@@ -41,14 +45,18 @@ class Tokenizer(tf.Module):
     self.config = config
     try:
       self._wordpiece = tf_text.FastWordpieceTokenizer(
-        list(vocab.tokens),
+        _words(vocab),
         # At most 4 bytes a character.
         max_bytes_per_word=4 * text_normalizer.MAX_WORD,
         token_out_type=tf.int32,
         unknown_token=vocabulary.UNK,
       )
     except RuntimeError as error:
-      raise _explain(vocab) from error
+      raise errors.UserError(
+        "the vocabulary must hold pieces of words besides the special tokens "
+        "(those learned occur twice in the training documents). Received: "
+        f"{len(vocab)} tokens"
+      ) from error
 
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
     """Returns int32 ids [n, tokens] of [n] strings; ignores bytes not UTF-8."""
@@ -90,17 +98,16 @@ class Tokenizer(tf.Module):
     }
 
 
-def _explain(vocab: vocabulary.Vocabulary) -> errors.UserError:
-  for token in vocab.tokens:
-    if "\x00" in token:
-      return errors.UserError(
-        f"the vocabulary must not hold a NUL. Received: {token!r}"
-      )
-  return errors.UserError(
-    "the vocabulary must hold pieces of words besides the special tokens "
-    "(those learned occur twice in the training documents). Received: "
-    f"{len(vocab)} tokens"
-  )
+def _words(vocab: vocabulary.Vocabulary) -> list[str]:
+  """Returns tokens as TensorFlow Text may take them.
+
+  It would find a token with a space, or U+2028, across words. So what no word
+  holds stands in its place, one of a kind, since ids are the places.
+  """
+  return [
+    f"\x01{i}" if _NOT_IN_WORDS.search(token) else token
+    for i, token in enumerate(vocab.tokens)
+  ]
 
 
 def trim(

@@ -2,6 +2,7 @@
 """Tests of the tokenizer: above all, ids equal those of other BERTs."""
 
 import os
+import random
 import subprocess
 import sys
 import unicodedata
@@ -195,20 +196,41 @@ def test_ids_do_not_depend_on_the_language_of_the_machine():
   assert result.stdout.splitlines() == [ascii("i i\u0307 \u00ec")] * 2
 
 
-NO_PIECES = (
-  "the vocabulary must hold pieces of words besides the special tokens (those "
-  "learned occur twice in the training documents). Received: 5 tokens"
-)
-NUL = "the vocabulary must not hold a NUL. Received: '\\x00'"
-
-
-@pytest.mark.parametrize(
-  ("pieces", "message"), [((), NO_PIECES), (("\x00",), NUL)]
-)
-def test_useless_vocabulary_is_refused(pieces, message):
-  vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
+def test_vocabulary_of_special_tokens_is_refused():
+  vocab = vocabulary.Vocabulary(vocabulary.SPECIAL_TOKENS)
   config = tokenizer_config.TokenizerConfig()
-  assert testing.refused(tokenizer.Tokenizer, vocab, config) == message
+  assert testing.refused(tokenizer.Tokenizer, vocab, config) == (
+    "the vocabulary must hold pieces of words besides the special tokens "
+    "(those learned occur twice in the training documents). Received: 5 tokens"
+  )
+
+
+SPACES = "\t\n\r\x0b\x0c\x1c\x1f\x85 \xa0\u1680\u2003\u2028\u2029\u202f\u3000"
+NO_WORDS = [
+  *SPACES,
+  *(form for c in SPACES for form in (f"##{c}", f"a{c}", f"{c}a", f"a{c}b")),
+  *("", "\0", "\x01", "\x015", "\x7f", "\xad", "\u200b", "\ufeff", "\ue000"),
+  *("##", "#", "###", "a-b", "-a", "a-", "--", "##-", "中文", "a中", "##中"),
+]
+
+
+@pytest.mark.parametrize("config", tokenizer_testing.CONFIGS)
+def test_tokens_that_are_no_words(config):
+  """Line 344 of `bert-base-chinese` is U+2028, which no text has as a word."""
+  config = tokenizer_config.TokenizerConfig(*config)
+  pieces = ("a", "b", "##a", "##b", "-", "中", *NO_WORDS)
+  vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
+  rng = random.Random(4)
+  parts = [*NO_WORDS, *"ab -中", "a" * 101]
+  rows = [rng.choices(parts, k=rng.randint(1, 6)) for _ in range(3000)]
+  strings = ["".join(part.removeprefix("##") for part in row) for row in rows]
+  strings += ["a b \u2028a", *NO_WORDS]
+  own = tokenizer.Tokenizer(vocab, config).tokenize(tf.constant(strings))
+  encodings = _hugging_face(vocab, config).encode_batch(
+    strings, add_special_tokens=False
+  )
+  theirs = [encoding.ids for encoding in encodings]
+  tokenizer_testing.assert_same(strings, own.to_list(), theirs)
 
 
 @pytest.mark.parametrize(
