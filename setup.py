@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import setuptools
+from setuptools.command import build_py
 
 ROOT = pathlib.Path(__file__).parent
 
@@ -35,6 +36,19 @@ def read_version() -> str:
   return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
 
 
+class BuildWithoutTests(build_py.build_py):
+  """Leaves the tests, which lie beside their modules, in the repository."""
+
+  def find_package_modules(self, package: str, package_dir: str) -> list:
+    """Returns package, name and path of each module to install."""
+    modules = super().find_package_modules(package, package_dir)
+    return [
+      module
+      for module in modules
+      if module[1] != "conftest" and not module[1].endswith("_test")
+    ]
+
+
 setuptools.setup(
   name="token-dropping",
   version=read_version(),
@@ -50,7 +64,9 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=["token_dropping", "token_dropping.*"]
   ),
+  cmdclass={"build_py": BuildWithoutTests},
   package_data={
+    "token_dropping": ["experiments/**/*.yaml"],
     "token_dropping.explain": ["page.html"],
     "token_dropping.huggingface": ["card.md"],
     "token_dropping.study": ["page.html"],

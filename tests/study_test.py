@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,27 +158,50 @@ def test_results_of_another_plan_are_refused(folder, tmp_path):
   assert "token_keep_ratio is 1.0 there and 0.9 here" in message
 
 
-def test_records_that_do_not_fit_are_refused_before_anything_is_written(
-  tmp_path,
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("task.train_data.seq_length", 15, "task.train_data.seq_length must be th"),
+    ("runtime.num_gpus", 99, "runtime.num_gpus must be at most the"),
+    (
+      "task.model.encoder.any.drop_at_inference",
+      True,
+      "task.model.encoder.any.drop_at_inference must be false: a study "
+      "compares whole sequences, and with task.dropped_validation dropped ones "
+      "beside them. Received: true",
+    ),
+  ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+  tmp_path, field, value, message
 ):
-  changes = {"variants": {"dense": {"task.train_data.seq_length": 15}}}
+  changes = {"variants": {"dense": {field: value}}}
   plan = study_testing.write_plan(tmp_path, **changes)
-  message = _refused(plan=plan, output_dir=tmp_path / "out")
-  assert message.startswith("variants.dense: ")
-  assert "input_word_ids" in message
+  refusal = _refused(plan=plan, output_dir=tmp_path / "out")
+  assert refusal.startswith(f"variants.dense: {message}")
   assert not (tmp_path / "out").exists()
 
 
-def test_devices_are_needed_to_train_and_not_to_report(tmp_path, capsys):
-  devices = {"runtime": {"num_gpus": 99}}
-  overrides = testing.merged(study_testing.OVERRIDES, devices)
-  plan = study_testing.write_plan(tmp_path, overrides=overrides)
-  message = _refused(plan=plan, output_dir=tmp_path / "out")
-  assert message.startswith("variants.dense: runtime.num_gpus must be at most")
-  assert not (tmp_path / "out").exists()
-  _run(plan=plan, output_dir=tmp_path / "out", report_only=True)
-  assert "0 of 2 runs." in capsys.readouterr().out
-  assert not (tmp_path / "out" / "runs").exists()
+def test_a_report_needs_results_alone(folder, tmp_path):
+  """Neither the records nor what only training checks."""
+  text = (folder / "tiny.yaml").read_text()
+  plan = tmp_path / "tiny.yaml"
+  plan.write_text(text.replace(str(folder), str(tmp_path / "none")))
+  results, out = folder / "out" / "results", tmp_path / "out"
+  flags = {"plan": plan, "output_dir": out, "report_only": True}
+  _run(**flags, results_dir=results)
+  whole = (folder / "out" / "study.json").read_text()
+  assert (out / "study.json").read_text() == whole
+  changed = json.loads((results / "mlm_loss_seed_1.json").read_text())
+  changed["experiment"]["data"] = "0123"
+  shutil.copytree(results, tmp_path / "two")
+  testing.write_json(tmp_path / "two" / "mlm_loss_seed_1.json", changed)
+  message = _refused(**flags, results_dir=tmp_path / "two")
+  assert "data is '0123' there and" in message
+  assert _refused(**flags, results_dir=tmp_path) == (
+    "--results_dir must hold results of the plan to be reported. "
+    f"Received: {str(tmp_path)!r}"
+  )
 
 
 @pytest.mark.slow

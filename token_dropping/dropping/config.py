@@ -54,7 +54,8 @@ class DroppingConfig(base_config.Config):
     token_loss_init_value: initial importance, in nats.
     token_loss_beta: moving-average weight of the old importance.
     token_allow_list: ids always kept. `None` means `[UNK] [CLS] [SEP] [MASK]`
-      of `vocab_file`, or of BERT's published vocabulary.
+      of `vocab_file`, or of BERT's published vocabulary, as far as the network
+      has such ids.
     always_keep_cls: false drops `[CLS]` as other tokens are, so that the middle
       layers cannot rely on it; only where `token_allow_list` is `None`.
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
@@ -117,7 +118,7 @@ class DroppingConfig(base_config.Config):
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)
     if not self.always_keep_cls:
-      del ids[vocabulary.CLS]
+      ids.pop(vocabulary.CLS, None)
     allow = tuple(ids.values())
     if self.token_allow_list is not None:
       rule = "true with token_allow_list, which says what is kept"
@@ -130,7 +131,7 @@ class DroppingConfig(base_config.Config):
 
   def _special_ids(self, vocab_size: int) -> dict[str, int]:
     if not self.vocab_file:
-      return dict(PUBLISHED_IDS)
+      return {t: i for t, i in PUBLISHED_IDS.items() if i < vocab_size}
     words = vocabulary.Vocabulary.from_file(self.vocab_file)
     least = f"the {len(words)} tokens of {self.vocab_file}"
     rule = f"vocab_size must be at least {least}"

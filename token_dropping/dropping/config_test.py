@@ -39,6 +39,16 @@ def test_ids_are_the_published_ones_otherwise():
   assert _id_lists(30522, always_keep_cls=False)[0] == (100, 102, 103)
 
 
+@pytest.mark.parametrize(
+  ("vocab_size", "allow"),
+  [(1, ()), (100, ()), (101, (100,)), (103, (100, 101, 102))],
+)
+def test_published_ids_that_the_network_lacks_are_left_out(vocab_size, allow):
+  assert _id_lists(vocab_size) == (allow, (0,))
+  without_cls = tuple(token_id for token_id in allow if token_id != 101)
+  assert _id_lists(vocab_size, always_keep_cls=False)[0] == without_cls
+
+
 def test_wrong_lists_are_refused(vocab_file):
   assert testing.refused(
     _id_lists, token_allow_list=[6], always_keep_cls=False

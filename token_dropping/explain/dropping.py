@@ -55,11 +55,15 @@ def check_run(run: trained_run.TrainedRun) -> None:
 
 
 def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
-  """Builds the trained model, without dropout, at the checkpoint's step."""
+  """Builds the trained model, without dropout, at the checkpoint's step.
+
+  It drops where it is told to: its losses are those of whole sequences.
+  """
   config = run.encoder.replace(
     vocab_file=os.path.join(run.model_dir, vocabulary.FILE),
     dropout_rate=0.0,
     attention_dropout_rate=0.0,
+    drop_at_inference=False,
   )
   model = pretrainer.TokenDropPretrainer(
     encoder_network=encoder_config.build_encoder(config),

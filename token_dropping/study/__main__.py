@@ -33,7 +33,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(name, "", text, flag_values=values)
   jobs = "How many runs at once, each on an equal share of the cores."
   flags.DEFINE_integer("jobs", 1, jobs, flag_values=values)
-  report_only = "Train nothing; report the results that there are."
+  report_only = "Report the results that there are, from them alone."
   flags.DEFINE_bool("report_only", False, report_only, flag_values=values)
 
 
@@ -49,8 +49,9 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     folder,
     values.results_dir or os.path.join(folder, "results"),
   )
-  study = session.Session(values.plan, folders, values.jobs)
-  if not values.report_only:
+  only = values.report_only
+  study = session.Session(values.plan, folders, values.jobs, only)
+  if not only:
     study.run()
   print(study.report())
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import shipped_files
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.pretraining import prepare_settings
 
@@ -113,12 +114,10 @@ def read_plan(path: str) -> Plan:
 
 def _completed(part, path: str):
   """Returns a part with paths that can be opened and nested overrides."""
-  folder = os.path.dirname(path)
-  files = [os.path.join(folder, file) for file in part.config_files]
+  folder = os.path.dirname(path) or "."
+  found = [shipped_files.find(file, folder) for file in part.config_files]
   return dataclasses.replace(
-    part,
-    config_files=list(map(os.path.normpath, files)),
-    overrides=nest(part.overrides),
+    part, config_files=found, overrides=nest(part.overrides)
   )
 
 

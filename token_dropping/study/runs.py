@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data.batches import dataset_card
 from token_dropping.study import plan as plans
 from token_dropping.training import config
@@ -46,7 +48,7 @@ class Run:
 
   @property
   def name(self) -> str:
-    return f"{self.variant}_seed_{self.seed}"
+    return _name(self.variant, self.seed)
 
   @property
   def model_dir(self) -> str:
@@ -92,46 +94,102 @@ def settings_flags(
   ]
 
 
-def expand(plan: plans.Plan, folders: Folders) -> list[Run]:
-  """Returns the runs in their order: seed by seed, the variants as planned."""
+def expand(
+  plan: plans.Plan, folders: Folders, measured: dict | None = None
+) -> list[Run]:
+  """Returns the runs in their order: seed by seed, the variants as planned.
+
+  `measured` is the identity of a result. With it the runs are those of its
+  records, which need not be there, and can be compared with results alone.
+  """
   fingerprints = {}
   return [
-    _run(plan, variant, seed, folders, fingerprints)
-    for seed in plan.seeds
-    for variant in plan.variants.values()
-    if seed in variant.seeds
+    _run(plan, variant, seed, folders, fingerprints, measured)
+    for variant, seed in _planned(plan)
   ]
 
 
+def find_measured(plan: plans.Plan, results: str) -> dict | None:
+  """Returns the identity of the first result in a folder; `None`: no result."""
+  for variant, seed in _planned(plan):
+    path = result_path(results, _name(variant.name, seed))
+    identity = (files.find_json(path) or {}).get("experiment")
+    if isinstance(identity, dict) and isinstance(identity.get("config"), dict):
+      return identity
+  return None
+
+
+def result_path(results: str, name: str) -> str:
+  """Returns the path of a result by its name, such as that of a run."""
+  return os.path.join(results, f"{name}.json")
+
+
+def _planned(plan: plans.Plan) -> Iterator[tuple[plans.Variant, int]]:
+  for seed in plan.seeds:
+    for variant in plan.variants.values():
+      if seed in variant.seeds:
+        yield variant, seed
+
+
+def _name(variant: str, seed: int) -> str:
+  return f"{variant}_seed_{seed}"
+
+
 def check_trainable(run: Run) -> None:
-  """Checks what only training needs: devices, and records that fit."""
+  """Checks what only training needs: losses to compare, devices, records."""
   try:
+    encoder = run.params.task.model.encoder.get()
+    rule = "drop_at_inference must be false: a study compares whole sequences, "
+    rule += "and with task.dropped_validation dropped ones beside them"
+    drops = getattr(encoder, "drop_at_inference", False)
+    errors.require(not drops, f"task.model.encoder.any.{rule}", "true")
     trainer.check_devices(run.params.runtime)
     launch.check_records(run.params, _MODE)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{run.variant}: {error}") from error
 
 
-def _run(plan, variant, seed: int, folders, fingerprints: dict) -> Run:
+def _run(plan, variant, seed, folders, fingerprints: dict, measured) -> Run:
   flags = _flags(plan, variant, seed, folders)
   try:
-    params = config.prepare(flags)
+    params = (config.parse if measured else config.prepare)(flags)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{variant.name}: {error}") from error
-  task = params.task
-  paths = str([task.train_data.input_path, task.validation_data.input_path])
-  if paths not in fingerprints:
-    fingerprints[paths] = fingerprint(params)
   # What is new in this package, and not used, changes no identity.
   default = exp_factory.get_exp_config(plan.experiment).as_dict()
   identity = {
     "name": plan.experiment,
     "config": _changed(default, params.as_dict()),
-    "data": fingerprints[paths],
   }
-  folder = os.path.join(folders.output, "runs", f"{variant.name}_seed_{seed}")
+  if measured:
+    identity = _of_records(identity, measured)
+  else:
+    identity["data"] = _fingerprint_once(params, fingerprints)
+  folder = os.path.join(folders.output, "runs", _name(variant.name, seed))
   train = command(flags, os.path.join(folder, "model"))
   return Run(variant.name, seed, folder, params, identity, train)
+
+
+def _of_records(identity: dict, measured: dict) -> dict:
+  """Returns an identity with what only records tell, as it was `measured`."""
+  config, there = (
+    {
+      path: value
+      for path, value in part["config"].items()
+      if path.endswith(".vocab_file") == from_records
+    }
+    for part, from_records in ((identity, False), (measured, True))
+  )
+  told = {"config": config | there, "data": measured.get("data")}
+  return identity | told
+
+
+def _fingerprint_once(params: cfg.ExperimentConfig, known: dict) -> str:
+  task = params.task
+  paths = str([task.train_data.input_path, task.validation_data.input_path])
+  if paths not in known:
+    known[paths] = fingerprint(params)
+  return known[paths]
 
 
 def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:

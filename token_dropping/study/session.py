@@ -21,17 +21,22 @@ _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
 
 
 class Session:
-  """A study, as far as it has come."""
+  """A study, as far as it has come; one only to report needs no data."""
 
-  def __init__(self, plan_file: str, folders: runs.Folders, jobs_at_once: int):
+  def __init__(
+    self,
+    plan_file: str,
+    folders: runs.Folders,
+    jobs_at_once: int,
+    report_only: bool = False,
+  ):
     self._plan, self._folders = plans.read_plan(plan_file), folders
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid.share_cores(jobs_at_once)
     part = self._plan.downstream
     if part is not None:
       downstream.check_plan(part)
-    runs.prepare_data(self._plan, folders.data)
-    self._runs = runs.expand(self._plan, folders)
+    self._runs = self._expand(report_only)
     self._text = self._text_losses()
     self._trainings = {run.name: self._training(run) for run in self._runs}
     self._scorings = {
@@ -39,6 +44,16 @@ class Session:
     }
     whole = [self._text, *self._trainings.values(), *self._scorings.values()]
     self._results = grid.read_results(whole, _FLAG)
+
+  def _expand(self, report_only: bool) -> list[runs.Run]:
+    plan, folders, measured = self._plan, self._folders, None
+    if report_only:
+      measured = runs.find_measured(plan, folders.results)
+      rule = f"{_FLAG} must hold results of the plan to be reported"
+      errors.require(measured is not None, rule, repr(folders.results))
+    else:
+      runs.prepare_data(plan, folders.data)
+    return runs.expand(plan, folders, measured)
 
   def run(self) -> None:
     for run in self._runs:  # before anything is written
@@ -113,7 +128,7 @@ class Session:
     return self._entry("text", identity, measure)
 
   def _entry(self, name: str, identity, measure, commands=()) -> grid.Run:
-    path = os.path.join(self._folders.results, f"{name}.json")
+    path = runs.result_path(self._folders.results, name)
     return grid.Run(name, path, identity, measure, commands)
 
 

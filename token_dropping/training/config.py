@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From flags to a checked experiment config.
 
-Model Garden's order: registered experiment, then every `--config_file`, then
-`--tpu` and `--tf_data_service`, then `--params_override`. `--pretrained` gives
-fine-tuning its encoder before any file is read. Every key and type is checked
-against the experiment's dataclasses before it is applied.
+Model Garden's order: registered experiment, then every `--config_file`, the
+user's or one of ours, then `--tpu` and `--tf_data_service`, then
+`--params_override`. `--pretrained` gives fine-tuning its encoder before any
+file is read. Every key and type is checked against the experiment's dataclasses
+before it is applied.
 """
 
 import copy
@@ -22,6 +23,7 @@ from official.modeling.hyperparams import params_dict
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
 from token_dropping.tasks import experiments
 from token_dropping.training import trained_run
@@ -64,7 +66,7 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   params = copy.deepcopy(_registered(flags.experiment))
   if flags.pretrained:
     _use_pretrained(params, flags)
-  for path in flags.config_file or []:
+  for path in map(shipped_files.find, flags.config_file or []):
     overrides = plain_yaml.read_yaml(path)
     config_overrides.apply_overrides(params, overrides, source=path)
   if flags.tpu is not None:

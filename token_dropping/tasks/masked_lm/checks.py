@@ -59,12 +59,7 @@ def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks the encoder and what our task has beside Model Garden's."""
   encoder_config.check_encoder(task)
   _check_schedule(task)
-  errors.require(
-    not (task.dropped_validation and task.model.encoder.any.drop_at_inference),
-    "task.dropped_validation must be false with "
-    "task.model.encoder.any.drop_at_inference, which drops in every evaluation",
-    "true",
-  )
+  _check_evaluation(task)
   _check_slices(task)
   policy = task.on_bad_numbers
   errors.require_choice(policy, pretrain_data.POLICIES, "task.on_bad_numbers")
@@ -107,6 +102,19 @@ def _check_schedule(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   with _fields_of("task.semantic_consistency"):
     schedule = masked_lm_config.schedule_of(task)
     semantic_consistency.check_use(task.semantic_consistency, schedule)
+
+
+def _check_evaluation(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
+  path, encoder = "task.model.encoder.any", task.model.encoder.any
+  errors.require(
+    not (task.dropped_validation and encoder.drop_at_inference),
+    f"task.dropped_validation must be false with {path}.drop_at_inference, "
+    "which drops in every evaluation",
+    "true",
+  )
+  if task.dropped_validation or encoder.drop_at_inference:
+    with _fields_of(path):
+      encoder.drop_plan.keep_counts(task.validation_data.seq_length)
 
 
 @contextlib.contextmanager

@@ -86,9 +86,10 @@ REFUSED = {
   "num_attention_heads (3). Received: 8",
   f"{ANY}.token_keep_k=17": f"{ANY}: token_keep_k must be at most the sequence "
   "length (16).",
-  # The published ids.
-  f"{ANY}.token_allow_list=null": f"{ANY}: token_allow_list must hold ids in "
-  "[0, 50), the vocabulary. Received: [100, 101, 102, 103]",
+  f"{ANY}.token_keep_k=9,{ANY}.drop_at_inference=true,validation_data.seq_length"
+  "=8": f"{ANY}.token_keep_k must be at most the sequence length (8). Received",
+  f"{ANY}.token_allow_list=[50]": f"{ANY}: token_allow_list must hold ids in "
+  "[0, 50), the vocabulary. Received: [50]",
   f"{ANY}.drop.type=pool,keep_schedule.type=linear,"
   "keep_schedule.num_ratios=3,keep_schedule.train_steps=9": "keep_schedule."
   "keep_ratios must be 1, 1/2, 1/4, 1/8 ... where drop.type is pool. "

@@ -79,6 +79,8 @@ class MaskedLMHooks(hooks.TaskHooks):
   has_record_rules = True
   # Outputs of an evaluation beside those of every masked LM.
   more_outputs = ("validation_loss",)
+  # Whether an evaluation leaves tokens out, as training does.
+  evaluation_drops = False
 
   @property
   def _data(self) -> dict[str, cfg.DataConfig]:
@@ -140,7 +142,8 @@ class MaskedLMHooks(hooks.TaskHooks):
     if train:
       lines.append(("training loss", _losses(train)))
     if evaluation:
-      text = f"{_losses(evaluation)}  (whole sequences)"
+      seen = "with dropping" if self.evaluation_drops else "whole sequences"
+      text = f"{_losses(evaluation)}  ({seen})"
       lines.append(("validation loss", text))
     if losses.DROPPED_LOSS in evaluation:
       names = (losses.DROPPED_LOSS, losses.DROPPED_ACCURACY)
@@ -178,6 +181,14 @@ class TokenDropMaskedLMHooks(MaskedLMHooks):
   """Answers for pretraining with token dropping."""
 
   more_outputs = ()
+
+  @property
+  def evaluation_drops(self) -> bool:
+    encoder = self.task.model.encoder.any
+    if not encoder.drop_at_inference:
+      return False
+    length = self.task.validation_data.seq_length
+    return any(k < length for k in encoder.drop_plan.keep_counts(length))
 
   def fill_in(self) -> None:
     """A schedule of keep ratios changes to the end, too."""

@@ -78,8 +78,11 @@ VALIDATION = (
 )
 
 
-def _summarize(train: dict, evaluation: dict, folder=None) -> list:
+def _summarize(
+  train: dict, evaluation: dict, folder=None, encoder: dict | None = None
+) -> list:
   params = experiments.get("bert/token_drop")
+  params.task.model.encoder.any.override(encoder or {})
   params.task.validation_data.input_path = f"{folder}/validation-*"
   return experiments.hooks_of(params).summarize(train, evaluation, None)
 
@@ -97,6 +100,20 @@ def test_only_what_was_seen_is_shown(folder):
   text = "6.250  masked-LM accuracy 0.250  (validation, with dropping)"
   lines = [VALIDATION, ("dropped loss", text)]
   assert _summarize({}, OUTPUTS | dropped) == lines
+
+
+@pytest.mark.parametrize(
+  ("fields", "seen"),
+  [
+    ({"token_keep_k": 511, "drop_at_inference": True}, "with dropping"),
+    ({"token_keep_k": 512, "drop_at_inference": True}, "whole sequences"),
+    ({"token_keep_ratio": 1.0, "drop_at_inference": True}, "whole sequences"),
+    ({"token_keep_k": 3}, "whole sequences"),
+  ],
+)
+def test_an_evaluation_says_what_it_saw(fields, seen):
+  ((_, text),) = _summarize({}, OUTPUTS, encoder=fields)
+  assert text.endswith(f"  ({seen})")
 
 
 def test_skipped_records_are_counted():
