@@ -12,6 +12,8 @@ first asked for: importing the package alone imports no TensorFlow.
 """
 
 import importlib
+import os
+import sys
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,19 @@ def __getattr__(name: str):
   module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
   globals()[name] = getattr(module, name)
   return globals()[name]
+
+
+def _end_at_interrupt(kind, error, trace) -> None:
+  """Ends a command in one line at Ctrl-C while its modules are imported."""
+  if not issubclass(kind, KeyboardInterrupt):
+    sys.__excepthook__(kind, error, trace)
+    return
+  print("stopped by SIGINT", file=sys.stderr, flush=True)
+  os._exit(130)
+
+
+if sys.argv[:1] == ["-m"]:  # Python looks for a command of ours
+  sys.excepthook = _end_at_interrupt
 
 
 def __dir__() -> list[str]:

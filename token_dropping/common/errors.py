@@ -2,6 +2,7 @@
 """The one error type for wrong input, and how a command reports it."""
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -27,6 +28,15 @@ class StoppedError(Exception):
   def __init__(self, message: str, code: int):
     super().__init__(message)
     self.code = code
+
+
+def signal_code(number: int) -> int:
+  """Returns the exit code that a shell shows for what a signal ended.
+
+  >>> signal_code(signal.SIGINT), signal_code(signal.SIGTERM)
+  (130, 143)
+  """
+  return 128 + number
 
 
 def first_line(error: BaseException) -> str:
@@ -68,7 +78,8 @@ def run_command(
 ) -> NoReturn:
   """Runs a command's `main` as `absl.app.run` does, with the arguments left.
 
-  It exits with 2 after a `UserError`, with its own code after a `StoppedError`.
+  It exits with 2 after a `UserError`, with its own code after a `StoppedError`,
+  with 130 after Ctrl-C.
   Library logs below warnings are shown only with `--verbosity`. `flags_parser`
   returns the arguments left; by default none of them may look like a flag.
   """
@@ -84,6 +95,9 @@ def run_command(
     except StoppedError as stopped:
       print(stopped, file=sys.stderr)
       sys.exit(stopped.code)
+    except KeyboardInterrupt:
+      print("stopped by SIGINT", file=sys.stderr)
+      sys.exit(signal_code(signal.SIGINT))
 
   def parse(argv: list[str]) -> list[str]:
     try:

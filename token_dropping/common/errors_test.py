@@ -38,6 +38,7 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
     ("raise errors.UserError('x must be 1')", 2, "", "error: x must be 1\n"),
     ("raise errors.UserError('a') from KeyError('b')", 2, "", "error: a\n"),
     ("raise errors.StoppedError('stopped', 3)", 3, "", "stopped\n"),
+    ("raise KeyboardInterrupt", 130, "", "stopped by SIGINT\n"),
     ("raise SystemExit(7)", 7, "", ""),
     ("print('done')", 0, "done\n", ""),
   ],

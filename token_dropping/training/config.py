@@ -29,14 +29,7 @@ from token_dropping.tasks import experiments
 from token_dropping.training import trained_run
 
 _OVERRIDE = "--params_override"
-STRATEGIES = (
-  "off",
-  "one_device",
-  "mirrored",
-  "multi_worker_mirrored",
-  "parameter_server",
-  "tpu",
-)
+STRATEGIES = ("off", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -227,8 +227,7 @@ OWN_WAY = ": the launcher does this in its own way, see docs/reliability.md"
   [
     (
       {STRATEGY: "gpu"},
-      "one of off, one_device, mirrored, multi_worker_mirrored, "
-      "parameter_server, tpu",
+      "one of off, one_device, mirrored, multi_worker_mirrored, tpu",
     ),
     ({"runtime.num_gpus": -1}, "at least 0"),
     *(

@@ -13,12 +13,14 @@ import tensorflow as tf
 from token_dropping.common import errors
 from token_dropping.training import workers
 
-# 128 + 15, what a shell shows for a process that SIGTERM ended.
-TERMINATED = 143
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-  """Whether SIGTERM came while it was watched for.
+  """Whether SIGTERM or Ctrl-C's SIGINT came while they were watched for.
+
+  `signal` is the first of them; SIGTERM where another worker got it. A second
+  Ctrl-C is a `KeyboardInterrupt`: to finish and save may take too long.
 
   Python's handlers run in the main thread, to which TensorFlow does not come
   back before the end of a loop. So a thread of its own learns of the signal and
@@ -29,6 +31,8 @@ class StopRequest:
   def __init__(self):
     with tf.device("CPU:0"):
       self._flag = tf.Variable(False, trainable=False, name="stop_requested")
+    self.signal = signal.SIGTERM
+    self._interrupted = False
 
   @property
   def flag(self) -> tf.Tensor:
@@ -37,14 +41,14 @@ class StopRequest:
 
   @contextlib.contextmanager
   def watching(self) -> Iterator[None]:
-    """Watches for SIGTERM, in the main thread: no other may have handlers."""
+    """Watches, in the main thread: no other may have handlers."""
     if threading.current_thread() is not threading.main_thread():
       yield
       return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    # Without a handler of Python's the signal would not come to the socket.
-    old_handler = signal.signal(signal.SIGTERM, lambda *_: None)
+    # Without a handler of Python's a signal would not come to the socket.
+    old_handlers = {n: signal.signal(n, self._on_signal) for n in _SIGNALS}
     old_writer = signal.set_wakeup_fd(writer.fileno())
     thread = threading.Thread(target=self._listen, args=(reader,), daemon=True)
     thread.start()
@@ -52,14 +56,22 @@ class StopRequest:
       yield
     finally:
       signal.set_wakeup_fd(old_writer)
-      signal.signal(signal.SIGTERM, old_handler)
+      for number, handler in old_handlers.items():
+        signal.signal(number, handler)
       writer.close()
       thread.join()
       reader.close()
 
+  def _on_signal(self, number: int, frame) -> None:
+    del frame
+    if number == signal.SIGINT and self._interrupted:
+      raise KeyboardInterrupt
+    self._interrupted |= number == signal.SIGINT
+
   def _listen(self, reader: socket.socket) -> None:
     while number := reader.recv(1):
-      if number[0] == signal.SIGTERM:
+      if number[0] in _SIGNALS and not self._flag:
+        self.signal = signal.Signals(number[0])
         self._flag.assign(True)
 
 
@@ -70,9 +82,9 @@ class Controller(orbit.Controller):
   multiples of `steps_per_loop` and of the evaluation interval, and a checkpoint
   is due when a multiple of its interval is passed, so that a run that goes on
   does what it would have done. An evaluation comes before the checkpoint of its
-  step: what a checkpoint stands for is complete. SIGTERM ends a loop early. Its
-  step is saved with the metrics so far, which the next start goes on with, so
-  the summary of that loop is written once.
+  step: what a checkpoint stands for is complete. SIGTERM or SIGINT ends a loop
+  early. Its step is saved with the metrics so far, which the next start goes on
+  with, so the summary of that loop is written once.
 
   `model_dir` has the checkpoint to go on from; the checkpoint manager of a
   worker that is not the chief has another folder. `loop_start` is the step
@@ -130,9 +142,9 @@ class Controller(orbit.Controller):
           self._save()
         if stopped and step < end:
           raise errors.StoppedError(
-            f"stopped by SIGTERM at step {step}, which is saved; the same "
-            "command goes on",
-            TERMINATED,
+            f"stopped by {stop.signal.name} at step {step}, which is saved; "
+            "the same command goes on",
+            errors.signal_code(stop.signal),
           )
     return output
 

@@ -17,31 +17,31 @@ END = 13
 LOOPS = 10_000_000  # more than a test waits for
 
 
-def _terminate(stop: controller.StopRequest) -> None:
-  """Sends SIGTERM and waits until it is noted."""
-  os.kill(os.getpid(), signal.SIGTERM)
+def _send(stop: controller.StopRequest, number: int = signal.SIGTERM) -> None:
+  """Sends a signal and waits until it is noted."""
+  os.kill(os.getpid(), number)
   for _ in range(1000):
     if stop.flag:
       return
     time.sleep(0.01)
-  pytest.fail("SIGTERM was not noted")
+  pytest.fail(f"{number} was not noted")
 
 
 class _Counter(orbit.AbstractTrainer, orbit.AbstractEvaluator):
-  """Counts steps, one of them with SIGTERM after it, and notes its calls."""
+  """Counts steps, one of them with a signal after it, and notes its calls."""
 
-  def __init__(self, terminated_at: int | None = None):
+  def __init__(self, terminated_at: int | None = None, number=signal.SIGTERM):
     self.step = orbit.utils.create_global_step()
     self.stop = controller.StopRequest()
     self.loops, self.evaluations = [], []
-    self._terminated_at = terminated_at
+    self._terminated_at, self._signal = terminated_at, number
 
   def train(self, num_steps):
     begin = int(self.step)
     for _ in range(int(num_steps)):
       self.step.assign_add(1)
       if int(self.step) == self._terminated_at:
-        _terminate(self.stop)
+        _send(self.stop, self._signal)
         break
     self.loops.append((begin, int(self.step)))
     return {"value": tf.cast(self.step, tf.float32)}
@@ -160,6 +160,21 @@ def test_a_stopped_run_goes_on_as_if_it_was_not(whole, tmp_path, step):
   assert one == two
 
 
+def test_ctrl_c_stops_as_sigterm_does_and_a_second_one_at_once(tmp_path):
+  counter = _Counter(3, signal.SIGINT)
+  with pytest.raises(
+    errors.StoppedError, match="by SIGINT at step 3"
+  ) as caught:
+    _make(tmp_path, counter).train(END)
+  assert caught.value.code == 130
+  assert _saved(tmp_path) == [3]
+  stop = controller.StopRequest()
+  with pytest.raises(KeyboardInterrupt), stop.watching():
+    _send(stop, signal.SIGINT)
+    _send(stop, signal.SIGTERM)  # of what started both: no second one
+    _send(stop, signal.SIGINT)
+
+
 def test_sigterm_in_the_last_step_changes_nothing(tmp_path):
   assert _run(tmp_path, terminated_at=END).evaluations == [6, 12, 13]
   assert _saved(tmp_path)[-1] == END
@@ -174,7 +189,7 @@ def test_sigterm_is_noted_while_it_is_watched_for():
   with stop.watching():
     assert not stop.flag
     assert signal.getsignal(signal.SIGTERM) is not handler
-    _terminate(stop)
+    _send(stop)
   assert stop.flag
   # What was there before is there again.
   assert signal.getsignal(signal.SIGTERM) is handler

@@ -20,7 +20,6 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.training import controller
 
 LOG = "log.txt"
 # The system ends a run with the process that started it. Otherwise it would
@@ -222,7 +221,7 @@ def _stopped_by_signals() -> Iterator[None]:
     del frame
     name = signal.Signals(number).name
     raise errors.StoppedError(
-      f"stopped by {name}; the same command goes on", controller.TERMINATED
+      f"stopped by {name}; the same command goes on", errors.signal_code(number)
     )
 
   numbers = (signal.SIGTERM, signal.SIGINT)

@@ -144,16 +144,19 @@ def test_a_failure_is_named_and_ends_the_others(tmp_path):
   assert not list(tmp_path.glob("*.json")) and not (tmp_path / "c").exists()
 
 
-def test_sigterm_ends_the_jobs(tmp_path):
+@pytest.mark.parametrize(
+  ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_signals_end_the_jobs(tmp_path, number, code):
   job = _job(tmp_path, "a", "import time; print(1, flush=True); time.sleep(60)")
-  timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+  timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
   timer.start()
-  before = signal.getsignal(signal.SIGTERM)
-  with pytest.raises(errors.StoppedError, match="stopped by SIGTERM") as caught:
+  before = signal.getsignal(number)
+  with pytest.raises(errors.StoppedError, match=f"by {number.name};") as caught:
     _run([job])
   timer.join()
-  assert caught.value.code == 143
-  assert signal.getsignal(signal.SIGTERM) == before
+  assert caught.value.code == code
+  assert signal.getsignal(number) == before
 
 
 def test_tools_that_are_not_there_are_one_line(tmp_path, monkeypatch):

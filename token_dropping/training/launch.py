@@ -48,7 +48,7 @@ def launch(
     UserError: a file or the folder cannot be used, or another run uses it; a
       record that breaks a rule, found while reading, or too many that are
       skipped; numbers that are not finite.
-    StoppedError: after SIGTERM.
+    StoppedError: after SIGTERM or Ctrl-C, in training.
   """
   if params.runtime.distribution_strategy == "multi_worker_mirrored":
     # TensorFlow connects workers only before it has run anything.

@@ -12,6 +12,7 @@ from official.modeling import performance
 
 from token_dropping.common import errors
 from token_dropping.training import best_checkpoint
+from token_dropping.training import cluster
 from token_dropping.training import config
 from token_dropping.training import controller
 from token_dropping.training import number_guard
@@ -159,7 +160,8 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   """Returns the `tf.distribute` strategy that the config names.
 
   Mirrored, one device is made a one-device strategy: the same numbers without
-  the mirroring. Raises `UserError` where GPUs are missing.
+  the mirroring. Raises `UserError` where GPUs are missing, or workers have no
+  cluster.
   """
   check_devices(runtime)
   if runtime.mixed_precision_dtype:
@@ -167,6 +169,10 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   name = runtime.distribution_strategy
   if name == "mirrored" and runtime.num_gpus <= 1:
     name = "one_device"
+  if name == "multi_worker_mirrored":
+    cluster.announce()
+  else:
+    cluster.doubt(name)
   return distribute_utils.get_distribution_strategy(
     distribution_strategy=name,
     all_reduce_alg=runtime.all_reduce_alg,

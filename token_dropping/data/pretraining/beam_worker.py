@@ -3,6 +3,7 @@
 
 import logging
 import os
+import signal
 import sys
 
 logging.disable(logging.WARNING)
@@ -19,6 +20,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 def main() -> None:
   """Works until the main process has no more to do, or is no more."""
+  # Ctrl-C is for the main process, with which this one ends.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
   from apache_beam.runners.worker import sdk_worker_main
 
   sdk_worker_main.main(sys.argv)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of how many workers this process is, as `TF_CONFIG` says."""
+
+import dataclasses
+import json
+import os
+import sys
+
+from token_dropping.common import errors
+
+VARIABLE = "TF_CONFIG"
+_JOBS = ("chief", "worker")  # the chief works, too
+_RULE = (
+  f"{VARIABLE} must be JSON as "
+  '{"cluster": {"worker": ["host:port", "host:port"]}, '
+  '"task": {"type": "worker", "index": 0}}, the task one of the cluster'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+  """The number of a worker, from 1 on, and how many there are."""
+
+  number: int
+  workers: int
+
+
+def read(text: str) -> Place:
+  """Reads the value of the variable; raises `UserError` where it is no cluster.
+
+  >>> read('{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, '
+  ...      '"task": {"type": "worker", "index": 0}}')
+  Place(number=2, workers=2)
+  """
+  try:
+    content = json.loads(text)
+  except (ValueError, RecursionError) as error:
+    raise errors.UserError(
+      f"{_RULE}. Received: {errors.shorten(text)} ({error})"
+    ) from error
+  problem = _find_problem(content)
+  errors.require(not problem, _RULE, f"{errors.shorten(text)} ({problem})")
+  cluster, task = content["cluster"], content["task"]
+  before = cluster.get("chief", []) if task["type"] == "worker" else []
+  return Place(
+    len(before) + task["index"] + 1, sum(len(a) for a in cluster.values())
+  )
+
+
+def _find_problem(content) -> str:
+  """Returns what breaks the rule, or nothing."""
+  cluster, task = (
+    content.get(name) if isinstance(content, dict) else None
+    for name in ("cluster", "task")
+  )
+  if not isinstance(cluster, dict) or not isinstance(task, dict):
+    return "it must have the objects cluster and task"
+  if not cluster or not set(cluster) <= set(_JOBS):
+    return f"cluster must have {' and '.join(_JOBS)} alone, one of them or both"
+  addresses = []
+  for job, listed in cluster.items():
+    if not isinstance(listed, list) or not listed:
+      return f"cluster.{job} must be a list of host:port"
+    if wrong := [address for address in listed if not _is_address(address)]:
+      return f"cluster.{job} must be a list of host:port, not {wrong[0]!r}"
+    addresses += listed
+  if len(addresses) != len(set(addresses)):
+    return "each address must stand there once"
+  if len(cluster.get("chief", [""])) != 1:
+    return "cluster.chief must be one address"
+  job, index = task.get("type"), task.get("index")
+  if not isinstance(job, str) or job not in cluster:
+    return f"task.type must be one of {', '.join(cluster)}"
+  if type(index) is not int or not 0 <= index < len(cluster[job]):
+    return f"task.index must be a number in [0, {len(cluster[job])})"
+  return ""
+
+
+def _is_address(value) -> bool:
+  host, _, port = value.rpartition(":") if isinstance(value, str) else ("",) * 3
+  is_number = port.isascii() and port.isdecimal() and len(port) < 6
+  is_port = is_number and 0 < int(port) < 1 << 16
+  return is_port and bool(host) and not set(host) & set("/ \t\r\n")
+
+
+def announce() -> None:
+  """Says which worker this is, before it waits for the others."""
+  text = os.environ.get(VARIABLE)
+  if text is None:
+    print(f"note: {VARIABLE} is not set: one worker", file=sys.stderr)
+    return
+  place = read(text)
+  which = f"{place.number} of {place.workers}"
+  print(f"note: worker {which}, which wait for one another", file=sys.stderr)
+
+
+def doubt(strategy: str) -> None:
+  """Warns where several workers are named, and each would train alone."""
+  try:
+    workers = read(os.environ.get(VARIABLE, "")).workers
+  except errors.UserError:  # meant for somebody else
+    return
+  if workers > 1:
+    print(
+      "warning: runtime.distribution_strategy should be multi_worker_mirrored "
+      f"for the {workers} workers of {VARIABLE} to train together, not each "
+      f"alone. Received: {strategy!r}",
+      file=sys.stderr,
+    )
