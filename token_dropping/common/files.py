@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from token_dropping.common import errors
 from token_dropping.common import filesystems
+from token_dropping.common import plain_json
 
 _BLOCK = 1 << 20
 
@@ -104,7 +105,7 @@ def read_json(path: str, unreadable: str) -> dict:
   """Returns the object in a JSON file; a missing one breaks `unreadable`."""
   name = posixpath.basename(path)
   try:
-    content = json.loads(read(path))
+    content = plain_json.loads(read(path))
   except OSError as error:
     raise errors.UserError(f"{unreadable}. Received: {path!r}") from error
   except ValueError as error:

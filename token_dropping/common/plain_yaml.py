@@ -1,16 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
 """YAML that is data: no tag of it can build an object or run code."""
 
+import itertools
 import re
 
 import yaml
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
+
+MAX_REPEATED = 100_000  # values that aliases stand for, all together
+
+
+class _DoubleKeyError(yaml.YAMLError):
+  """A key that occurs twice in a mapping; the message says where."""
 
 
 class _Loader(yaml.SafeLoader):
-  """Reads Model Garden's `!!python/tuple`, too, and floats such as `1e-4`."""
+  """Reads Model Garden's `!!python/tuple`, too, and floats such as `1e-4`.
+
+  Refuses keys that occur twice, and nesting and aliases that never end.
+  """
+
+  def __init__(self, text: str):
+    super().__init__(text)
+    self._depth = 0
+    self._repeated = 0
+    self._measures = {}  # by id of a node: values and levels, aliases included
+
+  def compose_node(self, parent, index):
+    mark = self.peek_event().start_mark
+    is_alias = self.check_event(yaml.AliasEvent)
+    self._depth += 1
+    self._check_depth(self._depth, mark)
+    node = super().compose_node(parent, index)
+    self._depth -= 1
+    if not is_alias:
+      self._measures[id(node)] = self._measure(node)
+      return node
+    # Inside of what it stands for, which has no end, there is no measure yet.
+    size, levels = self._measures.get(id(node), (MAX_REPEATED + 1, 1))
+    self._check_depth(self._depth + levels, mark)
+    self._repeated += size
+    if self._repeated > MAX_REPEATED:
+      rule = f"aliases stand for more than {MAX_REPEATED:,} values"
+      raise yaml.MarkedYAMLError(problem=rule, problem_mark=mark)
+    return node
+
+  def compose_mapping_node(self, anchor):
+    node, lines = super().compose_mapping_node(anchor), {}
+    for key, _ in node.value:
+      if isinstance(key, yaml.ScalarNode):
+        line = key.start_mark.line + 1
+        if key.value in lines:
+          where = f"lines {lines[key.value]} and {line}"
+          raise _DoubleKeyError(f"{errors.shorten(key.value)} in {where}")
+        lines[key.value] = line
+    return node
+
+  def _check_depth(self, depth: int, mark: yaml.Mark) -> None:
+    if depth > plain_json.MAX_DEPTH:
+      rule = f"nested in more than {plain_json.MAX_DEPTH} levels"
+      raise yaml.MarkedYAMLError(problem=rule, problem_mark=mark)
+
+  def _measure(self, node: yaml.Node) -> tuple[int, int]:
+    inner = [] if isinstance(node, yaml.ScalarNode) else node.value
+    if isinstance(node, yaml.MappingNode):
+      inner = itertools.chain(*inner)
+    measures = [self._measures[id(each)] for each in inner]
+    sizes, levels = zip(*measures, strict=True) if measures else ((), ())
+    return 1 + sum(sizes), 1 + max(levels, default=0)
 
 
 _Loader.add_constructor(
@@ -39,6 +99,9 @@ def load_yaml(text: str, source: str) -> dict:
   """Parses YAML or JSON text; `source` names it in errors."""
   try:
     loaded = yaml.load(text, Loader=_Loader)
+  except _DoubleKeyError as error:
+    rule = f"{source} must name every key of a mapping once"
+    raise errors.UserError(f"{rule}. Received: {error}") from error
   except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
     # PyYAML's own tags, such as `!!bool maybe`, raise what Python raises.
     reason = " ".join(str(error).split())

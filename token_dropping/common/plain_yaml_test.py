@@ -56,6 +56,59 @@ def test_invalid_yaml_and_tags_of_objects_are_refused(text):
 
 @pytest.mark.parametrize(
   ("text", "received"),
+  [
+    ("a: 1\nb: 2\na: 1\n", "'a' in lines 1 and 3"),
+    ("a:\n- b:\n    c: 1\n    'c': 2\n", "'c' in lines 3 and 4"),
+    ('{"a": {"b": 1,\n"b": 1}}', "'b' in lines 1 and 2"),
+    ("? a\n: 1\n? a\n: 2", "'a' in lines 1 and 3"),
+    ("{a: 1, !!str a: 2}", "'a' in lines 1 and 1"),
+  ],
+)
+def test_double_keys_are_refused(text, received):
+  assert testing.refused(plain_yaml.load_yaml, text, "source") == (
+    f"source must name every key of a mapping once. Received: {received}"
+  )
+
+
+def test_aliases_and_merged_keys_are_read():
+  text = "a: &a {x: 1, y: 2}\nb: *a\nc: {<<: *a, x: 3}\n"
+  a = {"x": 1, "y": 2}
+  expected = {"a": a, "b": a, "c": {"x": 3, "y": 2}}
+  assert plain_yaml.load_yaml(text, "source") == expected
+
+
+_BOMB = "\n".join(
+  ["a0: &a0 [1, 1]"]
+  + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+)
+_MERGES = _BOMB.replace("[1, 1]", "{x: 1}").replace("[", "{<<: [")
+_STAIRS = "\n".join(
+  ["a0: &a0 1"]
+  + [f"a{n}: &a{n} {'[' * 9}*a{n - 1}{']' * 9}" for n in range(1, 99)]
+)
+
+
+@pytest.mark.parametrize(
+  ("text", "rule"),
+  [
+    ("[" * 3_000, "nested in more than 100 levels"),
+    ("a: " + "{a: " * 100 + "1" + "}" * 100, "nested in more than 100 levels"),
+    ("- " * 100_000, "nested in more than 100 levels"),
+    (_STAIRS, "nested in more than 100 levels"),
+    (_BOMB, "aliases stand for more than 100,000 values"),
+    (_MERGES.replace("]", "]}"), "aliases stand for more than 100,000 values"),
+    ("a: &a [*a]", "aliases stand for more than 100,000 values"),
+    ("a: &a {b: *a}", "aliases stand for more than 100,000 values"),
+  ],
+  ids=range(8),
+)
+def test_what_never_ends_is_refused(text, rule):
+  message = testing.refused(plain_yaml.load_yaml, text, "source")
+  assert message.startswith(f"source must be plain YAML. {rule} in ")
+
+
+@pytest.mark.parametrize(
+  ("text", "received"),
   [("- 1\n- 2\n", "[1, 2]"), ("3", "3"), ("text", "'text'"), ("''", "''")],
 )
 def test_yaml_must_be_a_mapping(text, received):

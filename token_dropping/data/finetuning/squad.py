@@ -6,19 +6,20 @@ Both become paragraphs in the form of SQuAD's JSON, which its scorers take: a
 which have `text` and `answer_start`. An impossible question has no answers.
 """
 
-import json
 from collections.abc import Iterable
 
 from token_dropping.common import errors
+from token_dropping.common import plain_json
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
 
 
 def read_json(path: str, name: str, impossible: bool) -> list[dict]:
   """Reads SQuAD's JSON; `impossible` questions are allowed in 2.0 only."""
+  text = text_tables.read_text(path, name)
   try:
-    content = json.loads(text_tables.read_text(path, name))
-  except json.JSONDecodeError as error:
+    content = plain_json.loads(text)
+  except ValueError as error:
     raise errors.UserError(
       f"{name} must be JSON. Received: {path!r} ({error})"
     ) from error

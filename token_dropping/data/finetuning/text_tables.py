@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _FIELD_LIMIT = 1 << 20  # characters; Python's own limit is 131,072
@@ -162,7 +163,7 @@ def _json_lines(text, path, name):
     if not line.strip():
       continue
     try:
-      content = json.loads(line)
+      content = plain_json.loads(line)
       problem = f", {errors.shorten(content)}"
     except ValueError as error:
       content, problem = None, f" ({error})"

@@ -16,6 +16,7 @@ import numpy as np
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
 from token_dropping.common import vocabulary
 
 KINDS = ("pretrained_mlm", "mutual_information")
@@ -131,7 +132,7 @@ def check_ending(path: str, name: str) -> None:
 
 def _parse(content: bytes, path: str) -> dict:
   if path.endswith(".json"):
-    return json.loads(content)
+    return plain_json.loads(content)
   with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
     return dict(arrays)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A part of the input -> its documents; a document is a list of sentences."""
 
-import json
 from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
+from token_dropping.common import plain_json
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
@@ -95,8 +95,8 @@ def _json_text(line: bytes, field: str, care) -> str | None:
   try:
     if len(line) > MAX_JSON_LINE:
       raise ValueError
-    content = json.loads(care.decode(line).removeprefix("\ufeff"))
-  except (ValueError, RecursionError):
+    content = plain_json.loads(care.decode(line).removeprefix("\ufeff"))
+  except ValueError:
     care.counts["bad_json_lines"] += 1
     return None
   text = content.get(field) if isinstance(content, dict) else None
