@@ -19,6 +19,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 
 CARD = "dataset.json"
+_LENGTHS = {"seq_length", "max_predictions_per_seq"}
 FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
 
@@ -73,7 +74,22 @@ def find_card(folder: str) -> dict | None:
 
 def read_card(path: str) -> dict:
   """Returns the content of a `dataset.json`; raises `UserError`."""
-  return files.read_json(path, _READABLE)
+  card = files.read_json(path, _READABLE)
+  counts = ("text", *SPLITS) if card.get("format_version", 1) != 1 else ()
+  for name in ("settings", "files", *counts):
+    part = card.get(name, {})
+    rule = f"{name} in {path} must be a JSON object"
+    errors.require(isinstance(part, dict), rule, errors.shorten(part))
+  settings = card.get("settings", {})
+  for key in _LENGTHS & settings.keys():
+    rule = f"settings.{key} in {path} must be an integer"
+    errors.require(type(settings[key]) is int, rule, repr(settings[key]))
+  for name in counts:
+    for key, value in card.get(name, {}).items():
+      rule = f"{name}.{key} in {path} must be a number"
+      is_number = value is None or type(value) in (int, float)
+      errors.require(is_number, rule, errors.shorten(value))
+  return card
 
 
 def _checked(card: dict, path: str) -> dict:
@@ -83,9 +99,7 @@ def _checked(card: dict, path: str) -> dict:
     f"dataset.json must have format_version {FORMAT_VERSION}",
     f"{version!r} in {path}",
   )
-  entries = card.get("files")
-  rule = f"files in {path} must be a JSON object"
-  errors.require(isinstance(entries, dict), rule, repr(entries))
+  entries = card.get("files", {})
   for name, entry in entries.items():
     errors.require(
       _is_complete(name, entry),
@@ -94,8 +108,7 @@ def _checked(card: dict, path: str) -> dict:
       f"{name!r}: {json.dumps(entry)}",
     )
   for split in SPLITS:
-    part = card.get(split)
-    records = part.get("records") if isinstance(part, dict) else None
+    records = card.get(split, {}).get("records")
     own = [name for name in entries if name.startswith(f"{split}-")]
     total = sum(entries[name]["records"] for name in own)
     rule = f"{split}.records in {path} must be the sum over its {split}- files"

@@ -86,6 +86,7 @@ def test_no_folder(folder, name):
 
 VERSIONS = (1, 3, "2", None)
 VERSION = "dataset.json must have format_version 2. Received:"
+OBJECT = "settings in {} must be a JSON object. Received:"
 SUM = "train.records in {} must be the sum over its train- files, 5. Received:"
 
 
@@ -96,7 +97,19 @@ SUM = "train.records in {} must be the sum over its train- files, 5. Received:"
     ({"files": [3]}, "files in {} must be a JSON object. Received: [3]"),
     ({"train": {"records": 6}}, f"{SUM} 6"),
     ({"train": {}}, f"{SUM} None"),
-    ({"train": None}, f"{SUM} None"),
+    *(
+      ({name: 3}, f"{name} in {{}} must be a JSON object. Received: 3")
+      for name in ("settings", "text", "train", "validation")
+    ),
+    ({"settings": None}, f"{OBJECT} None"),
+    (
+      {"settings": {"seq_length": "128"}},
+      "settings.seq_length in {} must be an integer. Received: '128'",
+    ),
+    (
+      {"text": {"documents": [1]}},
+      "text.documents in {} must be a number. Received: [1]",
+    ),
   ],
 )
 def test_wrong_card(folder, fields, message):
