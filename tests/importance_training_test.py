@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every type of importance trains from YAML alone, and goes on as it was."""
+"""Runs of several types of importance go on as they were."""
 
 import numpy as np
 import pytest
@@ -8,24 +8,14 @@ import tensorflow as tf
 from tests import fault_testing
 from tests import replica_testing
 from tests import testing
-from token_dropping.common import vocabulary
-from token_dropping.dropping.importance import importance_table
-from token_dropping.dropping.importance import importance_types
 
-LEARNT = {"frequency": "counts"} | dict.fromkeys(
-  ("mlm_loss", "mlm_loss_random", "mlm_loss_noise"), "table"
-)
-SLOW = ("mlm_loss_random", "mlm_loss_noise", "hidden_norm", "pretrained_mlm")
 # In two stages, so that scores are asked for twice.
 STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.5}]
 
 
 def _write(folder, kind: str, steps: int = 2, **fields) -> None:
   """Writes a short run without evaluation."""
-  importance = {"type": kind} | fields
-  if kind in importance_table.KINDS and not fields:
-    importance["table_file"] = _write_table(folder / f"{kind}.json", kind)
-  encoder = {"importance": importance, "stages": STAGES}
+  encoder = {"importance": {"type": kind} | fields, "stages": STAGES}
   rate = {"learning_rate": {"polynomial": {"decay_steps": 100}}}
   fault_testing.write_run(
     folder,
@@ -39,43 +29,9 @@ def _write(folder, kind: str, steps: int = 2, **fields) -> None:
   )
 
 
-def _write_table(path, kind: str, size: int = testing.VOCAB_SIZE) -> str:
-  words = [*testing.TOKENS, *(f"other{i}" for i in range(size))][:size]
-  vocab = vocabulary.Vocabulary(tuple(words))
-  scores, counts = np.linspace(0.0, 1.0, size), np.ones([size], int)
-  table = importance_table.ImportanceTable.of_seen(kind, vocab, scores, counts)
-  table.write(str(path))
-  return str(path)
-
-
 def _train(folder, model_dir) -> dict[str, np.ndarray]:
   fault_testing.launch(folder, model_dir, mode="train")
   return fault_testing.variables(tf.train.latest_checkpoint(str(model_dir)))
-
-
-@pytest.mark.parametrize(
-  "kind",
-  [
-    pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW))
-    for kind in importance_types.TYPES
-  ],
-)
-@testing.eagerly()
-def test_type_trains_from_yaml(tmp_path, capsys, kind):
-  _write(tmp_path, kind)
-  weights = _train(tmp_path, tmp_path / "run")
-  saved = {name for name in weights if name.startswith("importance/")}
-  name = LEARNT.get(kind)
-  expected = {f"importance/{name}/.ATTRIBUTES/VARIABLE_VALUE"} if name else ()
-  assert saved == set(expected)
-  out = capsys.readouterr().out.splitlines()
-  ranked = [line for line in out if line.startswith("  most important")]
-  has_table = kind in LEARNT or kind in importance_table.KINDS
-  assert len(ranked) == has_table
-  assert all("word" in line for line in ranked)
-  assert "" not in out
-  curves = fault_testing.curves(tmp_path / "run" / "train")
-  assert ("importance" in curves) == has_table
 
 
 @pytest.mark.parametrize(
@@ -150,7 +106,7 @@ def _refused(folder, kind: str, path: str) -> str:
   ],
 )
 def test_other_tables(tmp_path, kind, size, message):
-  path = _write_table(tmp_path / "table.npz", kind, size)
+  path = testing.write_importance_table(tmp_path / "table.npz", kind, size)
   assert _refused(tmp_path, "pretrained_mlm", path).startswith(
     f"importance.table_file must {message.replace('PATH', repr(path))}"
   )

@@ -20,6 +20,7 @@ from official.nlp.modeling import networks
 from token_dropping import train
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
+from token_dropping.dropping.importance import importance_table
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
 TOKENS = [
@@ -130,6 +131,16 @@ def write_vocabulary(path, tokens=TOKENS) -> str:
 def write_json(path, content) -> str:
   """Writes a JSON file; returns the path."""
   path.write_text(json.dumps(content), "utf-8")
+  return str(path)
+
+
+def write_importance_table(path, kind: str, size: int = VOCAB_SIZE) -> str:
+  """Writes a table whose last ids score highest; returns the path."""
+  words = [*TOKENS, *(f"other{i}" for i in range(size))][:size]
+  vocab = vocabulary.Vocabulary(tuple(words))
+  scores, counts = np.linspace(0.0, 1.0, size), np.ones([size], int)
+  table = importance_table.ImportanceTable.of_seen(kind, vocab, scores, counts)
+  table.write(str(path))
   return str(path)
 
 
