@@ -12,8 +12,8 @@ ROOT = pathlib.Path(__file__).parent
 DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
-HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21"]
 TRANSFORMERS = "transformers>=5.0"
+HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21", TRANSFORMERS]
 TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
@@ -26,7 +26,6 @@ TEST = [
   # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
   # wherever pip is offered it (CONTRIBUTING.md).
   "torch==2.13.0",
-  TRANSFORMERS,
 ]
 
 

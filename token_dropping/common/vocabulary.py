@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A WordPiece vocabulary file: one token a line, the id is the line number."""
 
-import collections
 import dataclasses
-import io
+import functools
 from collections.abc import Iterable
 
 from token_dropping.common import errors
@@ -13,6 +12,14 @@ PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 # Their names in the folder of a run, a dataset or a model.
 FILE, LABELS_FILE = "vocab.txt", "labels.txt"
+# What Unicode calls white space; `str.rstrip` takes four more.
+_SPACES = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+_SPACES += "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def trim(token: str) -> str:
+  """Returns a line of a `vocab.txt` as Hugging Face's tokenizers read it."""
+  return token.rstrip(_SPACES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +31,18 @@ class Vocabulary:
   def __len__(self) -> int:
     return len(self.tokens)
 
+  @functools.cached_property
+  def ids(self) -> dict[str, int]:
+    """Ids as Hugging Face's tokenizers read them from a `vocab.txt`.
+
+    White space at the end of a token is none of it, and of equal tokens the
+    last one counts.
+    """
+    return {trim(token): i for i, token in enumerate(self.tokens)}
+
   def id(self, token: str) -> int:
-    """Returns the id of `token`; raises `ValueError` if it has none."""
-    return self.tokens.index(token)
+    """Returns the id of `token`; raises `KeyError` if it has none."""
+    return self.ids[token]
 
   @property
   def special_ids(self) -> dict[str, int]:
@@ -46,11 +62,7 @@ class Vocabulary:
 
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
-    """Reads the content of a `vocab.txt`; `path` is for messages.
-
-    Lines end as in Hugging Face's tokenizers: at `\\n`, `\\r\\n` or `\\r`, and
-    at no other white space, which may be a token.
-    """
+    """Reads the content of a `vocab.txt`; `path` is for messages."""
     try:
       text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -58,18 +70,14 @@ class Vocabulary:
         f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "
         f"at byte {error.start})"
       ) from error
-    lines = io.StringIO(text, newline=None)
-    return cls.from_tokens([line.rstrip("\n") for line in lines], path)
+    tokens = [line.rstrip("\r") for line in text.split("\n")]
+    return cls.from_tokens(tokens if tokens[-1] else tokens[:-1], path)
 
   @classmethod
   def from_tokens(cls, tokens: Iterable[str], source: str) -> "Vocabulary":
-    """Refuses a token twice, or a special one missing, in the file `source`."""
-    tokens = tuple(tokens)
-    missing = [token for token in SPECIAL_TOKENS if token not in tokens]
+    """Refuses the tokens of the file `source` if a special one is missing."""
+    words = cls(tuple(tokens))
+    missing = [token for token in SPECIAL_TOKENS if token not in words.ids]
     rule = f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}"
     errors.require(not missing, rule, f"{source!r} without {' '.join(missing)}")
-    token, count = collections.Counter(tokens).most_common(1)[0]
-    received = f"{source!r} with {token!r} {count} times"
-    rule = "vocab_file must hold every token once"
-    errors.require(count == 1, rule, received)
-    return cls(tokens)
+    return words

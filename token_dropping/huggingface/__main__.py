@@ -57,7 +57,7 @@ def _load(module: str) -> types.ModuleType:
     return importlib.import_module(f"token_dropping.huggingface.{module}")
   except ImportError as error:
     raise errors.UserError(
-      "conversion needs safetensors and tokenizers: pip install "
+      "conversion needs safetensors and transformers: pip install "
       f"'token-dropping[huggingface]'. Received: {error}"
     ) from error
 

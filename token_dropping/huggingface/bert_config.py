@@ -42,6 +42,13 @@ _FIXED = {
   "add_cross_attention": False,
   "tie_word_embeddings": True,
 }
+# So does any value of these.
+_UNSET = (
+  "quantization_config",
+  "pruned_heads",
+  "is_encoder_decoder",
+  "auto_map",
+)
 
 
 def to_json(
@@ -96,16 +103,19 @@ def from_json(
 
   def require(condition: bool, name: str, rule: str, value) -> None:
     rule = f"{name} in {source} must be {rule}"
-    errors.require(condition, rule, repr(value))
+    errors.require(condition, rule, errors.shorten(value))
 
   kind = content.get("model_type")
-  classes = content.get("architectures") or [""]
-  if kind is None and str(classes[0]).startswith("Bert"):
+  classes = content.get("architectures")
+  if kind is None and str(classes).startswith("['Bert"):
     kind = "bert"  # the oldest do not say it
   require(kind == "bert", "model_type", "'bert'", kind)
   for name, fixed in _FIXED.items():
     value = content.get(name, fixed)
-    require(value == fixed, name, f"{fixed}", value)
+    is_fixed = type(value) is type(fixed) and value == fixed
+    require(is_fixed, name, f"{fixed}", value)
+  for name in _UNSET:
+    require(not content.get(name), name, "unset", content.get(name))
   names = [*_FROM_HIDDEN_ACT]  # a list, since the value may have no hash
   activation = content.get("hidden_act")
   rule = f"one of {', '.join(names)}"

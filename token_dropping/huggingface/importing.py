@@ -12,9 +12,12 @@ from official.nlp.modeling import models
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
+from token_dropping.data.text import tokenizer
+from token_dropping.data.text import tokenizer_config
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
+from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 from token_dropping.tasks import experiments
@@ -39,19 +42,20 @@ def import_folder(source: str, output_dir: str) -> str:
   files.check_new(output_dir)
   rule = "--input must be a folder that exists"
   errors.require(source and os.path.isdir(source), rule, repr(source))
-  config = _read_config(source)
-  words, tokenizer = tokenizer_files.read(source)
+  config, tensors = _read_model(source)
+  words, normalized, theirs = tokenizer_import.read(source)
   errors.require(
     len(words) <= config.vocab_size,
     "the vocabulary must have at most the vocab_size tokens of config.json, "
     f"{config.vocab_size}",
     f"{len(words)} in {source!r}",
   )
-  items, notes = _build(config, tensor_file.read(source), source)
+  items, notes = _build(config, tensors, source)
   with files.new_folder(output_dir) as folder:
     _save(items, folder)
     tokenizer_files.write_vocabulary(folder, words)
-    tokenizer.write(folder)
+    normalized.write(folder)
+    _check_ids(folder, theirs, source)
     train_utils.serialize_config(_params(config, output_dir), folder)
   headline = (
     f"Imported {source} to {output_dir}: {config.num_layers} layers, "
@@ -60,11 +64,31 @@ def import_folder(source: str, output_dir: str) -> str:
   return "\n".join([headline, *notes])
 
 
-def _read_config(source: str) -> encoder_config.TokenDropEncoderConfig:
+def _read_model(
+  source: str,
+) -> tuple[encoder_config.TokenDropEncoderConfig, dict]:
+  """Returns config and tensors; their sizes agree, before any is built."""
+  adapter = os.path.join(source, "adapter_config.json")
+  rule = "--input must hold a whole model, into which adapters are merged"
+  errors.require(not os.path.exists(adapter), rule, repr(adapter))
   path = os.path.join(source, "config.json")
   there, rule = os.path.exists(path), "--input must hold config.json"
   errors.require(there, rule, f"{source!r} without it")
-  return bert_config.from_json(files.read_json(path, _READABLE), path)
+  content = files.read_json(path, _READABLE)
+  config = bert_config.from_json(content, path)
+  tensors = tensor_file.read(source)
+  for name, size in weights.sizes(tensors, repr(source)).items():
+    rule = f"{name} in {path} must be that of the tensors, {size}"
+    errors.require(content[name] == size, rule, content[name])
+  return config, tensors
+
+
+def _check_ids(folder: str, theirs, source: str) -> None:
+  """Checks the tokenizer that was written against the one that was read."""
+  words = vocabulary.Vocabulary.from_file(os.path.join(folder, vocabulary.FILE))
+  config = tokenizer_config.TokenizerConfig.from_folder(folder)
+  own = tokenizer.Tokenizer(words, config)
+  tokenizer_import.check_ids(own, theirs, source)
 
 
 def _build(
@@ -83,7 +107,10 @@ def _build(
       notes.append(note)
   if _OPTIONAL[_HEAD] in notes:
     items.pop("masked_lm")
-  weights.assign(wanted, tensors, repr(source))
+  others = weights.assign(wanted, tensors, repr(source))
+  heads = dict.fromkeys(name.rpartition(".")[0] or name for name in others)
+  if heads:
+    notes.append(f"Other heads were left out: {', '.join(heads)}.")
   return items, notes
 
 

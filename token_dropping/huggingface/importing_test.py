@@ -68,7 +68,8 @@ def test_first_published_form(tmp_path):
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines == [
     f"Imported {tmp_path / 'in'} to {tmp_path / 'out'}: 2 layers, hidden size "
-    "8, 50 tokens."
+    "8, 50 tokens.",
+    "Other heads were left out: cls.seq_relationship.",
   ]
   hf.assert_close(
     hf.masked_lm_logits(run.build_masked_lm()),
@@ -126,6 +127,11 @@ def _drop_biases(folder):
   safetensors.save_file(tensors, path)
 
 
+SIZES = {"num_hidden_layers": 2, "vocab_size": 50, "hidden_size": 8}
+SIZES |= {"intermediate_size": 16, "max_position_embeddings": 16}
+SIZES |= {"type_vocab_size": 2}
+
+
 @pytest.mark.parametrize(
   ("edit", "message"),
   [
@@ -134,12 +140,18 @@ def _drop_biases(folder):
       lambda folder: (folder / "config.json").unlink(),
       "--input must hold config.json. Received: {} without it",
     ),
+    *(
+      (
+        _edit_config(**{name: 10**9}),
+        f"{name} in {{folder}}/config.json must be that of the tensors, "
+        f"{size}. Received: 1000000000",
+      )
+      for name, size in SIZES.items()
+    ),
     (
-      _edit_config(num_hidden_layers=3),
-      "a BERT must have all tensors of its config. Received: {} without "
-      "bert.encoder.layer.2.attention.self.query.weight, "
-      "bert.encoder.layer.2.attention.self.query.bias, "
-      "bert.encoder.layer.2.attention.self.key.weight and 13 more",
+      lambda folder: (folder / "adapter_config.json").touch(),
+      "--input must hold a whole model, into which adapters are merged. "
+      "Received: '{folder}/adapter_config.json'",
     ),
     (
       _drop_biases,
@@ -149,9 +161,11 @@ def _drop_biases(folder):
       "cls.predictions.transform.dense.bias",
     ),
     (
-      _edit_config(vocab_size=49),
+      lambda folder: testing.write_vocabulary(
+        folder / "vocab.txt", [*testing.TOKENS, "more"]
+      ),
       "the vocabulary must have at most the vocab_size tokens of config.json, "
-      "49. Received: 50 in {}",
+      "50. Received: 51 in {}",
     ),
   ],
 )
@@ -159,5 +173,5 @@ def test_wrong_input_is_one_line(folder, edit, message):
   edit(folder)
   folders = str(folder), str(folder.parent / "out")
   refused = testing.refused(importing.import_folder, *folders)
-  assert refused == message.format(repr(str(folder)))
+  assert refused == message.format(repr(str(folder)), folder=folder)
   assert set(os.listdir(folder.parent)) <= {"in"}

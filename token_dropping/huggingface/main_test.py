@@ -38,7 +38,7 @@ def test_missing_package_is_named(monkeypatch):
   name = "token_dropping.huggingface.exporting"
   monkeypatch.setitem(sys.modules, name, None)  # importing it fails
   assert _refused("export", "--model_dir=run", "--output_dir=out") == (
-    "conversion needs safetensors and tokenizers: pip install "
+    "conversion needs safetensors and transformers: pip install "
     "'token-dropping[huggingface]'. Received: import of "
     f"{name} halted; None in sys.modules"
   )

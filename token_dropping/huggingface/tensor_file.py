@@ -19,6 +19,7 @@ _OLD = "pytorch_model.bin"
 _BIAS, _SECOND_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
 _TABLE = "bert.embeddings.word_embeddings.weight"
 _DECODER = "cls.predictions.decoder.weight"
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
@@ -31,7 +32,10 @@ def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
 
 
 def read(folder: str) -> dict[str, np.ndarray]:
-  """Reads tensors as float32, named as a `BertForMaskedLM` saved today."""
+  """Reads tensors, named as a `BertForMaskedLM` saved today.
+
+  Floating-point numbers become float32; integers, as in quantized models, stay.
+  """
   readers = {TENSORS: safetensors_numpy.load_file, _OLD: _read_pickle}
   for name, read_file in readers.items():
     path = os.path.join(folder, name)
@@ -64,7 +68,13 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
       f"Received: {path!r}"
     ) from error
   tensors = torch.load(path, map_location="cpu", weights_only=True)
-  return {name: tensor.float().numpy() for name, tensor in tensors.items()}
+  return {
+    # NumPy has no bfloat16.
+    name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+    .detach()
+    .numpy()
+    for name, tensor in tensors.items()
+  }
 
 
 def _with_todays_names(tensors: dict, path: str) -> dict[str, np.ndarray]:
@@ -76,14 +86,16 @@ def _with_todays_names(tensors: dict, path: str) -> dict[str, np.ndarray]:
     name = name.replace("LayerNorm.beta", "LayerNorm.bias")
     if name.startswith(("embeddings.", "encoder.", "pooler.")):
       name = prefix + name
-    named[name] = tensor.astype(np.float32)
+    rule = "a tensor must have one name"
+    errors.require(name not in named, rule, f"{path!r} with two of {name}")
+    is_float = tensor.dtype.name in _FLOATS
+    named[name] = tensor.astype(np.float32) if is_float else tensor
   if _SECOND_BIAS in named:
     named.setdefault(_BIAS, named[_SECOND_BIAS])
-  decoder, table = named.get(_DECODER), named.get(_TABLE)
-  errors.require(
-    decoder is None or np.array_equal(decoder, table),
-    f"{_DECODER} must be the word embeddings: Model Garden's masked-LM head "
-    "has no matrix of its own",
-    f"{path!r}, where they differ",
-  )
+  for name, other in ((_DECODER, _TABLE), (_SECOND_BIAS, _BIAS)):
+    errors.require(
+      name not in named or np.array_equal(named[name], named.get(other)),
+      f"{name} must be {other}: Model Garden's masked-LM head has no other",
+      f"{path!r}, where they differ",
+    )
   return named

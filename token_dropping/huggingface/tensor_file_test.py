@@ -93,8 +93,14 @@ def test_output_matrix_that_is_not_the_embeddings(tmp_path):
     "bert__embeddings__word_embeddings__weight": ONES,
     "cls__predictions__decoder__weight": 2 * ONES,
   }
-  message = "decoder.weight must be the word embeddings: .* where they differ"
+  message = "decoder.weight must be bert.embeddings.*: .* where they differ"
   with pytest.raises(errors.UserError, match=message):
     _read(tmp_path, **tensors)
   tensors["cls__predictions__decoder__weight"] = ONES
   assert len(_read(tmp_path, **tensors)) == 2
+
+
+def test_one_tensor_under_two_names(tmp_path):
+  message = "a tensor must have one name. Received: .* with two of"
+  with pytest.raises(errors.UserError, match=message):
+    _read(tmp_path, LayerNorm__gamma=ONES, LayerNorm__weight=ONES)

@@ -7,6 +7,7 @@ attention, Model Garden splits D into [heads, D / heads].
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,22 @@ from official.nlp.modeling import networks
 from token_dropping.common import errors
 
 _SPAN_DENSE = "predictions/transform/logits"
+_LAYER = "bert.encoder.layer."
+# Sizes in `config.json`, by the matrix and the axis that has them.
+_SIZES = {
+  "vocab_size": ("bert.embeddings.word_embeddings.weight", 0),
+  "hidden_size": ("bert.embeddings.word_embeddings.weight", 1),
+  "max_position_embeddings": ("bert.embeddings.position_embeddings.weight", 0),
+  "type_vocab_size": ("bert.embeddings.token_type_embeddings.weight", 0),
+  "intermediate_size": (f"{_LAYER}0.intermediate.dense.weight", 0),
+}
+# Constants, and the second names of weights, which are checked when read.
+_KNOWN_TOO = (
+  "bert.embeddings.position_ids",
+  "bert.embeddings.token_type_ids",
+  "cls.predictions.decoder.weight",
+  "cls.predictions.decoder.bias",
+)
 _SHOWN = 3
 
 
@@ -80,7 +97,7 @@ def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
   norm = encoder._embedding_norm_layer
   weights |= _of_norm("bert.embeddings.LayerNorm", norm)
   for index, block in enumerate(encoder.transformer_layers):
-    weights |= _of_block(f"bert.encoder.layer.{index}", block)
+    weights |= _of_block(f"{_LAYER}{index}", block)
   return weights
 
 
@@ -98,21 +115,62 @@ def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
   return {name: weight.to_tensor() for name, weight in weights.items()}
 
 
-def assign(weights: Weights, tensors: dict, source: str) -> None:
-  """Sets all weights, or none; tensors of other names are left alone."""
-  missing = [name for name in weights if name not in tensors]
-  more = f" and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""
+def sizes(tensors: dict[str, np.ndarray], source: str) -> dict[str, int]:
+  """Returns what `config.json` must say of tensors, by its fields' names."""
+  names = {name for name, _ in _SIZES.values()}
+  _require_all(names, tensors, source)
+  for name in names:
+    rule = f"{name} in {source} must be a matrix"
+    errors.require(tensors[name].ndim == 2, rule, tensors[name].shape)
+  layers = {name.split(".")[3] for name in tensors if name.startswith(_LAYER)}
+  found = {"num_hidden_layers": len(layers)}
+  for key, (name, axis) in _SIZES.items():
+    found[key] = tensors[name].shape[axis]
+  return found
+
+
+def assign(weights: Weights, tensors: dict, source: str) -> list[str]:
+  """Sets all weights, or none; returns the names of other heads' tensors.
+
+  Raises `UserError` for tensors that are missing, misshapen, quantized or not
+  finite, and for those of the encoder or the masked-LM head that have no place.
+  """
+  _require_all(weights, tensors, source)
+  for name, weight in weights.items():
+    tensor, wanted = tensors[name], list(weight.shape)
+    rule = f"{name} must have the shape that config.json gives, {wanted}"
+    received = f"{list(tensor.shape)} in {source}"
+    errors.require(tensor.shape == weight.shape, rule, received)
+    rule = f"{name} must be of 16, 32 or 64 bits floating point"
+    kind = f"{tensor.dtype} in {source}"
+    errors.require(tensor.dtype == np.float32, rule, kind)
+    rule = f"{name} must be finite"
+    received = f"NaN or Inf in {source}"
+    errors.require(np.isfinite(tensor).all(), rule, received)
+  others = [name for name in tensors if name not in (*weights, *_KNOWN_TOO)]
+  ours = [n for n in others if n.startswith(("bert.", "cls.predictions."))]
+  errors.require(
+    not ours,
+    "a BERT must have no tensors besides those of its config",
+    f"{source} with {_listed(ours)}",
+  )
+  for name, weight in weights.items():
+    weight.assign(tensors[name])
+  return others
+
+
+def _require_all(names: Iterable[str], tensors: dict, source: str) -> None:
+  missing = [name for name in names if name not in tensors]
   errors.require(
     not missing,
     "a BERT must have all tensors of its config",
-    f"{source} without {', '.join(missing[:_SHOWN])}{more}",
+    f"{source} without {_listed(missing)}",
   )
-  for name, weight in weights.items():
-    shape, wanted = tensors[name].shape, list(weight.shape)
-    rule = f"{name} must have the shape that config.json gives, {wanted}"
-    errors.require(shape == weight.shape, rule, f"{list(shape)} in {source}")
-  for name, weight in weights.items():
-    weight.assign(tensors[name])
+
+
+def _listed(names: list[str]) -> str:
+  more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
+  return ", ".join(names[:_SHOWN]) + more
 
 
 def _of_block(prefix: str, block: layers.TransformerEncoderBlock) -> Weights:

@@ -48,16 +48,39 @@ def test_fine_tuned_models(tmp_path, task, build):
     np.testing.assert_array_equal(back[name], value)
 
 
-def test_nothing_is_assigned_unless_all_is_there():
+DENSE = "bert.encoder.layer.0.output.dense.weight"
+ZEROS = np.zeros([8, 16], np.float32)
+INFINITE = f"{DENSE} must be finite. Received: NaN or Inf in 'here'"
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    (
+      {DENSE: np.zeros([8, 8])},
+      f"{DENSE} must have the shape that config.json gives, [8, 16]. "
+      "Received: [8, 8] in 'here'",
+    ),
+    (
+      {DENSE: ZEROS.astype(np.int8)},
+      f"{DENSE} must be of 16, 32 or 64 bits floating point. "
+      "Received: int8 in 'here'",
+    ),
+    ({DENSE: ZEROS + np.nan}, INFINITE),
+    ({DENSE: ZEROS - np.inf}, INFINITE),
+    (
+      {f"{DENSE}_scale": ZEROS},
+      "a BERT must have no tensors besides those of its config. "
+      f"Received: 'here' with {DENSE}_scale",
+    ),
+  ],
+)
+def test_nothing_is_assigned_unless_all_is_there(changes, message):
   encoder = _encoder()
   wanted = weights.of_encoder(encoder)
   before = weights.to_tensors(wanted)
-  tensors = {name: value + 1 for name, value in before.items()}
-  tensors["bert.encoder.layer.0.output.dense.weight"] = np.zeros([8, 8])
-  assert testing.refused(weights.assign, wanted, tensors, "'here'") == (
-    "bert.encoder.layer.0.output.dense.weight must have the shape that "
-    "config.json gives, [8, 16]. Received: [8, 8] in 'here'"
-  )
+  tensors = {name: value + 1 for name, value in before.items()} | changes
+  assert testing.refused(weights.assign, wanted, tensors, "'here'") == message
   for name, value in weights.to_tensors(wanted).items():
     np.testing.assert_array_equal(value, before[name])
 

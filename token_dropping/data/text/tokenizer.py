@@ -26,7 +26,8 @@ class Tokenizer(tf.Module):
 
   The vocabulary is a constant of the graph, so a SavedModel needs no file; one
   of special tokens only is a `UserError`. Text that looks like a special token,
-  "[SEP]", is text: "[", "sep", "]". A token with white space is never found.
+  "[SEP]", is text: "[", "sep", "]". A token with white space in it is never
+  found.
 
   >>> pieces = ("un", "##able", "hello")
   >>> vocab = vocabulary.Vocabulary((*vocabulary.SPECIAL_TOKENS, *pieces))
@@ -104,10 +105,11 @@ def _words(vocab: vocabulary.Vocabulary) -> list[str]:
   It would find a token with a space, or U+2028, across words. So what no word
   holds stands in its place, one of a kind, since ids are the places.
   """
-  return [
-    f"\x01{i}" if _NOT_IN_WORDS.search(token) else token
-    for i, token in enumerate(vocab.tokens)
-  ]
+  words = [f"\x01{i}" for i in range(len(vocab))]
+  for token, i in vocab.ids.items():
+    if not _NOT_IN_WORDS.search(token):
+      words[i] = token
+  return words
 
 
 def trim(
