@@ -7,11 +7,15 @@ from collections.abc import Iterable
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import text_bytes
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 # Their names in the folder of a run, a dataset or a model.
 FILE, LABELS_FILE = "vocab.txt", "labels.txt"
+CONTINUATION = "##"  # before what continues a word
+MAX_WORD = 100  # characters; longer words are [UNK]
+MAX_BYTES = 256  # of a token that TensorFlow Text takes
 # What Unicode calls white space; `str.rstrip` takes four more.
 _SPACES = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
 _SPACES += "".join(map(chr, range(0x2000, 0x200B)))
@@ -63,6 +67,8 @@ class Vocabulary:
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
     """Reads the content of a `vocab.txt`; `path` is for messages."""
+    head = content[: text_bytes.HEAD]
+    text_bytes.require_text(head, "vocab_file", path)
     try:
       text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -80,4 +86,21 @@ class Vocabulary:
     missing = [token for token in SPECIAL_TOKENS if token not in words.ids]
     rule = f"vocab_file must contain {' '.join(SPECIAL_TOKENS)}"
     errors.require(not missing, rule, f"{source!r} without {' '.join(missing)}")
+    for line, token in enumerate(words.tokens, 1):
+      errors.require(
+        fits(token) or is_too_long(token),
+        f"vocab_file must hold no token of more than {MAX_BYTES} bytes, which "
+        "TensorFlow Text does not take",
+        f"{source!r} with {len(token.encode())} bytes in line {line}",
+      )
     return words
+
+
+def fits(token: str) -> bool:
+  """Says whether TensorFlow Text can take a token."""
+  return len(token.encode("utf-8", "surrogatepass")) <= MAX_BYTES
+
+
+def is_too_long(token: str) -> bool:
+  """Says whether a token is longer than any word: it is never found."""
+  return len(token.removeprefix(CONTINUATION)) > MAX_WORD

@@ -71,6 +71,12 @@ CONTAIN = f"contain {ALL}"
     (b"[PAD]\n[UNK]\n[SEP]\nthe\n", CONTAIN, "without [CLS] [MASK]"),
     (b"[pad]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", CONTAIN, "without [PAD]"),
     (b"", CONTAIN, f"without {ALL}"),
+    (
+      "\n".join([*TOKENS, "ก" * 86]).encode(),
+      "hold no token of more than 256 bytes, which TensorFlow Text does not "
+      "take",
+      "with 258 bytes in line 8",
+    ),
   ],
 )
 def test_wrong_contents(tmp_path, content, rule, reason):

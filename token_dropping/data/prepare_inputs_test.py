@@ -25,14 +25,16 @@ def settings(tmp_path):
 
 def test_text_care_and_copies_are_counted(settings, tmp_path):
   bad = "\ufeffone\r\n\r\n".encode() + b"bad \xff byte \x00\n\n"
+  bad += b"word " + b"x" * 101 + b"\n\n"
   content = bad + f"{TEXT}\n\n{TEXT}".encode()
   (tmp_path / "text.txt").write_bytes(content)
   dataset = prepare_testing.run(settings, deduplicate=True, piece_bytes=3000)
   counts = {name: count for name, count in dataset["text"].items() if count}
   assert counts == {
-    "documents": 41,
+    "documents": 42,
     "duplicate_documents": 40,
     "one_word_documents": 1,
+    "long_words": 1,
     "invalid_utf8_lines": 1,
     "control_characters": 1,
     "byte_order_marks": 1,

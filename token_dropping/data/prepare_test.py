@@ -89,7 +89,7 @@ def test_case_and_accents_are_recorded_and_kept(
     ("", {}, "at least 2 different documents"),
     ("one\n\ntwo", {}, "at least 2 different documents"),
     ("a a\n\nb b\n\nc c", {"packing": "pairs"}, "at least 4 different doc"),
-    ("one 1\n\ntwo 2", {}, "must hold pieces of words"),
+    ("one 1\n\ntwo 2", {}, "must hold a character that occurs twice"),
     ("cat cat\n\ndog dog", {}, "at least one train sequence"),
     (f"{'the cat ' * 40}\n\ncat cat", CAT, "must fill at least one"),
     ("\u200b \u200b\n\n\u200b x y\n\n\u200b x", CAT, " train documents"),

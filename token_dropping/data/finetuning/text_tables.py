@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_json
+from token_dropping.common import text_bytes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _FIELD_LIMIT = 1 << 20  # characters; Python's own limit is 131,072
@@ -39,8 +40,10 @@ class Table:
 
 def read_text(path: str, name: str) -> str:
   """Returns the text of a UTF-8 file, without a byte order mark."""
+  content = _read(path, name)
+  text_bytes.require_text(content[: text_bytes.HEAD], name, path)
   try:
-    return _read(path, name).decode("utf-8-sig")
+    return content.decode("utf-8-sig")
   except UnicodeDecodeError as error:
     raise errors.UserError(
       f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "

@@ -21,6 +21,7 @@ from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
+from token_dropping.data.text import words
 
 # From here on chance hits the wanted share within about 5 %; the threshold is
 # then the share itself, which is known before all documents were read.
@@ -60,7 +61,7 @@ def clean(
   """Writes the pieces of a part of the input; returns them and its counters."""
   care = text_lines.TextCare()
   stream = (
-    document
+    _counted(document, settings, care)
     for part in ranges
     for document in documents.read_documents(part, settings, care)
   )
@@ -143,6 +144,17 @@ def validation_threshold(
     return share
   place = min(max(round(share * number), at_least), number - at_least)
   return float(distinct[place])
+
+
+def _counted(
+  document: list[str], settings: PrepareSettings, care: text_lines.TextCare
+) -> list[str]:
+  """Returns the document, its words that are too long being counted."""
+  config = settings.tokenizer_config
+  care.counts["long_words"] += sum(
+    words.number_of_long_words(sentence, config) for sentence in document
+  )
+  return document
 
 
 def _groups(stream: Iterable[list[str]], limit: int) -> Iterator[list[bytes]]:

@@ -25,7 +25,6 @@ from token_dropping.data.text import tokenizer_config
 MIN_FREQUENCY = 2
 MAX_ALPHABET = 1000
 MAX_WORDS = 1_000_000  # different words that are kept
-PREFIX = "##"
 _CHUNK = 4096  # repetitions of a word in one string
 
 
@@ -66,7 +65,11 @@ def total(folder: str, pieces: int) -> collections.Counter[str]:
 def count_words(
   sentences: Iterable[str], config: tokenizer_config.TokenizerConfig
 ) -> collections.Counter[str]:
-  """Counts the words of sentences, as BERT's basic tokenizer splits them."""
+  """Counts the words of sentences, as BERT's basic tokenizer splits them.
+
+  Those of more than `vocabulary.MAX_WORD` characters, [UNK] anyway, are left
+  out.
+  """
   tokenizers = _import_tokenizers()
   normalizer = tokenizers.normalizers.BertNormalizer(
     lowercase=config.do_lower_case, strip_accents=config.strips_accents
@@ -79,7 +82,8 @@ def count_words(
   for chunk, number in chunks.items():
     normal = normalizer.normalize_str(chunk)
     for word, _ in splitter.pre_tokenize_str(normal):
-      counts[word] += number
+      if len(word) <= vocabulary.MAX_WORD:
+        counts[word] += number
   return counts
 
 
@@ -103,7 +107,9 @@ def choose_alphabet(counts: Mapping[str, int]) -> list[str]:
   kept = sorted(
     c for c in ranked[:MAX_ALPHABET] if characters[c] >= MIN_FREQUENCY
   )
-  return kept + [PREFIX + c for c in kept if continuing[c] >= MIN_FREQUENCY]
+  return kept + [
+    vocabulary.CONTINUATION + c for c in kept if continuing[c] >= MIN_FREQUENCY
+  ]
 
 
 def learn_vocabulary(
@@ -115,7 +121,14 @@ def learn_vocabulary(
   `vocab_size` if the words give no more, a `UserError` if there is no room.
   """
   tokenizers = _import_tokenizers()
-  fixed = [*vocabulary.SPECIAL_TOKENS, *choose_alphabet(counts)]
+  alphabet = choose_alphabet(counts)
+  errors.require(
+    bool(alphabet),
+    "the training documents must hold a character that occurs twice, in words "
+    f"of at most {vocabulary.MAX_WORD} characters, to learn a vocabulary",
+    f"{sum(counts.values())} such words",
+  )
+  fixed = [*vocabulary.SPECIAL_TOKENS, *alphabet]
   errors.require(
     vocab_size >= len(fixed),
     f"vocab_size must be at least {len(fixed)} for this input (5 special "
@@ -132,12 +145,13 @@ def learn_vocabulary(
     # "Special" is what the trainer numbers first and in this order; the order
     # that it finds characters in itself changes from run to run.
     special_tokens=fixed,
-    continuing_subword_prefix=PREFIX,
+    continuing_subword_prefix=vocabulary.CONTINUATION,
     show_progress=False,
   )
   model.train_from_iterator(_repeated(counts, frozenset(fixed)), trainer)
   ids = model.get_vocab(with_added_tokens=False)
-  return vocabulary.Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))
+  tokens = filter(vocabulary.fits, sorted(ids, key=ids.__getitem__))
+  return vocabulary.Vocabulary(tuple(tokens))
 
 
 def _repeated(
@@ -149,7 +163,7 @@ def _repeated(
   trainer would join what is left and right of it.
   """
   for word in sorted(counts):
-    rest = (PREFIX + character for character in word[1:])
+    rest = (vocabulary.CONTINUATION + character for character in word[1:])
     if all(piece in alphabet for piece in itertools.chain(word[:1], rest)):
       for start in range(0, counts[word], _CHUNK):
         yield f"{word} " * min(_CHUNK, counts[word] - start)

@@ -29,6 +29,20 @@ def test_words_are_berts():
   assert words == {"don": 2, "'": 2, "t": 2, "ete": 1}
 
 
+def test_words_that_are_unknown_for_their_length_are_left_out():
+  found = wordpiece.count_words([f"{'a' * 100} {'b' * 101}-c"], UNCASED)
+  assert found == {"a" * 100: 1, "-": 1, "c": 1}
+  assert testing.refused(wordpiece.learn_vocabulary, {"c": 1}, 100) == (
+    "the training documents must hold a character that occurs twice, in words "
+    "of at most 100 characters, to learn a vocabulary. Received: 1 such words"
+  )
+
+
+def test_learnt_tokens_are_short_enough_for_tensorflow_text():
+  vocab = wordpiece.learn_vocabulary({"ก" * 90: 2}, 1000)
+  assert max(map(len, vocab.tokens)) <= 256 // 3
+
+
 def test_alphabet_needs_two_occurrences(monkeypatch):
   monkeypatch.setattr(wordpiece, "MAX_ALPHABET", 2)
   counts = {"ba": 3, "c": 2, "d": 1}

@@ -9,26 +9,16 @@ would not do: it knows Unicode 8 and leaves combining accents out.)
 """
 
 import dataclasses
-import functools
 import itertools
-import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
-
-_ASCII_PUNCTUATION = "!-/:-@[-`{-~"
-# As in BERT: CJK ideographs, not kana or hangul.
-_CJK = (
-  "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f"
-  "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff"
-  "\U0002f800-\U0002fa1f"
-)
-_CONTINUATION = "##"
+from token_dropping.data.text import words as words_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +43,9 @@ def locate(
   texts: Sequence[str], tokenizer: tokenizer_lib.Tokenizer
 ) -> list[LocatedTokens]:
   """Returns the tokens of texts, many at a time, which is faster."""
+  pattern = words_lib.parts()
   parts = [
-    [(match.start(), match.group()) for match in _parts().finditer(text)]
+    [(match.start(), match.group()) for match in pattern.finditer(text)]
     for text in texts
   ]
   words = [word for row in parts for _, word in row]
@@ -78,17 +69,6 @@ def _join(
   return LocatedTokens(*(np.array(x, np.int32) for x in (ids, starts, ends)))
 
 
-@functools.cache
-def _parts() -> re.Pattern:
-  punctuation = _ASCII_PUNCTUATION + "".join(
-    re.escape(chr(code))
-    for code in range(128, sys.maxunicode + 1)
-    if unicodedata.category(chr(code)).startswith("P")
-  )
-  alone = punctuation.replace("[-`", r"\[-`") + _CJK
-  return re.compile(f"[{alone}]|[^ \\t\\n\\r{alone}]+")
-
-
 def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
   """Returns first character and end of each piece of a word.
 
@@ -97,7 +77,9 @@ def piece_offsets(part: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
   >>> piece_offsets("oﬃce", ["off", "##ice"])
   [(0, 4), (0, 4)]
   """
-  continued = [piece.removeprefix(_CONTINUATION) for piece in pieces[1:]]
+  continued = [
+    piece.removeprefix(vocabulary.CONTINUATION) for piece in pieces[1:]
+  ]
   texts = [*pieces[:1], *continued]
   begins = [0, *itertools.accumulate(map(len, texts))][:-1]
   for fold in _FOLDS:

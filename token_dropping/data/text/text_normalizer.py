@@ -11,16 +11,17 @@ than a lower case, so the rest is done to the others only.
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 
-MAX_WORD = 100  # characters; longer words are unknown
+_MAX_WORD = vocabulary.MAX_WORD
 # A noncharacter, so in no text; stands for a word that is too long.
 TOO_LONG = "\U0010ffff"
 
 # ASCII, and the dashes, quotes and dots of print, which stay as they are.
 _MARK = r"[!-~\x{2010}-\x{2027}]"
 _PLAIN = (
-  rf"{_MARK}{{0,{MAX_WORD}}}(?:[ \t\n\r]+{_MARK}{{1,{MAX_WORD}}})*[ \t\n\r]*"
+  rf"{_MARK}{{0,{_MAX_WORD}}}(?:[ \t\n\r]+{_MARK}{{1,{_MAX_WORD}}})*[ \t\n\r]*"
 )
 # RE2's `.` lets surrogates and numbers above U+10FFFF pass.
 _VALID = r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*"
@@ -37,8 +38,8 @@ _ALL = (
   r"\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
 )
 _SHORT_WORDS = (
-  rf"[^{_FREQUENT}]{{0,{MAX_WORD}}}"
-  rf"(?:[{_FREQUENT}][^{_FREQUENT}]{{0,{MAX_WORD}}})*"
+  rf"[^{_FREQUENT}]{{0,{_MAX_WORD}}}"
+  rf"(?:[{_FREQUENT}][^{_FREQUENT}]{{0,{_MAX_WORD}}})*"
 )
 # `tf.strings.lower` makes two letters of this one, by its place in the word.
 _BY_PLACE = {"\u03a3": "\u03c3"}  # sigma
@@ -57,7 +58,8 @@ def normalize(
 ) -> tf.Tensor:
   """Returns text that a splitter at spaces and punctuation can work on.
 
-  It removes bytes not UTF-8; a word longer than `MAX_WORD` becomes U+10FFFF.
+  It removes bytes not UTF-8; a word longer than `vocabulary.MAX_WORD` becomes
+  U+10FFFF.
 
   >>> config = tokenizer_config.TokenizerConfig()
   >>> normalize(tf.constant(["Café\u200b №5"]), config).numpy()[0].decode()
@@ -101,7 +103,7 @@ def _replace_long_words(strings: tf.Tensor) -> tf.Tensor:
   spaced = tf.strings.regex_replace(strings, f"([{_ALL}])", r" \1 ")
   words = tf.strings.split(spaced)
   lengths = tf.strings.length(words.flat_values, unit="UTF8_CHAR")
-  kept = tf.where(lengths > MAX_WORD, TOO_LONG, words.flat_values)
+  kept = tf.where(lengths > _MAX_WORD, TOO_LONG, words.flat_values)
   return tf.strings.reduce_join(
     words.with_flat_values(kept), axis=-1, separator=" "
   )

@@ -48,7 +48,7 @@ class Tokenizer(tf.Module):
       self._wordpiece = tf_text.FastWordpieceTokenizer(
         _words(vocab),
         # At most 4 bytes a character.
-        max_bytes_per_word=4 * text_normalizer.MAX_WORD,
+        max_bytes_per_word=4 * vocabulary.MAX_WORD,
         token_out_type=tf.int32,
         unknown_token=vocabulary.UNK,
       )
@@ -102,12 +102,13 @@ class Tokenizer(tf.Module):
 def _words(vocab: vocabulary.Vocabulary) -> list[str]:
   """Returns tokens as TensorFlow Text may take them.
 
-  It would find a token with a space, or U+2028, across words. So what no word
-  holds stands in its place, one of a kind, since ids are the places.
+  It would find a token with a space, or U+2028, across words, and refuses what
+  is longer than any word. So what no word holds stands in the place of these,
+  one of a kind, since ids are the places.
   """
   words = [f"\x01{i}" for i in range(len(vocab))]
   for token, i in vocab.ids.items():
-    if not _NOT_IN_WORDS.search(token):
+    if not (_NOT_IN_WORDS.search(token) or vocabulary.is_too_long(token)):
       words[i] = token
   return words
 

@@ -45,6 +45,22 @@ def test_compressed_text(tmp_path, suffix):
       assert testing.refused(_read, path).startswith(rule)
 
 
+def test_what_is_no_text_is_refused_compressed_or_not(tmp_path):
+  archive = gzip.compress(TEXT.encode())
+  for name, content in {
+    "a.txt": archive,
+    "a.jsonl": archive,
+    "a.txt.gz": gzip.compress(archive),
+    "a.txt.bz2": bz2.compress(TEXT.encode("utf-16")),
+  }.items():
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert testing.refused(_read, path).startswith(
+      "input must be UTF-8 text (compressed with a name in .gz, .bz2, .zst, or "
+      f"not at all). Received: {str(path)!r}, which seems to be "
+    )
+
+
 def test_every_kind_of_file_is_known_by_its_name(tmp_path):
   dump = (
     '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/"><page>'

@@ -21,6 +21,8 @@ from backports import zstd
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import text_bytes
+from token_dropping.data.text import words
 
 # All are in the dataset's `text`.
 COUNTERS = (
@@ -28,6 +30,7 @@ COUNTERS = (
   "empty_documents",  # skipped
   "one_word_documents",  # skipped
   "duplicate_documents",  # skipped with `deduplicate`
+  "long_words",  # more than 100 characters, `[UNK]`
   "cut_documents",  # too long to hold in memory
   "cut_lines",  # likewise
   "invalid_utf8_lines",  # wrong bytes became U+FFFD
@@ -44,6 +47,7 @@ DECOMPRESS = {
   ".bz2": bz2.BZ2File,
   ".zst": zstd.ZstdFile,
 }
+_NAMES = f"compressed with a name in {', '.join(DECOMPRESS)}, or not at all"
 # What reading a damaged file raises.
 _DAMAGE = (OSError, EOFError, zlib.error, zstd.ZstdError)
 # The white space among them (tab, form feed, ...) separates words.
@@ -54,10 +58,18 @@ _BOM = "\ufeff"
 
 @contextlib.contextmanager
 def open_stream(path: str, *damage: type[Exception]) -> Iterator[BinaryIO]:
-  """Opens a file, decompressed if its name says so; errors as of `readable`."""
+  """Opens a file of text, decompressed if its name says so.
+
+  Errors are as of `readable`; what is no text is a `UserError`, too.
+  """
   decompress = DECOMPRESS.get(os.path.splitext(path)[1])
   with readable(path, *damage), files.open_binary(path) as file:
-    yield io.BufferedReader(decompress(file)) if decompress else file
+    stream = io.BufferedReader(decompress(file)) if decompress else file
+    text_bytes.require_text(
+      stream.read(text_bytes.HEAD), "input", path, f" ({_NAMES})"
+    )
+    stream.seek(0)
+    yield stream
 
 
 @contextlib.contextmanager
@@ -114,11 +126,11 @@ class TextCare:
 
   def accepts(self, document: list[str]) -> bool:
     """Says whether a document of clean sentences has more than one word."""
-    words = sum(sentence.count(" ") + 1 for sentence in document[:2])
-    if words > 1:
+    number = sum(map(words.number_of_words, document[:2]))
+    if number > 1:
       self.counts["documents"] += 1
       return True
-    self.counts["one_word_documents" if words else "empty_documents"] += 1
+    self.counts["one_word_documents" if number else "empty_documents"] += 1
     return False
 
   def _clean_unicode(self, text: str) -> str:

@@ -31,6 +31,7 @@ def test_lines(line, expected, counted):
     (["one"], "one_word_documents"),
     (["one two"], "documents"),
     (["one", "two"], "documents"),
+    (["今天天气很好。"], "documents"),
   ],
 )
 def test_documents(document, name):

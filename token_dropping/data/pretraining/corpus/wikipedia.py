@@ -8,6 +8,7 @@ simple rules, which lose some prose rather than keep much rubbish.
 """
 
 import importlib.resources
+import itertools
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import text_lines
+from token_dropping.data.text import words
 
 # Sections of an English article that hold references instead of prose.
 REFERENCE_SECTIONS = (
@@ -27,12 +29,26 @@ MIN_WORDS = 5
 
 _HEADING = re.compile(r"^(={2,6})\s*(.*?)\s*\1$")
 _LIST_MARKS = re.compile(r"^[*#:;\s]+")
-_END = re.compile(r"[.!?…:;][\"”’')]*$")
+# Full stops, question and exclamation marks of scripts without spaces: CJK,
+# Myanmar, Khmer; of others; and what closes a quotation or bracket after them.
+_UNSPACED_MARKS = "\u3002\uff01\uff1f\uff61\u104b\u17d4\u17d5"
+_OTHER_MARKS = "\uff1a\uff1b\u0964\u0965\u06d4\u061f\u1362\u0589\u0f0d"
+_CLOSING = "\u201d\u2019\u300d\u300f\uff09\u300b"
+# Thai and Lao have no marks.
+_END = re.compile(
+  rf"(?:[.!?…:;{_UNSPACED_MARKS}{_OTHER_MARKS}][\"'){_CLOSING}]*"
+  r"|[\u0e01-\u0eff])$"
+)
 _PICTURE = re.compile(r"^(?:File|Image):", re.IGNORECASE)
 # A sentence ends with . ! or ? (perhaps in quotes or brackets) before a space
 # and a word that starts with anything but a small ASCII letter.
 _SENTENCE_BREAK = re.compile(
   r"(?:(?<=[.!?])|(?<=[.!?][\"”’')]))(?<!\b[A-Z]\.)\s+(?=[\"“‘'(]?[^\W_a-z])"
+)
+# Scripts without spaces have none after a sentence.
+_UNSPACED_BREAK = re.compile(
+  rf"(?:(?<=[{_UNSPACED_MARKS}])|(?<=[{_UNSPACED_MARKS}][{_CLOSING}]))"
+  rf"\s*(?![{_UNSPACED_MARKS}{_CLOSING}\s]|$)"
 )
 _INLINE = (
   (re.compile(r"'{2,}"), ""),  # bold and italics
@@ -111,7 +127,7 @@ def clean_text(text: str) -> list[str]:
 
 
 def split_sentences(paragraph: str) -> list[str]:
-  """Splits a paragraph after `.`, `!` and `?`.
+  """Splits a paragraph after `.`, `!` and `?`, and marks such as `。`.
 
   The next word must not start with a small letter and the word before must not
   be an initial such as "J."; other abbreviations ("Dr. Who") do split.
@@ -119,7 +135,11 @@ def split_sentences(paragraph: str) -> list[str]:
   >>> split_sentences('J. Doe asked "Why?" Nobody knew e.g. the answer. 1 did.')
   ['J. Doe asked "Why?"', 'Nobody knew e.g. the answer.', '1 did.']
   """
-  return [part for part in _SENTENCE_BREAK.split(paragraph) if part]
+  sentences = _SENTENCE_BREAK.split(paragraph)
+  if not paragraph.isascii():
+    split = map(_UNSPACED_BREAK.split, sentences)
+    sentences = itertools.chain.from_iterable(split)
+  return [sentence for sentence in sentences if sentence]
 
 
 def _lines_outside_references(text: str):
@@ -146,7 +166,7 @@ def _clean_line(line: str) -> str:
 
 
 def _is_prose(line: str) -> bool:
-  return len(line.split()) >= MIN_WORDS and bool(_END.search(line))
+  return words.number_of_words(line) >= MIN_WORDS and bool(_END.search(line))
 
 
 def _import_gensim():

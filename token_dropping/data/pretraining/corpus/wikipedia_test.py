@@ -106,6 +106,9 @@ def test_missing_gensim_is_a_user_error(monkeypatch):
     ("Only four words here.", None),
     ("A table cell or a caption without an end", None),
     ("File:a.jpg|A caption that ends like a sentence.", None),
+    ("今天天气很好。", "今天天气很好。"),
+    ("天气。", None),
+    ("กรุงเทพเป็นเมืองหลวง", "กรุงเทพเป็นเมืองหลวง"),
     ("", None),
   ],
 )
@@ -127,6 +130,8 @@ def test_reference_sections_are_dropped_with_their_subsections():
     ("He said no. (She did.) So", ["He said no.", "(She did.)", "So"]),
     ("By J. Doe et al. in 1900.", ["By J. Doe et al. in 1900."]),
     ("Version 1.2 is out.", ["Version 1.2 is out."]),
+    ("天气好。我去\uff01你", ["天气好。", "我去\uff01", "你"]),
+    ("「去。」他说。 iPhone。", ["「去。」", "他说。", "iPhone。"]),
     ("Et moi. Émile aussi.", ["Et moi.", "Émile aussi."]),
   ],
 )
