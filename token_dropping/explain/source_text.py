@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import text_bytes
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
@@ -58,6 +59,7 @@ def from_file(
       f"--input must be a readable file. Received: {path!r} "
       f"({errors.first_line(error)})"
     ) from error
+  text_bytes.require_text(content[: text_bytes.HEAD], "--input", path)
   whole = len(content) <= limit
   try:
     # What was cut off may end inside a character.
