@@ -15,7 +15,7 @@ SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 FILE, LABELS_FILE = "vocab.txt", "labels.txt"
 CONTINUATION = "##"  # before what continues a word
 MAX_WORD = 100  # characters; longer words are [UNK]
-MAX_BYTES = 256  # of a token that TensorFlow Text takes
+MAX_BYTES = 256  # of a token, without "##", that TensorFlow Text takes
 # What Unicode calls white space; `str.rstrip` takes four more.
 _SPACES = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
 _SPACES += "".join(map(chr, range(0x2000, 0x200B)))
@@ -98,7 +98,8 @@ class Vocabulary:
 
 def fits(token: str) -> bool:
   """Says whether TensorFlow Text can take a token."""
-  return len(token.encode("utf-8", "surrogatepass")) <= MAX_BYTES
+  piece = token.removeprefix(CONTINUATION)
+  return len(piece.encode("utf-8", "surrogatepass")) <= MAX_BYTES
 
 
 def is_too_long(token: str) -> bool:
