@@ -2,6 +2,7 @@
 """Tests of the launcher: whole runs, and every misuse in one line."""
 
 import contextlib
+import functools
 import io
 import shutil
 
@@ -13,6 +14,7 @@ import yaml
 from tests import fault_testing
 from tests import testing
 
+DATA = "data-00000-of-00001"
 DECAY = "trainer.optimizer_config.learning_rate.polynomial.decay_steps"
 
 
@@ -104,6 +106,55 @@ def test_complete_run_is_evaluated_and_not_changed(first_run, trained, capsys):
   printed = first_run[1].splitlines()
   line = next(line for line in printed if line.startswith("  validation"))
   assert line in capsys.readouterr().out.splitlines()
+
+
+@testing.eagerly()
+def test_another_checkpoint_alone_is_evaluated_and_nothing_written(
+  first_run, tmp_path, capsys
+):
+  folder, printed = first_run
+  initial = f"task.init_checkpoint={folder / 'run'}"
+  flags = {"mode": "eval", "params_override": initial}
+  fault_testing.launch(folder, tmp_path / "none", **flags)
+  line = printed.splitlines()[5]
+  assert line.startswith("  validation loss ")
+  assert line in capsys.readouterr().out.splitlines()
+  assert not list(tmp_path.iterdir())
+
+
+WAIT = "trainer.continuous_eval_timeout=1"
+NO_INITIAL = "task.init_checkpoint may name one. Received: nothing"
+WIDE = "task.model.encoder.any.hidden_size=16,task.init_checkpoint="
+
+
+def test_nothing_is_evaluated_or_begun_without_weights(
+  first_run, tmp_path, capsys
+):
+  folder = first_run[0]
+  launch = functools.partial(fault_testing.launch, folder)
+  (tmp_path / "empty").mkdir()
+  for name, what in (
+    ("empty", "a folder without checkpoints"),
+    ("no", "which is not there"),
+  ):
+    run = tmp_path / name
+    message = testing.refused(launch, run, mode="eval")
+    assert message.endswith(f"Received: '{run}', {what}; {NO_INITIAL}")
+    flags = {"mode": "continuous_eval", "params_override": WAIT}
+    message = testing.refused(launch, run, **flags)
+    assert message.startswith("--model_dir must get a checkpoint within ")
+    out = capsys.readouterr().out
+    assert out.startswith("waiting for the first checkpoint in ")
+  flags = {"mode": "train", "params_override": f"{WIDE}{folder / 'run'}"}
+  message = testing.refused(launch, tmp_path / "no", **flags)
+  assert "of shape [50, 8], not [50, 16]" in message
+  # Of a folder that no run made.
+  checkpoint = tf.train.Checkpoint(global_step=tf.Variable(1, dtype=tf.int64))
+  checkpoint.save(tmp_path / "empty" / "ckpt")
+  message = testing.refused(launch, tmp_path / "empty", mode="eval")
+  assert message.startswith("--model_dir must hold every weight")
+  names = {path.name for path in tmp_path.rglob("*")}
+  assert names == {"empty", "checkpoint", "ckpt-1.index", f"ckpt-1.{DATA}"}
 
 
 @testing.eagerly()

@@ -75,7 +75,8 @@ def main(argv: list[str]) -> None:
       values.model_dir,
       make_eval_actions=training_pictures.of,
     )
-    train_utils.save_gin_config(values.mode, values.model_dir)
+    if launch.has_checkpoint(values.model_dir):
+      train_utils.save_gin_config(values.mode, values.model_dir)
 
 
 def _check_flags(values, argv: list[str]) -> None:

@@ -5,15 +5,14 @@ import collections
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
-import tf_keras
 from absl import logging
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from token_dropping.common import errors
+from token_dropping.models import checkpoint_files
 
 SHOWN_WEIGHTS = 3
-# The reader's own for a key that is not there is a RuntimeError.
-_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)
+INITIAL = "task.init_checkpoint"
 
 
 def restore(items: dict, prefix: str, source: str) -> None:
@@ -33,36 +32,38 @@ def restore(items: dict, prefix: str, source: str) -> None:
   >>> fresh.numpy()
   array([1., 2.], dtype=float32)
   """
-  held = _HeldWeights(prefix, source)
-  for name, item in items.items():
-    held.check_item(name, item, source)
+  check(items, prefix, source)
+  items = {name: item for name, item in items.items() if _own_weights(item)}
   status = _at_their_paths(items).read(prefix)
   status.expect_partial().assert_existing_objects_matched()
 
 
-def initialize_from(model: tf_keras.Model, path: str) -> None:
-  """Restores the whole encoder, and what else the checkpoint or folder holds.
-
-  Heads and importance that it lacks, such as a plain BERT's or a run's with
-  importance of another type, keep their initial values.
-  """
-  source = "task.init_checkpoint"
-  prefix = find(path, source)
-  model(model.inputs)  # makes the weights of the heads
-  items = model.checkpoint_items
+def check(items: dict, prefix: str, source: str) -> None:
+  """Raises the `UserError` that `restore` would, and changes nothing."""
   held = _HeldWeights(prefix, source)
-  others = items.keys() - {"encoder"}
-  absent = sorted(n for n in others if not held.has_any(n, items[n]))
-  restore({k: v for k, v in items.items() if k not in absent}, prefix, source)
-  logging.info("Initialized from %s; absent there: %s", prefix, absent)
+  for name, item in items.items():
+    if _own_weights(item):
+      held.check_item(name, item, source)
 
 
-def find(path: str, source: str) -> str:
-  """Returns the prefix of a checkpoint, a folder's latest, or a `UserError`."""
-  prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
-  if prefix is None:
-    raise _unreadable(path, source)
-  return prefix
+def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
+  """Returns what of `items` to initialize, and the prefix of the checkpoint.
+
+  `path` is `task.init_checkpoint`. Items of `optional` names are left out where
+  it lacks them, and keep their values. Raises the `UserError`s of `find` and
+  `restore`.
+  """
+  prefix = checkpoint_files.find(path, INITIAL)
+  held = _HeldWeights(prefix, INITIAL)
+  found = {
+    name: item
+    for name, item in items.items()
+    if name not in optional or held.has_any(name, item)
+  }
+  absent = sorted(items.keys() - found.keys())
+  logging.info("Initializing from %s; absent there: %s", prefix, absent)
+  check(found, prefix, INITIAL)
+  return found, prefix
 
 
 def latest_step(model_dir: str) -> int:
@@ -76,8 +77,8 @@ def read_step(prefix: str, source: str) -> int:
   name = "global_step/.ATTRIBUTES/VARIABLE_VALUE"
   try:
     return int(tf.train.load_variable(prefix, name))
-  except _READ_ERRORS as error:
-    raise _unreadable(prefix, source) from error
+  except checkpoint_files.READ_ERRORS as error:
+    raise checkpoint_files.unusable(prefix, source, error) from error
 
 
 class _HeldWeights:
@@ -87,9 +88,9 @@ class _HeldWeights:
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     try:
       reader = tf.train.load_checkpoint(prefix)
-      graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
-    except _READ_ERRORS as error:
-      raise _unreadable(prefix, source) from error
+      graph.ParseFromString(reader.get_tensor(checkpoint_files.GRAPH))
+    except checkpoint_files.READ_ERRORS as error:
+      raise checkpoint_files.unusable(prefix, source, error) from error
     self._prefix = prefix
     self._nodes = graph.nodes
     self._shapes = reader.get_variable_to_shape_map()
@@ -188,9 +189,3 @@ def _listed(word: str, items: list[str]) -> str:
   text = f"{word} {', '.join(items[:SHOWN_WEIGHTS])}"
   more = len(items) - SHOWN_WEIGHTS
   return f"{text} and {more} more" if more > 0 else text
-
-
-def _unreadable(path: str, source: str) -> errors.UserError:
-  return errors.UserError(
-    f"{source} must hold a readable checkpoint. Received: {path!r}"
-  )

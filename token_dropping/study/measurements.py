@@ -6,13 +6,14 @@ import os
 import statistics
 from collections.abc import Callable
 
-import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import provenance
 from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_report
+from token_dropping.models import checkpoint_files
+from token_dropping.models import checkpoints
 from token_dropping.models import multiply_adds
 from token_dropping.study import runs
 from token_dropping.tasks.masked_lm import config as masked_lm_config
@@ -114,8 +115,8 @@ def last_mean(losses: dict[int, float], evaluations: dict[int, float]) -> float:
 
 def _important_tokens(run: runs.Run) -> dict:
   model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
-  saved = tf.train.Checkpoint(**model.checkpoint_items)
-  saved.read(tf.train.latest_checkpoint(run.model_dir)).expect_partial()
+  prefix = checkpoint_files.find(run.model_dir, "--output_dir")
+  checkpoints.restore(model.checkpoint_items, prefix, "--output_dir")
   vocab_file = os.path.join(run.model_dir, vocabulary.FILE)
   most, least = importance_report.ranked_tokens(
     model.encoder_network.importance_scorer,

@@ -11,6 +11,7 @@ import orbit
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.models import checkpoint_files
 from token_dropping.training import workers
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -75,6 +76,29 @@ class StopRequest:
         self._flag.assign(True)
 
 
+def wait_for_checkpoint(model_dir: str, timeout: float | None) -> None:
+  """Waits for the first checkpoint of a run, and says so.
+
+  Raises `UserError` if none came in `timeout` seconds; `None`: no limit.
+  """
+  if checkpoint_files.latest(model_dir) is not None:
+    return
+  what = f"{model_dir!r}, {checkpoint_files.describe_folder(model_dir)}"
+  limit = "without a limit" if timeout is None else f"at most {timeout} s"
+  print(
+    f"waiting for the first checkpoint in {what}, {limit} "
+    "(trainer.continuous_eval_timeout)",
+    flush=True,
+  )
+  checkpoints = tf.train.checkpoints_iterator(model_dir, timeout=timeout)
+  errors.require(
+    next(checkpoints, None) is not None,
+    "--model_dir must get a checkpoint within "
+    f"trainer.continuous_eval_timeout={timeout} s",
+    what,
+  )
+
+
 class Controller(orbit.Controller):
   """Trains, evaluates and saves at steps that do not depend on the start.
 
@@ -113,6 +137,21 @@ class Controller(orbit.Controller):
     """Trains to a step, evaluates at multiples of `eval_interval` and there."""
     output = self._run(train_steps, eval_interval or train_steps, eval_steps)
     self._save_end()
+    return output
+
+  def evaluate_continuously(
+    self, steps: int = -1, timeout: float | None = None, timeout_fn=None
+  ):
+    """Evaluates each new checkpoint, until `timeout_fn` says it was the last.
+
+    It also ends after `timeout` seconds without a new one; `None`: never.
+    """
+    output = None
+    for path in tf.train.checkpoints_iterator(self._model_dir, timeout=timeout):
+      self.restore_checkpoint(path)
+      output = self.evaluate(steps)
+      if timeout_fn is not None and timeout_fn():
+        break
     return output
 
   def _save_end(self) -> None:

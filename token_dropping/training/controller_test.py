@@ -132,6 +132,16 @@ def test_training_alone_saves_at_its_end(tmp_path):
   assert made.loop_start == 4
 
 
+def test_new_checkpoints_are_evaluated_until_none_comes(whole):
+  folder, counter = whole[0], _Counter()
+  made = _make(folder, counter)
+  made.evaluate_continuously(timeout=0)
+  assert counter.evaluations == [END]
+  counter.evaluations.clear()
+  made.evaluate_continuously(timeout=None, timeout_fn=lambda: True)
+  assert counter.evaluations == [END]
+
+
 def test_without_an_interval_evaluation_comes_at_the_end(tmp_path):
   counter = _Counter()
   _make(tmp_path, counter).train_and_evaluate(6)

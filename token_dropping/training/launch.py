@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
+from official.core import task_factory
 from official.core import train_lib
 
+from token_dropping.common import errors
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import importance_report
+from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
@@ -41,8 +44,10 @@ def launch(
 ) -> None:
   """Checks the files, trains and evaluates; prints progress and a summary.
 
-  The folder's latest checkpoint is continued. `make_eval_actions` takes config,
-  trainer and folder; it returns Orbit actions that follow each evaluation.
+  The folder's latest checkpoint is continued. Where there is none to evaluate,
+  `task.init_checkpoint` is evaluated, and nothing is written.
+  `make_eval_actions` takes config, trainer and folder; it returns Orbit actions
+  that follow each evaluation.
 
   Raises:
     UserError: a file or the folder cannot be used, or another run uses it; a
@@ -53,8 +58,13 @@ def launch(
   if params.runtime.distribution_strategy == "multi_worker_mirrored":
     # TensorFlow connects workers only before it has run anything.
     strategy = strategy or trainer_lib.make_strategy(params.runtime)
-  run_dir.check_run_dir(params, model_dir)
   check_records(params, mode)
+  if mode == "continuous_eval":
+    controller.wait_for_checkpoint(
+      model_dir, params.trainer.continuous_eval_timeout
+    )
+  run_dir.check_run_dir(params, model_dir)
+  check_weights(params, mode, model_dir)
   if getattr(params.task, "deterministic", False):
     tf.config.experimental.enable_op_determinism()
   strategy = strategy or trainer_lib.make_strategy(params.runtime)
@@ -68,6 +78,59 @@ def launch(
     if "train" in mode:
       workers.chief_first(strategy, take_over)
     _run(params, mode, model_dir, strategy, make_eval_actions)
+
+
+def has_checkpoint(model_dir: str) -> bool:
+  """Says whether a folder is there with a checkpoint to go on from."""
+  return checkpoint_files.latest(model_dir) is not None
+
+
+def check_weights(
+  params: cfg.ExperimentConfig, mode: str, model_dir: str
+) -> None:
+  """Checks that there is what a mode evaluates or begins with.
+
+  Of a run's own checkpoint, training takes the last that is whole, and weights
+  are compared as they are restored.
+  """
+  if "train" not in mode:
+    if has_checkpoint(model_dir):
+      prefix = checkpoint_files.find(model_dir, "--model_dir")
+      checkpoints.read_step(prefix, "--model_dir")
+    else:
+      _check_evaluated(params, mode, model_dir)
+  elif not resume.has_begun(model_dir) and params.task.init_checkpoint:
+    checkpoint_files.find(params.task.init_checkpoint, checkpoints.INITIAL)
+    with tf.Graph().as_default():  # makes shapes, but no weights
+      task = task_factory.get_task(params.task)
+      if hasattr(task, "initial_items"):
+        task.initial_items(task.build_model())
+
+
+def _check_evaluated(
+  params: cfg.ExperimentConfig, mode: str, model_dir: str
+) -> None:
+  """Checks that `task.init_checkpoint` has what nothing in the folder has."""
+  try:
+    path = params.task.init_checkpoint
+    errors.require(bool(path), "task.init_checkpoint may name one", "nothing")
+    with tf.Graph().as_default():
+      task = task_factory.get_task(params.task)
+      _evaluated_items(task, task.build_model())
+  except errors.UserError as error:
+    raise errors.UserError(
+      f"--model_dir must hold a checkpoint for --mode={mode}. Received: "
+      f"{model_dir!r}, {checkpoint_files.describe_folder(model_dir)}; {error}"
+    ) from error
+
+
+def _evaluated_items(task, model) -> tuple[dict, str]:
+  """Returns what evaluating `task.init_checkpoint` restores: heads, too."""
+  if hasattr(task, "initial_items"):
+    return task.initial_items(model, evaluates=True)
+  model(model.inputs)  # makes the weights of Model Garden's heads
+  path = task.task_config.init_checkpoint
+  return checkpoints.find_items(model.checkpoint_items, set(), path)
 
 
 def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
@@ -95,8 +158,12 @@ def _used_data(
 def _run(
   params, mode: str, model_dir: str, strategy, make_eval_actions
 ) -> None:
+  # What was not trained here is evaluated, but leaves nothing in the folder.
+  is_run = "train" in mode or has_checkpoint(model_dir)
   try:
-    trainer = trainer_lib.make_trainer(params, strategy, mode, model_dir)
+    trainer = trainer_lib.make_trainer(
+      params, strategy, mode, model_dir if is_run else None
+    )
   except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
     # A run that goes on counts its records.
     _explain(error, params, mode, checkpoints.latest_step(model_dir), {})
@@ -123,19 +190,23 @@ def _run(
         lambda _: trainer.guard.look(
           lambda: tf.train.latest_checkpoint(model_dir)
         ),
-        *_histograms(params, trainer, model_dir),
+        *(_histograms(params, trainer, model_dir) if "train" in mode else []),
       ],
       eval_actions=[
         trainer.skip_counter.on_eval,
         reporter.on_eval,
-        *make_eval_actions(params, trainer, model_dir),
+        *(make_eval_actions(params, trainer, model_dir) if is_run else []),
       ],
       trainer=trainer,
       controller_cls=functools.partial(
         controller.Controller, model_dir=model_dir
       ),
-      save_summary=workers.is_chief(strategy),
+      save_summary=is_run and workers.is_chief(strategy),
     )
+    if not is_run:
+      with strategy.scope():
+        items = _evaluated_items(trainer.task, trainer.model)
+        checkpoints.restore(*items, checkpoints.INITIAL)
     reporter.start()
     try:
       # Before all records are read in search of a bad one.

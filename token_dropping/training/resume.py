@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run folder made ready to go on from its last whole checkpoint.
 
-TensorFlow keeps a checksum of every tensor: reading all of them tells whether
-a checkpoint is whole. If it is not, the one before is used.
+A checkpoint is read to tell whether it is whole. If it is not, the one before
+is used.
 """
 
 import os
@@ -15,6 +15,7 @@ from official.core import config_definitions as cfg
 from tensorflow.core.util import event_pb2
 
 from token_dropping.common import errors
+from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 
 
@@ -31,15 +32,9 @@ def prepare(params: cfg.ExperimentConfig, mode: str, model_dir: str) -> None:
   drop_summaries_after(folder, evaluated)
 
 
-def find_damage(prefix: str) -> str | None:
-  """Reads every tensor of a checkpoint; returns what is wrong, on one line."""
-  try:
-    reader = tf.train.load_checkpoint(prefix)
-    for name in reader.get_variable_to_shape_map():
-      reader.get_tensor(name)
-  except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
-    return errors.first_line(error)
-  return None
+def has_begun(model_dir: str) -> bool:
+  """Says whether a run left checkpoints, even if their list is damaged."""
+  return bool(_listed(model_dir) or _present(model_dir))
 
 
 def use_last_whole(model_dir: str) -> list[str]:
@@ -54,7 +49,7 @@ def use_last_whole(model_dir: str) -> list[str]:
   listed = _listed(model_dir)
   whole = listed or _present(model_dir)  # the list itself may be damaged
   damages = []
-  while whole and (damage := find_damage(whole[-1])):
+  while whole and (damage := checkpoint_files.find_damage(whole[-1])):
     *whole, damaged = whole
     damages.append(f"checkpoint {damaged} is damaged: {damage}")
   if damages and not whole:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from tests import testing
+from token_dropping.models import checkpoint_files
 from token_dropping.training import resume
 
 SUFFIXES = (".index", ".data-00000-of-00001")
@@ -132,9 +133,9 @@ def test_truncated_and_missing_files_are_found(folder, suffix):
   content = path.read_bytes()
   for share in (0.9, 0.3, 0.0):
     path.write_bytes(content[: int(len(content) * share)])
-    assert resume.find_damage(str(folder / "ckpt-4"))
+    assert checkpoint_files.find_damage(str(folder / "ckpt-4"))
   path.unlink()
-  assert resume.find_damage(str(folder / "ckpt-4"))
+  assert checkpoint_files.find_damage(str(folder / "ckpt-4"))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -147,7 +148,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(folder, suffix):
     flipped = bytearray(content)
     flipped[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(flipped)
-    if resume.find_damage(prefix):
+    if checkpoint_files.find_damage(prefix):
       damaged += 1
     else:
       value = tf.train.load_variable(prefix, WEIGHTS)

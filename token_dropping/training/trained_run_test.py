@@ -175,4 +175,4 @@ def test_missing_pooler(folder, made):
 def test_checkpoint_cut_short(folder):
   path = folder / "ckpt-7.index"
   path.write_bytes(path.read_bytes()[:100])
-  assert "must hold a readable checkpoint" in _refused(folder)
+  assert "must name a whole checkpoint" in _refused(folder)

@@ -11,6 +11,7 @@ from official.core import train_utils
 from official.modeling import performance
 
 from token_dropping.common import errors
+from token_dropping.models import checkpoints
 from token_dropping.training import best_checkpoint
 from token_dropping.training import cluster
 from token_dropping.training import config
@@ -22,10 +23,18 @@ from token_dropping.training import workers
 
 
 class _Checkpoint(tf.train.Checkpoint):
-  """Restores without warning of values that evaluation has no use for."""
+  """Restores all of the model, or raises a `UserError`.
 
-  def restore(self, *args, **kwargs):
-    return super().restore(*args, **kwargs).expect_partial()
+  Other values it may lack without a warning: evaluation has no use for them.
+  """
+
+  def restore(self, save_path, *args, **kwargs):
+    items = getattr(self.model, "checkpoint_items", {})
+    items = items | getattr(self.model, "head_items", {})
+    # Model Garden's heads make their weights, and restore them, when called.
+    made = {name: item for name, item in items.items() if item.built}
+    checkpoints.check(made, save_path, "--model_dir")
+    return super().restore(save_path, *args, **kwargs).expect_partial()
 
 
 class Trainer(base_trainer.Trainer):

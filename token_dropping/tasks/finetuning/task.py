@@ -65,13 +65,21 @@ class FinetuneTask:
 
   def initialize(self, model) -> None:
     """Restores all of the encoder, and of importance if tokens drop."""
-    source = "task.init_checkpoint"
-    prefix = checkpoints.find(self.task_config.init_checkpoint, source)
-    names = ("encoder", "importance")
+    checkpoints.restore(*self.initial_items(model), checkpoints.INITIAL)
+
+  def initial_items(self, model, evaluates: bool = False) -> tuple[dict, str]:
+    """Returns what `init_checkpoint` initializes, and its prefix, checked.
+
+    To be evaluated, it must also have the head, which else is new.
+    """
     items = model.checkpoint_items
-    # Some types of importance have nothing to restore.
-    items = {n: items[n] for n in names if n in items and items[n].weights}
-    checkpoints.restore(items, prefix, source)
+    names = ("encoder", "importance")
+    items = {name: items[name] for name in names if name in items}
+    if evaluates:
+      items |= model.head_items
+    return checkpoints.find_items(
+      items, set(), self.task_config.init_checkpoint
+    )
 
   def read(self, loader, input_context=None) -> tf.data.Dataset:
     """Reads on from the step of the run's last checkpoint.
@@ -92,6 +100,13 @@ class FinetuneTask:
 
 class FinetuneModel:
   """Mixed into Model Garden's models: importance is saved if tokens drop."""
+
+  @property
+  def head_items(self) -> dict:
+    """The head, by its path in a checkpoint, where it is part of the model."""
+    names = ("classifier", "span_labeling")
+    there = {f"model/{name}": getattr(self, name, None) for name in names}
+    return {path: head for path, head in there.items() if head is not None}
 
   @property
   def checkpoint_items(self) -> dict:

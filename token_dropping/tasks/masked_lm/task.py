@@ -70,7 +70,22 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
   def initialize(self, model: pretrainer.TokenDropPretrainer) -> None:
     """Loads `init_checkpoint`, if one is set, into the model."""
     if self.task_config.init_checkpoint:
-      checkpoints.initialize_from(model, self.task_config.init_checkpoint)
+      checkpoints.restore(*self.initial_items(model), checkpoints.INITIAL)
+
+  def initial_items(self, model, evaluates: bool = False) -> tuple[dict, str]:
+    """Returns what `init_checkpoint` initializes, and its prefix, checked.
+
+    The whole encoder. Heads and importance that it lacks, such as a plain
+    BERT's, keep their values; to be evaluated, heads must be there, and
+    importance where an evaluation drops by it.
+    """
+    items, config = model.checkpoint_items, self.task_config
+    optional = items.keys() - {"encoder"}
+    if evaluates:
+      encoder = config.model.encoder.get()
+      drops = config.dropped_validation or encoder.drop_at_inference
+      optional = set() if drops else {"importance"}
+    return checkpoints.find_items(items, optional, config.init_checkpoint)
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""

@@ -262,8 +262,7 @@ def test_init_checkpoint_brings_the_importance(tmp_path, built):
 @pytest.mark.parametrize(
   ("save", "reason"),
   [
-    (lambda folder: folder / "none", "must hold a readable checkpoint"),
-    (lambda folder: folder, "must hold a readable checkpoint"),  # no run in it
+    (lambda folder: folder, "must name a whole checkpoint"),  # none in it
     (
       lambda folder: _save_bert(folder, hidden_size=4),
       "must hold every weight .* of shape .*, not",

@@ -62,6 +62,16 @@ def test_a_checkpoint_without_importance_is_refused_where_tokens_drop(
   assert "without importance/" in message
 
 
+def test_a_head_that_nobody_trained_is_not_evaluated(prepared, built, tmp_path):
+  task, model = built["whole"]
+  message = testing.refused(task.initial_items, model, evaluates=True)
+  assert "without model/classifier/" in message
+  checkpoint = tf.train.Checkpoint(model=model, **model.checkpoint_items)
+  prefix = checkpoint.write(str(tmp_path / "ckpt"))
+  task = _task(prepared, f"task.init_checkpoint={prefix}")
+  assert task.initial_items(model, evaluates=True)[0].keys() > {"encoder"}
+
+
 def test_a_run_of_another_size_is_refused(prepared):
   task = _task(prepared, "task.model.encoder.any.num_layers=4")
   message = testing.refused(task.initialize, task.build_model())
