@@ -130,6 +130,7 @@ WIDE = "task.model.encoder.any.hidden_size=16,task.init_checkpoint="
 def test_nothing_is_evaluated_or_begun_without_weights(
   first_run, tmp_path, capsys
 ):
+  tf.config.experimental.enable_op_determinism()  # as of an earlier run
   folder = first_run[0]
   launch = functools.partial(fault_testing.launch, folder)
   (tmp_path / "empty").mkdir()

@@ -32,7 +32,7 @@ def made(tmp_path_factory):
   (folder / "hugging" / "config.json").touch()
   (folder / "files" / "weights.h5").touch()
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    variable = tf.compat.v1.get_variable("bert/word", [1])
+    variable = tf.compat.v1.get_variable("bert/word", initializer=[1.0])
     session.run(variable.initializer)
     saver = tf.compat.v1.train.Saver()
     saver.save(session, str(folder / "tf1" / "model"), write_meta_graph=False)

@@ -4,7 +4,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -101,10 +101,18 @@ def check_weights(
       _check_evaluated(params, mode, model_dir)
   elif not resume.has_begun(model_dir) and params.task.init_checkpoint:
     checkpoint_files.find(params.task.init_checkpoint, checkpoints.INITIAL)
-    with tf.Graph().as_default():  # makes shapes, but no weights
+    with _shapes_alone():
       task = task_factory.get_task(params.task)
       if hasattr(task, "initial_items"):
         task.initial_items(task.build_model())
+
+
+@contextlib.contextmanager
+def _shapes_alone() -> Iterator[None]:
+  """Lets models be built, in no time and memory, without any values."""
+  with tf.Graph().as_default():
+    tf.random.set_seed(0)  # of this graph, which determinism asks for
+    yield
 
 
 def _check_evaluated(
@@ -114,7 +122,7 @@ def _check_evaluated(
   try:
     path = params.task.init_checkpoint
     errors.require(bool(path), "task.init_checkpoint may name one", "nothing")
-    with tf.Graph().as_default():
+    with _shapes_alone():
       task = task_factory.get_task(params.task)
       _evaluated_items(task, task.build_model())
   except errors.UserError as error:
