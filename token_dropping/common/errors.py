@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one error type for wrong input, and how a command reports it."""
 
+import io
 import re
 import signal
 import sys
@@ -87,6 +88,8 @@ def run_command(
   def report(argv: list[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
       logging.set_verbosity(logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
+      sys.stdout.reconfigure(errors="backslashreplace")
     try:
       main(argv)
     except UserError as error:

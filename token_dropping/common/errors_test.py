@@ -40,7 +40,7 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
     ("raise errors.StoppedError('stopped', 3)", 3, "", "stopped\n"),
     ("raise KeyboardInterrupt", 130, "", "stopped by SIGINT\n"),
     ("raise SystemExit(7)", 7, "", ""),
-    ("print('done')", 0, "done\n", ""),
+    ("print('done \\udcff')", 0, "done \\udcff\n", ""),
   ],
 )
 def test_how_a_command_ends(body, code, stdout, stderr):

@@ -178,9 +178,10 @@ def new_folder(
   final = path.rstrip("/")
   work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"
   try:
+    work.encode()  # TensorFlow's paths are UTF-8
     make_folder(work)
-  except OSError as error:
-    reason = error.strerror or errors.first_line(error)
+  except (OSError, UnicodeError) as error:
+    reason = getattr(error, "strerror", None) or errors.first_line(error)
     raise errors.UserError(
       f"--output_dir must be a writable folder. Received: {path!r} ({reason})"
     ) from error

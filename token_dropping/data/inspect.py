@@ -9,7 +9,6 @@ random training records as text, with the masks marked. Exits with code 2 and
 one line if the folder is not what `dataset.json` says.
 """
 
-import io
 import os
 import sys
 from collections.abc import Iterator
@@ -144,8 +143,6 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command; `argv` has the folder."""
   rule = "arguments must be one folder, and flags (--name=value)"
   errors.require(len(argv) == 2, rule, " ".join(argv[1:]) or "nothing")
-  if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
-    sys.stdout.reconfigure(errors="backslashreplace")
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
   chosen = values.examples, values.seed, values.quick
   for line in report(argv[1], *chosen, coloured):

@@ -159,15 +159,6 @@ def test_colours_are_for_terminals_that_want_them(
   assert ("\x1b[" in terminal.getvalue()) == (not no_color)
 
 
-def test_output_need_not_be_unicode(folder, monkeypatch):
-  output = io.BytesIO()
-  monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, "ascii"))
-  _main(folder)
-  sys.stdout.flush()
-  assert b"\\u2192MASK" in output.getvalue()
-  assert b"\x1b" not in output.getvalue()
-
-
 @pytest.mark.slow  # its parts are tested above and in errors_test
 def test_command_reports_in_one_line(tmp_path):
   done = subprocess.run(

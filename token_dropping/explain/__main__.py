@@ -8,7 +8,6 @@ prints the text and figures on it, and writes them as a page that needs nothing
 but a browser. docs/explain.md says what is shown.
 """
 
-import io
 import os
 import sys
 
@@ -46,8 +45,6 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   run = trained_run.TrainedRun.read(values.model_dir, values.checkpoint)
   dropping.check_run(run)
   findings = findings_lib.collect(run, _source(run, values))
-  if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
-    sys.stdout.reconfigure(errors="backslashreplace")
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
   for paragraph in terminal.paragraphs(findings, coloured):
     print(f"{paragraph}\n")

@@ -37,11 +37,13 @@ def _refused(*argv: str, **values) -> str:
 
 def test_text_is_printed_and_the_page_written(made, tmp_path, capsys):
   page = tmp_path / "page.html"
-  text = "Word9 word8 word7 word1 word2 word3"
+  # What follows word9 is a byte that is not UTF-8, as Python reads it.
+  text = "Word9\udcff word8 word7 word1 word2 word3"
   _main(model_dir=made, text=text, output=page)
   printed = capsys.readouterr().out
   # 8 tokens, 4 stay: the special ones and the two most important.
-  assert "\n[CLS] Word9 word8 ~word7 word1 word2 word3~ [SEP]\n" in printed
+  shown = "[CLS] Word9\ufffd word8 ~word7 word1 word2 word3~ [SEP]"
+  assert f"\n{shown}\n" in printed
   assert "  once   33.3%" in printed
   assert "(too few to say more)" in printed
   assert printed.endswith(f"page  {page}\n")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import text_bytes
+from token_dropping.common import plain_text
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
@@ -38,6 +38,7 @@ def from_string(
 ) -> SourceText:
   """Cuts a text into sequences of the run's length; refuses one of no token."""
   tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
+  text = plain_text.replace_surrogates(text)
   sequences = sequences_lib.from_text(text, tokenizer, _seq_length(run))
   rule = f"{name} must hold at least one token of the vocabulary"
   there = sequences_lib.count_tokens(sequences) > 0
@@ -59,16 +60,8 @@ def from_file(
       f"--input must be a readable file. Received: {path!r} "
       f"({errors.first_line(error)})"
     ) from error
-  text_bytes.require_text(content[: text_bytes.HEAD], "--input", path)
   whole = len(content) <= limit
-  try:
-    # What was cut off may end inside a character.
-    text = content[:limit].decode("utf-8", "strict" if whole else "ignore")
-  except UnicodeDecodeError as error:
-    raise errors.UserError(
-      f"--input must be UTF-8 text. Received: {path!r} ({error.reason} at "
-      f"byte {error.start})"
-    ) from error
+  text = plain_text.decode(content[:limit], "--input", path, whole)
   source = from_string(run, text, f"--input={path}", max_sequences)
   return dataclasses.replace(source, cut=source.cut or not whole)
 

@@ -55,21 +55,10 @@ def _config(run: trained_run.TrainedRun) -> dict:
   pad_id = run.vocabulary.id(vocabulary.PAD)
   fields = bert_config.to_json(run.encoder, architecture, pad_id)
   if run.kind == trained_run.CLASSIFICATION:
-    fields |= bert_config.label_fields(_labels(run, model["num_classes"]))
+    count = model["num_classes"]
+    made_up = [f"LABEL_{index}" for index in range(count)]
+    fields |= bert_config.label_fields(run.label_names(count) or made_up)
   return fields
-
-
-def _labels(run: trained_run.TrainedRun, count: int) -> list[str]:
-  """Returns the names of the classes; made-up ones if the run has none."""
-  if not run.labels:
-    return [f"LABEL_{index}" for index in range(count)]
-  labels = files.read(run.labels).decode().splitlines()
-  errors.require(
-    len(labels) == len(set(labels)) == count,
-    f"{run.labels} must have a line for each class, {count}",
-    errors.shorten(labels),
-  )
-  return labels
 
 
 def _card(run: trained_run.TrainedRun) -> str:

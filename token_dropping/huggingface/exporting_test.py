@@ -39,7 +39,7 @@ def exports(tmp_path_factory):
     config = tokenizer_config.TokenizerConfig(strip_accents=False)
     config.write(str(folder / "run"))
     if kind == "classification":
-      (folder / "run/labels.txt").write_text("bad\ngood\n")
+      (folder / "run/labels.txt").write_text("bad\ngo\u2028od\n", "utf-8")
     exporting.export_run(str(folder / "run"), str(folder / "out"), "latest")
     found[kind] = (model, folder)
   return found
@@ -83,7 +83,7 @@ def test_config_names_the_tanh_gelu_and_the_labels(exports):
   path = exports["classification"][1] / "out/config.json"
   config = json.loads(path.read_text())
   assert config["hidden_act"] == "gelu_new"
-  assert config["id2label"] == {"0": "bad", "1": "good"}
+  assert config["id2label"] == {"0": "bad", "1": "go\u2028od"}
   assert config["problem_type"] == "single_label_classification"
 
 
@@ -122,7 +122,7 @@ def test_labels_of_other_classes(copy, text):
   (run / "labels.txt").write_text(text)
   assert _refused(run) == (
     f"{run}/labels.txt must have a line for each class, 2. "
-    f"Received: {text.splitlines()}"
+    f"Received: {text.split()}"
   )
 
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
-from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.training import trained_run
@@ -133,10 +132,7 @@ class Classifier(Head):
     self.has_logits = classes > 1
     self.text_fields = run.text_fields
     self.labels = run.labels
-    if self.labels:
-      count = len(files.read(self.labels).decode().splitlines())
-      rule = f"{self.labels} must have a line for each of the {classes} classes"
-      errors.require(count == classes, rule, count)
+    run.label_names(classes)  # checks them
     super().__init__(run, output)
 
   def outputs(self, inputs):

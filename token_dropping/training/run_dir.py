@@ -18,6 +18,7 @@ from official.core import train_utils
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
@@ -61,6 +62,7 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   if vocab_file:
     vocabulary.Vocabulary.from_file(vocab_file)  # checks it
   config = hooks.tokenizer_config()
+  labels = plain_text.join_lines(hooks.labels(), "a label of task.data_dir")
   with _writable(model_dir):
     train_utils.serialize_config(params, model_dir)
     if vocab_file:
@@ -69,9 +71,8 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
       path = files.join(model_dir, tokenizer_config.FILE)
       if config is not None or not files.exists(path):
         (config or tokenizer_config.TokenizerConfig()).write(model_dir)
-    if labels := hooks.labels():
-      text = "".join(f"{label}\n" for label in labels)
-      files.write(files.join(model_dir, vocabulary.LABELS_FILE), text)
+    if labels:
+      files.write(files.join(model_dir, vocabulary.LABELS_FILE), labels)
 
 
 @contextlib.contextmanager

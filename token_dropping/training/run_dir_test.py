@@ -19,6 +19,7 @@ from tests import testing
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
+from token_dropping.tasks import hooks
 from token_dropping.training import run_dir
 
 HEAD = {"inner_dim": 8, "num_classes": 2, "name": "next_sentence"}
@@ -186,6 +187,15 @@ def test_records_from_elsewhere_leave_the_config_to_the_user(tmp_path):
     assert found == tokenizer_config.TokenizerConfig(**config)
     tokenizer_config.TokenizerConfig(**cased).write(str(tmp_path))
   assert path.read_text().split("\n") == TOKENS
+
+
+def test_labels_that_are_no_lines_make_no_folder(tmp_path, monkeypatch):
+  labels = ("good", "b\nad")
+  monkeypatch.setattr(hooks.TaskHooks, "labels", lambda self: labels)
+  run = tmp_path / "run"
+  message = testing.refused(run_dir.make_run_dir, _params(), str(run))
+  assert message.startswith("a label of task.data_dir must be one line")
+  assert not run.exists()
 
 
 @pytest.mark.parametrize(

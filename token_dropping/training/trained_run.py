@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 
 import tensorflow as tf
 import tf_keras
@@ -12,6 +13,8 @@ from official.nlp.modeling import models
 from official.nlp.modeling import networks
 
 from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
@@ -19,6 +22,8 @@ from token_dropping.models import checkpoints
 from token_dropping.models import encoder_config
 
 LATEST, BEST = "latest", "best"
+_TEXTS = ("text", "second_text")
+_ARGUMENT = re.compile("(?!self$)[a-z][a-z0-9_]*")  # of a TensorFlow function
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
 
 
@@ -134,15 +139,35 @@ class TrainedRun:
 
   @property
   def text_fields(self) -> tuple[str, ...]:
-    """Names of the one or two strings of an example; `("text",)` if unset."""
+    """Names, in a signature, of the one or two strings of an example.
+
+    They are those of the data, unless a signature cannot have one of them.
+    """
     data = self.task.get("train_data") or {}
-    return tuple(data.get("text_fields") or ("text",))
+    names = tuple(data.get("text_fields") or _TEXTS[:1])
+    fit = all(map(_ARGUMENT.fullmatch, names))
+    return names if fit else _TEXTS[: len(names)]
 
   @property
   def labels(self) -> str:
     """Path of `labels.txt`, the name of each class; empty without one."""
     path = os.path.join(self.model_dir, vocabulary.LABELS_FILE)
     return path if tf.io.gfile.exists(path) else ""
+
+  def label_names(self, classes: int) -> list[str]:
+    """Returns the name of each class; none without `labels.txt`."""
+    if not self.labels:
+      return []
+    content = files.read(self.labels)
+    names = plain_text.split_lines(
+      plain_text.decode(content, vocabulary.LABELS_FILE, self.labels)
+    )
+    errors.require(
+      len(names) == len(set(names)) == classes,
+      f"{self.labels} must have a line for each class, {classes}",
+      errors.shorten(names),
+    )
+    return names
 
   def check_kind(self, kind: str) -> None:
     """Refuses a run of another kind with a `UserError`."""

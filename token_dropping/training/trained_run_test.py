@@ -45,6 +45,36 @@ def test_run_is_read(made):
   assert run.checkpoint == str(made[0] / "ckpt-7")
 
 
+@pytest.mark.parametrize(
+  ("columns", "fields"),
+  [
+    (None, ("text",)),
+    (["question1", "premise"], ("question1", "premise")),
+    (["Review Text"], ("text",)),
+    (["überschrift", "text"], ("text", "second_text")),
+    (["self"], ("text",)),
+    (["1", "_a"], ("text", "second_text")),
+  ],
+)
+def test_names_of_texts(folder, columns, fields):
+  run_testing.edit(
+    folder, *["task", "train_data", "text_fields"], value=columns
+  )
+  assert _read(folder).text_fields == fields
+
+
+def test_names_of_classes(folder):
+  run = _read(folder)
+  assert run.label_names(2) == []
+  path = folder / "labels.txt"
+  path.write_bytes("p\u2028o\x0b\r\nneg".encode())
+  assert run.label_names(2) == ["p\u2028o\x0b", "neg"]
+  path.write_bytes(b"p\xe9\nneg\n")
+  message = testing.refused(run.label_names, 2)
+  rule = "labels.txt must be UTF-8 text"
+  assert message.startswith(f"{rule}. Received: '{path}' (invalid continuation")
+
+
 def test_encoder_is_an_ordinary_bert_with_the_trained_weights(made):
   folder, model = made
   bert = _read(folder).build_encoder()

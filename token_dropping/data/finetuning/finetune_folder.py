@@ -3,9 +3,25 @@
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
 
 CARD = "finetune.json"
 FORMAT_VERSION = 1
+_FORM = {
+  "task": str,
+  "kind": str,
+  "seq_length": int,
+  "metrics": [str],
+  "splits": {str: {"records": int, "labelled": bool}},
+  "tokenizer": {"vocab_crc32": str},
+  "settings": {},
+  "labels?": [str],
+  "num_classes?": int,
+  "submissions?": {str: str},
+  "submission_labels?": [str],
+  "version_2_with_negative?": bool,
+}
+_FILES = {"files": {str: {"bytes": int, "crc32": str}}}
 
 
 def read_card(folder: str) -> dict:
@@ -22,6 +38,7 @@ def read_card(folder: str) -> dict:
     f"{CARD} must have format_version {FORMAT_VERSION}",
     f"{card.get('format_version')!r} in {files.join(folder, CARD)}",
   )
+  plain_json.check(card, _FORM, files.join(folder, CARD))
   for name, entry in card["files"].items():
     path = files.join(folder, name)
     size = files.size(path)
@@ -69,5 +86,10 @@ def write_card(folder: str, content: dict) -> dict:
 
 def _load(folder: str) -> dict | None:
   """Returns a card that lists files; None if there is no such thing."""
-  card = files.find_json(files.join(folder, CARD))
-  return card if card and isinstance(card.get("files"), dict) else None
+  path = files.join(folder, CARD)
+  card = files.find_json(path)
+  try:
+    plain_json.check(card, _FILES, path)
+  except errors.UserError:
+    return None
+  return card

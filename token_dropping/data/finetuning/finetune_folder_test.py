@@ -8,18 +8,28 @@ import pytest
 from tests import testing
 from token_dropping.data.finetuning import finetune_folder
 
+CONTENT = {
+  "task": "classification",
+  "kind": "classification",
+  "seq_length": 8,
+  "metrics": ["accuracy"],
+  "splits": {"train": {"records": 2, "labelled": True}},
+  "tokenizer": {"vocab_crc32": "0"},
+  "settings": {"seed": 1},
+}
+
 
 @pytest.fixture
 def folder(tmp_path):
   (tmp_path / "train.tfrecord").write_text("123456789")
-  finetune_folder.write_card(str(tmp_path), {"settings": {"seed": 1}})
+  finetune_folder.write_card(str(tmp_path), CONTENT)
   return tmp_path
 
 
 def test_the_card_lists_the_files(folder):
   card = {
     "format_version": 1,
-    "settings": {"seed": 1},
+    **CONTENT,
     "files": {"train.tfrecord": {"bytes": 9, "crc32": "cbf43926"}},
   }
   assert json.loads((folder / "finetune.json").read_text()) == card
@@ -41,6 +51,23 @@ def test_earlier_data_may_be_replaced_but_no_files_of_others(folder):
   for name in ("train.tfrecord", "finetune.json", "notes.txt"):
     (folder / name).unlink()
   finetune_folder.check_replaceable(str(folder))
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"seq_length": "8"}, "seq_length in {} must be a whole number. Received"),
+    ({"labels": "ab"}, "labels in {} must be a list. Received: 'ab'"),
+    ({"splits": {"train": {}}}, "splits.train in {} must have records. Recei"),
+    ({"settings": None}, "settings in {} must be an object. Received: None"),
+    ({"files": {"a": 5}}, "made, with finetune.json. Received"),
+  ],
+)
+def test_a_card_of_another_form(folder, changes, message):
+  path = folder / "finetune.json"
+  testing.write_json(path, json.loads(path.read_text()) | changes)
+  found = testing.refused(finetune_folder.read_card, str(folder))
+  assert message.format(path) in found
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 import dataclasses
 
 from token_dropping.common import errors
+from token_dropping.common import plain_text
 from token_dropping.data.finetuning import glue_tasks
 
 SQUAD = {"squad_v1.1": "squad/v1.1", "squad_v2.0": "squad/v2.0"}
@@ -79,6 +80,9 @@ class FinetuneSettings:
   seed: int = _setting(12345, "Seed of the order of the training records.")
 
   def __post_init__(self):
+    for name in _COLUMNS:
+      value = plain_text.replace_surrogates(getattr(self, name))
+      object.__setattr__(self, name, value)
     self._resolve_task()
     self._require(self.output_dir, "output_dir", "not be empty")
     self._check_source()
@@ -133,6 +137,11 @@ class FinetuneSettings:
       self._require_unset("input_dir")
       for name in _NEEDED_FOR_TABLES:
         self._require(getattr(self, name), name, "not be empty")
+      columns = [self.text_column, self.second_text_column, self.label_column]
+      once = columns.count(self.label_column) == 1
+      self._require(once, "label_column", "be no column of text")
+      same = self.text_column == self.second_text_column
+      self._require(not same, "second_text_column", "not be text_column")
     if self.task == REGRESSION:
       self._require_unset("labels")
 

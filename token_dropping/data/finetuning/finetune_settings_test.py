@@ -28,6 +28,11 @@ def test_length_goes_by_task(values, length):
   assert _settings(values, seq_length=256).seq_length == 256
 
 
+def test_arguments_that_are_not_utf_8():
+  labels = "a,\udcff"  # as Python reads the bytes b"a,\xff"
+  assert _settings(TABLE, labels=labels).labels == "a,\ufffd"
+
+
 @pytest.mark.parametrize(
   ("name", "task"), [("glue/stsb", "stsb"), ("squad/v1.1", "squad_v1.1")]
 )
@@ -56,6 +61,9 @@ def test_task_follows_tfds_name(name, task):
     (TABLE, {"validation_file": ""}, "validation_file must not be empty"),
     (TABLE, {"text_column": ""}, "text_column must not be empty"),
     (TABLE, {"label_column": ""}, "label_column must not be empty"),
+    (TABLE, {"label_column": "text"}, "be no column of text. Received: 'text'"),
+    (TABLE, {"second_text_column": "text"}, "text_column must not be text_col"),
+    (TABLE, {"second_text_column": "label"}, "label_column must be no column"),
     (TABLE, {"task": "regression", "labels": "a"}, "not be set for regression"),
     (GLUE, {"vocab_file": ""}, "one of pretrained and vocab_file. .* neither"),
     (GLUE, {"pretrained": "m"}, "Received: pretrained and vocab_file"),

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_text
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
+
+_MOST = 3.4e38  # of a float32
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,14 +133,13 @@ def _read_label(text: str, place: str, task) -> int | float:
     )
     return labels.index(text)
   try:
-    number = float(text)
+    number = float(text.replace("_", "?"))  # Python reads 1_0 as 10
   except ValueError:
     number = math.nan
-  low, high = task.label_range or (-math.inf, math.inf)
-  within = f" in [{low:g}, {high:g}]" if task.label_range else ""
+  low, high = task.label_range or (-_MOST, _MOST)
   errors.require(
-    math.isfinite(number) and low <= number <= high,
-    f"labels must be finite numbers{within}",
+    low <= number <= high,  # not so for NaN
+    f"labels must be finite numbers in [{low:g}, {high:g}]",
     f"{text!r} in {place}",
   )
   return number
@@ -145,23 +147,24 @@ def _read_label(text: str, place: str, task) -> int | float:
 
 def _glue_test(task, path: str) -> Split:
   columns = (*task.texts, task.test_id)
-  texts_by_id: dict[str, tuple[str, ...]] = {}
+  texts_by_id: dict[int, tuple[str, ...]] = {}
   for row in text_tables.read_table(path, "input_dir", columns).rows:
-    *texts, number = row.values
+    *texts, text = row.values
+    is_number = text.isdecimal() and len(text) < 19  # fits int64
+    number = int(text) if is_number else None
     errors.require(
-      number.isdecimal() and number not in texts_by_id,
+      is_number and number not in texts_by_id,
       f"{task.test_id} must be a whole number, another in every row",
-      f"{number!r} in {row.place}",
+      f"{errors.shorten(text)} in {row.place}",
     )
     texts_by_id[number] = tuple(texts)
-  return _to_predict(
-    (texts, int(number)) for number, texts in texts_by_id.items()
-  )
+  return _to_predict((texts, number) for number, texts in texts_by_id.items())
 
 
 def _tfds_split(task, builder, split: str) -> Split:
+  names = task.tfds_texts or task.texts
   rows = [
-    (tuple(row[name].decode() for name in task.tfds_texts or task.texts), row)
+    (tuple(tfds_examples.decode(row[name]) for name in names), row)
     for row in tfds_examples.read_split(builder, split)
   ]
   if glue_tasks.is_test(split):
@@ -179,18 +182,25 @@ def _labels(settings, train: text_tables.Table) -> tuple[str, ...]:
   where = ""
   if settings.labels:
     labels = tuple(label.strip() for label in settings.labels.split(","))
+    places = dict.fromkeys(labels, " in --labels")
   else:
-    labels = tuple(sorted({row.values[-1] for row in train.rows}, key=_order))
+    places = {row.values[-1]: f" in {row.place}" for row in train.rows[::-1]}
+    labels = tuple(sorted(places, key=_order))
     where = f" in {settings.train_file!r}"
+  for label, place in places.items():
+    plain_text.check_line(label, "a label", place)
+  # Those that differ in white space around them look like one.
+  differing = len({label.strip() for label in labels})
   errors.require(
-    len(labels) >= 2 and len(set(labels)) == len(labels),
+    len(labels) == differing >= 2,
     "labels must be two or more, each named once",
     f"{errors.shorten(', '.join(labels))}{where}",
   )
   return labels
 
 
-def _order(label: str) -> tuple[bool, int, str]:
-  """Sorts whole numbers by value and before other labels."""
+def _order(label: str) -> tuple[bool, int, str, str]:
+  """Sorts whole numbers, of any length, by value and before other labels."""
   number = label.isascii() and label.isdecimal()
-  return not number, int(label) if number else 0, label
+  digits = label.lstrip("0") if number else ""
+  return not number, len(digits), digits, label

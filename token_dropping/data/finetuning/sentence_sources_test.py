@@ -109,7 +109,9 @@ def test_a_folder_without_test_file_has_no_test_split(tmp_path):
     ("rte", {"train.tsv": [*RTE, "1\ta\tb"]}, "column label. .*line 3"),
     ("rte", {"train.tsv": [RTE[0], "0\ta\tb\tneutral"]}, "'neutral' in .* 2$"),
     ("rte", {"test.tsv": [*PAIR_TEST, "1\te\tf"]}, "another in .* '1' in .*4"),
+    ("rte", {"test.tsv": [*PAIR_TEST, "00\te\tf"]}, "in every row.* '00' in"),
     ("rte", {"test.tsv": [*PAIR_TEST, "x\te\tf"]}, "a whole number.* 'x' in"),
+    ("rte", {"test.tsv": [*PAIR_TEST, "9" * 19 + "\te\tf"]}, "number.* '999"),
     *(
       ("stsb", {"dev.tsv": _scored(text)}, BAD_SCORE.format(text))
       for text in ("x", "", "nan", "inf", "5.1", "-0.1")
@@ -190,6 +192,8 @@ def _read_tables(tmp_path, train, validation=None, test=None, **options):
   [
     (["a,spam", "b,ham", "c,spam"], "", ("ham", "spam")),
     (["a,10", "b,9", "c,x"], "", ("9", "10", "x")),  # numbers by their value
+    (["a,2", "b,01", "c,0", "d,1"], "", ("0", "01", "1", "2")),
+    (["a,b\u2028a", "b,b\x85a"], "", ("b\x85a", "b\u2028a")),
     (["a,spam", "b,ham"], "spam, ham, other", ("spam", "ham", "other")),
   ],
 )
@@ -235,7 +239,14 @@ def test_a_test_file_has_labels_or_not(tmp_path):
     (["a,x"], {"labels": "x,x"}, "each named once.*'x, x'$"),
     (["a,x"], {"labels": "y,z"}, "one of 'y, z'. .*'x' in .*train.csv, line 2"),
     (["a,x", "b,y"], {"validation": ["text,label", "a,z"]}, "'z' in .*valid"),
-    (["a,x"], {"label_column": "kind"}, "the columns text, kind. Received"),
+    (["a,x"], {"label_column": "kind"}, "the columns text, kind, each once. R"),
+    (["a,x", "b, "], {}, "a label must be one line .* ' ' in .*csv, line 3"),
+    (["a,", "b,x"], {}, "a label must be one .*: '' in .*train.csv, line 2"),
+    (['a,"x\ny"'], {}, r"a label must be one .*: 'x\\ny' in .*csv, line 3"),
+    (["a,x"], {"labels": "x,,y"}, "a label must be one line .*'' in --labels"),
+    (["a,x", "b,x "], {}, "each named once. Received: 'x, x ' in"),
+    (["a,1_0"], {"task": "regression"}, "finite numbers in .*'1_0' in"),
+    (["a,1e39"], {"task": "regression"}, r", 3.4e\+38\]. Received: '1e39'"),
   ],
 )
 def test_bad_tables(tmp_path, rows, options, message):

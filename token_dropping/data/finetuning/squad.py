@@ -13,6 +13,15 @@ from token_dropping.common import plain_json
 from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
 
+_QUESTION = {
+  "id": str,
+  "question": str,
+  "is_impossible?": bool,  # only 2.0 says it
+  "answers?": [{"text": str, "answer_start": int}],
+}
+_PARAGRAPH = {"context": str, "qas": [_QUESTION]}
+_FORM = {"data": [{"paragraphs": [_PARAGRAPH]}]}
+
 
 def read_json(path: str, name: str, impossible: bool) -> list[dict]:
   """Reads SQuAD's JSON; `impossible` questions are allowed in 2.0 only."""
@@ -23,21 +32,15 @@ def read_json(path: str, name: str, impossible: bool) -> list[dict]:
     raise errors.UserError(
       f"{name} must be JSON. Received: {path!r} ({error})"
     ) from error
-  try:
-    paragraphs = [
-      {
-        "context": _text(paragraph["context"]),
-        "qas": [_json_question(question) for question in paragraph["qas"]],
-      }
-      for article in content["data"]
-      for paragraph in article["paragraphs"]
-    ]
-  except (KeyError, TypeError, AttributeError, ValueError) as error:
-    raise errors.UserError(
-      f"{name} must have the form of SQuAD: data, paragraphs, context, qas "
-      f"with id, question, answers. Received: {path!r} ({type(error).__name__} "
-      f"{error})"
-    ) from error
+  plain_json.check(content, _FORM, f"{name} {path!r}")
+  paragraphs = [
+    {
+      "context": paragraph["context"],
+      "qas": [_json_question(each, path) for each in paragraph["qas"]],
+    }
+    for article in content["data"]
+    for paragraph in article["paragraphs"]
+  ]
   _check_paragraphs(paragraphs, path, impossible)
   return paragraphs
 
@@ -47,25 +50,29 @@ def read_tfds(builder, split: str, impossible: bool) -> list[dict]:
   questions: dict[str, list[dict]] = {}
   for example in tfds_examples.read_split(builder, split):
     listed = example["answers"]
-    texts = [text.decode() for text in listed["text"]]
+    texts = map(tfds_examples.decode, listed["text"])
     answers = zip(texts, listed["answer_start"], strict=True)
     if example.get("is_impossible", False):
       answers = ()
-    name, text = example["id"].decode(), example["question"].decode()
-    context = example["context"].decode()
+    keys = ("id", "question", "context")
+    name, text, context = (tfds_examples.decode(example[key]) for key in keys)
     questions.setdefault(context, []).append(_question(name, text, answers))
   paragraphs = [{"context": c, "qas": qas} for c, qas in questions.items()]
   _check_paragraphs(paragraphs, f"{builder.info.full_name}:{split}", impossible)
   return paragraphs
 
 
-def _json_question(content: dict) -> dict:
-  # SQuAD 2.0 says "is_impossible", and then may list plausible wrong answers.
-  answers = [] if content.get("is_impossible") else content["answers"]
-  pairs = [
-    (_text(answer["text"]), answer["answer_start"]) for answer in answers
-  ]
-  return _question(_text(content["id"]), _text(content["question"]), pairs)
+def _json_question(content: dict, path: str) -> dict:
+  impossible, answers = content.get("is_impossible"), content.get("answers")
+  errors.require(
+    impossible or answers or (impossible is None and answers is not None),
+    "questions must have answers, or is_impossible true",
+    f"{content['id']!r} of {path} with neither",
+  )
+  # SQuAD 2.0 may list plausible wrong answers of an impossible question.
+  pairs = [(a["text"], a["answer_start"]) for a in answers or ()]
+  pairs = () if impossible else pairs
+  return _question(content["id"], content["question"], pairs)
 
 
 def _question(name: str, text: str, answers: Iterable[tuple]) -> dict:
@@ -76,12 +83,6 @@ def _question(name: str, text: str, answers: Iterable[tuple]) -> dict:
     "is_impossible": not answers,
     "answers": answers,
   }
-
-
-def _text(value) -> str:
-  if not isinstance(value, str):
-    raise TypeError(f"{errors.shorten(value)} is not a text")
-  return value
 
 
 def _check_paragraphs(

@@ -62,30 +62,79 @@ def test_questions_of_tensorflow_datasets_are_together_again():
   assert squad.read_tfds(builder, "train", impossible=True)[0] == first
 
 
-ANSWER = '{"text": "", "answer_start": "x"}'
-QUESTION = f'{{"id": "1", "question": "", "answers": [{ANSWER}]}}'
-
-
 @pytest.mark.parametrize(
   ("content", "message"),
   [
     ("{", "train_file must be JSON. Received: .*line 1"),
-    ("[]", "the form of SQuAD: .* Received"),
-    ("{}", "the form of SQuAD: .* 'data'"),
+    ('{"data": [], "data": []}', "'data' twice in an object"),
+    ("[]", "train_file '.*a.json' must be an object. Received"),
+    ("{}", "train_file '.*a.json' must have data. Received"),
+    ('{"data": {}}', "data in train_file '.*' must be a list. Received: {}"),
     ('{"data": []}', "at least one question. Received"),
-    ('{"context": "a"}', "form .* 'qas'"),
-    ('{"context": 1, "qas": []}', "not a text"),
-    ('{"context": "a", "qas": ["x"]}', "form of SQuAD: .*AttributeError"),
-    (f'{{"context": "a", "qas": [{QUESTION}]}}', "form of SQuAD: .*ValueError"),
+    ('{"data": "\xe9"}', "train_file must be UTF-8 text. Received"),
   ],
 )
 def test_bad_json(tmp_path, content, message):
-  if "context" in content:
-    content = f'{{"data": [{{"paragraphs": [{content}]}}]}}'
   path = tmp_path / "a.json"
-  path.write_text(content)
+  path.write_text(content, "latin1")
   found = testing.refused(squad.read_json, str(path), "train_file", True)
   assert re.search(message, found)
+
+
+ASKED = "data[0].paragraphs[0].qas[0]"
+START = f"{ASKED}.answers[0].answer_start"
+
+
+@pytest.mark.parametrize(
+  ("change", "place", "rule"),
+  [
+    ({"is_impossible": "false"}, f"{ASKED}.is_impossible", "true or false"),
+    ({"is_impossible": 0}, f"{ASKED}.is_impossible", "true or false"),
+    ({"is_impossible": None}, f"{ASKED}.is_impossible", "true or false"),
+    ({"id": 5}, f"{ASKED}.id", "a text"),
+    ({"question": ["who"]}, f"{ASKED}.question", "a text"),
+    ({"answers": ""}, f"{ASKED}.answers", "a list"),
+    ({"answers": {}}, f"{ASKED}.answers", "a list"),
+    ({"answers": None}, f"{ASKED}.answers", "a list"),
+    ({"answers": ["cat"]}, f"{ASKED}.answers[0]", "an object"),
+    *(
+      ({"answers": [{"text": "cat", "answer_start": start}]}, START, "a whole")
+      for start in ("4", 4.0, True, None, [4], 1e999)
+    ),
+  ],
+)
+def test_bad_types(tmp_path, change, place, rule):
+  message = testing.refused(_read, tmp_path, [WHO | change])
+  assert message.startswith(f"{place} in train_file '{tmp_path}/a.json' must")
+  assert f" must be {rule}" in message
+
+
+@pytest.mark.parametrize(
+  ("said", "impossible"),
+  [
+    ({"answers": []}, True),  # 2.0 as others write it
+    ({"is_impossible": True}, True),
+    ({"is_impossible": True, "answers": []}, True),
+    ({"is_impossible": False}, None),
+    ({"is_impossible": False, "answers": []}, None),
+    ({}, None),
+  ],
+)
+def test_what_makes_a_question_impossible(tmp_path, said, impossible):
+  asked = {"id": "1", "question": "who?"} | said
+  if impossible:
+    assert _read(tmp_path, [asked])[0]["qas"][0]["is_impossible"]
+  else:
+    message = testing.refused(_read, tmp_path, [asked])
+    rule = "questions must have answers, or is_impossible true"
+    assert message.startswith(f"{rule}. Received: '1' of {tmp_path}")
+
+
+def test_lone_surrogates_keep_their_place(tmp_path):
+  answer = finetune_testing.question("1\udc00", "who\ud800?", ("c\ud83dt", 4))
+  (found,) = _read(tmp_path, [answer], context="The c\ud83dt sat.")
+  expected = finetune_testing.question("1\ufffd", "who\ufffd?", ("c\ufffdt", 4))
+  assert found == {"context": "The c\ufffdt sat.", "qas": [expected]}
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,19 @@ mark is a character like any other. Errors tell the flag that gave the file.
 import csv
 import dataclasses
 import io
+import itertools
 import json
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_json
-from token_dropping.common import text_bytes
+from token_dropping.common import plain_text
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _FIELD_LIMIT = 1 << 20  # characters; Python's own limit is 131,072
-_PLAIN = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,23 +40,15 @@ class Table:
 
 
 def read_text(path: str, name: str) -> str:
-  """Returns the text of a UTF-8 file, without a byte order mark."""
-  content = _read(path, name)
-  text_bytes.require_text(content[: text_bytes.HEAD], name, path)
-  try:
-    return content.decode("utf-8-sig")
-  except UnicodeDecodeError as error:
-    raise errors.UserError(
-      f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
-      f"{error.start})"
-    ) from error
+  """Returns the text of a UTF-8 file, as `plain_text.decode` reads it."""
+  return plain_text.decode(_read(path, name), name, path)
 
 
 def describe(path: str, name: str) -> dict:
   """Returns name, size in bytes and CRC-32 of an input file, for the card."""
   content = _read(path, name)
   return {
-    "name": path.rsplit("/", 1)[-1],
+    "name": plain_text.replace_surrogates(path.rsplit("/", 1)[-1]),
     "bytes": len(content),
     "crc32": f"{zlib.crc32(content):08x}",
   }
@@ -91,23 +84,25 @@ def read_table(
   rows: list[Row] = []
   short = 0
   for line, fields in _lines(path, name, header):
+    place, there = f"{path}, line {line or 1}", list(fields)
     errors.require(
-      all(column in fields for column in columns),
-      f"{name} must have the columns {', '.join(columns)}",
-      f"{path!r} with {errors.shorten(', '.join(fields))}",
+      all(there.count(column) == 1 for column in columns),
+      f"{name} must have the columns {', '.join(columns)}, each once",
+      f"{place}, with {errors.shorten(', '.join(there))}",
     )
     if not line:
       continue
     values = tuple(fields[column] for column in columns)
-    place = f"{path}, line {line}"
-    if None not in values:
+    wrong = [c for c in columns if not isinstance(fields[c], str)]
+    if not wrong:
       rows.append(Row(place, values))
     elif skip_short_rows:
       short += 1
     else:
+      value = fields[wrong[0]]
       raise errors.UserError(
         f"every row of {name} must have a text or number in the column "
-        f"{columns[values.index(None)]}. Received: {place}, without one"
+        f"{wrong[0]}. Received: {place}, with {errors.shorten(value)}"
       )
   if not rows:
     raise _empty(path, name)
@@ -122,8 +117,11 @@ def _empty(path: str, name: str) -> errors.UserError:
 
 def _lines(
   path: str, name: str, header: Sequence[str] | None
-) -> Iterator[tuple[int, dict[str, str | None]]]:
-  """Yields line numbers and fields; first the header's names, as line 0."""
+) -> Iterator[tuple[int, Sequence[str] | dict]]:
+  """Yields line numbers and fields; first the header's names, as line 0.
+
+  A field that is no text or number, or is missing, is no `str`.
+  """
   text = read_text(path, name)
   if path.endswith(".jsonl"):
     yield from _json_lines(text, path, name)
@@ -137,27 +135,42 @@ def _lines(
 
 
 def _separated_lines(text, path, name, header):
-  style = {} if path.endswith(".csv") else _PLAIN
+  if "\n" not in text:
+    text = text.replace("\r", "\n")  # of an old Mac
+  split = _csv_rows if path.endswith(".csv") else _tsv_rows
+  rows = split(text, path, name)
+  names = header or next(rows, (0, None))[1]
+  if names is None:
+    return
+  yield 0, names
+  for line, fields in rows:
+    errors.require(
+      len(fields) <= len(names),
+      f"every row of {name} must have at most as many fields as there are "
+      f"columns ({len(names)})",
+      f"{len(fields)} in {path}, line {line}",
+    )
+    yield line, dict(itertools.zip_longest(names, fields))
+
+
+def _tsv_rows(text, path, name):
+  del path, name
+  for number, line in enumerate(plain_text.split_lines(text), 1):
+    if line:
+      yield number, line.split("\t")
+
+
+def _csv_rows(text, path, name):
   csv.field_size_limit(_FIELD_LIMIT)
-  reader = csv.reader(io.StringIO(text, newline=""), **style)
+  reader = csv.reader(io.StringIO(text, newline="\n"))
   try:
-    names = header or next(reader, None)
-    if names is None:
-      return
-    yield 0, dict.fromkeys(names)
     for fields in filter(None, reader):  # no blank lines
-      errors.require(
-        len(fields) <= len(names),
-        f"every row of {name} must have at most as many fields as there are "
-        f"columns ({len(names)})",
-        f"{len(fields)} in {path}, line {reader.line_num}",
-      )
-      missing = [None] * (len(names) - len(fields))
-      yield reader.line_num, dict(zip(names, fields + missing, strict=True))
+      yield reader.line_num, fields
   except csv.Error as error:
+    reason = str(error).partition(" - ")[0]  # what follows is for programmers
     raise errors.UserError(
       f"{name} must be a table that Python's csv module reads. Received: "
-      f"{path!r} ({error} in line {reader.line_num})"
+      f"{path!r} ({reason} in line {reader.line_num})"
     ) from error
 
 
@@ -178,8 +191,9 @@ def _json_lines(text, path, name):
     yield number, {key: _as_text(value) for key, value in content.items()}
 
 
-def _as_text(value) -> str | None:
-  """Returns a JSON scalar as text; None for anything else."""
-  if isinstance(value, str):
-    return value
-  return json.dumps(value) if isinstance(value, bool | int | float) else None
+def _as_text(value):
+  """Returns a number, true or false as text; anything else as it is."""
+  is_number = isinstance(value, int) or (
+    isinstance(value, float) and math.isfinite(value)
+  )
+  return json.dumps(value) if is_number else value

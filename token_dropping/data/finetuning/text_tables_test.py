@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables in their three forms, and what is none."""
 
+import json
 import re
 
 import pytest
@@ -14,11 +15,20 @@ LONG = "x" * 200_000  # more than Python's own limit
 
 def _write(tmp_path, name, text):
   path = tmp_path / name
-  path.write_bytes(text.encode(errors="surrogateescape"))
+  content = text if isinstance(text, bytes) else text.encode()
+  path.write_bytes(content)
   return str(path)
 
 
 CSV = 'id,text,label\r\n1,"a ""b"", c",x\r\n2,"two\nlines",y\r\n'
+# What `str.splitlines` takes for ends of lines is text.
+OTHER_ENDS = "a\x0bb\x0cc\x1cd\x1ee\x85f\u2028g\u2029h"
+SEPARATED = [(OTHER_ENDS, OTHER_ENDS)]
+ENDS = {
+  "tsv": f"text\tlabel\n{OTHER_ENDS}\t{OTHER_ENDS}\n",
+  "csv": f"text,label\n{OTHER_ENDS},{OTHER_ENDS}\n",
+  "jsonl": json.dumps({"text": OTHER_ENDS, "label": OTHER_ENDS}),
+}
 JSONL = '{"text": "a\\tb", "label": 1}\n\n{"label": 2.5, "text": "c"}\n'
 
 
@@ -32,8 +42,16 @@ JSONL = '{"text": "a\\tb", "label": 1}\n\n{"label": 2.5, "text": "c"}\n'
     ("a.jsonl", JSONL, [("a\tb", "1"), ("c", "2.5")]),
     # A byte order mark is no part of a name.
     ("a.tsv", "\ufefftext\tlabel\na\tx\n", [("a", "x")]),
-    # Unicode's line separators are text.
-    ("a.tsv", "text\tlabel\na\u2028b\u0085c\tx\n", [("a\u2028b\u0085c", "x")]),
+    ("a.tsv", "text\tlabel\r\na\rb\tx\r\n", [("a\rb", "x")]),
+    *((f"a.{kind}", text, SEPARATED) for kind, text in ENDS.items()),
+    # Only carriage returns, as of old Macs.
+    ("a.tsv", "text\tlabel\ra\tx\r", [("a", "x")]),
+    ("a.csv", 'text,label\r"a",x\r', [("a", "x")]),
+    # A lone surrogate, escaped and as bytes.
+    ("a.jsonl", r'{"text": "a\ud83d", "label": 1}', [("a\ufffd", "1")]),
+    ("a.tsv", b"text\tlabel\na\xed\xa0\xbd\tx\n", [("a\ufffd", "x")]),
+    # Only wanted columns must be there once.
+    ("a.csv", "text,,label,\na,b,x,d\n", [("a", "x")]),
     ("a.tsv", f"text\tlabel\n{LONG}\tx\n", [(LONG, "x")]),
   ],
 )
@@ -88,18 +106,35 @@ def test_description(tmp_path):
   [
     ("a.txt", "text\na\n", "must end in .csv, .tsv, .jsonl. Received"),
     (None, "", "must be a readable file. Received: .*none.csv"),
-    ("a.csv", "text\n\udcff\n", "UTF-8 text. .* at byte 5"),
+    ("a.csv", b"text\n\xff\n", "UTF-8 text. .* at byte 5"),
     ("a.csv", "", "must hold at least one row. Received"),
     ("a.csv", "text,label\n", "must hold at least one row. Received"),
-    ("a.csv", "text,x\na,b\n", "have the columns text, label. .*'text, x'"),
+    ("a.csv", "text,x\na,b\n", "columns text, label, each once. .*'text, x'"),
+    ("a.csv", "label,text,label\n", "once. Received: .*, with 'label, text, l"),
+    ("a.tsv", "text\tlabel\ttext\n", "once. Received: .*line 1, with 'text, "),
     ("a.tsv", "text\tlabel\na\n", "in the column label. Received: .*line 2"),
     ("a.tsv", "text\tlabel\na\tb\tc\n", r"columns \(2\). Received: 3 in .*2"),
-    ("a.tsv", "text\tlabel\na\rb\tc\n", "in the column label. Received"),
+    ("a.csv", "text,label\na\rb,c\n", r"unquoted field in line 2\)$"),
     ("a.csv", "text,label\n" + LONG * 6, "csv module reads. Received: .*line"),
     ("a.jsonl", '{"text": "a"', "must be a JSON object. Received: .*line 1"),
     ("a.jsonl", "[1]\n", r"must be a JSON object. Received: .*line 1, \[1\]"),
-    ("a.jsonl", '{"text": "a"}\n', "have the columns text, label. Received"),
-    ("a.jsonl", '{"text": "a", "label": null}\n', "column label. .*line 1"),
+    (
+      "a.jsonl",
+      '{"text": "a", "text": "b"}',
+      r"line 1 \('text' twice in an obj",
+    ),
+    ("a.jsonl", '\n{"text": "a"}\n', "columns text, label, .*line 2, with 'te"),
+    *(
+      (
+        "a.jsonl",
+        f'{{"text": "a", "label": {value}}}',
+        f"a text or number in the column label. Received: .*, with {shown}",
+      )
+      for value, shown in (
+        *(("null", "None"), ("[1]", r"\[1\]"), ("{}", "{}")),
+        *(("NaN", "nan"), ("1e999", "inf"), ("-Infinity", "-inf")),
+      )
+    ),
   ],
 )
 def test_bad_tables(tmp_path, name, text, message):

@@ -24,6 +24,11 @@ def load_builder(name: str):
   return builder
 
 
+def decode(text: bytes) -> str:
+  """Returns a text of an example; bytes not UTF-8 become U+FFFD."""
+  return text.decode("utf-8", "replace")
+
+
 def read_split(builder, split: str) -> Iterator[dict]:
   """Yields the examples of a split as NumPy, in a fixed order."""
   data = builder.as_dataset(split=split, shuffle_files=False)

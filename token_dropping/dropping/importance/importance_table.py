@@ -64,9 +64,9 @@ class ImportanceTable:
 
   @classmethod
   def _from_content(cls, content: dict) -> "ImportanceTable":
-    version = int(content["format_version"])
-    scores = np.asarray(content["scores"], np.float32)
-    counts = np.asarray(content["counts"], np.int64)
+    version = _numbers(content["format_version"], "iu")
+    scores = _numbers(content["scores"], "iuf").astype(np.float32)
+    counts = _numbers(content["counts"], "iu").astype(np.int64)
     if version != FORMAT_VERSION:
       raise ValueError(f"format_version {version}")
     if scores.ndim != 1 or counts.shape != scores.shape:
@@ -130,9 +130,19 @@ def check_ending(path: str, name: str) -> None:
   errors.require(os.path.splitext(path)[1] in ENDINGS, rule, repr(path))
 
 
+def _numbers(values, kinds: str) -> np.ndarray:
+  """Returns numbers of some kinds of NumPy's; no texts, for example."""
+  array = np.asarray(values)
+  if array.dtype.kind not in kinds:
+    raise ValueError(f"{errors.shorten(values)} where there must be numbers")
+  return array
+
+
 def _parse(content: bytes, path: str) -> dict:
   if path.endswith(".json"):
-    return plain_json.loads(content)
+    table = plain_json.loads(content)
+    scores = [math.nan if n is None else n for n in table["scores"]]
+    return table | {"scores": scores}
   with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
     return dict(arrays)
 

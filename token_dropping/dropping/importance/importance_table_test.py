@@ -56,11 +56,15 @@ def test_other_endings_are_refused(tmp_path):
   ("change", "problem"),
   [
     ({"format_version": 2}, "ValueError: format_version 2"),
-    ({"scores": None}, "ValueError: () scores and (3,) counts"),
+    ({"scores": None}, "TypeError: 'NoneType' object is not iterable"),
     ({"scores": [1.0]}, "ValueError: (1,) scores and (3,) counts"),
     ({"scores": [1.0, 2.0, float("inf")]}, "that are infinite, or none"),
+    ({"scores": [1.0, 2.0, "3"]}, "'3'] where there must be numbers"),
+    ({"scores": [True, False, True]}, "True] where there must be numbers"),
+    ({"counts": [4, 0, 1.7]}, "1.7] where there must be numbers"),
+    ({"format_version": "1"}, "'1' where there must be numbers"),
     ({"scores": [None] * 3}, "scores that are infinite, or none"),
-    ({"scores": "x"}, "could not convert"),
+    ({"scores": "x"}, "['x'] where there must be numbers"),
   ],
 )
 def test_other_content_is_refused(tmp_path, change, problem):

@@ -95,7 +95,8 @@ def _json_text(line: bytes, field: str, care) -> str | None:
   try:
     if len(line) > MAX_JSON_LINE:
       raise ValueError
-    content = plain_json.loads(care.decode(line).removeprefix("\ufeff"))
+    line = care.decode(line).removeprefix("\ufeff")
+    content = plain_json.loads_bounded(line)  # `care` counts its surrogates
   except ValueError:
     care.counts["bad_json_lines"] += 1
     return None

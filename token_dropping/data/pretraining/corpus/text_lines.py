@@ -21,6 +21,7 @@ from backports import zstd
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_text
 from token_dropping.common import text_bytes
 from token_dropping.data.text import words
 
@@ -52,7 +53,6 @@ _NAMES = f"compressed with a name in {', '.join(DECOMPRESS)}, or not at all"
 _DAMAGE = (OSError, EOFError, zlib.error, zstd.ZstdError)
 # The white space among them (tab, form feed, ...) separates words.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _BOM = "\ufeff"
 
 
@@ -137,7 +137,7 @@ class TextCare:
     if _BOM in text:
       self.counts["byte_order_marks"] += text.count(_BOM)
       text = text.replace(_BOM, "")
-    text, wrong = _SURROGATE.subn("\ufffd", text)
+    text, wrong = plain_text.SURROGATE.subn(plain_text.REPLACEMENT, text)
     self.counts["invalid_utf8_lines"] += wrong > 0
     return text
 
