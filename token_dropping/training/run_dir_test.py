@@ -202,7 +202,7 @@ def test_labels_that_are_no_lines_make_no_folder(tmp_path, monkeypatch):
   ("settings", "fields", "message"),
   [
     ({}, {"vocab_file": "none.txt"}, "vocab_file must be a readable"),
-    ([], {}, "settings in dataset.json must be a JSON object"),
+    ([], {}, "dataset.json must be a JSON object"),
   ],
 )
 def test_wrong_tokenizer_makes_no_folder(tmp_path, settings, fields, message):
