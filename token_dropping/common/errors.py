@@ -52,12 +52,6 @@ def require(condition: bool, rule: str, received) -> None:
     raise UserError(f"{rule}. Received: {received}")
 
 
-def require_least(config, path: str, name: str, least: int) -> None:
-  """Refuses a field below a value; `path` is that of its config."""
-  value = getattr(config, name)
-  require(value >= least, f"{path}.{name} must be at least {least}", value)
-
-
 def require_choice(value: str, choices: Iterable[str], path: str) -> None:
   """Refuses a value, at a dotted path, that is none of the choices."""
   rule = f"{path} must be one of {', '.join(choices)}"

@@ -11,6 +11,7 @@ before it is applied.
 import copy
 import dataclasses
 import functools
+import itertools
 import os
 import re
 import sys
@@ -26,10 +27,10 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
 from token_dropping.tasks import experiments
+from token_dropping.training import field_rules
 from token_dropping.training import trained_run
 
 _OVERRIDE = "--params_override"
-STRATEGIES = ("off", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,7 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
   if flags.params_override:
     overrides = _parse_override(flags.params_override)
     config_overrides.apply_overrides(params, overrides, _OVERRIDE)
+  field_rules.check(params.task, "task.")  # what follows computes with it
   experiments.hooks_of(params).fill_in()
   _let_decay_follow_training(params)
   params.validate()
@@ -128,11 +130,11 @@ def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
 
 def check_experiment(params: cfg.ExperimentConfig) -> None:
   """Checks what can be checked without data or device."""
+  field_rules.check(params)
   name = params.runtime.distribution_strategy
-  errors.require_choice(name, STRATEGIES, "runtime.distribution_strategy")
-  errors.require_least(params.runtime, "runtime", "num_gpus", 0)
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)
+  _check_boundaries(params.trainer.optimizer_config.learning_rate)
   experiments.hooks_of(params).check()
   if name in ("off", "one_device"):
     check_replicas(params, 1)
@@ -156,15 +158,9 @@ def check_replicas(params: cfg.ExperimentConfig, replicas: int) -> None:
 
 
 def _check_trainer(trainer: cfg.TrainerConfig) -> None:
-  intervals = ("summary_interval", "checkpoint_interval", "validation_interval")
-  for name in ("train_steps", "steps_per_loop", *intervals):
-    errors.require_least(trainer, "trainer", name, 1)
   interval, loop = trainer.summary_interval, trainer.steps_per_loop
   rule = "trainer.summary_interval must be a multiple of trainer.steps_per_loop"
   errors.require(interval % loop == 0, f"{rule} ({loop})", interval)
-  steps = trainer.validation_steps
-  rule = "trainer.validation_steps must be at least 1, or -1 for all data"
-  errors.require(steps == -1 or steps >= 1, rule, steps)
   for name, off in experiments.REPLACED.items():
     value = getattr(trainer, name)
     rule = f"trainer.{name} must be {str(off).lower()}: the launcher does this "
@@ -182,6 +178,21 @@ def _check_clipping(optimizer) -> None:
     path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
     rule = f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0"
     errors.require(value is None, rule, value)
+
+
+def _check_boundaries(rate) -> None:
+  """Checks the steps of a schedule that has some against each other."""
+  boundaries = getattr(rate.get(), "boundaries", None)
+  if boundaries is None:
+    return
+  path = f"trainer.optimizer_config.learning_rate.{rate.type}"
+  rule = f"{path}.boundaries must ascend"
+  ascends = all(a < b for a, b in itertools.pairwise(boundaries))
+  errors.require(ascends, rule, boundaries)
+  values, count = rate.get().values, len(boundaries)
+  count += rate.type == "stepwise"  # it has no end
+  rule = f"{path}.values must be {count} for {len(boundaries)} boundaries"
+  errors.require(len(values) == count > 0, rule, values)
 
 
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:

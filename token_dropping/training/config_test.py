@@ -11,6 +11,7 @@ from tests.config_testing import ENCODER
 from tests.config_testing import RATE
 from token_dropping.tasks import experiments
 from token_dropping.training import config
+from token_dropping.training import field_rules
 
 OPTIMIZER = "trainer.optimizer_config"
 ADAMW, WARMUP = f"{OPTIMIZER}.optimizer.adamw", f"{OPTIMIZER}.warmup"
@@ -210,7 +211,7 @@ def test_malformed_override_is_refused(override, message):
 def test_what_is_allowed(name):
   config_testing.check({}, name)
   config_testing.check({"trainer.validation_steps": -1}, name)
-  for kind in config.STRATEGIES:
+  for kind in field_rules.STRATEGIES:
     config_testing.check({STRATEGY: kind}, name)
   for field in CLIPPINGS:
     changes = {f"{ADAMW}.{field}": 1.0, f"{ADAMW}.gradient_clip_norm": 0.0}
@@ -272,6 +273,24 @@ def test_warmup_that_outlasts_the_decay_is_doubted(changes, received):
   )
   doubts = config.find_doubts(config_testing.changed(changes))
   assert doubts == ([doubt] if received else [])
+
+
+@pytest.mark.parametrize(
+  ("boundaries", "values", "message"),
+  [
+    ([2, 2], [0.1] * 3, "boundaries must ascend. Received: [2, 2]"),
+    (*([2], [0.1]), "values must be 2 for 1 boundaries. Received: [0.1]"),
+  ],
+)
+def test_steps_of_a_rate_must_fit(boundaries, values, message):
+  path = f"{RATE}.stepwise"
+  changes = {
+    f"{RATE}.type": "stepwise",
+    f"{path}.boundaries": boundaries,
+    f"{path}.values": values,
+  }
+  found = config_testing.refused_changes(changes)
+  assert found == f"{path}.{message}"
 
 
 ACCUMULATION = "task.gradient_accumulation_steps"

@@ -38,7 +38,17 @@ _IMPORTANCE_TYPE = "encoder.any.importance.type"
 
 
 def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
-  """Refuses a folder, on any filesystem, that holds a run of another model."""
+  """Refuses a folder, on any filesystem, that holds a run of another model.
+
+  Folders of the run that are links lead nowhere else.
+  """
+  root = os.path.realpath(model_dir)
+  for name in ("best_checkpoint_export_subdir", "validation_summary_subdir"):
+    subdir = getattr(params.trainer, name)
+    place = os.path.realpath(os.path.join(model_dir, subdir))
+    rule = f"trainer.{name} must lie below --model_dir, not behind a link"
+    within = os.path.commonpath([root, place]) == root
+    errors.require(within, rule, f"{subdir!r}, which is {place}")
   path = os.path.join(model_dir, "params.yaml")
   if not tf.io.gfile.exists(path):
     return

@@ -122,12 +122,9 @@ class FinetuneHooks(hooks.TaskHooks):
     task = self.task
     rule = "--pretrained must be the folder of a pretraining run"
     errors.require(bool(task.init_checkpoint), rule, "nothing")
-    url, share = task.hub_module_url, task.warmup_share
+    url = task.hub_module_url
     rule = "must be unset, so that all weights come from --pretrained"
     errors.require(not url, f"task.hub_module_url {rule}", repr(url))
-    rule = "task.warmup_share must be in [0, 1]"
-    errors.require(0 <= share <= 1, rule, share)
-    errors.require_least(task, "task", "seed", 0)
     self._check_validation()
     encoder_config.check_encoder(task)
     errors.require(
@@ -208,7 +205,6 @@ class FinetuneHooks(hooks.TaskHooks):
   def _check_validation(self) -> None:
     """Scores are of the whole dev set, and decide on the best checkpoint."""
     trainer, data = self.params.trainer, self.task.validation_data
-    errors.require_least(data, "task.validation_data", "global_batch_size", 1)
     steps, why = trainer.validation_steps, "scores are of all data"
     rule = f"trainer.validation_steps must be -1: {why}"
     errors.require(steps == -1, rule, steps)
@@ -224,8 +220,6 @@ class FinetuneHooks(hooks.TaskHooks):
     """Turns epochs into steps, where steps are unset."""
     task, trainer = self.task, self.params.trainer
     data, epochs = task.train_data, task.epochs
-    errors.require(epochs > 0, "task.epochs must be greater than 0", epochs)
-    errors.require_least(data, "task.train_data", "global_batch_size", 1)
     batch = data.global_batch_size
     steps = trainer.train_steps or math.ceil(epochs * records / batch)
     epoch = max(1, min(math.ceil(records / batch), steps))
