@@ -16,10 +16,6 @@ from token_dropping.dropping import config as dropping_config
 from token_dropping.models import encoder
 
 EXACT_GELU = "gelu_exact"
-SIZES = (
-  *("vocab_size", "hidden_size", "num_layers", "num_attention_heads"),
-  *("intermediate_size", "max_position_embeddings", "type_vocab_size"),
-)
 
 
 def gelu_exact(x: tf.Tensor) -> tf.Tensor:

@@ -134,7 +134,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   name = params.runtime.distribution_strategy
   _check_trainer(params.trainer)
   _check_clipping(params.trainer.optimizer_config.optimizer)
-  _check_boundaries(params.trainer.optimizer_config.learning_rate)
+  _check_boundaries(params.trainer)
   experiments.hooks_of(params).check()
   if name in ("off", "one_device"):
     check_replicas(params, 1)
@@ -169,30 +169,39 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
 
 
 def _check_clipping(optimizer) -> None:
-  """Keras takes no other clipping beside ours of AdamW's norm."""
+  """Keras takes one norm, and nothing beside ours of AdamW's norm."""
   config = optimizer.get()
-  if getattr(config, "gradient_clip_norm", 0.0) <= 0.0:
-    return
-  for name in ("clipnorm", "clipvalue", "global_clipnorm"):
-    value = getattr(config, name, None)
-    path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
-    rule = f"{path}.{name} must be unset unless {path}.gradient_clip_norm is 0"
-    errors.require(value is None, rule, value)
+  path = f"trainer.optimizer_config.optimizer.{optimizer.type}"
+  if getattr(config, "gradient_clip_norm", 0.0) > 0.0:
+    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+      value = getattr(config, name, None)
+      unless = f"unset unless {path}.gradient_clip_norm is 0"
+      errors.require(value is None, f"{path}.{name} must be {unless}", value)
+  norm, whole = config.clipnorm, config.global_clipnorm
+  rule = f"{path}.clipnorm must be unset with {path}.global_clipnorm ({whole})"
+  errors.require(None in (norm, whole), rule, norm)
 
 
-def _check_boundaries(rate) -> None:
+def _check_boundaries(trainer: cfg.TrainerConfig) -> None:
   """Checks the steps of a schedule that has some against each other."""
+  rate = trainer.optimizer_config.learning_rate
   boundaries = getattr(rate.get(), "boundaries", None)
   if boundaries is None:
     return
   path = f"trainer.optimizer_config.learning_rate.{rate.type}"
-  rule = f"{path}.boundaries must ascend"
+  ends = rate.type == "step_cosine_with_offset"  # NaN from its last step on
+  least, offset = 2 if ends else 1, rate.get().offset
+  count = len(boundaries)
   ascends = all(a < b for a, b in itertools.pairwise(boundaries))
-  errors.require(ascends, rule, boundaries)
-  values, count = rate.get().values, len(boundaries)
-  count += rate.type == "stepwise"  # it has no end
-  rule = f"{path}.values must be {count} for {len(boundaries)} boundaries"
-  errors.require(len(values) == count > 0, rule, values)
+  rule = f"{path}.boundaries must be {least} or more, and ascend"
+  errors.require(ascends and count >= least, rule, boundaries)
+  wanted = count if ends else count + 1
+  rule = f"{path}.values must be {wanted} for {count} boundaries"
+  errors.require(len(rate.get().values) == wanted, rule, rate.get().values)
+  last, steps = boundaries[-1] + offset, trainer.train_steps
+  rule = f"{path}.boundaries and offset must last for the {steps} steps of"
+  rule += " trainer.train_steps"
+  errors.require(not ends or last >= steps, rule, f"{last} steps")
 
 
 def find_doubts(params: cfg.ExperimentConfig) -> list[str]:

@@ -214,8 +214,9 @@ def test_what_is_allowed(name):
   for kind in field_rules.STRATEGIES:
     config_testing.check({STRATEGY: kind}, name)
   for field in CLIPPINGS:
-    changes = {f"{ADAMW}.{field}": 1.0, f"{ADAMW}.gradient_clip_norm": 0.0}
-    config_testing.check(changes, name)
+    for off in (0.0, -1.0):
+      changes = {f"{ADAMW}.{field}": 1.0, f"{ADAMW}.gradient_clip_norm": off}
+      config_testing.check(changes, name)
   config_testing.check({"task.gradient_accumulation_steps": 2})
 
 
@@ -278,19 +279,55 @@ def test_warmup_that_outlasts_the_decay_is_doubted(changes, received):
 @pytest.mark.parametrize(
   ("boundaries", "values", "message"),
   [
-    ([2, 2], [0.1] * 3, "boundaries must ascend. Received: [2, 2]"),
-    (*([2], [0.1]), "values must be 2 for 1 boundaries. Received: [0.1]"),
+    ([2, 2], [0.1] * 3, "boundaries must be {} or more, and ascend"),
+    ([], [0.1], "boundaries must be {} or more, and ascend"),
+    ([1, 9], [0.1], "values must be {} for 2 boundaries"),
   ],
 )
-def test_steps_of_a_rate_must_fit(boundaries, values, message):
-  path = f"{RATE}.stepwise"
+@pytest.mark.parametrize(
+  ("kind", "least", "count"),
+  [("stepwise", 1, 3), ("step_cosine_with_offset", 2, 2)],
+)
+def test_steps_of_a_rate_must_fit(
+  boundaries, values, message, kind, least, count
+):
+  path = f"{RATE}.{kind}"
   changes = {
-    f"{RATE}.type": "stepwise",
+    f"{RATE}.type": kind,
     f"{path}.boundaries": boundaries,
     f"{path}.values": values,
   }
   found = config_testing.refused_changes(changes)
-  assert found == f"{path}.{message}"
+  message = message.format(count if "values" in message else least)
+  received = values if "values" in message else boundaries
+  assert found == f"{path}.{message}. Received: {received}"
+
+
+def test_rate_lasts_for_the_training():
+  path, steps = f"{RATE}.step_cosine_with_offset", "trainer.train_steps"
+  changes = {
+    f"{RATE}.type": "step_cosine_with_offset",
+    f"{path}.boundaries": [2, 6],
+    f"{path}.values": [0.2, 0.1],
+    f"{path}.offset": 1,
+  }
+  config_testing.check(changes | {steps: 7})
+  found = config_testing.refused_changes(changes | {steps: 8})
+  assert found == (
+    f"{path}.boundaries and offset must last for the 8 steps of {steps}. "
+    "Received: 7 steps"
+  )
+
+
+def test_one_norm_is_clipped():
+  path = f"{OPTIMIZER}.optimizer.sgd"
+  changes = {f"{OPTIMIZER}.optimizer.type": "sgd", f"{path}.clipnorm": 2.0}
+  config_testing.check(changes)
+  found = config_testing.refused_changes(
+    changes | {f"{path}.global_clipnorm": 1.0}
+  )
+  rule = f"{path}.clipnorm must be unset with {path}.global_clipnorm (1.0)"
+  assert found == f"{rule}. Received: 2.0"
 
 
 ACCUMULATION = "task.gradient_accumulation_steps"

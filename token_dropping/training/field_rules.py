@@ -19,6 +19,7 @@ from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import encoder_config
 
+_LARGEST = 3.4028234e38  # of 32 bits
 _RUN_FILES = r"(ckpt-.*|checkpoint|.*\.(yaml|txt|json|lock|tmp))$"
 STRATEGIES = ("off", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 _OPTIMIZERS = (  # Model Garden has configs, but no code, of two more.
@@ -51,6 +52,10 @@ def _choice(*values: str) -> Rule:
   return Rule(f"one of {', '.join(values)}", lambda value: value in values)
 
 
+def _size(most: int) -> Rule:
+  return Rule(f"in [1, {most}]", lambda value: 1 <= value <= most)
+
+
 _NONE = Rule("anything", lambda value: True)
 _ANY = Rule("a finite number", lambda value: True)
 _RATE = Rule("at least 0", lambda value: value >= 0, needed=True)
@@ -64,6 +69,10 @@ _LOSS_SCALE = Rule(
   lambda value: value == "dynamic" if isinstance(value, str) else value > 0,
 )
 _SEED = Rule("an integer", lambda value: True)
+_OR_AUTOTUNE = Rule(
+  "at least 1, or -1 for TensorFlow's choice",
+  lambda value: value == -1 or value >= 1,
+)
 _SUBFOLDER = Rule(
   "the name of a folder below model_dir, without . or .. or a file of the run",
   lambda value: _is_subfolder(value),
@@ -94,7 +103,7 @@ RULES: Mapping[str, Rule] = {
   "num_cores_per_replica": _at_least(1),
   "default_shard_dim": _at_least(-1),
   # trainer
-  "train_steps": _STEPS,
+  "trainer.train_steps": _STEPS,
   "steps_per_loop": _STEPS,
   "summary_interval": _STEPS,
   "checkpoint_interval": _STEPS,
@@ -125,19 +134,21 @@ RULES: Mapping[str, Rule] = {
   "optimizer.type": dataclasses.replace(_choice(*_OPTIMIZERS), needed=True),
   "values": _RATE,
   "boundaries": _at_least(0, needed=True, bits=63),
-  "decay_steps": _STEPS,
-  "total_decay_steps": _STEPS,
+  "decay_steps": _at_least(1, bits=63),  # null: as long as the training
+  "total_decay_steps": _at_least(1, bits=63),
   "exponential.decay_rate": Rule(_POSITIVE.text, _POSITIVE.holds, True),
   "warmup_steps": _at_least(0, needed=True, bits=63),
   "linear_decay_fraction": Rule("in (0, 1]", lambda value: 0 < value <= 1),
   "alpha": _SHARE,
-  "offset": _at_least(0),
+  "offset": dataclasses.replace(_ANY, bits=63),
   "power": _ANY,
+  "polynomial.power": _at_least(0),
   # trainer.optimizer_config: optimizers
   "clipnorm": _POSITIVE,
   "clipvalue": _POSITIVE,
   "global_clipnorm": _POSITIVE,
-  "gradient_clip_norm": _at_least(0),
+  "adamw_experimental.global_clipnorm": _at_least(0),  # 0: off
+  "gradient_clip_norm": _ANY,  # 0 and less: off
   "clipping_threshold": _POSITIVE,
   "clip_threshold": _POSITIVE,
   "ratio_clip_norm": _POSITIVE,
@@ -151,9 +162,10 @@ RULES: Mapping[str, Rule] = {
   "beta_2": _BELOW_1,
   "beta_2_decay": Rule("in [-1, 0]", lambda value: -1 <= value <= 0),
   "decay_rate": _SHARE,
-  "step_offset": _at_least(0),
+  "step_offset": _at_least(0, bits=63),
   "min_dim_size_to_factor": _at_least(1),
   "epsilon": _at_least(0),
+  "lamb.epsilon": _POSITIVE,  # Keras would look for a default, and fail
   "epsilon1": _at_least(0),
   "epsilon2": _at_least(0),
   "epsilon_1": _at_least(0),
@@ -162,14 +174,14 @@ RULES: Mapping[str, Rule] = {
   "eeta": _POSITIVE,
   "sparse_layer_learning_rate": _RATE,
   "average_decay": _SHARE,
-  "start_step": _at_least(0),
+  "start_step": _at_least(0, bits=63),
   # data
-  "global_batch_size": _at_least(1),
-  "shuffle_buffer_size": _at_least(1),
-  "cycle_length": _at_least(1),
+  "global_batch_size": _size(10_000_000),
+  "shuffle_buffer_size": _at_least(1, bits=63),
+  "cycle_length": _OR_AUTOTUNE,
   "block_length": _at_least(1),
   "ram_budget": _at_least(1),
-  "prefetch_buffer_size": _at_least(1),
+  "prefetch_buffer_size": _at_least(-1),  # -1 and 0: TensorFlow's choice
   "train_data.seed": _SEED,
   "validation_data.seed": _SEED,
   "autotune_algorithm": _choice(
@@ -189,7 +201,7 @@ RULES: Mapping[str, Rule] = {
   "random_share": _SHARE,
   "masking_seed": dataclasses.replace(_ANY, bits=63),
   "on_bad_records": _choice(*pretrain_data.POLICIES),
-  "max_bad_records": _at_least(0),
+  "max_bad_records": _at_least(0, bits=63),
   "label_type": _choice("int", "float"),
   "doc_stride": _at_least(1),
   "query_length": _at_least(1),
@@ -197,15 +209,21 @@ RULES: Mapping[str, Rule] = {
   "seed": _at_least(0),
   "gradient_accumulation_steps": _at_least(1),
   "on_bad_numbers": _choice(*pretrain_data.POLICIES),
-  "max_skipped_steps": _at_least(0),
+  "max_skipped_steps": _at_least(0, bits=63),
   "epochs": _POSITIVE,
   "warmup_share": _SHARE,
   "n_best_size": _at_least(1),
   "max_answer_length": _at_least(1),
   "null_score_diff_threshold": _ANY,
   # task.model
-  **{f"encoder.any.{name}": _at_least(1) for name in encoder_config.SIZES},
-  **{f"encoder.bert.{name}": _at_least(1) for name in encoder_config.SIZES},
+  "num_layers": _size(1000),
+  "hidden_size": _size(100_000),
+  "embedding_size": _size(100_000),
+  "num_attention_heads": _size(100_000),
+  "intermediate_size": _size(1_000_000),
+  "vocab_size": _size(100_000_000),
+  "max_position_embeddings": _size(10_000_000),
+  "type_vocab_size": _size(1_000_000),
   "hidden_activation": _choice(*_ACTIVATIONS),
   "mlm_activation": _choice(*_ACTIVATIONS),
   "cls_heads.activation": _choice(*_ACTIVATIONS),
@@ -213,7 +231,6 @@ RULES: Mapping[str, Rule] = {
   "attention_dropout_rate": _BELOW_1,
   "initializer_range": _at_least(0),
   "mlm_initializer_range": _at_least(0),
-  "embedding_size": _at_least(1),
   "output_range": _at_least(1),
   "inner_dim": _at_least(0),
   "num_classes": _at_least(0),
@@ -242,14 +259,14 @@ def check(params: hyperparams.Config, path: str = "") -> None:
 
 def _check_value(name: str, value, rule: Rule) -> None:
   shown = errors.shorten(value)
+  errors.require(rule.holds(value), f"{name} must be {rule.text}", shown)
   if isinstance(value, float):
-    errors.require(math.isfinite(value), f"{name} must be finite", shown)
+    finite = math.isfinite(value) and abs(value) <= _LARGEST
+    errors.require(finite, f"{name} must be finite in 32 bits", shown)
   if isinstance(value, int):
     limit = 2**rule.bits
-    within = -limit <= value < limit
     text = f"{name} must be an integer below 2^{rule.bits}"
-    errors.require(within, text, shown)
-  errors.require(rule.holds(value), f"{name} must be {rule.text}", shown)
+    errors.require(-limit <= value < limit, text, shown)
 
 
 def find(path: str) -> Rule | None:
@@ -266,8 +283,11 @@ def fields(
   names = set(vars(config)) - set(config.RESERVED_ATTR)
   if isinstance(config, oneof.OneOfConfig) and not every:
     names &= {"type", config.type}
-  for name in sorted(names):
-    yield from _values(getattr(config, name), f"{path}{name}", every)
+  values = {name: getattr(config, name) for name in sorted(names)}
+  # What a config says itself first: other values may follow from it.
+  plain = [n for n in values if not isinstance(values[n], hyperparams.Config)]
+  for name in dict.fromkeys([*plain, *values]):
+    yield from _values(values[name], f"{path}{name}", every)
 
 
 def _values(value, path: str, every: bool) -> Iterator[tuple[str, Any]]:

@@ -28,7 +28,7 @@ def _changes(text: str, path: str) -> dict:
 
 # Of both data configs, {0}; each message begins with its path and a dot.
 REFUSED_DATA = {
-  "global_batch_size=0": "global_batch_size must be at least 1. Received: 0",
+  "global_batch_size=0": "global_batch_size must be in [1, 10000000]. ",
   "seq_length=-1": "seq_length must be at least 1. Received: -1",
   "max_predictions_per_seq=0": "max_predictions_per_seq must be at least 1.",
   "max_predictions_per_seq=17": "max_predictions_per_seq must be at most {0}."
@@ -69,7 +69,7 @@ ANY = "model.encoder.any"
 # behind the path of the encoder.
 REFUSED = {
   **{
-    f"{ANY}.{name}=0": f"{ANY}.{name} must be at least 1. Received: 0"
+    f"{ANY}.{name}=0": f"{ANY}.{name} must be in [1, "
     for name in (*testing.SIZES, "type_vocab_size")
   },
   f"{CHANGING},{RATE}=0.0": f"{RATE} must be in (0, 1). Received: 0.0",
