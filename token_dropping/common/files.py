@@ -148,7 +148,7 @@ def remove(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-  """Removes a folder with all that is in it, if it is there."""
+  """Removes a folder with all that is in it, if it is there; of a link, it."""
   with contextlib.suppress(FileNotFoundError):
     filesystems.of(path).rm(path, recursive=True)
 

@@ -80,6 +80,25 @@ def test_folders(root):
   assert not files.exists(files.join(root, "a"))
 
 
+def test_of_a_link_to_a_folder_the_link_alone_is_removed(tmp_path):
+  theirs, link = tmp_path / "theirs", tmp_path / "link"
+  theirs.mkdir()
+  (theirs / "file").touch()
+  (tmp_path / "ours").mkdir()
+  for place in (link, tmp_path / "ours" / "link"):
+    place.symlink_to(theirs)
+  with files.new_folder(str(link), check=files.is_folder):
+    pass
+  files.remove_folder(str(tmp_path / "ours"))
+  assert sorted(os.listdir(tmp_path)) == ["link", "theirs"]
+  assert os.listdir(theirs) == ["file"] and not link.is_symlink()
+  theirs.joinpath("file").unlink()
+  link.rmdir()
+  link.symlink_to(tmp_path / "nowhere")
+  files.remove_folder(str(link))
+  assert os.listdir(tmp_path) == ["theirs"]
+
+
 def test_json(tmp_path):
   path = str(tmp_path / "file.json")
   assert files.find_json(path) is None

@@ -58,7 +58,10 @@ class _Local:
     os.replace(source, path)
 
   def rm(self, path: str, recursive: bool = False) -> None:
-    shutil.rmtree(path) if recursive else os.remove(path)
+    # What a link leads to is somebody else's: the link alone goes.
+    path = path.rstrip("/")
+    is_folder = recursive and not os.path.islink(path)
+    shutil.rmtree(path) if is_folder else os.remove(path)
 
 
 class _Guarded:

@@ -15,6 +15,7 @@ from official.core import config_definitions as cfg
 from tensorflow.core.util import event_pb2
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 
@@ -45,7 +46,7 @@ def use_last_whole(model_dir: str) -> list[str]:
   are checkpoints, and all are damaged.
   """
   for leftover in tf.io.gfile.glob(os.path.join(model_dir, "ckpt-*_temp")):
-    tf.io.gfile.rmtree(leftover)
+    files.remove_folder(leftover)
   listed = _listed(model_dir)
   whole = listed or _present(model_dir)  # the list itself may be damaged
   damages = []

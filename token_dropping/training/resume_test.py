@@ -165,12 +165,17 @@ def test_a_lost_list_is_made_anew(folder, content):
   assert _latest(folder) == "ckpt-4"
 
 
-def test_leftovers_of_a_killed_save_go(folder):
+def test_leftovers_of_a_killed_save_go(folder, tmp_path_factory):
+  theirs = tmp_path_factory.mktemp("theirs") / "file"
+  theirs.touch()
+  link = folder / "ckpt-4_temp"
+  link.symlink_to(theirs.parent)
   leftover = folder / "ckpt-5_temp"
   leftover.mkdir()
   (leftover / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
   resume.use_last_whole(str(folder))
-  assert not leftover.exists()
+  assert not leftover.exists() and not link.is_symlink()
+  assert theirs.exists()
 
 
 @pytest.mark.parametrize("last", [1, 3, 4, 5])

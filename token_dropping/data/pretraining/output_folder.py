@@ -8,6 +8,7 @@ first written to `dataset.incomplete.json`. What a run makes on the way is in
 the work folder `.prepare`, for a later one to go on, until all is complete.
 """
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -40,6 +41,9 @@ def check_replaceable(directory: str) -> None:
   """Makes the folder; refuses files of our names that no run of ours listed."""
   rule = "output_dir must not contain *, ? or ["
   errors.require(not set("*?[") & set(directory), rule, repr(directory))
+  work = files.join(directory, _WORK)
+  rule = f"output_dir must hold no link of the name {_WORK}"
+  errors.require(not os.path.islink(work), rule, repr(work))
   probe = files.join(directory, _PROBE)
   try:
     files.make_folder(directory)

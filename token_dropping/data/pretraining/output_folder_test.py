@@ -48,6 +48,15 @@ def test_finished_dataset(tmp_path):
   assert output_folder.find_ready(str(folder), SETTINGS) == dataset
 
 
+def test_a_linked_work_folder_is_refused(tmp_path):
+  link = tmp_path / ".prepare"
+  link.symlink_to(tmp_path)
+  folder = str(tmp_path)
+  assert testing.refused(output_folder.check_replaceable, folder) == (
+    f"output_dir must hold no link of the name .prepare. Received: '{link}'"
+  )
+
+
 def test_not_ready(tmp_path):
   def is_ready(settings=SETTINGS):
     return output_folder.find_ready(str(tmp_path), settings) is not None
