@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import shlex
+import socket
 import sys
 import threading
 import time
@@ -27,6 +28,8 @@ from token_dropping.data.pretraining import beam_worker
 _ERROR = "error"
 # To start a process takes as long as to work on about so much text.
 _BYTES_PER_WORKER = 64e6
+# Beam would wait for minutes for a job server that is not there.
+_ANSWER_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +113,10 @@ def result_name(label: str, index: int) -> str:
 
 
 def check_beam_args(arguments: Sequence[str]) -> None:
-  """Refuses options that Beam does not know: most likely ours, misspelt."""
+  """Refuses options that Beam does not know, and a runner that cannot start.
+
+  The former are most likely ours, misspelt.
+  """
   parsers = []
   _options([]).get_all_options(add_extra_args_fn=parsers.append)
   _, unknown = parsers[0].parse_known_args(list(arguments))
@@ -119,6 +125,29 @@ def check_beam_args(arguments: Sequence[str]) -> None:
       "arguments must be flags of this command or of Apache Beam "
       f"(--name=value). Received: {unknown[0]!r}"
     )
+  options = _options(arguments)
+  values = options.get_all_options()
+  if values["runner"] in (None, "DirectRunner"):
+    return
+  try:
+    _import_beam().Pipeline(options=options)  # checks, and starts nothing
+    _check_endpoint(values["runner"], values["job_endpoint"])
+  except (ImportError, OSError, ValueError) as error:
+    reason = " ".join(str(error).split())
+    raise errors.UserError(
+      "options of Apache Beam must be those of a runner that can start. "
+      f"Received: {' '.join(arguments)} ({reason})"
+    ) from error
+
+
+def _check_endpoint(runner: str, endpoint: str | None) -> None:
+  """Raises `OSError` or `ValueError` where no job server answers."""
+  if runner == "PortableRunner" and not endpoint:
+    raise ValueError("--runner=PortableRunner needs --job_endpoint=host:port")
+  if endpoint and endpoint != "embed":
+    host, _, port = endpoint.rpartition(":")
+    with socket.create_connection((host, int(port)), _ANSWER_SECONDS):
+      pass
 
 
 def _import_beam():

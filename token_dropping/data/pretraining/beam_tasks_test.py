@@ -84,6 +84,24 @@ def test_options_of_beam_are_known():
     beam_tasks.check_beam_args(arguments)
 
 
+@pytest.mark.parametrize(
+  ("arguments", "reason"),
+  [
+    ("--runner=FooRunner", "Unexpected pipeline runner: FooRunner."),
+    ("--runner=a.b.C", "No module named 'a'"),
+    ("--runner=PortableRunner", "--runner=PortableRunner needs --job_endpoint"),
+    ("--runner=FlinkRunner --job_endpoint=nowhere", "invalid literal for int"),
+    ("--runner=FlinkRunner --job_endpoint=localhost:1", "[Errno 111]"),
+  ],
+)
+def test_a_runner_must_be_able_to_start(arguments, reason):
+  refused = testing.refused(beam_tasks.check_beam_args, arguments.split())
+  assert refused.startswith(
+    "options of Apache Beam must be those of a runner that can start. "
+    f"Received: {arguments} ({reason}"
+  )
+
+
 # The whole preparation.
 
 
