@@ -36,7 +36,7 @@ def _batch(path: str) -> dict[str, np.ndarray]:
     use_next_sentence_label=True,
     on_bad_records="skip",
   )
-  rules = record_rules.RecordRules(data, testing.VOCAB_SIZE, "data")
+  rules = record_rules.RecordRules(data, testing.NETWORK, "data")
   skipper = bad_records.RecordSkipper(rules)
   dataset = pretrain_data.PretrainDataLoader(data).load(skipper=skipper)
   return next(iter(dataset.take(1).as_numpy_iterator()))

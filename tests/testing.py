@@ -7,6 +7,7 @@ import json
 import pathlib
 import shutil
 import socket
+import types
 
 import gin
 import numpy as np
@@ -23,6 +24,7 @@ from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_table
 
 SEQ_LENGTH, PREDICTIONS, VOCAB_SIZE = 16, 3, 50
+NETWORK = types.SimpleNamespace(vocab_size=VOCAB_SIZE, type_vocab_size=2)
 TOKENS = [
   *vocabulary.SPECIAL_TOKENS,
   *(f"word{i}" for i in range(VOCAB_SIZE - len(vocabulary.SPECIAL_TOKENS))),

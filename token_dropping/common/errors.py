@@ -43,7 +43,10 @@ def signal_code(number: int) -> int:
 def first_line(error: BaseException) -> str:
   """Returns what an error of a library says, without trace and operations."""
   line = str(error).strip().split("\n")[0]
-  return re.sub(r"\{\{.*?\}\} | \[Op:.*", "", line) or type(error).__name__
+  line = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", line)
+  # TensorFlow's words around an assertion's own.
+  line = re.sub(r"^assertion failed: \[(.*)\]$", r"\1", line)
+  return line or type(error).__name__
 
 
 def require(condition: bool, rule: str, received) -> None:

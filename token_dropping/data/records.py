@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features <-> TFRecord files in Model Garden's pretraining format (v2)."""
 
+import contextlib
+import functools
+import gzip
+import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
+
+from token_dropping.common import files
+
+# More than this many times its size no file holds: zlib's documentation.
+_DEFLATED = 1032
 
 
 def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
@@ -18,9 +28,65 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
   return number
 
 
+def read_serialized(file, file_type: str = "tfrecord") -> tf.data.Dataset:
+  """Reads the records of a TFRecord file, a name or a tensor, as they are.
+
+  `file_type` is that of Model Garden's data configs. A record that says to be
+  longer than the file can be is an `InvalidArgumentError`. TensorFlow would
+  first ask for that much memory, and end the process where there is not.
+  """
+  compressed = file_type == "tfrecord_compressed"
+  read = functools.partial(_find_impossible, compressed=compressed)
+  found = tf.numpy_function(read, [file], [tf.int64, tf.string])
+  count, complaint = (tf.ensure_shape(value, []) for value in found)
+  kind = "GZIP" if compressed else ""
+  records = tf.data.TFRecordDataset(file, compression_type=kind)
+  faults = tf.data.Dataset.from_tensors(complaint)
+  faults = faults.take(tf.cast(count >= 0, tf.int64)).map(_fail)
+  return records.take(count).concatenate(faults)
+
+
+def _fail(complaint: tf.Tensor) -> tf.Tensor:
+  with tf.control_dependencies([tf.debugging.Assert(False, [complaint])]):
+    return tf.identity(complaint)
+
+
+def _find_impossible(file: bytes, compressed: bool) -> tuple[np.int64, bytes]:
+  """Returns the number and fault of a record that cannot be; else -1 and "".
+
+  What else is wrong with a file TensorFlow says better.
+  """
+  path = os.fsdecode(file)
+  number, complaint = _impossible_length(path, files.size(path), compressed)
+  return np.int64(number), complaint.encode()
+
+
+@functools.lru_cache(4096)  # one reading a process, not one an epoch
+def _impossible_length(
+  path: str, size: int | None, compressed: bool
+) -> tuple[int, str]:
+  most = (size or 0) * (_DEFLATED if compressed else 1)
+  number = 0
+  try:
+    with contextlib.ExitStack() as stack:
+      file = stack.enter_context(files.open_binary(path))
+      if compressed:
+        file = stack.enter_context(gzip.open(file))
+      # A length (uint64, little-endian), its checksum, the record, another.
+      while len(head := file.read(12)) == 12:
+        length = int.from_bytes(head[:8], "little")
+        if length > most:
+          return number, f"a length of {length:,} bytes in a file of {size:,}"
+        file.seek(length + 4, 1)
+        number += 1
+  except (OSError, EOFError, zlib.error):
+    pass
+  return -1, ""
+
+
 def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
   """Yields the features of a file's examples, [size] arrays by name."""
-  dataset = tf.data.TFRecordDataset(path).skip(skip)
+  dataset = read_serialized(path).skip(skip)
   for record in dataset.as_numpy_iterator():
     example = tf.train.Example.FromString(record)
     yield {

@@ -22,6 +22,8 @@ from token_dropping.training import trained_run
 _BYTES_PER_TOKEN = 16
 # Records may hold the same text several times, with other masks.
 _COPIES = 4
+# What a sequence has: one, or two of a pair.
+_SEGMENTS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,12 +100,16 @@ def read_records(
   """Returns the first `count` different, valid sequences, with masks undone."""
   batch = _first_batch(data, count * _COPIES)
   length = batch["input_word_ids"].shape[1]
-  rules = record_rules.range_rules(len(vocab), length)
+  rules = record_rules.range_rules(len(vocab), _SEGMENTS, length)
   originals = {}
   for values in zip(*batch.values(), strict=True):
     record = dict(zip(batch, values, strict=True))
     real = np.flatnonzero(record["input_mask"])
-    broken = [rule.is_broken(record[rule.feature]).any() for rule in rules]
+    broken = [
+      rule.is_broken(record[rule.feature]).any()
+      for rule in rules
+      if rule.feature in record
+    ]
     if any(broken) or not len(real):
       continue
     ids = record["input_word_ids"].copy()

@@ -20,6 +20,8 @@ from official.core import config_definitions as cfg
 from official.core import task_factory
 from scipy import sparse
 
+from token_dropping.data import records as records_lib
+
 PRIOR = 10.0
 _BATCH = 4096
 
@@ -63,7 +65,7 @@ def _evaluated(
 def _training_ids(data: cfg.DataConfig) -> Iterator[np.ndarray]:
   """Yields the ids of training records without masks, [N, S]."""
   files = tf.data.Dataset.list_files(data.input_path, shuffle=False)
-  records = tf.data.TFRecordDataset(files).batch(_BATCH)
+  records = files.flat_map(records_lib.read_serialized).batch(_BATCH)
   length, slots = data.seq_length, data.max_predictions_per_seq
   optional = tf.io.FixedLenFeature([slots], tf.int64, [0] * slots)
   features = {

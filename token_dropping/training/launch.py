@@ -145,10 +145,10 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
   """Checks the records that a mode reads, where they have rules."""
   if not experiments.hooks_of(params).has_record_rules:
     return
-  vocab_size = params.task.model.encoder.get().vocab_size
+  encoder = params.task.model.encoder.get()
   for path, data in _used_data(params, mode).items():
     dataset_card.check_files(data)
-    bad_records.check_first_records(data, vocab_size, path)
+    bad_records.check_first_records(data, encoder, path)
 
 
 def _used_data(
@@ -172,7 +172,11 @@ def _run(
     trainer = trainer_lib.make_trainer(
       params, strategy, mode, model_dir if is_run else None
     )
-  except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+  except (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+  ) as error:
     # A run that goes on counts its records.
     _explain(error, params, mode, checkpoints.latest_step(model_dir), {})
     raise
@@ -238,7 +242,7 @@ def _explain(error, params, mode: str, step: int, skippers: dict) -> None:
   bad_records.explain(
     error,
     _used_data(params, mode),
-    params.task.model.encoder.get().vocab_size,
+    params.task.model.encoder.get(),
     range(step, step + params.trainer.steps_per_loop),
     skippers,
   )

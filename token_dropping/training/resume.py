@@ -16,6 +16,7 @@ from tensorflow.core.util import event_pb2
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.data import records as records_lib
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 
@@ -100,9 +101,9 @@ def drop_summaries_after(folder: str, step: int) -> None:
   for path in tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*")):
     records, is_whole = [], True
     try:
-      for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+      for record in records_lib.read_serialized(path).as_numpy_iterator():
         records.append(record)
-    except tf.errors.DataLossError:
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
       is_whole = False
     kept = [r for r in records if event_pb2.Event.FromString(r).step <= step]
     if is_whole and len(kept) == len(records):

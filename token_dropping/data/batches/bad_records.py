@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-from official.common import dataset_fn
 from official.core import config_definitions as cfg
 from official.core import input_reader
 from official.nlp.data import pretrain_dataloader
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
+from token_dropping.data import records
 from token_dropping.data.batches import epochs
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_files
@@ -32,15 +32,13 @@ RECORDS_CHECKED = 16
 # Before a run.
 
 
-def check_first_records(
-  data: cfg.DataConfig, vocab_size: int, path: str
-) -> None:
+def check_first_records(data: cfg.DataConfig, encoder, path: str) -> None:
   """Refuses a config, at a dotted path, that the first records do not fit."""
   if not _has_files(data):
     return
   if pretrain_data.is_dynamic(data):
-    _check_vocab_file(data, vocab_size, path)
-  rules = record_rules.RecordRules(data, vocab_size, path)
+    _check_vocab_file(data, encoder.vocab_size, path)
+  rules = record_rules.RecordRules(data, encoder, path)
   good, complaint = 0, None
   for file in _matching_files(data, path)[:FILES_CHECKED]:
     for index, record in enumerate(_first_records(file, data, path)):
@@ -73,6 +71,12 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
   )
   try:
     return input_reader.match_files(data.input_path)
+  except tf.errors.UnimplementedError as error:
+    raise errors.UserError(
+      f"{path}.input_path must be local or gs://: TensorFlow reads other "
+      "places only with packages of their own, such as tensorflow-io. "
+      f"Received: {data.input_path!r}"
+    ) from error
   except (ValueError, tf.errors.OpError) as error:
     raise errors.UserError(
       f"{path}.input_path must match at least one file. "
@@ -85,8 +89,8 @@ def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:
   content = record_files.read_file(file, data, RECORDS_CHECKED)
   if content.fault and not pretrain_data.skips_bad_records(data):
     raise errors.UserError(content.describe_fault(path))
-  read = dataset_fn.pick_dataset_fn(data.file_type)
-  return list(read(file).take(content.records).as_numpy_iterator())
+  read = records.read_serialized(file, data.file_type)
+  return list(read.take(content.records).as_numpy_iterator())
 
 
 def _check_vocab_file(
@@ -187,7 +191,7 @@ class RecordSkipper:
 def explain(
   error: tf.errors.OpError,
   inputs: Mapping[str, cfg.DataConfig],
-  vocab_size: int,
+  encoder,
   steps: range,
   skippers: Mapping[str, RecordSkipper],
 ) -> None:
@@ -204,7 +208,7 @@ def explain(
     # Fine-tuning records have other features, and no rules: we have made them.
     pretrains = isinstance(data, pretrain_dataloader.BertPretrainDataConfig)
     if pretrains and not skipper:
-      rules = record_rules.RecordRules(data, vocab_size, path)
+      rules = record_rules.RecordRules(data, encoder, path)
       _check_records(data, rules, steps)
   rule = record_rules.broken_rule(error)
   if rule:
@@ -213,10 +217,10 @@ def explain(
 
 def _check_files(data: cfg.DataConfig, path: str, contents=()) -> None:
   """Refuses a file that cannot be read to its end, or as far as `contents`."""
-  records = {content.file: content.records for content in contents}
-  files = list(records) or _matching_files(data, path)
+  readable = {content.file: content.records for content in contents}
+  files = list(readable) or _matching_files(data, path)
   for content in record_files.read_files(files, data):
-    wanted = records.get(content.file, math.inf)
+    wanted = readable.get(content.file, math.inf)
     if content.fault is not None and content.records < wanted:
       raise errors.UserError(content.describe_fault(path))
 
@@ -226,9 +230,9 @@ def _check_records(
 ) -> None:
   """Refuses the first bad record that the steps read."""
   files = input_reader.match_files(data.input_path)
-  records = epochs.read_epochs(data, first_step=steps.start)
+  read = epochs.read_epochs(data, first_step=steps.start)
   if data.is_training:
-    records = records.take(len(steps) * data.global_batch_size)
-  for _, place, record in records.as_numpy_iterator():
+    read = read.take(len(steps) * data.global_batch_size)
+  for _, place, record in read.as_numpy_iterator():
     number, index = epochs.file_and_index(int(place))
     rules.check_record(record, f"{files[number]}, record {index}")

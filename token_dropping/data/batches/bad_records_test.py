@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -44,7 +45,9 @@ def _write(path, count, masking="static", at=0, change=None) -> pathlib.Path:
 
 
 def _skipper(data) -> bad_records.RecordSkipper:
-  return bad_records.RecordSkipper(record_rules.RecordRules(data, V, PATH))
+  return bad_records.RecordSkipper(
+    record_rules.RecordRules(data, testing.NETWORK, PATH)
+  )
 
 
 def _cut(path: pathlib.Path) -> None:
@@ -60,7 +63,8 @@ def _data(path, **fields) -> pretrain_data.PretrainDataConfig:
 
 
 def _check(data, vocab_size: int = V) -> None:
-  bad_records.check_first_records(data, vocab_size, PATH)
+  sizes = types.SimpleNamespace(vocab_size=vocab_size, type_vocab_size=2)
+  bad_records.check_first_records(data, sizes, PATH)
 
 
 def _refused(data, vocab_size: int = V) -> str:
@@ -94,6 +98,10 @@ def test_only_the_first_records_of_files_are_read(tmp_path):
 
 
 NONE = ("", [])
+PLACES = (
+  ": TensorFlow reads other places only with packages of their own, such as "
+  "tensorflow-io"
+)
 EXAMPLE = "--params_override=task.train_data.input_path='data/train-*'"
 
 
@@ -102,6 +110,7 @@ EXAMPLE = "--params_override=task.train_data.input_path='data/train-*'"
   [
     *((no, f"name TFRecord files, for example with {EXAMPLE}") for no in NONE),
     *((no, "match at least one file") for no in ("/nowhere/*", " , ")),
+    ("s3://b/*", f"be local or gs://{PLACES}"),
   ],
 )
 def test_input_path_must_match(paths, rule):
@@ -270,7 +279,9 @@ def folder(tmp_path):
 
 
 def _explain(data, steps=range(2), error=ERROR, skippers=None) -> None:
-  bad_records.explain(error, {PATH: data}, V, steps, skippers or {})
+  bad_records.explain(
+    error, {PATH: data}, testing.NETWORK, steps, skippers or {}
+  )
 
 
 def _found(*args, **kwargs) -> str:

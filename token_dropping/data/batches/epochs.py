@@ -14,6 +14,7 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping.common import errors
+from token_dropping.data import records
 from token_dropping.data.batches import record_files
 
 # Files read at a time where `cycle_length` is unset. Not the number of cores,
@@ -96,6 +97,10 @@ def _read(data: cfg.DataConfig, context, epoch, contents) -> tf.data.Dataset:
   count = len(contents)
   shards, index = _share(data, context)
   reader = dataset_fn.pick_dataset_fn(data.file_type)
+  if not data.enable_tf_data_service:  # whose workers run no Python of ours
+    reader = functools.partial(
+      records.read_serialized, file_type=data.file_type
+    )
   read = functools.partial(_read_file, reader)
   if count < max(2, shards):
     return files.flat_map(read).shard(shards, index)

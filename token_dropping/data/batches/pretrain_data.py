@@ -177,6 +177,7 @@ class _Parser:
       epoch=records.epoch,
       type_ids=batch["input_type_ids"],
     )
+    masked["word_starts"] = batch["word_starts"]
     if "next_sentence_labels" in batch:
       masked["next_sentence_labels"] = batch["next_sentence_labels"]
     return masked

@@ -92,7 +92,7 @@ def test_batches_have_the_shapes_of_static_ones(folder):
   dataset = data_loader_factory.get_data_loader(config).load()
   sequence = tf.TensorSpec([4, testing.SEQ_LENGTH], tf.int32)
   prediction = tf.TensorSpec([4, testing.PREDICTIONS], tf.int32)
-  sequences = ("input_word_ids", "input_mask", "input_type_ids")
+  sequences = ("input_word_ids", "input_mask", "input_type_ids", "word_starts")
   assert dataset.element_spec == {
     **dict.fromkeys(sequences, sequence),
     **dict.fromkeys(("masked_lm_positions", "masked_lm_ids"), prediction),

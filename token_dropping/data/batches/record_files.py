@@ -5,10 +5,10 @@ import os
 from typing import NamedTuple
 
 import tensorflow as tf
-from official.common import dataset_fn
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
+from token_dropping.data import records as records_lib
 from token_dropping.data.pretraining import dataset_folder
 
 
@@ -37,10 +37,9 @@ class FileContent(NamedTuple):
 
 def read_file(file: str, data: cfg.DataConfig, count: int = -1) -> FileContent:
   """Reads a file, or its first `count` records, as far as it can be read."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
   records = 0
   try:
-    for _ in read(file).take(count):
+    for _ in records_lib.read_serialized(file, data.file_type).take(count):
       records += 1
   except tf.errors.OpError as error:
     return FileContent(file, records, errors.first_line(error))
@@ -81,9 +80,11 @@ def count_records(files: list[str], data: cfg.DataConfig) -> list[int]:
 
 def _counter(data: cfg.DataConfig):
   """Returns a function that counts the records of a file in the graph."""
-  read = dataset_fn.pick_dataset_fn(data.file_type)
+  read = records_lib.read_serialized
   zero = tf.constant(0, tf.int64)
-  return lambda file: read(file).reduce(zero, lambda count, _: count + 1)
+  return lambda file: read(file, data.file_type).reduce(
+    zero, lambda count, _: count + 1
+  )
 
 
 def _listed_counts(files: list[str]) -> dict[str, int]:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what can be read of files, and of counting without reading."""
 
+import gzip
+import pathlib
+
 import pytest
 import tensorflow as tf
 from official.nlp.data import pretrain_dataloader
@@ -50,6 +53,23 @@ def test_fault_names_file_and_record(files):
   )
   corrupt = record_files.read_file(files[3], DATA).describe_fault("here")
   assert f"Received: {files[3]}, record 1: corrupted record at " in corrupt
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("length", [2**62, 2**63, 2**64 - 1, 10**9])
+def test_a_length_beyond_the_file_is_a_fault(tmp_path, length, compressed):
+  data, path = DATA, pathlib.Path(_write(tmp_path / "records", 2))
+  content = path.read_bytes() + length.to_bytes(8, "little") + bytes(9)
+  path.write_bytes(gzip.compress(content) if compressed else content)
+  if compressed:
+    data = DATA.replace(file_type="tfrecord_compressed")
+  size = path.stat().st_size
+  found = record_files.read_file(str(path), data)
+  fault = f"a length of {length:,} bytes in a file of {size:,}"
+  assert found == record_files.FileContent(str(path), 2, fault)
+  assert record_files.read_files([str(path)], data) == [found]
+  with pytest.raises(tf.errors.InvalidArgumentError, match=fault):
+    record_files.count_records([str(path)], data)
 
 
 # Counts.

@@ -35,13 +35,20 @@ class ValueRule(NamedTuple):
   is_broken: Callable[[tf.Tensor], tf.Tensor]
 
 
-def range_rules(vocab_size: int, seq_length: int) -> list[ValueRule]:
-  """Returns the rules on ids and positions."""
+def range_rules(
+  vocab_size: int, type_vocab_size: int, seq_length: int
+) -> list[ValueRule]:
+  """Returns the rules on all features of integers, static masks or none."""
   is_id = (
     f"must be in [0, vocab_size) ({vocab_size}); is the encoder's vocab_size "
     "that of the records?"
   )
+  is_type = (
+    f"must be in [0, type_vocab_size) ({type_vocab_size}); is the encoder's "
+    "type_vocab_size that of the records?"
+  )
   is_position = f"must be in [0, seq_length) ({seq_length})."
+  flags = ("input_mask", "word_starts", "next_sentence_labels")
 
   def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda values: (values < 0) | (values >= end)
@@ -50,16 +57,20 @@ def range_rules(vocab_size: int, seq_length: int) -> list[ValueRule]:
     ValueRule("input_word_ids", is_id, outside(vocab_size)),
     ValueRule("masked_lm_ids", is_id, outside(vocab_size)),
     ValueRule("masked_lm_positions", is_position, outside(seq_length)),
+    ValueRule("input_type_ids", is_type, outside(type_vocab_size)),
+    *(ValueRule(name, "must be 0 or 1.", outside(2)) for name in flags),
   ]
 
 
-def _value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
+def _value_rules(data: cfg.DataConfig, encoder) -> list[ValueRule]:
   """Returns the rules on the values in a config's batches.
 
   Dynamic masks may leave a record without prediction, and Model Garden's
   made-up records have none: no rule on weights.
   """
-  rules = range_rules(vocab_size, data.seq_length)
+  rules = range_rules(
+    encoder.vocab_size, encoder.type_vocab_size, data.seq_length
+  )
   if pretrain_data.is_dynamic(data) or data.input_path == "dummy":
     return rules
 
@@ -73,7 +84,8 @@ def _value_rules(data: cfg.DataConfig, vocab_size: int) -> list[ValueRule]:
 
 def broken_rule(error: tf.errors.OpError) -> str | None:
   """Returns the complaint of `RecordRules.check_batch`, if an error is one."""
-  names = "input_word_ids|masked_lm_(?:ids|positions|weights)"
+  names = (rule.feature for rule in range_rules(0, 0, 0))
+  names = "|".join((*names, "masked_lm_weights"))
   complaint = rf"(?:{names}) must be [^\n]*? Received: [^\]\n]*"
   # TensorFlow shows the strings of an assertion escaped.
   match = re.search(complaint, str(error).replace("\\'", "'"))
@@ -81,16 +93,19 @@ def broken_rule(error: tf.errors.OpError) -> str | None:
 
 
 class RecordRules:
-  """All rules of a data config, whose dotted path is for messages."""
+  """All rules of a data config, whose dotted path is for messages.
 
-  def __init__(self, data: cfg.DataConfig, vocab_size: int, path: str):
+  `encoder` is the config of the network: its vocabularies bound the ids.
+  """
+
+  def __init__(self, data: cfg.DataConfig, encoder, path: str):
     self.data = data
     self.path = path
     self._features = pretrain_data.record_features(data)
     self._names = {
       name: pretrain_data.stored_name(name, data) for name in self._features
     }
-    self._value_rules = _value_rules(data, vocab_size)
+    self._value_rules = _value_rules(data, encoder)
 
   def check_batch(self, batch: dict) -> dict[str, tf.Tensor]:
     """Returns the same batch, or fails where a record breaks a rule on values.
@@ -100,6 +115,8 @@ class RecordRules:
     """
     assertions = []
     for rule in self._value_rules:
+      if rule.feature not in batch:
+        continue
       values = batch[rule.feature]
       broken = rule.is_broken(values)
       if SKIPPED in batch:
@@ -110,7 +127,9 @@ class RecordRules:
       is_fine = ~tf.reduce_any(broken)
       assertions.append(tf.debugging.Assert(is_fine, [complaint]))
     with tf.control_dependencies(assertions):
-      return {name: tf.identity(values) for name, values in batch.items()}
+      checked = {name: tf.identity(batch[name]) for name in batch}
+    checked.pop("word_starts", None)  # masking has read it
+    return checked
 
   def check_record(self, serialized: bytes, where: str) -> None:
     """Raises `UserError` for the first rule that a serialized record breaks."""

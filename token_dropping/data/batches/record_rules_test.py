@@ -26,7 +26,9 @@ DYNAMIC = {"masking": "dynamic"}
 def _rules(kind=pretrain_data.PretrainDataConfig, **fields):
   names = {"use_v2_feature_names": True, "use_next_sentence_label": False}
   defaults = testing.DATA | {"global_batch_size": 2} | names
-  return record_rules.RecordRules(kind(**(defaults | fields)), V, PATH)
+  return record_rules.RecordRules(
+    kind(**(defaults | fields)), testing.NETWORK, PATH
+  )
 
 
 def _check(record: dict | bytes, **fields) -> None:
@@ -157,6 +159,11 @@ IDS = (
   " must be in [0, vocab_size) (50); is the encoder's vocab_size that of the "
   "records?"
 )
+TYPES = (
+  " must be in [0, type_vocab_size) (2); is the encoder's type_vocab_size that "
+  "of the records?"
+)
+FLAGS = " must be 0 or 1."
 POSITIONS = " must be in [0, seq_length) (16)."
 WEIGHTS = "masked_lm_weights must be at least 0, and one of a record above."
 NOTHING = GOOD | {"masked_lm_weights": [0.0] * P}
@@ -206,6 +213,8 @@ def test_good_values_pass_unchanged():
     *(("input_word_ids", value, IDS) for value in (V, -1)),
     ("masked_lm_ids", 2**31 - 1, IDS),
     *(("masked_lm_positions", value, POSITIONS) for value in (S, -1)),
+    *(("input_type_ids", value, TYPES) for value in (2, -1)),
+    *(("input_mask", value, FLAGS) for value in (2, -1)),
   ],
 )
 def test_values_outside_their_range(name, value, rule):
@@ -221,6 +230,13 @@ def test_values_of_other_records():
   record = OLD | {"input_ids": [V] * S}
   assert _refused(record, **V1) == f"input_ids{complaint}"
   complaint = complaint.replace("50 in", "4294967303 in")
+  record = UNMASKED | {"word_starts": [2] * S}
+  complaint_of_flags = f"{FLAGS} Received: 2 in FILE, record 3"
+  assert _refused(record, **DYNAMIC) == f"word_starts{complaint_of_flags}"
+  record = GOOD | {"next_sentence_labels": [2]}
+  refused = _refused(record, **PAIRS)
+  assert refused == f"next_sentence_labels{complaint_of_flags}"
+  assert refused.startswith(_broken_rule(_batches(GOOD, record), **PAIRS))
   huge = _changed("masked_lm_ids", 2**32 + 7)
   assert _refused(huge) == f"masked_lm_ids{complaint}"
 

@@ -13,6 +13,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.masked_lm import losses as mlm_losses
@@ -36,9 +37,18 @@ def make_table(
   network = run.build_masked_lm()
   total = card["train"]["records"]
   total = min(total, max_records or total)
-  batches = _load(card, folder, batch_size).unbatch().take(total)
+  config = _data_config(card, folder, batch_size)
+  rules = record_rules.RecordRules(config, run.encoder, "--data")
+  batches = pretrain_data.PretrainDataLoader(config).load()
+  batches = batches.map(rules.check_batch).unbatch().take(total)
   batches = batches.batch(batch_size)
-  sums, counts = _sum_losses(network, batches, len(words), total)
+  try:
+    sums, counts = _sum_losses(network, batches, len(words), total)
+  except tf.errors.InvalidArgumentError as error:
+    broken = record_rules.broken_rule(error)
+    if broken is None:
+      raise
+    raise errors.UserError(f"--data: {broken}") from error
   rule = "--data must hold masked tokens"
   errors.require(bool(counts.any()), rule, repr(folder))
   means = sums / np.maximum(counts, 1)
@@ -62,8 +72,10 @@ def _check_data(run, card: dict, words, source: str, folder: str) -> None:
   errors.require(length <= most, f"{rule}--model, {most}", length)
 
 
-def _load(card: dict, folder: str, batch_size: int) -> tf.data.Dataset:
-  config = pretrain_data.PretrainDataConfig(
+def _data_config(
+  card: dict, folder: str, batch_size: int
+) -> pretrain_data.PretrainDataConfig:
+  return pretrain_data.PretrainDataConfig(
     input_path=files.join(folder, "train-*"),
     is_training=False,
     drop_remainder=False,
@@ -74,7 +86,6 @@ def _load(card: dict, folder: str, batch_size: int) -> tf.data.Dataset:
     vocab_file=files.join(folder, vocabulary.FILE),
     **{name: card["settings"][name] for name in _SETTINGS},
   )
-  return pretrain_data.PretrainDataLoader(config).load()
 
 
 def _sum_losses(

@@ -89,9 +89,9 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""
-    vocab_size = self.task_config.model.encoder.get().vocab_size
+    encoder = self.task_config.model.encoder.get()
     path = f"task.{'train' if params.is_training else 'validation'}_data"
-    rules = record_rules.RecordRules(params, vocab_size, path)
+    rules = record_rules.RecordRules(params, encoder, path)
     made_up = params.input_path == "dummy"
     if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
       dataset = super().build_inputs(params, input_context)
