@@ -45,7 +45,7 @@ def first_line(error: BaseException) -> str:
   line = str(error).strip().split("\n")[0]
   line = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", line)
   # TensorFlow's words around an assertion's own.
-  line = re.sub(r"^assertion failed: \[(.*)\]$", r"\1", line)
+  line = re.sub(r"^.*assertion failed: \[(.*)\]$", r"\1", line)
   return line or type(error).__name__
 
 

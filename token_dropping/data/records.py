@@ -4,16 +4,16 @@
 import contextlib
 import functools
 import gzip
+import mmap
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.common import files
-
-# More than this many times its size no file holds: zlib's documentation.
+# No file holds more than this many times its size: zlib's documentation.
 _DEFLATED = 1032
 
 
@@ -32,8 +32,9 @@ def read_serialized(file, file_type: str = "tfrecord") -> tf.data.Dataset:
   """Reads the records of a TFRecord file, a name or a tensor, as they are.
 
   `file_type` is that of Model Garden's data configs. A record that says to be
-  longer than the file can be is an `InvalidArgumentError`. TensorFlow would
+  longer than what follows can be is an `InvalidArgumentError`. TensorFlow would
   first ask for that much memory, and end the process where there is not.
+  Remote files are not looked at: it would take another download.
   """
   compressed = file_type == "tfrecord_compressed"
   read = functools.partial(_find_impossible, compressed=compressed)
@@ -51,37 +52,55 @@ def _fail(complaint: tf.Tensor) -> tf.Tensor:
     return tf.identity(complaint)
 
 
-def _find_impossible(file: bytes, compressed: bool) -> tuple[np.int64, bytes]:
+def _find_impossible(file, compressed: bool) -> tuple[np.int64, bytes]:
   """Returns the number and fault of a record that cannot be; else -1 and "".
 
   What else is wrong with a file TensorFlow says better.
   """
-  path = os.fsdecode(file)
-  number, complaint = _impossible_length(path, files.size(path), compressed)
+  path = os.fsdecode(np.asarray(file).item())
+  number, complaint = -1, ""
+  if "://" not in path and os.path.isfile(path):
+    found = os.stat(path)
+    number, complaint = _impossible_length(
+      path, found.st_size, found.st_mtime_ns, compressed
+    )
   return np.int64(number), complaint.encode()
 
 
 @functools.lru_cache(4096)  # one reading a process, not one an epoch
 def _impossible_length(
-  path: str, size: int | None, compressed: bool
+  path: str, size: int, changed: int, compressed: bool
 ) -> tuple[int, str]:
-  most = (size or 0) * (_DEFLATED if compressed else 1)
+  del changed  # of the cache's key alone
+  end = size * (_DEFLATED if compressed else 1)
   number = 0
-  try:
-    with contextlib.ExitStack() as stack:
-      file = stack.enter_context(files.open_binary(path))
-      if compressed:
-        file = stack.enter_context(gzip.open(file))
-      # A length (uint64, little-endian), its checksum, the record, another.
-      while len(head := file.read(12)) == 12:
-        length = int.from_bytes(head[:8], "little")
-        if length > most:
-          return number, f"a length of {length:,} bytes in a file of {size:,}"
-        file.seek(length + 4, 1)
-        number += 1
-  except (OSError, EOFError, zlib.error):
-    pass
+  # An empty file, or one that ends too early, is a `ValueError` of `mmap`.
+  bad = (OSError, EOFError, ValueError, zlib.error)
+  with contextlib.suppress(*bad), _opened(path, compressed) as file:
+    # A length (uint64, little-endian), its checksum, the record, another.
+    while len(head := file.read(12)) == 12:
+      length, place = int.from_bytes(head[:8], "little"), file.tell()
+      if length > end - place:
+        return number, (
+          f"corrupted record at {place - 12}: a length of {length:,} bytes, "
+          f"where at most {end - place:,} follow"
+        )
+      file.seek(length + 4, 1)
+      number += 1
   return -1, ""
+
+
+@contextlib.contextmanager
+def _opened(path: str, compressed: bool) -> Iterator[BinaryIO | mmap.mmap]:
+  if compressed:
+    with gzip.open(path) as file:
+      yield file
+  else:
+    with (
+      open(path, "rb") as file,
+      mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+      yield mapped
 
 
 def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:

@@ -63,9 +63,12 @@ def test_a_length_beyond_the_file_is_a_fault(tmp_path, length, compressed):
   path.write_bytes(gzip.compress(content) if compressed else content)
   if compressed:
     data = DATA.replace(file_type="tfrecord_compressed")
-  size = path.stat().st_size
+  left = path.stat().st_size * (1032 if compressed else 1) - 2 * BYTES - 12
   found = record_files.read_file(str(path), data)
-  fault = f"a length of {length:,} bytes in a file of {size:,}"
+  fault = (
+    f"corrupted record at {2 * BYTES}: a length of {length:,} bytes, where at "
+    f"most {left:,} follow"
+  )
   assert found == record_files.FileContent(str(path), 2, fault)
   assert record_files.read_files([str(path)], data) == [found]
   with pytest.raises(tf.errors.InvalidArgumentError, match=fault):
