@@ -10,6 +10,7 @@ from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
 
 TYPES = ("constant", "linear", "steps")
+MOST_RATIOS = 1000  # each has a graph of its own
 
 
 @dataclasses.dataclass
@@ -25,7 +26,7 @@ class KeepScheduleConfig(base_config.Config):
   """The keep ratios over training; they begin with those of the encoder.
 
   Attributes:
-    type: `constant`; `linear`, in `num_ratios` (at least 2) equal parts of the
+    type: `constant`; `linear`, in `num_ratios` (2 to 1,000) equal parts of the
       training up to `final_keep_ratio` of all stages (as the kept length of
       random-LTD grows, arXiv 2211.11586); or `steps`, which are listed by step.
     full_last_steps: share of training, at its end, in which nothing is dropped.
@@ -108,6 +109,11 @@ def _check_schedule(config: KeepScheduleConfig, plan) -> None:
   errors.require(interval == 0 or interval >= 2, rule, interval)
   rule = "full_interval must be 0 unless the encoder drops tokens"
   errors.require(plan.stages or not interval, rule, interval)
+  drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
+  count = config.num_ratios
+  rule = f"num_ratios must be in [2, {MOST_RATIOS}]"
+  errors.require(2 <= count <= MOST_RATIOS, rule, count)
+  errors.require(steps >= 0, "train_steps must be at least 0", steps)
   if not config.changes:
     return
   ratios = [stage.keep_ratio for stage in plan.stages]
@@ -115,9 +121,6 @@ def _check_schedule(config: KeepScheduleConfig, plan) -> None:
   rule = f"type must be constant, and full_last_steps 0, {unless}"
   errors.require(ratios and None not in ratios, rule, f"{kind}, {share}")
   errors.require(steps >= 1, "train_steps must be at least 1", steps)
-  drop_plan.check_ratio(config.final_keep_ratio, "final_keep_ratio")
-  count = config.num_ratios
-  errors.require(count >= 2, "num_ratios must be at least 2", count)
   if kind == "steps":
     _check_steps(config.steps, len(plan.stages))
 

@@ -70,13 +70,24 @@ def test_equal_neighbours_are_one_phase():
       {"full_last_steps": 0.1, "train_steps": 0},
       "train_steps must be at least 1. {} 0",
     ),
-    (
-      {"type": "linear", "final_keep_ratio": 1.5},
-      "final_keep_ratio must be in (0, 1]. {} 1.5",
+    # Also where the type has no use for it.
+    *(
+      (
+        {"type": kind, "final_keep_ratio": 1.5},
+        "final_keep_ratio must be in (0, 1]. {} 1.5",
+      )
+      for kind in ("linear", "constant")
+    ),
+    *(
+      (
+        {"type": "linear", "num_ratios": count},
+        f"num_ratios must be in [2, 1000]. {{}} {count}",
+      )
+      for count in (1, 1001)
     ),
     (
-      {"type": "linear", "num_ratios": 1},
-      "num_ratios must be at least 2. {} 1",
+      {"type": "constant", "train_steps": -1},
+      "train_steps must be at least 0. {} -1",
     ),
     ({"steps": []}, "steps must not be empty. {} []"),
     ({"steps": [_step(0, 1.0)]}, "steps[0].step must be above 0. {} 0"),

@@ -170,8 +170,8 @@ def _variant(name, value, seeds: list, path: str) -> Variant:
 def _check_seeds(seeds, where: str) -> None:
   fine = isinstance(seeds, list) and 0 < len(seeds) == len(set(map(str, seeds)))
   errors.require(
-    fine and all(type(seed) is int and seed >= 0 for seed in seeds),
-    f"{where} must be a list of different whole numbers, at least 0",
+    fine and all(type(seed) is int and 0 <= seed < 2**31 for seed in seeds),
+    f"{where} must be a list of different whole numbers in [0, 2^31)",
     errors.shorten(seeds),
   )
 

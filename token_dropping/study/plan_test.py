@@ -13,7 +13,9 @@ TREE = {
   "dense": "dense",
   "variants": {"dense": {"task.seed": 3}, "other": None, "few": {"seeds": [2]}},
 }
-SEEDS = "seeds must be a list of different whole numbers, at least 0. Received:"
+SEEDS = (
+  "seeds must be a list of different whole numbers in [0, 2^31). Received:"
+)
 
 
 def _read(folder, **changes) -> plans.Plan:

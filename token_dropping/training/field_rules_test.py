@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests that every number of an experiment has a range, and of the ranges."""
 
+import functools
 import math
 import typing
 
@@ -55,6 +56,26 @@ def test_every_number_has_a_rule(name):
   ]
   assert without == []
   assert len(paths) > 100
+
+
+@pytest.mark.parametrize("name", ("bert/token_drop", "bert/pretraining"))
+def test_no_number_is_endless(name):
+  """Neither those of Model Garden nor our own, whatever else holds of them."""
+  params = config_testing.changed(name=name)
+  numbers, tried = set(_numbers(params)), 0
+  for path, old in list(field_rules.fields(params)):
+    if path not in numbers:
+      continue
+    *parents, field = path.split(".")
+    config = functools.reduce(getattr, parents, params)
+    for value in (math.nan, math.inf, -1e39, 2**63, -(2**70)):
+      if old is None or isinstance(value, type(old)):
+        setattr(config, field, value)
+        message = testing.refused(field_rules.check, params)
+        assert message.startswith(f"{path} must be ")
+        tried += 1
+    setattr(config, field, old)
+  assert tried > 150
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ def define_flags() -> None:
   flags.DEFINE_list("sweep_seeds", "1,2,3,4,5", "Seeds of --sweep.")
 
 
+def _shown(number: float) -> str:
+  """Returns how folders of runs are named."""
+  return f"{number:g}" if isinstance(number, float) else str(number)
+
+
 @dataclasses.dataclass(frozen=True)
 class Grid:
   """What to try: the greatest learning rates of schedules, and seeds."""
@@ -46,14 +51,15 @@ class Grid:
   seeds: tuple[int, ...]
 
   def __post_init__(self):
-    for name, values, least, rule in (
-      ("sweep_learning_rates", self.learning_rates, 1e-12, "greater than 0"),
-      ("sweep_seeds", self.seeds, 0, "at least 0"),
+    for name, values, least, below, rule in (
+      ("sweep_learning_rates", self.learning_rates, 1e-12, 1e38, "0 and 1e38"),
+      ("sweep_seeds", self.seeds, 0, 2**31, "-1 and 2^31"),
     ):
       errors.require(
-        len(values) == len(set(values)) > 0 and min(values) >= least,
-        f"--{name} must be different numbers, {rule}",
-        list(values),
+        len(values) == len(set(map(_shown, values))) > 0
+        and all(least <= value < below for value in values),
+        f"--{name} must be different numbers between {rule}",
+        errors.shorten(list(values)),
       )
 
   @classmethod
@@ -86,7 +92,7 @@ def run(
     {
       "learning_rate": rate,
       "seed": seed,
-      "model_dir": os.path.join(output_dir, f"rate_{rate:g}_seed_{seed}"),
+      "model_dir": os.path.join(output_dir, f"rate_{_shown(rate)}_seed_{seed}"),
     }
     for rate in tried.learning_rates
     for seed in tried.seeds

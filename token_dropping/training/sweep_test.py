@@ -2,6 +2,7 @@
 """Tests of sweeps: grid, report, and going on."""
 
 import json
+import math
 import os
 import pathlib
 
@@ -45,10 +46,14 @@ def test_summary_and_report():
 @pytest.mark.parametrize(
   ("rates", "seeds", "message"),
   [
-    ((), (1,), "--sweep_learning_rates must be different numbers, greater"),
+    ((), (1,), "--sweep_learning_rates must be different numbers between 0"),
     ((2e-5, 2e-5), (1,), "--sweep_learning_rates must be different numbers"),
-    ((0.0,), (1,), "greater than 0. Received: [0.0]"),
-    ((2e-5,), (-1,), "--sweep_seeds must be different numbers, at least 0"),
+    *(
+      ((1e-5, rate), (1,), f"between 0 and 1e38. Received: [1e-05, {rate}]")
+      for rate in (0.0, math.nan, math.inf, 1e39, 1.00000001e-5)
+    ),
+    ((2e-5,), (-1,), "--sweep_seeds must be different numbers between -1 and"),
+    ((2e-5,), (2**31,), "between -1 and 2^31. Received: [2147483648]"),
   ],
 )
 def test_wrong_grid(rates, seeds, message):
