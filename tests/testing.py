@@ -151,7 +151,8 @@ def serialized(features: dict) -> bytes:
   example = tf.train.Example()
   for name, values in features.items():
     feature = example.features.feature[name]
-    if name == "masked_lm_weights":
+    is_float = getattr(values, "dtype", None) == np.float32
+    if is_float or name == "masked_lm_weights":
       feature.float_list.value.extend(values)
     else:
       feature.int64_list.value.extend(int(value) for value in values)

@@ -32,8 +32,6 @@ class TaskHooks:
 
   # Whether `--pretrained` gives it encoder, vocabulary and weights.
   takes_pretrained = False
-  # Whether it reads pretraining records, which can be checked one by one.
-  has_record_rules = False
 
   def __init__(self, params: cfg.ExperimentConfig):
     self.params = params  # whole, since a task looks at the trainer too
@@ -50,6 +48,13 @@ class TaskHooks:
 
   def check(self) -> None:
     """Raises `UserError` at the first rule that the config breaks."""
+
+  def record_rules(self, data: cfg.DataConfig, path: str):
+    """Returns the rules of a data config's records, at a path, if it has any.
+
+    They have `data`, `path` and `check_record`.
+    """
+    del data, path
 
   def find_doubts(self) -> list[str]:
     """Returns one line for each setting that is allowed but looks wrong."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.core import train_lib
+from official.nlp.data import pretrain_dataloader
 
 from token_dropping.common import errors
 from token_dropping.data.batches import bad_records
@@ -143,12 +144,13 @@ def _evaluated_items(task, model) -> tuple[dict, str]:
 
 def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
   """Checks the records that a mode reads, where they have rules."""
-  if not experiments.hooks_of(params).has_record_rules:
-    return
-  encoder = params.task.model.encoder.get()
+  hooks = experiments.hooks_of(params)
   for path, data in _used_data(params, mode).items():
-    dataset_card.check_files(data)
-    bad_records.check_first_records(data, encoder, path)
+    if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
+      dataset_card.check_files(data)
+    rules = hooks.record_rules(data, path)
+    if rules is not None:
+      bad_records.check_first_records(rules)
 
 
 def _used_data(
@@ -242,7 +244,7 @@ def _explain(error, params, mode: str, step: int, skippers: dict) -> None:
   bad_records.explain(
     error,
     _used_data(params, mode),
-    params.task.model.encoder.get(),
+    experiments.hooks_of(params).record_rules,
     range(step, step + params.trainer.steps_per_loop),
     skippers,
   )

@@ -25,7 +25,7 @@ def test_records_that_a_mode_reads_are_checked(monkeypatch, mode, paths):
   monkeypatch.setattr(
     launch.bad_records,
     "check_first_records",
-    lambda data, size, path: checked.append(path),
+    lambda rules: checked.append(rules.path),
   )
   launch.check_records(config_testing.changed(), mode)
   assert checked == paths

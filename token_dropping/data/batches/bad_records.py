@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import input_reader
-from official.nlp.data import pretrain_dataloader
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
@@ -32,13 +31,13 @@ RECORDS_CHECKED = 16
 # Before a run.
 
 
-def check_first_records(data: cfg.DataConfig, encoder, path: str) -> None:
-  """Refuses a config, at a dotted path, that the first records do not fit."""
+def check_first_records(rules) -> None:
+  """Refuses a config, by its rules, that the first records do not fit."""
+  data, path = rules.data, rules.path
   if not _has_files(data):
     return
   if pretrain_data.is_dynamic(data):
-    _check_vocab_file(data, encoder.vocab_size, path)
-  rules = record_rules.RecordRules(data, encoder, path)
+    _check_vocab_file(data, rules.vocab_size, path)
   good, complaint = 0, None
   for file in _matching_files(data, path)[:FILES_CHECKED]:
     for index, record in enumerate(_first_records(file, data, path)):
@@ -191,24 +190,23 @@ class RecordSkipper:
 def explain(
   error: tf.errors.OpError,
   inputs: Mapping[str, cfg.DataConfig],
-  encoder,
+  make_rules: Callable,
   steps: range,
   skippers: Mapping[str, RecordSkipper],
 ) -> None:
   """Raises a `UserError` with file and record if input is behind an error.
 
   `inputs` are those of the run and `skippers` those that skip bad records, by
-  dotted path; `steps` are those of the loop in which the error came.
+  dotted path; `steps` are those of the loop in which the error came. Of a
+  config and its path `make_rules` makes the rules, if there are any.
   """
   for path, data in inputs.items():
     if not _has_files(data):
       continue
     skipper = skippers.get(path)
     _check_files(data, path, skipper.contents if skipper else ())
-    # Fine-tuning records have other features, and no rules: we have made them.
-    pretrains = isinstance(data, pretrain_dataloader.BertPretrainDataConfig)
-    if pretrains and not skipper:
-      rules = record_rules.RecordRules(data, encoder, path)
+    rules = None if skipper else make_rules(data, path)
+    if rules is not None:
       _check_records(data, rules, steps)
   rule = record_rules.broken_rule(error)
   if rule:
@@ -225,9 +223,7 @@ def _check_files(data: cfg.DataConfig, path: str, contents=()) -> None:
       raise errors.UserError(content.describe_fault(path))
 
 
-def _check_records(
-  data: cfg.DataConfig, rules: record_rules.RecordRules, steps: range
-) -> None:
+def _check_records(data: cfg.DataConfig, rules, steps: range) -> None:
   """Refuses the first bad record that the steps read."""
   files = input_reader.match_files(data.input_path)
   read = epochs.read_epochs(data, first_step=steps.start)

@@ -8,6 +8,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from official.nlp.data import pretrain_dataloader
 from official.nlp.data import sentence_prediction_dataloader
 
 from tests import testing
@@ -64,7 +65,8 @@ def _data(path, **fields) -> pretrain_data.PretrainDataConfig:
 
 def _check(data, vocab_size: int = V) -> None:
   sizes = types.SimpleNamespace(vocab_size=vocab_size, type_vocab_size=2)
-  bad_records.check_first_records(data, sizes, PATH)
+  rules = record_rules.RecordRules(data, sizes, PATH)
+  bad_records.check_first_records(rules)
 
 
 def _refused(data, vocab_size: int = V) -> str:
@@ -279,9 +281,12 @@ def folder(tmp_path):
 
 
 def _explain(data, steps=range(2), error=ERROR, skippers=None) -> None:
-  bad_records.explain(
-    error, {PATH: data}, testing.NETWORK, steps, skippers or {}
-  )
+  def make_rules(data, path) -> record_rules.RecordRules | None:
+    if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
+      return record_rules.RecordRules(data, testing.NETWORK, path)
+    return None
+
+  bad_records.explain(error, {PATH: data}, make_rules, steps, skippers or {})
 
 
 def _found(*args, **kwargs) -> str:

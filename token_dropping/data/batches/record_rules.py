@@ -35,6 +35,11 @@ class ValueRule(NamedTuple):
   is_broken: Callable[[tf.Tensor], tf.Tensor]
 
 
+def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
+  """Returns what finds values that are not in [0, end)."""
+  return lambda values: (values < 0) | (values >= end)
+
+
 def range_rules(
   vocab_size: int, type_vocab_size: int, seq_length: int
 ) -> list[ValueRule]:
@@ -50,13 +55,11 @@ def range_rules(
   is_position = f"must be in [0, seq_length) ({seq_length})."
   flags = ("input_mask", "word_starts", "next_sentence_labels")
 
-  def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    return lambda values: (values < 0) | (values >= end)
-
   return [
     ValueRule("input_word_ids", is_id, outside(vocab_size)),
     ValueRule("masked_lm_ids", is_id, outside(vocab_size)),
     ValueRule("masked_lm_positions", is_position, outside(seq_length)),
+    ValueRule("position_ids", is_position, outside(seq_length)),
     ValueRule("input_type_ids", is_type, outside(type_vocab_size)),
     *(ValueRule(name, "must be 0 or 1.", outside(2)) for name in flags),
   ]
@@ -75,21 +78,63 @@ def _value_rules(data: cfg.DataConfig, encoder) -> list[ValueRule]:
     return rules
 
   def is_broken(weights: tf.Tensor) -> tf.Tensor:
-    fine = tf.reduce_all(weights >= 0, axis=1, keepdims=True)
+    fine = (weights >= 0) & tf.math.is_finite(weights)
+    fine = tf.reduce_all(fine, axis=1, keepdims=True)
     return ~(fine & tf.reduce_any(weights > 0, axis=1, keepdims=True))
 
-  is_weight = "must be at least 0, and one of a record above."
+  is_weight = "must be finite, at least 0, and one of a record above."
   return [*rules, ValueRule("masked_lm_weights", is_weight, is_broken)]
 
 
 def broken_rule(error: tf.errors.OpError) -> str | None:
-  """Returns the complaint of `RecordRules.check_batch`, if an error is one."""
-  names = (rule.feature for rule in range_rules(0, 0, 0))
-  names = "|".join((*names, "masked_lm_weights"))
-  complaint = rf"(?:{names}) must be [^\n]*? Received: [^\]\n]*"
+  """Returns the complaint of `assert_rule`, if an error is one."""
+  complaint = r"\w+ must be [^\n]*? Received: [^\]\n]*"
   # TensorFlow shows the strings of an assertion escaped.
   match = re.search(complaint, str(error).replace("\\'", "'"))
   return match and match.group()
+
+
+def assert_rule(
+  rule: ValueRule, values: tf.Tensor, broken: tf.Tensor
+) -> tf.Operation:
+  """Makes the graph fail where values are `broken`; see `broken_rule`."""
+  worst = tf.reduce_max(tf.where(broken, values, values.dtype.min))
+  complaint = f"{rule.feature} {rule.text} Received: {{}}"
+  complaint = tf.strings.format(complaint, worst)
+  return tf.debugging.Assert(~tf.reduce_any(broken), [complaint])
+
+
+def check_values(
+  rule: ValueRule, name: str, values: np.ndarray, where: str
+) -> None:
+  """Refuses values [n] of a record that calls the rule's feature `name`."""
+  broken = rule.is_broken(tf.constant(values[None]))[0].numpy()
+  if broken.any():
+    # A rule on a whole record shows all of its values.
+    is_whole = len(broken) < len(values)
+    received = values.tolist() if is_whole else values[broken][0]
+    raise errors.UserError(
+      f"{name} {rule.text} Received: {received} in {where}"
+    )
+
+
+def stored_features(serialized: bytes, path: str, where: str):
+  """Returns the features of a record by name; refuses what is no example."""
+  try:
+    example = tf.train.Example.FromString(serialized)
+  except message.DecodeError as error:
+    raise errors.UserError(
+      f"{path}: records must be tf.train.Example. Received: {where}, "
+      "which is not"
+    ) from error
+  return example.features.feature
+
+
+def stored_values(feature: tf.train.Feature, dtype: tf.DType) -> np.ndarray:
+  """Returns the values of a feature, [n] of a type."""
+  is_float = dtype == tf.float32
+  stored = feature.float_list if is_float else feature.int64_list
+  return np.array(stored.value, dtype.as_numpy_dtype)
 
 
 class RecordRules:
@@ -101,6 +146,7 @@ class RecordRules:
   def __init__(self, data: cfg.DataConfig, encoder, path: str):
     self.data = data
     self.path = path
+    self.vocab_size = encoder.vocab_size
     self._features = pretrain_data.record_features(data)
     self._names = {
       name: pretrain_data.stored_name(name, data) for name in self._features
@@ -121,11 +167,7 @@ class RecordRules:
       broken = rule.is_broken(values)
       if SKIPPED in batch:
         broken &= batch[SKIPPED][:, None] == 0
-      worst = tf.reduce_max(tf.where(broken, values, values.dtype.min))
-      complaint = f"{rule.feature} {rule.text} Received: {{}}"
-      complaint = tf.strings.format(complaint, worst)
-      is_fine = ~tf.reduce_any(broken)
-      assertions.append(tf.debugging.Assert(is_fine, [complaint]))
+      assertions.append(assert_rule(rule, values, broken))
     with tf.control_dependencies(assertions):
       checked = {name: tf.identity(batch[name]) for name in batch}
     checked.pop("word_starts", None)  # masking has read it
@@ -133,24 +175,18 @@ class RecordRules:
 
   def check_record(self, serialized: bytes, where: str) -> None:
     """Raises `UserError` for the first rule that a serialized record breaks."""
-    try:
-      example = tf.train.Example.FromString(serialized)
-    except message.DecodeError as error:
-      raise errors.UserError(
-        f"{self.path}: records must be tf.train.Example. Received: {where}, "
-        "which is not"
-      ) from error
-    stored = example.features.feature
+    stored = stored_features(serialized, self.path, where)
     self._check_masking(stored, where)
     self._check_names(stored, where)
     values = {}
     for name, feature in self._features.items():
       if self._names[name] in stored:
-        values[name] = _values(stored[self._names[name]], feature.dtype)
+        values[name] = stored_values(stored[self._names[name]], feature.dtype)
         self._check_length(name, values[name], where)
     for rule in self._value_rules:
       if rule.feature in values:
-        self._check_values(rule, values[rule.feature], where)
+        name = self._names[rule.feature]
+        check_values(rule, name, values[rule.feature], where)
 
   def _check_masking(self, stored, where: str) -> None:
     """Refuses records that were made for the other kind of masking."""
@@ -207,20 +243,3 @@ class RecordRules:
       f"{self.path}.{field} must be that of the records, {len(values)} "
       f"({self._names[name]} in {where}). Received: {length}"
     )
-
-  def _check_values(self, rule: ValueRule, values: np.ndarray, where: str):
-    broken = rule.is_broken(tf.constant(values[None]))[0].numpy()
-    if broken.any():
-      # A rule on a whole record shows all of its values.
-      is_whole = len(broken) < len(values)
-      received = values.tolist() if is_whole else values[broken][0]
-      raise errors.UserError(
-        f"{self._names[rule.feature]} {rule.text} "
-        f"Received: {received} in {where}"
-      )
-
-
-def _values(feature: tf.train.Feature, dtype: tf.DType) -> np.ndarray:
-  is_float = dtype == tf.float32
-  stored = feature.float_list if is_float else feature.int64_list
-  return np.array(stored.value, dtype.as_numpy_dtype)

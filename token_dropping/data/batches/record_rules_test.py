@@ -165,7 +165,9 @@ TYPES = (
 )
 FLAGS = " must be 0 or 1."
 POSITIONS = " must be in [0, seq_length) (16)."
-WEIGHTS = "masked_lm_weights must be at least 0, and one of a record above."
+WEIGHTS = (
+  "masked_lm_weights must be finite, at least 0, and one of a record above."
+)
 NOTHING = GOOD | {"masked_lm_weights": [0.0] * P}
 
 
@@ -241,7 +243,7 @@ def test_values_of_other_records():
   assert _refused(huge) == f"masked_lm_ids{complaint}"
 
 
-@pytest.mark.parametrize("value", [-1.0, float("nan"), 0.0])
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, 0.0])
 def test_weights_of_a_record(value):
   record = GOOD | {"masked_lm_weights": [value, 0.0, 0.0]}
   received = f"[{value}, 0.0, 0.0] in FILE, record 3"

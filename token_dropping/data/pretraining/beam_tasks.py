@@ -119,6 +119,7 @@ def check_beam_args(arguments: Sequence[str]) -> None:
   """
   parsers = []
   _options([]).get_all_options(add_extra_args_fn=parsers.append)
+  parsers[0].error = _refuse
   _, unknown = parsers[0].parse_known_args(list(arguments))
   if unknown:
     raise errors.UserError(
@@ -138,6 +139,10 @@ def check_beam_args(arguments: Sequence[str]) -> None:
       "options of Apache Beam must be those of a runner that can start. "
       f"Received: {' '.join(arguments)} ({reason})"
     ) from error
+
+
+def _refuse(reason: str) -> None:
+  raise errors.UserError(f"options of Apache Beam must be valid: {reason}")
 
 
 def _check_endpoint(runner: str, endpoint: str | None) -> None:

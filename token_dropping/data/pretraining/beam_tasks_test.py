@@ -84,6 +84,14 @@ def test_options_of_beam_are_known():
     beam_tasks.check_beam_args(arguments)
 
 
+def test_values_of_options_of_beam():
+  refused = testing.refused(beam_tasks.check_beam_args, ["--job_port=x"])
+  assert refused == (
+    "options of Apache Beam must be valid: argument --job_port: invalid int "
+    "value: 'x'"
+  )
+
+
 @pytest.mark.parametrize(
   ("arguments", "reason"),
   [

@@ -17,6 +17,7 @@ from official.nlp.configs import encoders
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
+from token_dropping.data.batches import finetuning_rules
 from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
@@ -25,6 +26,7 @@ from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
+from token_dropping.tasks.finetuning import task as task_lib
 
 BATCH_SIZE = 32
 # The records are in random order already; this makes epochs differ.
@@ -133,6 +135,11 @@ class FinetuneHooks(hooks.TaskHooks):
       "is exported, the whole sequence",
       "true",
     )
+
+  def record_rules(
+    self, data: cfg.DataConfig, path: str
+  ) -> finetuning_rules.FinetuningRules:
+    return task_lib.record_rules(self.task, data, path)
 
   def find_doubts(self) -> list[str]:
     """Doubts what describes dropping where nothing drops."""

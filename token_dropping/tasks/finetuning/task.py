@@ -5,10 +5,12 @@ import dataclasses
 
 import tensorflow as tf
 import tf_keras
+from official.core import config_definitions as cfg
 from official.core import input_reader
 from official.modeling import hyperparams
 
 from token_dropping.data.batches import epochs
+from token_dropping.data.batches import finetuning_rules
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder as encoder_lib
 from token_dropping.models import encoder_config
@@ -36,6 +38,18 @@ class FinetuneConfig(hyperparams.Config):
   deterministic: bool = False
   labels: tuple[str, ...] = ()
   metrics: tuple[str, ...] = ()
+
+
+def record_rules(
+  task: FinetuneConfig, data: cfg.DataConfig, path: str
+) -> finetuning_rules.FinetuningRules:
+  """Returns the rules of the records that a data config, at a path, names."""
+  return finetuning_rules.FinetuningRules(
+    data,
+    task.model.encoder.get(),
+    path,
+    getattr(task.model, "num_classes", None),
+  )
 
 
 class FinetuneTask:
@@ -88,10 +102,12 @@ class FinetuneTask:
     decodes and parses records, and of the step alone.
     """
     data, step = loader._params, checkpoints.latest_step(self.logging_dir)
+    path = f"task.{'train' if data.is_training else 'validation'}_data"
+    rules = record_rules(self.task_config, data, path)
     # `epochs` has shuffled and kept the records.
     reader = input_reader.InputReader(
       data.replace(cache=False, shuffle_buffer_size=1),
-      decoder_fn=loader._decode,
+      decoder_fn=lambda record: loader._decode(rules.check(record)),
       parser_fn=loader._parse,
     )
     records = epochs.read_epochs(data, input_context, step)

@@ -76,7 +76,6 @@ def _data(is_training: bool) -> pretrain_data.PretrainDataConfig:
 class MaskedLMHooks(hooks.TaskHooks):
   """Answers for Model Garden's `MaskedLMConfig`."""
 
-  has_record_rules = True
   # Outputs of an evaluation beside those of every masked LM.
   more_outputs = ("validation_loss",)
   # Whether an evaluation leaves tokens out, as training does.
@@ -86,6 +85,12 @@ class MaskedLMHooks(hooks.TaskHooks):
   def _data(self) -> dict[str, cfg.DataConfig]:
     names = ("train_data", "validation_data")
     return {f"task.{name}": getattr(self.task, name) for name in names}
+
+  def record_rules(
+    self, data: cfg.DataConfig, path: str
+  ) -> record_rules.RecordRules:
+    encoder = self.task.model.encoder.get()
+    return record_rules.RecordRules(data, encoder, path)
 
   def fill_in(self) -> None:
     """Finds vocabularies beside the records; a rate changes to the end."""
