@@ -66,6 +66,16 @@ def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
   return found, prefix
 
 
+def holds(path: str, name: str, source: str) -> bool:
+  """Returns whether a checkpoint, or a folder's latest, has a named item."""
+  prefix = find(path, source)
+  try:
+    names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+  except _READ_ERRORS as error:
+    raise _unreadable(prefix, source) from error
+  return any(key.startswith(f"{name}/") for key in names)
+
+
 def latest_step(model_dir: str) -> int:
   """Returns the step that the run in a folder continues from, or 0."""
   path = tf.train.latest_checkpoint(model_dir) if model_dir else None

@@ -8,24 +8,25 @@ Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
 import tensorflow as tf
 import tf_keras
 from official.modeling import activations
-from official.nlp.modeling import networks
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import drop_plan as plans
 from token_dropping.dropping import stack
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.dropping.importance import token_scorer
+from token_dropping.models import final_norm
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class TokenDropEncoder(networks.BertEncoderV2):
+class TokenDropEncoder(final_norm.FinalNormBert):
   """Model Garden's `BertEncoderV2` with token dropping.
 
   Inputs, outputs, weights and checkpoint object names are those of
   `BertEncoderV2`: checkpoints restore both ways with every weight matched. The
-  importance table is training state, which the pretrainer saves. `kwargs` are
-  the fields of `DroppingConfig`, such as `token_keep_ratio`, and the arguments
-  of `BertEncoderV2`; a value outside its range is a `UserError`.
+  importance table is training state, and a final norm (`FinalNormBert`) no part
+  of BERT: the pretrainer saves them beside it. `kwargs` are the fields of
+  `DroppingConfig`, such as `token_keep_ratio`, and the arguments of
+  `FinalNormBert`; a value outside its range is a `UserError`.
 
   A *pretraining* call has `training=True` and `masked_lm_positions` among its
   inputs, as `BertPretrainerV2` hands them on. It drops tokens between
@@ -128,12 +129,7 @@ class TokenDropEncoder(networks.BertEncoderV2):
     layers = _BertLayers(self)
     run = stack.run_layers(layers, tokens, plan, self._importance_scorer, read)
 
-    sequence = run.encoder_outputs[-1]
-    outputs = {
-      "sequence_output": sequence,
-      "pooled_output": self._pooler_layer(sequence[:, 0, :]),
-      "encoder_outputs": run.encoder_outputs,
-    }
+    outputs = self._finish(run.encoder_outputs)
     if layers.returns_scores:
       outputs["attention_scores"] = layers.attention_scores
     if self._config["return_word_embeddings"]:
@@ -183,19 +179,18 @@ class _BertLayers:
     self.attention_scores = []
     self._output_range = config["output_range"]
     self._layers = encoder.transformer_layers
+    self._normalize = encoder._normalize
 
   def run_layer(self, index, queries, keys=None) -> tf.Tensor:
-    whole = keys is None
-    output_range = None
-    if whole and index == self.num_layers - 1:
-      output_range = self._output_range
+    whole, is_last = keys is None, index == self.num_layers - 1
+    output_range = self._output_range if whole and is_last else None
     inputs = [queries.states] if whole else [queries.states, keys.states]
     inputs.append(_attention_mask(queries, queries if whole else keys))
     outputs = self._layers[index](inputs, output_range=output_range)
     if self.returns_scores:
       outputs, scores = outputs
       self.attention_scores.append(scores)
-    return outputs
+    return self._normalize(outputs) if is_last else outputs
 
 
 def _attention_mask(queries, keys) -> tf.Tensor | None:

@@ -14,6 +14,7 @@ from official.nlp.modeling import networks
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import encoder
+from token_dropping.models import final_norm
 
 EXACT_GELU = "gelu_exact"
 
@@ -38,7 +39,18 @@ tf_keras.utils.get_custom_objects()[EXACT_GELU] = gelu_exact
 class TokenDropEncoderConfig(
   dropping_config.DroppingConfig, encoders.BertEncoderConfig
 ):
-  """Model Garden's BERT fields and those of token dropping."""
+  """Model Garden's BERT fields and those of token dropping.
+
+  Attributes:
+    final_norm: whether the states end with a LayerNorm, as they should in a
+      network with `norm_first`, and only there. `None` means the same.
+  """
+
+  final_norm: bool | None = None
+
+  @property
+  def has_final_norm(self) -> bool:
+    return final_norm.resolve(self.final_norm, self.norm_first)
 
 
 def check_encoder(task: cfg.TaskConfig) -> None:
@@ -53,6 +65,7 @@ def check_encoder(task: cfg.TaskConfig) -> None:
   try:
     config.drop_plan.keep_counts(task.train_data.seq_length)
     config.make_scorer(config.vocab_size)
+    final_norm.resolve(config.final_norm, config.norm_first)
   except ValueError as error:
     raise errors.UserError(f"{path}: {error}") from error
   most = config.max_position_embeddings
@@ -72,6 +85,7 @@ def build_encoder(
     output_range=config.output_range,
     return_attention_scores=config.return_attention_scores,
     return_word_embeddings=config.return_word_embeddings,
+    final_norm=config.final_norm,
     drop_in_training=drop_in_training,
     **config.dropping_fields(),
   )
@@ -79,7 +93,11 @@ def build_encoder(
 
 def build_bert(config: encoders.BertEncoderConfig) -> networks.BertEncoderV2:
   """Builds the ordinary BERT of the same weights: nothing drops."""
-  bert = networks.BertEncoderV2(**_bert_arguments(config))
+  arguments = _bert_arguments(config)
+  if getattr(config, "has_final_norm", False):
+    bert = final_norm.FinalNormBert(**arguments)
+  else:
+    bert = networks.BertEncoderV2(**arguments)
   bert(bert.inputs)  # makes the weights
   return bert
 

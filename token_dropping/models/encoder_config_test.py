@@ -32,6 +32,7 @@ FIELDS = {
   "embedding_size": 7,
   "output_range": 2,
   "norm_first": True,
+  "final_norm": False,
   "return_attention_scores": True,
   "return_word_embeddings": True,
   "token_keep_ratio": 0.25,

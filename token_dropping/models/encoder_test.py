@@ -42,7 +42,7 @@ def _put(states: tf.Tensor, updates: tf.Tensor, positions) -> tf.Tensor:
 
 def test_keeping_all_is_bert_with_norms_first():
   """`drop_types_test` has the norms of BERT, last."""
-  encoder = _encoder(norm_first=True, token_keep_ratio=1.0)
+  encoder = _encoder(norm_first=True, final_norm=False, token_keep_ratio=1.0)
   assert_same(
     loss_and_gradients(encoder, batch()),
     loss_and_gradients(bert(norm_first=True), _batch()),

@@ -4,12 +4,14 @@
 import tf_keras
 from official.nlp.modeling import models
 
+from token_dropping.models import final_norm
+
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
 class TokenDropPretrainer(models.BertPretrainerV2):
   """Model Garden's `BertPretrainerV2`, whose checkpoints hold the importance.
 
-  It is saved beside the encoder, which there is an ordinary BERT.
+  It and a final norm are saved beside the encoder, there an ordinary BERT.
   """
 
   def call(self, inputs: dict, training: bool | None = None, plan=None) -> dict:
@@ -30,5 +32,6 @@ class TokenDropPretrainer(models.BertPretrainerV2):
   @property
   def checkpoint_items(self) -> dict:
     """What to checkpoint beside the model, by name."""
-    scorer = self.encoder_network.importance_scorer
-    return super().checkpoint_items | {"importance": scorer}
+    encoder = self.encoder_network
+    items = super().checkpoint_items | final_norm.beside(encoder)
+    return items | {"importance": encoder.importance_scorer}

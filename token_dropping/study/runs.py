@@ -237,7 +237,7 @@ def _changed(default, value, path: str = "") -> dict:
   default, value = (
     list(item) if isinstance(item, tuple) else item for item in (default, value)
   )
-  if value == default:
+  if value == default or (default is None and value is False):
     return {}
   if path.rsplit(".", 1)[-1] in _PATHS and isinstance(value, str):
     value = os.path.basename(value)

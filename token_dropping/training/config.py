@@ -26,8 +26,11 @@ from token_dropping.common import errors
 from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
+from token_dropping.models import checkpoints
+from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 from token_dropping.training import field_rules
+from token_dropping.training import run_dir
 from token_dropping.training import trained_run
 
 _OVERRIDE = "--params_override"
@@ -35,7 +38,10 @@ _OVERRIDE = "--params_override"
 
 @dataclasses.dataclass(frozen=True)
 class LaunchFlags:
-  """Flags that decide about the config; `pretrained` is a run to fine-tune."""
+  """Flags that decide about the config.
+
+  `pretrained` is a run to fine-tune, `model_dir` one that may go on.
+  """
 
   experiment: str
   config_file: Sequence[str] | None = ()
@@ -43,6 +49,7 @@ class LaunchFlags:
   tpu: str | None = None
   tf_data_service: str | None = ""
   pretrained: str = ""
+  model_dir: str | None = ""
 
 
 def prepare(flags: LaunchFlags) -> cfg.ExperimentConfig:
@@ -73,6 +80,7 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
     config_overrides.apply_overrides(params, overrides, _OVERRIDE)
   field_rules.check(params.task, "task.")  # what follows computes with it
   experiments.hooks_of(params).fill_in()
+  _let_norm_follow_weights(params, flags.model_dir)
   _let_decay_follow_training(params)
   params.validate()
   return params
@@ -126,6 +134,19 @@ def _let_decay_follow_training(params: cfg.ExperimentConfig) -> None:
   for field in ("decay_steps", "total_decay_steps"):
     if getattr(schedule, field, 0) is None:
       setattr(schedule, field, params.trainer.train_steps)
+
+
+def _let_norm_follow_weights(params: cfg.ExperimentConfig, model_dir) -> None:
+  """An unset `final_norm` is that of the run or the weights that go on."""
+  encoder, path = params.task.model.encoder.get(), params.task.init_checkpoint
+  unset = getattr(encoder, final_norm.NAME, False) is None
+  if not unset or not encoder.norm_first:
+    return
+  has_norm = run_dir.has_final_norm(model_dir)
+  if has_norm is None:  # a new run
+    source = "task.init_checkpoint"
+    has_norm = not path or checkpoints.holds(path, final_norm.NAME, source)
+  encoder.final_norm = has_norm
 
 
 def check_experiment(params: cfg.ExperimentConfig) -> None:
@@ -213,5 +234,12 @@ def find_doubts(params: cfg.ExperimentConfig) -> list[str]:
     doubts.append(
       "trainer.optimizer_config: warmup_steps should be below decay_steps "
       f"({decay}), or the learning rate stays at its end. Received: {warmup}"
+    )
+  encoder, name = params.task.model.encoder.get(), final_norm.NAME
+  if getattr(encoder, name, None) is False and encoder.norm_first:
+    doubts.append(
+      f"task.model.encoder.any.{name} should be true with norm_first, or "
+      "states grow from layer to layer; weights trained without it need false. "
+      "Received: false"
     )
   return doubts + experiments.hooks_of(params).find_doubts()

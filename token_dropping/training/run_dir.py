@@ -25,6 +25,7 @@ from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
+from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 
 LOCK = "run.lock"
@@ -35,6 +36,7 @@ FREE_FIELDS = dropping_config.FREE_FIELDS | {
   "dropout_rate",
 }
 _IMPORTANCE_TYPE = "encoder.any.importance.type"
+_FINAL_NORM = f"encoder.any.{final_norm.NAME}"
 
 
 def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
@@ -63,6 +65,19 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
       f"task.model.{field}={old}",
       new,
     )
+
+
+def has_final_norm(model_dir: str) -> bool | None:
+  """Returns whether the run in a folder ends with a norm; `None`: no run.
+
+  Runs from before there was one do not say it.
+  """
+  path = os.path.join(model_dir, "params.yaml")
+  if not model_dir or not tf.io.gfile.exists(path):
+    return None
+  task = plain_yaml.read_yaml(path).get("task")
+  leaves = _leaves(task.get("model", {}) if isinstance(task, dict) else {})
+  return leaves.get(_FINAL_NORM, False)
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
@@ -96,12 +111,14 @@ def _writable(model_dir: str) -> Iterator[None]:
 
 
 def _leaves(model: dict) -> dict:
-  """An unset type of importance, as in old runs, is what it stands for."""
+  """What is unset, as in old runs, is what it stands for there."""
   leaves = _flat(model)
   if leaves.get("encoder.type") == "any":
     kind = leaves.get(_IMPORTANCE_TYPE)
     drop_type = leaves.get("encoder.any.drop.type", drop_types.DEFAULT)
     leaves[_IMPORTANCE_TYPE] = importance_types.resolve(kind, drop_type)
+  if leaves.get("encoder.any.norm_first"):
+    leaves[_FINAL_NORM] = bool(leaves.get(_FINAL_NORM))
   return leaves
 
 

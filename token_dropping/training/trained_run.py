@@ -20,6 +20,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder_config
+from token_dropping.models import final_norm
 
 LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
@@ -99,7 +100,7 @@ class TrainedRun:
   def build_encoder(self) -> networks.BertEncoderV2:
     """Builds Model Garden's BERT encoder with the trained weights."""
     encoder = encoder_config.build_bert(self.encoder)
-    self.restore({"encoder": encoder})
+    self._restore(encoder)
     return encoder
 
   def build_masked_lm(self) -> models.BertPretrainerV2:
@@ -114,7 +115,7 @@ class TrainedRun:
       ),
     )
     model(model.inputs)  # makes the head's weights
-    self.restore(model.checkpoint_items)
+    self._restore(model.encoder_network, {"masked_lm": model.masked_lm})
     return model
 
   def build_classifier(self) -> models.BertClassifier:
@@ -126,15 +127,14 @@ class TrainedRun:
       num_classes=config["num_classes"],
       use_encoder_pooler=config["use_encoder_pooler"],
     )
-    self.restore({"encoder": encoder, "model/classifier": model.classifier})
+    self._restore(encoder, {"model/classifier": model.classifier})
     return model
 
   def build_span_labeler(self) -> models.BertSpanLabeler:
     self.check_kind(SPAN)
     encoder = encoder_config.build_bert(self.encoder)
     model = models.BertSpanLabeler(encoder)
-    head = {"model/span_labeling": model.span_labeling}
-    self.restore({"encoder": encoder} | head)
+    self._restore(encoder, {"model/span_labeling": model.span_labeling})
     return model
 
   @property
@@ -174,6 +174,10 @@ class TrainedRun:
     received = f"{self.model_dir!r}, a {self.kind} run"
     rule = f"{self.source} must hold a {kind} run"
     errors.require(self.kind == kind, rule, received)
+
+  def _restore(self, encoder: networks.BertEncoderV2, head=None) -> None:
+    items = {"encoder": encoder} | final_norm.beside(encoder)
+    self.restore(items | (head or {}))
 
   def restore(self, items: dict) -> None:
     """Fills built objects from the checkpoint; see `checkpoints.restore`."""
@@ -217,12 +221,15 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
   )
   fields = _mapping(tree, kind, model_dir)
   try:
-    return configs[kind](**fields)
+    config = configs[kind](**fields)
   except TypeError as error:
     raise errors.UserError(
       f"params.yaml in {model_dir} must have a BERT's fields under "
       f"task.model.encoder.{kind}. Received: {error}"
     ) from error
+  if kind == "any" and config.norm_first:  # runs without one may not say it
+    config.final_norm = bool(config.final_norm)
+  return config
 
 
 def _kind(task: dict, model_dir: str, source: str) -> str:

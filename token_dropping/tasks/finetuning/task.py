@@ -14,6 +14,7 @@ from token_dropping.data.batches import finetuning_rules
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder as encoder_lib
 from token_dropping.models import encoder_config
+from token_dropping.models import final_norm
 from token_dropping.tasks import optimizers
 
 
@@ -87,7 +88,7 @@ class FinetuneTask:
     To be evaluated, it must also have the head, which else is new.
     """
     items = model.checkpoint_items
-    names = ("encoder", "importance")
+    names = ("encoder", final_norm.NAME, "importance")
     items = {name: items[name] for name in names if name in items}
     if evaluates:
       items |= model.head_items
@@ -126,7 +127,8 @@ class FinetuneModel:
 
   @property
   def checkpoint_items(self) -> dict:
-    encoder, items = self._network, super().checkpoint_items
+    encoder = self._network
+    items = super().checkpoint_items | final_norm.beside(encoder)
     if not encoder.drop_plan.drops:
       return items
     return items | {"importance": encoder.importance_scorer}
