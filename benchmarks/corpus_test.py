@@ -29,8 +29,17 @@ def test_a_corpus_that_is_there_is_not_fetched(tmp_path):
 
 
 def test_unknown_corpus_is_refused(tmp_path):
-  rule = "must be one of sotu, linux-doc, debian-descriptions. Received: 'x'"
+  rule = f"must be one of {', '.join(corpus.READERS)}. Received: 'x'"
   assert rule in testing.refused(corpus.fetch, "x", str(tmp_path))
+
+
+def test_another_text_than_that_of_the_version_is_refused(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setitem(corpus.READERS, "sotu", lambda _: [["A document."]])
+  message = testing.refused(corpus.fetch, "sotu", str(tmp_path))
+  assert message.startswith("the text of sotu must have the SHA-256 5a835eb9e")
+  assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_fetch_leaves_nothing(tmp_path, monkeypatch):
