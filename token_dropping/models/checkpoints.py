@@ -66,13 +66,10 @@ def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
   return found, prefix
 
 
-def holds(path: str, name: str, source: str) -> bool:
-  """Returns whether a checkpoint, or a folder's latest, has a named item."""
-  prefix = find(path, source)
-  try:
-    names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-  except _READ_ERRORS as error:
-    raise _unreadable(prefix, source) from error
+def holds(path: str, name: str) -> bool:
+  """Returns whether `task.init_checkpoint`, a `path`, has a named item."""
+  prefix = checkpoint_files.find(path, INITIAL)
+  names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
   return any(key.startswith(f"{name}/") for key in names)
 
 

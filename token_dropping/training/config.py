@@ -144,8 +144,7 @@ def _let_norm_follow_weights(params: cfg.ExperimentConfig, model_dir) -> None:
     return
   has_norm = run_dir.has_final_norm(model_dir)
   if has_norm is None:  # a new run
-    source = "task.init_checkpoint"
-    has_norm = not path or checkpoints.holds(path, final_norm.NAME, source)
+    has_norm = not path or checkpoints.holds(path, final_norm.NAME)
   encoder.final_norm = has_norm
 
 
