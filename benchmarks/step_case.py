@@ -94,6 +94,7 @@ class Case:
       dropout_rate=self.dropout,
       attention_dropout_rate=self.dropout,
       norm_first=self.norm_first,
+      final_norm=False,  # Model Garden's contenders have none
       token_keep_ratio=self.keep_ratio,
     )
     if contender == LAYERWISE:

@@ -15,6 +15,7 @@ from official.nlp.tasks import masked_lm as model_garden
 
 from benchmarks import published_encoder
 from benchmarks import step_case
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 from token_dropping.tasks import optimizers
@@ -63,11 +64,16 @@ class Step:
 
   def tensors(self) -> dict[str, np.ndarray]:
     """Returns the weights under their names at Hugging Face."""
-    return weights.to_tensors(weights.of_model(self.model))
+    return weights.to_tensors(self._weights())
 
   def load(self, tensors: dict[str, np.ndarray]) -> None:
     """Sets the weights to what `tensors` of another step returned."""
-    weights.assign(weights.of_model(self.model), tensors, "another contender")
+    weights.assign(
+      self._weights(), tensors, network_types.BERT, "another contender"
+    )
+
+  def _weights(self) -> weights.Weights:
+    return weights.of_model(self.model, network_types.BERT)
 
 
 class BaselineTask(model_garden.MaskedLMTask):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests share: random inputs, BERTs of `transformers`, logits."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -21,22 +22,37 @@ INPUTS = {
 }
 
 
-def bert_config(**changes) -> transformers.BertConfig:
-  """Returns the config of a tiny BERT for inputs as in `testing.TINY`."""
-  fields = testing.SIZES | {"num_hidden_layers": 2}
+# How the names of classes begin, and what their config has besides.
+NETWORKS = {
+  "Bert": {},
+  "RobertaPreLayerNorm": {
+    "pad_token_id": 0,
+    "max_position_embeddings": testing.SEQ_LENGTH + 1,
+  },
+}
+
+
+def config_of(network: str, **changes) -> transformers.PreTrainedConfig:
+  """Returns the config of a tiny network for inputs as in `testing.TINY`."""
+  fields = testing.SIZES | {"num_hidden_layers": 2} | NETWORKS[network]
   del fields["num_layers"]
-  return transformers.BertConfig(**(fields | changes))
+  return getattr(transformers, f"{network}Config")(**(fields | changes))
 
 
-def save_bert(folder: pathlib.Path, model_class: str, **changes):
-  """Saves a BERT, random in every weight, and its vocabulary; returns it."""
-  model = getattr(transformers, model_class)(bert_config(**changes))
+def save(folder: pathlib.Path, model_class: str, **changes):
+  """Saves a model, random in every weight, and its tokenizer; returns it."""
+  network = model_class.partition("For")[0].removesuffix("Model")
+  config = config_of(network, **changes)
+  model = getattr(transformers, model_class)(config)
   generator = torch.Generator().manual_seed(1)
   with torch.no_grad():
     for weight in model.parameters():
       weight.normal_(0.0, 0.3, generator=generator)
   model.save_pretrained(folder)
   testing.write_vocabulary(folder / "vocab.txt")
+  if network != "Bert":  # whose tokenizer need not be named
+    text = json.dumps({"tokenizer_class": "BertTokenizer"})
+    (folder / "tokenizer_config.json").write_text(text)
   return model.eval()
 
 
@@ -61,8 +77,14 @@ def assert_close(here, there) -> None:
   np.testing.assert_allclose(here, there, atol=1e-4)
 
 
-def assert_agree(outputs, bert) -> None:
-  """Compares Keras's outputs of `INPUTS` with those of a BERT."""
-  there = torch_outputs(bert).to_tuple()
+def assert_agree(outputs, model) -> None:
+  """Compares Keras's outputs of `INPUTS` with those of `transformers`.
+
+  RoBERTa gives padding no positions: its outputs there mean nothing.
+  """
+  is_bert = model.config.model_type == "bert"
+  there = torch_outputs(model).to_tuple()
   for own, other in zip(tf.nest.flatten(outputs), there, strict=True):
-    assert_close(own, other)
+    has_positions = other.shape[:2] == _SHAPE and not is_bert
+    where = _MASK if has_positions else slice(None)
+    assert_close(own.numpy()[where], other.numpy()[where])

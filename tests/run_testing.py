@@ -12,22 +12,32 @@ from official.nlp.modeling import models
 
 from tests import testing
 from token_dropping.data.text import tokenizer_config
+from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 from token_dropping.tasks.masked_lm import task as masked_lm
 
 STEP = 7
+# The fields of a network that is normalized before each block and at its end.
+PRE_NORM = {
+  "mlm_activation": "gelu_exact",
+  "encoder": {"any": {"norm_first": True, "final_norm": True}},
+}
 
 
-def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
+def make_run(
+  folder: pathlib.Path, kind: str = "masked_lm", network: dict | None = None
+) -> tf_keras.Model:
   """Makes a run folder; returns the model whose weights are saved there.
 
-  The kind is `masked_lm`, `classification` (two classes) or `span`.
+  The kind is `masked_lm`, `classification` (two classes) or `span`; `network`
+  has fields of `task.model`.
   """
   folder.mkdir(parents=True)
   testing.write_vocabulary(folder / "vocab.txt")
   tokenizer_config.TokenizerConfig().write(str(folder))
   params = experiments.get("bert/token_drop")
   params.override(testing.TINY)
+  params.override({"task": {"model": network or {}}})
   task = params.task.as_dict()
   model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()
   if kind != "masked_lm":
@@ -45,10 +55,11 @@ def make_run(folder: pathlib.Path, kind: str = "masked_lm") -> tf_keras.Model:
 
 def save_checkpoint(folder: pathlib.Path, model: tf_keras.Model) -> None:
   """Writes a checkpoint of the objects that the trainer writes."""
+  items = model.checkpoint_items
   checkpoint = tf.train.Checkpoint(
     model=model,
     global_step=tf.Variable(STEP, dtype=tf.int64),
-    **model.checkpoint_items,
+    **(items | final_norm.beside(items["encoder"])),
   )
   manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
   manager.save(STEP)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config.json` of a Hugging Face BERT from an encoder's config, and back."""
+"""`config.json` of a Hugging Face folder from an encoder's config, and back."""
 
 from official.nlp.configs import encoders
 
 from token_dropping.common import errors
+from token_dropping.huggingface import network_types
 from token_dropping.models import encoder_config
 
 LAYER_NORM_EPSILON = 1e-12  # Model Garden's BERT has no other
@@ -52,19 +53,16 @@ _UNSET = (
 
 
 def to_json(
-  config: encoders.BertEncoderConfig, architecture: str, pad_id: int
+  config: encoders.BertEncoderConfig,
+  network: network_types.NetworkType,
+  head: str,
+  pad_id: int,
 ) -> dict:
-  """Returns `config.json` of an architecture, a class of `transformers`."""
+  """Returns `config.json`; `head` is the last part of the name of a class."""
   activation = config.hidden_activation
   names = ", ".join(_TO_HIDDEN_ACT)
   rule = f"hidden_activation must be one of {names} to be exported"
   errors.require(activation in _TO_HIDDEN_ACT, rule, repr(activation))
-  errors.require(
-    not config.norm_first,
-    "task.model.encoder norm_first must be false: Hugging Face's BERT "
-    "normalizes after each block",
-    "true",
-  )
   errors.require(
     config.embedding_size in (None, config.hidden_size),
     "task.model.encoder embedding_size must be hidden_size "
@@ -72,14 +70,16 @@ def to_json(
     config.embedding_size,
   )
   sizes = _SIZES | _FRACTIONS
+  rows = config.max_position_embeddings + network.first_position
   return {
-    "architectures": [architecture],
-    "model_type": "bert",
+    "architectures": [f"{network.classes}{head}"],
+    "model_type": network.model_type,
     "hidden_act": _TO_HIDDEN_ACT[activation],
     "pad_token_id": pad_id,
     "dtype": "float32",
     **_FIXED,
     **{there: getattr(config, here) for here, there in sizes.items()},
+    "max_position_embeddings": rows,
   }
 
 
@@ -94,7 +94,7 @@ def label_fields(labels: list[str]) -> dict:
 
 
 def from_json(
-  content: dict, source: str
+  content: dict, network: network_types.NetworkType, source: str
 ) -> encoder_config.TokenDropEncoderConfig:
   """Returns the config of the encoder that a `config.json` describes.
 
@@ -105,11 +105,6 @@ def from_json(
     rule = f"{name} in {source} must be {rule}"
     errors.require(condition, rule, errors.shorten(value))
 
-  kind = content.get("model_type")
-  classes = content.get("architectures")
-  if kind is None and str(classes).startswith("['Bert"):
-    kind = "bert"  # the oldest do not say it
-  require(kind == "bert", "model_type", "'bert'", kind)
   for name, fixed in _FIXED.items():
     value = content.get(name, fixed)
     is_fixed = type(value) is type(fixed) and value == fixed
@@ -121,10 +116,16 @@ def from_json(
   rule = f"one of {', '.join(names)}"
   require(activation in names, "hidden_act", rule, activation)
   fields = {"hidden_activation": _FROM_HIDDEN_ACT[activation]}
+  fields |= network.encoder_fields
   for here, there in _SIZES.items():
     fields[here] = size = content.get(there)
     is_size = type(size) is int and size >= 1
     require(is_size, there, "a whole number, at least 1", size)
+  first = network.first_position
+  rows = fields["max_position_embeddings"]
+  rule = f"at least {first + 1}, since positions begin after pad_token_id"
+  require(rows > first, "max_position_embeddings", rule, rows)
+  fields["max_position_embeddings"] = rows - first
   for here, there in _FRACTIONS.items():
     if there in content:
       value = content[there]

@@ -5,6 +5,7 @@ import pytest
 
 from tests import testing
 from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import network_types
 from token_dropping.models import encoder_config
 
 CONFIG = encoder_config.TokenDropEncoderConfig(
@@ -22,8 +23,18 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
 NAMES = ("gelu_new", "gelu", "relu", "silu", "gelu_pytorch_tanh", "swish")
 
 
-def _there(config=CONFIG, **changes):
-  return bert_config.to_json(config, "BertForMaskedLM", 0) | changes
+PRE_NORM = CONFIG.replace(norm_first=True, final_norm=True)
+
+
+def _there(config=CONFIG, pad_id=0, **changes):
+  network = network_types.of_encoder(config, pad_id)
+  content = bert_config.to_json(config, network, "ForMaskedLM", pad_id)
+  return content | changes
+
+
+def _back(content, source="config.json"):
+  network = network_types.of_json(content, source)
+  return bert_config.from_json(content, network, source)
 
 
 ACTIVATIONS = {"gelu": "gelu_new", "gelu_exact": "gelu"}
@@ -35,7 +46,17 @@ def test_there_and_back(here, there):
   config = CONFIG.replace(hidden_activation=here)
   content = _there(config)
   assert content["hidden_act"] == there
-  assert bert_config.from_json(content, "config.json") == config
+  assert _back(content) == config
+
+
+@pytest.mark.parametrize("pad_id", [0, 3])
+def test_positions_begin_after_the_id_of_padding(pad_id):
+  content = _there(PRE_NORM, pad_id)
+  assert content["model_type"] == "roberta-prelayernorm"
+  assert content["architectures"] == ["RobertaPreLayerNormForMaskedLM"]
+  assert content["pad_token_id"] == pad_id
+  assert content["max_position_embeddings"] == 12 + pad_id + 1
+  assert _back(content) == PRE_NORM
 
 
 @pytest.mark.parametrize(
@@ -46,18 +67,19 @@ def test_there_and_back(here, there):
   ],
 )
 def test_other_forms(changes):
-  assert bert_config.from_json(_there(**changes), "config.json") == CONFIG
+  assert _back(_there(**changes)) == CONFIG
 
 
 def test_one_layer_drops_nothing():
   content = _there(num_hidden_layers=1)
-  assert bert_config.from_json(content, "config.json").token_keep_ratio == 1.0
+  assert _back(content).token_keep_ratio == 1.0
 
 
 @pytest.mark.parametrize(
   ("name", "value", "rule"),
   [
-    ("model_type", "roberta", "'bert'"),
+    ("model_type", "roberta", "bert or roberta-prelayernorm"),
+    ("model_type", ["bert"], "bert or roberta-prelayernorm"),
     ("hidden_act", ["gelu"], f"one of {', '.join(NAMES)}"),
     ("position_embedding_type", "relative_key", "absolute"),
     ("layer_norm_eps", 1e-5, "1e-12"),
@@ -73,8 +95,25 @@ def test_one_layer_drops_nothing():
 def test_what_our_encoder_cannot_be(name, value, rule):
   content = _there(**{name: value})
   message = f"{name} in a/config.json must be {rule}. Received: {value!r}"
-  refused = testing.refused(bert_config.from_json, content, "a/config.json")
-  assert refused == message
+  assert testing.refused(_back, content, "a/config.json") == message
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("pad_token_id", None, "a whole number, at least 0"),
+    ("pad_token_id", -1, "a whole number, at least 0"),
+    (
+      "max_position_embeddings",
+      1,
+      "at least 2, since positions begin after pad_token_id",
+    ),
+  ],
+)
+def test_positions_that_are_not_there(name, value, rule):
+  content = _there(PRE_NORM, **{name: value})
+  message = f"{name} in a/config.json must be {rule}. Received: {value!r}"
+  assert testing.refused(_back, content, "a/config.json") == message
 
 
 @pytest.mark.parametrize(
@@ -83,8 +122,9 @@ def test_what_our_encoder_cannot_be(name, value, rule):
     (
       "norm_first",
       True,
-      "task.model.encoder norm_first must be false: Hugging Face's BERT "
-      "normalizes after each block. Received: true",
+      "task.model.encoder final_norm must be true with norm_first to be "
+      "exported: roberta-prelayernorm, the network of Hugging Face that "
+      "normalizes before each block, ends with a norm. Received: false",
     ),
     (
       "embedding_size",
@@ -101,7 +141,7 @@ def test_what_our_encoder_cannot_be(name, value, rule):
   ],
 )
 def test_network_that_transformers_lacks(field, value, message):
-  config = CONFIG.replace(**{field: value})
+  config = CONFIG.replace(final_norm=False, **{field: value})
   assert testing.refused(_there, config) == message
 
 

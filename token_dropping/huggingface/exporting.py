@@ -9,6 +9,7 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import model_card
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
@@ -19,20 +20,22 @@ from token_dropping.training import trained_run
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   """Writes the folder of a checkpoint, `latest`, `best` or a step; says what.
 
-  Raises `UserError` for a network that Hugging Face's BERT is not, or an
+  Raises `UserError` for a network that Hugging Face does not have, or an
   existing folder; nothing is left half-written.
   """
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
-  config = _config(run)
-  tensors = weights.to_tensors(weights.of_model(run.build()))
+  pad_id = run.vocabulary.id(vocabulary.PAD)
+  network = network_types.of_encoder(run.encoder, pad_id)
+  config = _config(run, network, pad_id)
+  tensors = weights.to_tensors(weights.of_model(run.build(), network))
   with files.new_folder(output_dir) as folder:
     path = os.path.join(folder, "config.json")
     files.write_json(path, config, ensure_ascii=False)
-    tensor_file.write(folder, tensors)
+    tensor_file.write(folder, tensors, network)
     length = run.encoder.max_position_embeddings
     tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)
-    files.write(os.path.join(folder, "README.md"), _card(run))
+    files.write(os.path.join(folder, "README.md"), _card(run, network))
   parameters = sum(tensor.size for tensor in tensors.values())
   return (
     f"Exported step {run.step:,} of {model_dir} to {output_dir}: "
@@ -40,20 +43,21 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   )
 
 
-def _config(run: trained_run.TrainedRun) -> dict:
+def _config(
+  run: trained_run.TrainedRun, network: network_types.NetworkType, pad_id: int
+) -> dict:
   """Returns the content of `config.json`; checks that there is one."""
   model = run.task["model"]
-  activation = run.encoder.hidden_activation
-  of_head = model.get("mlm_activation", activation)
+  wanted = network.activation_of_head(run.encoder.hidden_activation)
+  of_head = model.get("mlm_activation", wanted)
   errors.require(
-    of_head == activation,
-    "task.model.mlm_activation must be hidden_activation "
-    f"({activation!r}): Hugging Face's BERT has one for both",
+    of_head == wanted,
+    f"task.model.mlm_activation must be {wanted!r}, as in the masked-LM head "
+    f"of Hugging Face's {network.model_type}",
     repr(of_head),
   )
-  architecture = model_card.ARCHITECTURES[run.kind]
-  pad_id = run.vocabulary.id(vocabulary.PAD)
-  fields = bert_config.to_json(run.encoder, architecture, pad_id)
+  head = model_card.HEADS[run.kind]
+  fields = bert_config.to_json(run.encoder, network, head, pad_id)
   if run.kind == trained_run.CLASSIFICATION:
     count = model["num_classes"]
     made_up = [f"LABEL_{index}" for index in range(count)]
@@ -61,9 +65,11 @@ def _config(run: trained_run.TrainedRun) -> dict:
   return fields
 
 
-def _card(run: trained_run.TrainedRun) -> str:
+def _card(
+  run: trained_run.TrainedRun, network: network_types.NetworkType
+) -> str:
   params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
   trainer = params.get("trainer") or {}
   curves = summaries.read_scalars(os.path.join(run.model_dir, "validation"))
   metrics = {k: v[run.step] for k, v in curves.items() if run.step in v}
-  return model_card.format_card(run, trainer, metrics)
+  return model_card.format_card(run, network, trainer, metrics)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import transformers
@@ -23,7 +24,7 @@ LOADERS = {
   "classification": transformers.AutoModelForSequenceClassification,
   "span": transformers.AutoModelForQuestionAnswering,
 }
-POOLER = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+NETWORKS = {"bert": {}, "roberta_prelayernorm": run_testing.PRE_NORM}
 
 
 _run = functools.partial(testing.run_command, command)
@@ -31,56 +32,92 @@ _run = functools.partial(testing.run_command, command)
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
-  """Returns the model and the folder of each kind; run in `run`, made once."""
-  found = {}
-  for kind in LOADERS:
+  """Makes, once, the model and the folder of a kind; its run is in `run`."""
+
+  @functools.cache
+  def make(kind="masked_lm", network="bert"):
     folder = tmp_path_factory.mktemp(kind)
-    model = run_testing.make_run(folder / "run", kind)
+    model = run_testing.make_run(folder / "run", kind, NETWORKS[network])
     config = tokenizer_config.TokenizerConfig(strip_accents=False)
     config.write(str(folder / "run"))
     if kind == "classification":
       (folder / "run/labels.txt").write_text("bad\ngo\u2028od\n", "utf-8")
     exporting.export_run(str(folder / "run"), str(folder / "out"), "latest")
-    found[kind] = (model, folder)
-  return found
+    return model, folder
+
+  return make
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("kind", LOADERS)
-def test_logits_agree(exports, kind):
-  model, folder = exports[kind]
+def test_logits_agree(exports, kind, network):
+  model, folder = exports(kind, network)
   loaded, info = LOADERS[kind].from_pretrained(
     folder / "out", output_loading_info=True
   )
   assert not info["missing_keys"]
-  assert set(info["unexpected_keys"]) <= POOLER
+  pooler = {f"{network}.pooler.dense.{name}" for name in ("weight", "bias")}
+  assert set(info["unexpected_keys"]) <= pooler
   is_masked_lm = kind == "masked_lm"
   own = hf.masked_lm_logits(model) if is_masked_lm else model(hf.INPUTS)
   hf.assert_agree(own, loaded.eval())
 
 
-def test_pooler_is_there_for_who_wants_it(exports):
-  model, folder = exports["masked_lm"]
+@pytest.mark.parametrize("network", NETWORKS)
+def test_pooler_is_there_for_who_wants_it(exports, network):
+  model, folder = exports("masked_lm", network)
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
   pooled = model.encoder_network(hf.INPUTS)["pooled_output"]
   hf.assert_close(pooled, hf.torch_outputs(there).pooler_output)
 
 
-def test_there_and_back_is_the_same_bytes(exports, tmp_path, capsys):
-  out = exports["masked_lm"][1] / "out"
+@pytest.mark.parametrize("network", NETWORKS)
+def test_pipeline_finds_tokenizer_and_model(exports, network):
+  """RoBERTa's tokenizer would be that of the second, were it not named."""
+  model, folder = exports("masked_lm", network)
+  fill = transformers.pipeline("fill-mask", str(folder / "out"), top_k=1)
+  assert type(fill.tokenizer) is transformers.BertTokenizer
+  text, ids = "word1 [MASK] word7", np.array([[2, 6, 4, 12, 3]])
+  assert fill.tokenizer(text)["input_ids"] == ids[0].tolist()
+  inputs = {
+    "input_word_ids": ids,
+    "input_mask": ids**0,
+    "input_type_ids": 0 * ids,
+    "masked_lm_positions": [[2]],
+  }
+  inputs = {name: tf.constant(v, tf.int32) for name, v in inputs.items()}
+  (found,) = fill(text)
+  shares = tf.nn.softmax(model(inputs)["mlm_logits"])[0, 0]
+  assert found["token"] == np.argmax(shares)
+  np.testing.assert_allclose(found["score"], np.max(shares), 1e-4)
+
+
+@pytest.mark.parametrize(
+  ("network", "name", "size"),
+  [
+    ("bert", "BertForMaskedLM", "2,570"),
+    ("roberta_prelayernorm", "RobertaPreLayerNormForMaskedLM", "2,594"),
+  ],
+)
+def test_there_and_back_is_the_same_bytes(
+  exports, tmp_path, capsys, network, name, size
+):
+  out = exports("masked_lm", network)[1] / "out"
+  capsys.readouterr()
   back, again = tmp_path / "back", tmp_path / "again"
   _run("import", f"--input={out}", f"--output_dir={back}")
   _run("export", f"--model_dir={back}", f"--output_dir={again}")
   assert capsys.readouterr().out.splitlines() == [
     f"Imported {out} to {back}: 3 layers, hidden size 8, 50 tokens.",
-    f"Exported step 0 of {back} to {again}: BertForMaskedLM, 2,570 parameters.",
+    f"Exported step 0 of {back} to {again}: {name}, {size} parameters.",
   ]
-  for name in sorted(os.listdir(again)):
-    if name != "README.md":  # another run, at step 0
-      assert (again / name).read_bytes() == (out / name).read_bytes(), name
+  for file in sorted(os.listdir(again)):
+    if file != "README.md":  # another run, at step 0
+      assert (again / file).read_bytes() == (out / file).read_bytes(), file
 
 
 def test_config_names_the_tanh_gelu_and_the_labels(exports):
-  path = exports["classification"][1] / "out/config.json"
+  path = exports("classification")[1] / "out/config.json"
   config = json.loads(path.read_text())
   assert config["hidden_act"] == "gelu_new"
   assert config["id2label"] == {"0": "bad", "1": "go\u2028od"}
@@ -88,15 +125,15 @@ def test_config_names_the_tanh_gelu_and_the_labels(exports):
 
 
 def test_files_can_be_read_by_all(exports):
-  out = exports["span"][1] / "out"
+  out = exports("span")[1] / "out"
   assert {path.stat().st_mode & 0o044 for path in out.iterdir()} == {0o044}
 
 
 @pytest.fixture
 def copy(exports, tmp_path):
   """Makes a copy of the run of a kind, to be changed, in `run`."""
-  return lambda kind: pathlib.Path(
-    shutil.copytree(exports[kind][1] / "run", tmp_path / "run")
+  return lambda *kind: pathlib.Path(
+    shutil.copytree(exports(*kind)[1] / "run", tmp_path / "run")
   )
 
 
@@ -107,12 +144,30 @@ def _refused(run) -> str:
   return message
 
 
-def test_heads_activation_that_transformers_lacks(copy):
-  run = copy("masked_lm")
+@pytest.mark.parametrize(
+  ("network", "activation", "kind"),
+  [
+    ("bert", "gelu", "bert"),
+    ("roberta_prelayernorm", "gelu_exact", "roberta-prelayernorm"),
+  ],
+)
+def test_heads_activation_that_transformers_lacks(
+  copy, network, activation, kind
+):
+  run = copy("masked_lm", network)
   run_testing.edit(run, "task", "model", "mlm_activation", value="relu")
   assert _refused(run) == (
-    "task.model.mlm_activation must be hidden_activation ('gelu'): Hugging "
-    "Face's BERT has one for both. Received: 'relu'"
+    f"task.model.mlm_activation must be {activation!r}, as in the masked-LM "
+    f"head of Hugging Face's {kind}. Received: 'relu'"
+  )
+
+
+def test_no_final_norm(copy):
+  run = copy("masked_lm", "roberta_prelayernorm")
+  path = "task", "model", "encoder", "any", "final_norm"
+  run_testing.edit(run, *path, value=False)
+  assert _refused(run).startswith(
+    "task.model.encoder final_norm must be true with norm_first"
   )
 
 
@@ -141,7 +196,7 @@ def test_card_has_the_metrics_of_the_step(tmp_path, copy):
 
 
 def test_output_exists(exports):
-  folder = exports["masked_lm"][1]
+  folder = exports("masked_lm")[1]
   folders = str(folder / "run"), str(folder / "out")
   message = testing.refused(exporting.export_run, *folders, "latest")
   assert "must not exist, or be an empty" in message

@@ -15,20 +15,19 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
 from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
+from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 
 _READABLE = "--input must be readable"
-_HEAD = "cls.predictions."
-# What a folder may lack, by the names of its tensors.
-_OPTIONAL = {
-  _HEAD: "It has no masked-LM head: training begins with a new one.",
-  "bert.pooler.": "It has no pooler: a new one was made.",
-}
+# What is said of a part that a folder may lack.
+_NO_HEAD = "It has no masked-LM head: training begins with a new one."
+_NO_POOLER = "It has no pooler: a new one was made."
 
 
 def import_folder(source: str, output_dir: str) -> str:
@@ -42,21 +41,27 @@ def import_folder(source: str, output_dir: str) -> str:
   files.check_new(output_dir)
   rule = "--input must be a folder that exists"
   errors.require(source and os.path.isdir(source), rule, repr(source))
-  config, tensors = _read_model(source)
-  words, normalized, theirs = tokenizer_import.read(source)
+  network, config, tensors = _read_model(source)
+  words, normalized, theirs = tokenizer_import.read(source, network)
   errors.require(
     len(words) <= config.vocab_size,
     "the vocabulary must have at most the vocab_size tokens of config.json, "
     f"{config.vocab_size}",
     f"{len(words)} in {source!r}",
   )
-  items, notes = _build(config, tensors, source)
+  pad_id, first = words.id(vocabulary.PAD), network.first_position
+  errors.require(
+    network.with_pad(pad_id) == network,
+    f"pad_token_id in config.json must be the id of {vocabulary.PAD}, {pad_id}",
+    f"{first - 1} in {source!r}",
+  )
+  items, notes = _build(config, network, tensors, source)
   with files.new_folder(output_dir) as folder:
     _save(items, folder)
     tokenizer_files.write_vocabulary(folder, words)
     normalized.write(folder)
     _check_ids(folder, theirs, source)
-    train_utils.serialize_config(_params(config, output_dir), folder)
+    train_utils.serialize_config(_params(config, network, output_dir), folder)
   headline = (
     f"Imported {source} to {output_dir}: {config.num_layers} layers, "
     f"hidden size {config.hidden_size}, {len(words):,} tokens."
@@ -66,8 +71,10 @@ def import_folder(source: str, output_dir: str) -> str:
 
 def _read_model(
   source: str,
-) -> tuple[encoder_config.TokenDropEncoderConfig, dict]:
-  """Returns config and tensors; their sizes agree, before any is built."""
+) -> tuple[
+  network_types.NetworkType, encoder_config.TokenDropEncoderConfig, dict
+]:
+  """Returns network, config, tensors; sizes agree, before any is built."""
   adapter = os.path.join(source, "adapter_config.json")
   rule = "--input must hold a whole model, into which adapters are merged"
   errors.require(not os.path.exists(adapter), rule, repr(adapter))
@@ -75,12 +82,13 @@ def _read_model(
   there, rule = os.path.exists(path), "--input must hold config.json"
   errors.require(there, rule, f"{source!r} without it")
   content = files.read_json(path, _READABLE)
-  config = bert_config.from_json(content, path)
-  tensors = tensor_file.read(source)
-  for name, size in weights.sizes(tensors, repr(source)).items():
+  network = network_types.of_json(content, path)
+  config = bert_config.from_json(content, network, path)
+  tensors = tensor_file.read(source, network)
+  for name, size in weights.sizes(tensors, network, repr(source)).items():
     rule = f"{name} in {path} must be that of the tensors, {size}"
     errors.require(content[name] == size, rule, content[name])
-  return config, tensors
+  return network, config, tensors
 
 
 def _check_ids(folder: str, theirs, source: str) -> None:
@@ -92,22 +100,28 @@ def _check_ids(folder: str, theirs, source: str) -> None:
 
 
 def _build(
-  config: encoder_config.TokenDropEncoderConfig, tensors: dict, source: str
+  config: encoder_config.TokenDropEncoderConfig,
+  network: network_types.NetworkType,
+  tensors: dict,
+  source: str,
 ) -> tuple[dict, list[str]]:
   """Returns what to save, with its weights, and what `source` did not have."""
+  encoder = encoder_config.build_bert(config)
+  activation = network.activation_of_head(config.hidden_activation)
   model = models.BertPretrainerV2(
-    encoder_config.build_bert(config),
-    mlm_activation=tf_utils.get_activation(config.hidden_activation),
+    encoder, mlm_activation=tf_utils.get_activation(activation)
   )
   model(model.inputs)  # makes the head's weights
-  wanted, items, notes = weights.of_model(model), model.checkpoint_items, []
-  for prefix, note in _OPTIONAL.items():
+  wanted, notes = weights.of_model(model, network), []
+  items = model.checkpoint_items | final_norm.beside(encoder)
+  optional = {network.head: _NO_HEAD, f"{network.encoder}pooler.": _NO_POOLER}
+  for prefix, note in optional.items():
     if not any(name.startswith(prefix) for name in tensors):
       wanted = {k: v for k, v in wanted.items() if not k.startswith(prefix)}
       notes.append(note)
-  if _OPTIONAL[_HEAD] in notes:
+  if _NO_HEAD in notes:
     items.pop("masked_lm")
-  others = weights.assign(wanted, tensors, repr(source))
+  others = weights.assign(wanted, tensors, network, repr(source))
   heads = dict.fromkeys(name.rpartition(".")[0] or name for name in others)
   if heads:
     notes.append(f"Other heads were left out: {', '.join(heads)}.")
@@ -124,14 +138,17 @@ def _save(items: dict, folder: str) -> None:
 
 
 def _params(
-  config: encoder_config.TokenDropEncoderConfig, model_dir: str
+  config: encoder_config.TokenDropEncoderConfig,
+  network: network_types.NetworkType,
+  model_dir: str,
 ) -> cfg.ExperimentConfig:
   """Returns a pretraining experiment that begins with the imported weights."""
   params = experiments.get(experiments.NAMES[0])
   task = params.task
   vocab_file = os.path.join(model_dir, vocabulary.FILE)
   task.init_checkpoint = model_dir
-  task.model.mlm_activation = config.hidden_activation
+  activation = network.activation_of_head(config.hidden_activation)
+  task.model.mlm_activation = activation
   task.model.encoder.any = config.replace(vocab_file=vocab_file)
   for data in (task.train_data, task.validation_data):
     data.seq_length = min(data.seq_length, config.max_position_embeddings)

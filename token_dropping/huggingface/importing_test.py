@@ -18,15 +18,26 @@ from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import config
 from token_dropping.training import trained_run
 
+PRE_NORM = "RobertaPreLayerNorm"
+
 
 def _import(source, folder) -> tuple[trained_run.TrainedRun, list[str]]:
   lines = importing.import_folder(str(source), str(folder)).splitlines()
   return trained_run.TrainedRun.read(str(folder)), lines
 
 
-def test_masked_lm_logits_agree_and_pretraining_begins_with_them(tmp_path):
-  """With the exact GELU, which Model Garden does not have by itself."""
-  there = hf.save_bert(tmp_path / "in", "BertForMaskedLM", hidden_act="gelu")
+@pytest.mark.parametrize(
+  ("network", "activation"), [("Bert", "gelu"), (PRE_NORM, "relu")]
+)
+def test_masked_lm_logits_agree_and_pretraining_begins_with_them(
+  tmp_path, network, activation
+):
+  """With the exact GELU, which Model Garden does not have by itself.
+
+  RoBERTa's head has it whatever the layers have.
+  """
+  name = f"{network}ForMaskedLM"
+  there = hf.save(tmp_path / "in", name, hidden_act=activation)
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines[1:] == ["It has no pooler: a new one was made."]
   task = _pretraining(tmp_path)
@@ -56,7 +67,7 @@ def test_first_published_form(tmp_path):
 
   Its embeddings have six rows more than the vocabulary has tokens.
   """
-  there = hf.save_bert(tmp_path / "in", "BertForPreTraining", vocab_size=56)
+  there = hf.save(tmp_path / "in", "BertForPreTraining", vocab_size=56)
   path = tmp_path / "in/model.safetensors"
   tensors = {}
   for name, value in safetensors.load_file(path).items():
@@ -77,9 +88,10 @@ def test_first_published_form(tmp_path):
   )
 
 
-def test_encoder_alone(tmp_path):
+@pytest.mark.parametrize("network", hf.NETWORKS)
+def test_encoder_alone(tmp_path, network):
   """A `BertModel`'s names have no `bert.`; no head is made up."""
-  there = hf.save_bert(tmp_path / "in", "BertModel")
+  there = hf.save(tmp_path / "in", f"{network}Model")
   run, (_, line) = _import(tmp_path / "in", tmp_path / "out")
   assert line == "It has no masked-LM head: training begins with a new one."
   pooled = run.build_encoder()(hf.INPUTS)["pooled_output"]
@@ -88,9 +100,54 @@ def test_encoder_alone(tmp_path):
   assert not [name for name in saved if name.startswith("masked_lm/")]
 
 
+def test_head_of_a_classifier_is_left_out(tmp_path):
+  hf.save(tmp_path / "in", f"{PRE_NORM}ForSequenceClassification")
+  _, lines = _import(tmp_path / "in", tmp_path / "out")
+  assert lines[1:] == [
+    "It has no masked-LM head: training begins with a new one.",
+    "It has no pooler: a new one was made.",
+    "Other heads were left out: classifier.dense, classifier.out_proj.",
+  ]
+
+
+def _id_of_padding(folder):
+  _edit_config(pad_token_id=3, max_position_embeddings=20)(folder)
+  path = folder / "model.safetensors"
+  tensors = safetensors.load_file(path)
+  name = "roberta_prelayernorm.embeddings.position_embeddings.weight"
+  tensors[name] = tensors[name][[0, 0, 0, *range(17)]]
+  safetensors.save_file(tensors, path)
+
+
+@pytest.mark.parametrize(
+  ("edit", "message"),
+  [
+    (
+      _id_of_padding,
+      "pad_token_id in config.json must be the id of [PAD], 0. Received: 3 in ",
+    ),
+    (lambda folder: (folder / "tokenizer_config.json").unlink(), ""),
+    (
+      lambda folder: (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "RobertaTokenizer"}'
+      ),
+      "tokenizer_class in ",
+    ),
+  ],
+)
+def test_what_roberta_may_have_and_bert_has_not(tmp_path, edit, message):
+  hf.save(tmp_path / "in", f"{PRE_NORM}ForMaskedLM")
+  edit(tmp_path / "in")
+  folders = str(tmp_path / "in"), str(tmp_path / "out")
+  refused = testing.refused(importing.import_folder, *folders)
+  print(refused)
+  assert refused.startswith(message)
+  assert os.listdir(tmp_path) == ["in"]
+
+
 def test_tokenizer_of_either_form(tmp_path):
   """Newer versions of `transformers` save no `vocab.txt`."""
-  hf.save_bert(tmp_path / "in", "BertForMaskedLM")
+  hf.save(tmp_path / "in", "BertForMaskedLM")
   tokenizer = transformers.BertTokenizer.from_pretrained(
     tmp_path / "in", do_lower_case=False, strip_accents=True
   )
@@ -106,7 +163,7 @@ def test_tokenizer_of_either_form(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-  hf.save_bert(tmp_path / "in", "BertForPreTraining")
+  hf.save(tmp_path / "in", "BertForPreTraining")
   return tmp_path / "in"
 
 

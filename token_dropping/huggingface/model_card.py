@@ -6,13 +6,15 @@ from importlib import resources
 import jinja2
 
 from token_dropping.dropping.drops import drop_types
+from token_dropping.huggingface import network_types
 from token_dropping.models import encoder_config
 from token_dropping.training import trained_run
 
-ARCHITECTURES = {
-  trained_run.MASKED_LM: "BertForMaskedLM",
-  trained_run.CLASSIFICATION: "BertForSequenceClassification",
-  trained_run.SPAN: "BertForQuestionAnswering",
+# The last parts of the names of classes.
+HEADS = {
+  trained_run.MASKED_LM: "ForMaskedLM",
+  trained_run.CLASSIFICATION: "ForSequenceClassification",
+  trained_run.SPAN: "ForQuestionAnswering",
 }
 _ANSWERS = "a model that finds answers in a text"
 # The pipeline of the hub, and what it is.
@@ -24,7 +26,10 @@ _TASKS = {
 
 
 def format_card(
-  run: trained_run.TrainedRun, trainer: dict, metrics: dict[str, float]
+  run: trained_run.TrainedRun,
+  network: network_types.NetworkType,
+  trainer: dict,
+  metrics: dict[str, float],
 ) -> str:
   """Returns the card in Markdown; `trainer` is the part of `params.yaml`."""
   pipeline, what = _TASKS[run.kind]
@@ -39,7 +44,8 @@ def format_card(
     plan = run.encoder.drop_plan if run.encoder.drop_plan.drops else None
   return environment.from_string(template.read_text("utf-8")).render(
     pipeline=pipeline,
-    loader=ARCHITECTURES[run.kind].replace("Bert", "AutoModel"),
+    loader=f"AutoModel{HEADS[run.kind]}",
+    network=network,
     what=what,
     about=drop_types.get(plan.drop_type).about if plan else "",
     plan=plan,

@@ -9,6 +9,7 @@ import yaml
 
 from tests import run_testing
 from token_dropping.huggingface import model_card
+from token_dropping.huggingface import network_types
 from token_dropping.training import trained_run
 
 CARD = """---
@@ -71,11 +72,12 @@ def run(tmp_path_factory):
   return trained_run.TrainedRun.read(str(folder))
 
 
-def _card(run, metrics=None, **encoder):
+def _card(run, metrics=None, network=network_types.BERT, **encoder):
   text = pathlib.Path(run.model_dir, "params.yaml").read_text()
   params = yaml.unsafe_load(text)
   run = dataclasses.replace(run, encoder=run.encoder.replace(**encoder))
-  return model_card.format_card(run, params["trainer"], metrics or {})
+  arguments = network, params["trainer"], metrics or {}
+  return model_card.format_card(run, *arguments)
 
 
 def test_card(run):
@@ -83,6 +85,12 @@ def test_card(run):
   about = card.split("token dropping: ")[1].split(".\n")[0]
   assert "skipped the middle layers" in about
   assert card == CARD.format(about=about)
+
+
+def test_card_of_the_network_with_its_norms_first(run):
+  card = _card(run, network=network_types.PRE_NORM)
+  assert "\n- roberta-prelayernorm\n" in card
+  assert "normalized before each block and at its end" in card
 
 
 def test_dense_run_of_no_metrics_speaks_of_neither(run):

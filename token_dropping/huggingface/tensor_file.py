@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tensors of a Hugging Face BERT, under one set of names.
+"""The tensors of a Hugging Face folder, under one set of names.
 
 Published folders differ: `bert.` before the names or not, `LayerNorm.gamma` and
 `beta` from the first years, the masked-LM bias under one of two names.
@@ -13,26 +13,33 @@ from safetensors import numpy as safetensors_numpy
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.huggingface import network_types
 
 TENSORS = "model.safetensors"
 _OLD = "pytorch_model.bin"
-_BIAS, _SECOND_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
-_TABLE = "bert.embeddings.word_embeddings.weight"
-_DECODER = "cls.predictions.decoder.weight"
+# How names begin without that of the network.
+_PARTS = ("embeddings.", "encoder.", "pooler.", "LayerNorm.")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def write(folder: str, tensors: dict[str, np.ndarray]) -> None:
+def write(
+  folder: str,
+  tensors: dict[str, np.ndarray],
+  network: network_types.NetworkType,
+) -> None:
   """Writes `model.safetensors`, the masked-LM bias under both of its names."""
-  if _BIAS in tensors:
-    tensors = tensors | {_SECOND_BIAS: tensors[_BIAS]}
+  bias, second_bias = network.bias_names
+  if bias in tensors:
+    tensors = tensors | {second_bias: tensors[bias]}
   content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
   # Not `save_file`, which makes a file that only its owner may read.
   files.write(os.path.join(folder, TENSORS), content)
 
 
-def read(folder: str) -> dict[str, np.ndarray]:
-  """Reads tensors, named as a `BertForMaskedLM` saved today.
+def read(
+  folder: str, network: network_types.NetworkType
+) -> dict[str, np.ndarray]:
+  """Reads tensors, named as those of a masked LM saved today.
 
   Floating-point numbers become float32; integers, as in quantized models, stay.
   """
@@ -40,7 +47,7 @@ def read(folder: str) -> dict[str, np.ndarray]:
   for name, read_file in readers.items():
     path = os.path.join(folder, name)
     if os.path.exists(path):
-      return _with_todays_names(_checked(read_file, path), path)
+      return _with_todays_names(_checked(read_file, path), network, path)
   raise errors.UserError(
     f"--input must hold {TENSORS} or {_OLD}. Received: {folder!r} without them"
   )
@@ -77,22 +84,26 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
   }
 
 
-def _with_todays_names(tensors: dict, path: str) -> dict[str, np.ndarray]:
+def _with_todays_names(
+  tensors: dict, network: network_types.NetworkType, path: str
+) -> dict[str, np.ndarray]:
   """Renames; checks that the output matrix is the embeddings."""
-  prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
-  named = {}
+  prefix, named = network.encoder, {}
+  if any(name.startswith(prefix) for name in tensors):
+    prefix = ""
   for name, tensor in tensors.items():
     name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
     name = name.replace("LayerNorm.beta", "LayerNorm.bias")
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
+    if name.startswith(_PARTS):
       name = prefix + name
     rule = "a tensor must have one name"
     errors.require(name not in named, rule, f"{path!r} with two of {name}")
     is_float = tensor.dtype.name in _FLOATS
     named[name] = tensor.astype(np.float32) if is_float else tensor
-  if _SECOND_BIAS in named:
-    named.setdefault(_BIAS, named[_SECOND_BIAS])
-  for name, other in ((_DECODER, _TABLE), (_SECOND_BIAS, _BIAS)):
+  bias, second_bias = network.bias_names
+  if second_bias in named:
+    named.setdefault(bias, named[second_bias])
+  for name, other in network.second_names.items():
     errors.require(
       name not in named or np.array_equal(named[name], named.get(other)),
       f"{name} must be {other}: Model Garden's masked-LM head has no other",

@@ -10,23 +10,26 @@ from safetensors import numpy as safetensors
 
 from tests import testing
 from token_dropping.common import errors
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tensor_file
 
 ONES = np.ones(2, np.float32)
 
 
-def _read(folder, **tensors):
+def _read(folder, network=network_types.BERT, **tensors):
   names = {name.replace("__", "."): value for name, value in tensors.items()}
   safetensors.save_file(names, folder / "model.safetensors")
-  return tensor_file.read(str(folder))
+  return tensor_file.read(str(folder), network)
 
 
 def _refused(folder) -> str:
-  return testing.refused(tensor_file.read, str(folder))
+  arguments = str(folder), network_types.BERT
+  return testing.refused(tensor_file.read, *arguments)
 
 
 def test_bias_is_written_under_both_names(tmp_path):
-  tensor_file.write(str(tmp_path), {"cls.predictions.bias": ONES})
+  tensors = {"cls.predictions.bias": ONES}
+  tensor_file.write(str(tmp_path), tensors, network_types.BERT)
   found = safetensors.load_file(tmp_path / "model.safetensors")
   names = {"cls.predictions.bias", "cls.predictions.decoder.bias"}
   assert set(found) == names
@@ -48,6 +51,22 @@ def test_names_without_prefix_of_the_first_years_or_of_the_decoder(tmp_path):
     "cls.predictions.transform.LayerNorm.bias",
   ]
   np.testing.assert_array_equal(found["cls.predictions.bias"], 2 * ONES)
+
+
+def test_names_of_the_network_with_its_norms_first(tmp_path):
+  found = _read(
+    tmp_path,
+    network_types.PRE_NORM,
+    encoder__layer__0__intermediate__LayerNorm__bias=ONES,
+    LayerNorm__weight=ONES,
+    lm_head__decoder__bias=ONES,
+  )
+  assert sorted(found) == [
+    "lm_head.bias",
+    "lm_head.decoder.bias",
+    "roberta_prelayernorm.LayerNorm.weight",
+    "roberta_prelayernorm.encoder.layer.0.intermediate.LayerNorm.bias",
+  ]
 
 
 @pytest.mark.parametrize("kind", [np.float16, ml_dtypes.bfloat16, np.float64])

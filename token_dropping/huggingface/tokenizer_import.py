@@ -17,6 +17,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import random_text
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tokenizer_files
 
 _READABLE = "--input must be readable"
@@ -41,7 +42,7 @@ _PARTS = ("normalizer", "pre_tokenizer", "model")
 
 
 def read(
-  folder: str,
+  folder: str, network: network_types.NetworkType
 ) -> tuple[
   vocabulary.Vocabulary,
   tokenizer_config.TokenizerConfig,
@@ -53,7 +54,7 @@ def read(
   """
   model = _read_settings(folder, "config.json")
   settings = _read_settings(folder, tokenizer_config.FILE)
-  loaded = _load(folder, model)
+  loaded = _load(folder, model, network)
   _check_tokens(loaded, folder)
   words = _read_vocabulary(folder, loaded)
   made = json.loads(loaded.backend_tokenizer.to_str())
@@ -117,11 +118,14 @@ def _read_settings(folder: str, name: str) -> dict:
   return content
 
 
-def _load(folder: str, model: dict) -> transformers.PreTrainedTokenizerBase:
+def _load(
+  folder: str, model: dict, network: network_types.NetworkType
+) -> transformers.PreTrainedTokenizerBase:
   """Loads the folder's `AutoTokenizer`, from this machine and without its code.
 
   The model's kind is given, since the oldest `config.json` do not say it.
   """
+  kind = transformers.CONFIG_MAPPING[network.model_type]
   errors.require(
     any(
       os.path.exists(os.path.join(folder, name))
@@ -133,7 +137,7 @@ def _load(folder: str, model: dict) -> transformers.PreTrainedTokenizerBase:
   try:
     return transformers.AutoTokenizer.from_pretrained(
       folder,
-      config=transformers.BertConfig.from_dict(model),
+      config=kind.from_dict(model),
       local_files_only=True,
       trust_remote_code=False,
     )

@@ -9,6 +9,7 @@ from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 
@@ -18,7 +19,7 @@ FAST = {"tokenizer_class": "PreTrainedTokenizerFast"}
 
 
 def _read(folder):
-  *own, loaded = tokenizer_import.read(str(folder))
+  *own, loaded = tokenizer_import.read(str(folder), network_types.BERT)
   tokenizer_import.check_ids(tokenizer.Tokenizer(*own), loaded, str(folder))
   return tuple(own)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which weight of a Model Garden BERT is which tensor of a Hugging Face BERT.
+"""Which weight of a Model Garden BERT is which tensor of a Hugging Face folder.
 
 A Keras kernel is [inputs, outputs], a PyTorch weight [outputs, inputs]; in
 attention, Model Garden splits D into [heads, D / heads].
@@ -17,24 +17,19 @@ from official.nlp.modeling import models
 from official.nlp.modeling import networks
 
 from token_dropping.common import errors
+from token_dropping.huggingface import network_types
 
 _SPAN_DENSE = "predictions/transform/logits"
-_LAYER = "bert.encoder.layer."
-# Sizes in `config.json`, by the matrix and the axis that has them.
+_LAYER = "encoder.layer."
+# Sizes in `config.json`, by the encoder's matrix and the axis that has them.
 _SIZES = {
-  "vocab_size": ("bert.embeddings.word_embeddings.weight", 0),
-  "hidden_size": ("bert.embeddings.word_embeddings.weight", 1),
-  "max_position_embeddings": ("bert.embeddings.position_embeddings.weight", 0),
-  "type_vocab_size": ("bert.embeddings.token_type_embeddings.weight", 0),
+  "vocab_size": ("embeddings.word_embeddings.weight", 0),
+  "hidden_size": ("embeddings.word_embeddings.weight", 1),
+  "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
+  "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
   "intermediate_size": (f"{_LAYER}0.intermediate.dense.weight", 0),
 }
-# Constants, and the second names of weights, which are checked when read.
-_KNOWN_TOO = (
-  "bert.embeddings.position_ids",
-  "bert.embeddings.token_type_ids",
-  "cls.predictions.decoder.weight",
-  "cls.predictions.decoder.bias",
-)
+_CONSTANTS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _SHOWN = 3
 
 
@@ -43,70 +38,86 @@ class Weight:
   """A variable and the shape of the tensor that it is elsewhere.
 
   The tensor of a kernel is the transpose of the variable, taken as a matrix.
+  That of a table may have rows before `first_row` that nothing reads.
   """
 
   variable: tf.Variable
   shape: tuple[int, ...]
   is_kernel: bool = False
+  first_row: int = 0
 
   def to_tensor(self) -> np.ndarray:
     value = self.variable.numpy()
     if self.is_kernel:
       return np.ascontiguousarray(value.reshape(self.shape[::-1]).T)
+    if self.first_row:
+      value = np.pad(value, ((self.first_row, 0), (0, 0)))
     return value.reshape(self.shape)
 
   def assign(self, tensor: np.ndarray) -> None:
-    value = tensor.T if self.is_kernel else tensor
+    value = tensor.T if self.is_kernel else tensor[self.first_row :]
     self.variable.assign(value.reshape(self.variable.shape))
 
 
 Weights = dict[str, Weight]
 
 
-def of_model(model: tf_keras.Model) -> Weights:
+def of_model(
+  model: tf_keras.Model, network: network_types.NetworkType
+) -> Weights:
   """Maps a built `BertPretrainerV2`, `BertClassifier` or `BertSpanLabeler`.
 
   A `BertClassifier` without `use_encoder_pooler` has a pooler of its own.
   """
-  pooler = None
+  pooler, pooler_name = None, f"{network.encoder}pooler.dense"
   if isinstance(model, models.BertPretrainerV2):
-    head = _of_masked_lm(model.masked_lm)
+    head = _of_masked_lm(model.masked_lm, network)
   elif isinstance(model, models.BertClassifier):
-    head = _of_dense("classifier", model.classifier.out_proj)
+    head = _of_dense(network.classifier, model.classifier.out_proj)
     pooler = model.classifier.dense if model.classifier.inner_dim else None
+    pooler_name = network.classifier_pooler
   elif isinstance(model, models.BertSpanLabeler):
     head = _of_dense("qa_outputs", model.span_labeling.get_layer(_SPAN_DENSE))
   else:
     raise TypeError(f"no map for a {type(model).__name__}")
   encoder = model.checkpoint_items["encoder"]
-  pooler = _of_dense("bert.pooler.dense", pooler or encoder.pooler_layer)
-  return of_encoder(encoder) | pooler | head
+  pooler = _of_dense(pooler_name, pooler or encoder.pooler_layer)
+  return of_encoder(encoder, network) | pooler | head
 
 
-def of_encoder(encoder: networks.BertEncoderV2) -> Weights:
+def of_encoder(
+  encoder: networks.BertEncoderV2, network: network_types.NetworkType
+) -> Weights:
   """Maps a built encoder, token dropping or not, without its pooler."""
+  prefix = f"{network.encoder}embeddings."
+  norm = encoder._embedding_norm_layer
   embeddings = {
-    "word": encoder.get_embedding_table(),
-    "position": encoder._position_embedding_layer.weights[0],
-    "token_type": encoder._type_embedding_layer.embeddings,
+    "word": _same(encoder.get_embedding_table()),
+    "position": _same(
+      encoder._position_embedding_layer.weights[0], network.first_position
+    ),
+    "token_type": _same(encoder._type_embedding_layer.embeddings),
   }
   weights = {
-    f"bert.embeddings.{name}_embeddings.weight": _same(table)
+    f"{prefix}{name}_embeddings.weight": table
     for name, table in embeddings.items()
-  }
-  norm = encoder._embedding_norm_layer
-  weights |= _of_norm("bert.embeddings.LayerNorm", norm)
+  } | _of_norm(f"{prefix}LayerNorm", norm)
   for index, block in enumerate(encoder.transformer_layers):
-    weights |= _of_block(f"{_LAYER}{index}", block)
+    weights |= _of_block(f"{network.encoder}{_LAYER}{index}.", block, network)
+  if network.final_norm:
+    name = f"{network.encoder}{network.final_norm}"
+    weights |= _of_norm(name, encoder.final_norm)
   return weights
 
 
-def _of_masked_lm(head: layers.MaskedLM) -> Weights:
+def _of_masked_lm(
+  head: layers.MaskedLM, network: network_types.NetworkType
+) -> Weights:
   """Its matrix is the encoder's embeddings."""
   return {
-    "cls.predictions.bias": _same(head.bias),
-    **_of_dense("cls.predictions.transform.dense", head.dense),
-    **_of_norm("cls.predictions.transform.LayerNorm", head.layer_norm),
+    network.bias_names[0]: _same(head.bias),
+    **_of_dense(f"{network.head}{network.head_dense}", head.dense),
+    **_of_norm(f"{network.head}{network.head_norm}", head.layer_norm),
   }
 
 
@@ -115,21 +126,32 @@ def to_tensors(weights: Weights) -> dict[str, np.ndarray]:
   return {name: weight.to_tensor() for name, weight in weights.items()}
 
 
-def sizes(tensors: dict[str, np.ndarray], source: str) -> dict[str, int]:
+def sizes(
+  tensors: dict[str, np.ndarray],
+  network: network_types.NetworkType,
+  source: str,
+) -> dict[str, int]:
   """Returns what `config.json` must say of tensors, by its fields' names."""
-  names = {name for name, _ in _SIZES.values()}
+  prefix = network.encoder
+  names = {f"{prefix}{name}" for name, _ in _SIZES.values()}
   _require_all(names, tensors, source)
   for name in names:
     rule = f"{name} in {source} must be a matrix"
     errors.require(tensors[name].ndim == 2, rule, tensors[name].shape)
-  layers = {name.split(".")[3] for name in tensors if name.startswith(_LAYER)}
+  layer = f"{prefix}{_LAYER}"
+  layers = {name.split(".")[3] for name in tensors if name.startswith(layer)}
   found = {"num_hidden_layers": len(layers)}
   for key, (name, axis) in _SIZES.items():
-    found[key] = tensors[name].shape[axis]
+    found[key] = tensors[f"{prefix}{name}"].shape[axis]
   return found
 
 
-def assign(weights: Weights, tensors: dict, source: str) -> list[str]:
+def assign(
+  weights: Weights,
+  tensors: dict,
+  network: network_types.NetworkType,
+  source: str,
+) -> list[str]:
   """Sets all weights, or none; returns the names of other heads' tensors.
 
   Raises `UserError` for tensors that are missing, misshapen, quantized or not
@@ -147,8 +169,10 @@ def assign(weights: Weights, tensors: dict, source: str) -> list[str]:
     rule = f"{name} must be finite"
     received = f"NaN or Inf in {source}"
     errors.require(np.isfinite(tensor).all(), rule, received)
-  others = [name for name in tensors if name not in (*weights, *_KNOWN_TOO)]
-  ours = [n for n in others if n.startswith(("bert.", "cls.predictions."))]
+  known = {f"{network.encoder}{name}" for name in _CONSTANTS}
+  known |= weights.keys() | network.second_names.keys()
+  others = [name for name in tensors if name not in known]
+  ours = [n for n in others if n.startswith((network.encoder, network.head))]
   errors.require(
     not ours,
     "a BERT must have no tensors besides those of its config",
@@ -173,19 +197,23 @@ def _listed(names: list[str]) -> str:
   return ", ".join(names[:_SHOWN]) + more
 
 
-def _of_block(prefix: str, block: layers.TransformerEncoderBlock) -> Weights:
+def _of_block(
+  prefix: str,
+  block: layers.TransformerEncoderBlock,
+  network: network_types.NetworkType,
+) -> Weights:
   attention = block._attention_layer
   return {
-    **_of_dense(f"{prefix}.attention.self.query", attention._query_dense),
-    **_of_dense(f"{prefix}.attention.self.key", attention._key_dense),
-    **_of_dense(f"{prefix}.attention.self.value", attention._value_dense),
-    **_of_dense(f"{prefix}.attention.output.dense", attention._output_dense),
-    **_of_dense(f"{prefix}.intermediate.dense", block._intermediate_dense),
-    **_of_dense(f"{prefix}.output.dense", block._output_dense),
+    **_of_dense(f"{prefix}attention.self.query", attention._query_dense),
+    **_of_dense(f"{prefix}attention.self.key", attention._key_dense),
+    **_of_dense(f"{prefix}attention.self.value", attention._value_dense),
+    **_of_dense(f"{prefix}attention.output.dense", attention._output_dense),
+    **_of_dense(f"{prefix}intermediate.dense", block._intermediate_dense),
+    **_of_dense(f"{prefix}output.dense", block._output_dense),
     **_of_norm(
-      f"{prefix}.attention.output.LayerNorm", block._attention_layer_norm
+      f"{prefix}{network.attention_norm}", block._attention_layer_norm
     ),
-    **_of_norm(f"{prefix}.output.LayerNorm", block._output_layer_norm),
+    **_of_norm(f"{prefix}{network.output_norm}", block._output_layer_norm),
   }
 
 
@@ -205,5 +233,6 @@ def _of_norm(name: str, layer: tf_keras.layers.LayerNormalization) -> Weights:
   }
 
 
-def _same(variable: tf.Variable) -> Weight:
-  return Weight(variable, tuple(variable.shape))
+def _same(variable: tf.Variable, first_row: int = 0) -> Weight:
+  rows, *width = variable.shape
+  return Weight(variable, (first_row + rows, *width), first_row=first_row)

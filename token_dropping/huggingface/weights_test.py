@@ -12,17 +12,22 @@ from safetensors import numpy as safetensors
 from tests import huggingface_testing as hf
 from tests import testing
 from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import network_types
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
 
 CLASSES = 2
 
 
-def _encoder():
-  fields = hf.bert_config(num_hidden_layers=1).to_dict()
-  return encoder_config.build_bert(bert_config.from_json(fields, "here"))
+def _encoder(name="Bert"):
+  """Returns an encoder of one layer, and the network that it is."""
+  fields = hf.config_of(name, num_hidden_layers=1).to_dict()
+  network = network_types.of_json(fields, "here")
+  config = bert_config.from_json(fields, network, "here")
+  return encoder_config.build_bert(config), network
 
 
+@pytest.mark.parametrize("name", hf.NETWORKS)
 @pytest.mark.parametrize(
   ("task", "build"),
   [
@@ -34,18 +39,21 @@ def _encoder():
     ("QuestionAnswering", lambda encoder, _: models.BertSpanLabeler(encoder)),
   ],
 )
-def test_fine_tuned_models(tmp_path, task, build):
-  there = hf.save_bert(tmp_path, f"BertFor{task}", num_hidden_layers=1)
+def test_fine_tuned_models(tmp_path, name, task, build):
+  there = hf.save(tmp_path, f"{name}For{task}", num_hidden_layers=1)
   tensors = safetensors.load_file(tmp_path / "model.safetensors")
-  model = build(_encoder(), CLASSES)
-  wanted = weights.of_model(model)
+  encoder, network = _encoder(name)
+  model = build(encoder, CLASSES)
+  wanted = weights.of_model(model, network)
   assert {name.split(".")[1] for name in wanted.keys() - tensors} <= {"pooler"}
   wanted = {name: wanted[name] for name in tensors}
-  weights.assign(wanted, tensors, "here")
+  weights.assign(wanted, tensors, network, "here")
   hf.assert_agree(model(hf.INPUTS), there)
   back = weights.to_tensors(wanted)
-  for name, value in tensors.items():
-    np.testing.assert_array_equal(back[name], value)
+  for key, value in tensors.items():
+    first = network.first_position if "position_emb" in key else 0
+    np.testing.assert_array_equal(back[key][first:], value[first:])
+    assert not back[key][:first].any()
 
 
 DENSE = "bert.encoder.layer.0.output.dense.weight"
@@ -76,15 +84,15 @@ INFINITE = f"{DENSE} must be finite. Received: NaN or Inf in 'here'"
   ],
 )
 def test_nothing_is_assigned_unless_all_is_there(changes, message):
-  encoder = _encoder()
-  wanted = weights.of_encoder(encoder)
+  wanted = weights.of_encoder(*_encoder())
   before = weights.to_tensors(wanted)
   tensors = {name: value + 1 for name, value in before.items()} | changes
-  assert testing.refused(weights.assign, wanted, tensors, "'here'") == message
+  arguments = wanted, tensors, network_types.BERT, "'here'"
+  assert testing.refused(weights.assign, *arguments) == message
   for name, value in weights.to_tensors(wanted).items():
     np.testing.assert_array_equal(value, before[name])
 
 
 def test_other_models_have_no_map():
   with pytest.raises(TypeError, match="no map for a Sequential"):
-    weights.of_model(tf_keras.Sequential())
+    weights.of_model(tf_keras.Sequential(), network_types.BERT)
