@@ -90,6 +90,8 @@ RUNS = {
   },
   "random": {
     **_in(ANY, token_allow_list=None, always_keep_cls=False, norm_first=True),
+    f"{ANY}.final_norm": True,
+    "task.model.mlm_activation": "gelu_exact",
     **_in(TRAIN, masking="dynamic", masking_unit="whole_word"),
     **_in(VALIDATION, masking="dynamic"),
     **_in("runtime", distribution_strategy="mirrored", num_gpus=0),

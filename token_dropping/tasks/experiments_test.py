@@ -162,8 +162,9 @@ def test_published_file_repeats_the_registered_defaults():
   ]
   assert encoders[0].drop_plan == encoders[1].drop_plan
   # The default ratio is unset, which means 0.5; likewise the type of importance
-  # is that of the drop type.
+  # is that of the drop type, and there is a final norm if norm_first is true.
   unset = {"token_keep_ratio", "drop_layer", "restore_layer", "importance.type"}
+  unset.add("final_norm")
   assert _differing(*encoders) == unset
 
 
@@ -171,6 +172,7 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   assert BASE in PRETRAIN
   params = _parse(BASE)
   assert _differing(params, _parse()) == {
+    "task.model.mlm_activation",
     f"{ENCODER}.norm_first",
     f"{ENCODER}.final_norm",
     f"{ENCODER}.always_keep_cls",
