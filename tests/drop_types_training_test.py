@@ -31,6 +31,7 @@ def _trained(folder: pathlib.Path, drop_type: str) -> pathlib.Path:
   return folder / "whole"
 
 
+@testing.eagerly()
 def test_trains_to_an_ordinary_bert(tmp_path):
   """The layers of this type make choices of their own."""
   _trained(tmp_path, "layerwise")
