@@ -22,7 +22,8 @@ def finished(tmp_path_factory):
   """A folder with `run`, of eight steps."""
   folder = tmp_path_factory.mktemp("finished")
   fault_testing.write_run(folder, **_until(8))
-  fault_testing.launch(folder, folder / "run")
+  with testing.eagerly():
+    fault_testing.launch(folder, folder / "run")
   return folder
 
 
@@ -60,6 +61,7 @@ def test_max_to_keep_and_the_best_apart(finished):
   assert f'"best_ckpt_global_step": {float(step)}' in note
 
 
+@testing.eagerly()
 def test_damaged_newest_checkpoint_is_named_and_the_one_before_used(
   trained, capsys
 ):
@@ -155,6 +157,7 @@ def single(tmp_path):
   return tmp_path
 
 
+@testing.eagerly()
 def test_bad_record_names_file_and_record(single):
   path = _write_late(single, masked_lm_ids=[2**32 + 7, 7, 0])
   named = f"Received: 4294967303 in {path}, record 30"

@@ -113,6 +113,7 @@ def _assert_goes_on(folder, run, mode="train") -> None:
   assert [step for step, _ in losses] == [2, 4, 6, 8, 10, 12]
 
 
+@testing.eagerly()
 @pytest.mark.parametrize(
   ("size", "file"),
   [

@@ -48,7 +48,8 @@ def folder(tmp_path_factory):
     seq_length=testing.SEQ_LENGTH,
     params_override=OVERRIDE,
   )
-  (path / "table.md").write_text(glue.run(settings))
+  with testing.eagerly():
+    (path / "table.md").write_text(glue.run(settings))
   return path
 
 

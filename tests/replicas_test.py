@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """N replicas train as one does on the whole batch."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -78,11 +79,18 @@ def _train_in_slices(replicas: int, slices: int) -> list:
 @pytest.fixture(scope="module")
 def whole():
   """What one replica learns from the whole batches."""
-  return _train_in_slices(replicas=1, slices=1)
+  with testing.eagerly():
+    return _train_in_slices(replicas=1, slices=1)
 
 
 @pytest.mark.parametrize(
-  ("replicas", "slices"), [pytest.param(1, 4, marks=pytest.mark.slow), (2, 2)]
+  ("replicas", "slices", "mode"),
+  [
+    pytest.param(1, 4, contextlib.nullcontext, marks=pytest.mark.slow),
+    pytest.param(2, 2, contextlib.nullcontext, marks=pytest.mark.slow),
+    (2, 2, testing.eagerly),
+  ],
 )
-def test_slices_train_as_the_whole_batch(whole, replicas, slices):
-  replica_testing.assert_same(_train_in_slices(replicas, slices), whole)
+def test_slices_train_as_the_whole_batch(whole, replicas, slices, mode):
+  with mode():
+    replica_testing.assert_same(_train_in_slices(replicas, slices), whole)

@@ -112,7 +112,8 @@ def finished(tmp_path_factory):
   records = [testing.random_features(seed) for seed in range(50, 58)]
   records[2] |= BAD
   testing.write_records(folder / "validation", records)
-  fault_testing.launch(folder, folder / "run")
+  with testing.eagerly():
+    fault_testing.launch(folder, folder / "run")
   return folder
 
 
@@ -131,6 +132,7 @@ def test_skipped_records_are_counted(finished):
   assert set(_curve(finished, "validation").values()) == {1}
 
 
+@testing.eagerly()
 def test_a_run_goes_on_and_counts_on(finished, tmp_path, capsys):
   shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
   for file in (tmp_path / "run").glob("ckpt-*"):

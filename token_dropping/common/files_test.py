@@ -185,9 +185,13 @@ def test_check_new(tmp_path):
   assert testing.refused(files.check_new, "") == unset
 
 
-def test_unknown_scheme():
-  with pytest.raises(OSError, match="Protocol not known: nowhere"):
-    files.read("nowhere://file")
+@pytest.mark.parametrize(
+  ("path", "message"),
+  [("nowhere://file", "Protocol not known: nowhere"), ("a\0b", "no NUL")],
+)
+def test_what_is_no_path_anywhere(path, message):
+  with pytest.raises(OSError, match=message):
+    files.read(path)
 
 
 class _NoCredentials(fsspec.AbstractFileSystem):

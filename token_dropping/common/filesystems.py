@@ -25,7 +25,9 @@ _BUFFER = 1 << 20
 
 
 def of(path: str):
-  """Returns the filesystem; raises `OSError` for a scheme nobody knows."""
+  """Returns the filesystem; raises `OSError` for what is no path anywhere."""
+  if "\0" in path:
+    raise OSError("a path has no NUL character")
   scheme, separator, _ = path.partition("://")
   if not separator:
     return _Local()

@@ -84,7 +84,8 @@ def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("sweeps")
   run_testing.make_run(path / "pretrained")
   finetune_testing.prepare_classes(path / "data", path / "pretrained")
-  _launch(path)
+  with testing.eagerly():
+    _launch(path)
   return path
 
 

@@ -169,8 +169,8 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   """Returns the `tf.distribute` strategy that the config names.
 
   Mirrored, one device is made a one-device strategy: the same numbers without
-  the mirroring. Raises `UserError` where GPUs are missing, or workers have no
-  cluster.
+  the mirroring. Raises `UserError` where GPUs or the TPU are missing, or
+  workers have no cluster.
   """
   check_devices(runtime)
   if runtime.mixed_precision_dtype:
@@ -182,13 +182,21 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
     cluster.announce()
   else:
     cluster.doubt(name)
-  return distribute_utils.get_distribution_strategy(
-    distribution_strategy=name,
-    all_reduce_alg=runtime.all_reduce_alg,
-    num_gpus=runtime.num_gpus,
-    tpu_address=runtime.tpu,
-    **runtime.model_parallelism(),
-  )
+  try:
+    return distribute_utils.get_distribution_strategy(
+      distribution_strategy=name,
+      all_reduce_alg=runtime.all_reduce_alg,
+      num_gpus=runtime.num_gpus,
+      tpu_address=runtime.tpu,
+      **runtime.model_parallelism(),
+    )
+  except (ImportError, OSError, ValueError, tf.errors.OpError) as error:
+    if name != "tpu":
+      raise
+    raise errors.UserError(
+      "--tpu must name a TPU that TensorFlow finds. Received: "
+      f"{runtime.tpu!r}: {errors.first_line(error)}"
+    ) from error
 
 
 def make_trainer(

@@ -27,6 +27,13 @@ def test_gpus_must_exist():
   )
 
 
+def test_a_tpu_must_exist():
+  runtime = cfg.RuntimeConfig(distribution_strategy="tpu", tpu="local")
+  assert testing.refused(trainer.make_strategy, runtime).startswith(
+    "--tpu must name a TPU that TensorFlow finds. Received: 'local': "
+  )
+
+
 def test_this_host_runs_the_loop_of_its_replicas_and_compiles_none():
   assert not trainer.compiles_step(testing.mirrored(2))
   assert trainer.host_runs_loop(testing.mirrored(2))
