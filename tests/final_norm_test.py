@@ -17,9 +17,6 @@ from token_dropping.explain import dropping
 from token_dropping.training import trained_run
 
 NORM = "final_norm/gamma/.ATTRIBUTES/VARIABLE_VALUE"
-STEPS = {"trainer": {"train_steps": 4, "validation_interval": 4}}
-
-
 FIELD = "task.model.encoder.any.final_norm"
 NETWORK = {"task": {"model": {"encoder": {"any": {"norm_first": True}}}}}
 STEPS = {"trainer": {"train_steps": 4, "validation_interval": 4}}
