@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
   """A study that was cut off in its first run and went on."""
   path = tmp_path_factory.mktemp("study")
   values = {"plan": study_testing.write_plan(path), "output_dir": path / "out"}
-  with pytest.MonkeyPatch.context() as patch:
+  with testing.eagerly(), pytest.MonkeyPatch.context() as patch:
     patch.setattr(grid, "_start", _train_here)
     with patch.context() as cut, pytest.raises(_Cut):
       cut.setattr(progress.ProgressReporter, "on_train", _cut)
@@ -81,6 +81,7 @@ def _results(folder: pathlib.Path) -> list[dict]:
   return json.loads((folder / "out" / "study.json").read_text())["runs"]
 
 
+@testing.eagerly()
 def test_a_study_that_was_cut_off_ends_as_one_that_was_not(folder):
   assert "Trained 10 steps, to step 20" in (folder / LOG).read_text()
   _assert_as_uninterrupted(folder)
