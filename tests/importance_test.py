@@ -212,6 +212,37 @@ def test_spans_are_refused(shared, tmp_path):
   )
 
 
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (b"\xff no proto", "records must be TFRecords of tf.train.Example. "),
+    (
+      {"input_word_ids": [V]},
+      "must have input_word_ids in [0, 50). Received: [50] in",
+    ),
+    (
+      {"masked_lm_ids": [-1]},
+      "must have masked_lm_ids in [0, 50). Received: [-1] in",
+    ),
+    (
+      {"masked_lm_positions": [16]},
+      "must have masked_lm_positions in [0, 16). Received: [16",
+    ),
+  ],
+)
+def test_bad_records_are_named(tmp_path, change, message):
+  def make(seed):
+    good = testing.random_features(seed)
+    if seed != 4:
+      return good
+    return change if isinstance(change, bytes) else good | change
+
+  data = _write_data(tmp_path / "data", make=make)
+  refused = _refused("from_data", f"--data={data}", f"--output={data}.npz")
+  assert message in refused
+  assert f"{data}/train-0, record 2" in refused
+
+
 def test_damaged_data_are_refused(tmp_path):
   data = _write_data(tmp_path / "data")
   (tmp_path / "data" / "train-0").unlink()

@@ -13,6 +13,7 @@ import os
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import filesystems
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.serving import heads
@@ -65,6 +66,7 @@ def export(
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
   errors.check_flags(argv, values, "model_dir", "output_dir")
+  filesystems.require_tensorflow(values.output_dir, "--output_dir")
   for name, choices in (("head", ("", *heads.HEADS)), ("output", OUTPUTS)):
     rule = f"--{name} must be one of {', '.join(filter(None, choices))}"
     received = values[name].value

@@ -21,6 +21,8 @@ import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import filesystems
 from token_dropping.dropping.importance import importance_table
 from token_dropping.tasks.importance_tables import from_data
 from token_dropping.tasks.importance_tables import from_model
@@ -79,6 +81,7 @@ def _read_run(
   model: str, checkpoint: str, scratch: str
 ) -> trained_run.TrainedRun:
   """Reads a run; a folder of Hugging Face is made one first."""
+  filesystems.require_tensorflow(model, "--model")
   names = ("params.yaml", "config.json")
   ours, theirs = (tf.io.gfile.exists(os.path.join(model, n)) for n in names)
   if theirs and not ours:
@@ -111,7 +114,7 @@ def _check_flags(command: str, values: flags.FlagValues) -> None:
     )
   importance_table.check_ending(values.output, "--output")
   errors.require(
-    not tf.io.gfile.exists(values.output),
+    not files.exists(values.output),
     "--output must not exist",
     repr(values.output),
   )

@@ -23,6 +23,7 @@ from official.common import flags as tfm_flags
 from official.core import train_utils
 
 from token_dropping.common import errors
+from token_dropping.common import filesystems
 from token_dropping.explain import training_pictures
 from token_dropping.training import config
 from token_dropping.training import dry_run
@@ -84,6 +85,7 @@ def _check_flags(values, argv: list[str]) -> None:
   if not values.dry_run:
     required += ["model_dir"] if values.sweep else ["mode", "model_dir"]
   errors.check_flags(argv, values, *required)
+  filesystems.require_tensorflow(values.model_dir or "", "--model_dir")
   if "mode" in required:
     errors.require_choice(values.mode, launch.MODES, "--mode")
 

@@ -24,7 +24,7 @@ class UserError(ValueError):
 
 
 class StoppedError(Exception):
-  """A run that ended because it was asked to, all saved; `code` is for exit."""
+  """A run that ended early, what it did is saved; `code` is for exit."""
 
   def __init__(self, message: str, code: int):
     super().__init__(message)
@@ -77,7 +77,7 @@ def run_command(
   """Runs a command's `main` as `absl.app.run` does, with the arguments left.
 
   It exits with 2 after a `UserError`, with its own code after a `StoppedError`,
-  with 130 after Ctrl-C.
+  with 130 after Ctrl-C, with 2 also where a remote filesystem does not answer.
   Library logs below warnings are shown only with `--verbosity`. `flags_parser`
   returns the arguments left; by default none of them may look like a flag.
   """
@@ -98,6 +98,13 @@ def run_command(
     except KeyboardInterrupt:
       print("stopped by SIGINT", file=sys.stderr)
       sys.exit(signal_code(signal.SIGINT))
+    except Exception as error:
+      if not _is_of_remote_file(error):
+        raise
+      reason = " ".join(str(error).split())
+      rule = "remote files must be within reach"
+      print(f"error: {rule}. Received: {reason}", file=sys.stderr)
+      sys.exit(EXIT_CODE)
 
   def parse(argv: list[str]) -> list[str]:
     try:
@@ -108,6 +115,12 @@ def run_command(
       sys.exit(f"FATAL Flags parsing error: {reason}\n{hint}")
 
   app.run(report, flags_parser=parse)
+
+
+def _is_of_remote_file(error: Exception) -> bool:
+  """Says whether a filesystem that does not answer is behind an error."""
+  is_tensorflow = type(error).__module__.endswith("framework.errors_impl")
+  return "://" in str(error) and (isinstance(error, OSError) or is_tensorflow)
 
 
 def shorten(value) -> str:

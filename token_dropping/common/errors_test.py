@@ -10,6 +10,7 @@ import pytest
 
 from token_dropping.common import errors
 
+REMOTE = "error: remote files must be within reach. Received:"
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -38,6 +39,12 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
     ("raise errors.UserError('x must be 1')", 2, "", "error: x must be 1\n"),
     ("raise errors.UserError('a') from KeyError('b')", 2, "", "error: a\n"),
     ("raise errors.StoppedError('stopped', 3)", 3, "", "stopped\n"),
+    (
+      "raise OSError('no host for gs://a')",
+      2,
+      "",
+      f"{REMOTE} no host for gs://a\n",
+    ),
     ("raise KeyboardInterrupt", 130, "", "stopped by SIGINT\n"),
     ("raise SystemExit(7)", 7, "", ""),
     ("print('done \\udcff')", 0, "done \\udcff\n", ""),

@@ -37,6 +37,8 @@ def size(path: str) -> int | None:
   """Returns the size of a file in bytes; None if there is no such file."""
   try:
     found = filesystems.of(path).info(path)  # one request
+  except errors.UserError:  # a `ValueError`, too
+    raise
   except (OSError, ValueError):  # a name that cannot be is a `ValueError`
     return None
   return found["size"] if found["type"] == "file" else None

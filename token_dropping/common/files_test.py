@@ -12,6 +12,7 @@ import pytest
 from tests import testing
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import filesystems
 
 
 @pytest.fixture(params=["local", "memory", "ram"])
@@ -185,13 +186,24 @@ def test_check_new(tmp_path):
   assert testing.refused(files.check_new, "") == unset
 
 
-@pytest.mark.parametrize(
-  ("path", "message"),
-  [("nowhere://file", "Protocol not known: nowhere"), ("a\0b", "no NUL")],
-)
-def test_what_is_no_path_anywhere(path, message):
-  with pytest.raises(OSError, match=message):
-    files.read(path)
+@pytest.mark.parametrize("function", [files.read, files.size, files.exists])
+def test_what_is_no_path_anywhere(function):
+  assert testing.refused(function, "nowhere://file") == (
+    "paths must be local, gs:// or of a filesystem whose package is installed. "
+    "Received: 'nowhere://file' (Protocol not known: nowhere)"
+  )
+  with pytest.raises(OSError, match="no NUL"):
+    files.read("a\0b")
+
+
+def test_paths_that_tensorflow_itself_cannot_open():
+  for path in ("a/b", "", "gs://b/run", "ram://run", "file:///run"):
+    filesystems.require_tensorflow(path, "--x")
+  refused = testing.refused(filesystems.require_tensorflow, "s3://b/run", "--x")
+  assert refused == (
+    "--x must be local or gs://: TensorFlow reads other places only with "
+    "packages of their own, such as tensorflow-io. Received: 's3://b/run'"
+  )
 
 
 class _NoCredentials(fsspec.AbstractFileSystem):

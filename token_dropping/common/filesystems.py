@@ -25,7 +25,10 @@ _BUFFER = 1 << 20
 
 
 def of(path: str):
-  """Returns the filesystem; raises `OSError` for what is no path anywhere."""
+  """Returns the filesystem; raises `OSError` for what is no path anywhere.
+
+  One that needs a package which is not there is a `UserError` that names it.
+  """
   if "\0" in path:
     raise OSError("a path has no NUL character")
   scheme, separator, _ = path.partition("://")
@@ -33,9 +36,28 @@ def of(path: str):
     return _Local()
   if scheme in _TENSORFLOW:
     return _TensorFlow()
-  with _os_errors():
+  try:
     # Other processes write, too: what was listed before is out of date.
     return _Remote(fsspec.filesystem(scheme, use_listings_cache=False))
+  except Exception as error:
+    raise errors.UserError(
+      "paths must be local, gs:// or of a filesystem whose package is "
+      f"installed. Received: {path!r} ({errors.first_line(error)})"
+    ) from error
+
+
+def require_tensorflow(path: str, name: str) -> None:
+  """Refuses a path, called `name`, that TensorFlow itself cannot open here."""
+  scheme, separator, _ = path.partition("://")
+  if separator and scheme not in _TENSORFLOW:
+    import tensorflow as tf
+
+    errors.require(
+      scheme in tf.io.gfile.get_registered_schemes(),
+      f"{name} must be local or gs://: TensorFlow reads other places only with "
+      "packages of their own, such as tensorflow-io",
+      repr(path),
+    )
 
 
 class _Local:
@@ -166,4 +188,4 @@ def _os_errors() -> Iterator[None]:
   except Exception as error:
     missing = type(error).__name__ == "NotFoundError"  # TensorFlow's
     kind = FileNotFoundError if missing else OSError
-    raise kind(errors.first_line(error)) from error
+    raise kind(" ".join(str(error).split()) or type(error).__name__) from error

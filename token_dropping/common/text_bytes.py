@@ -21,6 +21,7 @@ _CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x7f]")
 _KINDS_IN_LETTERS = (
   (rb"%PDF-\d", "a PDF file"),
   (rb"\{\\rtf\d", "an RTF document"),
+  (rb".*?\x1b\$[()]?[@-D]", "ISO-2022 text of East Asia"),
   (
     rb"version https://git-lfs\.github\.com/",
     "a Git LFS pointer (`git lfs pull` fetches the file itself)",

@@ -57,6 +57,7 @@ def _npy() -> bytes:
     (_npy(), "NumPy array"),
     (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF file"),
     (b"{\\rtf1\\ansi words}", "RTF document"),
+    ("朝早く\n".encode("iso2022_jp"), "ISO-2022 text"),
     (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "PNG picture"),
     (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "JPEG picture"),

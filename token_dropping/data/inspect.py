@@ -14,9 +14,7 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
-from google.protobuf import message
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -117,13 +115,10 @@ def _aligned(rows: list[tuple[str, ...]]) -> str:
 
 
 def _read(path: str, index: int) -> dict[str, np.ndarray]:
-  try:
-    return next(records.read_records(path, skip=index))
-  except (StopIteration, tf.errors.OpError, message.DecodeError) as error:
-    raise errors.UserError(
-      "records must be TFRecords of tf.train.Example. Received: "
-      f"{path}, record {index}, which cannot be read as such"
-    ) from error
+  record = next(records.read_records(path, skip=index), None)
+  rule = "files must hold as many records as dataset.json says"
+  errors.require(record is not None, rule, f"{path} without record {index}")
+  return record
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:

@@ -65,13 +65,13 @@ def prepare(
   if ready is not None:
     print(f"ready, made earlier: {settings.output_dir}", flush=True)
     return ready
-  output_folder.check_replaceable(settings.output_dir)
+  is_new = output_folder.check_replaceable(settings.output_dir)
   work = output_folder.open_work(settings.output_dir, recorded)
   runner = beam_tasks.TaskRunner(work, num_workers, tuple(beam_args))
   try:
     return _Preparation(settings, runner).make(sizes, recorded)
   except errors.UserError:  # it would fail again
-    output_folder.remove_work(settings.output_dir)
+    output_folder.remove_work(settings.output_dir, is_new)
     raise
 
 

@@ -103,7 +103,7 @@ def test_unusable_text(settings, tmp_path, content, change, message):
     given.write_text("\n".join([*vocabulary.SPECIAL_TOKENS, "cat"]))
     change = {"vocab_file": str(given)}
   assert message in testing.refused(prepare_testing.run, settings, **change)
-  assert not list((tmp_path / "out").glob("*"))
+  assert not (tmp_path / "out").exists()
 
 
 def test_files_of_others_are_refused_before_reading(settings, tmp_path):

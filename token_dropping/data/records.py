@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message
+
+from token_dropping.common import errors
 
 # No file holds more than this many times its size: zlib's documentation.
 _DEFLATED = 1032
@@ -31,16 +34,18 @@ def write_records(path: str, blocks: Iterable[Mapping[str, np.ndarray]]) -> int:
 def read_serialized(file, file_type: str = "tfrecord") -> tf.data.Dataset:
   """Reads the records of a TFRecord file, a name or a tensor, as they are.
 
-  `file_type` is that of Model Garden's data configs. A record that says to be
-  longer than what follows can be is an `InvalidArgumentError`. TensorFlow would
-  first ask for that much memory, and end the process where there is not.
-  Remote files are not looked at: it would take another download.
+  `file_type` is that of Model Garden's data configs. A record that
+  `find_impossible` finds is an `InvalidArgumentError`.
   """
-  compressed = file_type == "tfrecord_compressed"
-  read = functools.partial(_find_impossible, compressed=compressed)
-  found = tf.numpy_function(read, [file], [tf.int64, tf.string])
+
+  def find(name) -> tuple[np.int64, bytes]:
+    path = os.fsdecode(np.asarray(name).item())
+    number, complaint = find_impossible(path, file_type)
+    return np.int64(number), complaint.encode()
+
+  found = tf.numpy_function(find, [file], [tf.int64, tf.string])
   count, complaint = (tf.ensure_shape(value, []) for value in found)
-  kind = "GZIP" if compressed else ""
+  kind = "GZIP" if file_type == "tfrecord_compressed" else ""
   records = tf.data.TFRecordDataset(file, compression_type=kind)
   faults = tf.data.Dataset.from_tensors(complaint)
   faults = faults.take(tf.cast(count >= 0, tf.int64)).map(_fail)
@@ -52,19 +57,17 @@ def _fail(complaint: tf.Tensor) -> tf.Tensor:
     return tf.identity(complaint)
 
 
-def _find_impossible(file, compressed: bool) -> tuple[np.int64, bytes]:
-  """Returns the number and fault of a record that cannot be; else -1 and "".
+def find_impossible(path: str, file_type: str) -> tuple[int, str]:
+  """Returns number and fault of a record longer than what follows can be.
 
-  What else is wrong with a file TensorFlow says better.
+  Otherwise -1 and "": what else is wrong TensorFlow says. Here it would ask for
+  that much memory, and end the process where there is not. Remote files are not
+  looked at: it would take another download.
   """
-  path = os.fsdecode(np.asarray(file).item())
-  number, complaint = -1, ""
-  if "://" not in path and os.path.isfile(path):
-    found = os.stat(path)
-    number, complaint = _impossible_length(
-      path, found.st_size, found.st_mtime_ns, compressed
-    )
-  return np.int64(number), complaint.encode()
+  if "://" in path or not os.path.isfile(path):
+    return -1, ""
+  found, compressed = os.stat(path), file_type == "tfrecord_compressed"
+  return _impossible_length(path, found.st_size, found.st_mtime_ns, compressed)
 
 
 @functools.lru_cache(4096)  # one reading a process, not one an epoch
@@ -104,14 +107,35 @@ def _opened(path: str, compressed: bool) -> Iterator[BinaryIO | mmap.mmap]:
 
 
 def read_records(path: str, skip: int = 0) -> Iterator[dict[str, np.ndarray]]:
-  """Yields the features of a file's examples, [size] arrays by name."""
-  dataset = read_serialized(path).skip(skip)
-  for record in dataset.as_numpy_iterator():
-    example = tf.train.Example.FromString(record)
-    yield {
-      name: _array(feature)
-      for name, feature in example.features.feature.items()
-    }
+  """Yields the features of a file's examples, [size] arrays by name.
+
+  A record that cannot be read is a `UserError`.
+  """
+  number = skip
+  try:
+    for record in read_serialized(path).skip(skip).as_numpy_iterator():
+      example = tf.train.Example.FromString(record)
+      yield {
+        name: _array(feature)
+        for name, feature in example.features.feature.items()
+      }
+      number += 1
+  except (tf.errors.OpError, message.DecodeError) as error:
+    raise errors.UserError(
+      "records must be TFRecords of tf.train.Example. Received: "
+      f"{path}, record {number}: {errors.first_line(error)}"
+    ) from error
+
+
+def check_values(
+  record: Mapping[str, np.ndarray], ends: Mapping[str, int], where: str
+) -> None:
+  """Refuses features of a record that lack or are not in [0, end), by name."""
+  for name, end in ends.items():
+    rule = f"records must have {name} in [0, {end})"
+    errors.require(name in record, rule, f"{where} without it")
+    wrong = record[name][(record[name] < 0) | (record[name] >= end)]
+    errors.require(not wrong.size, rule, f"{wrong[:1].tolist()} in {where}")
 
 
 def _serialize(block: Mapping[str, np.ndarray]) -> Iterator[bytes]:

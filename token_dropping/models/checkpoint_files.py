@@ -7,6 +7,7 @@ import re
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import filesystems
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # The reader's own for a key that is not there is a RuntimeError.
@@ -26,6 +27,7 @@ def find(path: str, source: str) -> str:
   Raises `UserError`, which says what is there instead; `source` is the flag or
   config path that named it.
   """
+  filesystems.require_tensorflow(path, source)
   is_folder = tf.io.gfile.isdir(path)
   prefix = latest(path) if is_folder else path
   if prefix is None:

@@ -21,22 +21,34 @@ from official.core import task_factory
 from scipy import sparse
 
 from token_dropping.data import records as records_lib
+from token_dropping.data.batches import bad_records
+from token_dropping.data.batches import record_rules
 
 PRIOR = 10.0
 _BATCH = 4096
+_TRAIN, _VALIDATION = "task.train_data", "task.validation_data"
 
 
 def measure(params: cfg.ExperimentConfig) -> dict:
-  """Reads the training records once, and the evaluated batches; in nats."""
-  vocab_size = params.task.model.encoder.get().vocab_size
-  pairs = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.int64)
-  for ids in _training_ids(params.task.train_data):
-    index = ids[:, :-1].reshape(-1), ids[:, 1:].reshape(-1)
-    counts = np.ones_like(index[0], np.int64)
-    pairs += sparse.csr_matrix((counts, index), shape=pairs.shape)
-  left, tokens = map(np.concatenate, zip(*_evaluated(params), strict=True))
+  """Reads the training records once, and the evaluated batches; in nats.
+
+  Records that cannot be read or break a rule are a `UserError`.
+  """
+  data, encoder = params.task.train_data, params.task.model.encoder.get()
+
+  def rules(data: cfg.DataConfig, path: str) -> record_rules.RecordRules:
+    return record_rules.RecordRules(data, encoder, path)
+
+  try:
+    pairs = _count_pairs(rules(data, _TRAIN))
+    left, tokens = map(np.concatenate, zip(*_evaluated(params), strict=True))
+  except tf.errors.OpError as error:
+    whole = data.replace(is_training=False)  # once, in order
+    inputs = {_TRAIN: whole, _VALIDATION: params.task.validation_data}
+    bad_records.explain(error, inputs, rules, range(0), {})
+    raise
   before, after = (np.asarray(pairs.sum(axis)).ravel() for axis in (1, 0))
-  unigram = (after + 1) / (after.sum() + vocab_size)
+  unigram = (after + 1) / (after.sum() + len(after))
   seen = np.asarray(pairs[left, tokens]).ravel() + PRIOR * unigram[tokens]
   bigram = seen / (before[left] + PRIOR)
   return {
@@ -44,6 +56,17 @@ def measure(params: cfg.ExperimentConfig) -> dict:
     "bigram_loss": float(-np.log(bigram).mean()),
     "note": f"left neighbour, smoothed towards single tokens, a = {PRIOR:g}",
   }
+
+
+def _count_pairs(rules: record_rules.RecordRules) -> sparse.csr_matrix:
+  """Counts what follows what in the training records, [V, V]."""
+  shape = rules.vocab_size, rules.vocab_size
+  pairs = sparse.csr_matrix(shape, dtype=np.int64)
+  for ids in _training_ids(rules):
+    index = ids[:, :-1].reshape(-1), ids[:, 1:].reshape(-1)
+    counts = np.ones_like(index[0], np.int64)
+    pairs += sparse.csr_matrix((counts, index), shape=shape)
+  return pairs
 
 
 def _evaluated(
@@ -62,8 +85,9 @@ def _evaluated(
     yield ids[rows, places - 1], ids[rows, places]
 
 
-def _training_ids(data: cfg.DataConfig) -> Iterator[np.ndarray]:
+def _training_ids(rules: record_rules.RecordRules) -> Iterator[np.ndarray]:
   """Yields the ids of training records without masks, [N, S]."""
+  data = rules.data
   files = tf.data.Dataset.list_files(data.input_path, shuffle=False)
   records = files.flat_map(records_lib.read_serialized).batch(_BATCH)
   length, slots = data.seq_length, data.max_predictions_per_seq
@@ -77,7 +101,7 @@ def _training_ids(data: cfg.DataConfig) -> Iterator[np.ndarray]:
     ),
   }
   for batch in records:
-    parsed = tf.io.parse_example(batch, features)
+    parsed = rules.check_batch(tf.io.parse_example(batch, features))
     yield unmasked({name: value.numpy() for name, value in parsed.items()})
 
 

@@ -2,6 +2,7 @@
 """Tests of losses without a network, counted by hand."""
 
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def test_losses_of_counts(params):
   assert found["unigram_loss"] == pytest.approx(-math.log(one))
   two = (15 + text_losses.PRIOR * one) / (16 + text_losses.PRIOR)
   assert found["bigram_loss"] == pytest.approx(-math.log(two))
+
+
+def test_records_that_cannot_be_read_or_break_a_rule(params):
+  path = pathlib.Path(params.task.train_data.input_path)
+  whole = path.read_bytes()
+  path.write_bytes(whole + bytes(7) + b"@" + bytes(9))  # a length of 2^62
+  message = testing.refused(text_losses.measure, params)
+  assert f"{path}, record 2: corrupted record at " in message
+  record = testing.serialized(_record([V] * testing.SEQ_LENGTH, 3, 6))
+  testing.write_records(path, [record])
+  message = testing.refused(text_losses.measure, params)
+  assert message.startswith("input_word_ids must be in [0, vocab_size) (50);")
+  assert message.endswith(f" Received: 50 in {path}, record 0")
 
 
 def test_masks_are_taken_back():

@@ -17,12 +17,12 @@ import re
 import sys
 from collections.abc import Sequence
 
-import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling.hyperparams import params_dict
 
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
@@ -119,7 +119,7 @@ def _parse_override(text: str) -> dict:
   except ValueError:  # not a list of key=value; YAML, or the name of a file
     if not re.search(r"[:{\n]\s", text) and not text.lstrip().startswith("{"):
       errors.require(
-        tf.io.gfile.exists(text),
+        files.size(text) is not None,
         f"{_OVERRIDE} must be key=value pairs with commas between them, YAML, "
         "JSON or the name of a file",
         errors.shorten(text),

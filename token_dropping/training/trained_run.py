@@ -14,6 +14,7 @@ from official.nlp.modeling import networks
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import filesystems
 from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
@@ -62,6 +63,7 @@ class TrainedRun:
 
     `checkpoint` is `latest`, `best` (of a run that keeps it) or a step.
     """
+    filesystems.require_tensorflow(model_dir, source)
     errors.require(
       bool(model_dir) and tf.io.gfile.isdir(model_dir),
       f"{source} must be the folder of a run",

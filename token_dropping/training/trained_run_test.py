@@ -149,6 +149,8 @@ def test_missing_file(folder, name, message):
 def test_missing_folder(tmp_path):
   message = _refused(tmp_path / "none")
   assert message.startswith("--model_dir must be the folder of a run.")
+  message = testing.refused(trained_run.TrainedRun.read, "s3://bucket/run")
+  assert message.startswith("--model_dir must be local or gs://: TensorFlow ")
 
 
 def test_vocabulary_of_another_run(folder):

@@ -15,6 +15,7 @@ from official.core import config_definitions as cfg
 from official.core import input_reader
 
 from token_dropping.common import errors
+from token_dropping.common import filesystems
 from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.batches import epochs
@@ -68,14 +69,11 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
     f"--params_override={path}.input_path='data/train-*'",
     "''",
   )
+  given = data.input_path
+  for pattern in [given] if isinstance(given, str) else given:
+    filesystems.require_tensorflow(pattern.strip(), f"{path}.input_path")
   try:
-    return input_reader.match_files(data.input_path)
-  except tf.errors.UnimplementedError as error:
-    raise errors.UserError(
-      f"{path}.input_path must be local or gs://: TensorFlow reads other "
-      "places only with packages of their own, such as tensorflow-io. "
-      f"Received: {data.input_path!r}"
-    ) from error
+    return input_reader.match_files(given)
   except (ValueError, tf.errors.OpError) as error:
     raise errors.UserError(
       f"{path}.input_path must match at least one file. "
@@ -86,8 +84,13 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
 def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:
   """Reads the first records of a file; to skip bad ones, up to a fault."""
   content = record_files.read_file(file, data, RECORDS_CHECKED)
-  if content.fault and not pretrain_data.skips_bad_records(data):
-    raise errors.UserError(content.describe_fault(path))
+  if not pretrain_data.skips_bad_records(data):
+    # Model Garden's readers would not find it.
+    number, fault = records.find_impossible(file, data.file_type)
+    if number >= 0:
+      content = content._replace(records=number, fault=fault)
+    if content.fault:
+      raise errors.UserError(content.describe_fault(path))
   read = records.read_serialized(file, data.file_type)
   return list(read.take(content.records).as_numpy_iterator())
 

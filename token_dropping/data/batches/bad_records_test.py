@@ -142,6 +142,13 @@ def test_what_cannot_be_read_is_refused(tmp_path):
   )
 
 
+def test_a_length_beyond_the_file_is_found_wherever_it_is(tmp_path):
+  count = bad_records.RECORDS_CHECKED + 4
+  path = _write(tmp_path / "records", count)
+  path.write_bytes(path.read_bytes() + bytes(7) + b"@" + bytes(9))  # 2^62
+  _assert_unreadable(path, record=count)
+
+
 def test_compressed_records_are_read(tmp_path):
   path = tmp_path / "records.gz"
   record = testing.serialized(testing.random_features(0, True))

@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable
 
 from token_dropping.common import errors
@@ -14,6 +15,7 @@ from token_dropping.data.finetuning import text_tables
 from token_dropping.data.finetuning import tfds_examples
 
 _MOST = 3.4e38  # of a float32
+_WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -189,8 +191,8 @@ def _labels(settings, train: text_tables.Table) -> tuple[str, ...]:
     where = f" in {settings.train_file!r}"
   for label, place in places.items():
     plain_text.check_line(label, "a label", place)
-  # Those that differ in white space around them look like one.
-  differing = len({label.strip() for label in labels})
+  # Those that differ in white space around them look like one, and 1.0 is 1.
+  differing = len({_WHOLE.sub(r"\1", label.strip()) for label in labels})
   errors.require(
     len(labels) == differing >= 2,
     "labels must be two or more, each named once",

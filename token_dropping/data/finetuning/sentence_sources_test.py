@@ -245,6 +245,7 @@ def test_a_test_file_has_labels_or_not(tmp_path):
     (['a,"x\ny"'], {}, r"a label must be one .*: 'x\\ny' in .*csv, line 3"),
     (["a,x"], {"labels": "x,,y"}, "a label must be one line .*'' in --labels"),
     (["a,x", "b,x "], {}, "each named once. Received: 'x, x ' in"),
+    (["a,1", "b,1.0"], {}, "each named once. Received: '1, 1.0' in"),
     (["a,1_0"], {"task": "regression"}, "finite numbers in .*'1_0' in"),
     (["a,1e39"], {"task": "regression"}, r", 3.4e\+38\]. Received: '1e39'"),
   ],

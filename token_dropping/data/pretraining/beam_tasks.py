@@ -11,13 +11,14 @@ import functools
 import gc
 import logging
 import os
+import re
 import shlex
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import tqdm
 
@@ -30,6 +31,9 @@ _ERROR = "error"
 _BYTES_PER_WORKER = 64e6
 # Beam would wait for minutes for a job server that is not there.
 _ANSWER_SECONDS = 10
+_MOST_REASON = 500  # characters
+_DIRECT = "direct"
+_MASTERS = {"flink": "flink_master", "spark": "spark_master_url"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,17 +92,29 @@ class TaskRunner:
     cores = len(os.sched_getaffinity(0))
     worthwhile = max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
     runner = self._runner(min(self.num_workers or worthwhile, len(tasks)))
-    with beam.Pipeline(**runner) as pipeline:
-      _ = (
-        pipeline
-        | beam.Create(tasks, reshuffle=False)
-        | beam.Reshuffle()
-        | beam.Map(do)
-      )
+    try:
+      with beam.Pipeline(**runner) as pipeline:
+        _ = (
+          pipeline
+          | beam.Create(tasks, reshuffle=False)
+          | beam.Reshuffle()
+          | beam.Map(do)
+        )
+    except Exception as error:  # of any cluster
+      if "runner" in runner:
+        raise
+      self._stop(error)
+
+  def _stop(self, error: Exception) -> NoReturn:
+    """Says why a cluster failed; what it has done stays, to go on from."""
+    refusal = _cannot_run(self.beam_args, error)
+    if len(files.list_names(self.folder)) > 1:  # not the settings alone
+      raise errors.StoppedError(f"{refusal}; call again to go on", 1) from error
+    raise refusal from error
 
   def _runner(self, workers: int) -> dict:
     options = _options(self.beam_args)
-    if options.get_all_options()["runner"] not in (None, "DirectRunner"):
+    if _kind(options.get_all_options()) != _DIRECT:
       return {"options": options}
     own = f"--direct_num_workers={workers}"
     return {
@@ -128,27 +144,42 @@ def check_beam_args(arguments: Sequence[str]) -> None:
     )
   options = _options(arguments)
   values = options.get_all_options()
-  if values["runner"] in (None, "DirectRunner"):
+  if _kind(values) == _DIRECT:
+    number = values["direct_num_workers"]
+    errors.require(number >= 0, "direct_num_workers must be at least 0", number)
     return
   try:
     _import_beam().Pipeline(options=options)  # checks, and starts nothing
-    _check_endpoint(values["runner"], values["job_endpoint"])
-  except (ImportError, OSError, ValueError) as error:
-    reason = " ".join(str(error).split())
-    raise errors.UserError(
-      "options of Apache Beam must be those of a runner that can start. "
-      f"Received: {' '.join(arguments)} ({reason})"
-    ) from error
+    _check_endpoint(_kind(values), values)
+  except Exception as error:  # of any module that a runner names
+    raise _cannot_run(arguments, error) from error
+
+
+def _kind(values: dict) -> str:
+  """Returns a runner's name as Beam looks it up: `flink` of FlinkRunner."""
+  return (values["runner"] or _DIRECT).lower().removesuffix("runner")
+
+
+def _cannot_run(arguments: Sequence[str], error: Exception) -> errors.UserError:
+  reason = " ".join(str(error).split()) or type(error).__name__
+  return errors.UserError(
+    "options of Apache Beam must be those of a runner that can start. "
+    f"Received: {' '.join(arguments)} ({reason[:_MOST_REASON]})"
+  )
 
 
 def _refuse(reason: str) -> None:
   raise errors.UserError(f"options of Apache Beam must be valid: {reason}")
 
 
-def _check_endpoint(runner: str, endpoint: str | None) -> None:
-  """Raises `OSError` or `ValueError` where no job server answers."""
-  if runner == "PortableRunner" and not endpoint:
+def _check_endpoint(runner: str, values: dict) -> None:
+  """Raises `OSError` or `ValueError` where no job server or master answers."""
+  endpoint = values["job_endpoint"]
+  if runner == "portable" and not endpoint:
     raise ValueError("--runner=PortableRunner needs --job_endpoint=host:port")
+  if not endpoint and runner in _MASTERS:
+    named = re.search(r"[^/]+:\d+(?=/?$)", values[_MASTERS[runner]] or "")
+    endpoint = named and named.group()
   if endpoint and endpoint != "embed":
     host, _, port = endpoint.rpartition(":")
     with socket.create_connection((host, int(port)), _ANSWER_SECONDS):

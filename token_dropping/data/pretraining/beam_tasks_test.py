@@ -85,6 +85,10 @@ def test_options_of_beam_are_known():
 
 
 def test_values_of_options_of_beam():
+  wrong = ["--direct_num_workers=-1"]
+  assert testing.refused(beam_tasks.check_beam_args, wrong) == (
+    "direct_num_workers must be at least 0. Received: -1"
+  )
   refused = testing.refused(beam_tasks.check_beam_args, ["--job_port=x"])
   assert refused == (
     "options of Apache Beam must be valid: argument --job_port: invalid int "
@@ -100,6 +104,8 @@ def test_values_of_options_of_beam():
     ("--runner=PortableRunner", "--runner=PortableRunner needs --job_endpoint"),
     ("--runner=FlinkRunner --job_endpoint=nowhere", "invalid literal for int"),
     ("--runner=FlinkRunner --job_endpoint=localhost:1", "[Errno 111]"),
+    ("--runner=FlinkRunner --flink_master=http://localhost:1", "[Errno 111]"),
+    ("--runner=spark --spark_master_url=spark://localhost:1", "[Errno 111]"),
   ],
 )
 def test_a_runner_must_be_able_to_start(arguments, reason):
@@ -108,6 +114,26 @@ def test_a_runner_must_be_able_to_start(arguments, reason):
     "options of Apache Beam must be those of a runner that can start. "
     f"Received: {arguments} ({reason}"
   )
+
+
+@pytest.mark.parametrize(
+  ("done", "kind", "end"),
+  [
+    ([], errors.UserError, "(no cluster)"),
+    (["read-00000.json"], errors.StoppedError, "; call again to go on"),
+  ],
+)
+def test_what_a_cluster_fails_of(tmp_path, monkeypatch, done, kind, end):
+  def fail(*unused):
+    raise RuntimeError("no\ncluster")
+
+  monkeypatch.setattr("apache_beam.Pipeline.run", fail)
+  for name in ("settings.json", *done):
+    files.write_json(str(tmp_path / name), {})
+  runner = beam_tasks.TaskRunner(str(tmp_path), 1, ("--runner=FlinkRunner",))
+  with pytest.raises(kind) as caught:
+    runner.run("square", _square, [1], 0)
+  assert str(caught.value).endswith(end)
 
 
 # The whole preparation.

@@ -37,8 +37,11 @@ def find_ready(directory: str, settings: dict) -> dict | None:
   return dataset
 
 
-def check_replaceable(directory: str) -> None:
-  """Makes the folder; refuses files of our names that no run of ours listed."""
+def check_replaceable(directory: str) -> bool:
+  """Makes the folder, and says whether it did; or refuses it.
+
+  It must hold no files of our names that no run of ours listed.
+  """
   rule = "output_dir must not contain *, ? or ["
   errors.require(not set("*?[") & set(directory), rule, repr(directory))
   work = files.join(directory, _WORK)
@@ -46,6 +49,7 @@ def check_replaceable(directory: str) -> None:
   errors.require(not os.path.islink(work), rule, repr(work))
   probe = files.join(directory, _PROBE)
   try:
+    is_new = not files.exists(directory)
     files.make_folder(directory)
     files.write(probe, b"")
     files.remove(probe)
@@ -64,6 +68,7 @@ def check_replaceable(directory: str) -> None:
       "not make",
       f"{directory!r} with {name}",
     )
+  return is_new
 
 
 def open_work(directory: str, settings: dict) -> str:
@@ -78,9 +83,11 @@ def open_work(directory: str, settings: dict) -> str:
   return work
 
 
-def remove_work(directory: str) -> None:
-  """Removes the work folder, of a run that cannot succeed."""
+def remove_work(directory: str, is_new: bool = False) -> None:
+  """Removes the work folder, and that of the run where it was new and empty."""
   files.remove_folder(files.join(directory, _WORK))
+  if is_new and not files.list_names(directory):
+    files.remove_folder(directory)
 
 
 def publish(directory: str, sources: Mapping[str, str], dataset: dict) -> None:

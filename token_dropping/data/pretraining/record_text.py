@@ -8,6 +8,7 @@ import numpy as np
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
+from token_dropping.data import records
 
 _CONTINUATION = "##"
 _HIDDEN, _REPLACED, _KEPT, _SPECIAL = "32", "31", "36", "2"  # ANSI colours
@@ -34,12 +35,18 @@ class RecordText:
     a dynamic one, known by `word_starts` ([S], 1 at the first token of a word,
     else 0), is the text itself. What fits neither is a `UserError`.
     """
-    shown = self._tokens(record, "input_word_ids", where)
+    size = len(self.vocab)
+    records.check_values(record, {"input_word_ids": size}, where)
+    shown = self._tokens(record["input_word_ids"])
     if "word_starts" in record:
-      original = shown
-      inner = _inside_words(record, where)
+      records.check_values(record, {"word_starts": 2}, where)
+      _check_lengths(record, where, "word_starts", "input_word_ids")
+      original, inner = shown, [not start for start in record["word_starts"]]
     else:
-      targets = self._targets(record, len(shown), where)
+      ends = {"masked_lm_ids": size, "masked_lm_positions": len(shown)}
+      records.check_values(record, ends, where)
+      _check_lengths(record, where, *ends, "masked_lm_weights")
+      targets = self._targets(record)
       original = [targets.get(i, token) for i, token in enumerate(shown)]
       inner = [_is_continuation(token) for token in original]
       shown = [
@@ -74,49 +81,22 @@ class RecordText:
   def _coloured(self, text: str, colour: str) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured else text
 
-  def _tokens(self, record: Mapping, name: str, where: str) -> list[str]:
-    ids = _feature(record, name, where)
-    rule = f"{name} must be in [0, vocab_size) ({len(self.vocab)})"
-    for value in ids:
-      is_id = 0 <= value < len(self.vocab)
-      errors.require(is_id, rule, f"{value} in {where}")
+  def _tokens(self, ids: np.ndarray) -> list[str]:
     return [self.vocab.tokens[value] for value in ids]
 
-  def _targets(self, record: Mapping, length: int, where: str) -> dict:
+  def _targets(self, record: Mapping) -> dict[int, str]:
     """Returns the original tokens by their positions in the sequence."""
-    positions = _feature(record, "masked_lm_positions", where)
-    weights = _feature(record, "masked_lm_weights", where)
-    tokens = self._tokens(record, "masked_lm_ids", where)
-    errors.require(
-      len(positions) == len(weights) == len(tokens),
-      "masked_lm_positions, masked_lm_ids and masked_lm_weights must be "
-      "equally long",
-      f"{len(positions)}, {len(tokens)} and {len(weights)} in {where}",
-    )
-    rule = f"masked_lm_positions must be in [0, seq_length) ({length})"
-    for position in positions:
-      inside = 0 <= position < length
-      errors.require(inside, rule, f"{position} in {where}")
-    slots = zip(positions, tokens, weights, strict=True)
-    return {int(p): token for p, token, weight in slots if weight > 0}
+    used = record["masked_lm_weights"] > 0
+    places = record["masked_lm_positions"][used].tolist()
+    tokens = self._tokens(record["masked_lm_ids"][used])
+    return dict(zip(places, tokens, strict=True))
 
 
 def _is_continuation(token: str) -> bool:
   return token.startswith(_CONTINUATION) and token != _CONTINUATION
 
 
-def _inside_words(record: Mapping, where: str) -> list[bool]:
-  starts = record["word_starts"]
-  length = len(_feature(record, "input_word_ids", where))
-  errors.require(
-    len(starts) == length and set(starts.tolist()) <= {0, 1},
-    f"word_starts must be 0 or 1 for each of the {length} input_word_ids",
-    f"{starts.tolist()} in {where}",
-  )
-  return [not start for start in starts]
-
-
-def _feature(record: Mapping, name: str, where: str) -> np.ndarray:
-  rule = f"records must have the feature {name}"
-  errors.require(name in record, rule, f"{where} without it")
-  return record[name]
+def _check_lengths(record: Mapping, where: str, *names: str) -> None:
+  lengths = [len(record.get(name, ())) for name in names]
+  rule = f"{', '.join(names)} of a record must be equally long"
+  errors.require(len(set(lengths)) == 1, rule, f"{lengths} in {where}")

@@ -81,38 +81,28 @@ def test_legend():
   assert "\x1b[36m[a=]\x1b[0m" in record_text.RecordText(VOCAB, True).legend()
 
 
-RANGE = "be in [0, vocab_size) (15). Received: "
-PLACES = "masked_lm_positions must be in [0, seq_length) (2). Received: 2 in"
-EQUALLY = (
-  "masked_lm_positions, masked_lm_ids and masked_lm_weights must be equally "
-  "long. Received: 2, 1 and 2 in"
-)
-STARTS = (
-  "word_starts must be 0 or 1 for each of the 2 input_word_ids. Received:"
-)
+LENGTHS = "masked_lm_ids, masked_lm_positions, masked_lm_weights"
 
 
 @pytest.mark.parametrize(
-  ("name", "values", "message"),
+  ("name", "values", "rule"),
   [
-    ("input_word_ids", [5, -1], f"input_word_ids must {RANGE}-1 in"),
-    ("masked_lm_ids", [15, 0], f"masked_lm_ids must {RANGE}15 in"),
-    ("masked_lm_positions", [2, 0], PLACES),
-    ("masked_lm_ids", [5], EQUALLY),
-    ("word_starts", [1], f"{STARTS} [1] in"),
-    ("word_starts", [1, 2], f"{STARTS} [1, 2] in"),
-    ("word_starts", [-1, 1], f"{STARTS} [-1, 1] in"),
+    ("input_word_ids", [5, -1], "input_word_ids in [0, 15). Received: [-1]"),
+    ("masked_lm_ids", [15, 0], "masked_lm_ids in [0, 15). Received: [15]"),
+    ("masked_lm_positions", [2, 0], "positions in [0, 2). Received: [2]"),
+    ("masked_lm_ids", [5], f"{LENGTHS} of a record must be equally long. "),
+    ("word_starts", [1], "word_starts, input_word_ids of a record must be eq"),
+    ("word_starts", [1, 2], "word_starts in [0, 2). Received: [2]"),
   ],
 )
-def test_wrong_feature(name, values, message):
+def test_wrong_feature(name, values, rule):
   record = _static("the cat", {0: "the"}) | {name: np.array(values)}
-  assert testing.refused(_show, record) == f"{message} file, record 7"
+  message = testing.refused(_show, record)
+  assert rule in message and message.endswith(" in file, record 7")
 
 
 @pytest.mark.parametrize("name", list(_static("the", {})))
 def test_missing_feature(name):
   record = _static("the cat", {0: "the"})
   del record[name]
-  assert testing.refused(_show, record) == (
-    f"records must have the feature {name}. Received: file, record 7 without it"
-  )
+  assert name in testing.refused(_show, record)

@@ -20,14 +20,14 @@ _CJK = (
   "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff"
   "\U0002f800-\U0002fa1f"
 )
-# Letters of scripts without spaces between words, which the vocabulary splits:
-# CJK, kana, bopomofo, Yi, Thai, Lao, Tibetan, Myanmar, Khmer, Tai, Balinese and
-# Javanese; Korean has spaces.
+# Letters of scripts without spaces between words, which the vocabulary splits,
+# or rarely with them: Thai, Lao, Tibetan, Myanmar, Khmer, of the islands, CJK,
+# kana, bopomofo, Yi, Vai, old ones. Korean has spaces. Ethiopic has "\u1361".
 _UNSPACED = re.compile(
-  f"[{_CJK}\u2e80-\u2fdf\u3005-\u3007\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff"
-  "\uff66-\uff9f\U0001aff0-\U0001b16f\U0002ceb0-\U000323af\ua000-\ua4cf"
-  "\u0e01-\u0eff\u0f00-\u0fff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaadf\u1780-\u17ff"
-  "\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\ua980-\ua9df]"
+  "[\u0e01-\u109f\u1361\u1700-\u17ff\u1900-\u1aaf\u1b00-\u1c4f\u2e80-\u2fdf"
+  "\u3005-\u3007\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
+  "\u4e00-\u9fff\ua000-\ua63f\ua930-\ua95f\ua980-\uaadf\uf900-\ufaff"
+  "\uff66-\uff9f\U00010000-\U0001bfff\U00020000-\U0003ffff]"
 )
 # The same but for rare punctuation: a quick look for what may be too long.
 _MAYBE_LONG = re.compile(

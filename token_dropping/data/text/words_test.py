@@ -20,6 +20,9 @@ from token_dropping.data.text import words
     ("ខ្មែរ", 5),
     ("မြန်", 4),
     ("iPhone手机", 3),
+    ("ꕙꔤ", 2),  # Vai
+    ("𒀭𒈗", 2),  # cuneiform
+    ("ሰላም፡ዓለም", 3),  # "፡" stands for a space
   ],
 )
 def test_words_of_scripts_with_and_without_spaces(text, number):

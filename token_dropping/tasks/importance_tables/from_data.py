@@ -128,8 +128,10 @@ def _of_labels(folder: str, card: dict, words) -> LabelInformation:
     "token_dropping.data.prepare",
     f"{folder!r} of {card['task']} ({card['kind']})",
   )
-  counted = LabelInformation(len(words), card["num_classes"])
-  for record in _read(folder, ["train.tfrecord"], train["records"]):
+  classes = card["num_classes"]
+  counted = LabelInformation(len(words), classes)
+  ends = {"input_ids": len(words), "label_ids": classes}
+  for record in _read(folder, ["train.tfrecord"], train["records"], ends):
     ids = _text_ids(record["input_ids"], words)
     counted.add(ids, int(record["label_ids"][0]))
   return counted
@@ -138,7 +140,11 @@ def _of_labels(folder: str, card: dict, words) -> LabelInformation:
 def _of_documents(folder: str, card: dict, words) -> DocumentInformation:
   counted = DocumentInformation(len(words))
   names = [name for name in sorted(card["files"]) if name.startswith("train-")]
-  for record in _read(folder, names, card["train"]["records"]):
+  ends = {"input_word_ids": len(words)}
+  if card.get("masking") == "static":
+    length = card.get("settings", {}).get("seq_length", 0)
+    ends |= {"masked_lm_ids": len(words), "masked_lm_positions": length}
+  for record in _read(folder, names, card["train"]["records"], ends):
     ids = _text_ids(_unmasked(record), words)
     if len(ids):
       counted.add(ids)
@@ -146,12 +152,15 @@ def _of_documents(folder: str, card: dict, words) -> DocumentInformation:
 
 
 def _read(
-  folder: str, names: list[str], total: int
+  folder: str, names: list[str], total: int, ends: dict[str, int]
 ) -> Iterator[dict[str, np.ndarray]]:
+  """Yields records whose features have values below `ends`."""
   # disable=None: on a terminal only.
   with tqdm.tqdm(None, "reading", total, unit=" records", disable=None) as bar:
     for name in names:
-      for record in records.read_records(files.join(folder, name)):
+      path = files.join(folder, name)
+      for index, record in enumerate(records.read_records(path)):
+        records.check_values(record, ends, f"{path}, record {index}")
         yield record
         bar.update()
 

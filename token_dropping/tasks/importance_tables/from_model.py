@@ -12,6 +12,7 @@ import tqdm
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
+from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
@@ -44,11 +45,10 @@ def make_table(
   batches = batches.batch(batch_size)
   try:
     sums, counts = _sum_losses(network, batches, len(words), total)
-  except tf.errors.InvalidArgumentError as error:
-    broken = record_rules.broken_rule(error)
-    if broken is None:
-      raise
-    raise errors.UserError(f"--data: {broken}") from error
+  except tf.errors.OpError as error:
+    inputs = {rules.path: config}
+    bad_records.explain(error, inputs, lambda *_: rules, range(0), {})
+    raise
   rule = "--data must hold masked tokens"
   errors.require(bool(counts.any()), rule, repr(folder))
   means = sums / np.maximum(counts, 1)

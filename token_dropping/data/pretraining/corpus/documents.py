@@ -35,11 +35,12 @@ def read_documents(
 
 def check_counts(counts: dict[str, int], settings: PrepareSettings) -> None:
   """Raises `UserError` if JSON lines were read, but none has the text field."""
-  missing = counts["lines_without_text"]
+  missing, bad = counts["lines_without_text"], counts["bad_json_lines"]
   errors.require(
-    bool(counts["documents"]) or not missing,
-    "text_field must name a text field of the JSON lines",
-    f"{settings.text_field!r} ({missing} lines lack it)",
+    counts["documents"] or not missing + bad,
+    "input of JSON lines must have an object in every line, whose text field "
+    f"--text_field={settings.text_field} names",
+    f"{missing} lines without it, {bad} that are no JSON",
   )
 
 

@@ -120,12 +120,12 @@ def test_json_lines(tmp_path, monkeypatch):
 
 
 def test_text_field_that_no_line_has():
-  counts = {"documents": 0, "lines_without_text": 3}
+  counts = {"documents": 0, "lines_without_text": 3, "bad_json_lines": 1}
   settings = prepare_settings.PrepareSettings(output_dir="out")
   message = testing.refused(documents.check_counts, counts, settings)
   assert message == (
-    "text_field must name a text field of the JSON lines. Received: 'text' (3 "
-    "lines lack it)"
+    "input of JSON lines must have an object in every line, whose text field "
+    "--text_field=text names. Received: 3 lines without it, 1 that are no JSON"
   )
 
 

@@ -60,12 +60,12 @@ def test_nothing_is_left_out_silently(folder, monkeypatch):
   monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were missing
   os.mkfifo(folder / "pipe")
   for pattern, message in {
-    " ,": "name at least one file. Received: ' ,'",
-    f"{folder}/*": f"be a readable file. Received: '{folder}/pipe'",
-    "s3://b/*.txt": "be a readable file. Received: 's3://b/*.txt' (OSError: "
-    "Install s3fs to access S3)",
+    " ,": "input must name at least one file. Received: ' ,'",
+    f"{folder}/*": f"input must be a readable file. Received: '{folder}/pipe'",
+    "s3://b/*.txt": "paths must be local, gs:// or of a filesystem whose "
+    "package is installed. Received: 's3://b/*.txt' (Install s3fs to access "
+    "S3)",
   }.items():
-    message = f"input must {message}"
     assert testing.refused(input_plan.resolve_inputs, pattern) == message
 
 
