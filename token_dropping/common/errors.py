@@ -13,6 +13,8 @@ from absl import flags
 from absl import logging
 
 EXIT_CODE = 2
+# What is no page or service that a message of a bug names.
+_REMOTE = re.compile(r"\b(?!(?:https?|grpc)\b)[a-z][a-z0-9+]*://")
 
 
 class UserError(ValueError):
@@ -120,7 +122,8 @@ def run_command(
 def _is_of_remote_file(error: Exception) -> bool:
   """Says whether a filesystem that does not answer is behind an error."""
   is_tensorflow = type(error).__module__.endswith("framework.errors_impl")
-  return "://" in str(error) and (isinstance(error, OSError) or is_tensorflow)
+  names_one = _REMOTE.search(str(error)) is not None
+  return names_one and (isinstance(error, OSError) or is_tensorflow)
 
 
 def shorten(value) -> str:
