@@ -192,8 +192,8 @@ def average(rows: list[dict]) -> float:
 
 def main(argv: list[str]) -> None:
   """Runs the command."""
-  rule, values = "arguments must be flags, --name=value", flags.FLAGS
-  errors.require(not argv[1:], rule, argv[1:])
+  values = flags.FLAGS
+  errors.check_flags(argv, values)
   settings = settings_flags.read(Settings, values)
   print(run(settings, sweep.Grid.from_flags(values) if values.sweep else None))
 

@@ -97,6 +97,10 @@ def run_command(
     except StoppedError as stopped:
       print(stopped, file=sys.stderr)
       sys.exit(stopped.code)
+    except UnicodeEncodeError as error:  # of a path, which must be UTF-8
+      shown = shorten(error.object)
+      print(f"error: paths must be UTF-8. Received: {shown}", file=sys.stderr)
+      sys.exit(EXIT_CODE)
     except KeyboardInterrupt:
       print("stopped by SIGINT", file=sys.stderr)
       sys.exit(signal_code(signal.SIGINT))

@@ -45,6 +45,12 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
       "",
       f"{REMOTE} no host for gs://a\n",
     ),
+    (
+      "'\\udcff'.encode()",
+      2,
+      "",
+      "error: paths must be UTF-8. Received: '\\udcff'\n",
+    ),
     ("raise KeyboardInterrupt", 130, "", "stopped by SIGINT\n"),
     ("raise SystemExit(7)", 7, "", ""),
     ("print('done \\udcff')", 0, "done \\udcff\n", ""),

@@ -14,6 +14,7 @@ from token_dropping.common import text_bytes
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+_MARK = "\ufeff"  # of the byte order, in front of a file
 
 
 def replace_surrogates(text: str) -> str:
@@ -41,7 +42,7 @@ def decode(content: bytes, name: str, path: str, whole: bool = True) -> str:
       f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
       f"{error.start})"
     ) from error
-  return replace_surrogates(text.removeprefix("\ufeff"))
+  return replace_surrogates(text.removeprefix(_MARK))
 
 
 def split_lines(text: str) -> list[str]:
@@ -58,8 +59,8 @@ def check_line(line: str, name: str, where: str) -> None:
   """Refuses, as `name`, what cannot be a line of a file, or shows nothing."""
   shows = any(c.isprintable() and not c.isspace() for c in line)
   errors.require(
-    shows and not {"\n", "\r"} & set(line),
-    f"{name} must be one line of text, not an empty one",
+    shows and not {"\n", "\r"} & set(line) and line[0] != _MARK,
+    f"{name} must be one line of text, not empty, without a byte-order mark",
     f"{errors.shorten(line)}{where}",
   )
 

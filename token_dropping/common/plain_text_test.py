@@ -44,9 +44,14 @@ def test_only_line_feeds_end_lines():
 
 
 @pytest.mark.parametrize(
-  "line", ["", " \t", "\u2028", "\u200b", "\ufeff", "\0", "a\nb", "a\rb", "a\r"]
+  "line",
+  [
+    *("", " \t", "\u2028", "\u200b", "\ufeff", "\ufeffa", "\0"),
+    *("a\nb", "a\rb", "a\r"),
+  ],
 )
 def test_what_cannot_be_a_line(line):
   assert testing.refused(plain_text.join_lines, ["a", line], "labels") == (
-    f"labels must be one line of text, not an empty one. Received: {line!r}"
+    "labels must be one line of text, not empty, without a byte-order mark. "
+    f"Received: {line!r}"
   )

@@ -48,6 +48,14 @@ class _Loader(yaml.SafeLoader):
       raise yaml.MarkedYAMLError(problem=rule, problem_mark=mark)
     return node
 
+  def construct_scalar(self, node):
+    """Returns text that UTF-8 can hold: U+FFFD in place of lone surrogates.
+
+    Two escapes that are a pair, as in JSON, are one character.
+    """
+    value = super().construct_scalar(node)
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
   def compose_mapping_node(self, anchor):
     node, lines = super().compose_mapping_node(anchor), {}
     for key, _ in node.value:

@@ -14,6 +14,7 @@ from token_dropping.common import plain_yaml
     ("", {}),
     ('{"a": 1}', {"a": 1}),
     ("a: !!python/tuple [1, 2]", {"a": (1, 2)}),
+    (r'{"a": "\ud83d\ude00 \ud83d"}', {"a": "\U0001f600 \ufffd"}),
     *((f"a: {x}", {"a": 1e-4}) for x in ("1e-4", "1E-4", "1.e-4", "1.0e-4")),
   ],
 )

@@ -249,10 +249,7 @@ def summary(card: dict, output_dir: str) -> str:
 
 def main(argv: list[str]) -> None:
   """Runs the command."""
-  if argv[1:]:
-    raise errors.UserError(
-      f"the command takes flags only. Received: {argv[1]!r}"
-    )
+  errors.check_flags(argv, flags.FLAGS)
   settings = settings_flags.read(FinetuneSettings, flags.FLAGS)
   print(summary(prepare(settings), settings.output_dir))
 

@@ -62,10 +62,7 @@ def _source(run: trained_run.TrainedRun, values) -> source_text.SourceText:
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
-  rule = "arguments must be flags, --name=value"
-  errors.require(not argv[1:], rule, repr(argv[1:]))
-  for name in ("model_dir", "output"):
-    errors.require(values[name].value, f"--{name} must be set", "nothing")
+  errors.check_flags(argv, values, "model_dir", "output")
   errors.require(
     values.text is None or values.input is None,
     "--text and --input must not both be set",

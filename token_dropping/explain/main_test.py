@@ -82,7 +82,7 @@ def test_validation_records_are_the_default(made):
     (["--text=hello"], "token of the vocabulary. Received: 'hello'"),
     (["--model_dir="], "--model_dir must be set. Received: nothing"),
     (["--model_dir=."], "--model_dir must hold params.yaml. Received: '.'"),
-    (["more"], "arguments must be flags, --name=value. Received: ['more']"),
+    (["more"], "arguments must be flags, --name=value. Received: 'more'"),
     (["--max_sequences=0"], "max_sequences must be in [1, 1000]. Received: 0"),
     (["--output=no/a.html"], "must be a file in an existing folder. Received"),
     (["--output=a.txt"], "--output must end in .html. Received: 'a.txt'"),

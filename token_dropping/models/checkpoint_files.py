@@ -32,23 +32,23 @@ def find(path: str, source: str) -> str:
   prefix = latest(path) if is_folder else path
   if prefix is None:
     raise unusable(path, source, describe_folder(path))
-  problem = _find_missing_file(prefix) or find_damage(prefix)
-  if not problem and not tf.train.load_checkpoint(prefix).has_tensor(GRAPH):
-    problem = (
-      "of TensorFlow 1, whose weights have names alone; Model Garden's "
-      "official/nlp/tools/tf2_bert_encoder_checkpoint_converter.py converts it"
-    )
+  problem = find_problem(prefix)
   if problem:
     raise unusable(prefix, source, problem)
   return prefix
 
 
 def latest(folder: str) -> str | None:
-  """Returns the latest checkpoint that a folder's list names, if any."""
+  """Returns the latest checkpoint that a folder's list names, if it is there.
+
+  TensorFlow's own function logs what is not there, and fails at a bad list.
+  """
   try:
-    return tf.train.latest_checkpoint(folder)
+    state = tf.train.get_checkpoint_state(folder)
   except ValueError:  # the list is not the text that it should be
     return None
+  prefix = state.model_checkpoint_path if state else ""
+  return prefix if prefix and tf.io.gfile.exists(f"{prefix}.index") else None
 
 
 def unusable(path: str, source: str, reason) -> errors.UserError:
@@ -59,6 +59,17 @@ def unusable(path: str, source: str, reason) -> errors.UserError:
     f"{source} must name a whole checkpoint of TensorFlow 2, or a folder with "
     f"one. Received: {path!r}, {reason}"
   )
+
+
+def find_problem(prefix: str) -> str | None:
+  """Reads a checkpoint in full; returns why it cannot be used, on one line."""
+  problem = _find_missing_file(prefix) or find_damage(prefix)
+  if not problem and not tf.train.load_checkpoint(prefix).has_tensor(GRAPH):
+    return (
+      "of TensorFlow 1, whose weights have names alone; Model Garden's "
+      "official/nlp/tools/tf2_bert_encoder_checkpoint_converter.py converts it"
+    )
+  return problem
 
 
 def find_damage(prefix: str) -> str | None:

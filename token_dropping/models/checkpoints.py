@@ -75,7 +75,7 @@ def holds(path: str, name: str) -> bool:
 
 def latest_step(model_dir: str) -> int:
   """Returns the step that the run in a folder continues from, or 0."""
-  path = tf.train.latest_checkpoint(model_dir) if model_dir else None
+  path = checkpoint_files.latest(model_dir) if model_dir else None
   return 0 if path is None else read_step(path, "--model_dir")
 
 
@@ -85,7 +85,8 @@ def read_step(prefix: str, source: str) -> int:
   try:
     return int(tf.train.load_variable(prefix, name))
   except checkpoint_files.READ_ERRORS as error:
-    raise checkpoint_files.unusable(prefix, source, error) from error
+    reason = checkpoint_files.find_problem(prefix) or error
+    raise checkpoint_files.unusable(prefix, source, reason) from error
 
 
 class _HeldWeights:

@@ -11,6 +11,8 @@ from official.core import config_definitions as cfg
 from official.core import train_utils
 
 from token_dropping.common import files
+from token_dropping.common import plain_json
+from token_dropping.models import checkpoint_files
 from token_dropping.tasks import experiments
 from token_dropping.training import workers
 
@@ -50,6 +52,16 @@ class Exporter(train_utils.BestCheckpointExporter):
       self.export_best_eval_metric(eval_logs, global_step)
     return True
 
+  def _maybe_load_best_eval_metric(self) -> dict | None:
+    """Returns the note, if it is whole and its checkpoint is there."""
+    note = files.find_json(self.best_ckpt_logs_path)
+    try:
+      value = float(train_utils.get_leaf_nested_dict(note, self._metric_name))
+    except (KeyError, TypeError, ValueError):
+      return None
+    is_there = checkpoint_files.latest(self._export_dir) is not None
+    return note if is_there and math.isfinite(value) else None
+
   @property
   def best_ckpt_logs(self) -> dict:
     """The evaluation that was the best; NaN before there was one."""
@@ -84,6 +96,8 @@ def read_scores(params: cfg.ExperimentConfig, model_dir: str) -> dict | None:
   if note is None:
     return None
   names = experiments.hooks_of(params).score_names()
+  form = dict.fromkeys([*names, "best_ckpt_global_step"], float)
+  plain_json.check(note, form, path)
   return {
     "scores": {name: note[name] for name in names},
     "step": int(note["best_ckpt_global_step"]),

@@ -78,6 +78,15 @@ def test_killed_before_the_note_the_step_is_the_best_again(tmp_path):
   assert again.saved() == "best_ckpt-4"
 
 
+def test_what_is_no_note_or_has_no_checkpoint_is_not_the_best(tmp_path):
+  note = tmp_path / "info.json"
+  for text in ("", "[]", '{"other": 1.0}', '{"loss": null}', '{"loss": NaN}'):
+    note.write_text(text)
+    assert _Run(tmp_path).evaluate(2, 2.0), text
+  (tmp_path / "best_ckpt-2.index").unlink()
+  assert _Run(tmp_path).evaluate(4, 3.0)
+
+
 def test_a_worker_that_does_not_write_decides_alike(tmp_path):
   run = _Run(tmp_path, writes=False)
   kept = [run.evaluate(s, v) for s, v in ((2, 3.0), (4, 2.0), (6, 2.5))]

@@ -2,14 +2,16 @@
 """Which of how many workers this process is, as `TF_CONFIG` says."""
 
 import dataclasses
-import json
 import os
+import re
 import sys
 
 from token_dropping.common import errors
+from token_dropping.common import plain_json
 
 VARIABLE = "TF_CONFIG"
 _JOBS = ("chief", "worker")  # the chief works, too
+_ADDRESS = re.compile(r"(\[[\w:.%]+\]|[\w.-]+):(?P<port>\d{1,5})", re.ASCII)
 _RULE = (
   f"{VARIABLE} must be JSON as "
   '{"cluster": {"worker": ["host:port", "host:port"]}, '
@@ -33,8 +35,8 @@ def read(text: str) -> Place:
   Place(number=2, workers=2)
   """
   try:
-    content = json.loads(text)
-  except (ValueError, RecursionError) as error:
+    content = plain_json.loads(text)
+  except ValueError as error:
     raise errors.UserError(
       f"{_RULE}. Received: {errors.shorten(text)} ({error})"
     ) from error
@@ -77,10 +79,8 @@ def _find_problem(content) -> str:
 
 
 def _is_address(value) -> bool:
-  host, _, port = value.rpartition(":") if isinstance(value, str) else ("",) * 3
-  is_number = port.isascii() and port.isdecimal() and len(port) < 6
-  is_port = is_number and 0 < int(port) < 1 << 16
-  return is_port and bool(host) and not set(host) & set("/ \t\r\n")
+  found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+  return found is not None and 0 < int(found["port"]) < 1 << 16
 
 
 def announce() -> None:

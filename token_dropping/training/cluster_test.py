@@ -34,7 +34,8 @@ def test_place(text, number, workers):
   [
     ("", "(Expecting value: line 1 column 1 (char 0))"),
     ("{'cluster': 1}", "(Expecting property name enclosed in double quotes: "),
-    ("[" * 100_000, "(maximum recursion depth exceeded"),
+    ("[" * 100_000, "(nested in more than 100 levels)"),
+    ('{"task": {}, "task": {}}', "('task' twice in an object)"),
     *(
       (text, "(it must have the objects cluster and task)")
       for text in ("{}", "[]", "3", "null", '{"cluster": {"worker": ["a:1"]}}')
@@ -46,7 +47,17 @@ def test_place(text, number, workers):
     (_config("a:1"), "(cluster.worker must be a list of host:port)"),
     *(
       (_config([host]), f"a list of host:port, not {host!r})")
-      for host in (1, "", "a", "a:", ":1", "http://a:1", "a:0", "a:65536")
+      for host in (
+        1,
+        "",
+        "a",
+        "a:",
+        ":1",
+        "http://a:1",
+        "::1:1",
+        "a:0",
+        "a:65536",
+      )
     ),
     (_config(chief=ONE), "(each address must stand there once)"),
     (_config(chief=["b:1", "c:1"]), "(cluster.chief must be one address)"),

@@ -202,7 +202,7 @@ def _run(
         trainer.clock.on_train,
         reporter.on_train,
         lambda _: trainer.guard.look(
-          lambda: tf.train.latest_checkpoint(model_dir)
+          lambda: checkpoint_files.latest(model_dir)
         ),
         *(_histograms(params, trainer, model_dir) if "train" in mode else []),
       ],
@@ -267,7 +267,7 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   hooks = experiments.hooks_of(params)
   best = best_checkpoint.read_scores(params, model_dir)
   lines = hooks.summarize(reporter.train_outputs, reporter.eval_outputs, best)
-  print(reporter.summarize(lines, tf.train.latest_checkpoint(model_dir)))
+  print(reporter.summarize(lines, checkpoint_files.latest(model_dir)))
   scorer = hooks.importance_scorer(trainer.model)
   if scorer is not None:
     for line in progress.format_importance(scorer, hooks.vocab_file()):

@@ -25,6 +25,7 @@ from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
+from token_dropping.models import checkpoint_files
 from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 
@@ -51,18 +52,15 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
     rule = f"trainer.{name} must lie below --model_dir, not behind a link"
     within = os.path.commonpath([root, place]) == root
     errors.require(within, rule, f"{subdir!r}, which is {place}")
-  path = os.path.join(model_dir, "params.yaml")
-  if not tf.io.gfile.exists(path):
+  there, here = _saved_leaves(model_dir), _leaves(params.task.model.as_dict())
+  if there is None:
     return
-  task = plain_yaml.read_yaml(path).get("task")
-  there = _leaves(task.get("model", {}) if isinstance(task, dict) else {})
-  here = _leaves(params.task.model.as_dict())
   for field in sorted(there.keys() | here.keys()):
     old, new = there.get(field), here.get(field)
     errors.require(
       old == new or not FREE_FIELDS.isdisjoint(field.split(".")),
-      f"--model_dir must be new or hold a run of the same model; {path} has "
-      f"task.model.{field}={old}",
+      f"--model_dir must be new or hold a run of the same model; "
+      f"{os.path.join(model_dir, 'params.yaml')} has task.model.{field}={old}",
       new,
     )
 
@@ -72,12 +70,8 @@ def has_final_norm(model_dir: str) -> bool | None:
 
   Runs from before there was one do not say it.
   """
-  path = os.path.join(model_dir, "params.yaml")
-  if not model_dir or not tf.io.gfile.exists(path):
-    return None
-  task = plain_yaml.read_yaml(path).get("task")
-  leaves = _leaves(task.get("model", {}) if isinstance(task, dict) else {})
-  return leaves.get(_FINAL_NORM, False)
+  leaves = _saved_leaves(model_dir) if model_dir else None
+  return None if leaves is None else leaves.get(_FINAL_NORM, False)
 
 
 def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
@@ -108,6 +102,15 @@ def _writable(model_dir: str) -> Iterator[None]:
     raise errors.UserError(
       f"--model_dir must be a writable folder. Received: {model_dir!r}"
     ) from error
+
+
+def _saved_leaves(model_dir: str) -> dict | None:
+  """Returns the model of the run in a folder as `_leaves`; `None`: no run."""
+  path = os.path.join(model_dir, "params.yaml")
+  if not tf.io.gfile.exists(path):
+    return None
+  task = plain_yaml.read_yaml(path).get("task")
+  return _leaves(task.get("model", {}) if isinstance(task, dict) else {})
 
 
 def _leaves(model: dict) -> dict:
@@ -148,7 +151,7 @@ def explained(model_dir: str) -> Iterator[None]:
       model_dir not in str(error)
     ):
       raise
-    good = tf.train.latest_checkpoint(model_dir)
+    good = checkpoint_files.latest(model_dir)
     raise errors.UserError(
       "--model_dir must be writable and have room; the last good checkpoint is "
       f"{good}. Received: {errors.first_line(error)}"

@@ -12,6 +12,7 @@ from official.nlp.configs import encoders
 from official.nlp.modeling import models
 from official.nlp.modeling import networks
 
+from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import filesystems
@@ -19,9 +20,11 @@ from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
+from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import encoder_config
 from token_dropping.models import final_norm
+from token_dropping.training import field_rules
 
 LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
@@ -221,14 +224,11 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
     "or bert_v2",
     errors.shorten(kind),
   )
+  config, path = configs[kind](), f"task.model.encoder.{kind}."
+  source = f"params.yaml in {model_dir}: {path[:-1]}"
   fields = _mapping(tree, kind, model_dir)
-  try:
-    config = configs[kind](**fields)
-  except TypeError as error:
-    raise errors.UserError(
-      f"params.yaml in {model_dir} must have a BERT's fields under "
-      f"task.model.encoder.{kind}. Received: {error}"
-    ) from error
+  config_overrides.apply_overrides(config, fields, source)
+  field_rules.check(config, path)
   if kind == "any" and config.norm_first:  # runs without one may not say it
     config.final_norm = bool(config.final_norm)
   return config
@@ -257,16 +257,17 @@ def _find_checkpoint(
     subdir = _mapping(params, "trainer", model_dir).get(field)
     rule = f"--checkpoint=best must be of a run with trainer.{field}"
     errors.require(bool(subdir), rule, repr(model_dir))
-    folder = os.path.join(model_dir, subdir)
-  prefix = os.path.join(folder, f"ckpt-{which}")
+    folder = os.path.join(model_dir, str(subdir))
+  prefix, there = os.path.join(folder, f"ckpt-{which}"), repr(model_dir)
   if which in (LATEST, BEST):
-    prefix = tf.train.latest_checkpoint(folder)
+    prefix = checkpoint_files.latest(folder)
+    there = f"{folder!r}, {checkpoint_files.describe_folder(folder)}"
   elif not (which.isdecimal() and tf.io.gfile.exists(f"{prefix}.index")):
     prefix = None
   errors.require(
     prefix is not None,
     f"{source} must hold the checkpoint {which!r}, one of latest, best or a "
     "step",
-    repr(model_dir),
+    there,
   )
   return prefix

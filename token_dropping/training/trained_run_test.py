@@ -170,8 +170,10 @@ WEIGHTS = "--model_dir must hold every weight of the configured .*"
   [
     ("task", 3, "must have a mapping task. Received: 3"),
     (f"{MODEL} encoder type", "x", "type any, bert or bert_v2. Received: 'x'"),
-    (f"{BERT} width", 1, "must have a BERT's fields .*'width'"),
+    (f"{BERT} width", 1, "encoder.any must use keys of .*: width=1"),
     (MODEL, {"encoder": {"type": "bert", "bert": {}}}, "or span task"),
+    (f"{BERT} hidden_size", "8", "any: hidden_size must be an int.*: '8'"),
+    (f"{BERT} hidden_activation", "x", "any.hidden_activation must be one "),
     (f"{BERT} num_layers", 4, f"{WEIGHTS}without .*_layers/3/.* and 13 more"),
     (f"{BERT} num_layers", 2, f"{WEIGHTS}with 16 more weights in encoder"),
     (
