@@ -4,6 +4,7 @@
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -26,13 +27,15 @@ class StopRequest:
   Python's handlers run in the main thread, to which TensorFlow does not come
   back before the end of a loop. So a thread of its own learns of the signal and
   sets a variable that the loop reads. To be made outside of a strategy's scope:
-  the variable is one, on the host.
+  the variable is one, on the host. What goes on to its end before the run can
+  stop is said if `working_on` names it.
   """
 
   def __init__(self):
     with tf.device("CPU:0"):
       self._flag = tf.Variable(False, trainable=False, name="stop_requested")
     self.signal = signal.SIGTERM
+    self.working_on = ""
     self._interrupted = False
 
   @property
@@ -74,19 +77,24 @@ class StopRequest:
       if number[0] in _SIGNALS and not self._flag:
         self.signal = signal.Signals(number[0])
         self._flag.assign(True)
+        if self.working_on:
+          print(
+            f"{self.signal.name}: stops after {self.working_on}; a second "
+            "Ctrl-C stops at once, and nothing more is saved",
+            file=sys.stderr,
+          )
 
 
-def wait_for_checkpoint(model_dir: str, timeout: float | None) -> None:
+def wait_for_checkpoint(model_dir: str, timeout: float) -> None:
   """Waits for the first checkpoint of a run, and says so.
 
-  Raises `UserError` if none came in `timeout` seconds; `None`: no limit.
+  Raises `UserError` if none came in `timeout` seconds.
   """
   if checkpoint_files.latest(model_dir) is not None:
     return
   what = f"{model_dir!r}, {checkpoint_files.describe_folder(model_dir)}"
-  limit = "without a limit" if timeout is None else f"at most {timeout} s"
   print(
-    f"waiting for the first checkpoint in {what}, {limit} "
+    f"waiting for the first checkpoint in {what}, at most {timeout} s "
     "(trainer.continuous_eval_timeout)",
     flush=True,
   )
@@ -123,7 +131,7 @@ class Controller(orbit.Controller):
 
   def restore_checkpoint(self, checkpoint_path: str | None = None):
     """Restores a checkpoint, by default the run's latest, or initializes."""
-    latest = tf.train.latest_checkpoint(self._model_dir)
+    latest = checkpoint_files.latest(self._model_dir)
     return super().restore_checkpoint(checkpoint_path or latest)
 
   def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
@@ -174,7 +182,9 @@ class Controller(orbit.Controller):
         self._train_n_steps(loop_end - step)
         step = self._step
         if eval_interval and (step % eval_interval == 0 or step == end):
+          stop.working_on = f"the evaluation of step {step}"
           output = self.evaluate(steps=eval_steps)
+          stop.working_on = ""
         stopped = workers.any_of(self.strategy, bool(stop.flag))
         interval = self.checkpoint_manager.checkpoint_interval
         if stopped or step // interval > begin // interval:

@@ -170,7 +170,9 @@ def test_a_stopped_run_goes_on_as_if_it_was_not(whole, tmp_path, step):
   assert one == two
 
 
-def test_ctrl_c_stops_as_sigterm_does_and_a_second_one_at_once(tmp_path):
+def test_ctrl_c_stops_as_sigterm_does_and_a_second_one_at_once(
+  tmp_path, capsys
+):
   counter = _Counter(3, signal.SIGINT)
   with pytest.raises(
     errors.StoppedError, match="by SIGINT at step 3"
@@ -179,10 +181,15 @@ def test_ctrl_c_stops_as_sigterm_does_and_a_second_one_at_once(tmp_path):
   assert caught.value.code == 130
   assert _saved(tmp_path) == [3]
   stop = controller.StopRequest()
+  stop.working_on = "the work"
   with pytest.raises(KeyboardInterrupt), stop.watching():
     _send(stop, signal.SIGINT)
     _send(stop, signal.SIGTERM)  # of what started both: no second one
     _send(stop, signal.SIGINT)
+  assert capsys.readouterr().err == (
+    "SIGINT: stops after the work; a second Ctrl-C stops at once, and nothing "
+    "more is saved\n"
+  )
 
 
 def test_sigterm_in_the_last_step_changes_nothing(tmp_path):
