@@ -257,6 +257,8 @@ def test_a_part_of_another_run_is_refused(folder, tmp_path):
 
 def test_wrong_flags():
   assert _refused(output_dir="x") == "--plan must be set. Received: nothing"
+  refused = _refused(plan="x", output_dir="gs://b/x")
+  assert refused == "--output_dir must be a local folder. Received: 'gs://b/x'"
   assert _refused(plan="x") == "--output_dir must be set. Received: nothing"
   assert _refused(plan="none.yaml", output_dir="x") == (
     "--plan must be a readable YAML file. Received: 'none.yaml'"

@@ -40,6 +40,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
   errors.check_flags(argv, values, "plan", "output_dir")
+  for name in ("output_dir", "results_dir"):
+    path, rule = values[name].value, f"--{name} must be a local folder"
+    errors.require("://" not in path, rule, repr(path))
   from token_dropping.study import runs  # TensorFlow: after wrong flags
   from token_dropping.study import session
 
