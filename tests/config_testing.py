@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flags and files of a config, and the tiny experiment with changes."""
 
+import copy
+import functools
 import pathlib
 
 from official.core import config_definitions as cfg
@@ -43,9 +45,14 @@ def write_file(
   return str(path)
 
 
+@functools.cache
+def _defaults(name: str) -> cfg.ExperimentConfig:
+  return experiments.get(name)  # Model Garden builds it slowly
+
+
 def changed(changes: dict | None = None, name: str = "bert/token_drop"):
   """Returns the tiny experiment with some fields, by dotted path, changed."""
-  params = experiments.get(name)
+  params = copy.deepcopy(_defaults(name))
   trees = []
   for path, value in (changes or {}).items():
     for key in reversed(path.split(".")):

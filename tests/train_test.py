@@ -248,6 +248,15 @@ def test_model_dir_of_another_model(trained):
   assert "has task.model.encoder.any.hidden_size=8. Received: 16" in message
 
 
+def test_a_second_override_is_refused():
+  override = "--params_override=trainer.train_steps=3"
+  argv = ["--experiment=bert/token_drop", "--dry_run", override, override]
+  assert testing.refused(testing.launch_argv, argv) == (
+    "--params_override must be given once, with commas between its pairs. "
+    "Received: 2 times"
+  )
+
+
 def test_positional_argument_is_refused():
   message = testing.refused(testing.launch_argv, ["train_steps=3"])
   assert "must be flags, --name=value. Received: 'train_steps=3'" in message

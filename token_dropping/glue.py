@@ -60,6 +60,7 @@ class Settings:
     for name in ("pretrained", "output_dir"):
       value = getattr(self, name)
       errors.require(bool(value), f"--{name} must be set", "nothing")
+    files.check_name(self.output_dir, "--output_dir")
     errors.require(
       bool(self.data_dir) != self.tfds,
       "the data must come from exactly one of --data_dir and --tfds",

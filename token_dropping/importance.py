@@ -29,8 +29,11 @@ from token_dropping.tasks.importance_tables import from_model
 from token_dropping.training import trained_run
 
 _FLAGS = {
-  "from_model": ("model", "data", "output"),
-  "from_data": ("data", "output"),
+  "from_model": (
+    ("model", "data", "output"),
+    ("checkpoint", "batch_size", "max_records"),
+  ),
+  "from_data": (("data", "output"), ()),
 }
 
 
@@ -56,13 +59,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command; `argv` has `from_model` or `from_data`."""
-  if len(argv) != 2 or argv[1] not in _FLAGS:
-    raise errors.UserError(
-      "arguments must be from_model or from_data, and flags (--name=value). "
-      f"Received: {' '.join(argv[1:]) or 'nothing'}"
-    )
-  _check_flags(argv[1], values)
-  if argv[1] == "from_data":
+  command = errors.check_command(argv, values, _FLAGS)
+  _check_output(values.output)
+  if command == "from_data":
     table, words = from_data.make_table(values.data)
   else:
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,22 +101,10 @@ def _read_run(
   return trained_run.TrainedRun.read(model, checkpoint, "--model")
 
 
-def _check_flags(command: str, values: flags.FlagValues) -> None:
-  """Refuses missing flags, those of the other command, an existing file."""
-  for name in _FLAGS[command]:
-    errors.require(bool(values[name].value), f"--{name} must be set", "nothing")
-  for name in ("model", "checkpoint", "batch_size", "max_records"):
-    errors.require(
-      command == "from_model" or not values[name].present,
-      f"--{name} must be unset for {command}",
-      repr(values[name].value),
-    )
-  importance_table.check_ending(values.output, "--output")
-  errors.require(
-    not files.exists(values.output),
-    "--output must not exist",
-    repr(values.output),
-  )
+def _check_output(path: str) -> None:
+  importance_table.check_ending(path, "--output")
+  is_new = not files.exists(path)
+  errors.require(is_new, "--output must not exist", repr(path))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,9 @@ def _check_flags(values, argv: list[str]) -> None:
     required += ["model_dir"] if values.sweep else ["mode", "model_dir"]
   errors.check_flags(argv, values, *required)
   filesystems.require_tensorflow(values.model_dir or "", "--model_dir")
+  times = values["params_override"].present
+  rule = "--params_override must be given once, with commas between its pairs"
+  errors.require(times < 2, rule, f"{times} times")
   if "mode" in required:
     errors.require_choice(values.mode, launch.MODES, "--mode")
 

@@ -2,10 +2,11 @@
 """The one error type for wrong input, and how a command reports it."""
 
 import io
+import itertools
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from absl import app
@@ -54,7 +55,9 @@ def first_line(error: BaseException) -> str:
 def require(condition: bool, rule: str, received) -> None:
   """Raises a `UserError` that says the rule, unless the condition holds."""
   if not condition:
-    raise UserError(f"{rule}. Received: {received}")
+    text = str(received)
+    shown = text if len(text) <= 1000 else f"{text[:997]}..."
+    raise UserError(f"{rule}. Received: {shown}")
 
 
 def require_choice(value: str, choices: Iterable[str], path: str) -> None:
@@ -72,6 +75,28 @@ def check_flags(argv: list[str], values: flags.FlagValues, *names: str) -> None:
     require(bool(values[name].value), f"--{name} must be set", "nothing")
 
 
+def check_command(
+  argv: list[str],
+  values: flags.FlagValues,
+  commands: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+) -> str:
+  """Returns the command in `argv`; refuses missing flags, and those of others.
+
+  `commands` has, by name, the flags that one needs and those that it may have.
+  """
+  rule = f"arguments must be {' or '.join(commands)}, and flags (--name=value)"
+  is_one = len(argv) == 2 and argv[1] in commands
+  require(is_one, rule, " ".join(argv[1:]) or "nothing")
+  needed, allowed = commands[argv[1]]
+  for name in needed:
+    require(bool(values[name].value), f"--{name} must be set", "nothing")
+  for name in itertools.chain(*itertools.chain(*commands.values())):
+    fits = name in (*needed, *allowed) or not values[name].present
+    rule = f"--{name} must be unset for {argv[1]}"
+    require(fits, rule, repr(values[name].value))
+  return argv[1]
+
+
 def run_command(
   main: Callable[[list[str]], None],
   flags_parser: Callable[[list[str]], list[str]] = flags.FLAGS,
@@ -79,7 +104,8 @@ def run_command(
   """Runs a command's `main` as `absl.app.run` does, with the arguments left.
 
   It exits with 2 after a `UserError`, with its own code after a `StoppedError`,
-  with 130 after Ctrl-C, with 2 also where a remote filesystem does not answer.
+  with 130 after Ctrl-C, with 2 also where a remote filesystem does not answer
+  or memory is short.
   Library logs below warnings are shown only with `--verbosity`. `flags_parser`
   returns the arguments left; by default none of them may look like a flag.
   """
@@ -105,10 +131,14 @@ def run_command(
       print("stopped by SIGINT", file=sys.stderr)
       sys.exit(signal_code(signal.SIGINT))
     except Exception as error:
-      if not _is_of_remote_file(error):
-        raise
       reason = " ".join(str(error).split())
-      rule = "remote files must be within reach"
+      if _is_of_remote_file(error):
+        rule = "remote files must be within reach"
+      elif _is_lack_of_room(error):
+        rule = "what is asked for must fit into memory and on disk"
+        reason = first_line(error)
+      else:
+        raise
       print(f"error: {rule}. Received: {reason}", file=sys.stderr)
       sys.exit(EXIT_CODE)
 
@@ -128,6 +158,11 @@ def _is_of_remote_file(error: Exception) -> bool:
   is_tensorflow = type(error).__module__.endswith("framework.errors_impl")
   names_one = _REMOTE.search(str(error)) is not None
   return names_one and (isinstance(error, OSError) or is_tensorflow)
+
+
+def _is_lack_of_room(error: Exception) -> bool:
+  names = {type(error).__name__, type(error.__cause__).__name__}
+  return isinstance(error, MemoryError) or "ResourceExhaustedError" in names
 
 
 def shorten(value) -> str:

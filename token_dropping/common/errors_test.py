@@ -11,6 +11,7 @@ import pytest
 from token_dropping.common import errors
 
 REMOTE = "error: remote files must be within reach. Received:"
+ROOM = "error: what is asked for must fit into memory and on disk"
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -38,6 +39,7 @@ def _run(body: str, *arguments: str) -> subprocess.CompletedProcess:
   [
     ("raise errors.UserError('x must be 1')", 2, "", "error: x must be 1\n"),
     ("raise errors.UserError('a') from KeyError('b')", 2, "", "error: a\n"),
+    ("raise MemoryError('a')", 2, "", f"{ROOM}. Received: a\n"),
     ("raise errors.StoppedError('stopped', 3)", 3, "", "stopped\n"),
     (
       "raise OSError('no host for gs://a')",
@@ -106,3 +108,5 @@ def test_require():
   errors.require(True, "x must be 1", 1)
   with pytest.raises(ValueError, match="^x must be 1. Received: 2$"):
     errors.require(False, "x must be 1", 2)
+  with pytest.raises(ValueError, match=r"^x. Received: \[0, .*\.\.\.$"):
+    errors.require(False, "x", list(range(10**5)))

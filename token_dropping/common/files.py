@@ -33,6 +33,27 @@ def is_folder(path: str) -> bool:
   return filesystems.of(path).isdir(path)
 
 
+def is_pattern(path: str) -> bool:
+  """Says whether TensorFlow may take a name for that of other files, too."""
+  return not set("*?[\\").isdisjoint(path)
+
+
+def is_below(path: str) -> bool:
+  """Says whether a name stays below a folder, and is no pattern."""
+  parts = path.removesuffix("/").split("/")
+  return (
+    path.isprintable()
+    and not is_pattern(path)
+    and all(p.strip(". ") and len(p.encode()) < 200 for p in parts)
+  )
+
+
+def check_name(path: str, flag: str) -> None:
+  """Refuses the name of a folder that is a pattern as well."""
+  rule = f"{flag} must not contain *, ?, [ or a backslash"
+  errors.require(not is_pattern(path), rule, repr(path))
+
+
 def size(path: str) -> int | None:
   """Returns the size of a file in bytes; None if there is no such file."""
   try:

@@ -100,6 +100,13 @@ def test_of_a_link_to_a_folder_the_link_alone_is_removed(tmp_path):
   assert os.listdir(tmp_path) == ["theirs"]
 
 
+@pytest.mark.parametrize("name", ["a*", "a?", "a[1]", "a\\b"])
+def test_a_folder_whose_name_is_a_pattern(name):
+  assert testing.refused(files.check_name, name, "--model_dir") == (
+    f"--model_dir must not contain *, ?, [ or a backslash. Received: {name!r}"
+  )
+
+
 def test_json(tmp_path):
   path = str(tmp_path / "file.json")
   assert files.find_json(path) is None

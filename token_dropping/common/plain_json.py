@@ -2,7 +2,7 @@
 """JSON of users: one value a name, text that UTF-8 can hold, and its form."""
 
 import json
-import math
+import sys
 
 from token_dropping.common import errors
 from token_dropping.common import plain_text
@@ -81,7 +81,7 @@ def _valid(value):
 def check(value, form, source: str, place: str = "") -> None:
   """Refuses a value of another form, with its place in `source`.
 
-  A form is `str`, `int`, `float` (any finite number) or `bool`; `[form]`, a
+  A form is `str`, `int` (below 2^63), `float` (finite) or `bool`; `[form]`, a
   list of such; or `{"name": form}`, an object with these names, and maybe
   others. A name may be missing if it ends in "?"; `str` stands for every name.
 
@@ -102,9 +102,9 @@ def check(value, form, source: str, place: str = "") -> None:
 
 
 def _is(value, kind: type) -> bool:
-  if kind is float and type(value) is float:
-    return math.isfinite(value)
-  return type(value) is kind or (kind is float and type(value) is int)
+  if kind is float and type(value) in (int, float):
+    return abs(value) <= sys.float_info.max  # and not NaN
+  return type(value) is kind and (kind is not int or abs(value) < 2**63)
 
 
 def _members(value: dict, form: dict, source: str, place: str):

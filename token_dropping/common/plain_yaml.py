@@ -10,7 +10,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_json
 
-MAX_REPEATED = 100_000  # values that aliases stand for, all together
+MAX_VALUES = 100_000  # those that aliases stand for included
 
 
 class _DoubleKeyError(yaml.YAMLError):
@@ -20,13 +20,13 @@ class _DoubleKeyError(yaml.YAMLError):
 class _Loader(yaml.SafeLoader):
   """Reads Model Garden's `!!python/tuple`, too, and floats such as `1e-4`.
 
-  Refuses keys that occur twice, and nesting and aliases that never end.
+  Refuses keys that occur twice, and nesting, aliases and lists without end.
   """
 
   def __init__(self, text: str):
     super().__init__(text)
     self._depth = 0
-    self._repeated = 0
+    self._values = 0
     self._measures = {}  # by id of a node: values and levels, aliases included
 
   def compose_node(self, parent, index):
@@ -36,15 +36,15 @@ class _Loader(yaml.SafeLoader):
     self._check_depth(self._depth, mark)
     node = super().compose_node(parent, index)
     self._depth -= 1
-    if not is_alias:
-      self._measures[id(node)] = self._measure(node)
-      return node
-    # Inside of what it stands for, which has no end, there is no measure yet.
-    size, levels = self._measures.get(id(node), (MAX_REPEATED + 1, 1))
-    self._check_depth(self._depth + levels, mark)
-    self._repeated += size
-    if self._repeated > MAX_REPEATED:
-      rule = f"aliases stand for more than {MAX_REPEATED:,} values"
+    if is_alias:
+      # Inside of what it stands for, which has no end, there is no measure.
+      size, levels = self._measures.get(id(node), (MAX_VALUES + 1, 1))
+      self._check_depth(self._depth + levels, mark)
+    else:
+      size, self._measures[id(node)] = 1, self._measure(node)
+    self._values += size
+    if self._values > MAX_VALUES:
+      rule = f"more than {MAX_VALUES:,} values, with what aliases stand for"
       raise yaml.MarkedYAMLError(problem=rule, problem_mark=mark)
     return node
 

@@ -89,6 +89,9 @@ _STAIRS = "\n".join(
 )
 
 
+VALUES = "more than 100,000 values, with what aliases stand for"
+
+
 @pytest.mark.parametrize(
   ("text", "rule"),
   [
@@ -96,16 +99,23 @@ _STAIRS = "\n".join(
     ("a: " + "{a: " * 100 + "1" + "}" * 100, "nested in more than 100 levels"),
     ("- " * 100_000, "nested in more than 100 levels"),
     (_STAIRS, "nested in more than 100 levels"),
-    (_BOMB, "aliases stand for more than 100,000 values"),
-    (_MERGES.replace("]", "]}"), "aliases stand for more than 100,000 values"),
-    ("a: &a [*a]", "aliases stand for more than 100,000 values"),
-    ("a: &a {b: *a}", "aliases stand for more than 100,000 values"),
+    (_BOMB, VALUES),
+    (_MERGES.replace("]", "]}"), VALUES),
+    ("a: &a [*a]", VALUES),
+    ("a: &a {b: *a}", VALUES),
   ],
   ids=range(8),
 )
 def test_what_never_ends_is_refused(text, rule):
   message = testing.refused(plain_yaml.load_yaml, text, "source")
   assert message.startswith(f"source must be plain YAML. {rule} in ")
+
+
+def test_a_list_that_is_too_long(monkeypatch):
+  monkeypatch.setattr(plain_yaml, "MAX_VALUES", 9)
+  assert plain_yaml.load_yaml("a: [1, 2, 3, 4, 5, 6]", "source")["a"][-1] == 6
+  message = testing.refused(plain_yaml.load_yaml, f"a: {[1] * 7}", "source")
+  assert message.startswith("source must be plain YAML. more than 9 values, ")
 
 
 @pytest.mark.parametrize(

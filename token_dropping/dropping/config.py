@@ -115,6 +115,7 @@ class DroppingConfig(base_config.Config):
 
   def id_lists(self, vocab_size: int) -> tuple[tuple, tuple]:
     """Returns allow and deny list, given or special ids, or a `UserError`."""
+    errors.require(vocab_size > 0, "vocab_size must be at least 1", vocab_size)
     ids = self._special_ids(vocab_size)
     deny = (ids.pop(vocabulary.PAD),)
     if not self.always_keep_cls:

@@ -126,7 +126,8 @@ def _check_schedule(config: KeepScheduleConfig, plan) -> None:
 
 
 def _check_steps(steps: list[KeepStep], stages: int) -> None:
-  errors.require(bool(steps), "steps must not be empty", "[]")
+  rule = f"steps must be a list of 1 to {MOST_RATIOS}"
+  errors.require(0 < len(steps) <= MOST_RATIOS, rule, len(steps))
   before = 0
   for index, change in enumerate(steps):
     step, ratios = change.step, list(change.keep_ratios)

@@ -89,7 +89,7 @@ def test_equal_neighbours_are_one_phase():
       {"type": "constant", "train_steps": -1},
       "train_steps must be at least 0. {} -1",
     ),
-    ({"steps": []}, "steps must not be empty. {} []"),
+    ({"steps": []}, "steps must be a list of 1 to 1000. {} 0"),
     ({"steps": [_step(0, 1.0)]}, "steps[0].step must be above 0. {} 0"),
     (
       {"steps": [_step(9, 1.0, 0.5)]},

@@ -18,7 +18,10 @@ from absl import flags
 from token_dropping.common import errors
 from token_dropping.training import trained_run
 
-_FLAGS = {"export": ("model_dir", "checkpoint"), "import": ("input",)}
+_FLAGS = {
+  "export": (("model_dir", "output_dir"), ("checkpoint",)),
+  "import": (("input", "output_dir"), ()),
+}
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -38,13 +41,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command; `argv` has `export` or `import`."""
-  if len(argv) != 2 or argv[1] not in _FLAGS:
-    raise errors.UserError(
-      "arguments must be export or import, and flags (--name=value). "
-      f"Received: {' '.join(argv[1:]) or 'nothing'}"
-    )
-  _check_flags(argv[1], values)
-  if argv[1] == "export":
+  if errors.check_command(argv, values, _FLAGS) == "export":
     arguments = values.model_dir, values.output_dir, values.checkpoint
     print(_load("exporting").export_run(*arguments))
   else:
@@ -60,19 +57,6 @@ def _load(module: str) -> types.ModuleType:
       "conversion needs safetensors and transformers: pip install "
       f"'token-dropping[huggingface]'. Received: {error}"
     ) from error
-
-
-def _check_flags(command: str, values: flags.FlagValues) -> None:
-  """Refuses missing flags, and those of the other command."""
-  own = _FLAGS[command]
-  for name in (own[0], "output_dir"):
-    errors.require(values[name].value, f"--{name} must be set", "nothing")
-  for name in (name for names in _FLAGS.values() for name in names):
-    errors.require(
-      name in own or not values[name].present,
-      f"--{name} must be unset for {command}",
-      repr(values[name].value),
-    )
 
 
 if __name__ == "__main__":

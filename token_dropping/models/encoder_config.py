@@ -2,6 +2,7 @@
 """The YAML fields of `TokenDropEncoder`, bound to Model Garden's `any`."""
 
 import dataclasses
+import math
 
 import tensorflow as tf
 import tf_keras
@@ -53,11 +54,28 @@ class TokenDropEncoderConfig(
     return final_norm.resolve(self.final_norm, self.norm_first)
 
 
+def check_sizes(task: cfg.TaskConfig) -> None:
+  """Refuses sizes of any encoder that do not fit each other or the data."""
+  kind, config = task.model.encoder.type, task.model.encoder.get()
+  errors.require(bool(kind), "task.model.encoder.type must be set", "null")
+  path = f"task.model.encoder.{kind}"
+  heads = getattr(config, "num_attention_heads", 1)
+  size = getattr(config, "hidden_size", heads)
+  rule = f"hidden_size must be at least num_attention_heads ({heads})"
+  errors.require(size >= heads, f"{path}.{rule}", size)
+  most = getattr(config, "max_position_embeddings", math.inf)
+  for name in ("train_data", "validation_data"):
+    length = getattr(task, name).seq_length
+    rule = f"must be at most {path}.max_position_embeddings ({most})"
+    errors.require(length <= most, f"task.{name}.seq_length {rule}", length)
+
+
 def check_encoder(task: cfg.TaskConfig) -> None:
-  """Refuses sizes that do not fit, dropping, id lists and sequence lengths."""
+  """Refuses another encoder, sizes that do not fit, dropping and id lists."""
   kind, config = task.model.encoder.type, task.model.encoder.any
   rule = "task.model.encoder.type must be any"
   errors.require(kind == "any", rule, repr(kind))
+  check_sizes(task)
   path = "task.model.encoder.any"
   size, heads = config.hidden_size, config.num_attention_heads
   rule = f"hidden_size must be a multiple of num_attention_heads ({heads})"
@@ -68,11 +86,6 @@ def check_encoder(task: cfg.TaskConfig) -> None:
     final_norm.resolve(config.final_norm, config.norm_first)
   except ValueError as error:
     raise errors.UserError(f"{path}: {error}") from error
-  most = config.max_position_embeddings
-  for name in ("train_data", "validation_data"):
-    length = getattr(task, name).seq_length
-    rule = f"must be at most {path}.max_position_embeddings ({most})"
-    errors.require(length <= most, f"task.{name}.seq_length {rule}", length)
 
 
 @base_config.bind(TokenDropEncoderConfig)

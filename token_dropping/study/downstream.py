@@ -16,7 +16,6 @@ from official.core import exp_factory
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
-from token_dropping.data.finetuning import finetune_settings
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.tasks import experiments
@@ -27,18 +26,13 @@ _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 
 def check_plan(part: plans.Downstream) -> None:
-  """Checks settings and keys; what depends on a run is checked with it."""
+  """Checks experiment and keys; what depends on a run is checked with it."""
   names = experiments.FINETUNING_NAMES
   rule = f"downstream.experiment must be one of {', '.join(names)}"
   errors.require(part.experiment in names, rule, repr(part.experiment))
   params = exp_factory.get_exp_config(part.experiment)
   overrides = part.overrides
   config_overrides.apply_overrides(params, overrides, "downstream.overrides")
-  own = {"output_dir": "-", "pretrained": "-"}
-  try:
-    finetune_settings.FinetuneSettings(**part.data, **own)
-  except errors.UserError as error:
-    raise errors.UserError(f"downstream.data: {error}") from error
 
 
 def identity(part: plans.Downstream, run: runs.Run) -> dict:

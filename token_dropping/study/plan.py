@@ -20,12 +20,13 @@ from collections.abc import Mapping
 
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.pretraining import prepare_settings
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +88,16 @@ def read_plan(path: str) -> Plan:
   _check_seeds(plan.seeds, f"{path}: seeds")
   rule = f"{path}: variants must be a mapping of variants"
   errors.require(bool(plan.variants), rule, plan.variants)
+  folder = plan.data.folder if plan.data else DataSource.folder
+  rule = f"{path}: data.folder must be the name of a folder below --data_dir"
+  errors.require(files.is_below(folder), rule, repr(folder))
   if plan.data and plan.data.prepare:
-    settings = prepare_settings.PrepareSettings
-    _check_settings(plan.data.prepare, settings, path, "data.prepare.")
+    settings, part = prepare_settings.PrepareSettings, "data.prepare."
+    _check_settings(plan.data.prepare, settings, path, part, "output_dir")
   if plan.downstream:
-    settings = finetune_settings.FinetuneSettings
-    _check_settings(plan.downstream.data, settings, path, "downstream.data.")
+    settings, part = finetune_settings.FinetuneSettings, "downstream.data."
+    own = ("output_dir", "pretrained")
+    _check_settings(plan.downstream.data, settings, path, part, *own)
     if plan.downstream.seeds is not None:
       _check_seeds(plan.downstream.seeds, f"{path}: downstream.seeds")
   plan = dataclasses.replace(
@@ -117,27 +122,33 @@ def _completed(part, path: str):
   folder = os.path.dirname(path) or "."
   found = [shipped_files.find(file, folder) for file in part.config_files]
   return dataclasses.replace(
-    part, config_files=found, overrides=nest(part.overrides)
+    part,
+    config_files=found,
+    overrides=nest(part.overrides, f"{path}: overrides"),
   )
 
 
-def nest(overrides: Mapping) -> dict:
+def nest(overrides: Mapping, where: str = "overrides") -> dict:
   """Returns overrides with dotted keys as nested dictionaries.
+
+  What gives a key two values is a `UserError`, which names `where` it stands.
 
   >>> nest({"task.seed": 1, "task": {"data.path": "x"}})
   {'task': {'seed': 1, 'data': {'path': 'x'}}}
   """
   tree = {}
   for key, value in overrides.items():
-    branch = nest(value) if isinstance(value, Mapping) else value
+    branch = nest(value, where) if isinstance(value, Mapping) else value
     for part in reversed(str(key).split(".")):
       branch = {part: branch}
-    tree = merge(tree, branch)
+    tree = merge(tree, branch, where)
   return tree
 
 
-def merge(tree: dict, other: dict) -> dict:
+def merge(tree: dict, other: dict, once: str = "") -> dict:
   """Returns two nested dictionaries as one; where both have a value, `other`'s.
+
+  With `once`, which names them in the `UserError`, both must not have one.
 
   >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
   {'a': {'b': 1, 'c': 3}}
@@ -145,7 +156,9 @@ def merge(tree: dict, other: dict) -> dict:
   merged = dict(tree)
   for key, value in other.items():
     both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-    merged[key] = merge(merged[key], value) if both else value
+    rule = f"{once} must name every key once"
+    errors.require(both or not once or key not in tree, rule, f"{key} twice")
+    merged[key] = merge(merged[key], value, once) if both else value
   return merged
 
 
@@ -153,7 +166,7 @@ def _variant(name, value, seeds: list, path: str) -> Variant:
   where = f"{path}: variants.{name}"
   errors.require(
     isinstance(name, str) and _NAME.fullmatch(name) is not None,
-    f"{path}: a name in variants must consist of letters, digits, _ . -",
+    f"{path}: a name in variants must be at most 100 letters, digits, _ . -",
     errors.shorten(name),
   )
   overrides = {} if value is None else value
@@ -164,7 +177,7 @@ def _variant(name, value, seeds: list, path: str) -> Variant:
   rule = f"{where}.seeds must be some of the plan's seeds {seeds}"
   errors.require(set(own) <= set(seeds), rule, own)
   rest = {key: item for key, item in overrides.items() if key != "seeds"}
-  return Variant(name, nest(rest), own)
+  return Variant(name, nest(rest, where), own)
 
 
 def _check_seeds(seeds, where: str) -> None:
@@ -176,7 +189,11 @@ def _check_seeds(seeds, where: str) -> None:
   )
 
 
-def _check_settings(tree: dict, settings: type, path: str, part: str) -> None:
-  names = {field.name for field in dataclasses.fields(settings)}
-  known = names - {"output_dir", "pretrained"}  # which the study sets itself
+def _check_settings(
+  tree: dict, settings: type, path: str, part: str, *own: str
+) -> None:
+  """Checks settings of a command but its `own`, which the study sets."""
+  known = {field.name for field in dataclasses.fields(settings)} - set(own)
   config_overrides.check_keys(tree, known, path, "a plan", part)
+  whole = tree | dict.fromkeys(own, "set by the study")
+  config_overrides.read_settings(settings, whole, path, "a plan", part)

@@ -13,6 +13,7 @@ TREE = {
   "dense": "dense",
   "variants": {"dense": {"task.seed": 3}, "other": None, "few": {"seeds": [2]}},
 }
+GLUE = {"task": "cola", "input_dir": "CoLA"}
 SEEDS = (
   "seeds must be a list of different whole numbers in [0, 2^31). Received:"
 )
@@ -30,7 +31,7 @@ def test_plan(tmp_path):
     config_files=["a.yaml", "../b.yaml"],
     overrides={"trainer": {"train_steps": 5}, "trainer.max_to_keep": 1},
     data={"prepare": {"input": "text/*.txt"}},
-    downstream={"data": {"task": "classification"}, "seeds": [4]},
+    downstream={"data": GLUE, "seeds": [4]},
   )
   assert plan == plans.Plan(
     experiment="bert/token_drop",
@@ -44,7 +45,7 @@ def test_plan(tmp_path):
     config_files=[str(tmp_path / "a.yaml"), str(tmp_path.parent / "b.yaml")],
     overrides={"trainer": {"train_steps": 5, "max_to_keep": 1}},
     data=plans.DataSource("records", {"input": "text/*.txt"}),
-    downstream=plans.Downstream({"task": "classification"}, seeds=[4]),
+    downstream=plans.Downstream(GLUE, seeds=[4]),
   )
 
 
@@ -58,10 +59,23 @@ def test_plan(tmp_path):
       {"data": {"prepare": {"output_dir": "x"}}},
       "must use keys of a plan. Received: data.prepare.output_dir",
     ),
+    ({"data": {"folder": "../x"}}, "folder below --data_dir. Received: '../x'"),
     ({"data": [1]}, "data must be a mapping or null. Received: [1]"),
     ({"downstream": {"data": {}, "config": "x"}}, "is downstream.config_files"),
     ({"downstream": {"data": {"tsak": "x"}}}, "is downstream.data.task"),
-    ({"downstream": {"data": {}, "seeds": [1, 1]}}, f"downstream.{SEEDS}"),
+    ({"downstream": {"data": GLUE, "seeds": [1, 1]}}, f"downstream.{SEEDS}"),
+    (
+      {"downstream": {"data": GLUE | {"seq_length": 0}}},
+      ": downstream.data.seq_length must be at least 8. Received: 0",
+    ),
+    (
+      {"data": {"prepare": {"masking_rate": 1.5}}},
+      ": data.prepare.masking_rate must be in (0, 1). Received: 1.5",
+    ),
+    (
+      {"data": {"prepare": {"vocab_size": "30k"}}},
+      ": data.prepare.vocab_size must be an integer. Received: '30k'",
+    ),
     (
       {"dense": "dens"},
       "dense must be one of the variants; the nearest is dense. "
@@ -74,7 +88,7 @@ def test_plan(tmp_path):
     ),
     (
       {"variants": {"a/b": {}}},
-      "a name in variants must consist of letters, digits, _ . -. "
+      "a name in variants must be at most 100 letters, digits, _ . -. "
       "Received: 'a/b'",
     ),
     (
@@ -84,6 +98,11 @@ def test_plan(tmp_path):
     ),
     ({"seeds": [1, 1]}, f"{SEEDS} [1, 1]"),
     ({"seeds": [True]}, f"{SEEDS} [True]"),
+    (
+      {"overrides": {"task.seed": 1, "task": {"seed": 2}}},
+      "overrides must name every key once. Received: seed twice",
+    ),
+    ({"variants": {"dense": {"a.b": 1, "a": 2}}}, "once. Received: a twice"),
   ],
 )
 def test_wrong_plans(tmp_path, changes, message):

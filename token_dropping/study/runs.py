@@ -2,6 +2,7 @@
 """The runs of a plan: their configs, commands and what decides about them."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -155,11 +156,9 @@ def _run(plan, variant, seed, folders, fingerprints: dict, measured) -> Run:
     params = (config.parse if measured else config.prepare)(flags)
   except errors.UserError as error:
     raise errors.UserError(f"variants.{variant.name}: {error}") from error
-  # What is new in this package, and not used, changes no identity.
-  default = exp_factory.get_exp_config(plan.experiment).as_dict()
   identity = {
     "name": plan.experiment,
-    "config": _changed(default, params.as_dict()),
+    "config": _changed(_default(plan.experiment), params.as_dict()),
   }
   if measured:
     identity = _of_records(identity, measured)
@@ -168,6 +167,12 @@ def _run(plan, variant, seed, folders, fingerprints: dict, measured) -> Run:
   folder = os.path.join(folders.output, "runs", _name(variant.name, seed))
   train = command(flags, os.path.join(folder, "model"))
   return Run(variant.name, seed, folder, params, identity, train)
+
+
+@functools.cache
+def _default(experiment: str) -> dict:
+  """What is new in this package, and not used, changes no identity."""
+  return exp_factory.get_exp_config(experiment).as_dict()
 
 
 def _of_records(identity: dict, measured: dict) -> dict:

@@ -6,6 +6,8 @@ import os
 import time
 
 from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import plain_json
 from token_dropping.study import downstream
 from token_dropping.study import measurements
 from token_dropping.study import plan as plans
@@ -16,6 +18,16 @@ from token_dropping.training import grid
 from token_dropping.training import run_dir
 
 _FLAG = "--results_dir"
+_POINT = ("step", "loss", "accuracy", "seconds", "cpu_seconds", "multiply_adds")
+_TRAINED = {
+  "variant": str,
+  "seed": int,
+  "train_steps": int,
+  "curve": [dict.fromkeys(_POINT, float)],
+  "step_seconds": float,
+  "step_cpu_seconds": float,
+  "machine": {"gpus": [str]},
+}
 _SCORING = ".downstream"  # in the names of results
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
 
@@ -30,6 +42,7 @@ class Session:
     jobs_at_once: int,
     report_only: bool = False,
   ):
+    files.check_name(folders.output, "--output_dir")
     self._plan, self._folders = plans.read_plan(plan_file), folders
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid.share_cores(jobs_at_once)
@@ -44,6 +57,9 @@ class Session:
     }
     whole = [self._text, *self._trainings.values(), *self._scorings.values()]
     self._results = grid.read_results(whole, _FLAG)
+    for run in self._trainings.values():
+      if run.name in self._results:
+        plain_json.check(self._results[run.name], _TRAINED, run.path)
 
   def _expand(self, report_only: bool) -> list[runs.Run]:
     plan, folders, measured = self._plan, self._folders, None

@@ -30,6 +30,7 @@ from token_dropping.models import checkpoints
 from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 from token_dropping.training import field_rules
+from token_dropping.training import memory
 from token_dropping.training import run_dir
 from token_dropping.training import trained_run
 
@@ -156,6 +157,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_clipping(params.trainer.optimizer_config.optimizer)
   _check_boundaries(params.trainer)
   experiments.hooks_of(params).check()
+  memory.check(params)
   if name in ("off", "one_device"):
     check_replicas(params, 1)
   elif name == "mirrored":

@@ -15,17 +15,22 @@ from official.modeling import hyperparams
 from official.modeling.hyperparams import oneof
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import encoder_config
 
 _LARGEST = 3.4028234e38  # of 32 bits
-_RUN_FILES = r"(ckpt-.*|checkpoint|.*\.(yaml|txt|json|lock|tmp))$"
+_RUN_FILES = r"(ckpt-[^/]*|checkpoint|[^/]*\.(yaml|txt|json|gin|lock|tmp))(/|$)"
 STRATEGIES = ("off", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 _OPTIMIZERS = (  # Model Garden has configs, but no code, of two more.
   *("sgd", "sgd_experimental", "adam", "adam_experimental", "adamw"),
   *("adamw_experimental", "lamb", "rmsprop", "lars", "adagrad"),
   "adafactor_keras",
+)
+_AUTOTUNING = (
+  *("DEFAULT", "HILL_CLIMB", "GRADIENT_DESCENT", "MAX_PARALLELISM"),
+  "STAGE_BASED",
 )
 _ACTIVATIONS = (
   *("elu", "gelu", encoder_config.EXACT_GELU, "hard_sigmoid", "hard_swish"),
@@ -44,198 +49,153 @@ class Rule:
   bits: int = 31
 
 
-def _at_least(least: float, needed: bool = False, bits: int = 31) -> Rule:
+def _least(least: float, needed: bool = False, bits: int = 31) -> Rule:
   return Rule(f"at least {least}", lambda value: value >= least, needed, bits)
 
 
-def _choice(*values: str) -> Rule:
-  return Rule(f"one of {', '.join(values)}", lambda value: value in values)
+def _least_or_all(meaning: str, bits: int = 31) -> Rule:
+  text = f"at least 1, or -1 for {meaning}"
+  return Rule(text, lambda value: value == -1 or value >= 1, bits=bits)
+
+
+def _choice(*values: str, needed: bool = False) -> Rule:
+  text = f"one of {', '.join(values)}"
+  return Rule(text, lambda value: value in values, needed)
 
 
 def _size(most: int) -> Rule:
   return Rule(f"in [1, {most}]", lambda value: 1 <= value <= most)
 
 
-_NONE = Rule("anything", lambda value: True)
-_ANY = Rule("a finite number", lambda value: True)
-_RATE = Rule("at least 0", lambda value: value >= 0, needed=True)
-_STEPS = _at_least(1, needed=True, bits=63)
-_POSITIVE = Rule("greater than 0", lambda value: value > 0)
-_SHARE = Rule("in [0, 1]", lambda value: 0 <= value <= 1)
-_BELOW_1 = Rule("in [0, 1)", lambda value: 0 <= value < 1)
-_INSIDE = Rule("in (0, 1)", lambda value: 0 < value < 1)
-_LOSS_SCALE = Rule(
-  "dynamic or greater than 0",
-  lambda value: value == "dynamic" if isinstance(value, str) else value > 0,
-)
-_SEED = Rule("an integer", lambda value: True)
-_OR_AUTOTUNE = Rule(
-  "at least 1, or -1 for TensorFlow's choice",
-  lambda value: value == -1 or value >= 1,
-)
-_SUBFOLDER = Rule(
-  "the name of a folder below model_dir, without . or .. or a file of the run",
-  lambda value: _is_subfolder(value),
-)
+def _is_loss_scale(value) -> bool:
+  return value == "dynamic" if isinstance(value, str) else value > 0
+
+
+def _is_scope(name: str) -> bool:
+  return re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", name) is not None
 
 
 def _is_subfolder(value: str) -> bool:
-  parts = value.removesuffix("/").split("/")
-  return (
-    value.isprintable()
-    and all(p.strip(". ") and len(p.encode()) < 200 for p in parts)
-    and not re.match(_RUN_FILES, parts[0])
-  )
+  return files.is_below(value) and not re.match(_RUN_FILES, value)
 
 
-RULES: Mapping[str, Rule] = {
-  # runtime
-  "distribution_strategy": _choice(*STRATEGIES),
-  "gpu_thread_mode": _choice("gpu_shared", "gpu_private"),
-  "dataset_num_private_threads": _at_least(1),
-  "per_gpu_thread_count": _at_least(0),
-  "num_gpus": _at_least(0),
-  "task_index": _at_least(-1),
-  "all_reduce_alg": _choice("nccl", "hierarchical_copy", "ring"),
-  "num_packs": _at_least(0),
-  "mixed_precision_dtype": _choice("float32", "float16", "bfloat16"),
-  "loss_scale": _LOSS_SCALE,
-  "num_cores_per_replica": _at_least(1),
-  "default_shard_dim": _at_least(-1),
-  # trainer
-  "trainer.train_steps": _STEPS,
-  "steps_per_loop": _STEPS,
-  "summary_interval": _STEPS,
-  "checkpoint_interval": _STEPS,
-  "validation_interval": _STEPS,
-  "validation_steps": Rule(
-    "at least 1, or -1 for all data",
-    lambda value: value == -1 or value >= 1,
-    bits=63,
+def _is_empty_or_subfolder(value: str) -> bool:
+  return not value or _is_subfolder(value)
+
+
+def _table(*groups: tuple) -> dict[str, Rule]:
+  return {path: rule for rule, *paths in groups for path in paths}
+
+
+_ANY = Rule("a finite number", lambda value: True)
+_SUBFOLDER = "the name of a folder below model_dir, no . or .. or pattern or "
+_SUBFOLDER += "a file of the run"
+
+RULES: Mapping[str, Rule] = _table(
+  (_ANY, "train_data.seed", "validation_data.seed", "power"),
+  (_ANY, "null_score_diff_threshold"),
+  (_ANY, "gradient_clip_norm"),  # 0 and less: off
+  (dataclasses.replace(_ANY, bits=63), "offset", "masking_seed"),
+  (_least(-1), "task_index", "default_shard_dim", "recovery_max_trials"),
+  (_least(-1), "prefetch_buffer_size"),  # -1 and 0: TensorFlow's choice
+  (
+    _least(0),
+    *("per_gpu_thread_count", "num_gpus", "num_packs", "weight_decay_rate"),
+    *("weight_decay", "decay", "epsilon", "epsilon1", "epsilon2", "epsilon_1"),
+    *("epsilon_2", "initial_accumulator_value", "polynomial.power", "seed"),
+    *("initializer_range", "mlm_initializer_range", "continuous_eval_timeout"),
+    *("inner_dim", "num_classes", "cls_token_idx"),
+    "adamw_experimental.global_clipnorm",  # 0: off
   ),
-  "best_checkpoint_export_subdir": Rule(
-    f"empty or {_SUBFOLDER.text}",
-    lambda value: not value or _is_subfolder(value),
+  (
+    _least(0, bits=63),
+    *("recovery_begin_steps", "step_offset", "start_step"),
+    *("masking_rate_steps", "max_bad_records", "max_skipped_steps"),
   ),
-  "validation_summary_subdir": _SUBFOLDER,
-  "max_to_keep": _at_least(1),
-  "continuous_eval_timeout": _at_least(0),
-  "best_checkpoint_metric_comp": _choice("higher", "lower"),
-  "loss_upper_bound": _POSITIVE,
-  "recovery_begin_steps": _at_least(0, bits=63),
-  "recovery_max_trials": _at_least(-1),
-  # trainer.optimizer_config: rates and schedules
-  "initial_learning_rate": _RATE,
-  "end_learning_rate": _RATE,
-  "warmup_learning_rate": _RATE,
-  "pre_offset_learning_rate": _RATE,
-  "learning_rate": _RATE,
-  "learning_rate.type": Rule("set", bool, needed=True),
-  "optimizer.type": dataclasses.replace(_choice(*_OPTIMIZERS), needed=True),
-  "values": _RATE,
-  "boundaries": _at_least(0, needed=True, bits=63),
-  "decay_steps": _at_least(1, bits=63),  # null: as long as the training
-  "total_decay_steps": _at_least(1, bits=63),
-  "exponential.decay_rate": Rule(_POSITIVE.text, _POSITIVE.holds, True),
-  "warmup_steps": _at_least(0, needed=True, bits=63),
-  "linear_decay_fraction": Rule("in (0, 1]", lambda value: 0 < value <= 1),
-  "alpha": _SHARE,
-  "offset": dataclasses.replace(_ANY, bits=63),
-  "power": _ANY,
-  "polynomial.power": _at_least(0),
-  # trainer.optimizer_config: optimizers
-  "clipnorm": _POSITIVE,
-  "clipvalue": _POSITIVE,
-  "global_clipnorm": _POSITIVE,
-  "adamw_experimental.global_clipnorm": _at_least(0),  # 0: off
-  "gradient_clip_norm": _ANY,  # 0 and less: off
-  "clipping_threshold": _POSITIVE,
-  "clip_threshold": _POSITIVE,
-  "ratio_clip_norm": _POSITIVE,
-  "weight_decay_rate": _at_least(0),
-  "weight_decay": _at_least(0),
-  "decay": _at_least(0),
-  "momentum": _SHARE,
-  "rho": _BELOW_1,
-  "beta1": _BELOW_1,
-  "beta_1": _BELOW_1,
-  "beta_2": _BELOW_1,
-  "beta_2_decay": Rule("in [-1, 0]", lambda value: -1 <= value <= 0),
-  "decay_rate": _SHARE,
-  "step_offset": _at_least(0, bits=63),
-  "min_dim_size_to_factor": _at_least(1),
-  "epsilon": _at_least(0),
-  "lamb.epsilon": _POSITIVE,  # Keras would look for a default, and fail
-  "epsilon1": _at_least(0),
-  "epsilon2": _at_least(0),
-  "epsilon_1": _at_least(0),
-  "epsilon_2": _at_least(0),
-  "initial_accumulator_value": _at_least(0),
-  "eeta": _POSITIVE,
-  "sparse_layer_learning_rate": _RATE,
-  "average_decay": _SHARE,
-  "start_step": _at_least(0, bits=63),
-  # data
-  "global_batch_size": _size(10_000_000),
-  "shuffle_buffer_size": _at_least(1, bits=63),
-  "cycle_length": _OR_AUTOTUNE,
-  "block_length": _at_least(1),
-  "ram_budget": _at_least(1),
-  "prefetch_buffer_size": _at_least(-1),  # -1 and 0: TensorFlow's choice
-  "train_data.seed": _SEED,
-  "validation_data.seed": _SEED,
-  "autotune_algorithm": _choice(
-    *("DEFAULT", "HILL_CLIMB", "GRADIENT_DESCENT", "MAX_PARALLELISM"),
-    "STAGE_BASED",
+  (_least(0, needed=True, bits=63), "boundaries", "warmup_steps"),
+  (
+    _least(0, needed=True),
+    *("initial_learning_rate", "end_learning_rate", "warmup_learning_rate"),
+    *("pre_offset_learning_rate", "learning_rate", "values"),
+    "sparse_layer_learning_rate",
   ),
-  "file_type": _choice("tfrecord", "tfrecord_compressed"),
-  "seq_length": _at_least(1),
-  "max_predictions_per_seq": _at_least(1),
-  "masking": _choice(*pretrain_data.MASKING),
-  "masking_unit": _choice(*dynamic_masking.UNITS),
-  "masking_rate": _INSIDE,
-  "final_masking_rate": _INSIDE,
-  "masking_rate_steps": _at_least(0, bits=63),
-  "max_span_words": _at_least(1),
-  "mask_share": _SHARE,
-  "random_share": _SHARE,
-  "masking_seed": dataclasses.replace(_ANY, bits=63),
-  "on_bad_records": _choice(*pretrain_data.POLICIES),
-  "max_bad_records": _at_least(0, bits=63),
-  "label_type": _choice("int", "float"),
-  "doc_stride": _at_least(1),
-  "query_length": _at_least(1),
-  # task
-  "seed": _at_least(0),
-  "gradient_accumulation_steps": _at_least(1),
-  "on_bad_numbers": _choice(*pretrain_data.POLICIES),
-  "max_skipped_steps": _at_least(0, bits=63),
-  "epochs": _POSITIVE,
-  "warmup_share": _SHARE,
-  "n_best_size": _at_least(1),
-  "max_answer_length": _at_least(1),
-  "null_score_diff_threshold": _ANY,
-  # task.model
-  "num_layers": _size(1000),
-  "hidden_size": _size(100_000),
-  "embedding_size": _size(100_000),
-  "num_attention_heads": _size(100_000),
-  "intermediate_size": _size(1_000_000),
-  "vocab_size": _size(100_000_000),
-  "max_position_embeddings": _size(10_000_000),
-  "type_vocab_size": _size(1_000_000),
-  "hidden_activation": _choice(*_ACTIVATIONS),
-  "mlm_activation": _choice(*_ACTIVATIONS),
-  "cls_heads.activation": _choice(*_ACTIVATIONS),
-  "dropout_rate": _BELOW_1,
-  "attention_dropout_rate": _BELOW_1,
-  "initializer_range": _at_least(0),
-  "mlm_initializer_range": _at_least(0),
-  "output_range": _at_least(1),
-  "inner_dim": _at_least(0),
-  "num_classes": _at_least(0),
-  "cls_token_idx": _at_least(0),
-}
+  (
+    _least(1),
+    *("dataset_num_private_threads", "num_cores_per_replica", "max_to_keep"),
+    *("min_dim_size_to_factor", "block_length", "ram_budget", "seq_length"),
+    *("max_predictions_per_seq", "max_span_words", "doc_stride"),
+    *("query_length", "gradient_accumulation_steps", "n_best_size"),
+    *("max_answer_length", "output_range"),
+  ),
+  (
+    _least(1, bits=63),
+    *("decay_steps", "total_decay_steps"),  # null: as long as the training
+    "shuffle_buffer_size",
+  ),
+  (
+    _least(1, needed=True, bits=63),
+    *("trainer.train_steps", "steps_per_loop", "summary_interval"),
+    *("checkpoint_interval", "validation_interval"),
+  ),
+  (_least_or_all("all data", bits=63), "validation_steps"),
+  (_least_or_all("TensorFlow's choice"), "cycle_length"),
+  (
+    Rule("greater than 0", lambda value: value > 0),
+    *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
+    *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
+    "epochs",
+    "lamb.epsilon",  # Keras would look for a default, and fail
+  ),
+  (
+    Rule("greater than 0", lambda value: value > 0, needed=True),
+    "exponential.decay_rate",
+  ),
+  (
+    Rule("in [0, 1]", lambda value: 0 <= value <= 1),
+    *("alpha", "momentum", "decay_rate", "average_decay", "warmup_share"),
+    *("mask_share", "random_share"),
+  ),
+  (
+    Rule("in [0, 1)", lambda value: 0 <= value < 1),
+    *("rho", "beta1", "beta_1", "beta_2"),
+    *("dropout_rate", "attention_dropout_rate"),
+  ),
+  (Rule("in (0, 1]", lambda value: 0 < value <= 1), "linear_decay_fraction"),
+  (
+    Rule("in (0, 1)", lambda value: 0 < value < 1),
+    *("masking_rate", "final_masking_rate"),
+  ),
+  (Rule("in [-1, 0]", lambda value: -1 <= value <= 0), "beta_2_decay"),
+  (Rule("dynamic or greater than 0", _is_loss_scale), "loss_scale"),
+  (_size(1000), "num_layers"),
+  (_size(100_000), "hidden_size", "embedding_size", "num_attention_heads"),
+  (_size(1_000_000), "intermediate_size", "type_vocab_size"),
+  (_size(10_000_000), "max_position_embeddings", "global_batch_size"),
+  (_size(100_000_000), "vocab_size"),
+  (Rule("set", bool, needed=True), "learning_rate.type"),
+  (_choice(*_OPTIMIZERS, needed=True), "optimizer.type"),
+  (_choice(*STRATEGIES), "distribution_strategy"),
+  (_choice("gpu_shared", "gpu_private"), "gpu_thread_mode"),
+  (_choice("nccl", "hierarchical_copy", "ring"), "all_reduce_alg"),
+  (_choice("float32", "float16", "bfloat16"), "mixed_precision_dtype"),
+  (_choice("higher", "lower"), "best_checkpoint_metric_comp"),
+  (_choice(*_AUTOTUNING), "autotune_algorithm"),
+  (_choice("tfrecord", "tfrecord_compressed"), "file_type"),
+  (_choice(*pretrain_data.MASKING), "masking"),
+  (_choice(*dynamic_masking.UNITS), "masking_unit"),
+  (_choice(*pretrain_data.POLICIES), "on_bad_records", "on_bad_numbers"),
+  (_choice("int", "float"), "label_type"),
+  (
+    _choice(*_ACTIVATIONS),
+    *("hidden_activation", "mlm_activation", "cls_heads.activation"),
+  ),
+  (Rule("a name of letters, digits and _.-/", _is_scope), "name"),
+  (Rule(_SUBFOLDER, _is_subfolder), "validation_summary_subdir"),
+  (
+    Rule(f"empty or {_SUBFOLDER}", _is_empty_or_subfolder),
+    "best_checkpoint_export_subdir",
+  ),
+)
 # Token dropping's own fields, which also layers without an experiment have:
 # `dropping/` and `semantic_consistency` refuse what is out of range.
 OWN = ("task.model.encoder.any.", "task.keep_schedule.", "task.semantic_")
@@ -248,9 +208,7 @@ def check(params: hyperparams.Config, path: str = "") -> None:
   `path` is that of the config, with a dot at its end.
   """
   for name, value in fields(params, path):
-    rule = find(name)
-    if rule is None:
-      rule = _ANY if isinstance(value, int | float) else _NONE
+    rule = find(name) or _ANY
     if value is None:
       errors.require(not rule.needed, f"{name} must be {rule.text}", "null")
     else:
@@ -277,24 +235,24 @@ def find(path: str) -> Rule | None:
 
 
 def fields(
-  config: hyperparams.Config, path: str = "", every: bool = False
+  config: hyperparams.Config, path: str = ""
 ) -> Iterator[tuple[str, Any]]:
-  """Yields dotted paths and values; `every`: of types not chosen, too."""
+  """Yields dotted paths and values; of a choice, those of the chosen type."""
   names = set(vars(config)) - set(config.RESERVED_ATTR)
-  if isinstance(config, oneof.OneOfConfig) and not every:
+  if isinstance(config, oneof.OneOfConfig):
     names &= {"type", config.type}
   values = {name: getattr(config, name) for name in sorted(names)}
   # What a config says itself first: other values may follow from it.
   plain = [n for n in values if not isinstance(values[n], hyperparams.Config)]
   for name in dict.fromkeys([*plain, *values]):
-    yield from _values(values[name], f"{path}{name}", every)
+    yield from _values(values[name], f"{path}{name}")
 
 
-def _values(value, path: str, every: bool) -> Iterator[tuple[str, Any]]:
+def _values(value, path: str) -> Iterator[tuple[str, Any]]:
   if isinstance(value, hyperparams.Config):
-    yield from fields(value, f"{path}.", every)
+    yield from fields(value, f"{path}.")
   elif isinstance(value, list | tuple):
     for index, item in enumerate(value):
-      yield from _values(item, f"{path}[{index}]", every)
+      yield from _values(item, f"{path}[{index}]")
   elif not isinstance(value, bool):
     yield path, value

@@ -16,8 +16,7 @@ from token_dropping.tasks import experiments
 from token_dropping.training import field_rules
 
 OPTIMIZER = "trainer.optimizer_config.optimizer"
-WARMUP = "trainer.optimizer_config.warmup"
-TRAIN, EVAL = "task.train_data", "task.validation_data"
+TRAIN = "task.train_data"
 BEST, SUMMARY = "best_checkpoint_export_subdir", "validation_summary_subdir"
 
 
@@ -81,31 +80,21 @@ def test_no_number_is_endless(name):
 @pytest.mark.parametrize(
   ("changes", "rule"),
   [
-    *(({f"{ENCODER}.dropout_rate": n}, "in [0, 1)") for n in (1.5, -0.1, 1.0)),
-    ({f"{ENCODER}.dropout_rate": math.nan}, "in [0, 1)"),
-    ({f"{ENCODER}.hidden_size": 2**31}, "in [1, 100000]"),
+    *(({f"{ENCODER}.dropout_rate": n}, "in [0, 1)") for n in (-0.1, 1.0)),
     ({f"{ENCODER}.num_layers": 1001}, "in [1, 1000]"),
-    ({f"{ENCODER}.embedding_size": 0}, "in [1, 100000]"),
     ({f"{RATE}.polynomial.initial_learning_rate": None}, "at least 0"),
-    ({f"{RATE}.polynomial.initial_learning_rate": -1.0}, "at least 0"),
-    *(
-      ({f"{RATE}.polynomial.initial_learning_rate": value}, "finite in 32 bits")
-      for value in (math.inf, 1e39)
-    ),
+    ({f"{RATE}.polynomial.initial_learning_rate": 1e39}, "finite in 32 bits"),
     ({f"{RATE}.type": "stepwise"}, "at least 0"),
     ({f"{RATE}.type": None}, "set"),
-    ({f"{WARMUP}.polynomial.warmup_steps": -1}, "at least 0"),
-    ({f"{OPTIMIZER}.adamw.weight_decay_rate": -0.1}, "at least 0"),
-    ({f"{OPTIMIZER}.adamw.beta_1": 1.0}, "in [0, 1)"),
-    ({f"{OPTIMIZER}.adamw.gradient_clip_norm": math.nan}, "finite in 32 bits"),
+    ({f"{RATE}.polynomial.name": "a b"}, "a name of letters, digits and _.-/"),
     ({"trainer.train_steps": 2**63}, "an integer below 2^63"),
     ({"trainer.max_to_keep": 0}, "at least 1"),
-    ({f"{TRAIN}.shuffle_buffer_size": 0}, "at least 1"),
     ({f"{TRAIN}.cycle_length": 0}, "at least 1, or -1 for TensorFlow's choice"),
-    ({f"{EVAL}.global_batch_size": 0}, "in [1, 10000000]"),
     ({"task.seed": 2**31}, "an integer below 2^31"),
-    ({"runtime.loss_scale": "dynamite"}, "dynamic or greater than 0"),
-    ({"runtime.loss_scale": 0.0}, "dynamic or greater than 0"),
+    *(
+      ({"runtime.loss_scale": n}, "dynamic or greater than 0")
+      for n in ("dynamite", 0.0)
+    ),
   ],
   ids=str,
 )
@@ -146,10 +135,10 @@ def test_folders_below_the_run(name):
   for good in ("best", "a/b", "best/", "..best", "Ä b"):
     assert rule.holds(good)
   bad = ["../evil", "/tmp/evil", ".", "a/../..", "a//b", "a/.", "gs://a", " "]
-  bad += ["./", "/", "a\nb", "\0", "params.yaml", "ckpt-1", "x" * 300]
+  bad += ["./", "/", "a\nb", "\0", "params.yaml", "ckpt-1", "x" * 300, "a[1]"]
   assert [value for value in bad if rule.holds(value)] == []
   found = config_testing.refused_changes({path: "../evil"})
-  text = "the name of a folder below model_dir, without . or .. or a file of"
+  text = "the name of a folder below model_dir, no . or .. or pattern or a"
   assert text in found and found.startswith(path)
 
 

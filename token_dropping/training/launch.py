@@ -13,6 +13,7 @@ from official.core import train_lib
 from official.nlp.data import pretrain_dataloader
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import importance_report
@@ -56,6 +57,7 @@ def launch(
       skipped; numbers that are not finite.
     StoppedError: after SIGTERM or Ctrl-C, in training.
   """
+  files.check_name(model_dir, "--model_dir")
   if params.runtime.distribution_strategy == "multi_worker_mirrored":
     # TensorFlow connects workers only before it has run anything.
     strategy = strategy or trainer_lib.make_strategy(params.runtime)

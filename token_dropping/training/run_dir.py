@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.core import train_utils
+from official.modeling import hyperparams
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -45,13 +45,13 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
   Folders of the run that are links lead nowhere else.
   """
-  root = os.path.realpath(model_dir)
-  for name in ("best_checkpoint_export_subdir", "validation_summary_subdir"):
-    subdir = getattr(params.trainer, name)
-    place = os.path.realpath(os.path.join(model_dir, subdir))
-    rule = f"trainer.{name} must lie below --model_dir, not behind a link"
-    within = os.path.commonpath([root, place]) == root
-    errors.require(within, rule, f"{subdir!r}, which is {place}")
+  root, trainer = os.path.realpath(model_dir), params.trainer
+  best = trainer.best_checkpoint_export_subdir
+  for name in filter(None, ("train", trainer.validation_summary_subdir, best)):
+    place = os.path.realpath(os.path.join(model_dir, name))
+    rule = "a folder of the run must lie below --model_dir, not behind a link"
+    below = os.path.commonpath([root, place]) == root != place
+    errors.require(below, rule, f"{name!r}, which is {place}")
   there, here = _saved_leaves(model_dir), _leaves(params.task.model.as_dict())
   if there is None:
     return
@@ -83,7 +83,10 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   config = hooks.tokenizer_config()
   labels = plain_text.join_lines(hooks.labels(), "a label of task.data_dir")
   with _writable(model_dir):
-    train_utils.serialize_config(params, model_dir)
+    files.make_folder(model_dir)
+    path = files.join(model_dir, "params.yaml")
+    hyperparams.save_params_dict_to_yaml(params, f"{path}.tmp")
+    files.rename(f"{path}.tmp", path)  # whole; what a link leads to stays
     if vocab_file:
       files.copy(vocab_file, files.join(model_dir, vocabulary.FILE))
       # Records from elsewhere do not say; what a user wrote there stays.
@@ -172,7 +175,9 @@ def held(model_dir: str) -> Iterator[None]:
   with contextlib.ExitStack() as stack:
     with _writable(model_dir):
       path = os.path.join(model_dir, LOCK)
-      file = stack.enter_context(open(path, "a+", encoding="utf-8"))
+      file = stack.enter_context(
+        open(path, "a+", encoding="utf-8", opener=_open_no_link)
+      )
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -185,6 +190,10 @@ def held(model_dir: str) -> Iterator[None]:
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
     yield
+
+
+def _open_no_link(path: str, how: int) -> int:
+  return os.open(path, how | os.O_NOFOLLOW, 0o666)
 
 
 def wait_until_free(model_dir: str, seconds: float) -> bool:

@@ -202,7 +202,7 @@ def test_labels_that_are_no_lines_make_no_folder(tmp_path, monkeypatch):
   ("settings", "fields", "message"),
   [
     ({}, {"vocab_file": "none.txt"}, "vocab_file must be a readable"),
-    ([], {}, "dataset.json must be a JSON object"),
+    ([], {}, "dataset.json must be an object"),
   ],
 )
 def test_wrong_tokenizer_makes_no_folder(tmp_path, settings, fields, message):
@@ -210,6 +210,33 @@ def test_wrong_tokenizer_makes_no_folder(tmp_path, settings, fields, message):
   run = str(tmp_path / "run")
   assert message in testing.refused(run_dir.make_run_dir, params, run)
   assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "best", "best/a"])
+def test_folders_of_the_run_are_no_links_out_of_it(tmp_path, name):
+  params = _params()
+  params.trainer.best_checkpoint_export_subdir = name
+  folder, theirs = tmp_path / "run", tmp_path / "theirs"
+  (folder / name).parent.mkdir(parents=True)
+  for place in (theirs, folder):
+    (folder / name).symlink_to(place)
+    message = testing.refused(run_dir.check_run_dir, params, str(folder))
+    assert message == (
+      "a folder of the run must lie below --model_dir, not behind a link. "
+      f"Received: {name!r}, which is {place}"
+    )
+    (folder / name).unlink()
+
+
+def test_files_behind_links_stay_as_they_are(tmp_path):
+  theirs, folder = tmp_path / "theirs", tmp_path / "run"
+  theirs.write_text("text")
+  folder.mkdir()
+  for name in ("params.yaml", run_dir.LOCK):
+    (folder / name).symlink_to(theirs)
+  run_dir.make_run_dir(_params(), str(folder))
+  assert "a writable folder" in testing.refused(_hold, str(folder))
+  assert theirs.read_text() == "text"
 
 
 # The lock.

@@ -72,6 +72,7 @@ class TrainedRun:
       f"{source} must be the folder of a run",
       repr(model_dir),
     )
+    files.check_name(model_dir, source)
     params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)

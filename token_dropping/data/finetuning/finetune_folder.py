@@ -14,12 +14,21 @@ _FORM = {
   "metrics": [str],
   "splits": {str: {"records": int, "labelled": bool}},
   "tokenizer": {"vocab_crc32": str},
-  "settings": {},
-  "labels?": [str],
-  "num_classes?": int,
   "submissions?": {str: str},
   "submission_labels?": [str],
-  "version_2_with_negative?": bool,
+}
+_SENTENCES = {
+  "labels": [str],
+  "num_classes": int,
+  "settings": {"text_column": str, "second_text_column": str},
+}
+_FORMS = {
+  "classification": _SENTENCES,
+  "regression": _SENTENCES,
+  "span": {
+    "version_2_with_negative": bool,
+    "settings": {"doc_stride": int, "query_length": int},
+  },
 }
 _FILES = {"files": {str: {"bytes": int, "crc32": str}}}
 
@@ -38,7 +47,10 @@ def read_card(folder: str) -> dict:
     f"{CARD} must have format_version {FORMAT_VERSION}",
     f"{card.get('format_version')!r} in {files.join(folder, CARD)}",
   )
-  plain_json.check(card, _FORM, files.join(folder, CARD))
+  path = files.join(folder, CARD)
+  plain_json.check(card, _FORM, path)
+  errors.require_choice(card["kind"], _FORMS, f"kind in {path}")
+  plain_json.check(card, _FORMS[card["kind"]], path)
   for name, entry in card["files"].items():
     path = files.join(folder, name)
     size = files.size(path)

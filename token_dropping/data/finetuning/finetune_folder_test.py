@@ -8,6 +8,7 @@ import pytest
 from tests import testing
 from token_dropping.data.finetuning import finetune_folder
 
+SETTINGS = {"seed": 1, "text_column": "a", "second_text_column": ""}
 CONTENT = {
   "task": "classification",
   "kind": "classification",
@@ -15,7 +16,9 @@ CONTENT = {
   "metrics": ["accuracy"],
   "splits": {"train": {"records": 2, "labelled": True}},
   "tokenizer": {"vocab_crc32": "0"},
-  "settings": {"seed": 1},
+  "settings": SETTINGS,
+  "labels": [],
+  "num_classes": 1,
 }
 
 
@@ -34,7 +37,7 @@ def test_the_card_lists_the_files(folder):
   }
   assert json.loads((folder / "finetune.json").read_text()) == card
   assert finetune_folder.read_card(str(folder)) == card
-  assert finetune_folder.find_ready(str(folder), {"seed": 1}) == card
+  assert finetune_folder.find_ready(str(folder), SETTINGS) == card
   assert finetune_folder.find_ready(str(folder), {"seed": 2}) is None
 
 
@@ -59,7 +62,11 @@ def test_earlier_data_may_be_replaced_but_no_files_of_others(folder):
     ({"seq_length": "8"}, "seq_length in {} must be a whole number. Received"),
     ({"labels": "ab"}, "labels in {} must be a list. Received: 'ab'"),
     ({"splits": {"train": {}}}, "splits.train in {} must have records. Recei"),
+    ({"seq_length": 2**63}, "seq_length in {} must be a whole number. Receive"),
     ({"settings": None}, "settings in {} must be an object. Received: None"),
+    ({"settings": {}}, "settings in {} must have text_column. Received: "),
+    ({"kind": "rank"}, "kind in {} must be one of classification, regression"),
+    ({"kind": "span"}, "{} must have version_2_with_negative. Received: "),
     ({"files": {"a": 5}}, "made, with finetune.json. Received"),
   ],
 )

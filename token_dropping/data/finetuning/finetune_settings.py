@@ -90,8 +90,9 @@ class FinetuneSettings:
     if self.seq_length is None:
       object.__setattr__(self, "seq_length", 384 if self.is_squad else 128)
     for name, least in _LEAST.items():
-      enough = getattr(self, name) >= least
-      self._require(enough, name, f"be at least {least}")
+      value, bits = getattr(self, name), 63 if name == "seed" else 31
+      self._require(value >= least, name, f"be at least {least}")
+      self._require(value < 2**bits, name, f"be below 2^{bits}")
     # Beside the question there are [CLS], [SEP] and [SEP].
     room = self.seq_length - self.query_length - 3
     self._require(

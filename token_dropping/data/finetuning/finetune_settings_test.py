@@ -71,6 +71,7 @@ def test_task_follows_tfds_name(name, task):
     (GLUE, RUN | {"strip_accents": True}, "strip_accents must not .* True"),
     (GLUE, {"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
     (GLUE, {"seed": -1}, "seed must be at least 0. Received: -1"),
+    (GLUE, {"seq_length": 2**31}, r"must be below 2\^31. Received: "),
     (SQUAD, {"doc_stride": 0}, "doc_stride must be at least 1. Received: 0"),
     (SQUAD, {"query_length": 0}, "query_length must be at least 1"),
     (SQUAD, {"doc_stride": 318}, r"leave out text \(317\). Received: 318"),

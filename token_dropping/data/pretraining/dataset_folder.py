@@ -17,11 +17,16 @@ import tqdm
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
 
 CARD = "dataset.json"
-_LENGTHS = {"seq_length", "max_predictions_per_seq"}
 FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
+_FORM = {
+  "settings?": {"seq_length?": int, "max_predictions_per_seq?": int},
+  "files?": {},
+}
+_COUNTED = ("text", *SPLITS)
 
 _RECORDS_NAME = re.compile(rf"(?:{'|'.join(SPLITS)})-")
 _CHECKSUM = re.compile(r"[0-9a-f]{8}")
@@ -75,20 +80,11 @@ def find_card(folder: str) -> dict | None:
 def read_card(path: str) -> dict:
   """Returns the content of a `dataset.json`; raises `UserError`."""
   card = files.read_json(path, _READABLE)
-  counts = ("text", *SPLITS) if card.get("format_version", 1) != 1 else ()
-  for name in ("settings", "files", *counts):
-    part = card.get(name, {})
-    rule = f"{name} in {path} must be a JSON object"
-    errors.require(isinstance(part, dict), rule, errors.shorten(part))
-  settings = card.get("settings", {})
-  for key in _LENGTHS & settings.keys():
-    rule = f"settings.{key} in {path} must be an integer"
-    errors.require(type(settings[key]) is int, rule, repr(settings[key]))
-  for name in counts:
-    for key, value in card.get(name, {}).items():
-      rule = f"{name}.{key} in {path} must be a number"
-      is_number = value is None or type(value) in (int, float)
-      errors.require(is_number, rule, errors.shorten(value))
+  plain_json.check(card, _FORM, path)
+  for name in _COUNTED if card.get("format_version", 1) != 1 else ():
+    plain_json.check(counts := card.get(name, {}), {}, path, name)
+    known = {key: value for key, value in counts.items() if value is not None}
+    plain_json.check(known, {str: float}, path, name)
   return card
 
 

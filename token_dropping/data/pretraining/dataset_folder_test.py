@@ -86,7 +86,7 @@ def test_no_folder(folder, name):
 
 VERSIONS = (1, 3, "2", None)
 VERSION = "dataset.json must have format_version 2. Received:"
-OBJECT = "settings in {} must be a JSON object. Received:"
+OBJECT = "settings in {} must be an object. Received:"
 SUM = "train.records in {} must be the sum over its train- files, 5. Received:"
 
 
@@ -94,17 +94,17 @@ SUM = "train.records in {} must be the sum over its train- files, 5. Received:"
   ("fields", "message"),
   [
     *(({"format_version": v}, f"{VERSION} {v!r} in ") for v in VERSIONS),
-    ({"files": [3]}, "files in {} must be a JSON object. Received: [3]"),
+    ({"files": [3]}, "files in {} must be an object. Received: [3]"),
     ({"train": {"records": 6}}, f"{SUM} 6"),
     ({"train": {}}, f"{SUM} None"),
     *(
-      ({name: 3}, f"{name} in {{}} must be a JSON object. Received: 3")
+      ({name: 3}, f"{name} in {{}} must be an object. Received: 3")
       for name in ("settings", "text", "train", "validation")
     ),
     ({"settings": None}, f"{OBJECT} None"),
     (
       {"settings": {"seq_length": "128"}},
-      "settings.seq_length in {} must be an integer. Received: '128'",
+      "settings.seq_length in {} must be a whole number. Received: '128'",
     ),
     (
       {"text": {"documents": [1]}},

@@ -42,8 +42,7 @@ def check_replaceable(directory: str) -> bool:
 
   It must hold no files of our names that no run of ours listed.
   """
-  rule = "output_dir must not contain *, ? or ["
-  errors.require(not set("*?[") & set(directory), rule, repr(directory))
+  files.check_name(directory, "output_dir")
   work = files.join(directory, _WORK)
   rule = f"output_dir must hold no link of the name {_WORK}"
   errors.require(not os.path.islink(work), rule, repr(work))

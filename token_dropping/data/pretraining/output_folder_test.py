@@ -157,9 +157,9 @@ def test_a_file_that_is_nowhere(tmp_path):
   [
     ("file", "be a writable folder", " (File exists)"),
     ("file/below", "be a writable folder", " (Not a directory)"),
-    ("data[1]", "not contain *, ? or [", ""),
-    ("data*", "not contain *, ? or [", ""),
-    ("data?", "not contain *, ? or [", ""),
+    ("data[1]", "not contain *, ?, [ or a backslash", ""),
+    ("data*", "not contain *, ?, [ or a backslash", ""),
+    ("data?", "not contain *, ?, [ or a backslash", ""),
   ],
 )
 def test_folder_that_cannot_be(tmp_path, name, rule, reason):

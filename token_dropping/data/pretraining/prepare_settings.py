@@ -18,6 +18,7 @@ _LEAST = {
   "piece_bytes": 1000,
   "seed": 0,
 }
+_WIDE = ("piece_bytes", "seed")  # of 63 bits; the other numbers have 31
 
 
 def _setting(default, text: str):
@@ -95,7 +96,9 @@ class PrepareSettings:
     rule = "not be set together with document_per_file"
     self._check("document_per_line", not both, rule)
     for name, least in _LEAST.items():
-      self._check(name, getattr(self, name) >= least, f"be at least {least}")
+      value, bits = getattr(self, name), 63 if name in _WIDE else 31
+      self._check(name, value >= least, f"be at least {least}")
+      self._check(name, value < 2**bits, f"be below 2^{bits}")
     for name in ("masking_rate", "validation_share"):
       self._check(name, 0 < getattr(self, name) < 1, "be in (0, 1)")
     fits = self.max_predictions_per_seq <= self.seq_length

@@ -34,6 +34,8 @@ ONCE = "be 1 with dynamic masking, which masks every pass anew. Received: 2"
     ({"duplicates": 0}, "be at least 1. Received: 0"),
     ({"piece_bytes": 9}, "be at least 1000. Received: 9"),
     ({"seed": -1}, "be at least 0. Received: -1"),
+    ({"seed": 2**63}, "be below 2^63. Received: 9223372036854775808"),
+    ({"seq_length": 2**31}, "be below 2^31. Received: 2147483648"),
   ],
 )
 def test_wrong_values_are_refused(change, rule):

@@ -9,6 +9,7 @@ are BERT's published settings (Devlin et al., NAACL 2019, 4.1 and 4.2): batch
 
 import math
 import os
+from collections.abc import Collection
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -82,6 +83,8 @@ class FinetuneHooks(hooks.TaskHooks):
   takes_pretrained = True
   # What `dataset.json` may say that the data are.
   data_kinds: tuple[str, ...] = ()
+  # The scores that the data may ask for.
+  known_metrics: Collection[str] = ()
 
   def fill_in_data(self, card: dict) -> None:
     """Sets the fields of both data configs, and of the head, from a card."""
@@ -112,6 +115,9 @@ class FinetuneHooks(hooks.TaskHooks):
     if not encoder.vocab_file:  # without --pretrained
       encoder.vocab_file = os.path.join(folder, vocabulary.FILE)
     self._check_vocabulary(card)
+    for name in card["metrics"] or [""]:
+      where = f"metrics in {files.join(folder, finetune_folder.CARD)}"
+      errors.require_choice(name, self.known_metrics, where)
     set_from_data(task, "task", metrics=tuple(card["metrics"]))
     if task.train_data.seed is None:
       task.train_data.seed = task.seed
@@ -205,6 +211,7 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def _check_vocabulary(self, card: dict) -> None:
     path, folder = self.vocab_file(), self.task.data_dir
+    vocabulary.Vocabulary.from_file(path)  # checks it
     rule = f"task.data_dir must be made with the vocabulary of the run, {path}"
     same = files.describe(path)["crc32"] == card["tokenizer"]["vocab_crc32"]
     errors.require(same, rule, f"{folder!r}, made with another one")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what a run and prepared data give a fine-tuning config."""
 
+import json
+import shutil
+
 import pytest
 
 from tests import config_testing
@@ -86,6 +89,7 @@ def test_what_is_given_wins(prepared):
     (f"{ENCODER}.drop_at_inference=true", "drop_at_inference must be false"),
     (f"{ENCODER}.token_keep_k=17", "token_keep_k must be at most the sequence"),
     (f"{ENCODER}.max_position_embeddings=8", "task.train_data.seq_length must"),
+    (f"{ENCODER}.vocab_file=none", "vocab_file must be a readable"),
     ("task.dta_dir=x", "the nearest is task.data_dir"),
   ],
 )
@@ -108,6 +112,22 @@ def test_every_broken_rule(prepared, override, message):
 )
 def test_wrong_run_data_or_experiment(prepared, where, message):
   assert message in testing.refused(_parse, prepared, **where)
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"metrics": ["f2"]}, "finetune.json must be one of accuracy, f1, "),
+    ({"metrics": []}, "finetune.json must be one of accuracy, f1, "),
+    ({"num_classes": 3}, "must be the number of labels, or 1. Received: 3"),
+  ],
+)
+def test_a_card_that_disagrees(prepared, tmp_path, changes, message):
+  shutil.copytree(prepared / "classes", tmp_path / "data")
+  path = tmp_path / "data" / "finetune.json"
+  testing.write_json(path, json.loads(path.read_text()) | changes)
+  found = testing.refused(_parse, prepared, data=tmp_path / "data")
+  assert message in found
 
 
 def test_data_of_another_vocabulary(prepared, tmp_path):

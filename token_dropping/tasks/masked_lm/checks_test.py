@@ -221,6 +221,20 @@ def test_baseline_has_no_rules_of_token_dropping():
   config_testing.check_experiment(params)
 
 
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("type", None, "type must be set. Received: null"),
+    ("bert.hidden_size", 8, "at least num_attention_heads (12). Received: 8"),
+    ("bert.max_position_embeddings", 9, "_embeddings (9). Received: 16"),
+  ],
+)
+def test_sizes_of_the_baseline(field, value, message):
+  changes = {f"task.model.encoder.{field}": value}
+  found = config_testing.refused_changes(changes, "bert/pretraining")
+  assert found.endswith(message)
+
+
 def test_model_gardens_data_has_no_rules_of_masking():
   params = config_testing.changed()
   params.task.train_data = pretrain_dataloader.BertPretrainDataConfig(

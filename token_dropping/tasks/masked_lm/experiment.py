@@ -107,6 +107,7 @@ class MaskedLMHooks(hooks.TaskHooks):
   def check(self) -> None:
     for path, data in self._data.items():
       checks.check_data(data, path)
+    encoder_config.check_sizes(self.task)
     checks.check_heads(self.task)
     checks.check_best(self.params, self.more_outputs)
 

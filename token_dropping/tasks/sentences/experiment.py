@@ -29,10 +29,14 @@ class SentenceHooks(experiment.FinetuneHooks):
   """Answers for classes, or a number."""
 
   data_kinds = ("classification", "regression")
+  known_metrics = tuple(sentence_task.SCORES)
 
   def fill_in_data(self, card: dict) -> None:
     """Sets paths, sizes, labels and the names of the texts."""
     task, set_fields = self.task, experiment.set_from_data
+    rule = f"num_classes in {task.data_dir} must be the number of labels, or 1"
+    fits = card["num_classes"] == (len(card["labels"]) or 1)
+    errors.require(fits, rule, card["num_classes"])
     set_fields(task, "task", labels=tuple(card["labels"]))
     set_fields(task.model, "task.model", num_classes=card["num_classes"])
     self.set_data(

@@ -8,7 +8,6 @@ the joined pieces in the text. Here tokens know their characters
 
 import collections
 import dataclasses
-import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -44,8 +43,9 @@ class SpanExamples:
       f"{folder!r}, {card['task']}",
     )
     stem = files.join(folder, "validation")
-    articles = json.loads(files.read(stem + squad_records.EXAMPLES))["data"]
-    spans = json.loads(files.read(stem + squad_records.SPANS))
+    rule = "the files of validation data must be readable"
+    articles = files.read_json(stem + squad_records.EXAMPLES, rule)["data"]
+    spans = files.read_json(stem + squad_records.SPANS, rule)
     return cls(
       articles=articles,
       contexts=[p["context"] for a in articles for p in a["paragraphs"]],

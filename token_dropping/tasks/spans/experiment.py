@@ -23,10 +23,12 @@ class SpanHooks(experiment.FinetuneHooks):
   """Answers for questions whose answer is a part of a text."""
 
   data_kinds = ("span",)
+  known_metrics = ("exact_match", "f1")
 
   def fill_in_data(self, card: dict) -> None:
     """Sets paths and how texts were cut into windows."""
     settings = card["settings"]
+    experiment.set_from_data(self.task, "task", labels=())
     self.set_data(
       card,
       ["validation"],
