@@ -14,6 +14,8 @@ from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.modeling import performance
 
+from token_dropping.common import errors
+
 
 def adamw_config(
   learning_rate: float, warmup_steps: int | None = None
@@ -32,6 +34,13 @@ def adamw_config(
       "warmup": {"type": "polynomial", "polynomial": warmup},
     }
   )
+
+
+def check_privacy(task: cfg.TaskConfig) -> None:
+  """Refuses differential privacy, of which `create_optimizer` knows nothing."""
+  rule = "task.differential_privacy_config must be null: no noise is added"
+  given = task.differential_privacy_config
+  errors.require(given is None, rule, errors.shorten(given))
 
 
 def create_optimizer(

@@ -135,6 +135,7 @@ class FinetuneHooks(hooks.TaskHooks):
     errors.require(not url, f"task.hub_module_url {rule}", repr(url))
     self._check_validation()
     encoder_config.check_encoder(task)
+    optimizers.check_privacy(task)
     errors.require(
       not task.model.encoder.any.drop_at_inference,
       f"{_ENCODER}.drop_at_inference must be false: what is evaluated is what "

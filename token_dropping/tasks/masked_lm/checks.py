@@ -10,6 +10,7 @@ from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import keep_schedule
 from token_dropping.models import encoder_config
+from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
 
@@ -55,6 +56,7 @@ def check_best(
 def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks the encoder and what our task has beside Model Garden's."""
   encoder_config.check_encoder(task)
+  optimizers.check_privacy(task)
   _check_schedule(task)
   _check_evaluation(task)
   _check_slices(task)

@@ -111,6 +111,8 @@ REFUSED = {
   "task.train_data.drop_remainder is true: the last batch may have any size. "
   "Received: 2",
   "on_bad_numbers=x": "on_bad_numbers must be one of stop, skip. Received: ",
+  "differential_privacy_config.noise_multiplier=1.0": "differential_privacy_"
+  "config must be null: no noise is added. Received: Diff",
   "seed=-1": "seed must be at least 0. Received: -1",
   "max_skipped_steps=-1": "max_skipped_steps must be at least 0. Received: ",
 }
