@@ -2,6 +2,7 @@
 """Tests of the exported folders, in this process and without this package."""
 
 import functools
+import pathlib
 import subprocess
 import sys
 import types
@@ -231,3 +232,17 @@ def test_output_folder_that_is_a_file(exported, tmp_path):
   out.write_text("")
   message = testing.refused(_run, model_dir=run, output_dir=out, head="encoder")
   assert message.startswith("--output_dir must be a writable")
+
+
+def test_of_an_interrupted_export_nothing_is_left(tmp_path, monkeypatch):
+  def write(folder, *_) -> None:
+    pathlib.Path(folder, ".unfinished").mkdir(parents=True)
+    raise KeyboardInterrupt
+
+  made = types.SimpleNamespace(of_ids=dict, of_text=dict)
+  monkeypatch.setattr(export.signatures, "Signatures", lambda *_: made)
+  monkeypatch.setattr(export.saved_model, "write", write)
+  run = types.SimpleNamespace(model_dir="run")
+  with pytest.raises(KeyboardInterrupt):
+    export.export(run, None, str(tmp_path))
+  assert [path.name for path in tmp_path.rglob("*")] == ["ids"]

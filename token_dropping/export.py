@@ -58,10 +58,14 @@ def export(
   names = (vocabulary.FILE, tokenizer_config.FILE)
   extra = [os.path.join(run.model_dir, name) for name in names]
   folders = [os.path.join(output_dir, name) for name in functions]
-  for folder, own in zip(folders, functions.values(), strict=True):
-    saved_model.write(folder, own, head, extra)
-  version = saved_model.next_version(folders)
-  return [saved_model.publish(folder, version) for folder in folders]
+  try:
+    for folder, own in zip(folders, functions.values(), strict=True):
+      saved_model.write(folder, own, head, extra)
+    version = saved_model.next_version(folders)
+    return [saved_model.publish(folder, version) for folder in folders]
+  finally:
+    for folder in folders:
+      saved_model.discard(folder)
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:

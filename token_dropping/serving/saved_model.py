@@ -63,6 +63,12 @@ def publish(folder: str, version: int) -> str:
   return path
 
 
+def discard(folder: str) -> None:
+  """Removes what `write` wrote and `publish` did not move."""
+  with contextlib.suppress(OSError):
+    files.remove_folder(files.join(folder, _UNFINISHED))
+
+
 @contextlib.contextmanager
 def _reported(folder: str) -> Iterator[None]:
   try:
