@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices and Model Garden's trainer for an experiment."""
 
+import os
+
 import tensorflow as tf
 import tf_keras
 from official.common import distribute_utils
@@ -183,20 +185,26 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   else:
     cluster.doubt(name)
   try:
-    return distribute_utils.get_distribution_strategy(
-      distribution_strategy=name,
-      all_reduce_alg=runtime.all_reduce_alg,
-      num_gpus=runtime.num_gpus,
-      tpu_address=runtime.tpu,
-      **runtime.model_parallelism(),
-    )
+    with cluster.interruptible():
+      return distribute_utils.get_distribution_strategy(
+        distribution_strategy=name,
+        all_reduce_alg=runtime.all_reduce_alg,
+        num_gpus=runtime.num_gpus,
+        tpu_address=runtime.tpu,
+        **runtime.model_parallelism(),
+      )
   except (ImportError, OSError, ValueError, tf.errors.OpError) as error:
-    if name != "tpu":
+    if name == "tpu":
+      rule = "--tpu must name a TPU that TensorFlow finds"
+      received = repr(runtime.tpu)
+    elif name == "multi_worker_mirrored":
+      rule = f"{cluster.VARIABLE} must name a free port here and workers that "
+      rule += "answer"
+      received = errors.shorten(os.environ.get(cluster.VARIABLE))
+    else:
       raise
-    raise errors.UserError(
-      "--tpu must name a TPU that TensorFlow finds. Received: "
-      f"{runtime.tpu!r}: {errors.first_line(error)}"
-    ) from error
+    reason = errors.first_line(error)
+    raise errors.UserError(f"{rule}. Received: {received}: {reason}") from error
 
 
 def make_trainer(
