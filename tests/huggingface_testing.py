@@ -32,7 +32,7 @@ NETWORKS = {
 }
 
 
-def config_of(network: str, **changes) -> transformers.PreTrainedConfig:
+def config_of(network: str, **changes):
   """Returns the config of a tiny network for inputs as in `testing.TINY`."""
   fields = testing.SIZES | {"num_hidden_layers": 2} | NETWORKS[network]
   del fields["num_layers"]

@@ -124,7 +124,7 @@ def _build(
   others = weights.assign(wanted, tensors, network, repr(source))
   heads = dict.fromkeys(name.rpartition(".")[0] or name for name in others)
   if heads:
-    notes.append(f"Other heads were left out: {', '.join(heads)}.")
+    notes.append(f"Other heads were left out: {weights.listed([*heads])}.")
   return items, notes
 
 

@@ -13,10 +13,12 @@ from safetensors import numpy as safetensors_numpy
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import text_bytes
 from token_dropping.huggingface import network_types
 
 TENSORS = "model.safetensors"
 _OLD = "pytorch_model.bin"
+_ENDINGS = (".safetensors", ".bin", ".index.json")
 # How names begin without that of the network.
 _PARTS = ("embeddings.", "encoder.", "pooler.", "LayerNorm.")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -48,20 +50,26 @@ def read(
     path = os.path.join(folder, name)
     if os.path.exists(path):
       return _with_todays_names(_checked(read_file, path), network, path)
+  others = [name for name in os.listdir(folder) if name.endswith(_ENDINGS)]
   raise errors.UserError(
-    f"--input must hold {TENSORS} or {_OLD}. Received: {folder!r} without them"
+    f"--input must hold all tensors in one {TENSORS} or {_OLD}. Received: "
+    f"{folder!r} with {errors.shorten(sorted(others))}"
   )
 
 
 def _checked(read_file: Callable, path: str) -> dict[str, np.ndarray]:
+  kind = "no file"
   try:
+    with open(path, "rb") as file:
+      kind = text_bytes.describe(file.read(text_bytes.HEAD)) or "text"
     return read_file(path)
   except errors.UserError:
     raise
   except Exception as error:  # a broken file may raise any
-    reason = " ".join(str(error).split())[:120]
+    reason = errors.shorten(errors.first_line(error))
     raise errors.UserError(
-      f"--input must hold readable tensors. Received: {path!r} ({reason})"
+      "--input must hold readable tensors, of types that NumPy has. Received: "
+      f"{path!r}, which seems to be {kind} ({reason})"
     ) from error
 
 
@@ -77,7 +85,7 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
   tensors = torch.load(path, map_location="cpu", weights_only=True)
   return {
     # NumPy has no bfloat16.
-    name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+    str(name): (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
     .detach()
     .numpy()
     for name, tensor in tensors.items()

@@ -6,7 +6,9 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 from safetensors import numpy as safetensors
+from safetensors import torch as safetensors_torch
 
 from tests import testing
 from token_dropping.common import errors
@@ -14,6 +16,7 @@ from token_dropping.huggingface import network_types
 from token_dropping.huggingface import tensor_file
 
 ONES = np.ones(2, np.float32)
+_FLOAT_8 = safetensors_torch.save({"a": torch.ones(2).to(torch.float8_e5m2)})
 
 
 def _read(folder, network=network_types.BERT, **tensors):
@@ -85,26 +88,39 @@ def test_pickle_without_pytorch(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ("name", "content"),
+  ("name", "content", "kind"),
   [
-    ("model.safetensors", b"broken"),
-    ("pytorch_model.bin", b""),
-    ("pytorch_model.bin", b"broken"),
-    ("pytorch_model.bin", b"PK\x03\x04"),
+    ("model.safetensors", b"broken", "text"),
+    ("model.safetensors", _FLOAT_8, "a safetensors file"),
+    ("pytorch_model.bin", b"", "text"),
+    ("pytorch_model.bin", b"PK\x03\x04", "a zip archive"),
+    (
+      "pytorch_model.bin",
+      b"version https://git-lfs.github.com/spec/v1",
+      "a Git LFS pointer",
+    ),
   ],
 )
-def test_broken_file(tmp_path, name, content):
+def test_broken_file(tmp_path, name, content, kind):
   (tmp_path / name).write_bytes(content)
   assert _refused(tmp_path).startswith(
-    f"--input must hold readable tensors. Received: '{tmp_path}/{name}' ("
+    "--input must hold readable tensors, of types that NumPy has. Received: "
+    f"'{tmp_path}/{name}', which seems to be {kind}"
   )
 
 
-def test_no_file(tmp_path):
+def test_several_files(tmp_path):
+  name = "model-00001-of-00002.safetensors"
+  (tmp_path / name).touch()
   assert _refused(tmp_path) == (
-    "--input must hold model.safetensors or pytorch_model.bin. Received: "
-    f"'{tmp_path}' without them"
+    "--input must hold all tensors in one model.safetensors or "
+    f"pytorch_model.bin. Received: '{tmp_path}' with ['{name}']"
   )
+
+
+def test_pickle_with_other_names_than_text(tmp_path):
+  torch.save({0: torch.ones(2)}, tmp_path / "pytorch_model.bin")
+  assert set(tensor_file.read(str(tmp_path), network_types.BERT)) == {"0"}
 
 
 def test_output_matrix_that_is_not_the_embeddings(tmp_path):

@@ -27,13 +27,6 @@ ROLES = {
   "sep_token": vocabulary.SEP,
   "mask_token": vocabulary.MASK,
 }
-_CHINESE = "tokenize_chinese_chars"
-# Keys of `tokenizer_config.json`, and of the normalizer in `tokenizer.json`.
-NORMALIZER_KEYS = {
-  "do_lower_case": "lowercase",
-  "strip_accents": "strip_accents",
-  _CHINESE: "handle_chinese_chars",
-}
 _LONGEST_WORD = 100  # characters; a longer one is [UNK]
 
 
@@ -47,7 +40,7 @@ def write(
   fields = {
     "tokenizer_class": "BertTokenizer",
     "model_max_length": max_length,
-    _CHINESE: True,
+    "tokenize_chinese_chars": True,
     **dataclasses.asdict(config),
     **ROLES,
   }

@@ -30,15 +30,21 @@ _SETTINGS = {
     "PreTrainedTokenizerFast",
     "TokenizersBackend",
   ),
-  "tokenize_chinese_chars": (True,),
   "do_basic_tokenize": (True,),
   "never_split": ("unset", []),
   "word_tokenizer_type": ("basic",),
   "subword_tokenizer_type": ("wordpiece",),
   "auto_map": ("unset",),
 }
+# Settings that some classes read instead of the normalizer's keys.
+_NORMALIZER_KEYS = {
+  "do_lower_case": "lowercase",
+  "strip_accents": "strip_accents",
+  "tokenize_chinese_chars": "handle_chinese_chars",
+}
 # Parts of `tokenizer.json`: all that makes ids of text, but for the vocabulary.
 _PARTS = ("normalizer", "pre_tokenizer", "model")
+_STRINGS = 1000  # random ones, besides those of all tokens
 
 
 def read(
@@ -68,8 +74,8 @@ def read(
   if os.path.exists(path):
     written = json.loads(tokenizers.Tokenizer.from_file(path).to_str())
     told = {
-      there: settings[here]
-      for here, there in tokenizer_files.NORMALIZER_KEYS.items()
+      there: normalizer.get(there)
+      for here, there in _NORMALIZER_KEYS.items()
       if here in settings
     }
     written["normalizer"] = (written["normalizer"] or {}) | told
@@ -82,11 +88,11 @@ def check_ids(
   loaded: transformers.PreTrainedTokenizerBase,
   folder: str,
 ) -> None:
-  """Compares ids of random text, which holds the vocabulary's tokens, too.
+  """Compares ids of random text and of all tokens of the vocabulary.
 
   "[SEP]" in a text is text to ours; to `transformers` if told so.
   """
-  texts = random_text.make_strings(0)
+  texts = random_text.make_strings(0, number=_STRINGS)
   texts += random_text.join_tokens(own.vocab.tokens, 0)
   here = own.tokenize(tf.constant(texts)).to_list()
   apart = {"add_special_tokens": False, "split_special_tokens": True}
@@ -142,10 +148,10 @@ def _load(
       trust_remote_code=False,
     )
   except Exception as error:  # a broken file may raise any
-    reason = " ".join(str(error).split())[:120]
+    reason = errors.shorten(errors.first_line(error))
     raise errors.UserError(
-      "--input must hold a tokenizer that AutoTokenizer loads. Received: "
-      f"{folder!r} ({reason})"
+      "--input must hold what AutoTokenizer loads: a config.json and a "
+      f"tokenizer. Received: {folder!r} ({reason})"
     ) from error
 
 
@@ -170,30 +176,22 @@ def _check_tokens(
 def _read_vocabulary(
   folder: str, loaded: transformers.PreTrainedTokenizerBase
 ) -> vocabulary.Vocabulary:
-  """Returns the `AutoTokenizer`'s; a `vocab.txt` must hold the same."""
-  ids = loaded.get_vocab()
-  tokens = sorted(ids, key=ids.get)
+  """Returns the `AutoTokenizer`'s, which a `vocab.txt` must hold, too."""
+  theirs = loaded.get_vocab()
+  tokens = sorted(theirs, key=theirs.get)
   path = os.path.join(folder, vocabulary.FILE)
   if os.path.exists(path):
     words = vocabulary.Vocabulary.from_file(path)
-    ids = {vocabulary.trim(token): ids[token] for token in tokens}
-    rule = f"{path} must hold the tokens of the AutoTokenizer of {folder}"
-    received = f"{len(words.ids)} and {len(ids)}, which differ"
-    errors.require(words.ids == ids, rule, received)
-    return words
+  else:
+    lines = "".join(f"{token}\n" for token in tokens)
+    words = vocabulary.Vocabulary.from_bytes(lines.encode(), folder)
+  ids = {vocabulary.trim(token): theirs[token] for token in tokens}
   errors.require(
-    sorted(ids.values()) == list(range(len(ids))),
-    f"the vocabulary of {folder} must give every id once, from 0",
-    f"{len(ids)} tokens with other ids",
+    words.ids == ids,
+    f"the AutoTokenizer of {folder} must have the lines of a "
+    f"{vocabulary.FILE} as tokens and their places as ids",
+    errors.shorten(sorted(words.ids.items() ^ ids.items())),
   )
-  words = vocabulary.Vocabulary.from_tokens(tokens, folder)
-  for token in words.tokens:
-    errors.require(
-      "\n" not in token and not token.endswith("\r"),
-      f"the vocabulary of {folder} must have tokens that are lines of a "
-      f"{vocabulary.FILE}",
-      repr(token),
-    )
   return words
 
 

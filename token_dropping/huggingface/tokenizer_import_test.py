@@ -45,6 +45,11 @@ def test_there_and_back(folder):
   assert _read(folder) == (SMALL, CONFIG)
 
 
+def test_settings_that_a_class_does_not_read(folder):
+  _edit(folder / "tokenizer_config.json", **FAST, do_lower_case=True)
+  assert _read(folder) == (SMALL, CONFIG)
+
+
 @pytest.mark.parametrize("last", ["\u2028", "a", "a "])
 def test_vocabulary_alone_means_berts_defaults(tmp_path, last):
   words = vocabulary.Vocabulary((*SMALL.tokens, last))
@@ -55,7 +60,6 @@ def test_vocabulary_alone_means_berts_defaults(tmp_path, last):
 @pytest.mark.parametrize(
   ("changes", "rule", "received"),
   [
-    ({"tokenize_chinese_chars": False}, "must be True", "False"),
     ({"do_basic_tokenize": False}, "must be True", "False"),
     ({"never_split": ["a"]}, "must be unset or []", "['a']"),
     ({"word_tokenizer_type": "mecab"}, "must be basic", "'mecab'"),
@@ -107,6 +111,14 @@ def test_other_parts(folder, part, changes, message):
   assert testing.refused(_read, folder) == message.format(whole)
 
 
+def test_chinese_characters_that_are_not_set_apart(folder):
+  _edit(folder / "tokenizer_config.json", tokenize_chinese_chars=False)
+  assert testing.refused(_read, folder) == (
+    f"normalizer.handle_chinese_chars of the AutoTokenizer of {folder} must be "
+    "True. Received: False"
+  )
+
+
 def test_other_frame(folder):
   """Its ids of text are ours."""
   frame = {"type": "BertProcessing", "cls": ["[SEP]", 3], "sep": ["[CLS]", 2]}
@@ -129,35 +141,33 @@ def test_added_tokens(folder):
   )
 
 
+VOCABULARY = (
+  "the AutoTokenizer of {} must have the lines of a vocab.txt as tokens and "
+  "their places as ids. Received: "
+)
+
+
 def test_two_vocabularies(folder):
   path = folder / "vocab.txt"
   testing.write_vocabulary(path, (*vocabulary.SPECIAL_TOKENS, "##b", "a"))
   assert testing.refused(_read, folder) == (
-    f"{path} must hold the tokens of the AutoTokenizer of {folder}. "
-    "Received: 7 and 7, which differ"
+    VOCABULARY.format(folder) + "[('##b', 5), ('##b', 6), ('a', 5), ('a', 6)]"
   )
 
 
 @pytest.mark.parametrize(
-  ("vocab", "message"),
+  ("vocab", "received"),
   [
-    (
-      {"a": 9},
-      "the vocabulary of {} must give every id once, from 0. "
-      "Received: 7 tokens with other ids",
-    ),
-    (
-      {"a\n": 7},
-      "the vocabulary of {} must have tokens that are lines of a vocab.txt. "
-      "Received: 'a\\n'",
-    ),
+    ({"a": 9}, "[('##b', 5), ('##b', 6), ('a', 6), ('a', 9)]"),
+    ({"a\n": 7}, "[('', 8)]"),
   ],
 )
-def test_useless_vocabulary(folder, vocab, message):
+def test_useless_vocabulary(folder, vocab, received):
   (folder / "vocab.txt").unlink()
   vocab = SMALL.ids | vocab
   _edit(folder / "tokenizer.json", model={"vocab": vocab})
-  assert testing.refused(_read, folder) == message.format(folder)
+  message = VOCABULARY.format(folder) + received
+  assert testing.refused(_read, folder) == message
 
 
 def test_no_tokenizer(tmp_path):
@@ -169,5 +179,7 @@ def test_no_tokenizer(tmp_path):
 
 def test_broken_tokenizer(folder):
   (folder / "tokenizer.json").write_text("{}")
-  message = "--input must hold a tokenizer that AutoTokenizer loads. Received: "
-  assert testing.refused(_read, folder).startswith(f"{message}'{folder}' (")
+  assert testing.refused(_read, folder).startswith(
+    "--input must hold what AutoTokenizer loads: a config.json and a tokenizer."
+    f" Received: '{folder}' ("
+  )

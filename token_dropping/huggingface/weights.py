@@ -133,7 +133,7 @@ def sizes(
 ) -> dict[str, int]:
   """Returns what `config.json` must say of tensors, by its fields' names."""
   prefix = network.encoder
-  names = {f"{prefix}{name}" for name, _ in _SIZES.values()}
+  names = sorted({f"{prefix}{name}" for name, _ in _SIZES.values()})
   _require_all(names, tensors, source)
   for name in names:
     rule = f"{name} in {source} must be a matrix"
@@ -176,7 +176,7 @@ def assign(
   errors.require(
     not ours,
     "a BERT must have no tensors besides those of its config",
-    f"{source} with {_listed(ours)}",
+    f"{source} with {listed(ours)}",
   )
   for name, weight in weights.items():
     weight.assign(tensors[name])
@@ -188,11 +188,12 @@ def _require_all(names: Iterable[str], tensors: dict, source: str) -> None:
   errors.require(
     not missing,
     "a BERT must have all tensors of its config",
-    f"{source} without {_listed(missing)}",
+    f"{source} without {listed(missing)}",
   )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+  """Returns the first names, and how many more there are."""
   more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
   return ", ".join(names[:_SHOWN]) + more
 

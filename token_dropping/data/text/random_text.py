@@ -79,9 +79,11 @@ def _is_disputed(character: str) -> bool:
 
 
 def make_strings(
-  seed: int, skip: Callable[[str], bool] = lambda character: False
+  seed: int,
+  skip: Callable[[str], bool] = lambda character: False,
+  number: int = STRINGS,
 ) -> list[str]:
-  """Returns `WHOLE` and `STRINGS` random ones, without characters to skip."""
+  """Returns `WHOLE` and some random ones, without characters to skip."""
   rng = random.Random(seed)
   ranges = [(first, last) for first, last, _ in BLOCKS.values()]
   weights = [weight for _, _, weight in BLOCKS.values()]
@@ -94,15 +96,16 @@ def make_strings(
     character = chr(rng.randint(*rng.choices(ranges, weights)[0]))
     return "" if _is_disputed(character) or skip(character) else character
 
-  for _ in range(STRINGS):
+  for _ in range(number):
     strings.append("".join(draw() for _ in range(rng.randint(0, 40))))
   return strings
 
 
 def join_tokens(tokens: Sequence[str], seed: int) -> list[str]:
-  """Returns `STRINGS` strings of tokens of a vocabulary, apart or not."""
+  """Returns strings of six tokens, all of a vocabulary, apart or not."""
   rng = random.Random(seed)
   pieces = [token.removeprefix("##") for token in tokens]
   pieces = [piece for piece in pieces if not any(map(_is_disputed, piece))]
-  ends = [piece + end for piece in pieces for end in ("", " ")]
-  return ["".join(rng.choices(ends, k=6)) for _ in range(STRINGS)]
+  rng.shuffle(pieces)
+  pieces = [piece + rng.choice(("", " ")) for piece in pieces]
+  return ["".join(pieces[i : i + 6]) for i in range(0, len(pieces), 6)]
