@@ -39,8 +39,9 @@ def make_run(
   params.override(testing.TINY)
   params.override({"task": {"model": network or {}}})
   task = params.task.as_dict()
-  model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()
-  if kind != "masked_lm":
+  if kind == "masked_lm":
+    model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()
+  else:
     task, model = _fine_tuned(kind, params.task.model.encoder)
   model(model.inputs)  # makes the weights
   rng = np.random.default_rng(1)

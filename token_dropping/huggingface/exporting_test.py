@@ -35,17 +35,27 @@ def exports(tmp_path_factory):
   """Makes, once, the model and the folder of a kind; its run is in `run`."""
 
   @functools.cache
-  def make(kind="masked_lm", network="bert"):
+  def make(kind, network):
     folder = tmp_path_factory.mktemp(kind)
     model = run_testing.make_run(folder / "run", kind, NETWORKS[network])
     config = tokenizer_config.TokenizerConfig(strip_accents=False)
     config.write(str(folder / "run"))
     if kind == "classification":
       (folder / "run/labels.txt").write_text("bad\ngo\u2028od\n", "utf-8")
+    _write_metrics(folder / "run/validation")
     exporting.export_run(str(folder / "run"), str(folder / "out"), "latest")
     return model, folder
 
-  return make
+  return lambda kind, network="bert": make(kind, network)
+
+
+def _write_metrics(folder) -> None:
+  writer = tf.summary.create_file_writer(str(folder))
+  with writer.as_default():
+    for step, loss in ((6, 5.0), (7, 4.0)):
+      tf.summary.scalar("lm_example_loss", loss, step=step)
+    tf.summary.scalar("other", 1.0, step=6)
+  writer.close()
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -181,16 +191,8 @@ def test_labels_of_other_classes(copy, text):
   )
 
 
-def test_card_has_the_metrics_of_the_step(tmp_path, copy):
-  run = copy("masked_lm")
-  writer = tf.summary.create_file_writer(str(run / "validation"))
-  with writer.as_default():
-    for step, loss in ((6, 5.0), (7, 4.0)):
-      tf.summary.scalar("lm_example_loss", loss, step=step)
-    tf.summary.scalar("other", 1.0, step=6)
-  writer.close()
-  exporting.export_run(str(run), str(tmp_path / "out"), "latest")
-  card = (tmp_path / "out" / "README.md").read_text()
+def test_card_has_the_metrics_of_the_step(exports):
+  card = (exports("masked_lm")[1] / "out/README.md").read_text()
   rows = card.split("## Validation at step 7")[1].splitlines()[4:]
   assert rows == ["| `lm_example_loss` | 4.0000 |"]
 
