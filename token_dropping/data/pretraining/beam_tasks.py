@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import socket
 import sys
 import threading
@@ -93,7 +94,7 @@ class TaskRunner:
     worthwhile = max(min(cores, int(total_bytes / _BYTES_PER_WORKER)), 1)
     runner = self._runner(min(self.num_workers or worthwhile, len(tasks)))
     try:
-      with beam.Pipeline(**runner) as pipeline:
+      with _interruptible(), beam.Pipeline(**runner) as pipeline:
         _ = (
           pipeline
           | beam.Create(tasks, reshuffle=False)
@@ -220,6 +221,31 @@ def _direct_runner(in_processes: bool):
       f"exec {shlex.quote(sys.executable)} -m {beam_worker.__name__}"
     )
   return fn_runner.FnApiRunner(default_environment=environment)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+  """Raises `KeyboardInterrupt` at Ctrl-C, of which Beam would log an error."""
+  if threading.current_thread() is not threading.main_thread():
+    yield  # which may not have handlers
+    return
+  interrupted, disabled = threading.Event(), logging.root.manager.disable
+
+  def interrupt(*_) -> NoReturn:
+    interrupted.set()
+    logging.disable()
+    raise KeyboardInterrupt
+
+  before = signal.signal(signal.SIGINT, interrupt)
+  try:
+    yield
+  except Exception as error:
+    if interrupted.is_set():
+      raise KeyboardInterrupt from error
+    raise
+  finally:
+    signal.signal(signal.SIGINT, before)
+    logging.disable(disabled)
 
 
 def _do(folder: str, label: str, function, task) -> None:

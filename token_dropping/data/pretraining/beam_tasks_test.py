@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of tasks on Beam, and of the whole preparation on its runners."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -114,6 +115,17 @@ def test_a_runner_must_be_able_to_start(arguments, reason):
     "options of Apache Beam must be those of a runner that can start. "
     f"Received: {arguments} ({reason}"
   )
+
+
+def test_ctrl_c_is_no_error_of_beam(tmp_path, monkeypatch):
+  def fail(*_):
+    with contextlib.suppress(KeyboardInterrupt):
+      os.kill(os.getpid(), signal.SIGINT)
+    raise RuntimeError("KeyboardInterrupt [while running]")
+
+  monkeypatch.setattr("apache_beam.Pipeline.run", fail)
+  with pytest.raises(KeyboardInterrupt):
+    beam_tasks.TaskRunner(str(tmp_path), 1).run("label", len, ["task"], 1)
 
 
 @pytest.mark.parametrize(
