@@ -93,6 +93,7 @@ def test_table_of_a_model_holds_mean_losses(shared, tmp_path, capsys):
   assert table.kind == "pretrained_mlm"
 
 
+@testing.eagerly()
 def test_reading_may_end_early(shared, tmp_path):
   path = tmp_path / "table.npz"
   _run(*_from_model(shared, path, "--max_records=5", "--batch_size=3"))
@@ -100,6 +101,7 @@ def test_reading_may_end_early(shared, tmp_path):
   assert table.counts.sum() == 5 * (testing.PREDICTIONS - 1)
 
 
+@testing.eagerly()
 def test_dynamic_records_are_masked_in_the_pipeline(shared, tmp_path):
   dynamic = {"make": testing.dynamic_features, "masking": "dynamic"}
   data = _write_data(tmp_path / "data", count=4, **dynamic)
@@ -108,6 +110,7 @@ def test_dynamic_records_are_masked_in_the_pipeline(shared, tmp_path):
   assert 4 <= _read(path).counts.sum() <= 4 * testing.PREDICTIONS
 
 
+@testing.eagerly()
 def test_folder_of_hugging_face_gives_the_same_table(shared, tmp_path):
   exporting = pytest.importorskip("token_dropping.huggingface.exporting")
   exporting.export_run(str(shared / "run"), str(tmp_path / "hf"), "latest")
