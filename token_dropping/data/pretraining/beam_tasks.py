@@ -234,6 +234,8 @@ def _interruptible() -> Iterator[None]:
   def interrupt(*_) -> NoReturn:
     interrupted.set()
     logging.disable()
+    # From now on threads of Beam find that their workers are no more.
+    threading.excepthook = lambda _: None
     raise KeyboardInterrupt
 
   before = signal.signal(signal.SIGINT, interrupt)
