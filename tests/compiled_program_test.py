@@ -170,12 +170,13 @@ def test_cost_model_of_types_and_temporaries_that_shrink(drop_type):
   assert dropping.branches == 0  # one shape
 
 
+@pytest.mark.slow  # `task_test` compiles a schedule and compares its steps
 @pytest.mark.parametrize(
   ("schedule", "interval", "kinds"),
   [
     ({"type": "linear", "num_ratios": 2, "train_steps": 90}, 0, 2),
     # Full passes and steps that compare are branches of their own.
-    pytest.param({"full_interval": 4}, 10, 3, marks=pytest.mark.slow),
+    ({"full_interval": 4}, 10, 3),
   ],
 )
 def test_a_schedule_compiles_each_of_its_shapes_once(schedule, interval, kinds):

@@ -47,7 +47,7 @@ def _train_here(argv, cores, log: str) -> subprocess.Popen:
 
 def _cut(self, output: dict, report=progress.ProgressReporter.on_train) -> None:
   report(self, output)
-  if int(self._global_step.numpy()) == 15:  # 10 is saved
+  if int(self._global_step.numpy()) == 6:  # 4 is saved
     raise _Cut
 
 
@@ -83,7 +83,7 @@ def _results(folder: pathlib.Path) -> list[dict]:
 
 @testing.eagerly()
 def test_a_study_that_was_cut_off_ends_as_one_that_was_not(folder):
-  assert "Trained 10 steps, to step 20" in (folder / LOG).read_text()
+  assert "Trained 4 steps, to step 8" in (folder / LOG).read_text()
   _assert_as_uninterrupted(folder)
 
 
@@ -103,14 +103,14 @@ def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
   )
   log = tmp_path / LOG
   while process.poll() is None:  # killed while its first run evaluates
-    if log.exists() and "step      10/" in log.read_text():
+    if log.exists() and "step       4/" in log.read_text():
       process.send_signal(signal.SIGKILL)
     time.sleep(0.02)
   assert process.returncode == -signal.SIGKILL
   _run(**values)
   text = log.read_text()
   step = int(re.search("stopped by SIGTERM at step ([0-9]+)", text).group(1))
-  assert f"Trained {study_testing.STEPS - step} steps, to step 20" in text
+  assert f"Trained {study_testing.STEPS - step} steps, to step 8" in text
   _assert_as_uninterrupted(tmp_path)
 
 
@@ -118,7 +118,10 @@ def test_time_and_work_add_up_over_a_restart(folder):
   dense, dropped = _results(folder)
   for result in (dense, dropped):
     first, last = result["curve"]
-    assert (first["step"], last["step"]) == (10, study_testing.STEPS)
+    assert (first["step"], last["step"]) == (
+      study_testing.HALF,
+      study_testing.STEPS,
+    )
     assert 0 < first["cpu_seconds"] < last["cpu_seconds"]
     assert 0 < first["seconds"] < last["seconds"]
     assert last["multiply_adds"] == 2 * first["multiply_adds"]
@@ -136,7 +139,7 @@ def test_what_is_complete_is_left_alone(folder, capsys):
   _run(plan=folder / "tiny.yaml", output_dir=folder / "out")
   out = capsys.readouterr().out
   assert "2 runs, 0 of them to do" in out
-  assert "| mlm_loss | 1 | 20 |" in out
+  assert "| mlm_loss | 1 | 8 |" in out
   assert before == {path: path.stat().st_mtime_ns for path in before}
 
 

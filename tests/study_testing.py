@@ -10,17 +10,17 @@ from tests import testing
 from token_dropping.common import provenance
 from token_dropping.study import runs
 
-STEPS = 20
+STEPS, HALF = 8, 4
 OVERRIDES = testing.merged(
   testing.TINY,
   {
     "task": {"deterministic": True},
     "trainer": {
       "train_steps": STEPS,
-      "steps_per_loop": 5,
-      "summary_interval": 5,
-      "validation_interval": 10,
-      "checkpoint_interval": 10,
+      "steps_per_loop": 2,
+      "summary_interval": 2,
+      "validation_interval": HALF,
+      "checkpoint_interval": HALF,
       "max_to_keep": 1,
     },
   },

@@ -13,6 +13,8 @@ from absl import app
 from absl import flags
 from absl import logging
 
+from token_dropping.common import signals
+
 EXIT_CODE = 2
 # What is no page or service that a message of a bug names.
 _REMOTE = re.compile(r"\b(?!(?:https?|grpc)\b)[a-z][a-z0-9+]*://")
@@ -115,6 +117,8 @@ def run_command(
       logging.set_verbosity(logging.WARNING)
     if isinstance(sys.stdout, io.TextIOWrapper):  # text may be in any script
       sys.stdout.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+      signal.signal(signal.SIGINT, signals.raising(_interrupt))
     try:
       main(argv)
     except UserError as error:
@@ -151,6 +155,11 @@ def run_command(
       sys.exit(f"FATAL Flags parsing error: {reason}\n{hint}")
 
   app.run(report, flags_parser=parse)
+
+
+def _interrupt(number: int) -> NoReturn:
+  del number
+  raise KeyboardInterrupt
 
 
 def _is_of_remote_file(error: Exception) -> bool:

@@ -135,7 +135,8 @@ def check_values(
     rule = f"records must have {name} in [0, {end})"
     errors.require(name in record, rule, f"{where} without it")
     wrong = record[name][(record[name] < 0) | (record[name] >= end)]
-    errors.require(not wrong.size, rule, f"{wrong[:1].tolist()} in {where}")
+    if wrong.size:
+      raise errors.UserError(f"{rule}. Received: {wrong[0]} in {where}")
 
 
 def _serialize(block: Mapping[str, np.ndarray]) -> Iterator[bytes]:

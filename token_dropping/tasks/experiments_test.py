@@ -19,6 +19,7 @@ OPTIMIZER = "trainer.optimizer_config.optimizer"
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
 PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
 QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
+RECOMMENDED, WIKIPEDIA = QUICKSTART
 FINETUNE = sorted((FOLDER / "finetune").glob("*.yaml"))
 PUBLISHED = [path for path in FINETUNE if path.stem != "movie_reviews"]
 BASE, BASE_PUBLISHED, BASE_DENSE = (
@@ -143,16 +144,33 @@ def test_pretraining_file_is_consistent(path, name):
   config_testing.check_experiment(_parse(path, experiment=name))
 
 
-@pytest.mark.parametrize("path", QUICKSTART, ids=lambda path: path.name)
-def test_quickstart_file_fits_its_vocabulary(tmp_path, path):
+@pytest.mark.parametrize(
+  ("files", "kept"),
+  [((WIKIPEDIA,), [4093]), ((WIKIPEDIA, RECOMMENDED), [])],
+  ids=["wikipedia", "recommended"],
+)
+def test_quickstart_files_fit_their_vocabulary(tmp_path, files, kept):
+  """The recommended setting drops `[CLS]` as often as others."""
   words = [f"word{index}" for index in range(4091)]  # special tokens last
   vocab_file = tmp_path / "vocab.txt"
   vocab_file.write_text("\n".join([*words, *vocabulary.SPECIAL_TOKENS]))
-  params = _parse(path, override=f"{ENCODER}.vocab_file={vocab_file}")
+  params = _parse(*files, override=f"{ENCODER}.vocab_file={vocab_file}")
   config_testing.check_experiment(params)
   encoder = params.task.model.encoder.any
-  lists = encoder.id_lists(encoder.vocab_size)
-  assert lists == ((4092, 4093, 4094, 4095), (4091,))
+  allowed, denied = encoder.id_lists(encoder.vocab_size)
+  assert sorted(allowed) == sorted([4092, *kept, 4094, 4095])
+  assert denied == (4091,)
+
+
+def test_recommended_quickstart_is_the_recommended_network():
+  small, base = (
+    _parse(*files).task.model for files in ((WIKIPEDIA, RECOMMENDED), (BASE,))
+  )
+  assert small.mlm_activation == base.mlm_activation
+  small, base = small.encoder.any, base.encoder.any
+  names = ("norm_first", "has_final_norm", "always_keep_cls", "drop_layer")
+  for name in (*names, "token_keep_ratio", "importance"):
+    assert getattr(small, name) == getattr(base, name), name
 
 
 def test_published_file_repeats_the_registered_defaults():

@@ -15,11 +15,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import signals
 
 LOG = "log.txt"
 # The system ends a run with the process that started it. Otherwise it would
@@ -217,15 +219,14 @@ def _ended(processes: dict[int, subprocess.Popen]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-  def stop(number, frame):
-    del frame
+  def stop(number: int) -> NoReturn:
     name = signal.Signals(number).name
     raise errors.StoppedError(
       f"stopped by {name}; the same command goes on", errors.signal_code(number)
     )
 
   numbers = (signal.SIGTERM, signal.SIGINT)
-  before = {number: signal.signal(number, stop) for number in numbers}
+  before = {n: signal.signal(n, signals.raising(stop)) for n in numbers}
   try:
     yield
   finally:

@@ -25,6 +25,7 @@ import tqdm
 
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import signals
 from token_dropping.data.pretraining import beam_worker
 
 _ERROR = "error"
@@ -231,14 +232,14 @@ def _interruptible() -> Iterator[None]:
     return
   interrupted, disabled = threading.Event(), logging.root.manager.disable
 
-  def interrupt(*_) -> NoReturn:
+  def interrupt(_) -> NoReturn:
     interrupted.set()
     logging.disable()
     # From now on threads of Beam find that their workers are no more.
     threading.excepthook = lambda _: None
     raise KeyboardInterrupt
 
-  before = signal.signal(signal.SIGINT, interrupt)
+  before = signal.signal(signal.SIGINT, signals.raising(interrupt))
   try:
     yield
   except Exception as error:

@@ -87,12 +87,12 @@ LENGTHS = "masked_lm_ids, masked_lm_positions, masked_lm_weights"
 @pytest.mark.parametrize(
   ("name", "values", "rule"),
   [
-    ("input_word_ids", [5, -1], "input_word_ids in [0, 15). Received: [-1]"),
-    ("masked_lm_ids", [15, 0], "masked_lm_ids in [0, 15). Received: [15]"),
-    ("masked_lm_positions", [2, 0], "positions in [0, 2). Received: [2]"),
+    ("input_word_ids", [5, -1], "input_word_ids in [0, 15). Received: -1"),
+    ("masked_lm_ids", [15, 0], "masked_lm_ids in [0, 15). Received: 15"),
+    ("masked_lm_positions", [2, 0], "positions in [0, 2). Received: 2"),
     ("masked_lm_ids", [5], f"{LENGTHS} of a record must be equally long. "),
     ("word_starts", [1], "word_starts, input_word_ids of a record must be eq"),
-    ("word_starts", [1, 2], "word_starts in [0, 2). Received: [2]"),
+    ("word_starts", [1, 2], "word_starts in [0, 2). Received: 2"),
   ],
 )
 def test_wrong_feature(name, values, rule):
