@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs of a network that ends with a norm: on, over, and out of the house."""
 
+import functools
 import re
 
 import numpy as np
@@ -22,6 +23,10 @@ NETWORK = {"task": {"model": {"encoder": {"any": {"norm_first": True}}}}}
 STEPS = {"trainer": {"train_steps": 4, "validation_interval": 4}}
 
 
+# Nothing here is evaluated.
+_train = functools.partial(fault_testing.launch, mode="train")
+
+
 def _variables(run, step: int) -> dict[str, np.ndarray]:
   return fault_testing.variables(run / f"ckpt-{step}")
 
@@ -38,7 +43,7 @@ def folder(tmp_path_factory):
   fault_testing.write_records(folder)
   fault_testing.write_tiny(folder, NETWORK, STEPS)
   with testing.eagerly():
-    fault_testing.launch(folder, folder / "pretrained")
+    _train(folder, folder / "pretrained")
   return folder
 
 
@@ -49,7 +54,7 @@ def test_a_run_goes_on_with_its_norm(folder):
   moved = _variables(whole, 4)
   assert not np.array_equal(moved[NORM], np.ones_like(moved[NORM]))
   testing.copy_as_it_was(whole, 2, stopped)
-  fault_testing.launch(folder, stopped)
+  _train(folder, stopped)
   fault_testing.assert_same(moved, _variables(stopped, 4))
 
 
@@ -59,14 +64,14 @@ def test_what_was_trained_without_one_goes_on_without(folder, capsys):
   one, two = (
     f"trainer.train_steps={n},trainer.validation_interval={n}" for n in (1, 2)
   )
-  fault_testing.launch(folder, bare, params_override=f"{FIELD}=false,{one}")
+  _train(folder, bare, params_override=f"{FIELD}=false,{one}")
   path = bare / "params.yaml"
   # Older runs do not say it.
   path.write_text(re.sub(r"\n *final_norm: false", "", path.read_text()))
   start = f"task.init_checkpoint={bare}/ckpt-1"
   for run, override in ((bare, two), (begun, f"{start},{two}")):
     capsys.readouterr()
-    fault_testing.launch(folder, run, params_override=override)
+    _train(folder, run, params_override=override)
     warned = f"warning: {FIELD} should be true with norm_first"
     assert warned in capsys.readouterr().err
     assert _encoder_config(run)["final_norm"] is False
