@@ -208,14 +208,15 @@ def check(params: hyperparams.Config, path: str = "") -> None:
   `path` is that of the config, with a dot at its end.
   """
   for name, value in fields(params, path):
-    rule = find(name) or _ANY
-    if value is None:
-      errors.require(not rule.needed, f"{name} must be {rule.text}", "null")
-    else:
-      _check_value(name, value, rule)
+    check_value(name, value)
 
 
-def _check_value(name: str, value, rule: Rule) -> None:
+def check_value(name: str, value) -> None:
+  """Raises `UserError` if the value of a field, by dotted path, is wrong."""
+  rule = find(name) or _ANY
+  if value is None:
+    errors.require(not rule.needed, f"{name} must be {rule.text}", "null")
+    return
   shown = errors.shorten(value)
   errors.require(rule.holds(value), f"{name} must be {rule.text}", shown)
   if isinstance(value, float):

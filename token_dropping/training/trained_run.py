@@ -16,6 +16,7 @@ from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import filesystems
+from token_dropping.common import plain_json
 from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
@@ -28,6 +29,13 @@ from token_dropping.training import field_rules
 
 LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
+# What models are built of, beside the encoder.
+_HEAD = {
+  "mlm_activation": str,
+  "mlm_initializer_range": float,
+  "num_classes": int,
+  "use_encoder_pooler": bool,
+}
 _ARGUMENT = re.compile("(?!self$)[a-z][a-z0-9_]*")  # of a TensorFlow function
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
 
@@ -76,6 +84,7 @@ class TrainedRun:
     params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)
+    _check_head(task["model"], f"params.yaml in {model_dir}: ")
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
     _file(model_dir, tokenizer_config.FILE, source)
     kind = _kind(task, model_dir, source)
@@ -233,6 +242,14 @@ def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
   if kind == "any" and config.norm_first:  # runs without one may not say it
     config.final_norm = bool(config.final_norm)
   return config
+
+
+def _check_head(model: dict, source: str) -> None:
+  """Refuses fields of the heads that cannot be what a run had."""
+  for name, kind in _HEAD.items():
+    if name in model:
+      plain_json.check(model[name], kind, f"{source}task.model.{name}")
+      field_rules.check_value(f"{source}task.model.{name}", model[name])
 
 
 def _kind(task: dict, model_dir: str, source: str) -> str:

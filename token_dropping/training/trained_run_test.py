@@ -172,6 +172,12 @@ WEIGHTS = "--model_dir must hold every weight of the configured .*"
     (f"{MODEL} encoder type", "x", "type any, bert or bert_v2. Received: 'x'"),
     (f"{BERT} width", 1, "encoder.any must use keys of .*: width=1"),
     (MODEL, {"encoder": {"type": "bert", "bert": {}}}, "or span task"),
+    (
+      f"{MODEL} mlm_activation",
+      3,
+      "mlm_activation must be a text. Received: 3",
+    ),
+    (f"{MODEL} mlm_activation", "x", "task.model.mlm_activation must be one o"),
     (f"{BERT} hidden_size", "8", "any: hidden_size must be an int.*: '8'"),
     (f"{BERT} hidden_activation", "x", "any.hidden_activation must be one "),
     (f"{BERT} num_layers", 4, f"{WEIGHTS}without .*_layers/3/.* and 13 more"),
