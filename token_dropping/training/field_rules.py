@@ -196,9 +196,6 @@ RULES: Mapping[str, Rule] = _table(
     "best_checkpoint_export_subdir",
   ),
 )
-# Token dropping's own fields, which also layers without an experiment have:
-# `dropping/` and `semantic_consistency` refuse what is out of range.
-OWN = ("task.model.encoder.any.", "task.keep_schedule.", "task.semantic_")
 
 
 def check(params: hyperparams.Config, path: str = "") -> None:
