@@ -221,11 +221,11 @@ def test_spans_are_refused(shared, tmp_path):
     (b"\xff no proto", "records must be TFRecords of tf.train.Example. "),
     (
       {"input_word_ids": [V]},
-      "must have input_word_ids in [0, 50). Received: [50] in",
+      "must have input_word_ids in [0, 50). Received: 50 in",
     ),
     (
       {"masked_lm_ids": [-1]},
-      "must have masked_lm_ids in [0, 50). Received: [-1] in",
+      "must have masked_lm_ids in [0, 50). Received: -1 in",
     ),
     (
       {"masked_lm_positions": [16]},
