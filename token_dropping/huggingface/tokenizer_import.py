@@ -96,7 +96,8 @@ def check_ids(
   texts += random_text.join_tokens(own.vocab.tokens, 0)
   here = own.tokenize(tf.constant(texts)).to_list()
   apart = {"add_special_tokens": False, "split_special_tokens": True}
-  there = loaded(texts, truncation=False, **apart)["input_ids"]
+  # Not verbose: it would warn of texts longer than the model takes.
+  there = loaded(texts, truncation=False, verbose=False, **apart)["input_ids"]
   pair = own.encode([tf.constant(["a"]), tf.constant(["b"])])
   names = {"input_ids": "input_word_ids", "token_type_ids": "input_type_ids"}
   framed = loaded("a", "b", return_token_type_ids=True)

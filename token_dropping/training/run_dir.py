@@ -55,7 +55,8 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
   there, here = _saved_leaves(model_dir), _leaves(params.task.model.as_dict())
   if there is None:
     return
-  for field in sorted(there.keys() | here.keys()):
+  fields = sorted(there.keys() | here.keys())
+  for field in sorted(fields, key=lambda name: name.count(".")):
     old, new = there.get(field), here.get(field)
     errors.require(
       old == new or not FREE_FIELDS.isdisjoint(field.split(".")),
@@ -123,7 +124,6 @@ def _leaves(model: dict) -> dict:
     kind = leaves.get(_IMPORTANCE_TYPE)
     drop_type = leaves.get("encoder.any.drop.type", drop_types.DEFAULT)
     leaves[_IMPORTANCE_TYPE] = importance_types.resolve(kind, drop_type)
-  if leaves.get("encoder.any.norm_first"):
     leaves[_FINAL_NORM] = bool(leaves.get(_FINAL_NORM))
   return leaves
 

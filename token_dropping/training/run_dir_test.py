@@ -69,14 +69,19 @@ def test_data_training_and_name_may_change(tmp_path):
   run_dir.check_run_dir(params, str(tmp_path))
 
 
+NORM_FIRST, FINAL_NORM = "encoder.any.norm_first", "encoder.any.final_norm"
+BARE = {NORM_FIRST: True, FINAL_NORM: False}
+
+
 @pytest.mark.parametrize(
   ("before", "after", "field", "there", "here"),
   [
     ({}, {SIZE: 16}, SIZE, 8, 16),
     ({}, {KIND: "frequency"}, KIND, "mlm_loss", "frequency"),
+    ({FINAL_NORM: None}, BARE, NORM_FIRST, False, True),
     (WITH_HEAD, SMALLER, "cls_heads.0.inner_dim", 8, 4),
     ({}, WITH_HEAD, "cls_heads.0.activation", None, "tanh"),
-    ({}, {"encoder.type": "bert"}, f"{BERT}.hidden_activation", "gelu", None),
+    ({}, {"encoder.type": "bert"}, "encoder.type", "any", "bert"),
   ],
 )
 def test_another_model_names_the_field(
