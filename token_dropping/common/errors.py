@@ -121,29 +121,17 @@ def run_command(
       signal.signal(signal.SIGINT, signals.raising(_interrupt))
     try:
       main(argv)
-    except UserError as error:
-      print(f"error: {error}", file=sys.stderr)
-      sys.exit(EXIT_CODE)
     except StoppedError as stopped:
       print(stopped, file=sys.stderr)
       sys.exit(stopped.code)
-    except UnicodeEncodeError as error:  # of a path, which must be UTF-8
-      shown = shorten(error.object)
-      print(f"error: paths must be UTF-8. Received: {shown}", file=sys.stderr)
-      sys.exit(EXIT_CODE)
     except KeyboardInterrupt:
       print("stopped by SIGINT", file=sys.stderr)
       sys.exit(signal_code(signal.SIGINT))
     except Exception as error:
-      reason = " ".join(str(error).split())
-      if _is_of_remote_file(error):
-        rule = "remote files must be within reach"
-      elif _is_lack_of_room(error):
-        rule = "what is asked for must fit into memory and on disk"
-        reason = first_line(error)
-      else:
+      line = _one_line(error)
+      if line is None:
         raise
-      print(f"error: {rule}. Received: {reason}", file=sys.stderr)
+      print(f"error: {line}", file=sys.stderr)
       sys.exit(EXIT_CODE)
 
   def parse(argv: list[str]) -> list[str]:
@@ -155,6 +143,21 @@ def run_command(
       sys.exit(f"FATAL Flags parsing error: {reason}\n{hint}")
 
   app.run(report, flags_parser=parse)
+
+
+def _one_line(error: Exception) -> str | None:
+  """Returns the line of what is no bug of ours; `None`: it may be one."""
+  if isinstance(error, UserError):
+    return str(error)
+  if isinstance(error, UnicodeEncodeError):  # of a path
+    return f"paths must be UTF-8. Received: {shorten(error.object)}"
+  if _is_of_remote_file(error):
+    reason = " ".join(str(error).split())
+    return f"remote files must be within reach. Received: {reason}"
+  if _is_lack_of_room(error):
+    rule = "what is asked for must fit into memory and on disk"
+    return f"{rule}. Received: {first_line(error)}"
+  return None
 
 
 def _interrupt(number: int) -> NoReturn:

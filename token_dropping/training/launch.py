@@ -172,18 +172,7 @@ def _run(
 ) -> None:
   # What was not trained here is evaluated, but leaves nothing in the folder.
   is_run = "train" in mode or has_checkpoint(model_dir)
-  try:
-    trainer = trainer_lib.make_trainer(
-      params, strategy, mode, model_dir if is_run else None
-    )
-  except (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-  ) as error:
-    # A run that goes on counts its records.
-    _explain(error, params, mode, checkpoints.latest_step(model_dir), {})
-    raise
+  trainer = _make_trainer(params, strategy, mode, model_dir, is_run)
   data = params.task.train_data
   reporter = progress.ProgressReporter(
     trainer.global_step,
@@ -191,6 +180,9 @@ def _run(
     data.global_batch_size * data.seq_length,
     experiments.hooks_of(params).shown_outputs(),
   )
+  eval_actions = [trainer.skip_counter.on_eval, reporter.on_eval]
+  if is_run:
+    eval_actions += make_eval_actions(params, trainer, model_dir)
   # Orbit prints its own lines; they stay in the log (`--verbosity=0`).
   with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
     runner = train_lib.OrbitExperimentRunner(
@@ -199,20 +191,8 @@ def _run(
       mode,
       params,
       model_dir,
-      train_actions=[
-        trainer.skip_counter.on_train,
-        trainer.clock.on_train,
-        reporter.on_train,
-        lambda _: trainer.guard.look(
-          lambda: checkpoint_files.latest(model_dir)
-        ),
-        *(_histograms(params, trainer, model_dir) if "train" in mode else []),
-      ],
-      eval_actions=[
-        trainer.skip_counter.on_eval,
-        reporter.on_eval,
-        *(make_eval_actions(params, trainer, model_dir) if is_run else []),
-      ],
+      train_actions=_train_actions(params, mode, model_dir, trainer, reporter),
+      eval_actions=eval_actions,
       trainer=trainer,
       controller_cls=functools.partial(
         controller.Controller, model_dir=model_dir
@@ -223,22 +203,57 @@ def _run(
       with strategy.scope():
         items = _evaluated_items(trainer.task, trainer.model)
         checkpoints.restore(*items, checkpoints.INITIAL)
-    reporter.start()
-    try:
-      # Before all records are read in search of a bad one.
-      with run_dir.explained(model_dir):
-        runner.run()
-        if mode == "train_and_eval" and not reporter.eval_outputs:
-          # It was complete already.
-          runner.controller.evaluate(params.trainer.validation_steps)
-    except tf.errors.OpError as error:
-      skippers = getattr(trainer.task, "skippers", {})
-      step = runner.controller.loop_start
-      _explain(error, params, mode, step, skippers)
-      raise
-    finally:
-      reporter.close()
+    _run_explained(params, mode, model_dir, runner, reporter)
   _print_summary(params, trainer, reporter, model_dir)
+
+
+def _make_trainer(
+  params, strategy, mode: str, model_dir: str, is_run: bool
+) -> trainer_lib.Trainer:
+  folder = model_dir if is_run else None
+  try:
+    return trainer_lib.make_trainer(params, strategy, mode, folder)
+  except (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+  ) as error:
+    # A run that goes on counts its records.
+    _explain(error, params, mode, checkpoints.latest_step(model_dir), {})
+    raise
+
+
+def _train_actions(
+  params, mode: str, model_dir: str, trainer, reporter
+) -> list[Callable]:
+  """Returns what follows each loop of training."""
+  actions = [
+    trainer.skip_counter.on_train,
+    trainer.clock.on_train,
+    reporter.on_train,
+    lambda _: trainer.guard.look(lambda: tf.train.latest_checkpoint(model_dir)),
+  ]
+  if "train" in mode:
+    actions += _histograms(params, trainer, model_dir)
+  return actions
+
+
+def _run_explained(params, mode: str, model_dir: str, runner, reporter) -> None:
+  """Runs; what ends a run because of a record or the folder is explained."""
+  reporter.start()
+  try:
+    # Before all records are read in search of a bad one.
+    with run_dir.explained(model_dir):
+      runner.run()
+      if mode == "train_and_eval" and not reporter.eval_outputs:
+        # It was complete already.
+        runner.controller.evaluate(params.trainer.validation_steps)
+  except tf.errors.OpError as error:
+    skippers = getattr(runner.trainer.task, "skippers", {})
+    _explain(error, params, mode, runner.controller.loop_start, skippers)
+    raise
+  finally:
+    reporter.close()
 
 
 def _explain(error, params, mode: str, step: int, skippers: dict) -> None:
