@@ -5,6 +5,7 @@ from official.nlp.configs import encoders
 
 from token_dropping.common import errors
 from token_dropping.huggingface import network_types
+from token_dropping.models import activations
 from token_dropping.models import encoder_config
 
 LAYER_NORM_EPSILON = 1e-12  # Model Garden's BERT has no other
@@ -12,7 +13,7 @@ LAYER_NORM_EPSILON = 1e-12  # Model Garden's BERT has no other
 # Model Garden's `gelu` is the tanh form, which `transformers` calls `gelu_new`.
 _TO_HIDDEN_ACT = {
   "gelu": "gelu_new",
-  encoder_config.EXACT_GELU: "gelu",
+  activations.EXACT_GELU: "gelu",
   "relu": "relu",
   "swish": "silu",
 }

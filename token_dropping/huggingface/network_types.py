@@ -8,7 +8,7 @@ import dataclasses
 from official.nlp.configs import encoders
 
 from token_dropping.common import errors
-from token_dropping.models import encoder_config
+from token_dropping.models import activations
 from token_dropping.models import final_norm
 
 
@@ -103,7 +103,7 @@ PRE_NORM = NetworkType(
   head="lm_head.",
   head_dense="dense",
   head_norm="layer_norm",
-  head_activation=encoder_config.EXACT_GELU,
+  head_activation=activations.EXACT_GELU,
   classifier="classifier.out_proj",
   classifier_pooler="classifier.dense",
   counts_from_pad=True,

@@ -7,14 +7,15 @@ Hou et al., "Token Dropping for Efficient BERT Pretraining", ACL 2022
 
 import tensorflow as tf
 import tf_keras
-from official.modeling import activations
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import drop_plan as plans
 from token_dropping.dropping import stack
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.dropping.importance import token_scorer
+from token_dropping.models import activations
 from token_dropping.models import final_norm
+from token_dropping.models import shared_rows
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
@@ -57,8 +58,7 @@ class TokenDropEncoder(final_norm.FinalNormBert):
     config.override({name: kwargs.pop(name) for name in names})
     config = config.without_files(vocab_size)
     plan, scorer = config.make_plan(num_layers), config.make_scorer(vocab_size)
-    # The same function as Model Garden's default, but one with a name, which
-    # `get_config` can write down.
+    # As Model Garden's default, which is a function without a name.
     kwargs.setdefault("inner_activation", activations.gelu)
     super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
     self._dropping, self._plan = config, plan
@@ -163,6 +163,16 @@ class TokenDropEncoder(final_norm.FinalNormBert):
     return tokens_lib.Tokens.of_sequence(
       embeddings, ids=ids, documents=inputs.get("document_ids"), mask=mask
     )
+
+  def _get_embeddings(self, word_ids, type_ids, words, dense, dense_type_ids):
+    """Returns what Model Garden's returns, with another gradient's program."""
+    del word_ids  # `words` are theirs
+    if dense is not None:
+      words = tf.concat([words, dense], axis=1)
+      type_ids = tf.concat([type_ids, dense_type_ids], axis=1)
+    positions = self._position_embedding_layer(words[:1])
+    states = shared_rows.add(words, positions)
+    return states + self._type_embedding_layer(type_ids)
 
   def get_config(self):
     own = {"drop_in_training": self._drop_in_training}

@@ -4,36 +4,17 @@
 import dataclasses
 import math
 
-import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
-from official.modeling import tf_utils
 from official.modeling.hyperparams import base_config
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
+from token_dropping.models import activations
 from token_dropping.models import encoder
 from token_dropping.models import final_norm
-
-EXACT_GELU = "gelu_exact"
-
-
-def gelu_exact(x: tf.Tensor) -> tf.Tensor:
-  """Returns `x * P(N <= x)` for a standard normal N (Hendrycks and Gimpel).
-
-  Weights from elsewhere, such as Hugging Face's, may be trained with it. Model
-  Garden's `gelu` is the tanh form, and has no other.
-
-  >>> float(gelu_exact(tf.constant(1.0)))  # doctest: +ELLIPSIS
-  0.8413...
-  """
-  return tf.nn.gelu(x, approximate=False)
-
-
-# The name by which Keras, hence Model Garden's `get_activation`, finds it.
-tf_keras.utils.get_custom_objects()[EXACT_GELU] = gelu_exact
 
 
 @dataclasses.dataclass
@@ -123,7 +104,7 @@ def _bert_arguments(config: encoders.BertEncoderConfig) -> dict:
     "num_layers": config.num_layers,
     "num_attention_heads": config.num_attention_heads,
     "inner_dim": config.intermediate_size,
-    "inner_activation": tf_utils.get_activation(config.hidden_activation),
+    "inner_activation": activations.get(config.hidden_activation),
     "output_dropout": config.dropout_rate,
     "attention_dropout": config.attention_dropout_rate,
     "max_sequence_length": config.max_position_embeddings,

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the way from YAML fields to an encoder, and of the exact GELU."""
+"""Tests of the way from YAML fields to an encoder."""
 
 import dataclasses
-import math
 
-import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
-from official.modeling import tf_utils
 from official.nlp.configs import encoders
 
 from tests import testing
@@ -130,16 +126,3 @@ def test_functions_reach_the_encoder():
   built = encoder_config.build_encoder(config).get_config()
   assert str(built["inner_activation"]).endswith("relu")
   assert built["initializer"]["config"]["stddev"] == 0.5
-
-
-def test_exact_gelu_is_not_the_tanh_form_and_is_found_by_its_name():
-  points = [-3.0, -0.5, 0.0, 1.0, 2.5]
-  exact = tf_utils.get_activation("gelu_exact")
-  assert exact is encoder_config.gelu_exact
-  name = tf_keras.activations.serialize(exact, use_legacy_format=True)
-  assert name == "gelu_exact"
-  found = exact(tf.constant(points))
-  expected = [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in points]
-  np.testing.assert_allclose(found, expected, atol=1e-6)
-  tanh_form = tf_utils.get_activation("gelu")(tf.constant(points))
-  assert np.abs(found - tanh_form).max() > 1e-4

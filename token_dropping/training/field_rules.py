@@ -18,7 +18,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
-from token_dropping.models import encoder_config
+from token_dropping.models import activations
 
 _LARGEST = 3.4028234e38  # of 32 bits
 _RUN_FILES = r"(ckpt-[^/]*|checkpoint|[^/]*\.(yaml|txt|json|gin|lock|tmp))(/|$)"
@@ -33,7 +33,7 @@ _AUTOTUNING = (
   "STAGE_BASED",
 )
 _ACTIVATIONS = (
-  *("elu", "gelu", encoder_config.EXACT_GELU, "hard_sigmoid", "hard_swish"),
+  *("elu", "gelu", activations.EXACT_GELU, "hard_sigmoid", "hard_swish"),
   *("identity", "leaky_relu", "linear", "mish", "relu", "relu6", "selu"),
   *("sigmoid", "simple_swish", "softplus", "softsign", "swish", "tanh"),
 )
