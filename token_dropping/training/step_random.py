@@ -5,6 +5,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.dropping.importance import step_seed
+from token_dropping.training import counter_dropout
 
 
 class _StepDropout:
@@ -18,13 +19,8 @@ class _StepDropout:
     """Called by a layer that is built later; there is nothing to make."""
 
   def dropout(self, inputs, rate, noise_shape=None) -> tf.Tensor:
-    return tf.nn.experimental.stateless_dropout(
-      inputs,
-      rate,
-      self._seeds.at(self._index),
-      noise_shape=noise_shape,
-      rng_alg="philox",
-    )
+    seed = self._seeds.at(self._index)
+    return counter_dropout.dropout(inputs, rate, seed, noise_shape)
 
 
 def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
