@@ -11,8 +11,6 @@ import os
 import statistics
 import sys
 
-from official.core import exp_factory
-
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
@@ -30,7 +28,7 @@ def check_plan(part: plans.Downstream) -> None:
   names = experiments.FINETUNING_NAMES
   rule = f"downstream.experiment must be one of {', '.join(names)}"
   errors.require(part.experiment in names, rule, repr(part.experiment))
-  params = exp_factory.get_exp_config(part.experiment)
+  params = experiments.get(part.experiment)
   overrides = part.overrides
   config_overrides.apply_overrides(params, overrides, "downstream.overrides")
 

@@ -18,6 +18,7 @@ from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.batches import dataset_card
 from token_dropping.study import plan as plans
+from token_dropping.tasks import run_config
 from token_dropping.training import config
 from token_dropping.training import launch
 from token_dropping.training import trainer
@@ -172,7 +173,9 @@ def _run(plan, variant, seed, folders, fingerprints: dict, measured) -> Run:
 @functools.cache
 def _default(experiment: str) -> dict:
   """What is new in this package, and not used, changes no identity."""
-  return exp_factory.get_exp_config(experiment).as_dict()
+  params = exp_factory.get_exp_config(experiment)
+  run_config.extend(params)
+  return params.as_dict()
 
 
 def _of_records(identity: dict, measured: dict) -> dict:

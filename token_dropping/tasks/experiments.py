@@ -5,6 +5,7 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 
 from token_dropping.tasks import hooks
+from token_dropping.tasks import run_config
 from token_dropping.tasks.masked_lm import experiment as masked_lm  # noqa: F401
 from token_dropping.tasks.sentences import experiment as sentences  # noqa: F401
 from token_dropping.tasks.spans import experiment as spans  # noqa: F401
@@ -27,6 +28,7 @@ def get(name: str) -> cfg.ExperimentConfig:
   False
   """
   params = exp_factory.get_exp_config(name)
+  run_config.extend(params)
   for field, value in REPLACED.items():
     setattr(params.trainer, field, value)
   return params

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the launcher's runs can be told beyond Model Garden's configs."""
+
+import dataclasses
+
+from official.core import config_definitions as cfg
+
+
+@dataclasses.dataclass
+class RuntimeConfig(cfg.RuntimeConfig):
+  """Model Garden's, and how attention is computed: see docs/speed.md."""
+
+  attention: str = "auto"
+
+
+@dataclasses.dataclass
+class TrainerConfig(cfg.TrainerConfig):
+  """Model Garden's, and how many steps one compiled call makes.
+
+  `None` lets the run choose.
+  """
+
+  steps_per_call: int | None = None
+
+
+def extend(params: cfg.ExperimentConfig) -> None:
+  """Gives an experiment of Model Garden's these fields, at their defaults."""
+  params.runtime = RuntimeConfig(**_fields(params.runtime))
+  params.trainer = TrainerConfig(**_fields(params.trainer))
+
+
+def _fields(config) -> dict:
+  names = (field.name for field in dataclasses.fields(config))
+  return {name: getattr(config, name) for name in names}
