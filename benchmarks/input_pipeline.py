@@ -24,7 +24,6 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 from absl import flags
-from official.core import exp_factory
 from official.nlp.data import data_loader_factory
 from official.nlp.data import pretrain_dataloader
 
@@ -139,7 +138,7 @@ def _time(iterator: Iterator, batches: int) -> float:
 
 def _step_rate(folder: pathlib.Path, seq_length: int) -> dict[str, float]:
   """Returns the sequences a second of a dense BERT-base training step."""
-  params = exp_factory.get_exp_config(experiments.NAMES[0])
+  params = experiments.get(experiments.NAMES[0])
   params.task.train_data = _config(folder, "token", seq_length, STEP_BATCH)
   params.task.train_data.drop_remainder = True
   params.task.model.encoder.any.token_keep_ratio = 1.0

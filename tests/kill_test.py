@@ -100,6 +100,20 @@ def test_killed_run_of_float16_goes_on_with_its_loss_scale(tmp_path):
 
 
 @pytest.mark.slow
+def test_run_of_several_steps_a_call_goes_on_wherever_it_is_cut(tmp_path):
+  whole, run = tmp_path / "whole", tmp_path / "run"
+  calls = {"steps_per_call": 3}
+  compiled = {"enable_xla": True}
+  fault_testing.write_run(tmp_path, trainer=LOOPS | calls, runtime=compiled)
+  fault_testing.launch(tmp_path, whole)
+  stopped = fault_testing.start(tmp_path, run)
+  assert fault_testing.kill_at(stopped, 6, number=signal.SIGTERM) == 143
+  assert _kill(tmp_path, run, 14) == -signal.SIGKILL
+  fault_testing.launch(tmp_path, run)
+  fault_testing.assert_same_runs(whole, run)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(20))
 def test_killed_at_a_random_moment(folder, tmp_path, number):
   rng = random.Random(number)

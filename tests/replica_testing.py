@@ -9,11 +9,10 @@ import sys
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.core import exp_factory
 
 from tests import testing
 from token_dropping.common import config_overrides
-from token_dropping.tasks import experiments  # noqa: F401  registers
+from token_dropping.tasks import experiments
 from token_dropping.tasks.masked_lm import task as masked_lm
 
 BATCH, STEPS = 8, 20
@@ -25,7 +24,7 @@ STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
 
 def make_params(changes: dict | None = None):
   """Returns the tiny experiment: AdamW whose clipping is always at work."""
-  params = exp_factory.get_exp_config("bert/token_drop")
+  params = experiments.get("bert/token_drop")
   rate = {"initial_learning_rate": 1e-3, "decay_steps": 1000}
   clipped = {
     "optimizer": {"adamw": {"gradient_clip_norm": 0.1}},

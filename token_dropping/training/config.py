@@ -154,6 +154,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   field_rules.check(params)
   name = params.runtime.distribution_strategy
   _check_trainer(params.trainer)
+  _check_calls(params)
   _check_clipping(params.trainer.optimizer_config.optimizer)
   _check_boundaries(params.trainer)
   experiments.hooks_of(params).check()
@@ -188,6 +189,21 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     rule = f"trainer.{name} must be {str(off).lower()}: the launcher does this "
     rule += "in its own way, see docs/reliability.md"
     errors.require(value == off, rule, str(value).lower())
+
+
+def _check_calls(params: cfg.ExperimentConfig) -> None:
+  """Checks that one device compiles its steps where a call makes several."""
+  runtime, trainer = params.runtime, params.trainer
+  several = runtime.distribution_strategy in ("tpu", "multi_worker_mirrored")
+  one = runtime.num_gpus <= 1 and not several
+  compiles = runtime.enable_xla and trainer.train_tf_while_loop and one
+  errors.require(
+    compiles or (trainer.steps_per_call or 1) == 1,
+    "trainer.steps_per_call must be 1 or null unless one CPU or GPU compiles "
+    "its steps (runtime.enable_xla=true, trainer.train_tf_while_loop=true, one "
+    "replica)",
+    trainer.steps_per_call,
+  )
 
 
 def _check_clipping(optimizer) -> None:

@@ -218,9 +218,21 @@ def test_what_is_allowed(name):
       changes = {f"{ADAMW}.{field}": 1.0, f"{ADAMW}.gradient_clip_norm": off}
       config_testing.check(changes, name)
   config_testing.check({"task.gradient_accumulation_steps": 2})
+  config_testing.check({COMPILED: True, "trainer.steps_per_call": 2})
 
 
 UNSET = f"unset unless {ADAMW}.gradient_clip_norm is 0"
+COMPILED = "runtime.enable_xla"
+MANY_OR_NONE_COMPILE = {
+  COMPILED: False,
+  "runtime.num_gpus": 2,
+  "trainer.train_tf_while_loop": False,
+  STRATEGY: "multi_worker_mirrored",
+}
+ONE_COMPILES = (
+  "1 or null unless one CPU or GPU compiles its steps (runtime.enable_xla=true,"
+  " trainer.train_tf_while_loop=true, one replica)"
+)
 OWN_WAY = ": the launcher does this in its own way, see docs/reliability.md"
 
 
@@ -246,6 +258,10 @@ OWN_WAY = ": the launcher does this in its own way, see docs/reliability.md"
     *(({f"{ADAMW}.{field}": 1.0}, UNSET) for field in CLIPPINGS),
     ({"trainer.preemption_on_demand_checkpoint": True}, f"false{OWN_WAY}"),
     ({"trainer.recovery_max_trials": 0}, f"-1{OWN_WAY}"),
+    *(
+      ({COMPILED: True, key: value, "trainer.steps_per_call": 2}, ONE_COMPILES)
+      for key, value in MANY_OR_NONE_COMPILE.items()
+    ),
   ],
 )
 @pytest.mark.parametrize("name", NAMES)

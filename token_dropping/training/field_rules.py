@@ -167,7 +167,7 @@ RULES: Mapping[str, Rule] = _table(
   ),
   (Rule("in [-1, 0]", lambda value: -1 <= value <= 0), "beta_2_decay"),
   (Rule("dynamic or greater than 0", _is_loss_scale), "loss_scale"),
-  (_size(1000), "num_layers"),
+  (_size(1000), "num_layers", "steps_per_call"),
   (_size(100_000), "hidden_size", "embedding_size", "num_attention_heads"),
   (_size(1_000_000), "intermediate_size", "type_vocab_size"),
   (_size(10_000_000), "max_position_embeddings", "global_batch_size"),

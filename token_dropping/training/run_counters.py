@@ -21,7 +21,11 @@ class TrainClock(tf.Module):
   Evaluation, saving and start-up do not count. The first step of each process,
   which compiles, is given the mean time of the others. CPU seconds are those of
   all threads of this process, and hardly depend on what else the machine does.
+  `step_seconds` is what a step of the last loop took, `None` before there was
+  one.
   """
+
+  step_seconds: float | None = None
 
   def __init__(
     self,
@@ -57,9 +61,12 @@ class TrainClock(tf.Module):
     starts = {name: clock() for name, clock in self._clocks.items()}
     loop(iterator, num_steps)
     # Reading the step waits for the last one.
-    self.timed_steps.assign_add(int(self._global_step.numpy()) - first)
-    for name, clock in self._clocks.items():
-      self.seconds[name].assign_add(clock() - starts[name])
+    steps = int(self._global_step.numpy()) - first
+    self.timed_steps.assign_add(steps)
+    taken = {name: self._clocks[name]() - starts[name] for name in starts}
+    for name, seconds in taken.items():
+      self.seconds[name].assign_add(seconds)
+    self.step_seconds = taken[WALL] / steps
 
   def on_train(self, outputs: dict) -> None:
     """An Orbit action: adds the seconds of the whole run so far."""

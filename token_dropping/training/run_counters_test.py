@@ -49,9 +49,11 @@ def test_first_step_gets_the_mean_of_the_others(step):
   process = _Process(step)
   process.train("iterator", tf.constant(1))
   assert process.outputs() == {"train_seconds": 0, "train_cpu_seconds": 0}
+  assert process.clock.step_seconds is None
   process.now += 1000.0  # an evaluation, which does not count
   process.train("iterator", tf.constant(3))
   assert process.outputs() == {"train_seconds": 8, "train_cpu_seconds": 12}
+  assert process.clock.step_seconds == 2
 
 
 @pytest.mark.parametrize(("stops_in", "seconds"), [(1, 0), (3, 6)])

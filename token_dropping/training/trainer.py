@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices and Model Garden's trainer for an experiment."""
 
+import functools
 import os
 
 import tensorflow as tf
@@ -20,6 +21,7 @@ from token_dropping.training import config
 from token_dropping.training import controller
 from token_dropping.training import number_guard
 from token_dropping.training import run_counters
+from token_dropping.training import step_calls
 from token_dropping.training import step_random
 from token_dropping.training import workers
 
@@ -86,14 +88,61 @@ class Trainer(base_trainer.Trainer):
       # It takes no notice of a stop request.
       return self.clock.timed(super().create_train_loop_fn(), lambda: False)
     loop = tf.function(self._train_loop)
-    return self.clock.timed(loop, lambda: bool(self.stop.flag))
+    return self.clock.timed(
+      lambda *args: loop(*args, tf.constant(self._steps_per_call())),
+      lambda: bool(self.stop.flag),
+    )
 
-  def _train_loop(self, iterator, num_steps) -> None:
-    for _ in tf.range(num_steps):
+  def _train_loop(self, iterator, num_steps, steps_per_call) -> None:
+    done = 0
+    while done < num_steps:
+      count = tf.minimum(num_steps - done, steps_per_call)
       with tf.name_scope(""):  # as Orbit does: no "while/" before names
-        self.train_step(iterator)
+        self._call(iterator, count)
+      done += count
       if self.stop.flag:
         break
+
+  def _steps_per_call(self) -> int:
+    if not self._compiles_calls:
+      return 1
+    asked = self.config.trainer.steps_per_call
+    return asked or step_calls.choose(self.clock.step_seconds)
+
+  @property
+  def _compiles_steps(self) -> bool:
+    return self.config.runtime.enable_xla and compiles_step(self.strategy)
+
+  @property
+  def _compiles_calls(self) -> bool:
+    """Whether a call of the loop is a program of its own, of several steps."""
+    return self._compiles_steps and self.strategy.num_replicas_in_sync == 1
+
+  # Both are kept: what was collected in between would be compiled anew.
+
+  @functools.cached_property
+  def _compiled_task_step(self):
+    return tf.function(self.task.train_step, jit_compile=True)
+
+  @functools.cached_property
+  def _compiled_steps(self):
+    step = functools.partial(self._step, self.task.train_step)
+    return tf.function(
+      functools.partial(step_calls.run, step), jit_compile=True
+    )
+
+  def _call(self, iterator, count: tf.Tensor) -> None:
+    """Makes so many steps; more than one only where that is one program."""
+    if not self._compiles_calls:
+      self.train_step(iterator)
+      return
+    size = self.config.trainer.steps_per_call or step_calls.MOST_STEPS
+    batches = step_calls.take(
+      lambda: self.next_train_inputs(iterator), count, size
+    )
+    arguments = (batches, count)
+    options = self._runtime_options
+    self.strategy.run(self._compiled_steps, args=arguments, options=options)
 
   def train(self, num_steps: tf.Tensor) -> dict:
     """Runs so many steps, or fewer; returns the means since the last full loop.
@@ -111,26 +160,27 @@ class Trainer(base_trainer.Trainer):
   def train_step(self, iterator) -> None:
     """Runs one step on every replica; called by Orbit in a graph."""
     task_step = self.task.train_step
-    if self.config.runtime.enable_xla and compiles_step(self.strategy):
-      task_step = tf.function(task_step, jit_compile=True)
-
-    def step(inputs):
-      before = self.guard.remember()
-      logs = task_step(
-        inputs,
-        model=self.model,
-        optimizer=self.optimizer,
-        metrics=self.train_metrics,
-      )
-      self._train_loss.update_state(logs[self.task.loss])
-      # Model Garden's tasks return the loss alone.
-      names = ("objective", "gradient_norm")
-      values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
-      self.guard.watch(values, before)
-      self.global_step.assign_add(1)
-
+    if self._compiles_steps:
+      task_step = self._compiled_task_step
+    step = functools.partial(self._step, task_step)
     inputs = self.next_train_inputs(iterator)
     self.strategy.run(step, args=(inputs,), options=self._runtime_options)
+
+  def _step(self, task_step, inputs) -> None:
+    """Makes one replica's step: the task's, and what is counted beside it."""
+    before = self.guard.remember()
+    logs = task_step(
+      inputs,
+      model=self.model,
+      optimizer=self.optimizer,
+      metrics=self.train_metrics,
+    )
+    self._train_loss.update_state(logs[self.task.loss])
+    # Model Garden's tasks return the loss alone.
+    names = ("objective", "gradient_norm")
+    values = [logs[self.task.loss], *(logs.get(n, 0.0) for n in names)]
+    self.guard.watch(values, before)
+    self.global_step.assign_add(1)
 
 
 def compiles_step(strategy: tf.distribute.Strategy) -> bool:
