@@ -191,6 +191,7 @@ def test_bert_base_file_changes_what_is_dropped_and_how_often_is_evaluated():
   params = _parse(BASE)
   assert _differing(params, _parse()) == {
     "task.model.mlm_activation",
+    f"{ENCODER}.attention_dropout_rate",
     f"{ENCODER}.norm_first",
     f"{ENCODER}.final_norm",
     f"{ENCODER}.always_keep_cls",

@@ -29,6 +29,7 @@ from token_dropping.common import vocabulary
 from token_dropping.models import checkpoints
 from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
+from token_dropping.training import attention
 from token_dropping.training import field_rules
 from token_dropping.training import memory
 from token_dropping.training import run_dir
@@ -158,6 +159,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   _check_clipping(params.trainer.optimizer_config.optimizer)
   _check_boundaries(params.trainer)
   experiments.hooks_of(params).check()
+  attention.check(params)
   memory.check(params)
   if name in ("off", "one_device"):
     check_replicas(params, 1)

@@ -34,7 +34,8 @@ def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
   path = tmp_path / "tiny.yaml"
   path.write_text(yaml.safe_dump(testing.merged(testing.TINY, more)))
   testing.launch(experiment="bert/token_drop", config_file=path, dry_run=True)
-  lines = capsys.readouterr().out.splitlines()
+  first, *lines = capsys.readouterr().out.splitlines()
+  assert first == "attention: plain, since runtime.num_gpus is 0"
   assert lines[0].startswith("Dry run: one step on 1 replica(s), loss ")
   # Embeddings 50*8 + 16*8 + 2*8 and their norm 16; a layer 4*(8*8+8) + 8*16+16
   # + 16*8+8 + 2*16 = 600, of which three; pooler 72; head 72 + 16 + 50; that of

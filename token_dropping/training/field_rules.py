@@ -19,6 +19,7 @@ from token_dropping.common import files
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import activations
+from token_dropping.training import attention
 
 _LARGEST = 3.4028234e38  # of 32 bits
 _RUN_FILES = r"(ckpt-[^/]*|checkpoint|[^/]*\.(yaml|txt|json|gin|lock|tmp))(/|$)"
@@ -178,6 +179,7 @@ RULES: Mapping[str, Rule] = _table(
   (_choice("gpu_shared", "gpu_private"), "gpu_thread_mode"),
   (_choice("nccl", "hierarchical_copy", "ring"), "all_reduce_alg"),
   (_choice("float32", "float16", "bfloat16"), "mixed_precision_dtype"),
+  (_choice(*attention.CHOICES, needed=True), "runtime.attention"),
   (_choice("higher", "lower"), "best_checkpoint_metric_comp"),
   (_choice(*_AUTOTUNING), "autotune_algorithm"),
   (_choice("tfrecord", "tfrecord_compressed"), "file_type"),

@@ -15,6 +15,8 @@ from official.modeling import performance
 
 from token_dropping.common import errors
 from token_dropping.models import checkpoints
+from token_dropping.models import fused_attention
+from token_dropping.training import attention
 from token_dropping.training import best_checkpoint
 from token_dropping.training import cluster
 from token_dropping.training import config
@@ -264,18 +266,25 @@ def make_trainer(
   model_dir: str | None,
   **datasets,
 ) -> Trainer:
-  """Builds all that training needs; without `model_dir` it writes nothing."""
+  """Builds all that training needs; without `model_dir` it writes nothing.
+
+  Training, it prints how attention is computed.
+  """
   seed = getattr(params.task, "seed", None)
   if seed is not None:
     tf_keras.utils.set_random_seed(seed)
   config.check_replicas(params, strategy.num_replicas_in_sync)
+  fuses = "train" in mode and attention.is_fused(params, strategy)
   stop = controller.StopRequest()
   with strategy.scope():
     task = task_factory.get_task(params.task, logging_dir=model_dir)
+    model = task.build_model()
+    if fuses:
+      fused_attention.fuse(model)
     return Trainer(
       params,
       task,
-      model=task.build_model(),
+      model=model,
       optimizer=train_utils.create_optimizer(task, params),
       train="train" in mode,
       evaluate="eval" in mode,

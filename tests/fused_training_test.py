@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training steps with fused attention: the same bits, checkpoints and names."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import replica_testing
+from tests import testing
+from token_dropping.models import fused_attention
+from token_dropping.models import xla_calls
+
+B, S, N, H = replica_testing.BATCH, testing.SEQ_LENGTH, 2, 24
+READ, KEPT = 1 + testing.PREDICTIONS, S // 2
+ENCODER = {
+  "hidden_size": N * H,
+  "num_layers": 4,
+  "drop_layer": 1,
+  "restore_layer": 3,
+}
+# Queries and keys of each layer.
+LAYERS = [(S, S), (KEPT, S), (KEPT, KEPT), (READ, S)]
+
+
+class _Run:
+  """A network and its compiled step, in one type, fused or plain."""
+
+  def __init__(self, dtype: str, fuses: bool):
+    with replica_testing.precision(dtype) as runtime:
+      task = {"model": {"encoder": {"any": ENCODER}}}
+      changes = {"task": task, "runtime": runtime}
+      self.run = replica_testing.Run(tf.distribute.get_strategy(), changes)
+    run = self.run
+    if fuses:
+      assert fused_attention.fuse(run.model) == len(LAYERS)
+    self.checkpoint = tf.train.Checkpoint(
+      optimizer=run.optimizer, **run.model.checkpoint_items
+    )
+
+    @tf.function(jit_compile=True)
+    def step(batch):
+      return run.task.train_step(batch, run.model, run.optimizer, run.metrics)
+
+    self.step = step
+
+  def learnt(self) -> list[np.ndarray]:
+    """Returns what one more step leads to."""
+    logs = self.step(_batch())
+    variables = self.run.optimizer.variables()
+    return [*logs.values(), *variables, *self.run.learnt()]
+
+
+def _batch(documents: bool = False) -> dict[str, tf.Tensor]:
+  """Returns records of which every second one ends with padding."""
+  records = replica_testing.make_records(B)
+  records["input_mask"][::2, -3:] = 0
+  if documents:
+    records["document_ids"] = np.array([[0] * 5 + [1] * (S - 5)] * B, np.int32)
+  return {name: tf.constant(array) for name, array in records.items()}
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_each_layer_is_two_calls_on_a_gpu_and_writes_no_scores(documents):
+  with xla_calls.as_on_gpu():
+    step = _Run("bfloat16", fuses=True).step
+    read = step.experimental_get_compiler_ir(_batch(documents))
+    text = read(stage="hlo")
+  kind = "ScaleBiasSoftmax" if documents else "Softmax"
+  calls = re.findall(r'custom_call_target="__cudnn\$fmha(\w+)"', text)
+  assert sorted(calls) == [kind] * 4 + [f"{kind}Backward"] * 4
+  shapes = []
+  for found in re.findall(r"backend_config=(\{.*\})", text):
+    config = json.loads(found)["cudnn_fmha_backend_config"]
+    scores = config["intermediate_tensor_shape"]["dimensions"]
+    shapes.append(tuple(map(int, scores)))
+  expected = [(B, N, *layer) for layer in LAYERS]
+  assert sorted(shapes) == sorted(2 * expected)
+  for shape in expected:
+    assert f"[{','.join(map(str, shape))}]" not in text
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_on_a_cpu_steps_and_checkpoints_are_those_of_plain(dtype, tmp_path):
+  plain, fused = (_Run(dtype, fuses) for fuses in (False, True))
+  _assert_same(fused.learnt(), plain.learnt())
+  paths = [
+    run.checkpoint.save(str(tmp_path / name))
+    for run, name in ((plain, "plain"), (fused, "fused"))
+  ]
+  wanted, found = map(tf.train.list_variables, paths)
+  assert found == wanted
+  # Each goes on from the other's.
+  fused.checkpoint.restore(paths[0]).assert_consumed()
+  plain.checkpoint.restore(paths[1]).assert_consumed()
+  _assert_same(fused.learnt(), plain.learnt())
+
+
+def _assert_same(found: list, wanted: list) -> None:
+  for one, other in zip(found, wanted, strict=True):
+    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
