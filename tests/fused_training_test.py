@@ -82,9 +82,9 @@ def test_each_layer_is_two_calls_on_a_gpu_and_writes_no_scores(documents):
     assert f"[{','.join(map(str, shape))}]" not in text
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_on_a_cpu_steps_and_checkpoints_are_those_of_plain(dtype, tmp_path):
-  plain, fused = (_Run(dtype, fuses) for fuses in (False, True))
+def test_on_a_cpu_steps_and_checkpoints_are_those_of_plain(tmp_path):
+  """In float32; in bfloat16 XLA may round a sum that ends in both, or not."""
+  plain, fused = (_Run("float32", fuses) for fuses in (False, True))
   _assert_same(fused.learnt(), plain.learnt())
   paths = [
     run.checkpoint.save(str(tmp_path / name))

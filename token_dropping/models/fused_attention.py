@@ -73,34 +73,32 @@ def attend(
   gradient. `plain`, a layer's own method, computes it but for a GPU; without
   dropout.
   """
-  masks = [] if mask is None else [mask]
 
-  def own(query, key, value, *masks) -> tf.Tensor:
+  def own(value, key, query, *masks) -> tf.Tensor:
     return plain(query, key, value, *masks, training=False)[0]
 
-  # In this order a tape sums the gradients of what all three come from as it
-  # does without: the last bit depends on it.
   @tf.custom_gradient
-  def run(key, query, value, *masks):
-    call = _Call(query, key, masks[0] if masks else None)
+  def run(*operands):
+    call = _Call(*operands)
     out, statistics = xla_calls.by_platform(
       lambda *operands: [own(*operands), tf.zeros(*call.statistics)],
       call.forward,
-      *(query, key, value, *masks),
+      *operands,
     )
 
     def gradient(upstream: tf.Tensor) -> list[tf.Tensor | None]:
       gradients = xla_calls.by_platform(
-        lambda *operands: _own_gradients(own, *operands),
+        functools.partial(_own_gradients, own),
         call.backward,
-        *(upstream, out, statistics, query, key, value, *masks),
+        *(upstream, out, statistics, *operands),
       )
-      of_query, of_key, of_value = gradients
-      return [of_key, of_query, of_value, *[None] * len(masks)]
+      return [*gradients, *[None] * len(operands[3:])]
 
     return out, gradient
 
-  return run(key, query, value, *masks)
+  # In this order a tape sums the gradients of what they come from as it does
+  # without: the last bit depends on it.
+  return run(value, key, query, *([] if mask is None else [mask]))
 
 
 def _own_gradients(own, upstream, out, statistics, *operands):
@@ -115,7 +113,8 @@ class _Call:
   What else is hidden, is by a bias, with which Q and K must be even.
   """
 
-  def __init__(self, query, key, mask: tf.Tensor | None):
+  def __init__(self, value, key, query, mask: tf.Tensor | None = None):
+    del value
     self._batch, self._queries, self._heads, self._size = query.shape
     self._keys = key.shape[1]
     self._dtype = query.dtype
@@ -132,7 +131,7 @@ class _Call:
     queries = self._queries + self._more_queries
     return [self._batch, self._heads, queries], tf.float32
 
-  def forward(self, query, key, value, mask=None) -> list[tf.Tensor]:
+  def forward(self, value, key, query, mask=None) -> list[tf.Tensor]:
     operands = [
       _longer(query, self._more_queries),
       _longer(key, self._more_keys),
@@ -149,7 +148,7 @@ class _Call:
     return [tf.transpose(out, [0, 2, 1, 3])[:, : self._queries], statistics]
 
   def backward(
-    self, upstream, out, statistics, query, key, value, mask=None
+    self, upstream, out, statistics, value, key, query, mask=None
   ) -> list[tf.Tensor]:
     query, upstream, out = (
       _longer(states, self._more_queries) for states in (query, upstream, out)
@@ -163,11 +162,11 @@ class _Call:
       [_HEADS_INSIDE] * 3 + [(0,)],
       self._config(backward=True),
     )
-    counts = (self._queries, self._keys, self._keys)
-    return [
-      tf.transpose(gradient, [0, 2, 1, 3])[:, :count]
-      for gradient, count in zip(gradients, counts, strict=True)
-    ]
+    of_query, of_key, of_value = (
+      tf.transpose(gradient, [0, 2, 1, 3]) for gradient in gradients
+    )
+    keys = self._keys
+    return [of_value[:, :keys], of_key[:, :keys], of_query[:, : self._queries]]
 
   def _result(self, states: tf.Tensor) -> tf.TensorSpec:
     batch, count, heads, size = states.shape

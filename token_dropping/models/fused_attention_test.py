@@ -122,7 +122,7 @@ def test_programs_for_a_gpu_can_be_traced_without_one():
 
 def _call(mask: tf.Tensor, queries: int = Q) -> fused_attention._Call:
   query, key = tf.zeros([B, queries, N, H]), tf.zeros([B, K, N, H])
-  return fused_attention._Call(query, key, mask)
+  return fused_attention._Call(key, key, query, mask)
 
 
 def test_padding_is_told_by_lengths_of_at_least_one():
