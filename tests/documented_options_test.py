@@ -36,6 +36,7 @@ def _in(path: str, **fields) -> dict:
 COMMON = {
   f"{ANY}.num_layers": 3,
   f"{TRAIN}.drop_remainder": True,
+  "runtime.attention": "plain",
   **_in("trainer", validation_steps=1, max_to_keep=1),
   "trainer.optimizer_config.learning_rate.polynomial.decay_steps": 9,
 }

@@ -60,7 +60,8 @@ def _variables(folder) -> dict[str, np.ndarray]:
 
 def test_train_and_evaluate(first_run):
   folder, printed = first_run
-  out = printed.splitlines()
+  first, *out = printed.splitlines()
+  assert first == "attention: plain, since runtime.num_gpus is 0"
   assert out[0].startswith("step       1/2  loss ")
   assert out[2].startswith("step       2  evaluation: loss ")
   assert out[3].startswith("Trained 2 steps, to step 2, in 0 min ")
@@ -116,7 +117,7 @@ def test_another_checkpoint_alone_is_evaluated_and_nothing_written(
   initial = f"task.init_checkpoint={folder / 'run'}"
   flags = {"mode": "eval", "params_override": initial}
   fault_testing.launch(folder, tmp_path / "none", **flags)
-  line = printed.splitlines()[5]
+  line = printed.splitlines()[6]
   assert line.startswith("  validation loss ")
   assert line in capsys.readouterr().out.splitlines()
   assert not list(tmp_path.iterdir())

@@ -32,13 +32,15 @@ _NONE = tf.TensorSpec([0], tf.uint8)  # room that cuDNN asks for later
 def fuse(model: tf_keras.Model) -> int:
   """Lets the attention of a built model's training be fused.
 
-  Returns how many layers. They keep their weights, names and checkpoints; where
-  a call is not of training, or a shape not static, they compute as before.
+  Returns in how many layers; one with dropout in attention is none. They keep
+  their weights, names and checkpoints; where a call is not of training, a shape
+  not static or a mask of another kind, they compute as before.
   """
   layers = [
     layer
     for layer in model._flatten_layers()
     if isinstance(layer, tf_keras.layers.MultiHeadAttention)
+    and layer._dropout == 0
   ]
   for layer in layers:
     plain = layer._compute_attention
@@ -50,13 +52,18 @@ def _compute(
   plain: Callable, query, key, value, attention_mask=None, training=None
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
   """Stands for a layer's method; the scores that it returns are `None`."""
-  tensors = [query, key, value]
-  if attention_mask is not None:
-    tensors.append(attention_mask)
-  is_static = all(tensor.shape.is_fully_defined() for tensor in tensors)
-  if not training or not is_static:
+  if not training or not _fits(query, key, attention_mask):
     return plain(query, key, value, attention_mask, training)
-  return attend(plain, *tensors), None
+  return attend(plain, query, key, value, attention_mask), None
+
+
+def _fits(query, key, mask: tf.Tensor | None) -> bool:
+  """Whether `attend` takes such shapes."""
+  if not (query.shape.is_fully_defined() and key.shape.is_fully_defined()):
+    return False
+  batch, keys = key.shape[:2]
+  kinds = [[batch, count, keys] for count in (1, query.shape[1])]
+  return mask is None or mask.shape.as_list() in kinds
 
 
 def attend(

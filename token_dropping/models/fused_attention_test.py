@@ -141,10 +141,13 @@ def test_what_else_is_hidden_is_by_a_bias_of_even_size(queries):
   assert bias[0, 0, 0, -1] == bias[0, 0, -1, 0] == -(2.0**41)
 
 
-def test_only_training_of_static_shapes_is_fused(monkeypatch):
+def test_only_training_of_static_shapes_and_known_masks_is_fused(monkeypatch):
   inputs = tf_keras.Input([None, 4])
-  layer = tf_keras.layers.MultiHeadAttention(N, H)
-  model = tf_keras.Model(inputs, layer(inputs, inputs))
+  layers = [
+    tf_keras.layers.MultiHeadAttention(N, H, dropout=d) for d in (0.0, 0.5)
+  ]
+  layer = layers[0]
+  model = tf_keras.Model(inputs, [each(inputs, inputs) for each in layers])
   assert fused_attention.fuse(model) == 1
   seen = []
 
@@ -153,10 +156,14 @@ def test_only_training_of_static_shapes_is_fused(monkeypatch):
     return plain(*operands)[0]
 
   monkeypatch.setattr(fused_attention, "attend", attend)
-  model(tf.zeros([B, Q, 4]))
-  tf.function(model)(inputs=tf.zeros([B, Q, 4]), training=False)
+  states = tf.zeros([B, Q, 4])
+  model(states)
+  for shape in ([B, Q, 1], [1, Q, Q]):
+    layer(states, states, attention_mask=tf.ones(shape), training=True)
   dynamic = tf.TensorSpec([None, Q, 4])
   tf.function(lambda x: model(x, training=True)).get_concrete_function(dynamic)
   assert seen == []
-  model(tf.zeros([B, Q, 4]), training=True)
-  assert seen == [[B, Q, N, H]]
+  model(states, training=True)
+  for shape in ([B, 1, Q], [B, Q, Q]):
+    layer(states, states, attention_mask=tf.ones(shape), training=True)
+  assert seen == [[B, Q, N, H]] * 3

@@ -19,6 +19,7 @@ _ELEMENTS = {
   tf.float32: "f32",
   tf.int32: "i32",
   tf.uint8: "ui8",
+  tf.bool: "i1",
 }
 _CPU, _GPU = "CPU", "CUDA"
 _platforms = (_CPU, _GPU)  # in the order of the branches
