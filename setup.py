@@ -14,6 +14,8 @@ DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
 QUICKSTART = [*DATA, "gensim>=4.4"]
 TRANSFORMERS = "transformers>=5.0"
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21", TRANSFORMERS]
+# Its inner parts, which benchmarks/run_exported_step.py uses, change.
+JAX = "jax==0.10.2"
 TEST = [
   *QUICKSTART,
   *HUGGINGFACE,
@@ -21,6 +23,7 @@ TEST = [
   "openvino>=2025.0",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
+  JAX,  # runs an exported step
   # The exact ruff, so that every machine formats alike.
   "ruff==0.17.6",
   # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
@@ -99,7 +102,9 @@ setuptools.setup(
     "data": DATA,
     "quickstart": QUICKSTART,
     "huggingface": HUGGINGFACE,
-    "benchmarks": ["torch>=2.7", TRANSFORMERS],
+    "benchmarks": ["torch>=2.7"],
+    # Compiles for a GPU without one.
+    "gpu_model": [JAX, "jax-cuda13-pjrt==0.10.2"],
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],

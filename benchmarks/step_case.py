@@ -15,12 +15,16 @@ from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments
 
-DENSE, PUBLISHED, OURS, TORCH = "dense", "published", "ours", "torch"
-# Ours too: as bert_base.yaml has it, and with each middle layer's own tokens.
-RECOMMENDED, LAYERWISE = "recommended", "layerwise"
+DENSE, PUBLISHED, OURS = "dense", "published", "ours"
+# Ours too: nothing dropped, as bert_base.yaml has it, and with each middle
+# layer's own tokens.
+OURS_DENSE, RECOMMENDED, LAYERWISE = "ours_dense", "recommended", "layerwise"
 DROPPING = (PUBLISHED, OURS, RECOMMENDED, LAYERWISE)
-CONTENDERS = (DENSE, *DROPPING, TORCH)
+# Dense too: its head on the predictions, and on every position.
+TORCH, TORCH_EVERYWHERE = OF_TORCH = ("torch", "torch_everywhere")
+CONTENDERS = (DENSE, OURS_DENSE, *DROPPING, *OF_TORCH)
 DTYPES = ("float32", "bfloat16")
+PLAIN, FUSED = ATTENTIONS = ("plain", "fused")
 
 HEAD_WIDTH = 64  # of every published BERT
 PREDICTED_SHARE = 0.15
@@ -33,8 +37,10 @@ class Case:
   """One training step.
 
   `width` is D; heads and feed-forward follow from it as in BERT. `keep_ratio`
-  is K / S. `xla` is about TensorFlow's steps, `dropout` about states and
-  attention. `norm_first` normalizes states before each block, not after it.
+  is K / S. `xla` is about TensorFlow's steps, `dropout` about states, and
+  about attention unless `attention_dropout` says otherwise. `norm_first`
+  normalizes states before each block, not after it. `attention` is about
+  TensorFlow's steps on a GPU.
 
   >>> case = Case(768, 12, 30522, 512, 0.5, 2, True, "float32", 0.1)
   >>> case.predictions, case.keep, round(case.mac_ratio(OURS), 3)
@@ -53,6 +59,8 @@ class Case:
   dtype: str
   dropout: float
   norm_first: bool = False
+  attention_dropout: float | None = None
+  attention: str = PLAIN
 
   @property
   def predictions(self) -> int:
@@ -73,11 +81,23 @@ class Case:
     before = ", normalized first" if self.norm_first else ""
     return f"{self.num_layers} x {self.width}{before}"
 
+  @property
+  def dropout_in_attention(self) -> float:
+    given = self.attention_dropout
+    return self.dropout if given is None else given
+
+  @property
+  def dropouts(self) -> str:
+    if self.attention_dropout is None:
+      return f"{self.dropout:g}"
+    return f"{self.dropout:g}, in attention {self.attention_dropout:g}"
+
   def __str__(self) -> str:
+    fused = ", fused attention" if self.attention == FUSED else ""
     return (
       f"{self.network}, S = {self.seq_length}, B = {self.batch_size}, "
       f"keep {self.keep_ratio:g}, XLA {'on' if self.xla else 'off'}, "
-      f"{self.dtype}, dropout {self.dropout:g}"
+      f"{self.dtype}{fused}, dropout {self.dropouts}"
     )
 
   def encoder(
@@ -92,7 +112,7 @@ class Case:
       intermediate_size=4 * self.width,
       max_position_embeddings=self.seq_length,
       dropout_rate=self.dropout,
-      attention_dropout_rate=self.dropout,
+      attention_dropout_rate=self.dropout_in_attention,
       norm_first=self.norm_first,
       final_norm=False,  # Model Garden's contenders have none
       token_keep_ratio=self.keep_ratio,
@@ -101,6 +121,9 @@ class Case:
       config.drop.type = LAYERWISE
     elif contender == RECOMMENDED:
       config.importance.type, config.drop_layer = "random", 1
+      config.always_keep_cls = False
+    elif contender == OURS_DENSE:
+      config.importance.type, config.token_keep_ratio = "random", 1.0
     return config
 
   def experiment(self, contender: str = OURS) -> cfg.ExperimentConfig:
@@ -115,7 +138,7 @@ class Case:
 
   def macs(self, contender: str) -> int:
     """Returns the multiply-adds of a contender's forward pass, a sequence."""
-    everywhere = contender == TORCH  # where its head is
+    everywhere = contender == TORCH_EVERYWHERE
     shape = multiply_adds.BertShape(
       num_layers=self.num_layers,
       hidden_size=self.width,
@@ -124,7 +147,7 @@ class Case:
       seq_length=self.seq_length,
       predictions=self.seq_length if everywhere else self.predictions,
     )
-    if contender in (DENSE, TORCH):
+    if contender in (DENSE, *OF_TORCH):
       return multiply_adds.bert_macs(shape)
     plan = self.encoder(contender).drop_plan
     if contender == PUBLISHED:

@@ -27,6 +27,10 @@ def test_published_sizes():
   assert str(BASE) == (
     "12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32, dropout 0.1"
   )
+  without = dataclasses.replace(BASE, attention_dropout=0.0)
+  assert str(without) == f"{BASE}, in attention 0"
+  rates = [c.encoder().attention_dropout_rate for c in (BASE, without)]
+  assert rates == [0.1, 0.0]
   whole = dataclasses.replace(BASE, keep_ratio=1.0)
   assert (whole.keep, whole.mac_ratio("published")) == (512, 1.0)
   widths = (32, 64, 256)
@@ -43,6 +47,7 @@ def test_the_recommended_is_what_bert_base_yaml_has():
   measured = BASE.encoder("recommended")
   assert measured.importance == filed.importance
   assert measured.drop_plan == filed.drop_plan
+  assert measured.always_keep_cls is filed.always_keep_cls is False
 
 
 def test_multiply_adds_by_hand():
@@ -54,7 +59,11 @@ def test_multiply_adds_by_hand():
     return positions * (64 + 8 * 200)
 
   assert TINY.macs("dense") == 4 * layer(16, 16) + head(2)
-  assert TINY.macs("torch") == 4 * layer(16, 16) + head(16)
+  assert TINY.macs("torch") == TINY.macs("dense")
+  assert TINY.macs("torch_everywhere") == 4 * layer(16, 16) + head(16)
+  # The last layer is for [CLS] and the predictions.
+  last = layer(1 + 2, 16) + head(2)
+  assert TINY.macs("ours_dense") == 3 * layer(16, 16) + last
   # Four layers: 0 sees all, 1 hands over, 2 the kept, 3 all again.
   dropping = layer(16, 16) + layer(8, 16) + layer(8, 8) + head(2)
   assert TINY.macs("published") == dropping + layer(16, 16)

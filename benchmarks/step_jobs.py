@@ -68,7 +68,7 @@ def alone(case: step_case.Case, contender: str, tpu: str = "") -> Job:
   """
   if contender not in step_case.DROPPING:
     case = dataclasses.replace(case, keep_ratio=1.0)
-  if contender == step_case.TORCH:
+  if contender in step_case.OF_TORCH:
     case = dataclasses.replace(case, xla=False)
   return Job(ALONE, case, (contender,), tpu=tpu)
 
@@ -122,7 +122,7 @@ def main(folder: str) -> None:
 
 def measure_times(job: Job) -> dict:
   """Times all contenders in turns, with the weights of dense BERT."""
-  strategy = _make_strategy(job)
+  strategy = make_strategy(job.case.dtype, job.tpu)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
   tensors = steps[step_case.DENSE].tensors()
   for step in steps.values():
@@ -155,8 +155,8 @@ def measure_alone(job: Job, dump: pathlib.Path) -> dict:
   optimizer, compiled program and step; `step` is a step alone.
   """
   (contender,) = job.contenders
-  strategy = _make_strategy(job)
-  if contender == step_case.TORCH:
+  strategy = make_strategy(job.case.dtype, job.tpu)
+  if contender in step_case.OF_TORCH:
     from benchmarks import torch_bert  # noqa: F401  not the model's memory
   empty = resident_bytes()
   step = _make_step(job, contender, strategy)
@@ -212,21 +212,22 @@ def temporary_bytes(dump: pathlib.Path) -> int | None:
 
 
 def _make_step(job: Job, contender: str, strategy):
-  if contender == step_case.TORCH:
+  if contender in step_case.OF_TORCH:
     from benchmarks import torch_bert  # an extra: it may be missing
 
-    return torch_bert.Step(job.case)
+    everywhere = contender == step_case.TORCH_EVERYWHERE
+    return torch_bert.Step(job.case, everywhere)
   return step_variants.Step(job.case, contender, strategy)
 
 
-def _make_strategy(job: Job) -> tf.distribute.Strategy:
+def make_strategy(dtype: str, tpu: str = "") -> tf.distribute.Strategy:
   """Returns the strategy of the TPU, the first GPU or the CPU."""
   return trainer_lib.make_strategy(
     cfg.RuntimeConfig(
-      distribution_strategy="tpu" if job.tpu else "one_device",
-      tpu=job.tpu or None,
+      distribution_strategy="tpu" if tpu else "one_device",
+      tpu=tpu or None,
       num_gpus=min(1, len(tf.config.list_physical_devices("GPU"))),
-      mixed_precision_dtype=job.case.dtype,
+      mixed_precision_dtype=dtype,
     )
   )
 

@@ -14,9 +14,11 @@ _COLORS = {
   step_case.DENSE: "tab:gray",
   step_case.PUBLISHED: "tab:orange",
   step_case.OURS: "tab:blue",
+  step_case.OURS_DENSE: "tab:cyan",
   step_case.RECOMMENDED: "tab:purple",
   step_case.LAYERWISE: "tab:green",
   step_case.TORCH: "tab:red",
+  step_case.TORCH_EVERYWHERE: "tab:pink",
 }
 # What a picture varies along x, and the name of that axis.
 _AXES = {"keep_ratio": "share of kept tokens", "seq_length": "sequence length"}
@@ -54,7 +56,7 @@ def _panels(field: str, cases: list) -> dict[str, list]:
     if field == "seq_length":
       tokens = case.seq_length * case.batch_size
       equal = f"keep {case.keep_ratio:g}, {tokens:,} tokens a step"
-    title = f"{case.network}, {equal}, dropout {case.dropout:g}"
+    title = f"{case.network}, {equal}, dropout {case.dropouts}"
     panels[title].append(case)
   return {
     title: inside

@@ -12,9 +12,11 @@ NAMES = {
   step_case.DENSE: "BERT (Model Garden)",
   step_case.PUBLISHED: "published token dropping",
   step_case.OURS: "this project",
+  step_case.OURS_DENSE: "this project, nothing dropped",
   step_case.RECOMMENDED: "this project, as recommended",
   step_case.LAYERWISE: "this project, layer-wise",
-  step_case.TORCH: "Hugging Face, PyTorch",
+  step_case.TORCH: "PyTorch",
+  step_case.TORCH_EVERYWHERE: "PyTorch, head on all positions",
 }
 _CASE_COLUMNS = ("L x D", "S", "B", "keep", "XLA", "type", "dropout", "")
 _TIME_COLUMNS = (
@@ -92,9 +94,7 @@ TARGETS = (
   Target("memory of the step / dense BERT", 768, 0.75, memory="step"),
   Target("memory of the process / dense BERT", 768, 0.75, memory="peak"),
   Target(
-    "tokens a second / Hugging Face in PyTorch",
-    *(768, 2.0, step_case.TORCH),
-    at_least=True,
+    "tokens a second / PyTorch", *(768, 2.0, step_case.TORCH), at_least=True
   ),
 )
 
@@ -202,7 +202,7 @@ def _case_cells(case: step_case.Case, name: str | None = None) -> list[str]:
     f"{case.keep_ratio:g}",
     "on" if case.xla else "off",
     case.dtype,
-    f"{case.dropout:g}",
+    case.dropouts,
     NAMES.get(name, ""),
   ]
 

@@ -18,6 +18,7 @@ from benchmarks import step_case
 from token_dropping.huggingface import network_types
 from token_dropping.huggingface import weights
 from token_dropping.models import encoder_config
+from token_dropping.models import fused_attention
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
@@ -26,7 +27,9 @@ from token_dropping.training import trainer as trainer_lib
 
 
 class Step:
-  """A model in training; every contender but `torch` has one.
+  """A model in training; every contender on TensorFlow has one.
+
+  `run` makes a step of a batch such as `batch` and returns its loss.
 
   >>> case = step_case.Case(16, 4, 200, 16, 0.5, 2, False, "float32", 0.0)
   >>> step = Step(case, "dense", tf.distribute.get_strategy())
@@ -43,6 +46,8 @@ class Step:
     with strategy.scope():
       task, self.model = _build(case, contender, params.task)
       self.model(self.model.inputs)  # makes the weights of the head
+      if case.attention == step_case.FUSED:
+        fused_attention.fuse(self.model)
       optimizer = optimizers.create_optimizer(params.trainer.optimizer_config)
       metrics = task.build_metrics(training=True)
     step_random.follow_step(self.model, optimizer.iterations, params.task.seed)
@@ -52,14 +57,15 @@ class Step:
 
     if case.xla and trainer_lib.compiles_step(strategy):
       step = tf.function(step, jit_compile=True)
-    self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
-    self._batch = {
+    self.run = lambda batch: strategy.run(step, args=(batch,))
+    self.batch = {
       name: tf.constant(value) for name, value in case.batch().items()
     }
+    self._run = tf.function(self.run)
 
   def __call__(self) -> float:
     """Makes one optimizer step; returns its loss once it is done."""
-    losses = self._strategy.experimental_local_results(self._run(self._batch))
+    losses = self._strategy.experimental_local_results(self._run(self.batch))
     return float(losses[0])
 
   def tensors(self) -> dict[str, np.ndarray]:

@@ -40,6 +40,7 @@ def _dense(case: step_case.Case) -> tuple[dict, list[float]]:
   [
     (step_case.PUBLISHED, False),
     (step_case.OURS, False),
+    pytest.param(step_case.OURS_DENSE, False, marks=pytest.mark.slow),
     pytest.param(step_case.RECOMMENDED, False, marks=pytest.mark.slow),
     pytest.param(step_case.LAYERWISE, False, marks=pytest.mark.slow),
     pytest.param(step_case.PUBLISHED, True, marks=pytest.mark.slow),

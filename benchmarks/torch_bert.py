@@ -1,33 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
 """BERT in plain PyTorch, as quick as one would write it: the dense rival.
 
+    python torch_bert.py --seq 128 512 2048 --batch 128 32 8 --dtype bfloat16
+
 One product for queries, keys and values, `scaled_dot_product_attention`,
 `torch.compile`, bfloat16 by autocast, fused AdamW, gradients clipped to norm 1,
-and the masked-LM head where something is predicted. `head_everywhere` computes
-the logits of every position, as Hugging Face's `BertForMaskedLM` does. A
-network that is normalized before each block ends without a norm, as Model
+and the masked-LM head where something is predicted. `--head everywhere`
+computes the logits of every position, as Hugging Face's `BertForMaskedLM` does.
+A network that is normalized before each block ends without a norm, as Model
 Garden's.
+
+The file needs PyTorch and NumPy alone, so that it can be copied to a machine
+that has no more. As a command it times steps in turns, on a GPU where PyTorch
+finds one; the last line it prints is JSON.
 """
 
+import argparse
+import dataclasses
+import itertools
+import json
 import os
+import platform
+import statistics
+import time
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import step_case
-
 _EPSILON = 1e-12
+_HEADS = ("predicted", "everywhere")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """What is read here of `step_case.Case`, which needs TensorFlow."""
+
+  width: int
+  num_layers: int
+  vocab_size: int
+  seq_length: int
+  batch_size: int
+  dtype: str
+  dropout: float
+  attention_dropout: float | None
+  norm_first: bool
+
+  @property
+  def heads(self) -> int:
+    return max(1, self.width // 64)
+
+  def batch(self) -> dict[str, np.ndarray]:
+    """Returns random words, of which 15 % are to be predicted."""
+    rng = np.random.default_rng(0)
+    shape = self.batch_size, self.seq_length
+    predictions = max(1, int(0.15 * self.seq_length))
+    places = np.tile(np.arange(self.seq_length), [self.batch_size, 1])
+    ids = rng.integers(0, self.vocab_size, shape)
+    positions = np.sort(rng.permuted(places, axis=1)[:, :predictions])
+    return {
+      "input_word_ids": ids,
+      "input_type_ids": np.zeros_like(ids),
+      "masked_lm_positions": positions,
+      "masked_lm_ids": np.take_along_axis(ids, positions, axis=1),
+    }
 
 
 class Layer(nn.Module):
   """A layer of BERT on states [B, S, D]."""
 
-  def __init__(self, case: step_case.Case):
+  def __init__(self, case: Case):
     super().__init__()
     width = case.width
     self.heads, self.dropout = case.heads, case.dropout
+    in_attention = case.attention_dropout
+    self.attention_dropout = (
+      self.dropout if in_attention is None else in_attention
+    )
     self.norm_first = case.norm_first
     self.attention_in = nn.Linear(width, 3 * width)
     self.attention_out = nn.Linear(width, width)
@@ -47,7 +97,7 @@ class Layer(nn.Module):
     batch, length, width = states.shape
     split = self.attention_in(states).view(batch, length, 3, self.heads, -1)
     attended = functional.scaled_dot_product_attention(
-      *split.permute(2, 0, 3, 1, 4), dropout_p=self.dropout
+      *split.permute(2, 0, 3, 1, 4), dropout_p=self.attention_dropout
     )
     joined = attended.transpose(1, 2).reshape(batch, length, width)
     return self._drop(self.attention_out(joined))
@@ -63,7 +113,7 @@ class Layer(nn.Module):
 class Bert(nn.Module):
   """BERT with a masked-LM head on whole sequences without padding."""
 
-  def __init__(self, case: step_case.Case, head_everywhere: bool):
+  def __init__(self, case: Case, head_everywhere: bool):
     super().__init__()
     self.dropout, self.head_everywhere = case.dropout, head_everywhere
     self.words = nn.Embedding(case.vocab_size, case.width)
@@ -102,22 +152,20 @@ def _take(states: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 class Step:
   """A model in training, on a GPU where PyTorch finds one.
 
-  What a case says of XLA means nothing here. `compiled` is `torch.compile`.
+  `case` may be of `step_case` too; what that says of XLA means nothing here.
+  `compiled` is `torch.compile`.
 
-  >>> case = step_case.Case(16, 4, 200, 16, 0.5, 2, False, "float32", 0.0)
+  >>> case = Case(16, 4, 200, 16, 2, "float32", 0.0, None, False)
   >>> Step(case, compiled=False)() > 4  # of a guess: about log(200)
   True
   """
 
   def __init__(
-    self,
-    case: step_case.Case,
-    head_everywhere: bool = False,
-    compiled: bool = True,
+    self, case: Case, head_everywhere: bool = False, compiled: bool = True
   ):
     torch.manual_seed(0)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device()
     self.model = Bert(case, head_everywhere).to(device)
     self._optimizer = torch.optim.AdamW(
       self.model.parameters(), lr=1e-4, weight_decay=0.01, fused=True
@@ -129,19 +177,27 @@ class Step:
     self._autocast = torch.autocast(
       device, torch.bfloat16, enabled=case.dtype == "bfloat16"
     )
-    self._loss = torch.compile(self.model) if compiled else self.model
+    # Each length has a program of its own, not one for any.
+    self._loss = (
+      torch.compile(self.model, dynamic=False) if compiled else self.model
+    )
 
   def __call__(self) -> float:
+    """Makes one optimizer step; returns its loss once it is done."""
+    return self.queue().item()
+
+  def queue(self) -> torch.Tensor:
+    """Makes one optimizer step, without waiting for the GPU."""
     with self._autocast:
       loss = self._loss(*self._inputs)
     loss.backward()
     nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
     self._optimizer.step()
     self._optimizer.zero_grad(set_to_none=True)
-    return loss.item()
+    return loss.detach()
 
   def load(self, tensors: dict[str, np.ndarray]) -> None:
-    """Sets the weights of a `step_variants.Step`, but for the pooler's."""
+    """Sets the weights to Hugging Face's of BERT; the pooler's are unused."""
     state = self.model.state_dict()
     for name, sources in _sources(len(self.model.layers)).items():
       arrays = [np.array(tensors[source]) for source in sources]
@@ -186,3 +242,106 @@ def _sources(num_layers: int) -> dict[str, list[str]]:
     for kind in ("weight", "bias"):
       sources[f"{name}.{kind}"] = [f"{part}.{kind}" for part in parts]
   return sources
+
+
+def _device() -> str:
+  return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def main(argv: list[str] | None = None) -> None:
+  """Times the steps that the arguments name, in turns."""
+  args = _parser().parse_args(argv)
+  if len(args.batch) not in (1, len(args.seq)):
+    raise SystemExit("--batch must be one, or one for each of --seq")
+  batches = args.batch * (len(args.seq) if len(args.batch) == 1 else 1)
+  steps, tokens = {}, {}
+  shapes = zip(args.seq, batches, strict=True)
+  for (length, batch), head in itertools.product(shapes, args.head):
+    case = Case(
+      width=args.width,
+      num_layers=args.layers,
+      vocab_size=args.vocab,
+      seq_length=length,
+      batch_size=batch,
+      dtype=args.dtype,
+      dropout=args.dropout,
+      attention_dropout=args.attention_dropout,
+      norm_first=args.norm_first,
+    )
+    name = f"S={length} B={batch} head={head}"
+    steps[name] = Step(case, head == "everywhere", args.compile)
+    tokens[name] = length * batch
+  device = torch.cuda.get_device_name() if _device() == "cuda" else "CPU"
+  print(f"PyTorch {torch.__version__}, {device}", flush=True)
+  compiling = _compile(steps)
+  results = {}
+  for name, seconds in _times(steps, args.rounds, args.chain).items():
+    median = statistics.median(seconds)
+    quarters = statistics.quantiles([*seconds, *seconds], n=4)
+    results[name] = {
+      "seconds": median,
+      "spread": (quarters[2] - quarters[0]) / median,
+      "tokens_per_s": tokens[name] / median,
+      "compile_s": compiling[name],
+    }
+    print(
+      f"{name:32s}{median * 1e3:10.2f} ms, spread "
+      f"{results[name]['spread']:.3f}, {tokens[name] / median:,.0f} tokens/s"
+    )
+  about = {"torch": torch.__version__, "device": device}
+  about |= {"host": platform.processor(), "arguments": vars(args)}
+  print(json.dumps(about | {"steps": results}))
+
+
+def _compile(steps: dict[str, Step]) -> dict[str, float]:
+  """Makes three steps of each; returns the seconds of the first."""
+  seconds = {}
+  for name, step in steps.items():
+    start = time.perf_counter()
+    losses = [step()]
+    seconds[name] = time.perf_counter() - start
+    losses += [step(), step()]
+    print(name, f"first step {seconds[name]:.1f} s, losses", losses, flush=True)
+  return seconds
+
+
+def _times(
+  steps: dict[str, Step], rounds: int, chain: int
+) -> dict[str, list[float]]:
+  """Returns the seconds of a step: of `chain` queued steps and one wait."""
+  seconds = {name: [] for name in steps}
+  for _ in range(rounds):
+    for name, step in steps.items():
+      start = time.perf_counter()
+      for _ in range(chain):
+        loss = step.queue()
+      loss.item()
+      seconds[name].append((time.perf_counter() - start) / chain)
+  return seconds
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  for name, default in (("width", 768), ("layers", 12), ("vocab", 30522)):
+    parser.add_argument(f"--{name}", type=int, default=default)
+  for name, default in (("seq", 512), ("batch", 32)):
+    parser.add_argument(f"--{name}", type=int, nargs="+", default=[default])
+  for name, default in (("rounds", 10), ("chain", 1)):
+    parser.add_argument(f"--{name}", type=int, default=default)
+  parser.add_argument("--dropout", type=float, default=0.1)
+  parser.add_argument("--attention_dropout", type=float)
+  parser.add_argument(
+    "--dtype", choices=("float32", "bfloat16"), default="bfloat16"
+  )
+  parser.add_argument(
+    "--head", nargs="+", choices=_HEADS, default=["predicted"]
+  )
+  parser.add_argument("--norm_first", action="store_true")
+  parser.add_argument(
+    "--compile", action=argparse.BooleanOptionalAction, default=True
+  )
+  return parser
+
+
+if __name__ == "__main__":
+  main()

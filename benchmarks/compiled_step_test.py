@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the command that says what an exported step costs on a GPU."""
+
+import gzip
+import json
+
+import pytest
+from absl import flags
+
+from benchmarks import compiled_step
+from tests import hlo_testing
+from tests import testing
+
+
+def _run(*argv: str) -> None:
+  values = flags.FlagValues()
+  compiled_step.define_flags(values)
+  compiled_step.main(values(["compiled_step", *argv]), values)
+
+
+@pytest.fixture
+def folder(tmp_path):
+  (tmp_path / "meta.json").write_text(json.dumps(hlo_testing.META))
+  text = f"// temporaries: {3 * 2**29} bytes\n{hlo_testing.PROGRAM}"
+  program = gzip.compress(text.encode())
+  (tmp_path / compiled_step.COMPILED).write_bytes(program)
+  return tmp_path
+
+
+def test_a_program_that_is_there_is_not_compiled_again(folder, capsys):
+  _run(str(folder), "--kernels=2")
+  first, *lines = capsys.readouterr().out.splitlines()
+  assert first == f"{folder}: temporaries of 1.50 GiB"
+  assert [line.split() for line in lines if line.startswith("sum")] == [
+    ["sum", "13", "0.00", "0.00", "0.02"]
+  ]
+  assert lines[-2:] == [
+    "  0.005 ms,    3 x other products: fusion "
+    "bf16[12, 48] bf16[48, 12] -> bf16[12, 12]; ",
+    "  0.002 ms,    1 x attention's softmax and dropout: fusion "
+    "bf16[2, 2, 16, 16] -> f32[4, 16, 16]; step/layer/softmax",
+  ]
+
+
+def test_what_is_no_export_is_refused(folder):
+  rule = "arguments must be folders with program.hlo.gz and meta.json"
+  assert testing.refused(_run) == f"{rule}. Received: none"
+  for missing in (compiled_step.COMPILED, "meta.json"):
+    (folder / missing).unlink()
+    assert testing.refused(_run, str(folder)) == f"{rule}. Received: {folder}"
