@@ -13,6 +13,8 @@ import math
 
 import tensorflow as tf
 
+from token_dropping.models import barrier
+
 _ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))
 _LAST_SHIFT = 16
 
@@ -32,12 +34,18 @@ def dropout(
 
   @tf.custom_gradient
   def drop(values: tf.Tensor, seed: tf.Tensor):
-    def masked(values: tf.Tensor) -> tf.Tensor:
+    def masked(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       kept = random_bits(shape, seed) >= least
       scale = tf.cast(1.0 / (1.0 - rate), values.dtype)
       return tf.where(kept, values * scale, tf.zeros([], values.dtype))
 
-    return masked(values), lambda upstream: (masked(upstream), None)
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+      # Or XLA would see that the numbers are the same, and keep the masks of
+      # all layers' attention. Those of states it makes again by itself.
+      own_seed = barrier.apart(seed) if len(shape) > 3 else seed
+      return masked(upstream, own_seed), None
+
+    return masked(values, seed), gradient
 
   return drop(inputs, seed)
 
