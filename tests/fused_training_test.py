@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import config_testing
 from tests import replica_testing
 from tests import testing
 from token_dropping.models import fused_attention
 from token_dropping.models import xla_calls
+from token_dropping.training import attention
+from token_dropping.training import trainer as trainer_lib
 
 B, S, N, H = replica_testing.BATCH, testing.SEQ_LENGTH, 2, 24
 READ, KEPT = 1 + testing.PREDICTIONS, S // 2
@@ -96,6 +99,38 @@ def test_on_a_cpu_steps_and_checkpoints_are_those_of_plain(tmp_path):
   fused.checkpoint.restore(paths[0]).assert_consumed()
   plain.checkpoint.restore(paths[1]).assert_consumed()
   _assert_same(fused.learnt(), plain.learnt())
+
+
+def test_the_trainer_fuses_what_it_trains(monkeypatch):
+  """In several steps of one call, whose batches have static shapes too."""
+  fused, attend = [], fused_attention.attend
+
+  def remember(plain, *operands):
+    fused.append(tuple(operands[0].shape))
+    return attend(plain, *operands)
+
+  monkeypatch.setattr(attention, "is_fused", lambda *_: True)
+  monkeypatch.setattr(fused_attention, "attend", remember)
+  params = config_testing.changed(
+    {
+      "runtime.enable_xla": True,
+      "trainer.steps_per_call": 2,
+      f"{config_testing.RATE}.polynomial.decay_steps": 9,
+    }
+  )
+  records = replica_testing.make_records(4)
+  dataset = tf.data.Dataset.from_tensors(records).repeat()
+  trainer = trainer_lib.make_trainer(
+    params,
+    tf.distribute.OneDeviceStrategy("/cpu:0"),
+    mode="train",
+    model_dir=None,
+    train_dataset=dataset,
+  )
+  assert np.isfinite(trainer.train(tf.constant(2))["training_loss"])
+  # All queries, those kept of two layers, of the last those that are read.
+  layers = [(4, S // 2, 2, 4), (4, S // 2, 2, 4), (4, READ, 2, 4)]
+  assert fused[: len(layers)] == layers  # a step is traced more than once
 
 
 def _assert_same(found: list, wanted: list) -> None:

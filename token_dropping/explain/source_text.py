@@ -106,7 +106,7 @@ def read_records(
     record = dict(zip(batch, values, strict=True))
     real = np.flatnonzero(record["input_mask"])
     broken = [
-      rule.is_broken(record[rule.feature]).any()
+      np.any(rule.is_broken(record[rule.feature]))
       for rule in rules
       if rule.feature in record
     ]

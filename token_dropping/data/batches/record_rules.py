@@ -40,6 +40,11 @@ def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
   return lambda values: (values < 0) | (values >= end)
 
 
+def _is_after_padding(mask: tf.Tensor) -> tf.Tensor:
+  first = tf.zeros_like(mask[..., :1], tf.bool)
+  return tf.concat([first, mask[..., 1:] > mask[..., :-1]], axis=-1)
+
+
 def range_rules(
   vocab_size: int, type_vocab_size: int, seq_length: int
 ) -> list[ValueRule]:
@@ -62,6 +67,10 @@ def range_rules(
     ValueRule("position_ids", is_position, outside(seq_length)),
     ValueRule("input_type_ids", is_type, outside(type_vocab_size)),
     *(ValueRule(name, "must be 0 or 1.", outside(2)) for name in flags),
+    # Fused attention is told how long a sequence is, and no more.
+    ValueRule(
+      "input_mask", "must be 0 from the first 0 on.", _is_after_padding
+    ),
   ]
 
 

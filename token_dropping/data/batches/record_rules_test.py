@@ -225,6 +225,13 @@ def test_values_outside_their_range(name, value, rule):
   assert _broken_rule(_batches(GOOD, record)) == complaint
 
 
+def test_padding_ends_a_record():
+  record = _changed("input_mask", 0)
+  complaint = "input_mask must be 0 from the first 0 on. Received: 1"
+  assert _refused(record) == f"{complaint} in FILE, record 3"
+  assert _broken_rule(_batches(GOOD, record)) == complaint
+
+
 def test_values_of_other_records():
   complaint = f"{IDS} Received: 50 in FILE, record 3"
   record = UNMASKED | {"input_word_ids": [V] * S}
