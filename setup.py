@@ -14,16 +14,17 @@ DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
 QUICKSTART = [*DATA, "gensim>=4.4"]
 TRANSFORMERS = "transformers>=5.0"
 HUGGINGFACE = ["safetensors>=0.5", "tokenizers>=0.21", TRANSFORMERS]
-# Its inner parts, which benchmarks/run_exported_step.py uses, change.
-JAX = "jax==0.10.2"
+# Compiles for a GPU without one. JAX's inner parts, which the benchmarks use,
+# change.
+GPU_MODEL = ["jax==0.10.2", "jax-cuda13-pjrt==0.10.2"]
 TEST = [
+  *GPU_MODEL,
   *QUICKSTART,
   *HUGGINGFACE,
   "import-linter>=2.0",
   "openvino>=2025.0",
   "pytest-xdist>=3.6",
   "pytest>=8.3",
-  JAX,  # runs an exported step
   # The exact ruff, so that every machine formats alike.
   "ruff==0.17.6",
   # The exact PyTorch, so that its build without CUDA, 2.13.0+cpu, is taken
@@ -103,8 +104,7 @@ setuptools.setup(
     "quickstart": QUICKSTART,
     "huggingface": HUGGINGFACE,
     "benchmarks": ["torch>=2.7"],
-    # Compiles for a GPU without one.
-    "gpu_model": [JAX, "jax-cuda13-pjrt==0.10.2"],
+    "gpu_model": GPU_MODEL,
     "gpu": ["tensorflow[and-cuda]>=2.20,<2.21"],
     "test": TEST,
     "dev": [*TEST, "pre-commit>=4.0"],

@@ -17,6 +17,7 @@ options come from XLA_FLAGS; matrix products are left to cuBLAS.
 """
 
 import collections
+import functools
 import gzip
 import json
 import os
@@ -78,15 +79,12 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 def compile_folder(folder: pathlib.Path) -> None:
   """Compiles a folder's program for an H100."""
-  options = os.environ.get("XLA_FLAGS", "")
-  os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {options}"
-  os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+  device = _h100()
   from jax._src.interpreters import mlir
   from jax._src.lib import xla_client
 
   from benchmarks import run_exported_step
 
-  device = _h100(xla_client)
   with mlir.make_ir_context():
     module, _ = run_exported_step.read_module(folder)
     executable = device.client.compile(
@@ -95,9 +93,14 @@ def compile_folder(folder: pathlib.Path) -> None:
   run_exported_step.write_compiled(executable, folder)
 
 
-def _h100(xla_client):
+@functools.cache  # A process loads the compiler once.
+def _h100():
   """Returns a device that programs can be compiled for, not run on."""
+  options = os.environ.get("XLA_FLAGS", "")
+  os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {options}"
+  os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
   import jax_plugins.xla_cuda13 as plugin
+  from jax._src.lib import xla_client
 
   library = pathlib.Path(plugin.__file__).with_name("xla_cuda_plugin.so")
   api = xla_client.load_pjrt_plugin_dynamically("cuda", str(library))

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the command that says what an exported step costs on a GPU."""
 
+import dataclasses
 import gzip
 import json
+import re
+import subprocess
+import sys
 
 import pytest
 from absl import flags
 
 from benchmarks import compiled_step
+from benchmarks import exported_step
+from benchmarks import hlo_kernels
+from benchmarks import step_case
 from tests import hlo_testing
 from tests import testing
 
@@ -16,6 +23,19 @@ def _run(*argv: str) -> None:
   values = flags.FlagValues()
   compiled_step.define_flags(values)
   compiled_step.main(values(["compiled_step", *argv]), values)
+
+
+CASE = step_case.Case(
+  width=64,
+  num_layers=2,
+  vocab_size=200,
+  seq_length=2048,
+  keep_ratio=0.5,
+  batch_size=1,
+  xla=True,
+  dtype="bfloat16",
+  dropout=0.0,
+)
 
 
 @pytest.fixture
@@ -48,3 +68,26 @@ def test_what_is_no_export_is_refused(folder):
   for missing in (compiled_step.COMPILED, "meta.json"):
     (folder / missing).unlink()
     assert testing.refused(_run, str(folder)) == f"{rule}. Received: {folder}"
+
+
+def test_fused_attention_halves_the_memory(tmp_path):
+  temporaries, calls = {}, {}
+  for attention in step_case.ATTENTIONS:
+    case = dataclasses.replace(CASE, attention=attention)
+    folder = tmp_path / attention
+    exported_step.export(case, step_case.OURS_DENSE, folder, with_values=False)
+  # In a process of its own, as XLA reads its options once.
+  module = [sys.executable, "-m", "benchmarks.compiled_step"]
+  folders = [tmp_path / attention for attention in step_case.ATTENTIONS]
+  done = subprocess.run([*module, *folders], capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  for folder in folders:
+    packed = (folder / compiled_step.COMPILED).read_bytes()
+    text = gzip.decompress(packed).decode()
+    temporaries[folder.name] = int(re.search(r"\d+", text)[0])
+    kernels = hlo_kernels.read_kernels(text)
+    found = [each.target for each in kernels if "fmha" in each.target]
+    calls[folder.name] = sorted(found)
+  forward, backward = "__cudnn$fmhaSoftmax", "__cudnn$fmhaSoftmaxBackward"
+  assert calls == {"plain": [], "fused": [forward] * 2 + [backward] * 2}
+  assert temporaries["fused"] <= 0.5 * temporaries["plain"]
