@@ -99,8 +99,14 @@ def _h100():
   options = os.environ.get("XLA_FLAGS", "")
   os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {options}"
   os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-  import jax_plugins.xla_cuda13 as plugin
-  from jax._src.lib import xla_client
+  try:
+    import jax_plugins.xla_cuda13 as plugin
+    from jax._src.lib import xla_client
+  except ImportError as error:
+    raise errors.UserError(
+      "compiling for an H100 needs JAX and XLA's compiler: pip install "
+      f"'token-dropping[gpu_model]'. Received: {error}"
+    ) from error
 
   library = pathlib.Path(plugin.__file__).with_name("xla_cuda_plugin.so")
   api = xla_client.load_pjrt_plugin_dynamically("cuda", str(library))

@@ -4,6 +4,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -68,6 +69,17 @@ def test_what_is_no_export_is_refused(folder):
   for missing in (compiled_step.COMPILED, "meta.json"):
     (folder / missing).unlink()
     assert testing.refused(_run, str(folder)) == f"{rule}. Received: {folder}"
+
+
+def test_without_its_packages_it_says_what_to_install(folder, monkeypatch):
+  monkeypatch.setitem(sys.modules, "jax_plugins.xla_cuda13", None)
+  monkeypatch.setattr(os, "environ", dict(os.environ))
+  (folder / compiled_step.COMPILED).rename(folder / compiled_step.PROGRAM)
+  message = testing.refused(_run, str(folder))
+  assert message.startswith(
+    "compiling for an H100 needs JAX and XLA's compiler: pip install "
+    "'token-dropping[gpu_model]'. Received: "
+  )
 
 
 def test_fused_attention_halves_the_memory(tmp_path):
