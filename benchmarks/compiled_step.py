@@ -6,8 +6,8 @@
 A folder is one of `benchmarks.exported_step`. Its program is compiled as XLA
 would where an H100 is, but for what is measured there: nothing is autotuned,
 and cuDNN builds no plans. What comes out is written to the folder,
-`compiled.hlo.txt.gz`, and not compiled again as long as it is there;
-`run_exported_step.py --programs` brings those of a real GPU. Then a table says
+`compiled.hlo.txt.gz`. Folders of `run_exported_step.py --programs` hold what a
+real GPU compiled, and nothing to compile. Then a table says
 how many kernels a class of work has, what they read, write and multiply, and
 how long they should take (`benchmarks/kernel_costs.py`); `--kernels` lists the
 dearest, those alike on one line.
@@ -64,9 +64,9 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   errors.require(len(argv) > 1, rule, "none")
   for folder in map(pathlib.Path, argv[1:]):
     errors.require((folder / "meta.json").is_file(), rule, folder)
-    if not (folder / COMPILED).exists():
-      errors.require((folder / PROGRAM).is_file(), rule, folder)
+    if (folder / PROGRAM).is_file():
       compile_folder(folder)
+    errors.require((folder / COMPILED).is_file(), rule, folder)
     text = gzip.decompress((folder / COMPILED).read_bytes()).decode()
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     kernels = hlo_kernels.read_kernels(text)

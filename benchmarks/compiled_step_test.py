@@ -48,7 +48,7 @@ def folder(tmp_path):
   return tmp_path
 
 
-def test_a_program_that_is_there_is_not_compiled_again(folder, capsys):
+def test_what_a_gpu_has_compiled_is_tabled(folder, capsys):
   _run(str(folder), "--kernels=2")
   first, *lines = capsys.readouterr().out.splitlines()
   assert first == f"{folder}: temporaries of 1.50 GiB"

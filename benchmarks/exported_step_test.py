@@ -94,3 +94,20 @@ def test_jax_makes_tensorflows_steps(exports, tmp_path):
 )
 def test_what_cannot_be_exported_is_refused(flag, message):
   assert testing.refused(_export, flag) == message
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["--chain", "0"], "--chain: must be a whole number above 0. Received: 0"),
+    (
+      ["nowhere"],
+      "exports: must be a folder with program.hlo.gz, meta.json, values.npz. "
+      "Received: nowhere",
+    ),
+  ],
+)
+def test_what_cannot_be_run_is_refused(arguments, message, capsys):
+  with pytest.raises(SystemExit):
+    run_exported_step.main(arguments)
+  assert message in capsys.readouterr().err

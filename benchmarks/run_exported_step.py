@@ -224,11 +224,26 @@ def main(argv: list[str] | None = None) -> None:
   print(json.dumps(about | {"rounds": args.rounds, "steps": results}))
 
 
+def _positive(text: str) -> int:
+  if text.isdecimal() and int(text) > 0:
+    return int(text)
+  rule = "must be a whole number above 0"
+  raise argparse.ArgumentTypeError(f"{rule}. Received: {text}")
+
+
+def _export(text: str) -> pathlib.Path:
+  files = ("program.hlo.gz", "meta.json", "values.npz")
+  if all(pathlib.Path(text, name).is_file() for name in files):
+    return pathlib.Path(text)
+  rule = f"must be a folder with {', '.join(files)}"
+  raise argparse.ArgumentTypeError(f"{rule}. Received: {text}")
+
+
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("exports", nargs="+", type=pathlib.Path)
-  parser.add_argument("--rounds", type=int, default=10)
-  parser.add_argument("--chain", type=int, nargs="+", default=[10])
+  parser.add_argument("exports", nargs="+", type=_export)
+  parser.add_argument("--rounds", type=_positive, default=10)
+  parser.add_argument("--chain", type=_positive, nargs="+", default=[10])
   parser.add_argument(
     "--programs", type=pathlib.Path, help="where to write what was compiled"
   )

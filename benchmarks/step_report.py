@@ -46,8 +46,7 @@ _MEMORY_NOTES = (
 class Target:
   """A bound on what ours takes over what another contender takes.
 
-  `memory` is `step` or `peak`; without it time is meant. With `at_least` the
-  ratio is the other's time over ours, and `bound` the least.
+  `memory` is `step` or `peak`; without it time is meant.
   """
 
   name: str
@@ -55,7 +54,6 @@ class Target:
   bound: float
   over: str = step_case.DENSE
   memory: str = ""
-  at_least: bool = False
 
   def row(
     self, results: step_results.Results, case: step_case.Case, max_spread: float
@@ -75,14 +73,13 @@ class Target:
     if len(taken) < 2 or not all(taken):
       return None
     ours, other = taken
-    value = other / ours if self.at_least else ours / other
-    met = value >= self.bound if self.at_least else value <= self.bound
-    verdict = noise or ("met" if met else "missed")
-    return [str(case.batch_size), self.bound_text, f"{value:.3f}", verdict]
+    verdict = noise or ("met" if ours <= self.bound * other else "missed")
+    ratio = f"{ours / other:.3f}"
+    return [str(case.batch_size), self.bound_text, ratio, verdict]
 
   @property
   def bound_text(self) -> str:
-    return f"{'≥' if self.at_least else '≤'} {self.bound:.2f}"
+    return f"≤ {self.bound:.2f}"
 
 
 TARGETS = (
@@ -93,9 +90,6 @@ TARGETS = (
   ),
   Target("memory of the step / dense BERT", 768, 0.75, memory="step"),
   Target("memory of the process / dense BERT", 768, 0.75, memory="peak"),
-  Target(
-    "tokens a second / PyTorch", *(768, 2.0, step_case.TORCH), at_least=True
-  ),
 )
 
 

@@ -69,7 +69,8 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   results = step_results.Results(values.output_dir)
   if not values.report_only:
     results.continue_on(provenance.this_machine(step_results.PACKAGES))
-    _measure(results, _list_jobs(cases, contenders, values))
+    jobs = _list_jobs(cases, contenders, values)
+    _measure(results, jobs, _command(values.output_dir))
   errors.require(
     bool(results.cases()),
     f"--output_dir must hold {step_results.FILE} for a report",
@@ -115,8 +116,16 @@ def _list_jobs(
   return list(dict.fromkeys(jobs))
 
 
-def _measure(results: step_results.Results, jobs: list[step_jobs.Job]) -> None:
-  command = shlex.join(["python", "-m", "benchmarks.step_time", *sys.argv[1:]])
+def _command(folder: str) -> str:
+  """Returns this command; of where it writes, no more than the name."""
+  name = pathlib.Path(folder).name
+  arguments = [argument.replace(folder, name) for argument in sys.argv[1:]]
+  return shlex.join(["python", "-m", "benchmarks.step_time", *arguments])
+
+
+def _measure(
+  results: step_results.Results, jobs: list[step_jobs.Job], command: str
+) -> None:
   for number, job in enumerate(jobs, 1):
     if results.has(job):
       continue

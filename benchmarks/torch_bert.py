@@ -250,9 +250,14 @@ def _device() -> str:
 
 def main(argv: list[str] | None = None) -> None:
   """Times the steps that the arguments name, in turns."""
-  args = _parser().parse_args(argv)
+  parser = _parser()
+  args = parser.parse_args(argv)
   if len(args.batch) not in (1, len(args.seq)):
-    raise SystemExit("--batch must be one, or one for each of --seq")
+    rule = "--batch must be one, or one for each of --seq"
+    parser.error(f"{rule}. Received: {args.batch} for {args.seq}")
+  if args.width > 64 and args.width % 64:
+    rule = "--width must be a multiple of 64, or smaller"
+    parser.error(f"{rule}. Received: {args.width}")
   batches = args.batch * (len(args.seq) if len(args.batch) == 1 else 1)
   steps, tokens = {}, {}
   shapes = zip(args.seq, batches, strict=True)
@@ -320,16 +325,32 @@ def _times(
   return seconds
 
 
+def _positive(text: str) -> int:
+  if text.isdecimal() and int(text) > 0:
+    return int(text)
+  rule = "must be a whole number above 0"
+  raise argparse.ArgumentTypeError(f"{rule}. Received: {text}")
+
+
+def _rate(text: str) -> float:
+  rate = float(text)
+  if 0 <= rate < 1:
+    return rate
+  raise argparse.ArgumentTypeError(f"must be in [0, 1). Received: {text}")
+
+
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   for name, default in (("width", 768), ("layers", 12), ("vocab", 30522)):
-    parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument(f"--{name}", type=_positive, default=default)
   for name, default in (("seq", 512), ("batch", 32)):
-    parser.add_argument(f"--{name}", type=int, nargs="+", default=[default])
+    parser.add_argument(
+      f"--{name}", type=_positive, nargs="+", default=[default]
+    )
   for name, default in (("rounds", 10), ("chain", 1)):
-    parser.add_argument(f"--{name}", type=int, default=default)
-  parser.add_argument("--dropout", type=float, default=0.1)
-  parser.add_argument("--attention_dropout", type=float)
+    parser.add_argument(f"--{name}", type=_positive, default=default)
+  parser.add_argument("--dropout", type=_rate, default=0.1)
+  parser.add_argument("--attention_dropout", type=_rate)
   parser.add_argument(
     "--dtype", choices=("float32", "bfloat16"), default="bfloat16"
   )

@@ -71,6 +71,20 @@ def test_the_file_runs_alone(tmp_path):
     assert step["tokens_per_s"] == pytest.approx(rate) and rate > 0
 
 
-def test_batches_must_fit_the_lengths():
-  with pytest.raises(SystemExit, match="one, or one for each of --seq"):
-    torch_bert.main(["--seq", "8", "16", "--batch", "1", "2", "3"])
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (
+      "--seq 8 16 --batch 1 2 3",
+      "--batch must be one, or one for each of --seq. Received: [1, 2, 3] for "
+      "[8, 16]",
+    ),
+    ("--width 100", "--width must be a multiple of 64, or smaller. Received: "),
+    ("--rounds 0", "--rounds: must be a whole number above 0. Received: 0"),
+    ("--dropout 1", "--dropout: must be in [0, 1). Received: 1"),
+  ],
+)
+def test_wrong_arguments_are_refused(arguments, message, capsys):
+  with pytest.raises(SystemExit):
+    torch_bert.main(arguments.split())
+  assert message in capsys.readouterr().err
