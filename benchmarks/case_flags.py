@@ -7,6 +7,7 @@ from absl import flags
 
 from benchmarks import step_case
 from token_dropping.common import errors
+from token_dropping.common import files
 
 _FLAGS = {
   flags.DEFINE_list: (
@@ -113,6 +114,17 @@ def read_cases(values: flags.FlagValues) -> list[step_case.Case]:
 def read_contenders(values: flags.FlagValues) -> list[str]:
   """Returns the contenders in their one order; raises `UserError`."""
   return _words(values, "contenders", step_case.CONTENDERS)
+
+
+def make_output_dir(values: flags.FlagValues) -> None:
+  """Makes the folder of `--output_dir`; raises `UserError`."""
+  try:
+    files.make_folder(values.output_dir)
+  except OSError as error:
+    raise errors.UserError(
+      "--output_dir must be a writable folder. Received: "
+      f"{values.output_dir!r} ({error.strerror})"
+    ) from error
 
 
 def read_numbers(

@@ -87,3 +87,14 @@ def test_what_cannot_be_fused(argv, received):
     "--attention_dropout must be 0 and --dtypes bfloat16 with "
     f"--attention=fused. Received: {received}"
   )
+
+
+def test_a_file_is_no_folder_for_output(tmp_path):
+  path = tmp_path / "file"
+  path.touch()
+  values = flags.FlagValues()
+  flags.DEFINE_string("output_dir", str(path), "", flag_values=values)
+  values.mark_as_parsed()
+  assert testing.refused(case_flags.make_output_dir, values) == (
+    f"--output_dir must be a writable folder. Received: '{path}' (File exists)"
+  )

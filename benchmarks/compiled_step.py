@@ -23,6 +23,7 @@ import json
 import os
 import pathlib
 import re
+import zlib
 
 from absl import flags
 
@@ -65,9 +66,10 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   for folder in map(pathlib.Path, argv[1:]):
     errors.require((folder / "meta.json").is_file(), rule, folder)
     if (folder / PROGRAM).is_file():
+      _unpack(folder / PROGRAM)
       compile_folder(folder)
     errors.require((folder / COMPILED).is_file(), rule, folder)
-    text = gzip.decompress((folder / COMPILED).read_bytes()).decode()
+    text = _unpack(folder / COMPILED).decode()
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     kernels = hlo_kernels.read_kernels(text)
     size = int(re.match(r"// temporaries: (\d+) bytes\n", text)[1])
@@ -75,6 +77,16 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     print(table(kernels, meta))
     if values.kernels:
       print(list_dearest(kernels, meta, values.kernels))
+
+
+def _unpack(path: pathlib.Path) -> bytes:
+  """Returns what a file holds, which may have broken off on its way here."""
+  try:
+    return gzip.decompress(path.read_bytes())
+  except (EOFError, OSError, zlib.error) as error:
+    raise errors.UserError(
+      f"a file of an export must be whole. Received: {path}: {error}"
+    ) from error
 
 
 def compile_folder(folder: pathlib.Path) -> None:

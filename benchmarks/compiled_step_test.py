@@ -71,6 +71,16 @@ def test_what_is_no_export_is_refused(folder):
     assert testing.refused(_run, str(folder)) == f"{rule}. Received: {folder}"
 
 
+@pytest.mark.parametrize("name", [compiled_step.COMPILED, "program.hlo.gz"])
+def test_a_file_that_broke_off_is_named(folder, name):
+  whole = (folder / compiled_step.COMPILED).read_bytes()
+  (folder / name).write_bytes(whole[:-9])
+  message = testing.refused(_run, str(folder))
+  assert message.startswith(
+    f"a file of an export must be whole. Received: {folder / name}: "
+  )
+
+
 def test_without_its_packages_it_says_what_to_install(folder, monkeypatch):
   monkeypatch.setitem(sys.modules, "jax_plugins.xla_cuda13", None)
   monkeypatch.setattr(os, "environ", dict(os.environ))

@@ -72,6 +72,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     "--xla must be on and --contenders those on TensorFlow",
     f"{case}, of {', '.join(names)}",
   )
+  case_flags.make_output_dir(values)
   for name in names:
     folder = pathlib.Path(values.output_dir, name)
     export(case, name, folder, values.values)

@@ -21,6 +21,7 @@ from token_dropping.common import provenance
 from token_dropping.study import tables
 from token_dropping.tasks import experiments
 from token_dropping.training import config
+from token_dropping.training import launch
 from token_dropping.training import trainer as trainer_lib
 
 APART, PLAIN = "apart", "plain"
@@ -31,12 +32,14 @@ def main(argv: list[str]) -> None:
   """Prints the table."""
   del argv
   values = flags.FLAGS
+  names = values.steps_per_call
+  errors.require(
+    names and all(n in (APART, PLAIN) or n.isdecimal() for n in names),
+    f"--steps_per_call must be whole numbers, {APART} or {PLAIN}",
+    ",".join(names),
+  )
   rates = measure(
-    values.config_file,
-    values.params_override,
-    values.steps_per_call,
-    values.loop,
-    values.turns,
+    values.config_file, values.params_override, names, values.loop, values.turns
   )
   machine = provenance.describe(provenance.this_machine(_PACKAGES))
   print(f"{machine}, commit {provenance.commit()}\n\n{format_rates(rates)}")
@@ -55,6 +58,7 @@ def measure(
     if name not in (APART, PLAIN):
       params.trainer.steps_per_call = int(name)
     config.check_experiment(params)
+    launch.check_records(params, "train")
     data = params.task.train_data
     tokens = loop * data.global_batch_size * data.seq_length
     strategy = trainer_lib.make_strategy(params.runtime)

@@ -66,6 +66,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   for name, rule in _NUMBERS.items():
     case_flags.read_numbers(values, name, *rule)
   cases, contenders = case_flags.read_cases(values), read_contenders(values)
+  case_flags.make_output_dir(values)
   results = step_results.Results(values.output_dir)
   if not values.report_only:
     results.continue_on(provenance.this_machine(step_results.PACKAGES))
