@@ -9,7 +9,9 @@ os.environ["XLA_FLAGS"] = " ".join(
   [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
 )
 
+import pytest
 import tensorflow as tf
+import tf_keras
 from tensorflow.python.autograph.core import config as autograph
 
 REPLICAS = 4
@@ -47,3 +49,10 @@ def _without_autotuning(dataset):
 
 
 tf.data.Dataset._apply_debug_options = _without_autotuning
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_settings_of_others():
+  """Takes back what a run in an earlier file has set for its whole process."""
+  tf_keras.mixed_precision.set_global_policy("float32")
+  tf.config.optimizer.set_jit(False)
