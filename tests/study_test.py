@@ -133,7 +133,7 @@ def test_time_and_work_add_up_over_a_restart(folder):
 def test_what_is_complete_is_left_alone(folder, capsys):
   before = {
     path: path.stat().st_mtime_ns
-    for path in (folder / "out" / "results").iterdir()
+    for path in (folder / "out" / "results").glob("*.json")
   }
   assert len(before) == 3
   _run(plan=folder / "tiny.yaml", output_dir=folder / "out")
@@ -209,7 +209,7 @@ def test_a_report_needs_results_alone(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_run_is_fine_tuned_with_every_seed(tmp_path, capsys):
+def test_every_run_is_fine_tuned_on_every_task(tmp_path, capsys):
   vocabulary = testing.write_vocabulary(tmp_path / "vocab.txt")
   dense = {
     study_testing.KEEP_RATIO: 1.0,
@@ -217,35 +217,52 @@ def test_every_run_is_fine_tuned_with_every_seed(tmp_path, capsys):
   }
   for name, rows in (("texts.tsv", 24), ("held_out.tsv", 10)):
     finetune_testing.write_table(tmp_path / name, rows)
-  data = {
+  for name in ("train", "validation"):
+    asked = finetune_testing.question("1", "word1 word2", ("word9", 12))
+    path = tmp_path / f"{name}.json"
+    finetune_testing.write_squad(path, ("word7 word8 word9 word8", [asked]))
+  movies = {
     "task": "classification",
     "train_file": "texts.tsv",
     "validation_file": "held_out.tsv",
     "seq_length": testing.SEQ_LENGTH,
   }
+  spans = {
+    "task": "squad_v1.1",
+    "train_file": "train.json",
+    "validation_file": "validation.json",
+    "seq_length": testing.SEQ_LENGTH,
+    "query_length": 4,
+    "doc_stride": 4,
+  }
   plan = study_testing.write_plan(
     tmp_path,
     variants={"dense": dense},
     downstream={
-      "data": data,
-      "overrides": {"task.epochs": 2.0},
-      "seeds": [1, 2],
+      "movies": {
+        "data": movies,
+        "overrides": {"task.epochs": 2.0},
+        "seeds": [1, 2],
+      },
+      "spans": {"data": spans, "experiment": finetune_testing.SQUAD},
     },
   )
   values = {"plan": plan, "data_dir": tmp_path, "output_dir": tmp_path / "out"}
   _run(**values)
   (result,) = _results(tmp_path)
-  models = tmp_path / "out/runs/dense_seed_1/downstream"
+  models = tmp_path / "out/runs/dense_seed_1/downstream/movies"
   scores = [
     json.loads((models / f"model_seed_{seed}/best/info.json").read_text())
     for seed in (1, 2)
   ]
-  found = result["downstream_scores"]
+  found = result["downstream"]["movies"]
   accuracies = [score["accuracy"] for score in scores]
-  assert [(score["seed"], score["accuracy"]) for score in found] == [
+  assert [(score["seed"], score["accuracy"]) for score in found["scores"]] == [
     *enumerate(accuracies, 1)
   ]
-  assert result["downstream"] == sum(accuracies) / 2
+  assert found["score"] == sum(accuracies) / 2
+  (spans,) = result["downstream"]["spans"]["scores"]
+  assert result["downstream"]["spans"]["score"] == list(spans.values())[1]
   _run(**values)
   assert "1 runs, 0 of them to do" in capsys.readouterr().out
 

@@ -55,7 +55,7 @@ def folders(folder: pathlib.Path) -> runs.Folders:
 
 
 def result(variant: str, seed: int, losses: list[float]) -> dict:
-  """Returns what `measurements.measure` returns, with these losses."""
+  """Returns what a session reports of a run, with these losses."""
   return {
     "variant": variant,
     "seed": seed,
@@ -74,6 +74,7 @@ def result(variant: str, seed: int, losses: list[float]) -> dict:
     "step_seconds": 2.0,
     "step_cpu_seconds": 1.0,
     "train_loss": losses[-1],
+    "downstream": {"movies": {"score": losses[-1] / 10, "deviation": 0.01}},
     "kept_share": 0.5,
     "most_important": ["rare", "<b>"],
     "least_important": ["the", ","],

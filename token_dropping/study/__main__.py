@@ -22,11 +22,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   data = "Folder that the plan's data lie in. Default: OUTPUT_DIR/data."
   results = (
     "Folder of the results, a small file a run, from which a study goes on, on "
-    "another machine too. Default: OUTPUT_DIR/results."
+    "another machine too, and of study.md. Default: OUTPUT_DIR/results."
   )
   for name, text in (
     ("plan", "Path of the plan, a YAML file. Required."),
-    ("output_dir", "Folder of the runs and the report. Required."),
+    ("output_dir", "Folder of the runs and the page. Required."),
     ("data_dir", data),
     ("results_dir", results),
   ):

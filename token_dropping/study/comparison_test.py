@@ -23,7 +23,9 @@ def _curve(losses, seconds_per_step=1.0) -> list[dict]:
   ]
 
 
-def _result(variant, seed, losses, seconds_per_step=1.0, **machine) -> dict:
+def _result(
+  variant, seed, losses, seconds_per_step=1.0, downstream=(), **machine
+) -> dict:
   return {
     "variant": variant,
     "seed": seed,
@@ -33,6 +35,7 @@ def _result(variant, seed, losses, seconds_per_step=1.0, **machine) -> dict:
     "train_loss": losses[-1],
     "kept_share": 0.5,
     "machine": MACHINE | machine,
+    "downstream": dict(downstream),
   }
 
 
@@ -69,13 +72,100 @@ def test_rows():
   dense, other = comparison.compare(results, "dense", ["dense", "x", "other"])
   assert (dense["variant"], dense["seeds"]) == ("dense", [1, 2])
   assert dense["loss"] == (2.5, pytest.approx(0.5**0.5))
-  assert dense["shares"]["step"] == (1.0, 0.0)
+  assert dense["shares"]["step"] == (1.0, 1.0, 1.0)
+  assert dense["loss_difference"] == (0.0, 0.0, 0.0)
   assert other["seeds"] == [1]
   assert other["step_ratio"] == (0.5, None)
-  assert other["shares"]["time"] == (0.6, None)
+  assert other["loss_difference"] == (0.5, None, None)
+  assert other["shares"]["time"] == (pytest.approx(0.6), None, None)
   assert other["to_dense_loss"]["step"] is None
   assert other["dense_to_loss"]["step"] == (25.0, None)
-  assert other["dropped_loss"] is None and other["downstream"] is None
+  assert other["dropped_loss"] is None and other["downstream"] == {}
+  runs = comparison.compare_runs(results, "dense", ["dense", "other"])
+  assert [(row["variant"], row["seeds"]) for row in runs] == [
+    ("dense", [1]),
+    ("dense", [2]),
+    ("other", [1]),
+  ]
+  assert runs[2] == other
+
+
+# Of three seeds Student's t is 4.302653 at 97.5 %, of two 12.706205.
+def test_intervals():
+  # Deviation 1, so that half of the interval is t / sqrt(3).
+  mean, low, high = comparison.interval([1.0, 2.0, 3.0])
+  assert (mean, high - mean, mean - low) == pytest.approx(
+    (2.0, 4.302653 / 3**0.5, 4.302653 / 3**0.5)
+  )
+  # The logarithms are -log 2, 0 and log 2.
+  mean, low, high = comparison.interval([0.5, 1.0, 2.0], ratios=True)
+  half = 2 ** (4.302653 / 3**0.5)
+  assert (mean, low, high) == pytest.approx((1.0, 1 / half, half))
+
+
+def test_differences_are_those_of_equal_seeds():
+  results = [
+    _result("dense", 1, [6.0, 3.0]),
+    _result("dense", 2, [6.0, 4.0]),
+    _result("other", 1, [6.0, 3.5]),
+    _result("other", 2, [6.0, 4.1]),
+    _result("other", 3, [6.0, 9.0]),  # no dense run
+  ]
+  _, other = comparison.compare(results, "dense", ["dense", "other"])
+  half = 12.706205 * 0.2
+  assert other["loss_difference"] == pytest.approx(
+    (0.3, 0.3 - half, 0.3 + half)
+  )
+
+
+def test_losses_at_equal_time():
+  # Half the time a step: other ends after 15 s, where dense has 5.0, and 4.5.
+  results = [
+    _result("dense", 1, DENSE),
+    _result("dense", 2, [6.0, 3.0, 2.0]),
+    _result("other", 1, BEHIND, 0.5),
+    _result("other", 2, BEHIND, 0.5),
+    _result("once", 1, BEHIND),
+  ]
+  order = ["dense", "other", "once"]
+  leads = comparison.compare_at_equal(results, order, "time")
+  half = 12.706205 * 0.25
+  expected = (-1.25, -1.25 - half, -1.25 + half)
+  assert leads.keys() == {"dense", "other"}
+  assert leads["other"]["dense"] == pytest.approx(expected)
+  assert leads["dense"]["other"][0] == 1.25
+  steps = comparison.compare_at_equal(results, order, "step")
+  assert steps["other"]["dense"][0] == 1.0  # 0.5 and 1.5
+  # It ends before the other's first evaluation.
+  short = _curve([6.0], 0.5)
+  assert comparison.lead(short, _curve(DENSE), "time") is None
+
+
+def test_downstream_by_task():
+  def scores(**tasks) -> dict:
+    return {
+      name: {"score": one, "deviation": d} for name, (one, d) in tasks.items()
+    }
+
+  results = [
+    _result("dense", 1, DENSE, downstream=scores(a=(0.5, 0.3), b=(0.8, 0.0))),
+    _result("dense", 2, DENSE),  # not fine-tuned yet
+    _result("other", 1, DENSE, downstream=scores(a=(0.75, 0.1))),
+    _result("other", 2, DENSE, downstream={"a": {"score": 0.25}}),
+  ]
+  dense, other = comparison.compare(results, "dense", ["dense", "other"])
+  assert other["downstream"] == {
+    "a": {
+      "score": (0.5, pytest.approx(0.125**0.5)),
+      "difference": (0.25, None, None),
+      "deviation": (pytest.approx(0.1), None),
+    }
+  }
+  assert dense["downstream"]["b"]["score"] == (0.8, None)
+  _, other = comparison.compare(
+    [_result("dense", 1, DENSE), *results[2:]], "dense", ["dense", "other"]
+  )
+  assert other["downstream"]["a"]["difference"] is None
 
 
 def test_without_dense_there_are_losses_alone():
@@ -97,7 +187,7 @@ def test_times_of_different_machines_are_not_compared(machine, timed):
     known = [axis for axis, value in row[figures].items() if value is not None]
     times = ["time", "seconds"] if timed else []
     assert known == ["step", *times, "multiply_adds"]
-  assert row["shares"]["multiply_adds"] == (1.2, None)
+  assert row["shares"]["multiply_adds"][0] == pytest.approx(1.2)
   assert row["time"] == (15.0, None)  # its own is known
 
 

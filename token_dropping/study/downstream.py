@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fine-tunings that follow every run of a plan that has them.
+"""The fine-tunings that follow every run of a plan that has them, by task.
 
 Some fine-tunings never leave chance: of several seeds the median counts, as in
 RoBERTa's report (Liu et al. 2019, section 5.1).
@@ -23,14 +23,15 @@ from token_dropping.training import config
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 
-def check_plan(part: plans.Downstream) -> None:
+def check_plan(task: str, part: plans.Downstream) -> None:
   """Checks experiment and keys; what depends on a run is checked with it."""
   names = experiments.FINETUNING_NAMES
-  rule = f"downstream.experiment must be one of {', '.join(names)}"
+  rule = f"downstream.{task}.experiment must be one of {', '.join(names)}"
   errors.require(part.experiment in names, rule, repr(part.experiment))
   params = experiments.get(part.experiment)
   overrides = part.overrides
-  config_overrides.apply_overrides(params, overrides, "downstream.overrides")
+  where = f"downstream.{task}.overrides"
+  config_overrides.apply_overrides(params, overrides, where)
 
 
 def identity(part: plans.Downstream, run: runs.Run) -> dict:
@@ -41,7 +42,7 @@ def identity(part: plans.Downstream, run: runs.Run) -> dict:
 
 
 def commands(
-  part: plans.Downstream, run: runs.Run, data_dir: str
+  task: str, part: plans.Downstream, run: runs.Run, data_dir: str
 ) -> tuple[tuple[str, ...], ...]:
   """Returns what prepares data for a pretrained run and fine-tunes by seed."""
   prepare = (
@@ -50,34 +51,41 @@ def commands(
     "token_dropping.data.finetune",
     *runs.settings_flags(part.data, _FILES, data_dir),
     f"--pretrained={run.model_dir}",
-    f"--output_dir={_folder(run, 'data')}",
+    f"--output_dir={_folder(task, run, 'data')}",
   )
   trainings = [
-    runs.command(_flags(part, run, seed), _folder(run, f"model_seed_{seed}"))
+    runs.command(
+      _flags(task, part, run, seed), _folder(task, run, f"model_seed_{seed}")
+    )
     for seed in _seeds(part, run)
   ]
   return prepare, *trainings
 
 
-def measure(part: plans.Downstream, run: runs.Run) -> dict:
-  """Returns the best checkpoints' scores, and the median of the leading one."""
+def measure(task: str, part: plans.Downstream, run: runs.Run) -> dict:
+  """Returns the best checkpoints' scores, and the median of the leading one.
+
+  Of several seeds there is a `deviation`, the standard one of leading scores.
+  """
   all_scores = []
   for seed in _seeds(part, run):
-    params = config.prepare(_flags(part, run, seed))
-    folder = _folder(run, f"model_seed_{seed}")
+    params = config.prepare(_flags(task, part, run, seed))
+    folder = _folder(task, run, f"model_seed_{seed}")
     best = best_checkpoint.read_scores(params, folder)
     all_scores.append({"seed": seed, **best["scores"]})
   leading = [list(scores.values())[1] for scores in all_scores]
-  median = statistics.median(leading)
-  return {"downstream": median, "downstream_scores": all_scores}
+  result = {"score": statistics.median(leading), "scores": all_scores}
+  if len(leading) > 1:
+    result["deviation"] = statistics.stdev(leading)
+  return result
 
 
 def _seeds(part: plans.Downstream, run: runs.Run) -> list[int]:
   return [run.seed] if part.seeds is None else part.seeds
 
 
-def _flags(part, run: runs.Run, seed: int) -> config.LaunchFlags:
-  own = {"task.data_dir": _folder(run, "data"), "task.seed": seed}
+def _flags(task: str, part, run: runs.Run, seed: int) -> config.LaunchFlags:
+  own = {"task.data_dir": _folder(task, run, "data"), "task.seed": seed}
   overrides = plans.merge(part.overrides, plans.nest(own))
   return config.LaunchFlags(
     experiment=part.experiment,
@@ -87,5 +95,5 @@ def _flags(part, run: runs.Run, seed: int) -> config.LaunchFlags:
   )
 
 
-def _folder(run: runs.Run, name: str) -> str:
-  return os.path.join(run.folder, "downstream", name)
+def _folder(task: str, run: runs.Run, name: str) -> str:
+  return os.path.join(run.folder, "downstream", task, name)

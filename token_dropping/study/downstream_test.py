@@ -32,32 +32,32 @@ def run(tmp_path_factory):
   [
     (
       {"experiment": "bert/token_drop"},
-      "downstream.experiment must be one of bert/token_drop_glue, "
+      "downstream.a.experiment must be one of bert/token_drop_glue, "
       "bert/token_drop_squad. Received: 'bert/token_drop'",
     ),
     (
       {"overrides": {"task": {"epoch": 1.0}}},
-      "downstream.overrides must use keys of the experiment; the nearest is "
+      "downstream.a.overrides must use keys of the experiment; the nearest is "
       "task.epochs. Received: task.epoch=1.0",
     ),
   ],
 )
 def test_wrong_parts(changes, message):
   part = plans.Downstream(**({"data": DATA} | changes))
-  assert testing.refused(downstream.check_plan, part).startswith(message)
+  assert testing.refused(downstream.check_plan, "a", part).startswith(message)
 
 
 def test_commands(run):
   part = plans.Downstream(DATA, config_files=["some.yaml"], seeds=[5, 7])
-  downstream.check_plan(part)
-  prepare, *trainings = downstream.commands(part, run, "files")
+  downstream.check_plan("movies", part)
+  prepare, *trainings = downstream.commands("movies", part, run, "files")
   assert prepare[2] == "token_dropping.data.finetune"
   assert set(prepare[3:]) == {
     "--task=classification",
     "--train_file=files/train.tsv",
     "--validation_file=files/validation.tsv",
     f"--pretrained={run.model_dir}",
-    f"--output_dir={run.folder}/downstream/data",
+    f"--output_dir={run.folder}/downstream/movies/data",
   }
   for seed, train in zip((5, 7), trainings, strict=True):
     assert train[2:6] == (
@@ -67,13 +67,14 @@ def test_commands(run):
       "--config_file=some.yaml",
     )
     assert f'"seed": {seed}' in train[6]
-    assert train[7] == f"--model_dir={run.folder}/downstream/model_seed_{seed}"
-  (_, train) = downstream.commands(plans.Downstream(DATA), run, "files")
+    model_dir = f"{run.folder}/downstream/movies/model_seed_{seed}"
+    assert train[7] == f"--model_dir={model_dir}"
+  _, train = downstream.commands("movies", plans.Downstream(DATA), run, "files")
   assert train[-2].endswith("/model_seed_1")  # that of the run
 
 
 def test_the_median_counts(run, monkeypatch):
-  scores = {1: 0.7, 2: 0.5, 3: 0.6}
+  scores = {1: 0.75, 2: 0.25, 3: 0.5}
 
   def prepare(flags):
     task = json.loads(flags.params_override)["task"]
@@ -85,9 +86,14 @@ def test_the_median_counts(run, monkeypatch):
 
   monkeypatch.setattr(downstream.config, "prepare", prepare)
   monkeypatch.setattr(downstream.best_checkpoint, "read_scores", read_scores)
-  result = downstream.measure(plans.Downstream(DATA, seeds=[1, 2, 3]), run)
-  assert result["downstream"] == 0.6
-  assert result["downstream_scores"][1] == {"seed": 2, "accuracy": 0.5}
+  part = plans.Downstream(DATA, seeds=[1, 2, 3])
+  assert downstream.measure("movies", part, run) == {
+    "score": 0.5,
+    "deviation": 0.25,
+    "scores": [{"seed": n, "accuracy": scores[n]} for n in (1, 2, 3)],
+  }
+  part = plans.Downstream(DATA)
+  assert "deviation" not in downstream.measure("movies", part, run)
 
 
 def test_a_score_knows_its_settings_not_their_files(run, tmp_path):

@@ -48,9 +48,10 @@ class DataSource:
 
 @dataclasses.dataclass(frozen=True)
 class Downstream:
-  """A fine-tuning of every run on `data`, settings of the command `finetune`.
+  """A task that every run is fine-tuned on.
 
-  The score is the median over `seeds`; `None`: the seed of the run.
+  `data` are settings of the command `finetune`. The score is the median over
+  `seeds`; `None`: the seed of the run.
   """
 
   data: dict
@@ -69,6 +70,7 @@ class Plan:
     dense: the variant that others are compared with.
     seeds: of all variants that do not narrow them.
     data: of the training; `None`: the overrides name them.
+    downstream: by the name of the task.
   """
 
   experiment: str
@@ -78,7 +80,7 @@ class Plan:
   config_files: list[str] = dataclasses.field(default_factory=list)
   overrides: dict = dataclasses.field(default_factory=dict)
   data: DataSource | None = None
-  downstream: Downstream | None = None
+  downstream: dict[str, Downstream] = dataclasses.field(default_factory=dict)
 
 
 def read_plan(path: str) -> Plan:
@@ -94,19 +96,15 @@ def read_plan(path: str) -> Plan:
   if plan.data and plan.data.prepare:
     settings, part = prepare_settings.PrepareSettings, "data.prepare."
     _check_settings(plan.data.prepare, settings, path, part, "output_dir")
-  if plan.downstream:
-    settings, part = finetune_settings.FinetuneSettings, "downstream.data."
-    own = ("output_dir", "pretrained")
-    _check_settings(plan.downstream.data, settings, path, part, *own)
-    if plan.downstream.seeds is not None:
-      _check_seeds(plan.downstream.seeds, f"{path}: downstream.seeds")
   plan = dataclasses.replace(
     _completed(plan, path),
     variants={
       key: _variant(key, value, plan.seeds, path)
       for key, value in plan.variants.items()
     },
-    downstream=plan.downstream and _completed(plan.downstream, path),
+    downstream={
+      key: _task(key, value, path) for key, value in plan.downstream.items()
+    },
   )
   errors.require(
     plan.dense in plan.variants,
@@ -162,13 +160,31 @@ def merge(tree: dict, other: dict, once: str = "") -> dict:
   return merged
 
 
-def _variant(name, value, seeds: list, path: str) -> Variant:
-  where = f"{path}: variants.{name}"
+def _check_name(name, where: str) -> None:
   errors.require(
     isinstance(name, str) and _NAME.fullmatch(name) is not None,
-    f"{path}: a name in variants must be at most 100 letters, digits, _ . -",
+    f"{where} must be at most 100 letters, digits, _ . -",
     errors.shorten(name),
   )
+
+
+def _task(name, value, path: str) -> Downstream:
+  _check_name(name, f"{path}: a name in downstream")
+  part = f"downstream.{name}."
+  rule = f"{path}: {part[:-1]} must be a mapping with data"
+  errors.require(isinstance(value, dict), rule, errors.shorten(value))
+  task = config_overrides.read_settings(Downstream, value, path, "a plan", part)
+  settings = finetune_settings.FinetuneSettings
+  own = "output_dir", "pretrained"
+  _check_settings(task.data, settings, path, f"{part}data.", *own)
+  if task.seeds is not None:
+    _check_seeds(task.seeds, f"{path}: {part}seeds")
+  return _completed(task, path)
+
+
+def _variant(name, value, seeds: list, path: str) -> Variant:
+  _check_name(name, f"{path}: a name in variants")
+  where = f"{path}: variants.{name}"
   overrides = {} if value is None else value
   rule = f"{where} must be a mapping of overrides"
   errors.require(isinstance(overrides, dict), rule, errors.shorten(value))

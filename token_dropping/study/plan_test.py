@@ -31,7 +31,7 @@ def test_plan(tmp_path):
     config_files=["a.yaml", "../b.yaml"],
     overrides={"trainer": {"train_steps": 5}, "trainer.max_to_keep": 1},
     data={"prepare": {"input": "text/*.txt"}},
-    downstream={"data": GLUE, "seeds": [4]},
+    downstream={"cola": {"data": GLUE, "seeds": [4]}},
   )
   assert plan == plans.Plan(
     experiment="bert/token_drop",
@@ -45,7 +45,7 @@ def test_plan(tmp_path):
     config_files=[str(tmp_path / "a.yaml"), str(tmp_path.parent / "b.yaml")],
     overrides={"trainer": {"train_steps": 5, "max_to_keep": 1}},
     data=plans.DataSource("records", {"input": "text/*.txt"}),
-    downstream=plans.Downstream(GLUE, seeds=[4]),
+    downstream={"cola": plans.Downstream(GLUE, seeds=[4])},
   )
 
 
@@ -61,13 +61,27 @@ def test_plan(tmp_path):
     ),
     ({"data": {"folder": "../x"}}, "folder below --data_dir. Received: '../x'"),
     ({"data": [1]}, "data must be a mapping or null. Received: [1]"),
-    ({"downstream": {"data": {}, "config": "x"}}, "is downstream.config_files"),
-    ({"downstream": {"data": {"tsak": "x"}}}, "is downstream.data.task"),
-    ({"downstream": {"data": GLUE, "seeds": [1, 1]}}, f"downstream.{SEEDS}"),
     (
-      {"downstream": {"data": GLUE | {"seq_length": 0}}},
-      ": downstream.data.seq_length must be at least 8. Received: 0",
+      {"downstream": {"a": {"data": {}, "config": "x"}}},
+      "is downstream.a.config_files",
     ),
+    (
+      {"downstream": {"a": {"data": {"tsak": "x"}}}},
+      "is downstream.a.data.task",
+    ),
+    (
+      {"downstream": {"a": {"data": GLUE, "seeds": [1, 1]}}},
+      f"downstream.a.{SEEDS}",
+    ),
+    (
+      {"downstream": {"a": {"data": GLUE | {"seq_length": 0}}}},
+      ": downstream.a.data.seq_length must be at least 8. Received: 0",
+    ),
+    (
+      {"downstream": {"data": "x"}},
+      "downstream.data must be a mapping with data. Received: 'x'",
+    ),
+    ({"downstream": {"a/b": {}}}, "a name in downstream must be at most 100"),
     (
       {"data": {"prepare": {"masking_rate": 1.5}}},
       ": data.prepare.masking_rate must be in (0, 1). Received: 1.5",

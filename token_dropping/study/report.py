@@ -17,32 +17,76 @@ from token_dropping.study import tables
 
 
 def write(
-  name: str, plan: plans.Plan, results: list[dict], text: dict, folder: str
+  name: str,
+  plan: plans.Plan,
+  results: list[dict],
+  text: dict,
+  folder: str,
+  results_folder: str,
 ) -> str:
-  """Writes `study.json`, `study.md` and `study.html`; returns the Markdown."""
-  os.makedirs(folder, exist_ok=True)
+  """Writes `study.json` and `study.html`, and `study.md` beside the results.
+
+  Returns the Markdown.
+  """
   order = list(plan.variants)
   timed = list(map(comparison.with_time, results))
   rows = comparison.compare(timed, plan.dense, order)
-  path = os.path.join(folder, "study")
+  at_equal = {
+    axis: comparison.compare_at_equal(timed, order, axis)
+    for axis in ("time", "multiply_adds")
+  }
   content = {"plan": name, "dense": plan.dense, "text": text}
-  content |= {"variants": rows, "runs": results}
-  files.write_json(f"{path}.json", content)
-  main = tables.make_table(tables.MAIN, rows)
-  times = tables.make_table(tables.TIME, rows)
+  content |= {"variants": rows, "at_equal": at_equal, "runs": results}
+  shown = _tables(plan, timed, rows, at_equal)
   notes = _notes(plan, results, text)
-  whole = "\n\n".join([tables.markdown(main), tables.markdown(times), *notes])
-  files.write(f"{path}.md", whole + "\n")
+  for path in (folder, results_folder):
+    os.makedirs(path, exist_ok=True)
+  files.write_json(os.path.join(folder, "study.json"), content)
+  whole = _markdown(name, shown, notes)
+  files.write(os.path.join(results_folder, "study.md"), whole + "\n")
   page = _template().render(
     title=f"Study {name}",
-    main=main,
+    tables=shown,
     picture=plots.draw(timed, order, text),
     notes=notes,
-    times=times,
-    dropped=tables.dropped_table(results, order),
   )
-  files.write(f"{path}.html", page)
+  files.write(os.path.join(folder, "study.html"), page)
   return whole
+
+
+def _tables(
+  plan: plans.Plan, results: list[dict], rows: list[dict], at_equal: dict
+) -> dict[str, tables.Table]:
+  """Returns the tables that have something to say, by their titles."""
+  order = list(plan.variants)
+  by_run = comparison.compare_runs(results, plan.dense, order)
+  downstream = tables.downstream_columns(rows)
+  found = {
+    "Losses": tables.make_table(tables.LOSSES, rows),
+    f"To equal loss, {plan.dense} = 1": tables.make_table(tables.SHARES, rows),
+    "Loss at equal time, row less column": tables.at_equal(at_equal["time"]),
+    "Loss at equal multiply-adds, row less column": tables.at_equal(
+      at_equal["multiply_adds"]
+    ),
+    "Downstream": tables.make_table(downstream, rows),
+    "Time": tables.make_table(tables.TIME, rows),
+    "Each run": tables.make_table(tables.RUNS, by_run),
+    "What was dropped": tables.dropped_table(results, order),
+  }
+  return {
+    title: table
+    for title, table in found.items()
+    if len(table) > 1 and len(table[0]) > 1
+  }
+
+
+def _markdown(
+  name: str, shown: dict[str, tables.Table], notes: list[str]
+) -> str:
+  parts = [f"# Study {name}", *notes]
+  for title, table in shown.items():
+    parts += [f"## {title}", tables.markdown(table)]
+  return "\n\n".join(parts)
 
 
 def _template() -> jinja2.Template:
@@ -62,15 +106,23 @@ def _template() -> jinja2.Template:
 def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
   """Returns what a reader must know about the figures."""
   planned = sum(len(variant.seeds) for variant in plan.variants.values())
+  dense = f"`{plan.dense}`"
   notes = [
     f"{len(results)} of {planned} runs. Loss and accuracy are of whole "
-    "sequences; ± is the standard deviation over seeds. To equal loss: what "
-    f"a variant takes over what `{plan.dense}` of the same seed takes, to the "
-    f"loss that `{plan.dense}` ends with, or, where the variant does not reach "
-    "it, to the variant's. Time is that of training, without start-up, "
-    "compiling and evaluation: CPU seconds of its process, or, where a GPU "
-    "computed, the wall clock's. Seconds are always the wall clock's. Times of "
-    "runs on different machines are not compared."
+    "sequences; ± is the standard deviation over seeds. Over dense: less what "
+    f"{dense} of the same seed has; in brackets is the 95 % interval of the "
+    "mean over seeds, by Student's t. Of two seeds it is 13 times as wide as "
+    "their difference.",
+    f"To equal loss: what a variant takes over what {dense} of the same seed "
+    f"takes, to the loss that {dense} ends with, or, where the variant does "
+    "not reach it, to the variant's. The mean is the geometric one, and the "
+    "interval that of logarithms. At equal time: where the first of two runs "
+    "of a seed ends; the other may not have lowered its learning rate yet.",
+    "Time is that of training, without start-up, compiling and evaluation: CPU "
+    "seconds of its process, or, where a GPU computed, the wall clock's. "
+    "Seconds are always the wall clock's. Times of runs on different machines "
+    "are not compared. Downstream: the median of the fine-tunings of a run, ± "
+    "over seeds, and the standard deviation over the fine-tunings of one run.",
   ]
   if text:
     pairs = text["bigram_loss"]

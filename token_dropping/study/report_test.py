@@ -27,25 +27,59 @@ RESULTS = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("report")
-  report.write("some", PLAN, RESULTS, TEXT, str(path))
+  report.write("some", PLAN, RESULTS, TEXT, str(path), str(path / "results"))
   return path
 
 
-def test_table(folder):
-  lines = (folder / "study.md").read_text("utf-8").splitlines()
-  assert lines[2].startswith("| dense | 1, 2 | 30 | 3.1000 ± 0.1414 | 0.6900 ±")
-  # Dense has 3.5 after 25 of its 30 steps.
-  assert lines[3] == (
-    "| drop | 1 | 30 | 3.5000 | 0.6500 | – | 0.50 | 1.000 | 1.200 | 1.200 | "
-    "1.200 | 1.200 | – |"
+def test_tables(folder):
+  whole = (folder / "results" / "study.md").read_text("utf-8")
+  parts = dict(
+    part.split("\n\n") for part in whole.strip().split("\n\n## ")[1:]
   )
-  assert lines[8] == (
+  found = {title: table.splitlines() for title, table in parts.items()}
+  assert found["Losses"][2:] == [
+    "| dense | 1, 2 | 30 | 3.1000 ± 0.1414 | +0.0000 [+0.0000, +0.0000] | "
+    "0.6900 ± 0.0141 | – | 0.50 ± 0.00 |",
+    "| drop | 1 | 30 | 3.5000 | +0.5000 | 0.6500 | – | 0.50 |",
+  ]
+  # Dense has 3.5 after 25 of its 30 steps.
+  assert found["To equal loss, dense = 1"][3] == (
+    "| drop | 1.200 | 1.200 | 1.200 | 1.200 | 1.000 |"
+  )
+  assert found["Downstream"] == [
+    "| variant | movies | over dense | ± of fine-tunings |",
+    "| --- | --- | --- | --- |",
+    "| dense | 0.3100 ± 0.0141 | +0.0000 [+0.0000, +0.0000] | 0.0100 |",
+    "| drop | 0.3500 | +0.0500 | 0.0100 |",
+  ]
+  assert found["Time"][3] == (
     "| drop | 30 | 60 | 1,000.0 | 3.00 | – | – | – | 25 | 25 | 2.50 |"
   )
-  text = "\n".join(lines)
-  assert "3 of 4 runs." in text
-  assert "Unigram loss 6.200, bigram loss 4.400 (a = 10)." in text
-  assert "commit abc1234, 2026-11-24." in text
+  assert found["Each run"][3:] == [
+    "| dense | 2 | 3.2000 | +0.0000 | 0.6800 | – | 30 | 3.00 | 1.000 | 1.000 |",
+    "| drop | 1 | 3.5000 | +0.5000 | 0.6500 | – | 30 | 3.00 | 1.200 | 1.200 |",
+  ]
+  assert found["What was dropped"][2] == (
+    "| dense | 0.50 | rare \\<b> | the , |"
+  )
+  assert "3 of 4 runs." in whole
+  assert "Unigram loss 6.200, bigram loss 4.400 (a = 10)." in whole
+  assert "commit abc1234, 2026-11-24." in whole
+
+
+def test_losses_at_equal_time(tmp_path):
+  again = study_testing.result("drop", 2, [6.0, 4.5, 3.7])
+  report.write(
+    "some", PLAN, [*RESULTS, again], {}, str(tmp_path), str(tmp_path)
+  )
+  lines = (tmp_path / "study.md").read_text("utf-8").splitlines()
+  start = lines.index("## Loss at equal time, row less column")
+  assert lines[start + 2 : start + 6] == [
+    "| variant | dense | drop |",
+    "| --- | --- | --- |",
+    "| dense | – | -0.5000 [-0.5000, -0.5000] |",
+    "| drop | +0.5000 [+0.5000, +0.5000] | – |",
+  ]
 
 
 def test_json(folder):
@@ -69,12 +103,12 @@ def test_page_needs_no_other_file(folder):
 
 
 def test_same_results_same_page(folder, tmp_path):
-  report.write("some", PLAN, RESULTS, TEXT, str(tmp_path))
+  report.write("some", PLAN, RESULTS, TEXT, str(tmp_path), str(tmp_path))
   page = (folder / "study.html").read_bytes()
   assert (tmp_path / "study.html").read_bytes() == page
 
 
 def test_no_result_yet(tmp_path):
-  text = report.write("some", PLAN, [], {}, str(tmp_path))
+  text = report.write("some", PLAN, [], {}, str(tmp_path), str(tmp_path))
   assert "0 of 4 runs." in text
   assert (tmp_path / "study.html").exists()

@@ -4,6 +4,7 @@
 import functools
 import os
 import time
+from collections.abc import Iterable
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -28,7 +29,7 @@ _TRAINED = {
   "step_cpu_seconds": float,
   "machine": {"gpus": [str]},
 }
-_SCORING = ".downstream"  # in the names of results
+_SCORED = {"score": float, "deviation?": float, "scores": [{"seed": int}]}
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save
 
 
@@ -46,20 +47,23 @@ class Session:
     self._plan, self._folders = plans.read_plan(plan_file), folders
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid.share_cores(jobs_at_once)
-    part = self._plan.downstream
-    if part is not None:
-      downstream.check_plan(part)
+    for name, part in self._plan.downstream.items():
+      downstream.check_plan(name, part)
     self._runs = self._expand(report_only)
     self._text = self._text_losses()
     self._trainings = {run.name: self._training(run) for run in self._runs}
-    self._scorings = {
-      run.name: self._scoring(part, run) for run in self._runs if part
-    }
-    whole = [self._text, *self._trainings.values(), *self._scorings.values()]
-    self._results = grid.read_results(whole, _FLAG)
-    for run in self._trainings.values():
-      if run.name in self._results:
-        plain_json.check(self._results[run.name], _TRAINED, run.path)
+    self._scorings = {run.name: self._tasks(run) for run in self._runs}
+    self._results = grid.read_results([self._text], _FLAG)
+    self._read(self._trainings.values(), _TRAINED)
+    for tasks in self._scorings.values():
+      self._read(tasks.values(), _SCORED)
+
+  def _read(self, entries: Iterable[grid.Run], form: dict) -> None:
+    found = grid.read_results(list(entries), _FLAG)
+    for entry in entries:
+      if entry.name in found:
+        plain_json.check(found[entry.name], form, entry.path)
+    self._results |= found
 
   def _expand(self, report_only: bool) -> list[runs.Run]:
     plan, folders, measured = self._plan, self._folders, None
@@ -84,26 +88,29 @@ class Session:
     grid.run_jobs(missing, self._cores, self._take)
 
   def report(self) -> str:
-    """Writes `study.json`, `study.md` and `study.html`; returns the tables."""
+    """Writes the report; returns its tables."""
     results = []
     for run in self._runs:
       if run.name in self._results:
-        scores = self._results.get(run.name + _SCORING, {})
-        results.append(self._results[run.name] | scores)
+        scores = {
+          task: self._results[entry.name]
+          for task, entry in self._scorings[run.name].items()
+          if entry.name in self._results
+        }
+        results.append(self._results[run.name] | {"downstream": scores})
     text = self._results.get(self._text.name, {})
-    folder = self._folders.output
-    return report.write(self._title, self._plan, results, text, folder)
+    places = self._folders.output, self._folders.results
+    return report.write(self._title, self._plan, results, text, *places)
 
   def _job(self, run: runs.Run) -> grid.Job:
     missing = []
     if run.name not in self._results:
       _claim(run)
       missing.append(self._trainings[run.name])
-    scoring = self._scorings.get(run.name)
     # A result from elsewhere comes without the weights.
-    there = bool(missing) or os.path.exists(run.model_dir)
-    if scoring and scoring.name not in self._results and there:
-      missing.append(scoring)
+    if missing or os.path.exists(run.model_dir):
+      tasks = self._scorings[run.name].values()
+      missing += [task for task in tasks if task.name not in self._results]
     return grid.Job(run.name, run.folder, tuple(missing))
 
   def _take(self, run: grid.Run, result: dict) -> None:
@@ -111,8 +118,7 @@ class Session:
     if "curve" in result:
       _say(f"{run.name}: loss {result['curve'][-1]['loss']:.4f}")
     else:
-      name = run.name.removesuffix(_SCORING)
-      _say(f"{name}: downstream {result['downstream']:.4f}")
+      _say(f"{run.name}: {result['score']:.4f}")
     self.report()
 
   def _training(self, run: runs.Run) -> grid.Run:
@@ -123,13 +129,17 @@ class Session:
       (run.command,),
     )
 
-  def _scoring(self, part: plans.Downstream, run: runs.Run) -> grid.Run:
-    return self._entry(
-      run.name + _SCORING,
-      downstream.identity(part, run),
-      lambda: downstream.measure(part, run),
-      downstream.commands(part, run, self._folders.data),
-    )
+  def _tasks(self, run: runs.Run) -> dict[str, grid.Run]:
+    """Returns the fine-tunings of a run, by task."""
+    return {
+      task: self._entry(
+        f"{run.name}.downstream.{task}",
+        downstream.identity(part, run),
+        functools.partial(downstream.measure, task, part, run),
+        downstream.commands(task, part, run, self._folders.data),
+      )
+      for task, part in self._plan.downstream.items()
+    }
 
   def _text_losses(self) -> grid.Run:
     """Returns what measures the losses without a network."""

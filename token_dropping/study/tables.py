@@ -3,6 +3,7 @@
 
 import functools
 import operator
+import re
 from collections.abc import Callable
 
 Table = list[list[str]]
@@ -21,6 +22,18 @@ def number(pair, digits: int, scale: float = 1.0) -> str:
   return " ± ".join(figures)
 
 
+def between(figures, form: str) -> str:
+  """Returns a mean and the ends of its interval as text.
+
+  >>> between((0.5, 0.25, 1.0), ".2f"), between((0.1, None, None), "+.1f")
+  ('0.50 [0.25, 1.00]', '+0.1')
+  """
+  if figures is None:
+    return _NONE
+  mean, *ends = (format(one, form) for one in figures if one is not None)
+  return f"{mean} [{', '.join(ends)}]" if ends else mean
+
+
 def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
   """Returns a function from a row of `comparison.compare` to a cell."""
   return lambda row: number(
@@ -28,25 +41,36 @@ def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
   )
 
 
-# Losses, and what variants take to equal loss over what dense takes.
-MAIN = (
-  ("variant", lambda row: row["variant"]),
-  ("seeds", lambda row: ", ".join(map(str, row["seeds"]))),
+def _between(form: str, *keys: str) -> Callable:
+  return lambda row: between(
+    functools.reduce(operator.getitem, keys, row), form
+  )
+
+
+_VARIANT = ("variant", lambda row: row["variant"])
+_SEEDS = ("seeds", lambda row: ", ".join(map(str, row["seeds"])))
+LOSSES = (
+  _VARIANT,
+  _SEEDS,
   ("steps", lambda row: f"{row['train_steps']:,}"),
   ("loss", _figure(4, "loss")),
+  ("over dense", _between("+.4f", "loss_difference")),
   ("accuracy", _figure(4, "accuracy")),
   ("dropped loss", _figure(4, "dropped_loss")),
   ("kept", _figure(2, "kept_share")),
-  ("step / dense", _figure(3, "step_ratio")),
-  ("to equal loss: steps", _figure(3, "shares", "step")),
-  ("time", _figure(3, "shares", "time")),
-  ("seconds", _figure(3, "shares", "seconds")),
-  ("multiply-adds", _figure(3, "shares", "multiply_adds")),
-  ("downstream", _figure(4, "downstream")),
+)
+# What variants take to equal loss over what dense takes.
+SHARES = (
+  _VARIANT,
+  ("time", _between(".3f", "shares", "time")),
+  ("multiply-adds", _between(".3f", "shares", "multiply_adds")),
+  ("steps", _between(".3f", "shares", "step")),
+  ("seconds", _between(".3f", "shares", "seconds")),
+  ("time of a step", _figure(3, "step_ratio")),
 )
 # What training took, and what equal losses took.
 TIME = (
-  ("variant", lambda row: row["variant"]),
+  _VARIANT,
   ("time, s", _figure(0, "time")),
   ("s", _figure(0, "seconds")),
   ("ms / step", _figure(1, "step_time", scale=1e3)),
@@ -58,17 +82,67 @@ TIME = (
   ("s", _figure(0, "dense_to_loss", "time")),
   ("T multiply-adds", _figure(2, "dense_to_loss", "multiply_adds", scale=_T)),
 )
+# Of rows of one run each.
+RUNS = (
+  _VARIANT,
+  ("seed", _SEEDS[1]),
+  *LOSSES[3:7],
+  *TIME[1:2],
+  TIME[4],
+  ("to equal loss: time", SHARES[1][1]),
+  SHARES[2],
+)
 
 
 def make_table(columns: tuple, rows: list[dict]) -> Table:
-  """Returns head and rows; `columns` is `MAIN` or `TIME`."""
+  """Returns head and rows; `columns` are those of a table above."""
   heads, cells = zip(*columns, strict=True)
   return [list(heads), *([cell(row) for cell in cells] for row in rows)]
 
 
+def downstream_columns(rows: list[dict]) -> tuple:
+  """Returns the columns of the scores, three a task."""
+
+  def of(task: str, show: Callable) -> Callable:
+    return lambda row: (
+      show(row["downstream"][task]) if task in row["downstream"] else _NONE
+    )
+
+  columns = [_VARIANT]
+  for task in dict.fromkeys(task for row in rows for task in row["downstream"]):
+    columns += [
+      (task, of(task, _figure(4, "score"))),
+      ("over dense", of(task, _between("+.4f", "difference"))),
+      ("± of fine-tunings", of(task, _figure(4, "deviation"))),
+    ]
+  return tuple(columns)
+
+
+def at_equal(leads: dict[str, dict]) -> Table:
+  """Returns what `comparison.compare_at_equal` found, row less column."""
+  rows = [
+    [
+      one,
+      *(
+        between(None if one == other else figures, "+.4f")
+        for other, figures in row.items()
+      ),
+    ]
+    for one, row in leads.items()
+  ]
+  return [["variant", *leads], *rows]
+
+
 def markdown(table: Table) -> str:
-  """Returns a table in Markdown."""
-  head, *rows = (f"| {' | '.join(row)} |" for row in table)
+  """Returns a table in Markdown, in which tokens stand for themselves.
+
+  >>> print(markdown([["token"], ["|"]]))
+  | token |
+  | --- |
+  | \\| |
+  """
+  escaped = ([re.sub(r"([\\|`<&*])", r"\\\1", c) for c in row] for row in table)
+  head, *rows = (f"| {' | '.join(row)} |" for row in escaped)
   return "\n".join([head, "| --- " * len(table[0]) + "|", *rows])
 
 
