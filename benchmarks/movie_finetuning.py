@@ -6,7 +6,7 @@
 
 Both learn from the same sentences, are chosen on the same validation sentences
 (the network's checkpoint, the regression's strength of regularization), and are
-scored once on the same test sentences, which `movie_reviews` fetches.
+scored once on the same test sentences, which `labelled_tasks` fetches.
 """
 
 import os
@@ -18,7 +18,7 @@ from sklearn import feature_extraction
 from sklearn import linear_model
 from sklearn import metrics
 
-from benchmarks import movie_reviews
+from benchmarks import labelled_tasks
 from token_dropping.common import errors
 from token_dropping.data import finetune
 from token_dropping.data.finetuning import finetune_settings
@@ -38,8 +38,9 @@ Texts = tuple[list[str], list[str]]
 
 def compare(values: flags.FlagValues) -> str:
   """Trains both and returns a table of their accuracies."""
-  paths = movie_reviews.fetch(os.path.join(values.output_dir, "sentences"))
-  splits = {name: movie_reviews.read_texts(p) for name, p in paths.items()}
+  folder = os.path.join(values.output_dir, "sentences")
+  paths = labelled_tasks.fetch("movies", folder)
+  splits = {name: labelled_tasks.read_texts(p) for name, p in paths.items()}
   rows = [
     _timed("majority class", lambda: majority(splits)),
     _timed("TF-IDF, logistic regression", lambda: regression(splits)),
