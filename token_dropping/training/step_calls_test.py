@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests import fault_testing
 from tests import replica_testing
+from tests import testing
 from token_dropping.training import step_calls
 from token_dropping.training import trainer as trainer_lib
 
@@ -55,15 +56,15 @@ class _Training:
   step, which it skips.
   """
 
-  def __init__(self, folder, **trainer):
+  def __init__(self, folder, runtime=None, on_bad_numbers="skip", **trainer):
     task = {
-      "on_bad_numbers": "skip",
+      "on_bad_numbers": on_bad_numbers,
       "keep_schedule": {"full_interval": 3},
       "gradient_accumulation_steps": 2,
       "model": {"encoder": {"any": {"num_layers": 2, "dropout_rate": 0.1}}},
       "train_data": {"global_batch_size": BATCH},
     }
-    runtime = {"enable_xla": True}
+    runtime = {"enable_xla": True} | (runtime or {})
     changes = {"runtime": runtime, "task": task, "trainer": trainer}
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
     records = replica_testing.make_records(STEPS * BATCH)
@@ -157,3 +158,25 @@ def test_programs_for_other_numbers_of_steps_train_alike(
   other = _Training(tmp_path, steps_per_call=steps)
   assert other.trainer._steps_per_call() == steps
   _assert_same(other.train(steps), single)
+
+
+@pytest.mark.slow
+def test_a_moving_average_does_not_depend_on_the_calls(tmp_path):
+  optimizer = {"ema": {"average_decay": 0.9}}
+  averaged = _Training(tmp_path, optimizer_config=optimizer)
+  _assert_same(averaged.train(8), averaged.train(1))
+
+
+@pytest.mark.slow
+def test_a_scaled_loss_does_not_depend_on_the_calls(tmp_path):
+  with replica_testing.precision("float16") as runtime:
+    scaled = _Training(tmp_path, runtime=runtime)
+    _assert_same(scaled.train(8), scaled.train(1))
+
+
+@pytest.mark.slow
+def test_a_bad_step_amid_a_call_stops_the_run(tmp_path):
+  stopped = _Training(tmp_path, on_bad_numbers="stop")
+  stopped.train(8)
+  message = testing.refused(stopped.trainer.guard.look, lambda: "none")
+  assert f"they were not at step {BAD}." in message
