@@ -99,6 +99,11 @@ RUNS = {
     **_in(KEEP, type="constant"),
     "task.init_checkpoint": "run",
   },
+  "unmasked": {
+    **_in(ANY, drop_layer=0, restore_layer=2),
+    **_in(TRAIN, masking="dynamic", masking_rate=0.4),
+    **_in(VALIDATION, masking="dynamic"),
+  },
   "pretrained_mlm": {f"{ANY}.importance.table_file": "losses.json"},
   "mutual_information": {f"{ANY}.importance.table_file": "information.npz"},
 }
@@ -164,7 +169,7 @@ def test_pretraining(kind, folders, tmp_path, capsys):
   drops = fields.get(f"{ANY}.drop_at_inference", False)
   assert ("(with dropping)" in out) == drops
   assert ("(whole sequences)" in out) != drops
-  by_id = kind not in ("random", "hidden_norm")
+  by_id = kind not in ("random", "unmasked", "hidden_norm")
   assert ("\n  most important   " in out) == by_id
   curves = fault_testing.curves(tmp_path / "run" / "train")
   assert ("importance" in curves) == by_id

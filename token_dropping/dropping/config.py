@@ -58,7 +58,8 @@ class DroppingConfig(base_config.Config):
       has such ids.
     always_keep_cls: false drops `[CLS]` as other tokens are, so that the middle
       layers cannot rely on it; only where `token_allow_list` is `None`.
-    token_deny_list: ids dropped first. `None` means `[PAD]`, likewise.
+    token_deny_list: ids dropped first. `None` means `[PAD]`, likewise, and with
+      importance `unmasked` `[MASK]`, which is then not kept.
     vocab_file: the `vocab.txt` that the records were made with.
     drop_at_inference: also drop in evaluation. Not for fine-tuning.
 
@@ -117,7 +118,9 @@ class DroppingConfig(base_config.Config):
     """Returns allow and deny list, given or special ids, or a `UserError`."""
     errors.require(vocab_size > 0, "vocab_size must be at least 1", vocab_size)
     ids = self._special_ids(vocab_size)
-    deny = (ids.pop(vocabulary.PAD),)
+    kind = importance_types.get(self.importance_type)
+    denied = (vocabulary.PAD, *kind.denied_tokens)
+    deny = tuple(ids.pop(token) for token in denied if token in ids)
     if not self.always_keep_cls:
       ids.pop(vocabulary.CLS, None)
     allow = tuple(ids.values())

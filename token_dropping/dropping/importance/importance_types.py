@@ -18,6 +18,7 @@ TYPES: dict[str, type[token_scorer.TokenScorer]] = {
   "mlm_loss": importance_scorer.ImportanceScorer,
   "frequency": frequency_scorer.FrequencyScorer,
   "random": random_scorers.RandomScorer,
+  "unmasked": random_scorers.UnmaskedScorer,
   "mlm_loss_random": random_scorers.LossRandomScorer,
   "mlm_loss_noise": random_scorers.LossNoiseScorer,
   "hidden_norm": norm_scorer.HiddenNormScorer,

@@ -17,7 +17,7 @@ from token_dropping.dropping.importance import step_seed
 from token_dropping.dropping.importance import token_scorer
 
 # XLA makes random numbers of its own.
-DRAWING = {"random", "mlm_loss_random", "mlm_loss_noise"}
+DRAWING = {"random", "unmasked", "mlm_loss_random", "mlm_loss_noise"}
 V, KEEP = 8, 3
 PAD, CLS = 0, 1
 # [CLS], words, a dense input, padding. The last real token is a word.
@@ -265,6 +265,24 @@ def test_wrong_values_are_refused(make_scorer, kind, field, value, rule):
     assert found == message
 
 
+def test_unmasked_tokens_stay():
+  config = dropping_config.DroppingConfig(importance={"type": "unmasked"})
+  scorer = config.make_scorer(200)
+  # Of BERT's published vocabulary: [UNK], [CLS], [SEP]; [PAD], [MASK].
+  assert (scorer.allow_list, scorer.deny_list) == ((100, 101, 102), (0, 103))
+  ids = tf.constant(
+    [[101, 7, 103, 8, 103, 9, 103, 0], [101, 7, 8, 9, 4, 5, 6, 102]]
+  )
+  mask = tf.cast(ids != 0, tf.int32)
+  kept = [tokens.select(scorer(ids), keep, mask).numpy() for keep in (4, 5)]
+  assert kept[0][0].tolist() == [0, 1, 3, 5]  # exactly those not masked
+  assert kept[1][0].tolist() == [0, 1, 2, 3, 5]  # and the first masked one
+  assert {0, 7} <= set(kept[0][1].tolist())
+  config.token_allow_list = (103,)
+  rule = "token_allow_list and token_deny_list must not share ids"
+  assert testing.refused(config.make_scorer, 200).startswith(rule)
+
+
 def test_unset_is_random_where_layers_choose():
   resolve = importance_types.resolve
   assert resolve(None) == resolve(None, "pool") == "mlm_loss"
@@ -278,7 +296,7 @@ def test_same_scores_in_every_layer_are_refused_where_layers_choose():
   importance_types.check_fields(config)
   config.drop.type = "layerwise"
   assert testing.refused(importance_types.check_fields, config) == (
-    "importance.type must be one of random, mlm_loss_random, mlm_loss_noise, "
-    "hidden_norm where drop.type is layerwise: with others all layers choose "
-    "the same. Received: 'frequency'"
+    "importance.type must be one of random, unmasked, mlm_loss_random, "
+    "mlm_loss_noise, hidden_norm where drop.type is layerwise: with others all "
+    "layers choose the same. Received: 'frequency'"
   )

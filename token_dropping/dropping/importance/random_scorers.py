@@ -5,6 +5,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
+from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_scorer
 from token_dropping.dropping.importance import token_scorer
 
@@ -26,6 +27,18 @@ class RandomScorer(token_scorer.TokenScorer):
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     return self._uniform(tf.shape(ids), layer)
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class UnmaskedScorer(RandomScorer):
+  """Lets `[MASK]` leave first, and where too few are masked random others.
+
+  What is masked carries nothing but its position: it may join before the last
+  layers (MAE-LM, Meng et al., arXiv 2302.02060; Liao et al., 2211.04898). It is
+  `RandomScorer` with `[MASK]` among the ids of `deny_list`.
+  """
+
+  denied_tokens = (vocabulary.MASK,)
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")

@@ -27,6 +27,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   fields = {}  # its own fields under `importance` in YAML, with defaults
   by_id_alone = False  # whether every layer would choose the same
   unit = ""  # of the scores, for people
+  denied_tokens = ()  # special ones that leave first unless a config says it
 
   def __init__(
     self,
