@@ -60,7 +60,9 @@ def _tables(
   """Returns the tables that have something to say, by their titles."""
   order = list(plan.variants)
   by_run = comparison.compare_runs(results, plan.dense, order)
-  downstream = tables.downstream_columns(rows)
+  scored = [row for row in rows if row["downstream"]]
+  scores = tables.downstream_columns(scored)
+  each = (*tables.RUNS, *scores[1::3])  # without differences and deviations
   found = {
     "Losses": tables.make_table(tables.LOSSES, rows),
     f"To equal loss, {plan.dense} = 1": tables.make_table(tables.SHARES, rows),
@@ -68,9 +70,10 @@ def _tables(
     "Loss at equal multiply-adds, row less column": tables.at_equal(
       at_equal["multiply_adds"]
     ),
-    "Downstream": tables.make_table(downstream, rows),
+    "Downstream": tables.make_table(scores, scored),
     "Time": tables.make_table(tables.TIME, rows),
-    "Each run": tables.make_table(tables.RUNS, by_run),
+    "Losses on the way, by step": tables.by_step(results, plan.dense, order),
+    "Each run": tables.make_table(each, by_run),
     "What was dropped": tables.dropped_table(results, order),
   }
   return {
@@ -109,10 +112,10 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
   dense = f"`{plan.dense}`"
   notes = [
     f"{len(results)} of {planned} runs. Loss and accuracy are of whole "
-    "sequences; ± is the standard deviation over seeds. Over dense: less what "
-    f"{dense} of the same seed has; in brackets is the 95 % interval of the "
-    "mean over seeds, by Student's t. Of two seeds it is 13 times as wide as "
-    "their difference.",
+    "sequences; ± is the standard deviation over seeds. Minus dense: less what "
+    f"{dense} of the same seed has, the mean over seeds and in brackets its "
+    "95 % interval by Student's t. One in twenty misses; of two seeds it is 13 "
+    "times as wide as what they differ by.",
     f"To equal loss: what a variant takes over what {dense} of the same seed "
     f"takes, to the loss that {dense} ends with, or, where the variant does "
     "not reach it, to the variant's. The mean is the geometric one, and the "

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of a study, as rows of text."""
 
+import collections
 import functools
+import itertools
+import math
 import operator
 import re
+import statistics
 from collections.abc import Callable
 
 Table = list[list[str]]
 _NONE, _T = "–", 1e-12
+_SHOWN_STEPS = 8
 
 
 def number(pair, digits: int, scale: float = 1.0) -> str:
@@ -23,15 +28,17 @@ def number(pair, digits: int, scale: float = 1.0) -> str:
 
 
 def between(figures, form: str) -> str:
-  """Returns a mean and the ends of its interval as text.
+  """Returns a mean and the ends of its interval, if it has two, as text.
 
   >>> between((0.5, 0.25, 1.0), ".2f"), between((0.1, None, None), "+.1f")
   ('0.50 [0.25, 1.00]', '+0.1')
   """
   if figures is None:
     return _NONE
-  mean, *ends = (format(one, form) for one in figures if one is not None)
-  return f"{mean} [{', '.join(ends)}]" if ends else mean
+  mean, low, high = (
+    one if one is None else format(one, form) for one in figures
+  )
+  return mean if figures[1] == figures[2] else f"{mean} [{low}, {high}]"
 
 
 def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
@@ -54,7 +61,7 @@ LOSSES = (
   _SEEDS,
   ("steps", lambda row: f"{row['train_steps']:,}"),
   ("loss", _figure(4, "loss")),
-  ("over dense", _between("+.4f", "loss_difference")),
+  ("minus dense", _between("+.4f", "loss_difference")),
   ("accuracy", _figure(4, "accuracy")),
   ("dropped loss", _figure(4, "dropped_loss")),
   ("kept", _figure(2, "kept_share")),
@@ -101,7 +108,7 @@ def make_table(columns: tuple, rows: list[dict]) -> Table:
 
 
 def downstream_columns(rows: list[dict]) -> tuple:
-  """Returns the columns of the scores, three a task."""
+  """Returns the columns of the scores: three a task, behind the variant's."""
 
   def of(task: str, show: Callable) -> Callable:
     return lambda row: (
@@ -112,14 +119,40 @@ def downstream_columns(rows: list[dict]) -> tuple:
   for task in dict.fromkeys(task for row in rows for task in row["downstream"]):
     columns += [
       (task, of(task, _figure(4, "score"))),
-      ("over dense", of(task, _between("+.4f", "difference"))),
+      ("minus dense", of(task, _between("+.4f", "difference"))),
       ("± of fine-tunings", of(task, _figure(4, "deviation"))),
     ]
   return tuple(columns)
 
 
+def by_step(results: list[dict], dense: str, order: list[str]) -> Table:
+  """Returns mean losses over seeds at some of dense's evaluations."""
+  steps = [
+    p["step"] for r in results if r["variant"] == dense for p in r["curve"]
+  ]
+  steps = sorted(set(steps))
+  steps = steps[:: -math.ceil(len(steps) / _SHOWN_STEPS) or -1][::-1]
+  table = [["variant", *map("{:,}".format, steps)]]
+  for name in order:
+    curves = [r["curve"] for r in results if r["variant"] == name]
+    losses = collections.defaultdict(list)
+    for point in itertools.chain(*curves):
+      losses[point["step"]].append(point["loss"])
+    means = [
+      f"{statistics.fmean(losses[step]):.4f}" if losses[step] else _NONE
+      for step in steps
+    ]
+    table += [[name, *means]] * bool(curves)
+  return table
+
+
 def at_equal(leads: dict[str, dict]) -> Table:
-  """Returns what `comparison.compare_at_equal` found, row less column."""
+  """Returns what `comparison.compare_at_equal` found, row less column.
+
+  >>> lead = (0.5, 0.25, 0.75)
+  >>> at_equal({"a": {"a": (0.0, 0.0, 0.0), "b": lead}, "b": {}})[:2]
+  [['variant', 'a', 'b'], ['a', '–', '+0.5000 [+0.2500, +0.7500]']]
+  """
   rows = [
     [
       one,
@@ -147,11 +180,12 @@ def markdown(table: Table) -> str:
 
 
 def dropped_table(results: list[dict], order: list[str]) -> Table:
-  """Returns what the first run of each variant kept."""
+  """Returns what the first run of each variant kept, if it ranks tokens."""
   first = {result["variant"]: result for result in reversed(results)}
   table = [["variant", "kept", "most important", "least important"]]
   for name in order:
-    if result := first.get(name):
+    result = first.get(name)
+    if result and result["most_important"]:
       tokens = result["most_important"], result["least_important"]
       kept = f"{result['kept_share']:.2f}"
       table.append([name, kept, *map(" ".join, tokens)])
