@@ -2,6 +2,7 @@
 """Tests of the command: a study that is cut off goes on and ends the same."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -15,9 +16,12 @@ import time
 
 import pytest
 
+from tests import fault_testing
 from tests import finetune_testing
 from tests import study_testing
 from tests import testing
+from token_dropping.dropping import drop_plan
+from token_dropping.models import multiply_adds
 from token_dropping.study import __main__ as command
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
@@ -27,6 +31,8 @@ from token_dropping.training import summaries
 
 ROOT = pathlib.Path(__file__).parents[1]
 LOG = "out/runs/dense_seed_1/log.txt"
+MODEL = "out/runs/dense_seed_1/model"
+FORK = {"variant": "dense", "step": study_testing.HALF}
 
 
 class _Cut(Exception):
@@ -52,10 +58,17 @@ def _cut(self, output: dict, report=progress.ProgressReporter.on_train) -> None:
 
 
 def _assert_as_uninterrupted(folder: pathlib.Path) -> None:
-  """Trains the run that was cut off as a whole; compares losses by step."""
+  """Trains what was forked and cut off as one run; compares bits and losses."""
   plan = plans.read_plan(str(folder / "tiny.yaml"))
-  run = runs.expand(plan, study_testing.folders(folder / "again"))[0]
+  dense = dataclasses.replace(plan.variants["dense"], fork=None)
+  plan = dataclasses.replace(plan, variants={"dense": dense})
+  (run,) = runs.expand(plan, study_testing.folders(folder / "again"))
   testing.launch_argv(list(run.command[3:]))
+  whole, forked = (
+    fault_testing.variables(path / f"ckpt-{study_testing.STEPS}")
+    for path in (pathlib.Path(run.model_dir), folder / MODEL)
+  )
+  fault_testing.assert_same(whole, forked)
   scalars = summaries.read_scalars(f"{run.model_dir}/validation")
   curve = _results(folder)[0]["curve"]
   losses = {point["step"]: point["loss"] for point in curve}
@@ -64,9 +77,10 @@ def _assert_as_uninterrupted(folder: pathlib.Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-  """A study that was cut off in its first run and went on."""
+  """A forked study that was cut off in its first run and went on."""
   path = tmp_path_factory.mktemp("study")
-  values = {"plan": study_testing.write_plan(path), "output_dir": path / "out"}
+  plan = study_testing.write_plan(path, fork=FORK)
+  values = {"plan": plan, "output_dir": path / "out"}
   with testing.eagerly(), pytest.MonkeyPatch.context() as patch:
     patch.setattr(grid, "_start", _train_here)
     with patch.context() as cut, pytest.raises(_Cut):
@@ -90,7 +104,7 @@ def test_a_study_that_was_cut_off_ends_as_one_that_was_not(folder):
 @pytest.mark.slow
 def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
   values = {
-    "plan": study_testing.write_plan(tmp_path),
+    "plan": study_testing.write_plan(tmp_path, fork=FORK),
     "output_dir": tmp_path / "out",
   }
   process = subprocess.Popen(
@@ -102,8 +116,8 @@ def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
     env=os.environ | {"PYTHONPATH": str(ROOT)},
   )
   log = tmp_path / LOG
-  while process.poll() is None:  # killed while its first run evaluates
-    if log.exists() and "step       4/" in log.read_text():
+  while process.poll() is None:  # killed in what goes on from the trunk
+    if log.exists() and "step       6/" in log.read_text():
       process.send_signal(signal.SIGKILL)
     time.sleep(0.02)
   assert process.returncode == -signal.SIGKILL
@@ -124,10 +138,25 @@ def test_time_and_work_add_up_over_a_restart(folder):
     )
     assert 0 < first["cpu_seconds"] < last["cpu_seconds"]
     assert 0 < first["seconds"] < last["seconds"]
-    assert last["multiply_adds"] == 2 * first["multiply_adds"]
-  work = [result["curve"][1]["multiply_adds"] for result in (dropped, dense)]
-  assert work[0] < work[1]
-  assert (dense["kept_share"], dropped["kept_share"]) == (1.0, 0.5)
+    times = (result["step_seconds"], result["step_cpu_seconds"])
+    assert all(0 < taken < last["cpu_seconds"] for taken in times)
+  shared, whole = (point["multiply_adds"] for point in dense["curve"])
+  assert whole == 2 * shared
+  assert shared < dropped["curve"][1]["multiply_adds"] < whole
+  assert (dense["kept_share"], dropped["kept_share"]) == (1.0, 0.75)
+
+
+def test_forks_share_their_beginning_and_nothing_more(folder):
+  dense, dropped = (result["curve"] for result in _results(folder))
+  assert dense[0] == dropped[0]
+  assert dense[1]["loss"] != dropped[1]["loss"]
+  logs = [
+    (folder / "out/runs" / name / "log.txt").read_text()
+    for name in ("trunks/dense_4_seed_1", "mlm_loss_seed_1")
+  ]
+  assert "Trained 4 steps, to step 4," in logs[0]
+  assert "goes on from step 4 of " in logs[1]
+  assert "Trained 4 steps, to step 8," in logs[1]
 
 
 def test_what_is_complete_is_left_alone(folder, capsys):
@@ -160,6 +189,11 @@ def test_results_of_another_plan_are_refused(folder, tmp_path):
   message = _refused(plan=plan, output_dir=folder / "out")
   assert "--results_dir must be new or hold results of the same" in message
   assert "token_keep_ratio is 1.0 there and 0.9 here" in message
+  dense = {study_testing.KEEP_RATIO: 1.0}
+  variants = {"dense": dense, "mlm_loss": {"fork": None}}
+  plan = study_testing.write_plan(tmp_path, fork=FORK, variants=variants)
+  message = _refused(plan=plan, output_dir=folder / "out")
+  assert re.search("of another one: fork is .* there and None here", message)
 
 
 @pytest.mark.parametrize(
@@ -284,3 +318,46 @@ def test_wrong_flags():
     "--plan must be a readable YAML file. Received: 'none.yaml'"
   )
   assert "must be flags, --name=value" in _refused("plan.yaml")
+
+
+@pytest.mark.slow
+@testing.eagerly()
+def test_a_trunk_may_have_shorter_sequences(tmp_path, monkeypatch):
+  """Its own records and batch, by which it is also counted."""
+  half = testing.SEQ_LENGTH // 2
+  (tmp_path / "data" / "short").mkdir(parents=True)
+  records = [_cut_features(seed, half) for seed in range(32)]
+  testing.write_records(tmp_path / "data/short/train-0", records)
+  data = {"global_batch_size": 8, "seq_length": half}
+  short = {"fork": None, "seeds": [], "data": {"folder": "short"}}
+  short |= {f"task.train_data.{name}": value for name, value in data.items()}
+  dense = {study_testing.KEEP_RATIO: 1.0, "fork": None}
+  fork = {"variant": "short", "step": study_testing.HALF}
+  plan = study_testing.write_plan(
+    tmp_path,
+    variants={
+      "short": short | {study_testing.KEEP_RATIO: 1.0},
+      "dense": dense,
+      "grown": dense | {"fork": fork},
+    },
+  )
+  flags = {"plan": plan, "output_dir": tmp_path / "out"}
+  monkeypatch.setattr(grid, "_start", _train_here)
+  _run(**flags, data_dir=tmp_path / "data")
+  whole, grown = (result["curve"] for result in _results(tmp_path))
+  shape = multiply_adds.BertShape(3, 8, 16, 50, half, testing.PREDICTIONS)
+  cut = multiply_adds.token_drop_macs(shape, drop_plan.DropPlan(3, (), 2))
+  work = multiply_adds.PASSES * 8 * study_testing.HALF * cut
+  first, last = (point["multiply_adds"] for point in grown)
+  assert first == work
+  assert last - first == whole[1]["multiply_adds"] - whole[0]["multiply_adds"]
+  before = (tmp_path / "out" / "study.json").read_text()
+  _run(**flags, report_only=True)
+  assert (tmp_path / "out" / "study.json").read_text() == before
+
+
+def _cut_features(seed: int, length: int) -> dict:
+  features = testing.random_features(seed)
+  names = ("input_word_ids", "input_mask", "input_type_ids")
+  features |= {name: features[name][:length] for name in names}
+  return features | {"masked_lm_positions": [1, 4, 0]}

@@ -123,6 +123,19 @@ def test_another_checkpoint_alone_is_evaluated_and_nothing_written(
   assert not list(tmp_path.iterdir())
 
 
+@testing.eagerly()
+def test_another_run_goes_on_with_settings_of_its_own(trained, capsys):
+  begin, kind = "trainer.continue_from", "task.model.encoder.any.importance"
+  changes = f"trainer.train_steps=3,{begin}={trained / 'run'},{kind}.type="
+  _launch(trained, "new", params_override=f"{changes}frequency")
+  out = capsys.readouterr().out
+  assert f"goes on from step 2 of {trained}/run/ckpt-2\n" in out
+  assert "Trained 1 steps, to step 3," in out
+  found = fault_testing.variables(trained / "new" / "ckpt-3")
+  counts = found["importance/counts/.ATTRIBUTES/VARIABLE_VALUE"]
+  assert 0 < counts.sum() <= 4 * testing.PREDICTIONS  # of the new step alone
+
+
 WAIT = "trainer.continuous_eval_timeout=1"
 NO_INITIAL = "task.init_checkpoint may name one. Received: nothing"
 WIDE = "task.model.encoder.any.hidden_size=16,task.init_checkpoint="

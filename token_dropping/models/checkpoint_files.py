@@ -7,6 +7,7 @@ import re
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import filesystems
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -49,6 +50,13 @@ def latest(folder: str) -> str | None:
     return None
   prefix = state.model_checkpoint_path if state else ""
   return prefix if prefix and tf.io.gfile.exists(f"{prefix}.index") else None
+
+
+def copy(prefix: str, target: str) -> None:
+  """Copies a checkpoint; the index, which makes it one, comes last."""
+  parts = (p for p in tf.io.gfile.glob(f"{prefix}.*") if _PART.search(p))
+  for path in sorted(parts):  # data before index
+    files.copy(path, target + path.removeprefix(prefix))
 
 
 def unusable(path: str, source: str, reason) -> errors.UserError:

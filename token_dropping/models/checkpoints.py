@@ -38,11 +38,15 @@ def restore(items: dict, prefix: str, source: str) -> None:
   status.expect_partial().assert_existing_objects_matched()
 
 
-def check(items: dict, prefix: str, source: str) -> None:
-  """Raises the `UserError` that `restore` would, and changes nothing."""
+def check(items: dict, prefix: str, source: str, optional=frozenset()) -> None:
+  """Raises the `UserError` that `restore` would, and changes nothing.
+
+  Items of `optional` names may be absent.
+  """
   held = _HeldWeights(prefix, source)
   for name, item in items.items():
-    if _own_weights(item):
+    needed = name not in optional or held.has_any(name, item)
+    if needed and _own_weights(item):
       held.check_item(name, item, source)
 
 
@@ -66,9 +70,8 @@ def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
   return found, prefix
 
 
-def holds(path: str, name: str) -> bool:
-  """Returns whether `task.init_checkpoint`, a `path`, has a named item."""
-  prefix = checkpoint_files.find(path, INITIAL)
+def holds(prefix: str, name: str) -> bool:
+  """Returns whether a checkpoint has an item of a name."""
   names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
   return any(key.startswith(f"{name}/") for key in names)
 

@@ -2,6 +2,7 @@
 """What a finished run has shown."""
 
 import datetime
+import itertools
 import os
 import statistics
 from collections.abc import Callable
@@ -28,21 +29,26 @@ SHOWN_TOKENS = 20
 _EVALUATION = {LOSS: "loss", "masked_lm_accuracy": "accuracy"}
 _EVALUATION |= {"dropped_lm_example_loss": "dropped_loss"}
 _CLOCK = {run_counters.WALL: "seconds", run_counters.CPU: "cpu_seconds"}
+# The point where every curve begins that goes on from no other.
+START = {"step": 0, "seconds": 0.0, "cpu_seconds": 0.0, "multiply_adds": 0}
 Scalars = dict[str, dict[int, float]]
 
 
-def measure(run: runs.Run, cores: int) -> dict:
+def measure(run: runs.Run, cores: int, trunk: dict | None = None) -> dict:
   """Reads what a complete run, which could use some cores, left in its folder.
 
   `curve` has what each evaluation found and what the training to there had
-  taken. Step times are medians; `train_loss` is the mean over the steps between
-  the last two evaluations, `kept_share` over the run.
+  taken, both of the `trunk`, what this returned for the training that was gone
+  on from, too. Step times are medians over the run's own steps; `train_loss` is
+  the mean over the steps between the last two evaluations, `kept_share` over
+  all.
   """
   trained, evaluated = (
     summaries.read_scalars(os.path.join(run.model_dir, name))
     for name in ("train", run.params.trainer.validation_summary_subdir)
   )
-  last = run.params.trainer.train_steps
+  last, before = run.last_step, trunk["curve"] if trunk else []
+  start = before[-1] if before else START
   for curves, tag in ((evaluated, LOSS), (trained, run_counters.CPU)):
     errors.require(
       last in curves.get(tag, {}),
@@ -54,12 +60,14 @@ def measure(run: runs.Run, cores: int) -> dict:
     "variant": run.variant,
     "seed": run.seed,
     "train_steps": last,
-    "curve": curve(trained, evaluated, _training_macs(run.params)),
-    "step_seconds": median_step(trained[run_counters.WALL]),
-    "step_cpu_seconds": median_step(trained[run_counters.CPU]),
+    "curve": before + curve(trained, evaluated, _macs(run.params, start)),
+    **{
+      f"step_{name}": median_step({start["step"]: start[name]} | trained[tag])
+      for tag, name in _CLOCK.items()
+    },
     "train_loss": last_mean(trained[LOSS], evaluated[LOSS]),
-    "kept_share": statistics.fmean(trained["kept_share"].values()),
-    **_important_tokens(run),
+    "kept_share": _kept_share(trained, start["step"] / last, trunk),
+    **({} if run.until else _important_tokens(run)),
     "machine": machine,
     "commit": provenance.commit(),
     "date": datetime.date.today().isoformat(),
@@ -85,25 +93,32 @@ def curve(
   ]
 
 
-def _training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
+def _kept_share(trained: Scalars, part: float, trunk: dict | None) -> float:
+  """Returns the mean over a run, a part of whose steps were its trunk's."""
+  own = statistics.fmean(trained["kept_share"].values())
+  return own if trunk is None else part * trunk["kept_share"] + (1 - part) * own
+
+
+def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
+  """Returns a function: those of a training that goes on from a point."""
   task = params.task
   shape = multiply_adds.BertShape.from_config(
     task.model.encoder.get(), task.train_data
   )
   schedule = masked_lm_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
-  return lambda step: multiply_adds.training_macs(
-    shape, schedule, step, batch_size
-  )
+
+  def own(step: int) -> int:
+    return multiply_adds.training_macs(shape, schedule, step, batch_size)
+
+  return lambda step: start["multiply_adds"] + own(step) - own(start["step"])
 
 
 def median_step(seconds: dict[int, float]) -> float:
   """Returns the median over loops of the time of a step."""
-  steps = sorted(seconds)
-  pairs = zip([0, *steps], steps, strict=False)
   return statistics.median(
-    (seconds[end] - seconds.get(start, 0.0)) / (end - start)
-    for start, end in pairs
+    (seconds[end] - seconds[start]) / (end - start)
+    for start, end in itertools.pairwise(sorted(seconds))
   )
 
 

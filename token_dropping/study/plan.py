@@ -25,17 +25,9 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.pretraining import prepare_settings
+from token_dropping.study import forks
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Variant:
-  """What one row of the table stands for; overrides are on the plan's."""
-
-  name: str
-  overrides: dict
-  seeds: list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +36,32 @@ class DataSource:
 
   folder: str = "records"
   prepare: dict | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Own:
+  """The keys of a variant that are no overrides."""
+
+  seeds: list | None = None
+  data: DataSource | None = None
+  fork: forks.Fork | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+  """What one row of the table stands for; overrides are on the plan's.
+
+  Attributes:
+    seeds: without any it has no row, and only others may go on from it.
+    data: to train on; `None`: the plan's, on which all are evaluated.
+    fork: the beginning of its training; `None`: it has one of its own.
+  """
+
+  name: str
+  overrides: dict
+  seeds: list
+  data: DataSource | None = None
+  fork: forks.Fork | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +88,7 @@ class Plan:
     dense: the variant that others are compared with.
     seeds: of all variants that do not narrow them.
     data: of the training; `None`: the overrides name them.
+    fork: of all variants that do not say theirs.
     downstream: by the name of the task.
   """
 
@@ -80,6 +99,7 @@ class Plan:
   config_files: list[str] = dataclasses.field(default_factory=list)
   overrides: dict = dataclasses.field(default_factory=dict)
   data: DataSource | None = None
+  fork: forks.Fork | None = None
   downstream: dict[str, Downstream] = dataclasses.field(default_factory=dict)
 
 
@@ -90,16 +110,11 @@ def read_plan(path: str) -> Plan:
   _check_seeds(plan.seeds, f"{path}: seeds")
   rule = f"{path}: variants must be a mapping of variants"
   errors.require(bool(plan.variants), rule, plan.variants)
-  folder = plan.data.folder if plan.data else DataSource.folder
-  rule = f"{path}: data.folder must be the name of a folder below --data_dir"
-  errors.require(files.is_below(folder), rule, repr(folder))
-  if plan.data and plan.data.prepare:
-    settings, part = prepare_settings.PrepareSettings, "data.prepare."
-    _check_settings(plan.data.prepare, settings, path, part, "output_dir")
+  _check_data(plan.data, path, "data")
   plan = dataclasses.replace(
     _completed(plan, path),
     variants={
-      key: _variant(key, value, plan.seeds, path)
+      key: _variant(key, value, plan, path)
       for key, value in plan.variants.items()
     },
     downstream={
@@ -112,6 +127,10 @@ def read_plan(path: str) -> Plan:
     f"{config_overrides.nearest(plan.dense, plan.variants)}",
     repr(plan.dense),
   )
+  seeds = plan.variants[plan.dense].seeds
+  rule = f"{path}: variants.{plan.dense}.seeds must be some, since it is dense"
+  errors.require(bool(seeds), rule, seeds)
+  forks.check(plan.variants, path)
   return plan
 
 
@@ -182,18 +201,35 @@ def _task(name, value, path: str) -> Downstream:
   return _completed(task, path)
 
 
-def _variant(name, value, seeds: list, path: str) -> Variant:
+def _variant(name, value, plan: Plan, path: str) -> Variant:
   _check_name(name, f"{path}: a name in variants")
   where = f"{path}: variants.{name}"
   overrides = {} if value is None else value
   rule = f"{where} must be a mapping of overrides"
   errors.require(isinstance(overrides, dict), rule, errors.shorten(value))
-  own = overrides.get("seeds", seeds)
-  _check_seeds(own, f"{where}.seeds")
-  rule = f"{where}.seeds must be some of the plan's seeds {seeds}"
-  errors.require(set(own) <= set(seeds), rule, own)
-  rest = {key: item for key, item in overrides.items() if key != "seeds"}
-  return Variant(name, nest(rest, where), own)
+  names = {field.name for field in dataclasses.fields(_Own)}
+  given = {key: overrides[key] for key in names & overrides.keys()}
+  rest = {key: item for key, item in overrides.items() if key not in names}
+  part = f"variants.{name}."
+  own = config_overrides.read_settings(_Own, given, path, "a plan", part)
+  seeds = plan.seeds if own.seeds is None else own.seeds
+  if seeds:
+    _check_seeds(seeds, f"{where}.seeds")
+  rule = f"{where}.seeds must be some of the plan's seeds {plan.seeds}"
+  errors.require(set(seeds) <= set(plan.seeds), rule, seeds)
+  _check_data(own.data, path, f"{part}data")
+  fork = own.fork if "fork" in given else plan.fork
+  return Variant(name, nest(rest, where), seeds, own.data, fork)
+
+
+def _check_data(data: DataSource | None, path: str, part: str) -> None:
+  if data is None:
+    return
+  rule = f"{path}: {part}.folder must be the name of a folder below --data_dir"
+  errors.require(files.is_below(data.folder), rule, repr(data.folder))
+  if data.prepare:
+    settings, place = prepare_settings.PrepareSettings, f"{part}.prepare."
+    _check_settings(data.prepare, settings, path, place, "output_dir")
 
 
 def _check_seeds(seeds, where: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from tests import testing
+from token_dropping.study import forks
 from token_dropping.study import plan as plans
 
 TREE = {
@@ -47,6 +48,29 @@ def test_plan(tmp_path):
     data=plans.DataSource("records", {"input": "text/*.txt"}),
     downstream={"cola": plans.Downstream(GLUE, seeds=[4])},
   )
+
+
+DENSE = {"variant": "dense", "step": 4}
+
+
+def test_forks(tmp_path):
+  shorter = {"variant": "short", "step": 8}
+  variants = {
+    "dense": {},
+    "short": {"fork": None, "seeds": [], "data": {"folder": "short"}},
+    "other": {"fork": shorter},
+    "later": {"fork": {"variant": "other", "step": 9}},
+  }
+  found = _read(tmp_path, variants=variants, fork=DENSE).variants
+  assert found["dense"].fork == forks.Fork("dense", 4)
+  short = plans.Variant("short", {}, [], plans.DataSource("short"))
+  assert found["short"] == short
+  assert found["other"].fork == forks.Fork("short", 8)
+  assert found["later"].fork == forks.Fork("other", 9)
+
+
+def _forked(**variants) -> dict:
+  return {"fork": DENSE, "variants": {"dense": {}} | variants}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +141,26 @@ def test_plan(tmp_path):
       "overrides must name every key once. Received: seed twice",
     ),
     ({"variants": {"dense": {"a.b": 1, "a": 2}}}, "once. Received: a twice"),
+    (
+      {"variants": {"dense": {"seeds": []}}},
+      "variants.dense.seeds must be some, since it is dense. Received: []",
+    ),
+    (
+      {"variants": {"dense": {"data": {"folder": "/x"}}}},
+      "variants.dense.data.folder must be the name of a folder below",
+    ),
+    ({"fork": DENSE | {"step": 0}}, "fork.step must be at least 1. Received:"),
+    ({"fork": [1]}, "fork must be a mapping or null. Received: [1]"),
+    (
+      _forked(other={"fork": {"variant": "dens", "step": 5}}),
+      "variants.other.fork.variant must be one of the variants; the nearest is "
+      "dense. Received: 'dens'",
+    ),
+    (
+      _forked(other={}, last={"fork": {"variant": "other", "step": 4}}),
+      "variants.last.fork.step must be above that at which other itself forks "
+      "(4). Received: 4",
+    ),
   ],
 )
 def test_wrong_plans(tmp_path, changes, message):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runs of a plan: their configs, commands and what decides about them."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -17,9 +18,11 @@ from official.core import exp_factory
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.batches import dataset_card
+from token_dropping.study import forks
 from token_dropping.study import plan as plans
 from token_dropping.tasks import run_config
 from token_dropping.training import config
+from token_dropping.training import continuation
 from token_dropping.training import launch
 from token_dropping.training import trainer
 
@@ -39,7 +42,12 @@ class Folders:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """One training; `folder` has all that it writes but its result."""
+  """One training; `folder` has all that it writes but its result.
+
+  Attributes:
+    trunk: the training that it goes on from; `None`: it begins anew.
+    until: where it ends, if it is a trunk; 0: at the end of its variant.
+  """
 
   variant: str
   seed: int
@@ -47,10 +55,16 @@ class Run:
   params: cfg.ExperimentConfig
   identity: dict
   command: tuple[str, ...]
+  trunk: "Run | None" = None
+  until: int = 0
 
   @property
   def name(self) -> str:
-    return _name(self.variant, self.seed)
+    return _name(self.variant, self.seed, self.until)
+
+  @property
+  def last_step(self) -> int:
+    return self.until or self.params.trainer.train_steps
 
   @property
   def model_dir(self) -> str:
@@ -59,11 +73,16 @@ class Run:
 
 def prepare_data(plan: plans.Plan, data_dir: str) -> None:
   """Makes the records of a plan that says how; they may be there already."""
-  if plan.data is None or plan.data.prepare is None:
-    return
+  own = [variant.data for variant in plan.variants.values()]
+  for data in filter(None, [plan.data, *own]):
+    if data.prepare is not None:
+      _prepare(data, data_dir)
+
+
+def _prepare(data: plans.DataSource, data_dir: str) -> None:
   command = [sys.executable, "-m", "token_dropping.data.prepare"]
-  command += settings_flags(plan.data.prepare, ("input",), data_dir)
-  command.append(f"--output_dir={os.path.join(data_dir, plan.data.folder)}")
+  command += settings_flags(data.prepare, ("input", "vocab_file"), data_dir)
+  command.append(f"--output_dir={os.path.join(data_dir, data.folder)}")
   done = subprocess.run(command, capture_output=True, text=True)
   lines = [line for line in done.stderr.splitlines() if line.strip()]
   errors.require(
@@ -101,24 +120,31 @@ def expand(
 ) -> list[Run]:
   """Returns the runs in their order: seed by seed, the variants as planned.
 
-  `measured` is the identity of a result. With it the runs are those of its
+  `measured` has what `find_measured` found. With it the runs are those of its
   records, which need not be there, and can be compared with results alone.
   """
-  fingerprints = {}
-  return [
-    _run(plan, variant, seed, folders, fingerprints, measured)
-    for variant, seed in _planned(plan)
-  ]
+  expansion = _Expansion(plan, folders, measured)
+  return [expansion.run(variant, seed) for variant, seed in _planned(plan)]
 
 
-def find_measured(plan: plans.Plan, results: str) -> dict | None:
-  """Returns the identity of the first result in a folder; `None`: no result."""
+def find_measured(plan: plans.Plan, results: str) -> dict[str, dict]:
+  """Returns the identity of the first result of each data; empty: no result.
+
+  The keys are the folders that variants have of their own, and an empty one.
+  """
+  measured = {}
   for variant, seed in _planned(plan):
     path = result_path(results, _name(variant.name, seed))
     identity = (files.find_json(path) or {}).get("experiment")
-    if isinstance(identity, dict) and isinstance(identity.get("config"), dict):
-      return identity
-  return None
+    end = sys.maxsize
+    while isinstance(identity, dict) and isinstance(
+      identity.get("config"), dict
+    ):
+      measured.setdefault(_own_folder(variant), identity)
+      fork, identity = forks.before(variant.fork, end), identity.get("fork")
+      if fork is not None:
+        variant, end = plan.variants[fork.variant], fork.step
+  return measured
 
 
 def result_path(results: str, name: str) -> str:
@@ -133,13 +159,19 @@ def _planned(plan: plans.Plan) -> Iterator[tuple[plans.Variant, int]]:
         yield variant, seed
 
 
-def _name(variant: str, seed: int) -> str:
-  return f"{variant}_seed_{seed}"
+def _name(variant: str, seed: int, until: int = 0) -> str:
+  """Returns the name of a run; those of trunks are no other run's."""
+  name = f"trunks/{variant}_{until}" if until else variant
+  return f"{name}_seed_{seed}"
+
+
+def _own_folder(variant: plans.Variant) -> str:
+  return variant.data.folder if variant.data else ""
 
 
 def check_trainable(run: Run) -> None:
   """Checks what only training needs: losses to compare, devices, records."""
-  try:
+  with _named(run.variant):
     encoder = run.params.task.model.encoder.get()
     rule = "drop_at_inference must be false: a study compares whole sequences, "
     rule += "and with task.dropped_validation dropped ones beside them"
@@ -147,27 +179,80 @@ def check_trainable(run: Run) -> None:
     errors.require(not drops, f"task.model.encoder.any.{rule}", "true")
     trainer.check_devices(run.params.runtime)
     launch.check_records(run.params, _MODE)
-  except errors.UserError as error:
-    raise errors.UserError(f"variants.{run.variant}: {error}") from error
 
 
-def _run(plan, variant, seed, folders, fingerprints: dict, measured) -> Run:
-  flags = _flags(plan, variant, seed, folders)
+class _Expansion:
+  """The runs of a plan, and what several of them share."""
+
+  def __init__(self, plan: plans.Plan, folders: Folders, measured):
+    self._plan = plan
+    self._folders = folders
+    self._measured = measured
+    self._fingerprints = {}
+    self._params = {}
+
+  def run(self, variant: plans.Variant, seed: int, until: int = 0) -> Run:
+    """Returns the run of a variant, or with `until` a trunk of it."""
+    flags = _flags(self._plan, variant, seed, self._folders)
+    params = self._read(variant, seed, flags)
+    trunk = self._trunk(variant, seed, until or sys.maxsize)
+    name = _name(variant.name, seed, until)
+    folder = os.path.join(self._folders.output, "runs", name)
+    begun = _begun(flags, params, trunk, until)
+    return Run(
+      variant.name,
+      seed,
+      folder,
+      params,
+      self._identity(variant, params, trunk, until),
+      command(begun, os.path.join(folder, "model")),
+      trunk,
+      until,
+    )
+
+  def _trunk(self, variant: plans.Variant, seed: int, end: int) -> Run | None:
+    fork = forks.before(variant.fork, end)
+    if fork is None:
+      return None
+    source = self._plan.variants[fork.variant]
+    trunk = self.run(source, seed, fork.step)
+    if not self._measured:
+      with _named(variant.name):
+        forks.check_fit(fork, trunk.params, self._params[variant.name, seed])
+    return trunk
+
+  def _read(self, variant: plans.Variant, seed: int, flags):
+    """Returns the config of a variant's whole training, checked."""
+    key = (variant.name, seed)
+    if key not in self._params:
+      read = config.parse if self._measured else config.prepare
+      with _named(variant.name):
+        self._params[key] = read(flags)
+    return self._params[key]
+
+  def _identity(self, variant, params, trunk: Run | None, until: int) -> dict:
+    """Returns what decides about a run, which its own trunk does not."""
+    identity = {
+      "name": self._plan.experiment,
+      "config": _changed(_default(self._plan.experiment), params.as_dict()),
+    }
+    if self._measured:
+      measured = self._measured.get(_own_folder(variant), {"config": {}})
+      identity = _of_records(identity, measured)
+    else:
+      identity["data"] = _fingerprint_once(params, self._fingerprints)
+    if trunk is not None and trunk.variant != variant.name:
+      identity["fork"] = trunk.identity
+    return identity | ({"step": until} if until else {})
+
+
+@contextlib.contextmanager
+def _named(variant: str) -> Iterator[None]:
+  """Says in a `UserError` which variant it is of."""
   try:
-    params = (config.parse if measured else config.prepare)(flags)
+    yield
   except errors.UserError as error:
-    raise errors.UserError(f"variants.{variant.name}: {error}") from error
-  identity = {
-    "name": plan.experiment,
-    "config": _changed(_default(plan.experiment), params.as_dict()),
-  }
-  if measured:
-    identity = _of_records(identity, measured)
-  else:
-    identity["data"] = _fingerprint_once(params, fingerprints)
-  folder = os.path.join(folders.output, "runs", _name(variant.name, seed))
-  train = command(flags, os.path.join(folder, "model"))
-  return Run(variant.name, seed, folder, params, identity, train)
+    raise errors.UserError(f"variants.{variant}: {error}") from error
 
 
 @functools.cache
@@ -201,21 +286,57 @@ def _fingerprint_once(params: cfg.ExperimentConfig, known: dict) -> str:
 
 
 def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:
-  overrides = plans.merge(plan.overrides, variant.overrides)
-  if plan.data is not None:
-    folder = os.path.join(folders.data, plan.data.folder)
-    paths = {
-      f"task.{name}_data.input_path": os.path.join(folder, f"{name}-*")
-      for name in ("train", "validation")
-    }
-    overrides = plans.merge(plans.nest(paths), overrides)
-  seeds = {"task.seed": seed, "task.train_data.seed": seed}
-  overrides = plans.merge(overrides, plans.nest(seeds))
+  overrides = _paths(plan.data, folders, "train", "validation")
+  for tree in (
+    plan.overrides,
+    _paths(variant.data, folders, "train"),
+    variant.overrides,
+    plans.nest({"task.seed": seed, "task.train_data.seed": seed}),
+  ):
+    overrides = plans.merge(overrides, tree)
   return config.LaunchFlags(
     experiment=plan.experiment,
     config_file=plan.config_files,
     params_override=json.dumps(overrides),
   )
+
+
+def _paths(source: plans.DataSource | None, folders, *names: str) -> dict:
+  """Returns, as overrides, where the records of a source lie."""
+  if source is None:
+    return {}
+  folder = os.path.join(folders.data, source.folder)
+  return plans.nest(
+    {
+      f"task.{name}_data.input_path": os.path.join(folder, f"{name}-*")
+      for name in names
+    }
+  )
+
+
+def _begun(
+  flags: config.LaunchFlags,
+  params: cfg.ExperimentConfig,
+  trunk: Run | None,
+  until: int,
+) -> config.LaunchFlags:
+  """Returns the flags of a run that goes on from a trunk, or ends as one.
+
+  What depends on the steps of the whole training, such as the rate, is filled
+  in before a trunk is made to end earlier.
+  """
+  overrides = json.loads(flags.params_override)
+  if until:
+    leaves = _changed(_default(flags.experiment), params.as_dict())
+    leaves = {path: v for path, v in leaves.items() if not _is_path(path)}
+    overrides = plans.merge(plans.nest(leaves), overrides)
+    end = plans.nest({"trainer.train_steps": until})
+    overrides = plans.merge(overrides, end)
+  if trunk is not None:
+    prefix = os.path.join(trunk.model_dir, f"ckpt-{trunk.until}")
+    start = plans.nest({continuation.SOURCE: prefix})
+    overrides = plans.merge(overrides, start)
+  return dataclasses.replace(flags, params_override=json.dumps(overrides))
 
 
 def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
@@ -247,9 +368,13 @@ def _changed(default, value, path: str = "") -> dict:
   )
   if value == default or (default is None and value is False):
     return {}
-  if path.rsplit(".", 1)[-1] in _PATHS and isinstance(value, str):
+  if _is_path(path) and isinstance(value, str):
     value = os.path.basename(value)
   return {path: value}
+
+
+def _is_path(path: str) -> bool:
+  return path.rsplit(".", 1)[-1] in _PATHS
 
 
 def fingerprint(params: cfg.ExperimentConfig) -> str:

@@ -70,6 +70,77 @@ def test_data_of_a_plan(tmp_path):
   assert run.params.task.train_data.input_path == expected
 
 
+FORK = {"variant": "dense", "step": 4}
+
+
+def _trainer(run: runs.Run) -> dict:
+  """Returns what the command of a run says about the trainer."""
+  (text,) = (flag for flag in run.command if "params_override" in flag)
+  return json.loads(text.partition("=")[2])["trainer"]
+
+
+def test_forks_go_on_from_a_trunk_with_the_rate_of_its_whole_training(tmp_path):
+  longer = {"trainer.train_steps": 12}
+  dense = {study_testing.KEEP_RATIO: 1.0}
+  variants = {"dense": dense, "longer": longer, "new": {"fork": None}}
+  found, longer, new = _expand(tmp_path, fork=FORK, variants=variants)
+  trunk = found.trunk
+  assert trunk == longer.trunk and new.trunk is trunk.trunk is None
+  assert trunk.folder == str(tmp_path / "out/runs/trunks/dense_4_seed_1")
+  assert (trunk.last_step, found.last_step, longer.last_step) == (4, 8, 12)
+  trainer = _trainer(trunk)
+  assert trainer["train_steps"] == 4
+  rate = trainer["optimizer_config"]["learning_rate"]["polynomial"]
+  assert rate["decay_steps"] == 8
+  assert _trainer(longer)["continue_from"] == f"{trunk.folder}/model/ckpt-4"
+  assert "continue_from" not in {**_trainer(new), **trainer}
+
+
+def test_a_fork_from_itself_is_the_training_that_it_was(tmp_path):
+  dense, other = _expand(tmp_path, fork=FORK)
+  plain, unforked = _expand(tmp_path)
+  assert dense.identity == plain.identity
+  begun = plain.identity | {"step": 4}
+  assert other.identity == unforked.identity | {"fork": begun}
+
+
+def test_forks_of_forks(tmp_path):
+  last = {"fork": {"variant": "other", "step": 8}, "trainer.train_steps": 9}
+  variants = {"dense": {}, "other": {"trainer.train_steps": 9}, "last": last}
+  _, other, last = _expand(tmp_path, fork=FORK, variants=variants)
+  names = [other.trunk.name, last.trunk.name, last.trunk.trunk.name]
+  dense = "trunks/dense_4_seed_1"
+  assert names == [dense, "trunks/other_8_seed_1", dense]
+
+
+@pytest.mark.parametrize(
+  ("step", "override", "message"),
+  [
+    (12, {}, "fork.step must be at most the steps of dense (8). Received: 12"),
+    (8, {}, "fork.step must be below trainer.train_steps (8). Received: 8"),
+    (
+      3,
+      {},
+      "fork.step must be a multiple of trainer.validation_interval (4). "
+      "Received: 3",
+    ),
+    (
+      4,
+      {"task.model.encoder.any.hidden_size": 16},
+      "fork must be null, to train from the beginning, or of the same network; "
+      "dense has task.model.encoder.any.hidden_size=8. Received: 16",
+    ),
+  ],
+)
+def test_a_fork_that_is_no_training_is_refused(
+  tmp_path, step, override, message
+):
+  other = override | {"fork": {"variant": "dense", "step": step}}
+  variants = {"dense": {}, "other": other}
+  refused = testing.refused(_expand, tmp_path, variants=variants)
+  assert refused == f"variants.other: {message}"
+
+
 def _prepare(folder, source: plans.DataSource | None) -> None:
   plan = plans.Plan("bert/token_drop", {}, "dense", [1], data=source)
   runs.prepare_data(plan, str(folder))

@@ -70,22 +70,38 @@ class Session:
     if report_only:
       measured = runs.find_measured(plan, folders.results)
       rule = f"{_FLAG} must hold results of the plan to be reported"
-      errors.require(measured is not None, rule, repr(folders.results))
+      errors.require(bool(measured), rule, repr(folders.results))
     else:
       runs.prepare_data(plan, folders.data)
     return runs.expand(plan, folders, measured)
 
   def run(self) -> None:
-    for run in self._runs:  # before anything is written
+    ordered = self._with_trunks()
+    for run in ordered:  # before anything is written
       if run.name not in self._results:
         runs.check_trainable(run)
     os.makedirs(self._folders.results, exist_ok=True)
-    jobs = [self._job(run) for run in self._runs]
-    missing = [job for job in jobs if job.runs]
-    _say(f"{len(self._runs)} runs, {len(missing)} of them to do")
+    jobs = [job for job in map(self._job, ordered) if job.runs]
+    count = sum(job.name in self._trainings for job in jobs)
+    _say(f"{len(self._runs)} runs, {count} of them to do")
     if self._text.name not in self._results:
       self._results[self._text.name] = grid.finish(self._text)
-    grid.run_jobs(missing, self._cores, self._take)
+    grid.run_jobs(jobs, self._cores, self._take)
+
+  def _with_trunks(self) -> list[runs.Run]:
+    """Returns all runs, each after the trunks that it still needs."""
+    ordered = {}
+    for run in self._runs:
+      chain = [run]
+      while self._is_missing(chain[-1]) and chain[-1].trunk is not None:
+        chain.append(chain[-1].trunk)
+      ordered |= {one.name: one for one in reversed(chain)}
+    return list(ordered.values())
+
+  def _is_missing(self, run: runs.Run) -> bool:
+    if run.until and run.name not in self._results:
+      self._results |= grid.read_results([self._training(run)], "--output_dir")
+    return run.name not in self._results
 
   def report(self) -> str:
     """Writes the report; returns its tables."""
@@ -106,12 +122,13 @@ class Session:
     missing = []
     if run.name not in self._results:
       _claim(run)
-      missing.append(self._trainings[run.name])
+      missing.append(self._training(run))
     # A result from elsewhere comes without the weights.
     if missing or os.path.exists(run.model_dir):
-      tasks = self._scorings[run.name].values()
+      tasks = self._scorings.get(run.name, {}).values()
       missing += [task for task in tasks if task.name not in self._results]
-    return grid.Job(run.name, run.folder, tuple(missing))
+    after = run.trunk.name if run.trunk else None
+    return grid.Job(run.name, run.folder, tuple(missing), after)
 
   def _take(self, run: grid.Run, result: dict) -> None:
     self._results[run.name] = result
@@ -119,15 +136,25 @@ class Session:
       _say(f"{run.name}: loss {result['curve'][-1]['loss']:.4f}")
     else:
       _say(f"{run.name}: {result['score']:.4f}")
-    self.report()
+    if self._results.keys() & self._trainings.keys():
+      self.report()
 
   def _training(self, run: runs.Run) -> grid.Run:
-    return self._entry(
+    """Returns what trains a run; a trunk's result stays beside its folder."""
+    folders = self._folders
+    beside = os.path.join(folders.output, "runs")
+    folder = beside if run.until else folders.results
+    return grid.Run(
       run.name,
+      runs.result_path(folder, run.name),
       run.identity,
-      lambda: measurements.measure(run, len(self._cores[0])),
+      lambda: self._measure(run),
       (run.command,),
     )
+
+  def _measure(self, run: runs.Run) -> dict:
+    trunk = self._results[run.trunk.name] if run.trunk else None
+    return measurements.measure(run, len(self._cores[0]), trunk)
 
   def _tasks(self, run: runs.Run) -> dict[str, grid.Run]:
     """Returns the fine-tunings of a run, by task."""

@@ -15,12 +15,17 @@ class RuntimeConfig(cfg.RuntimeConfig):
 
 @dataclasses.dataclass
 class TrainerConfig(cfg.TrainerConfig):
-  """Model Garden's, and how many steps one compiled call makes.
+  """Model Garden's, and what its runs do otherwise.
 
-  `None` lets the run choose.
+  Attributes:
+    steps_per_call: how many steps one compiled call makes; `None` lets the run
+      choose.
+    continue_from: a run's folder or a checkpoint in one. A new run goes on from
+      there, its optimizer and step included.
   """
 
   steps_per_call: int | None = None
+  continue_from: str | None = None
 
 
 def extend(params: cfg.ExperimentConfig) -> None:

@@ -26,10 +26,12 @@ from token_dropping.common import files
 from token_dropping.common import plain_yaml
 from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
+from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import final_norm
 from token_dropping.tasks import experiments
 from token_dropping.training import attention
+from token_dropping.training import continuation
 from token_dropping.training import field_rules
 from token_dropping.training import memory
 from token_dropping.training import run_dir
@@ -145,8 +147,12 @@ def _let_norm_follow_weights(params: cfg.ExperimentConfig, model_dir) -> None:
   if not unset or not encoder.norm_first:
     return
   has_norm = run_dir.has_final_norm(model_dir)
+  if has_norm is None and params.trainer.continue_from:
+    has_norm = run_dir.has_final_norm(continuation.source_folder(params))
   if has_norm is None:  # a new run
-    has_norm = not path or checkpoints.holds(path, final_norm.NAME)
+    has_norm = not path or checkpoints.holds(
+      checkpoint_files.find(path, checkpoints.INITIAL), final_norm.NAME
+    )
   encoder.final_norm = has_norm
 
 

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from official.core import config_definitions as cfg
@@ -52,11 +52,15 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """Runs that follow one another and print to `log.txt` in the folder."""
+  """Runs that follow one another and print to `log.txt` in the folder.
+
+  It waits for the job named `after`, if that is still to be done.
+  """
 
   name: str
   folder: str
   runs: tuple[Run, ...]
+  after: str | None = None
 
 
 def training_identity(params: cfg.ExperimentConfig) -> dict:
@@ -143,21 +147,23 @@ def run_jobs(
   shares: Sequence[Sequence[int]],
   on_result: Callable[[Run, dict], None],
 ) -> None:
-  """Runs all jobs, in their order, as soon as one of the core shares is free.
+  """Runs all jobs as soon as one of the core shares is free.
 
+  They begin in their order, but for those that wait for another one.
   If one fails, or a `StoppedError` comes of SIGTERM or an interrupt, the others
   are stopped; they have saved what they did.
   """
   for tool in (WITH_PARENT[0], "taskset") if jobs else ():
     rule = f"{tool} of Linux's util-linux must be there to run what is missing"
     errors.require(shutil.which(tool) is not None, rule, "a PATH without it")
-  waiting = iter(jobs)
-  steps, processes = {}, {}  # by index of the share
+  waiting = list(jobs)
+  steps, processes, names = {}, {}, {}  # by index of the share
   with _stopped_by_signals(), _ended(processes):
     while True:
       for index, cores in enumerate(shares):
-        if index not in processes and (job := next(waiting, None)) is not None:
-          steps[index] = _steps(job, cores, on_result)
+        if index not in processes and (job := _ready(waiting, names.values())):
+          waiting.remove(job)
+          steps[index], names[index] = _steps(job, cores, on_result), job.name
           processes[index] = next(steps[index])
       if not processes:
         return
@@ -168,6 +174,14 @@ def run_jobs(
         del processes[index]
         if (following := next(steps[index], None)) is not None:
           processes[index] = following
+        else:
+          del names[index]
+
+
+def _ready(waiting: list[Job], running: Iterable[str]) -> Job | None:
+  """Returns the first job that waits for none; `None`: there is no such job."""
+  undone = {*running, *(job.name for job in waiting)}
+  return next((job for job in waiting if job.after not in undone), None)
 
 
 def _steps(job: Job, cores, on_result) -> Iterator[subprocess.Popen]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of grids, and of runs in processes, with commands that take no time."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -112,6 +113,15 @@ def test_runs_follow_one_another_each_with_its_commands(tmp_path):
   assert (tmp_path / "a" / "log.txt").read_text() == "1\n2\n3\n"
   runs = [run for job in jobs for run in job.runs]
   assert len(grid.read_results(runs, "--output_dir")) == 3
+
+
+def test_a_job_waits_for_another_one(tmp_path):
+  first = _job(tmp_path, "a", "import time; time.sleep(0.5)")
+  waits = dataclasses.replace(_job(tmp_path, "b", "print(1)"), after="a")
+  free = dataclasses.replace(_job(tmp_path, "c", "print(2)"), after="done")
+  shares = [CORES[:1], CORES[-1:]]
+  names = [name for name, _ in _run([first, waits, free], shares)]
+  assert names == ["c 0", "a 0", "b 0"]
 
 
 def test_cores_are_shared():

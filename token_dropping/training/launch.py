@@ -21,6 +21,7 @@ from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.tasks import experiments
 from token_dropping.training import best_checkpoint
+from token_dropping.training import continuation
 from token_dropping.training import controller
 from token_dropping.training import progress
 from token_dropping.training import resume
@@ -46,8 +47,9 @@ def launch(
 ) -> None:
   """Checks the files, trains and evaluates; prints progress and a summary.
 
-  The folder's latest checkpoint is continued. Where there is none to evaluate,
-  `task.init_checkpoint` is evaluated, and nothing is written.
+  The folder's latest checkpoint is continued; where there is none, that of
+  `trainer.continue_from`. Without one to evaluate, `task.init_checkpoint` is
+  evaluated, and nothing is written.
   `make_eval_actions` takes config, trainer and folder; it returns Orbit actions
   that follow each evaluation.
 
@@ -76,6 +78,8 @@ def launch(
     def take_over() -> None:
       run_dir.make_run_dir(params, model_dir)
       stack.enter_context(run_dir.held(model_dir))
+      if continuation.is_due(params, model_dir):
+        continuation.begin(params, model_dir)
       resume.prepare(params, mode, model_dir)
 
     if "train" in mode:
@@ -102,6 +106,8 @@ def check_weights(
       checkpoints.read_step(prefix, "--model_dir")
     else:
       _check_evaluated(params, mode, model_dir)
+  elif continuation.is_due(params, model_dir):
+    continuation.check(params)
   elif not resume.has_begun(model_dir) and params.task.init_checkpoint:
     checkpoint_files.find(params.task.init_checkpoint, checkpoints.INITIAL)
     with _shapes_alone():

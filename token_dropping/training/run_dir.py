@@ -53,17 +53,32 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
     below = os.path.commonpath([root, place]) == root != place
     errors.require(below, rule, f"{name!r}, which is {place}")
   there, here = _saved_leaves(model_dir), _leaves(params.task.model.as_dict())
-  if there is None:
-    return
+  if there is not None:
+    rule = "--model_dir must be new or hold a run of the same model; "
+    path = os.path.join(model_dir, "params.yaml")
+    _check_same(there, here, f"{rule}{path} has")
+
+
+def check_network(there: dict, here: dict, rule: str) -> None:
+  """Refuses a `task.model` that cannot take over the weights of another.
+
+  The type of importance may be another one, which begins anew. `rule` is what
+  the `UserError` says before the first field that differs.
+  """
+  one, other = (
+    {name: v for name, v in _leaves(model).items() if name != _IMPORTANCE_TYPE}
+    for model in (there, here)
+  )
+  _check_same(one, other, rule)
+
+
+def _check_same(there: dict, here: dict, rule: str) -> None:
   fields = sorted(there.keys() | here.keys())
   for field in sorted(fields, key=lambda name: name.count(".")):
     old, new = there.get(field), here.get(field)
-    errors.require(
-      old == new or not FREE_FIELDS.isdisjoint(field.split(".")),
-      f"--model_dir must be new or hold a run of the same model; "
-      f"{os.path.join(model_dir, 'params.yaml')} has task.model.{field}={old}",
-      new,
-    )
+    free = not FREE_FIELDS.isdisjoint(field.split("."))
+    whole = f"{rule} task.model.{field}={old}"
+    errors.require(old == new or free, whole, new)
 
 
 def has_final_norm(model_dir: str) -> bool | None:

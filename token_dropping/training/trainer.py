@@ -32,14 +32,18 @@ class _Checkpoint(tf.train.Checkpoint):
   """Restores all of the model, or raises a `UserError`.
 
   Other values it may lack without a warning: evaluation has no use for them.
+  One of another run, which a new one goes on from, may lack importance, too.
   """
+
+  is_of_another_run = False
 
   def restore(self, save_path, *args, **kwargs):
     items = getattr(self.model, "checkpoint_items", {})
     items = items | getattr(self.model, "head_items", {})
     # Model Garden's heads make their weights, and restore them, when called.
     made = {name: item for name, item in items.items() if item.built}
-    checkpoints.check(made, save_path, "--model_dir")
+    optional = {"importance"} if self.is_of_another_run else set()
+    checkpoints.check(made, save_path, "--model_dir", optional)
     return super().restore(save_path, *args, **kwargs).expect_partial()
 
 
@@ -74,6 +78,8 @@ class Trainer(base_trainer.Trainer):
       train_clock=self.clock,
       **getattr(self.model, "checkpoint_items", {}),
     )
+    elsewhere = bool(self.config.trainer.continue_from)
+    self._checkpoint.is_of_another_run = elsewhere
     # Makes the counter. Workers must make their variables in the same order,
     # and on restoring the chief would make this one earlier than the others.
     self._checkpoint.save_counter.assign(0)
