@@ -21,6 +21,7 @@ import pathlib
 import re
 import statistics
 import time
+import zlib
 
 import jax
 import numpy as np
@@ -105,17 +106,23 @@ class ExportedStep:
       self._program, [device], xla_client.CompileOptions()
     )
     self.compile_seconds = time.perf_counter() - start
-    random = np.random.default_rng(0)
     self.arguments = [
-      jax.device_put(self._first_value(index, random), device)
+      jax.device_put(self._first_value(index), device)
       for index in range(len(self.meta["parameters"]))
     ]
 
-  def _first_value(self, index: int, random) -> np.ndarray:
+  def _first_value(self, index: int) -> np.ndarray:
+    """Returns what is kept, or numbers drawn by the parameter's name.
+
+    So two networks start alike where they are alike.
+    """
     about = self.meta["parameters"][index]
     shape, dtype = about["shape"], about["dtype"]
     if f"before_{index}" in self._values:
       return self._values[f"before_{index}"].astype(dtype).reshape(shape)
+    if about["deviation"] == 0:
+      return np.full(shape, about["mean"], dtype)
+    random = np.random.default_rng(zlib.crc32(about["name"].encode()))
     value = random.standard_normal(shape, np.float32) * about["deviation"]
     return (value + about["mean"]).astype(dtype)
 
@@ -224,14 +231,16 @@ def main(argv: list[str] | None = None) -> None:
   print(json.dumps(about | {"rounds": args.rounds, "steps": results}))
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+  """Returns the number of an argument, or refuses it."""
   if text.isdecimal() and int(text) > 0:
     return int(text)
   rule = "must be a whole number above 0"
   raise argparse.ArgumentTypeError(f"{rule}. Received: {text}")
 
 
-def _export(text: str) -> pathlib.Path:
+def find_export(text: str) -> pathlib.Path:
+  """Returns the folder of a program, or refuses it."""
   files = ("program.hlo.gz", "meta.json", "values.npz")
   if all(pathlib.Path(text, name).is_file() for name in files):
     return pathlib.Path(text)
@@ -241,9 +250,9 @@ def _export(text: str) -> pathlib.Path:
 
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("exports", nargs="+", type=_export)
-  parser.add_argument("--rounds", type=_positive, default=10)
-  parser.add_argument("--chain", type=_positive, nargs="+", default=[10])
+  parser.add_argument("exports", nargs="+", type=find_export)
+  parser.add_argument("--rounds", type=positive, default=10)
+  parser.add_argument("--chain", type=positive, nargs="+", default=[10])
   parser.add_argument(
     "--programs", type=pathlib.Path, help="where to write what was compiled"
   )

@@ -134,10 +134,12 @@ class Trainer(base_trainer.Trainer):
 
   @functools.cached_property
   def _compiled_steps(self):
+    return tf.function(self.run_steps, jit_compile=True)
+
+  def run_steps(self, batches, count: tf.Tensor) -> None:
+    """Makes one replica's steps of the first `count` of stacked batches."""
     step = functools.partial(self._step, self.task.train_step)
-    return tf.function(
-      functools.partial(step_calls.run, step), jit_compile=True
-    )
+    step_calls.run(step, batches, count)
 
   def _call(self, iterator, count: tf.Tensor) -> None:
     """Makes so many steps; more than one only where that is one program."""
