@@ -1,34 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runs of a plan: their configs, commands and what decides about them."""
+"""The runs of a plan: their configs, commands and beginnings."""
 
 import contextlib
 import dataclasses
-import functools
-import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
-import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.data.batches import dataset_card
 from token_dropping.study import forks
+from token_dropping.study import identities
 from token_dropping.study import plan as plans
-from token_dropping.tasks import run_config
 from token_dropping.training import config
 from token_dropping.training import continuation
 from token_dropping.training import launch
 from token_dropping.training import trainer
 
 _MODE = "train_and_eval"
-# Where a config names files: folders differ between machines.
-_PATHS = ("input_path", "table_file", "vocab_file")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,11 +227,11 @@ class _Expansion:
     """Returns what decides about a run, which its own trunk does not."""
     identity = {
       "name": self._plan.experiment,
-      "config": _changed(_default(self._plan.experiment), params.as_dict()),
+      "config": identities.changed(self._plan.experiment, params),
     }
     if self._measured:
       measured = self._measured.get(_own_folder(variant), {"config": {}})
-      identity = _of_records(identity, measured)
+      identity = identities.of_records(identity, measured)
     else:
       identity["data"] = _fingerprint_once(params, self._fingerprints)
     if trunk is not None and trunk.variant != variant.name:
@@ -255,33 +248,11 @@ def _named(variant: str) -> Iterator[None]:
     raise errors.UserError(f"variants.{variant}: {error}") from error
 
 
-@functools.cache
-def _default(experiment: str) -> dict:
-  """What is new in this package, and not used, changes no identity."""
-  params = exp_factory.get_exp_config(experiment)
-  run_config.extend(params)
-  return params.as_dict()
-
-
-def _of_records(identity: dict, measured: dict) -> dict:
-  """Returns an identity with what only records tell, as it was `measured`."""
-  config, there = (
-    {
-      path: value
-      for path, value in part["config"].items()
-      if path.endswith(".vocab_file") == from_records
-    }
-    for part, from_records in ((identity, False), (measured, True))
-  )
-  told = {"config": config | there, "data": measured.get("data")}
-  return identity | told
-
-
 def _fingerprint_once(params: cfg.ExperimentConfig, known: dict) -> str:
   task = params.task
   paths = str([task.train_data.input_path, task.validation_data.input_path])
   if paths not in known:
-    known[paths] = fingerprint(params)
+    known[paths] = identities.fingerprint(params)
   return known[paths]
 
 
@@ -327,8 +298,8 @@ def _begun(
   """
   overrides = json.loads(flags.params_override)
   if until:
-    leaves = _changed(_default(flags.experiment), params.as_dict())
-    leaves = {path: v for path, v in leaves.items() if not _is_path(path)}
+    leaves = identities.changed(flags.experiment, params)
+    leaves = {k: v for k, v in leaves.items() if not identities.is_path(k)}
     overrides = plans.merge(plans.nest(leaves), overrides)
     end = plans.nest({"trainer.train_steps": until})
     overrides = plans.merge(overrides, end)
@@ -353,43 +324,3 @@ def command(flags: config.LaunchFlags, model_dir: str) -> tuple[str, ...]:
     f"--model_dir={model_dir}",
     f"--mode={_MODE}",
   )
-
-
-def _changed(default, value, path: str = "") -> dict:
-  """Returns the leaves that differ from a default, by dotted path."""
-  if isinstance(default, dict) and isinstance(value, dict):
-    leaves = {}
-    for key, item in value.items():
-      dotted = f"{path}.{key}" if path else key
-      leaves |= _changed(default.get(key), item, dotted)
-    return leaves
-  default, value = (
-    list(item) if isinstance(item, tuple) else item for item in (default, value)
-  )
-  if value == default or (default is None and value is False):
-    return {}
-  if _is_path(path) and isinstance(value, str):
-    value = os.path.basename(value)
-  return {path: value}
-
-
-def _is_path(path: str) -> bool:
-  return path.rsplit(".", 1)[-1] in _PATHS
-
-
-def fingerprint(params: cfg.ExperimentConfig) -> str:
-  """Returns what tells records from others: their card's files, or sizes."""
-  content = []
-  for data in (params.task.train_data, params.task.validation_data):
-    card = dataset_card.read_card(data)
-    content.append(_sizes(data) if card is None else card.get("files"))
-  return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-
-
-def _sizes(data: cfg.DataConfig) -> list:
-  paths = data.input_path
-  patterns = paths.split(",") if isinstance(paths, str) else list(paths)
-  return [
-    [os.path.basename(path), tf.io.gfile.stat(path).length]
-    for path in sorted(tf.io.gfile.glob(patterns))
-  ]

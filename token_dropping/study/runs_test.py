@@ -12,6 +12,7 @@ from tests import study_testing
 from tests import testing
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
+from token_dropping.training import config
 from token_dropping.training import grid
 
 STUDIES = pathlib.Path(__file__).parents[2] / "studies"
@@ -73,27 +74,31 @@ def test_data_of_a_plan(tmp_path):
 FORK = {"variant": "dense", "step": 4}
 
 
-def _trainer(run: runs.Run) -> dict:
-  """Returns what the command of a run says about the trainer."""
-  (text,) = (flag for flag in run.command if "params_override" in flag)
-  return json.loads(text.partition("=")[2])["trainer"]
+def _params(run: runs.Run) -> dict:
+  """Returns the config that the command of a run stands for."""
+  given = dict(flag[2:].split("=", 1) for flag in run.command[3:])
+  experiment, override = given["experiment"], given["params_override"]
+  flags = config.LaunchFlags(experiment, params_override=override)
+  return config.parse(flags).as_dict()
 
 
 def test_forks_go_on_from_a_trunk_with_the_rate_of_its_whole_training(tmp_path):
   longer = {"trainer.train_steps": 12}
-  dense = {study_testing.KEEP_RATIO: 1.0}
+  dense = {"task.keep_schedule.full_last_steps": 0.25}
   variants = {"dense": dense, "longer": longer, "new": {"fork": None}}
   found, longer, new = _expand(tmp_path, fork=FORK, variants=variants)
   trunk = found.trunk
   assert trunk == longer.trunk and new.trunk is trunk.trunk is None
   assert trunk.folder == str(tmp_path / "out/runs/trunks/dense_4_seed_1")
   assert (trunk.last_step, found.last_step, longer.last_step) == (4, 8, 12)
-  trainer = _trainer(trunk)
-  assert trainer["train_steps"] == 4
-  rate = trainer["optimizer_config"]["learning_rate"]["polynomial"]
-  assert rate["decay_steps"] == 8
-  assert _trainer(longer)["continue_from"] == f"{trunk.folder}/model/ckpt-4"
-  assert "continue_from" not in {**_trainer(new), **trainer}
+  trainer = {"train_steps": 4}
+  whole = found.params.as_dict()
+  assert whole["task"]["keep_schedule"]["train_steps"] == 8
+  assert _params(trunk) == testing.merged(whole, {"trainer": trainer})
+  trainer = {"continue_from": f"{trunk.folder}/model/ckpt-4"}
+  expected = testing.merged(longer.params.as_dict(), {"trainer": trainer})
+  assert _params(longer) == expected
+  assert _params(new) == new.params.as_dict()
 
 
 def test_a_fork_from_itself_is_the_training_that_it_was(tmp_path):
