@@ -85,9 +85,7 @@ def compare(results: list[dict], dense: str, order: list[str]) -> list[dict]:
 
   Figures are what `spread` returns, and `interval` where the variant is
   compared with dense of the same seed: `loss_difference` and, by axis,
-  `shares`. By axis, too: `to_dense_loss`, where the variant reaches dense's
-  final loss, and `dense_to_loss`, where dense reaches the variant's. By task:
-  `downstream`.
+  `shares`. `downstream` is by task.
   """
   by_variant = _by_variant(results)
   return [
@@ -176,22 +174,8 @@ def _row(name: str, results: list[dict], pairs: list) -> dict:
       axis: interval(_figures(pairs, axis, share_of_dense), ratios=True)
       for axis in AXES
     },
-    "to_dense_loss": {
-      axis: spread(_figures(pairs, axis, _to_dense_loss)) for axis in AXES
-    },
-    "dense_to_loss": {
-      axis: spread(_figures(pairs, axis, _dense_to_loss)) for axis in AXES
-    },
     "downstream": _downstream(results, pairs),
   }
-
-
-def _to_dense_loss(curve: list[dict], dense: list[dict], axis: str):
-  return reach(curve, dense[-1]["loss"], axis)
-
-
-def _dense_to_loss(curve: list[dict], dense: list[dict], axis: str):
-  return reach(dense, curve[-1]["loss"], axis)
 
 
 def _downstream(results: list[dict], pairs: list) -> dict[str, dict]:

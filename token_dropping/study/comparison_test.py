@@ -78,8 +78,6 @@ def test_rows():
   assert other["step_ratio"] == (0.5, None)
   assert other["loss_difference"] == (0.5, None, None)
   assert other["shares"]["time"] == (pytest.approx(0.6), None, None)
-  assert other["to_dense_loss"]["step"] is None
-  assert other["dense_to_loss"]["step"] == (25.0, None)
   assert other["dropped_loss"] is None and other["downstream"] == {}
   runs = comparison.compare_runs(results, "dense", ["dense", "other"])
   assert [(row["variant"], row["seeds"]) for row in runs] == [
@@ -183,10 +181,9 @@ def test_times_of_different_machines_are_not_compared(machine, timed):
   results = [_result("dense", 1, DENSE), other]
   _, row = comparison.compare(results, "dense", ["dense", "other"])
   assert row["step_ratio"] == ((0.5, None) if timed else None)
-  for figures in ("shares", "dense_to_loss"):
-    known = [axis for axis, value in row[figures].items() if value is not None]
-    times = ["time", "seconds"] if timed else []
-    assert known == ["step", *times, "multiply_adds"]
+  known = [axis for axis, value in row["shares"].items() if value is not None]
+  times = ["time", "seconds"] if timed else []
+  assert known == ["step", *times, "multiply_adds"]
   assert row["shares"]["multiply_adds"][0] == pytest.approx(1.2)
   assert row["time"] == (15.0, None)  # its own is known
 

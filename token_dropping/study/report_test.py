@@ -52,9 +52,7 @@ def test_tables(folder):
     "| dense | 0.3100 ± 0.0141 | +0.0000 | 0.0100 |",
     "| drop | 0.3500 | +0.0500 | 0.0100 |",
   ]
-  assert found["Time"][3] == (
-    "| drop | 30 | 60 | 1,000.0 | 3.00 | – | – | – | 25 | 25 | 2.50 |"
-  )
+  assert found["Time"][3] == "| drop | 30 | 60 | 1,000.0 | 3.00 |"
   assert found["Losses on the way, by step"] == [
     "| variant | 10 | 20 | 30 |",
     "| --- | --- | --- | --- |",

@@ -41,11 +41,9 @@ def between(figures, form: str) -> str:
   return mean if figures[1] == figures[2] else f"{mean} [{low}, {high}]"
 
 
-def _figure(digits: int, *keys: str, scale: float = 1.0) -> Callable:
+def _figure(digits: int, key: str, scale: float = 1.0) -> Callable:
   """Returns a function from a row of `comparison.compare` to a cell."""
-  return lambda row: number(
-    functools.reduce(operator.getitem, keys, row), digits, scale
-  )
+  return lambda row: number(row[key], digits, scale)
 
 
 def _between(form: str, *keys: str) -> Callable:
@@ -75,19 +73,12 @@ SHARES = (
   ("seconds", _between(".3f", "shares", "seconds")),
   ("time of a step", _figure(3, "step_ratio")),
 )
-# What training took, and what equal losses took.
 TIME = (
   _VARIANT,
   ("time, s", _figure(0, "time")),
-  ("s", _figure(0, "seconds")),
+  ("seconds", _figure(0, "seconds")),
   ("ms / step", _figure(1, "step_time", scale=1e3)),
   ("T multiply-adds", _figure(2, "multiply_adds", scale=_T)),
-  ("dense's loss after: steps", _figure(0, "to_dense_loss", "step")),
-  ("s", _figure(0, "to_dense_loss", "time")),
-  ("T multiply-adds", _figure(2, "to_dense_loss", "multiply_adds", scale=_T)),
-  ("dense has its loss after: steps", _figure(0, "dense_to_loss", "step")),
-  ("s", _figure(0, "dense_to_loss", "time")),
-  ("T multiply-adds", _figure(2, "dense_to_loss", "multiply_adds", scale=_T)),
 )
 # Of rows of one run each.
 RUNS = (
