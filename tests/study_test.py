@@ -279,6 +279,7 @@ def test_every_run_is_fine_tuned_on_every_task(tmp_path, capsys):
         "seeds": [1, 2],
       },
       "spans": {"data": spans, "experiment": finetune_testing.SQUAD},
+      "of_others": {"data": movies, "variants": []},
     },
   )
   values = {"plan": plan, "data_dir": tmp_path, "output_dir": tmp_path / "out"}
@@ -289,6 +290,7 @@ def test_every_run_is_fine_tuned_on_every_task(tmp_path, capsys):
     json.loads((models / f"model_seed_{seed}/best/info.json").read_text())
     for seed in (1, 2)
   ]
+  assert result["downstream"].keys() == {"movies", "spans"}
   found = result["downstream"]["movies"]
   accuracies = [score["accuracy"] for score in scores]
   assert [(score["seed"], score["accuracy"]) for score in found["scores"]] == [

@@ -38,6 +38,7 @@ def identity(part: plans.Downstream, run: runs.Run) -> dict:
   """Returns what decides about the scores of a run, of JSON values."""
   files = [plain_yaml.read_yaml(path) for path in part.config_files]
   fields = dataclasses.asdict(part) | {"config_files": files}
+  del fields["variants"]  # who else is fine-tuned
   return {"run": run.identity, **fields}
 
 

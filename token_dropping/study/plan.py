@@ -66,7 +66,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Downstream:
-  """A task that every run is fine-tuned on.
+  """A task that runs are fine-tuned on: those of `variants`; `None`: all.
 
   `data` are settings of the command `finetune`. The score is the median over
   `seeds`; `None`: the seed of the run.
@@ -77,6 +77,7 @@ class Downstream:
   config_files: list[str] = dataclasses.field(default_factory=list)
   overrides: dict = dataclasses.field(default_factory=dict)
   seeds: list | None = None
+  variants: list | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +119,8 @@ def read_plan(path: str) -> Plan:
       for key, value in plan.variants.items()
     },
     downstream={
-      key: _task(key, value, path) for key, value in plan.downstream.items()
+      key: _task(key, value, plan.variants, path)
+      for key, value in plan.downstream.items()
     },
   )
   errors.require(
@@ -187,7 +189,7 @@ def _check_name(name, where: str) -> None:
   )
 
 
-def _task(name, value, path: str) -> Downstream:
+def _task(name, value, variants: Mapping, path: str) -> Downstream:
   _check_name(name, f"{path}: a name in downstream")
   part = f"downstream.{name}."
   rule = f"{path}: {part[:-1]} must be a mapping with data"
@@ -198,6 +200,9 @@ def _task(name, value, path: str) -> Downstream:
   _check_settings(task.data, settings, path, f"{part}data.", *own)
   if task.seeds is not None:
     _check_seeds(task.seeds, f"{path}: {part}seeds")
+  unknown = [name for name in task.variants or () if name not in variants]
+  rule = f"{path}: {part}variants must be some of the variants"
+  errors.require(not unknown, rule, unknown)
   return _completed(task, path)
 
 

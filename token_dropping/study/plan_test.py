@@ -105,6 +105,10 @@ def _forked(**variants) -> dict:
       {"downstream": {"data": "x"}},
       "downstream.data must be a mapping with data. Received: 'x'",
     ),
+    (
+      {"downstream": {"a": {"data": GLUE, "variants": ["dense", "x"]}}},
+      "downstream.a.variants must be some of the variants. Received: ['x']",
+    ),
     ({"downstream": {"a/b": {}}}, "a name in downstream must be at most 100"),
     (
       {"data": {"prepare": {"masking_rate": 1.5}}},

@@ -22,6 +22,7 @@ from token_dropping.training import launch
 from token_dropping.training import trainer
 
 _MODE = "train_and_eval"
+_TABLE = "task.model.encoder.any.importance.table_file"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +266,7 @@ def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:
     plans.nest({"task.seed": seed, "task.train_data.seed": seed}),
   ):
     overrides = plans.merge(overrides, tree)
+  overrides = plans.merge(overrides, _table(overrides, folders))
   return config.LaunchFlags(
     experiment=plan.experiment,
     config_file=plan.config_files,
@@ -283,6 +285,15 @@ def _paths(source: plans.DataSource | None, folders, *names: str) -> dict:
       for name in names
     }
   )
+
+
+def _table(overrides: dict, folders) -> dict:
+  """Returns, as overrides, where a table of importance lies."""
+  branch = overrides
+  for name in _TABLE.split("."):
+    branch = branch.get(name) or {}
+  path = {_TABLE: os.path.join(folders.data, branch)} if branch else {}
+  return plans.nest(path)
 
 
 def _begun(

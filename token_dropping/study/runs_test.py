@@ -71,6 +71,17 @@ def test_data_of_a_plan(tmp_path):
   assert run.params.task.train_data.input_path == expected
 
 
+def test_table_of_a_variant(tmp_path):
+  (tmp_path / "data").mkdir()
+  path = tmp_path / "data" / "losses.npz"
+  testing.write_importance_table(path, "pretrained_mlm")
+  importance = {"type": "pretrained_mlm", "table_file": "losses.npz"}
+  variant = {"task.model.encoder.any.importance": importance}
+  (run,) = _expand(tmp_path, variants={"dense": variant})
+  found = run.params.task.model.encoder.any.importance
+  assert found.table_file == str(path)
+
+
 FORK = {"variant": "dense", "step": 4}
 
 
@@ -190,12 +201,24 @@ def test_a_wrong_variant_is_named(tmp_path, override, message):
   assert testing.refused(_expand, tmp_path, variants=variants) == message
 
 
+TABLES = {
+  "losses.npz": "pretrained_mlm",
+  "information.npz": "mutual_information",
+}
+
+
 @pytest.mark.parametrize(
   "name",
-  ["quick", "quality", "quality_forked", "quality_long", "quality_post_norm"],
+  [
+    *("quick", "quality", "quality_forked", "quality_long"),
+    *("quality_post_norm", "pays", "pays_post_norm"),
+  ],
 )
 def test_plans_of_the_project(tmp_path, name):
   plan = plans.read_plan(str(STUDIES / f"{name}.yaml"))
+  (tmp_path / "data").mkdir()
+  for file, kind in TABLES.items():
+    testing.write_importance_table(tmp_path / "data" / file, kind, 1000)
   variants = {  # runs of other seeds differ in nothing else
     name: dataclasses.replace(variant, seeds=[1])
     for name, variant in plan.variants.items()

@@ -166,6 +166,7 @@ class Session:
         downstream.commands(task, part, run, self._folders.data),
       )
       for task, part in self._plan.downstream.items()
+      if part.variants is None or run.variant in part.variants
     }
 
   def _text_losses(self) -> grid.Run:
