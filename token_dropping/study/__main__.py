@@ -6,7 +6,7 @@
 
 A plan names variants of an experiment and seeds. All are trained on the same
 data for the same steps; the report shows validation loss against steps, seconds
-and multiply-adds. The same command goes on after a kill. docs/quality.md says
+and multiply-adds. The same command goes on after a kill. docs/study.md says
 how to read the report.
 """
 

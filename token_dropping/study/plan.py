@@ -10,7 +10,7 @@
       mlm_loss: {}
       half: {task.model.encoder.any.token_keep_ratio: 0.75, seeds: [1]}
 
-docs/quality.md explains all keys.
+docs/study.md explains all keys.
 """
 
 import dataclasses
