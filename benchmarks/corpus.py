@@ -42,6 +42,7 @@ from collections.abc import Iterator
 
 from absl import flags
 
+from benchmarks import case_flags
 from benchmarks import packages
 from benchmarks import running_text
 from token_dropping.common import errors
@@ -209,6 +210,7 @@ READERS = {
 
 def _main(argv: list[str]) -> None:
   del argv
+  case_flags.make_output_dir(flags.FLAGS)
   for name in flags.FLAGS.corpus:
     print(fetch(name, flags.FLAGS.output_dir, flags.FLAGS.linux_doc))
 

@@ -169,6 +169,12 @@ def test_a_damaged_piece_is_refused(pieces, damage, received):
   )
 
 
+def test_a_list_without_digests_is_refused(pieces):
+  pieces.write_text("{}")
+  message = testing.refused(imported_training.read_weights, str(pieces))
+  assert message.startswith(f"{pieces} must have sha256.")
+
+
 def test_weights_of_another_network_are_refused(exported, pieces):
   *_, training = exported
   weights = imported_training.read_weights(str(pieces))

@@ -23,8 +23,12 @@ from official.core import config_definitions as cfg
 from benchmarks import timed_training
 from token_dropping.common import errors
 from token_dropping.common import files
+from token_dropping.common import plain_json
 from token_dropping.training import launch
 from token_dropping.training import run_dir
+
+_VARIABLE = {"name": str, "saved": int, "shape": [int], "dtype": str}
+_LISTED = {"sha256": {str: str}, "variables": [_VARIABLE]}
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -53,6 +57,7 @@ def read_weights(path: str) -> list[tuple[dict, np.ndarray]]:
   Raises `UserError` where the list or a piece is missing or not as written.
   """
   listed = files.read_json(path, "--weights must be a list of weights")
+  plain_json.check(listed, _LISTED, path)
   content = b""
   for name, digest in listed["sha256"].items():
     piece = os.path.join(os.path.dirname(path), name)

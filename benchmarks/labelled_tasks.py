@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from absl import flags
 
+from benchmarks import case_flags
 from benchmarks import movie_reviews
 from benchmarks import packages
 from benchmarks import wordnet_tasks
@@ -120,8 +121,9 @@ def read_texts(path: str) -> tuple[list[str], list[str]]:
 def main(argv: list[str]) -> None:
   """Fetches the tasks and prints how many examples there are."""
   del argv
+  case_flags.make_output_dir(flags.FLAGS)
   for name in flags.FLAGS.tasks:
-    folder = os.path.join(flags.FLAGS["output_dir"].value, name)
+    folder = os.path.join(flags.FLAGS.output_dir, name)
     for path in fetch(name, folder).values():
       if path.endswith(".tsv"):
         labels = read_texts(path)[1]

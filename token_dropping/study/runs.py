@@ -97,16 +97,17 @@ def settings_flags(
   ['--input=data/a.txt,gs://b/c', '--seed=1']
   """
 
-  def below(paths: str) -> str:
-    return ",".join(
-      path if ":" in path else os.path.join(data_dir, path)
-      for path in paths.split(",")
-    )
-
   return [
-    f"--{name}={below(value) if name in files else value}"
+    f"--{name}={_below(value, data_dir) if name in files else value}"
     for name, value in settings.items()
   ]
+
+
+def _below(paths: str, folder: str) -> str:
+  return ",".join(
+    path if ":" in path else os.path.join(folder, path)
+    for path in paths.split(",")
+  )
 
 
 def expand(
@@ -288,12 +289,15 @@ def _paths(source: plans.DataSource | None, folders, *names: str) -> dict:
 
 
 def _table(overrides: dict, folders) -> dict:
-  """Returns, as overrides, where a table of importance lies."""
-  branch = overrides
+  """Returns, as overrides, where a table of importance lies.
+
+  What is no path is left to the rules of the config.
+  """
+  value = overrides
   for name in _TABLE.split("."):
-    branch = branch.get(name) or {}
-  path = {_TABLE: os.path.join(folders.data, branch)} if branch else {}
-  return plans.nest(path)
+    value = value.get(name) if isinstance(value, dict) else None
+  is_path = isinstance(value, str) and bool(value)
+  return plans.nest({_TABLE: _below(value, folders.data)} if is_path else {})
 
 
 def _begun(

@@ -194,6 +194,11 @@ def test_data_that_cannot_be_made_are_one_line(tmp_path, monkeypatch):
       "variants.other: task.model.encoder.any: token_keep_ratio must be in "
       "(0, 1]. Received: 2.0",
     ),
+    (
+      {"task.model.encoder.any.importance": "random"},
+      "variants.other: --params_override: task.model.encoder.any.importance "
+      "must be a mapping. Received: 'random'",
+    ),
   ],
 )
 def test_a_wrong_variant_is_named(tmp_path, override, message):
