@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of local and global attention, against one with a dense mask."""
+
+import functools
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.models.modernbert import global_attention
+from token_dropping.models.modernbert import local_attention
+from token_dropping.models.modernbert import softmax_attention
+
+B, K, N, H = 2, 23, 2, 4
+RANDOM = np.random.default_rng(0)
+QUERY, KEY, VALUE, UPSTREAM = RANDOM.normal(size=[4, B, K, N, H])
+# Of sequences of twice the length, and some queries among them. One occurs
+# several times, as masked positions that are not used do.
+POSITIONS = [np.sort(RANDOM.permutation(2 * K)[:K]) for _ in range(B)]
+SOME = [[0, 0, 0, 2, 3, 7, 11, 18, 22], [0, 1, 4, 5, 6, 9, 12, 13, 17]]
+PADDING, DOCUMENTS = [4, 5], np.repeat([0, 1, 2], [5, 12, 6])
+KINDS = {"all": (), "padding": (1,), "documents": (2,), "both": (1, 2)}
+
+
+def _keys(kind: str) -> tokens_lib.Tokens:
+  mask = 1 - tf.reverse(tf.sequence_mask(PADDING, K, tf.int32), [1])
+  return tokens_lib.Tokens(
+    states=tf.zeros([B, K, 1]),
+    positions=tf.constant(POSITIONS, tf.int32),
+    mask=mask if 1 in KINDS[kind] else None,
+    documents=tf.constant([DOCUMENTS] * B) if 2 in KINDS[kind] else None,
+  )
+
+
+def _dense(query, key, value, queries, keys, distance=2 * K):
+  """Attends with a mask [B, 1, Q, K] of all that must hold."""
+  own, theirs = queries.positions[..., tf.newaxis], keys.positions
+  seen = tf.abs(own - theirs[:, tf.newaxis]) <= distance
+  if keys.mask is not None:
+    seen &= keys.mask[:, tf.newaxis] > 0
+  if keys.documents is not None:
+    own, theirs = queries.documents[..., tf.newaxis], keys.documents
+    seen &= own == theirs[:, tf.newaxis]
+  states = (tf.transpose(s, [0, 2, 1, 3]) for s in (query, key, value))
+  found = softmax_attention.attend(*states, seen[:, tf.newaxis])
+  return tf.transpose(found, [0, 2, 1, 3])
+
+
+def _global(query, key, value, queries, keys):
+  documents = None
+  if keys.documents is not None:
+    documents = queries.documents, keys.documents
+  return global_attention.attend(query, key, value, keys.mask, documents)
+
+
+def _results(attend, keys, some=False, dtype=tf.float32, mode="eager") -> list:
+  """Returns outputs at real queries, and gradients of queries, keys, values."""
+  states = [tf.cast(s, dtype) for s in (QUERY, KEY, VALUE)]
+  queries = keys.gather(tf.constant(SOME)) if some else keys
+
+  def run(query, key, value):
+    if some:
+      query = tf.gather(query, SOME, batch_dims=1)
+    found = attend(query, key, value, queries, keys)
+    assert found.dtype == dtype
+    if keys.mask is None:
+      return found
+    return found * tf.cast(queries.mask, dtype)[..., tf.newaxis, tf.newaxis]
+
+  def both(*states):
+    outputs = run(*states)
+    upstream = tf.cast(UPSTREAM[:, : outputs.shape[1]], dtype)
+    return outputs, *softmax_attention.gradients(run, states, upstream)
+
+  if mode != "eager":
+    both = tf.function(both, jit_compile=mode == "xla", autograph=False)
+  results = both(*states)
+  assert {value.dtype for value in results} == {dtype}
+  return [tf.cast(value, tf.float32) for value in results]
+
+
+def _assert_same(found, wanted, tolerance=1e-5) -> None:
+  for one, other in zip(found, wanted, strict=True):
+    np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+@pytest.mark.parametrize("some", [False, True], ids=["whole", "some"])
+@pytest.mark.parametrize("distance", [1, 4, 7, K, 3 * K])
+@pytest.mark.parametrize("kind", KINDS)
+def test_local_is_dense_with_a_mask(kind, distance, some):
+  """Of windows shorter and longer than the sequence."""
+  local, dense = (
+    functools.partial(attend, distance=distance)
+    for attend in (local_attention.attend, _dense)
+  )
+  keys = _keys(kind)
+  _assert_same(_results(local, keys, some), _results(dense, keys, some))
+
+
+@pytest.mark.parametrize("some", [False, True], ids=["whole", "some"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chunk", [4, K])
+def test_global_in_chunks_is_global_at_once(chunk, kind, some, monkeypatch):
+  monkeypatch.setattr(global_attention, "CHUNK", chunk)
+  keys = _keys(kind)
+  _assert_same(_results(_global, keys, some), _results(_dense, keys, some))
+
+
+@pytest.mark.parametrize(
+  ("dtype", "mode"),
+  [(tf.float32, "graph"), (tf.float32, "xla"), (tf.bfloat16, "xla")],
+  ids=str,
+)
+def test_compiled_and_in_short_types(dtype, mode, monkeypatch):
+  monkeypatch.setattr(global_attention, "CHUNK", 8)
+  local = functools.partial(local_attention.attend, distance=4)
+  dense = functools.partial(_dense, distance=4)
+  tolerance = 1e-5 if dtype == tf.float32 else 0.05
+  keys = _keys("both")
+  for attend, own in ((local, dense), (_global, _dense)):
+    found = _results(attend, keys, True, dtype, mode)
+    _assert_same(found, _results(own, keys, True), tolerance)
+
+
+@pytest.mark.parametrize(
+  ("attend", "shape"),
+  [
+    (functools.partial(local_attention.attend, distance=4), "4,12"),
+    (_global, f"8,{K}"),
+  ],
+  ids=["local", "global"],
+)
+def test_no_program_has_a_number_for_each_pair(attend, shape, monkeypatch):
+  monkeypatch.setattr(global_attention, "CHUNK", 8)
+  keys = _keys("both")
+  upstream = tf.constant(UPSTREAM, tf.float32)
+
+  @tf.function(jit_compile=True, autograph=False)
+  def step(*states):
+    def run(*states):
+      return attend(*states, keys, keys)
+
+    return softmax_attention.gradients(run, states, upstream)
+
+  states = [tf.constant(s, tf.float32) for s in (QUERY, KEY, VALUE)]
+  text = step.experimental_get_compiler_ir(*states)(stage="hlo")
+  assert f",{shape}]" in text
+  assert not re.search(rf",2[3-9],({K}|24)\]", text)
+
+
+def test_lengths_may_be_known_when_it_runs(monkeypatch):
+  monkeypatch.setattr(global_attention, "CHUNK", 8)
+  keys, states = _keys("all"), tf.constant(QUERY, tf.float32)
+
+  @tf.function(input_signature=[tf.TensorSpec([None, None, N, H])])
+  def both(states):
+    shape = softmax_attention.shape_of(states)[:2]
+    tokens = tokens_lib.Tokens.of_sequence(tf.zeros([*shape, 1]))
+    tokens = tokens.with_states(states)
+    attended = local_attention.attend(*[states] * 3, tokens, tokens, 4)
+    return attended, _global(*[states] * 3, tokens, tokens)
+
+  whole = tokens_lib.Tokens.of_sequence(keys.states)
+  wanted = [
+    _dense(*[states] * 3, whole, whole, 4),
+    _dense(*[states] * 3, whole, whole),
+  ]
+  _assert_same(both(states), wanted)
+
+
+def test_dropout_of_weights():
+  states = [tf.constant(s, tf.float32) for s in (QUERY, KEY, VALUE)]
+  keys, halve = _keys("all"), lambda weights: 0.5 * weights
+  local = local_attention.attend(*states, keys, keys, 4, halve)
+  whole = global_attention.attend(*states, dropout=halve)
+  _assert_same([local], [0.5 * _dense(*states, keys, keys, 4)])
+  _assert_same([whole], [0.5 * _dense(*states, keys, keys)])
