@@ -6,7 +6,7 @@ import tensorflow as tf
 from official.nlp.modeling import networks
 
 from benchmarks import published_encoder
-from token_dropping.models import encoder
+from token_dropping.models.bert import encoder
 
 B, S, V = 2, 8, 200
 SIZES = {

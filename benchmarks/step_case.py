@@ -11,8 +11,8 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 
 from token_dropping.dropping import config as dropping_config
-from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
+from token_dropping.models.bert import encoder_config
 from token_dropping.tasks import experiments
 
 DENSE, PUBLISHED, OURS = "dense", "published", "ours"

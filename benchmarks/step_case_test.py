@@ -9,7 +9,7 @@ import yaml
 
 from benchmarks import step_case
 from tests import step_testing
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder_config
 
 BASE, TINY = step_testing.BASE, step_testing.TINY
 

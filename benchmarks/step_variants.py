@@ -17,7 +17,6 @@ from benchmarks import published_encoder
 from benchmarks import step_case
 from token_dropping.huggingface import network_types
 from token_dropping.huggingface import weights
-from token_dropping.models import encoder_config
 from token_dropping.models import fused_attention
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import losses as mlm_losses
@@ -114,7 +113,7 @@ class BaselineTask(model_garden.MaskedLMTask):
 def _build(case: step_case.Case, contender: str, config):
   """Returns a contender's task and model."""
   if contender in (step_case.DENSE, step_case.PUBLISHED):
-    encoder = encoder_config.build_bert(case.encoder())
+    encoder = case.encoder().build_plain()
     if contender == step_case.PUBLISHED:
       encoder = published_encoder.PublishedEncoder(
         keep=case.keep, **encoder.get_config()

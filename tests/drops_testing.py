@@ -11,7 +11,7 @@ from official.nlp.modeling import networks
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping.importance import token_scorer
-from token_dropping.models import encoder as encoder_lib
+from token_dropping.models.bert import encoder as encoder_lib
 
 B, S, P, D, V, L = 2, 12, 3, 8, 40, 4
 SIZES = {

@@ -18,7 +18,7 @@ from tests import run_testing
 from tests import serving_testing
 from tests import testing
 from token_dropping import export
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder_config
 
 LABELS = "bad\ngood\n"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -169,11 +169,9 @@ def test_nothing_of_training_is_saved(exported, head):
 
 
 def test_operations_of_training_are_known_by_their_names():
-  encoder = encoder_config.build_encoder(
-    encoder_config.TokenDropEncoderConfig(
-      **testing.TINY["task"]["model"]["encoder"]["any"] | {"dropout_rate": 0.1}
-    )
-  )
+  encoder = encoder_config.TokenDropEncoderConfig(
+    **testing.TINY["task"]["model"]["encoder"]["any"] | {"dropout_rate": 0.1}
+  ).build()
   inputs = serving_testing.inputs("masked_lm", length=8)
   call = tf.function(lambda training: encoder(inputs, training=training))
   training, whole = (

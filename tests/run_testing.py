@@ -12,7 +12,7 @@ from official.nlp.modeling import models
 
 from tests import testing
 from token_dropping.data.text import tokenizer_config
-from token_dropping.models import final_norm
+from token_dropping.models import network_config
 from token_dropping.tasks import experiments
 from token_dropping.tasks.masked_lm import task as masked_lm
 
@@ -60,7 +60,7 @@ def save_checkpoint(folder: pathlib.Path, model: tf_keras.Model) -> None:
   checkpoint = tf.train.Checkpoint(
     model=model,
     global_step=tf.Variable(STEP, dtype=tf.int64),
-    **(items | final_norm.beside(items["encoder"])),
+    **(items | network_config.beside(items["encoder"])),
   )
   manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
   manager.save(STEP)

@@ -8,15 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.modeling import tf_utils
 
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
-from token_dropping.models import encoder as encoder_lib
-from token_dropping.models import encoder_config
 from token_dropping.models import pretrainer
 from token_dropping.training import step_random
 from token_dropping.training import trained_run
@@ -45,9 +42,8 @@ class Dropping:
 def check_run(run: trained_run.TrainedRun) -> None:
   """Refuses fine-tuned runs and runs that drop nothing with a `UserError`."""
   run.check_kind(trained_run.MASKED_LM)
-  can_drop = isinstance(run.encoder, encoder_config.TokenDropEncoderConfig)
   errors.require(
-    can_drop and any(phase.plan.drops for phase in _phases(run)),
+    any(phase.plan.drops for phase in _phases(run)),
     f"{run.source} must hold a run that drops tokens "
     "(task.model.encoder.any.token_keep_ratio below 1)",
     f"{run.model_dir!r}, which keeps all",
@@ -65,10 +61,11 @@ def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
     attention_dropout_rate=0.0,
     drop_at_inference=False,
   )
-  model = pretrainer.TokenDropPretrainer(
-    encoder_network=encoder_config.build_encoder(config),
-    mlm_activation=tf_utils.get_activation(run.task["model"]["mlm_activation"]),
-    mlm_initializer=tf_keras.initializers.Zeros(),
+  model = config.build_pretrainer(
+    pretrainer.TokenDropPretrainer,
+    config.build(),
+    run.task["model"]["mlm_activation"],
+    tf_keras.initializers.Zeros(),
   )
   model(model.inputs)  # makes the weights
   run.restore(model.checkpoint_items)
@@ -99,7 +96,7 @@ def _phases(run: trained_run.TrainedRun) -> tuple[keep_schedule.Phase, ...]:
 
 
 def look(
-  encoder: encoder_lib.TokenDropEncoder,
+  encoder: tf_keras.layers.Layer,
   plan: drop_plan.DropPlan,
   sequences: Sequence[sequences_lib.TextSequence],
 ) -> list[Dropping]:

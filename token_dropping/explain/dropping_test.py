@@ -12,7 +12,7 @@ from tests import explain_testing
 from tests import testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
-from token_dropping.models import encoder as encoder_lib
+from token_dropping.models.bert import encoder as encoder_lib
 from token_dropping.training import trained_run
 
 VOCAB_SIZE = 20

@@ -19,7 +19,7 @@ from token_dropping.explain import page
 from token_dropping.explain import sequences
 from token_dropping.explain import source_text
 from token_dropping.explain import table_history
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder_config
 
 VOCAB = vocabulary.Vocabulary(
   (*vocabulary.SPECIAL_TOKENS, "un", "##able", "<b>", "the")

@@ -6,7 +6,7 @@ from official.nlp.configs import encoders
 from token_dropping.common import errors
 from token_dropping.huggingface import network_types
 from token_dropping.models import activations
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder_config
 
 LAYER_NORM_EPSILON = 1e-12  # Model Garden's BERT has no other
 

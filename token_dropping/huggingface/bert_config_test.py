@@ -6,7 +6,7 @@ import pytest
 from tests import testing
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import network_types
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder_config
 
 CONFIG = encoder_config.TokenDropEncoderConfig(
   vocab_size=50,

@@ -6,7 +6,6 @@ import os
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
-from official.modeling import tf_utils
 from official.nlp.modeling import models
 
 from token_dropping.common import errors
@@ -20,8 +19,8 @@ from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
-from token_dropping.models import encoder_config
-from token_dropping.models import final_norm
+from token_dropping.models import network_config
+from token_dropping.models.bert import encoder_config
 from token_dropping.tasks import experiments
 
 _READABLE = "--input must be readable"
@@ -106,14 +105,12 @@ def _build(
   source: str,
 ) -> tuple[dict, list[str]]:
   """Returns what to save, with its weights, and what `source` did not have."""
-  encoder = encoder_config.build_bert(config)
+  encoder = config.build_plain()
   activation = network.activation_of_head(config.hidden_activation)
-  model = models.BertPretrainerV2(
-    encoder, mlm_activation=tf_utils.get_activation(activation)
-  )
+  model = config.build_pretrainer(models.BertPretrainerV2, encoder, activation)
   model(model.inputs)  # makes the head's weights
   wanted, notes = weights.of_model(model, network), []
-  items = model.checkpoint_items | final_norm.beside(encoder)
+  items = model.checkpoint_items | network_config.beside(encoder)
   optional = {network.head: _NO_HEAD, f"{network.encoder}pooler.": _NO_POOLER}
   for prefix, note in optional.items():
     if not any(name.startswith(prefix) for name in tensors):

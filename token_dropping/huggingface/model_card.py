@@ -7,7 +7,6 @@ import jinja2
 
 from token_dropping.dropping.drops import drop_types
 from token_dropping.huggingface import network_types
-from token_dropping.models import encoder_config
 from token_dropping.training import trained_run
 
 # The last parts of the names of classes.
@@ -39,9 +38,7 @@ def format_card(
     keep_trailing_newline=True,
   )
   template = resources.files(__package__).joinpath("card.md")
-  plan = None
-  if isinstance(run.encoder, encoder_config.TokenDropEncoderConfig):
-    plan = run.encoder.drop_plan if run.encoder.drop_plan.drops else None
+  plan = run.encoder.drop_plan if run.encoder.drop_plan.drops else None
   return environment.from_string(template.read_text("utf-8")).render(
     pipeline=pipeline,
     loader=f"AutoModel{HEADS[run.kind]}",

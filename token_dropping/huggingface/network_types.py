@@ -9,7 +9,7 @@ from official.nlp.configs import encoders
 
 from token_dropping.common import errors
 from token_dropping.models import activations
-from token_dropping.models import final_norm
+from token_dropping.models.bert import final_norm
 
 
 @dataclasses.dataclass(frozen=True)

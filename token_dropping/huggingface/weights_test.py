@@ -14,7 +14,6 @@ from tests import testing
 from token_dropping.huggingface import bert_config
 from token_dropping.huggingface import network_types
 from token_dropping.huggingface import weights
-from token_dropping.models import encoder_config
 
 CLASSES = 2
 
@@ -24,7 +23,7 @@ def _encoder(name="Bert"):
   fields = hf.config_of(name, num_hidden_layers=1).to_dict()
   network = network_types.of_json(fields, "here")
   config = bert_config.from_json(fields, network, "here")
-  return encoder_config.build_bert(config), network
+  return config.build_plain(), network
 
 
 @pytest.mark.parametrize("name", hf.NETWORKS)

@@ -4,14 +4,14 @@
 import tf_keras
 from official.nlp.modeling import models
 
-from token_dropping.models import final_norm
+from token_dropping.models import network_config
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
 class TokenDropPretrainer(models.BertPretrainerV2):
   """Model Garden's `BertPretrainerV2`, whose checkpoints hold the importance.
 
-  It and a final norm are saved beside the encoder, there an ordinary BERT.
+  It and what else is beside the encoder are saved so: of BERT, a final norm.
   """
 
   def call(self, inputs: dict, training: bool | None = None, plan=None) -> dict:
@@ -33,5 +33,5 @@ class TokenDropPretrainer(models.BertPretrainerV2):
   def checkpoint_items(self) -> dict:
     """What to checkpoint beside the model, by name."""
     encoder = self.encoder_network
-    items = super().checkpoint_items | final_norm.beside(encoder)
+    items = super().checkpoint_items | network_config.beside(encoder)
     return items | {"importance": encoder.importance_scorer}

@@ -102,9 +102,7 @@ def _kept_share(trained: Scalars, part: float, trunk: dict | None) -> float:
 def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
   """Returns a function: those of a training that goes on from a point."""
   task = params.task
-  shape = multiply_adds.BertShape.from_config(
-    task.model.encoder.get(), task.train_data
-  )
+  shape = task.model.encoder.get().shape(task.train_data)
   schedule = masked_lm_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
 

@@ -28,7 +28,7 @@ from token_dropping.common import shipped_files
 from token_dropping.common import vocabulary
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
-from token_dropping.models import final_norm
+from token_dropping.models.bert import final_norm
 from token_dropping.tasks import experiments
 from token_dropping.training import attention
 from token_dropping.training import continuation

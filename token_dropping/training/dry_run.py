@@ -9,6 +9,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.models import multiply_adds
+from token_dropping.models import network_config
 from token_dropping.tasks import experiments
 from token_dropping.tasks import hooks as task_hooks
 from token_dropping.training import trainer as trainer_lib
@@ -50,9 +51,11 @@ def _repeat_made_up_batch(
 
 def _cost_lines(hooks: task_hooks.TaskHooks) -> list[str]:
   """Returns the multiply-adds of a forward pass, dense and as configured."""
-  shape = multiply_adds.BertShape.from_config(
-    hooks.task.model.encoder.get(), hooks.task.train_data
-  )
+  encoder, data = hooks.task.model.encoder.get(), hooks.task.train_data
+  if isinstance(encoder, network_config.NetworkConfig):
+    shape = encoder.shape(data)
+  else:  # Model Garden's
+    shape = multiply_adds.BertShape.from_config(encoder, data)
   dense = multiply_adds.bert_macs(shape)
   lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
   dropped = hooks.mean_macs(shape)

@@ -26,7 +26,7 @@ from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.models import checkpoint_files
-from token_dropping.models import final_norm
+from token_dropping.models.bert import final_norm
 from token_dropping.tasks import experiments
 
 LOCK = "run.lock"

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from token_dropping.models import encoder as encoder_lib
+from token_dropping.models.bert import encoder as encoder_lib
 from token_dropping.training import step_random
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What training left in a run folder, and ordinary BERTs built from it."""
+"""What training left in a run folder, and plain networks built from it."""
 
 import dataclasses
 import os
@@ -7,10 +7,8 @@ import re
 
 import tensorflow as tf
 import tf_keras
-from official.modeling import tf_utils
 from official.nlp.configs import encoders
 from official.nlp.modeling import models
-from official.nlp.modeling import networks
 
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
@@ -23,12 +21,14 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
-from token_dropping.models import encoder_config
-from token_dropping.models import final_norm
+from token_dropping.models import network_config
+from token_dropping.models import networks
+from token_dropping.models.bert import encoder_config as bert
 from token_dropping.training import field_rules
 
 LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
+_KINDS = ("any", "bert", "bert_v2")  # of encoders
 # What models are built of, beside the encoder.
 _HEAD = {
   "mlm_activation": str,
@@ -51,7 +51,7 @@ class TrainedRun:
   Attributes:
     kind: what was trained: `masked_lm`, `classification` or `span`.
     task: the `task` part of `params.yaml`, nested dictionaries.
-    encoder: the encoder's config; that of a plain BERT for `type: bert`.
+    encoder: the network's config; it drops nothing for `type: bert`.
     checkpoint: prefix of the checkpoint to use.
     source: the flag that named the folder, for errors.
   """
@@ -59,7 +59,7 @@ class TrainedRun:
   model_dir: str
   kind: str
   task: dict
-  encoder: encoders.BertEncoderConfig
+  encoder: network_config.NetworkConfig
   vocabulary: vocabulary.Vocabulary
   tokenizer_config: tokenizer_config.TokenizerConfig
   checkpoint: str
@@ -112,9 +112,9 @@ class TrainedRun:
     }
     return builders[self.kind]()
 
-  def build_encoder(self) -> networks.BertEncoderV2:
-    """Builds Model Garden's BERT encoder with the trained weights."""
-    encoder = encoder_config.build_bert(self.encoder)
+  def build_encoder(self) -> tf_keras.layers.Layer:
+    """Builds the plain encoder with the trained weights."""
+    encoder = self.encoder.build_plain()
     self._restore(encoder)
     return encoder
 
@@ -122,10 +122,11 @@ class TrainedRun:
     """Builds the encoder and the masked-LM head, without sentence heads."""
     self.check_kind(MASKED_LM)
     config = self.task["model"]
-    model = models.BertPretrainerV2(
-      encoder_network=encoder_config.build_bert(self.encoder),
-      mlm_activation=tf_utils.get_activation(config["mlm_activation"]),
-      mlm_initializer=tf_keras.initializers.TruncatedNormal(
+    model = self.encoder.build_pretrainer(
+      models.BertPretrainerV2,
+      self.encoder.build_plain(),
+      config["mlm_activation"],
+      tf_keras.initializers.TruncatedNormal(
         stddev=config["mlm_initializer_range"]
       ),
     )
@@ -136,7 +137,7 @@ class TrainedRun:
   def build_classifier(self) -> models.BertClassifier:
     self.check_kind(CLASSIFICATION)
     config = self.task["model"]
-    encoder = encoder_config.build_bert(self.encoder)
+    encoder = self.encoder.build_plain()
     model = models.BertClassifier(
       encoder,
       num_classes=config["num_classes"],
@@ -147,7 +148,7 @@ class TrainedRun:
 
   def build_span_labeler(self) -> models.BertSpanLabeler:
     self.check_kind(SPAN)
-    encoder = encoder_config.build_bert(self.encoder)
+    encoder = self.encoder.build_plain()
     model = models.BertSpanLabeler(encoder)
     self._restore(encoder, {"model/span_labeling": model.span_labeling})
     return model
@@ -190,8 +191,8 @@ class TrainedRun:
     rule = f"{self.source} must hold a {kind} run"
     errors.require(self.kind == kind, rule, received)
 
-  def _restore(self, encoder: networks.BertEncoderV2, head=None) -> None:
-    items = {"encoder": encoder} | final_norm.beside(encoder)
+  def _restore(self, encoder: tf_keras.layers.Layer, head=None) -> None:
+    items = {"encoder": encoder} | network_config.beside(encoder)
     self.restore(items | (head or {}))
 
   def restore(self, items: dict) -> None:
@@ -219,28 +220,29 @@ def _mapping(tree: dict, key: str, model_dir: str) -> dict:
   return value
 
 
-def _read_encoder(task: dict, model_dir: str) -> encoders.BertEncoderConfig:
-  """Returns the encoder's config; only BERTs can be used."""
+def _read_encoder(task: dict, model_dir: str) -> network_config.NetworkConfig:
+  """Returns the network's config; Model Garden's BERT drops none."""
   tree = _mapping(_mapping(task, "model", model_dir), "encoder", model_dir)
-  configs = {
-    "any": encoder_config.TokenDropEncoderConfig,
-    "bert": encoders.BertEncoderConfig,
-    "bert_v2": encoders.BertEncoderConfig,
-  }
   kind = tree.get("type")
   errors.require(
-    kind in configs,
+    kind in _KINDS,
     f"params.yaml in {model_dir} must have task.model.encoder.type any, bert "
     "or bert_v2",
     errors.shorten(kind),
   )
-  config, path = configs[kind](), f"task.model.encoder.{kind}."
+  fields, path = _mapping(tree, kind, model_dir), f"task.model.encoder.{kind}."
+  is_ours = kind == "any"
+  config = (
+    networks.config_of(fields)() if is_ours else encoders.BertEncoderConfig()
+  )
   source = f"params.yaml in {model_dir}: {path[:-1]}"
-  fields = _mapping(tree, kind, model_dir)
   config_overrides.apply_overrides(config, fields, source)
   field_rules.check(config, path)
-  if kind == "any" and config.norm_first:  # runs without one may not say it
-    config.final_norm = bool(config.final_norm)
+  if not is_ours:
+    config = bert.TokenDropEncoderConfig(
+      **config.as_dict(), token_keep_ratio=1.0
+    )
+  config.complete()
   return config
 
 

@@ -23,8 +23,9 @@ from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.importance import importance_types
-from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
+from token_dropping.models.bert import encoder_config
+from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.finetuning import task as task_lib
@@ -92,7 +93,7 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def use_pretrained(self, encoder, vocab_file: str, checkpoint: str) -> None:
     """Takes all but what was dropped."""
-    config = encoder_config.TokenDropEncoderConfig(**encoder.as_dict())
+    config = encoder.replace()
     config.importance.type = config.importance_type
     config.override(_WHOLE_SEQUENCE)
     config.vocab_file = vocab_file
@@ -134,7 +135,7 @@ class FinetuneHooks(hooks.TaskHooks):
     rule = "must be unset, so that all weights come from --pretrained"
     errors.require(not url, f"task.hub_module_url {rule}", repr(url))
     self._check_validation()
-    encoder_config.check_encoder(task)
+    encoder_checks.check_encoder(task)
     optimizers.check_privacy(task)
     errors.require(
       not task.model.encoder.any.drop_at_inference,

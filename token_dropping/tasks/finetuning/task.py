@@ -12,9 +12,7 @@ from official.modeling import hyperparams
 from token_dropping.data.batches import epochs
 from token_dropping.data.batches import finetuning_rules
 from token_dropping.models import checkpoints
-from token_dropping.models import encoder as encoder_lib
-from token_dropping.models import encoder_config
-from token_dropping.models import final_norm
+from token_dropping.models import network_config
 from token_dropping.tasks import optimizers
 
 
@@ -64,12 +62,10 @@ class FinetuneTask:
   def create_optimizer(cls, optimizer_config, runtime_config=None):
     return optimizers.create_optimizer(optimizer_config, runtime_config)
 
-  def build_encoder(self) -> encoder_lib.TokenDropEncoder:
+  def build_encoder(self) -> tf_keras.layers.Layer:
     """Builds the encoder of the pretraining run, with random weights."""
     tf_keras.utils.set_random_seed(self.task_config.seed)
-    return encoder_config.build_encoder(
-      self.task_config.model.encoder.get(), drop_in_training=True
-    )
+    return self.task_config.model.encoder.get().build(drop_in_training=True)
 
   def make_initializer(self) -> tf_keras.initializers.Initializer:
     """Returns that of a head's weights, as the encoder's are made."""
@@ -88,7 +84,8 @@ class FinetuneTask:
     To be evaluated, it must also have the head, which else is new.
     """
     items = model.checkpoint_items
-    names = ("encoder", final_norm.NAME, "importance")
+    encoder = items["encoder"]
+    names = ("encoder", *network_config.beside(encoder), "importance")
     items = {name: items[name] for name in names if name in items}
     if evaluates:
       items |= model.head_items
@@ -128,7 +125,7 @@ class FinetuneModel:
   @property
   def checkpoint_items(self) -> dict:
     encoder = self._network
-    items = super().checkpoint_items | final_norm.beside(encoder)
+    items = super().checkpoint_items | network_config.beside(encoder)
     if not encoder.drop_plan.drops:
       return items
     return items | {"importance": encoder.importance_scorer}

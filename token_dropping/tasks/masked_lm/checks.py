@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a pretraining task: the first broken rule is a `UserError`."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import keep_schedule
-from token_dropping.models import encoder_config
+from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
@@ -55,7 +54,7 @@ def check_best(
 
 def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks the encoder and what our task has beside Model Garden's."""
-  encoder_config.check_encoder(task)
+  encoder_checks.check_encoder(task)
   optimizers.check_privacy(task)
   _check_schedule(task)
   _check_evaluation(task)
@@ -92,9 +91,9 @@ def check_learning_rate(params: cfg.ExperimentConfig) -> None:
 
 def _check_schedule(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   plan = task.model.encoder.any.drop_plan
-  with _fields_of("task.keep_schedule"):
+  with encoder_checks.named("task.keep_schedule."):
     keep_schedule.phases(task.keep_schedule, plan)
-  with _fields_of("task.semantic_consistency"):
+  with encoder_checks.named("task.semantic_consistency."):
     schedule = masked_lm_config.schedule_of(task)
     semantic_consistency.check_use(task.semantic_consistency, schedule)
 
@@ -108,17 +107,8 @@ def _check_evaluation(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
     "true",
   )
   if task.dropped_validation or encoder.drop_at_inference:
-    with _fields_of(path):
+    with encoder_checks.named(f"{path}."):
       encoder.drop_plan.keep_counts(task.validation_data.seq_length)
-
-
-@contextlib.contextmanager
-def _fields_of(path: str) -> Iterator[None]:
-  """Puts a dotted path before the field that a `ValueError` begins with."""
-  try:
-    yield
-  except ValueError as error:
-    raise errors.UserError(f"{path}.{error}") from error
 
 
 def _check_slices(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:

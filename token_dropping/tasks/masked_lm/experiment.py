@@ -24,8 +24,10 @@ from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.importance import token_scorer
-from token_dropping.models import encoder_config
 from token_dropping.models import multiply_adds
+from token_dropping.models import network_config
+from token_dropping.models.bert import encoder_config
+from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import checks
@@ -95,7 +97,7 @@ class MaskedLMHooks(hooks.TaskHooks):
   def fill_in(self) -> None:
     """Finds vocabularies beside the records; a rate changes to the end."""
     encoder, train = self.task.model.encoder.get(), self.task.train_data
-    if isinstance(encoder, encoder_config.TokenDropEncoderConfig):
+    if isinstance(encoder, network_config.NetworkConfig):
       _fill_in_vocab_file(encoder, train)
     for data in self._data.values():
       if pretrain_data.is_dynamic(data):
@@ -107,7 +109,7 @@ class MaskedLMHooks(hooks.TaskHooks):
   def check(self) -> None:
     for path, data in self._data.items():
       checks.check_data(data, path)
-    encoder_config.check_sizes(self.task)
+    encoder_checks.check_sizes(self.task)
     checks.check_heads(self.task)
     checks.check_best(self.params, self.more_outputs)
 

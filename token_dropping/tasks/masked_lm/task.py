@@ -10,8 +10,6 @@ import functools
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
-from official.modeling import tf_utils
-from official.nlp.configs import encoders
 from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
@@ -54,10 +52,12 @@ class TokenDropMaskedLMTask(masked_lm.MaskedLMTask):
 
   def build_model(self, params=None) -> pretrainer.TokenDropPretrainer:
     config = params or self.task_config.model
-    model = pretrainer.TokenDropPretrainer(
-      encoder_network=encoders.build_encoder(config.encoder),
-      mlm_activation=tf_utils.get_activation(config.mlm_activation),
-      mlm_initializer=tf_keras.initializers.TruncatedNormal(
+    network = config.encoder.get()
+    model = network.build_pretrainer(
+      pretrainer.TokenDropPretrainer,
+      network.build(),
+      config.mlm_activation,
+      tf_keras.initializers.TruncatedNormal(
         stddev=config.mlm_initializer_range
       ),
       classification_heads=[

@@ -9,8 +9,8 @@ from official.nlp.configs import encoders
 
 from tests import testing
 from token_dropping.dropping import drop_plan
-from token_dropping.models import encoder
-from token_dropping.models import encoder_config
+from token_dropping.models.bert import encoder
+from token_dropping.models.bert import encoder_config
 
 TINY = testing.TINY["task"]["model"]["encoder"]["any"]
 
@@ -106,7 +106,7 @@ def test_every_field_reaches_the_encoder():
   assert fields == set(FIELDS) | OTHER_FIELDS
   defaults = config.as_dict()
   config.override(FIELDS)
-  built = encoder_config.build_encoder(config)
+  built = config.build()
   fields = built.get_config()
   for name, value in FIELDS.items():
     assert defaults[name] != value, name
@@ -123,6 +123,6 @@ def test_every_field_reaches_the_encoder():
 
 def test_functions_reach_the_encoder():
   config = _config(hidden_activation="relu", initializer_range=0.5)
-  built = encoder_config.build_encoder(config).get_config()
+  built = config.build().get_config()
   assert str(built["inner_activation"]).endswith("relu")
   assert built["initializer"]["config"]["stddev"] == 0.5

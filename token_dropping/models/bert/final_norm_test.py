@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tests import drops_testing
 from tests import testing
-from token_dropping.models import final_norm
 from token_dropping.models import pretrainer
+from token_dropping.models.bert import final_norm
 
 SIZES, D = drops_testing.SIZES | {"norm_first": True}, drops_testing.D
 batch, assert_same = drops_testing.batch, drops_testing.assert_same
@@ -99,14 +99,14 @@ def test_checkpoints_hold_it_beside_an_ordinary_bert(ours, theirs, tmp_path):
     "final_norm/gamma",
   ]
   restored = make_encoder(norm_first=True)
-  made = tf.train.Checkpoint(encoder=restored, **final_norm.beside(restored))
+  made = tf.train.Checkpoint(encoder=restored, **restored.checkpoint_items)
   made.read(path).assert_existing_objects_matched()
   assert_same(restored.get_weights(), ours.get_weights(), 0)
 
 
 def test_no_final_norm_unless_norms_come_first():
   bare = final_norm.FinalNormBert(**SIZES | {"norm_first": False})
-  assert bare.final_norm is None and final_norm.beside(bare) == {}
+  assert bare.final_norm is None and bare.checkpoint_items == {}
   assert not bare.get_config()["final_norm"]
   assert testing.refused(make_encoder, final_norm=True) == (
     "final_norm must be false unless norm_first is true. Received: true"

@@ -35,7 +35,7 @@ class FinalNormBert(networks.BertEncoderV2):
   It makes `sequence_output`, which is the last of `encoder_outputs`, and goes
   before the pooler. In checkpoints it is no part of the encoder, so that the
   encoder's weights are those of `BertEncoderV2`; it is saved beside it
-  (`beside`). `kwargs` are the arguments of `BertEncoderV2`;
+  (`checkpoint_items`). `kwargs` are the arguments of `BertEncoderV2`;
   `final_norm` is as in `resolve`.
   """
 
@@ -49,8 +49,13 @@ class FinalNormBert(networks.BertEncoderV2):
 
   @property
   def final_norm(self) -> tf_keras.layers.LayerNormalization | None:
-    """The norm, to be saved beside the encoder; `None` without one."""
+    """The norm; `None` without one."""
     return self._final_norm or None
+
+  @property
+  def checkpoint_items(self) -> dict:
+    """What a checkpoint has beside the encoder: its norm."""
+    return {NAME: self._final_norm} if self._final_norm else {}
 
   def call(self, inputs: dict) -> dict:
     """Returns the outputs of `BertEncoderV2`."""
@@ -79,9 +84,3 @@ class FinalNormBert(networks.BertEncoderV2):
 
   def get_config(self):
     return super().get_config() | {NAME: self.final_norm is not None}
-
-
-def beside(encoder: tf_keras.layers.Layer) -> dict:
-  """Returns what a checkpoint has beside an encoder of this kind: its norm."""
-  norm = getattr(encoder, NAME, None)
-  return {} if norm is None else {NAME: norm}

@@ -11,8 +11,8 @@ from official.nlp.configs import encoders
 
 from tests import drops_testing
 from token_dropping.dropping import tokens
-from token_dropping.models import encoder as encoder_lib
 from token_dropping.models import pretrainer
+from token_dropping.models.bert import encoder as encoder_lib
 
 B, S, D, V = drops_testing.B, drops_testing.S, drops_testing.D, drops_testing.V
 L = drops_testing.L

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML fields of a network, which answer for it: nobody asks which it is.
+
+Tasks, training, serving and conversions get a network, its heads and its cost
+from the config that stands under Model Garden's `task.model.encoder.any`.
+"""
+
+import dataclasses
+
+import tf_keras
+from official.core import config_definitions as cfg
+from official.modeling import tf_utils
+from official.modeling.hyperparams import base_config
+from official.nlp.modeling import models
+
+from token_dropping.common import errors
+from token_dropping.dropping import config as dropping_config
+from token_dropping.models import multiply_adds
+
+
+@dataclasses.dataclass
+class NetworkConfig(dropping_config.DroppingConfig):
+  """A network's fields, beside those of dropping; networks inherit it.
+
+  A subclass adds Model Garden's names of sizes: `vocab_size`, `hidden_size`,
+  `num_layers`, `num_attention_heads`, `intermediate_size`,
+  `max_position_embeddings`, `initializer_range`. `network` is its short name,
+  with which the names of its experiments begin; `own_field` a field that no
+  other network has.
+  """
+
+  network = ""
+  own_field = ""
+
+  def build(self, drop_in_training: bool = False) -> tf_keras.layers.Layer:
+    """Builds the encoder that drops in pretraining calls.
+
+    Its inputs and outputs are those of `TokenDropEncoder`; with
+    `drop_in_training`, to fine-tune, it drops in every call of training.
+    """
+    raise NotImplementedError
+
+  def build_plain(self) -> tf_keras.layers.Layer:
+    """Builds the same network, with its weights made, which never drops."""
+    raise NotImplementedError
+
+  def build_pretrainer(
+    self,
+    model_class: type[models.BertPretrainerV2],
+    encoder: tf_keras.layers.Layer,
+    activation: str,
+    initializer: str | tf_keras.initializers.Initializer = "glorot_uniform",
+    **kwargs,
+  ) -> models.BertPretrainerV2:
+    """Puts the masked-LM head, here Model Garden's, on an encoder.
+
+    `activation` and `initializer` are the head's, `kwargs` further arguments
+    of the class.
+    """
+    return model_class(
+      encoder_network=encoder,
+      mlm_activation=tf_utils.get_activation(activation),
+      mlm_initializer=initializer,
+      **kwargs,
+    )
+
+  def check(self) -> None:
+    """Refuses sizes that do not fit each other: a `UserError` at the field."""
+    size, heads = self.hidden_size, self.num_attention_heads
+    rule = f"hidden_size must be a multiple of num_attention_heads ({heads})"
+    errors.require(size % heads == 0, rule, size)
+
+  def complete(self) -> None:
+    """Sets what the `params.yaml` of an earlier version does not say."""
+
+  def shape(self, data: cfg.DataConfig) -> multiply_adds.BertShape:
+    """Returns the sizes that decide what a pass over such records costs."""
+    return multiply_adds.BertShape.from_config(self, data)
+
+
+@base_config.bind(NetworkConfig)
+def build(config: NetworkConfig) -> tf_keras.layers.Layer:
+  """Builds what Model Garden's `encoder: {type: any}` stands for."""
+  return config.build()
+
+
+def beside(encoder: tf_keras.layers.Layer) -> dict:
+  """Returns what a checkpoint has beside an encoder, by name."""
+  return getattr(encoder, "checkpoint_items", {})

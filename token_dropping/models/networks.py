@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of networks."""
+
+from collections.abc import Collection
+
+from token_dropping.models import network_config
+from token_dropping.models.bert import encoder_config as bert
+
+CONFIGS = (bert.TokenDropEncoderConfig,)
+
+
+def config_of(fields: Collection[str]) -> type[network_config.NetworkConfig]:
+  """Returns the config that has such fields; BERT's where none tells it."""
+  own = (config for config in CONFIGS if config.own_field in fields)
+  return next(own, CONFIGS[0])
