@@ -45,9 +45,12 @@ def write_card(folder: pathlib.Path, card: dict) -> None:
 
 
 def write_counts(
-  folder: pathlib.Path, records: Mapping[pathlib.Path, int]
+  folder: pathlib.Path, records: Mapping[pathlib.Path, int], **fields
 ) -> None:
-  """Writes the `dataset.json` of files that have so many records each."""
+  """Writes the `dataset.json` of files that have so many records each.
+
+  `fields` are more of it.
+  """
   parts = {
     split: sum(n for file, n in records.items() if file.name.startswith(split))
     for split in dataset_folder.SPLITS
@@ -56,6 +59,7 @@ def write_counts(
     "format_version": dataset_folder.FORMAT_VERSION,
     **{split: {"records": count} for split, count in parts.items()},
     "files": _entries(records),
+    **fields,
   }
   write_card(folder, card)
 

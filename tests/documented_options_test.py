@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from tests import dataset_testing
 from tests import fault_testing
 from tests import finetune_testing
 from tests import run_testing
@@ -102,6 +103,7 @@ RUNS = {
   "unmasked": {
     **_in(ANY, drop_layer=0, restore_layer=2),
     **_in(TRAIN, masking="dynamic", masking_rate=0.4),
+    f"{TRAIN}.attend_within_documents": True,
     **_in(VALIDATION, masking="dynamic"),
   },
   "pretrained_mlm": {f"{ANY}.importance.table_file": "losses.json"},
@@ -137,7 +139,12 @@ def folders(tmp_path_factory):
     make = getattr(testing, f"{name}_features", testing.random_features)
     fault_testing.write_records(made[name], make)
     fault_testing.write_tiny(made[name])
-  (made["dynamic"] / "dataset.json").write_text("{}")
+  counts = {}
+  for file in range(3):
+    records = len(range(file, fault_testing.RECORDS, 3))
+    counts[made["dynamic"] / f"train-{file}"] = records
+  packing = {"packing": "documents"}
+  dataset_testing.write_counts(made["dynamic"], counts, settings=packing)
   return made
 
 

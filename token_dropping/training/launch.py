@@ -156,6 +156,7 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
   for path, data in _used_data(params, mode).items():
     if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
       dataset_card.check_files(data)
+      dataset_card.check_documents(data, path)
     rules = hooks.record_rules(data, path)
     if rules is not None:
       bad_records.check_first_records(rules)

@@ -37,7 +37,7 @@ def check_first_records(rules) -> None:
   data, path = rules.data, rules.path
   if not _has_files(data):
     return
-  if pretrain_data.is_dynamic(data):
+  if pretrain_data.reads_vocabulary(data):
     _check_vocab_file(data, rules.vocab_size, path)
   good, complaint = 0, None
   for file in _matching_files(data, path)[:FILES_CHECKED]:
@@ -101,7 +101,7 @@ def _check_vocab_file(
   errors.require(
     data.vocab_file,
     f"{path}.vocab_file must name the vocab.txt of the records with "
-    f"{path}.masking=dynamic",
+    f"{path}.masking=dynamic or {path}.attend_within_documents",
     "''",
   )
   words = len(vocabulary.Vocabulary.from_file(data.vocab_file))

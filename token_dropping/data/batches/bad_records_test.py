@@ -163,7 +163,8 @@ def test_dynamic_masking_needs_a_vocabulary_that_fits(tmp_path):
   data = _data(_write(tmp_path / "r", 1, "dynamic"), masking="dynamic")
   assert _refused(data) == (
     "task.train_data.vocab_file must name the vocab.txt of the records with "
-    "task.train_data.masking=dynamic. Received: ''"
+    "task.train_data.masking=dynamic or "
+    "task.train_data.attend_within_documents. Received: ''"
   )
   data = data.replace(vocab_file=vocab_file)
   assert _refused(data, V - 1) == (

@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.pretraining import packing as packing_lib
 from token_dropping.data.text import tokenizer_config
 
 
@@ -68,6 +69,29 @@ def check_files(data: cfg.DataConfig) -> None:
     if not pretrain_data.skips_bad_records(data):
       raise
     print(f"warning: {error}", file=sys.stderr)
+
+
+def check_documents(data: cfg.DataConfig, path: str) -> None:
+  """Refuses, at a dotted path, to keep apart what no `[SEP]` ends.
+
+  Only `dataset.json` says what a `[SEP]` is: the end of a document, or that of
+  the first of two texts, which may be one document's.
+  """
+  if not pretrain_data.attends_within_documents(data):
+    return
+  made_up = data.tfds_name or data.input_path == "dummy"
+  paths = [] if made_up else _patterns(data)
+  folders = dict.fromkeys(map(os.path.dirname, paths))
+  cards = [dataset_folder.find_card(folder) for folder in folders] or [None]
+  for card in cards:
+    packing = card and card.get("settings", {}).get("packing")
+    errors.require(
+      packing in packing_lib.DOCUMENTS_END,
+      f"{path}.attend_within_documents must be false unless dataset.json "
+      "beside the records says a packing of "
+      f"{', '.join(packing_lib.DOCUMENTS_END)}",
+      f"true, {packing}" if packing else "true, records without it",
+    )
 
 
 def _patterns(data: cfg.DataConfig) -> list[str]:

@@ -68,6 +68,33 @@ def test_loss_of_a_guess_is_told_if_it_is_known(tmp_path, card, loss):
   assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) == loss
 
 
+def _check_documents(**fields) -> None:
+  data = pretrain_data.PretrainDataConfig(attend_within_documents=True)
+  dataset_card.check_documents(data.replace(**fields), "data")
+
+
+@pytest.mark.parametrize("packing", ["full", "documents", "best-fit"])
+def test_documents_that_sep_ends_are_kept_apart(tmp_path, packing):
+  dataset_testing.write_counts(tmp_path, {}, settings={"packing": packing})
+  _check_documents(input_path=f"{tmp_path}/train-*")
+
+
+def test_documents_that_no_sep_tells_apart_are_refused(tmp_path):
+  dataset_testing.write_counts(tmp_path, {}, settings={"packing": "pairs"})
+  elsewhere, text = tmp_path / "elsewhere", "true, records without it"
+  for fields, received in (
+    ({"input_path": f"{tmp_path}/train-*"}, "true, pairs"),
+    ({"input_path": f"{elsewhere}/train-*"}, text),
+    ({"input_path": "dummy"}, text),
+    ({"tfds_name": "x", "input_path": f"{tmp_path}/train-*"}, text),
+  ):
+    assert testing.refused(_check_documents, **fields) == (
+      "data.attend_within_documents must be false unless dataset.json beside "
+      "the records says a packing of full, documents, best-fit. "
+      f"Received: {received}"
+    )
+
+
 # The files against the card.
 
 TRAIN = [f"train-{index:05d}-of-00003.tfrecord" for index in range(3)]

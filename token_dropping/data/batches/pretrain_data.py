@@ -37,6 +37,7 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
     random_share: share of the chosen tokens that become a random token.
     masking_seed: other masks for another seed.
     vocab_file: the `vocab.txt` of the records; unset, the one beside them.
+    attend_within_documents: tokens see those of their own document alone.
     on_bad_records: `stop` ends the run at a record that breaks a rule and at a
       file that breaks off; `skip` reads padding instead and counts it.
       Whatever `masking` is.
@@ -54,6 +55,7 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
   random_share: float = 0.1
   masking_seed: int = 0
   vocab_file: str = ""
+  attend_within_documents: bool = False
   on_bad_records: str = "stop"
   max_bad_records: int = 100
 
@@ -61,6 +63,16 @@ class PretrainDataConfig(pretrain_dataloader.BertPretrainDataConfig):
 def is_dynamic(data) -> bool:
   """Whether a data config, of any class, asks for dynamic masking."""
   return getattr(data, "masking", "static") == "dynamic"
+
+
+def attends_within_documents(data) -> bool:
+  """Whether a data config, of any class, keeps documents apart."""
+  return getattr(data, "attend_within_documents", False)
+
+
+def reads_vocabulary(data) -> bool:
+  """Whether reading the records needs their `vocab_file`."""
+  return is_dynamic(data) or attends_within_documents(data)
 
 
 def skips_bad_records(data) -> bool:
@@ -95,6 +107,18 @@ def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
       [data.seq_length], tf.int64, [0] * data.seq_length
     )
   return features
+
+
+def document_ids(word_ids: tf.Tensor, sep_id: int) -> tf.Tensor:
+  """Numbers the documents in each record of ids [B, S]; int32 [B, S].
+
+  `[SEP]` ends a document and belongs to it, `[CLS]` to the first one.
+
+  >>> document_ids(tf.constant([[1, 7, 2, 8, 9, 2, 0]]), sep_id=2).numpy()
+  array([[0, 0, 0, 1, 1, 1, 2]], dtype=int32)
+  """
+  ends = tf.cast(word_ids == sep_id, tf.int32)
+  return tf.cumsum(ends, axis=1, exclusive=True)
 
 
 @data_loader_factory.register_data_loader_cls(PretrainDataConfig)
@@ -156,11 +180,15 @@ class _Parser:
     features = record_features(data)
     self._names = {name: stored_name(name, data) for name in features}
     self._stored = {self._names[name]: kind for name, kind in features.items()}
-    self._masker, pad_id = None, 0
-    if is_dynamic(data):
+    self._masker, self._sep_id, pad_id = None, None, 0
+    if reads_vocabulary(data):
       vocab = vocabulary.Vocabulary.from_file(data.vocab_file)
+      special = vocab.special_ids
+    if is_dynamic(data):
       self._masker = dynamic_masking.DynamicMasker(vocab, data)
-      pad_id = vocab.special_ids[vocabulary.PAD]
+      pad_id = special[vocabulary.PAD]
+    if attends_within_documents(data):
+      self._sep_id = special[vocabulary.SEP]
     self.empty_record = _empty_record(self._stored, pad_id)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
@@ -168,8 +196,12 @@ class _Parser:
     batch = {
       name: _narrowed(example[stored]) for name, stored in self._names.items()
     }
+    documents = {}
+    if self._sep_id is not None:
+      ids = document_ids(batch["input_word_ids"], self._sep_id)
+      documents["document_ids"] = ids
     if self._masker is None:
-      return batch
+      return batch | documents
     masked = self._masker.mask(
       batch["input_word_ids"],
       batch["word_starts"],
@@ -180,7 +212,7 @@ class _Parser:
     masked["word_starts"] = batch["word_starts"]
     if "next_sentence_labels" in batch:
       masked["next_sentence_labels"] = batch["next_sentence_labels"]
-    return masked
+    return masked | documents
 
   def _rate(self, step: tf.Tensor) -> tf.Tensor | float:
     first, last = self._data.masking_rate, self._data.final_masking_rate

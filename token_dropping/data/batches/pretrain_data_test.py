@@ -66,6 +66,20 @@ def validation(folder):
   return _load(_config(folder, is_training=False, masking_unit="span"))
 
 
+@pytest.mark.parametrize("masking", ["static", "dynamic"])
+def test_documents_are_numbered_by_their_ends(tmp_path, folder, masking):
+  """Of records whose `[SEP]`s stand at 3 and before the padding."""
+  make = getattr(testing, f"{masking}_features", testing.random_features)
+  record = make(0)
+  record["input_word_ids"][[3, -2]] = 3
+  path = testing.write_records(tmp_path / "records", [record])
+  fields = {"attend_within_documents": True, "is_training": False}
+  fields |= {"input_path": path, "global_batch_size": 1, "masking": masking}
+  (batch,) = _load(_config(folder, **fields))
+  wanted = [0] * 4 + [1] * (testing.SEQ_LENGTH - 5) + [2]
+  assert batch["document_ids"].tolist() == [wanted]
+
+
 # Static.
 
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from token_dropping.common import vocabulary
 
+# Where every [SEP] ends a document, or a part of one that was cut.
+DOCUMENTS_END = ("full", "documents", "best-fit")
 SHORT_PROBABILITY = 0.1
 RANDOM_PROBABILITY = 0.5
 

@@ -100,7 +100,7 @@ class MaskedLMHooks(hooks.TaskHooks):
     if isinstance(encoder, network_config.NetworkConfig):
       _fill_in_vocab_file(encoder, train)
     for data in self._data.values():
-      if pretrain_data.is_dynamic(data):
+      if pretrain_data.reads_vocabulary(data):
         _fill_in_vocab_file(data, data)
     changes = getattr(train, "final_masking_rate", None)
     if changes and not train.masking_rate_steps:
@@ -182,6 +182,8 @@ class MaskedLMHooks(hooks.TaskHooks):
     }
     if data.use_next_sentence_label:
       labels["next_sentence_labels"] = np.zeros([batch_size, 1], np.int32)
+    if pretrain_data.attends_within_documents(data):
+      labels["document_ids"] = np.zeros_like(features["input_word_ids"])
     return features | labels
 
 

@@ -12,6 +12,7 @@ from official.nlp.tasks import masked_lm as model_garden
 
 from tests import replica_testing
 from tests import testing
+from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.tasks.masked_lm import losses as mlm_losses
 from token_dropping.tasks.masked_lm import task as masked_lm
@@ -187,6 +188,34 @@ def test_without_scale_loss_the_gradients_of_replicas_add_up():
     moves.append([b - a for a, b in zip(before, after, strict=True)])
   for one, two in zip(*moves, strict=True):
     np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_loss_of_packed_documents_is_that_of_each_alone():
+  """For equal positions: row i of the table is row i of each document."""
+  model = _task().build_model()
+  length = testing.SEQ_LENGTH
+  first = length // 2
+  for weight in model.trainable_weights:  # else what is seen hardly matters
+    weight.assign(10 * weight)
+  (table,) = (v for v in model.variables if "position_embedding" in v.name)
+  table.assign(np.concatenate([table[:first]] * 2))
+  ids = np.random.default_rng(0).integers(5, 50, [1, length], np.int32)
+  ids[0, [first - 1, -1]] = 3
+  documents = pretrain_data.document_ids(tf.constant(ids), sep_id=3)
+
+  def losses(ids, positions, **more):
+    ids, positions = tf.constant(ids), tf.constant([positions])
+    batch = {"input_word_ids": ids, "masked_lm_positions": positions}
+    batch |= {"input_mask": tf.ones_like(ids), **more}
+    batch["input_type_ids"] = tf.zeros_like(ids)
+    batch["masked_lm_ids"] = tf.gather(ids, positions, batch_dims=1)
+    outputs = model(batch, training=False)
+    return mlm_losses.masked_lm_losses(batch, outputs).numpy()
+
+  packed = losses(ids, [1, 4, 9, 12], document_ids=documents)
+  alone = [losses(ids[:, :first], [1, 4]), losses(ids[:, first:], [1, 4])]
+  np.testing.assert_allclose(packed, np.concatenate(alone, 1), rtol=1e-5)
+  assert (np.abs(losses(ids, [1, 4, 9, 12]) - packed) > 1e-4).all()
 
 
 def test_validation_loss_is_that_of_bert_on_whole_sequences(built):
