@@ -34,7 +34,7 @@ COEFFICIENTS = _RANDOM.normal(size=[B, P, D]).astype("float32")
 SCORES = _RANDOM.permuted([[range(S)] * B] * L, axis=2).astype("float32")
 
 
-class _LayerScorer(token_scorer.TokenScorer):
+class LayerScorer(token_scorer.TokenScorer):
   """Scores tokens by `SCORES[layer]`, so every layer has its own scores."""
 
   def _score(self, ids, states, mask, keep, layer):
@@ -82,7 +82,7 @@ def encoder(drop_type: str, **kwargs) -> encoder_lib.TokenDropEncoder:
   """Returns one that drops in layers 1 and 2 (of 4), shared by tests."""
   places = {"drop_layer": 1, "restore_layer": 3}
   made = make_encoder(drop={"type": drop_type}, **(places | kwargs))
-  made._set_untracked_scorer(_LayerScorer(V))
+  made._set_untracked_scorer(LayerScorer(V))
   return made
 
 

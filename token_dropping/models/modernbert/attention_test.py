@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import modernbert_testing
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models.modernbert import global_attention
 from token_dropping.models.modernbert import local_attention
@@ -21,6 +22,7 @@ QUERY, KEY, VALUE, UPSTREAM = RANDOM.normal(size=[4, B, K, N, H])
 POSITIONS = [np.sort(RANDOM.permutation(2 * K)[:K]) for _ in range(B)]
 SOME = [[0, 0, 0, 2, 3, 7, 11, 18, 22], [0, 1, 4, 5, 6, 9, 12, 13, 17]]
 PADDING, DOCUMENTS = [4, 5], np.repeat([0, 1, 2], [5, 12, 6])
+_dense = modernbert_testing.dense_attention
 KINDS = {"all": (), "padding": (1,), "documents": (2,), "both": (1, 2)}
 
 
@@ -32,20 +34,6 @@ def _keys(kind: str) -> tokens_lib.Tokens:
     mask=mask if 1 in KINDS[kind] else None,
     documents=tf.constant([DOCUMENTS] * B) if 2 in KINDS[kind] else None,
   )
-
-
-def _dense(query, key, value, queries, keys, distance=2 * K):
-  """Attends with a mask [B, 1, Q, K] of all that must hold."""
-  own, theirs = queries.positions[..., tf.newaxis], keys.positions
-  seen = tf.abs(own - theirs[:, tf.newaxis]) <= distance
-  if keys.mask is not None:
-    seen &= keys.mask[:, tf.newaxis] > 0
-  if keys.documents is not None:
-    own, theirs = queries.documents[..., tf.newaxis], keys.documents
-    seen &= own == theirs[:, tf.newaxis]
-  states = (tf.transpose(s, [0, 2, 1, 3]) for s in (query, key, value))
-  found = softmax_attention.attend(*states, seen[:, tf.newaxis])
-  return tf.transpose(found, [0, 2, 1, 3])
 
 
 def _global(query, key, value, queries, keys):

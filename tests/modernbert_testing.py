@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny ModernBERT, for inputs as in `drops_testing`."""
+
+import functools
+
+import tensorflow as tf
+
+from tests import drops_testing
+from token_dropping.models.modernbert import encoder as encoder_lib
+from token_dropping.models.modernbert import network
+from token_dropping.models.modernbert import softmax_attention
+
+D, S, V = drops_testing.D, drops_testing.S, drops_testing.V
+batch = drops_testing.batch
+# Layers 0 and 3 are global; 1 and 2 see one token on each side.
+SIZES = {
+  "vocab_size": V,
+  "hidden_size": D,
+  "num_layers": 4,
+  "num_attention_heads": 2,
+  "intermediate_size": 10,
+  "max_position_embeddings": S,
+  "local_attention": 2,
+  "initializer_range": 0.5,
+}
+
+
+@functools.cache
+def make_network() -> network.ModernBert:
+  """Returns the network without dropping, with weights, shared by tests."""
+  made = network.ModernBert(**SIZES)
+  made(batch(pretraining=False))
+  return made
+
+
+def make_encoder(**kwargs) -> encoder_lib.ModernBertEncoder:
+  """Returns an encoder with the same weights, whatever drops in it."""
+  encoder = encoder_lib.ModernBertEncoder(
+    **(SIZES | drops_testing.SPECIAL | kwargs)
+  )
+  encoder(batch(pretraining=False))
+  encoder.set_weights(make_network().get_weights())
+  encoder._set_untracked_scorer(drops_testing.LayerScorer(V))
+  return encoder
+
+
+def dense_attention(query, key, value, queries, keys, distance=None):
+  """Attends with a mask [B, 1, Q, K] of all that must hold.
+
+  Arguments are as in `local_attention.attend`.
+  """
+  own, theirs = queries.positions[..., tf.newaxis], keys.positions
+  far = tf.abs(own - theirs[:, tf.newaxis])
+  seen = far <= (far.dtype.max if distance is None else distance)
+  if keys.mask is not None:
+    seen &= keys.mask[:, tf.newaxis] > 0
+  if keys.documents is not None:
+    own, theirs = queries.documents[..., tf.newaxis], keys.documents
+    seen &= own == theirs[:, tf.newaxis]
+  states = (tf.transpose(s, [0, 2, 1, 3]) for s in (query, key, value))
+  found = softmax_attention.attend(*states, seen[:, tf.newaxis])
+  return tf.transpose(found, [0, 2, 1, 3])

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ModernBERT's masked-LM head."""
+
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import layers
+
+from token_dropping.models import activations
+
+
+class ModernBertMaskedLM(layers.MaskedLM):
+  """Model Garden's `MaskedLM` with other weights: no bias but that of V.
+
+  `stddev` is of the initial matrix. Call it with states [B, S, D] and
+  `masked_positions` [B, P] for logits [B, P, V].
+  """
+
+  def __init__(
+    self, embedding_table: tf.Variable, norm_eps: float, stddev: float, **kwargs
+  ):
+    super().__init__(
+      embedding_table,
+      activation=activations.gelu_exact,
+      initializer=tf_keras.initializers.TruncatedNormal(stddev=stddev),
+      **kwargs,
+    )
+    self._norm_eps = norm_eps
+
+  def build(self, input_shape):
+    self._vocab_size, width = self.embedding_table.shape
+    self.dense = tf_keras.layers.Dense(
+      width,
+      activation=self.activation,
+      use_bias=False,
+      kernel_initializer=self.initializer,
+      name="transform/dense",
+    )
+    self.layer_norm = tf_keras.layers.LayerNormalization(
+      epsilon=self._norm_eps, center=False, name="transform/LayerNorm"
+    )
+    self.bias = self.add_weight(
+      "output_bias/bias", [self._vocab_size], initializer="zeros"
+    )
+    self.built = True
