@@ -168,7 +168,8 @@ def test_keras_saved_model_round_trip(tmp_path):
     name: tf_keras.Input([S], dtype=tf.int32, name=name)
     for name in batch(pretraining=False)
   }
-  encoder = make_encoder(num_layers=1, token_keep_ratio=1.0)
+  sizes = SIZES | {"num_layers": 1, "token_keep_ratio": 1.0}
+  encoder = encoder_lib.ModernBertEncoder(**sizes)
   model = tf_keras.Model(inputs, encoder(inputs)["sequence_output"])
   model.save(tmp_path / "model")
   loaded = tf_keras.models.load_model(tmp_path / "model")

@@ -20,7 +20,7 @@ SIZES = {
   "intermediate_size": 48,
   "max_position_embeddings": 256,
 }
-LAYERS = 5
+LAYERS = 3
 LENGTHS = [S, 40]
 
 
