@@ -2,7 +2,6 @@
 """What a run's model drops of given sequences, and their masked-LM losses."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,7 +9,6 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
-from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
@@ -51,24 +49,9 @@ def check_run(run: trained_run.TrainedRun) -> None:
 
 
 def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
-  """Builds the trained model, without dropout, at the checkpoint's step.
-
-  It drops where it is told to: its losses are those of whole sequences.
-  """
-  config = run.encoder.replace(
-    vocab_file=os.path.join(run.model_dir, vocabulary.FILE),
-    dropout_rate=0.0,
-    attention_dropout_rate=0.0,
-    drop_at_inference=False,
-  )
-  model = config.build_pretrainer(
-    pretrainer.TokenDropPretrainer,
-    config.build(),
-    run.task["model"]["mlm_activation"],
-    tf_keras.initializers.Zeros(),
-  )
-  model(model.inputs)  # makes the weights
-  run.restore(model.checkpoint_items)
+  """Builds the trained model, without dropout, at the checkpoint's step."""
+  model = run.build_dropping()
+  run.restore({"importance": model.encoder_network.importance_scorer})
   step_random.follow_step(
     model, tf.Variable(run.step, dtype=tf.int64), run.task.get("seed", 0)
   )

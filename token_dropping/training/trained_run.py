@@ -23,6 +23,7 @@ from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import network_config
 from token_dropping.models import networks
+from token_dropping.models import pretrainer
 from token_dropping.models.bert import encoder_config as bert
 from token_dropping.training import field_rules
 
@@ -131,6 +132,29 @@ class TrainedRun:
       ),
     )
     model(model.inputs)  # makes the head's weights
+    self._restore(model.encoder_network, {"masked_lm": model.masked_lm})
+    return model
+
+  def build_dropping(self) -> pretrainer.TokenDropPretrainer:
+    """Builds the network that was pretrained, which can drop, without dropout.
+
+    It drops where it is told to: its losses are those of whole sequences. Its
+    importance is not restored.
+    """
+    self.check_kind(MASKED_LM)
+    config = self.encoder.replace(
+      vocab_file=os.path.join(self.model_dir, vocabulary.FILE),
+      dropout_rate=0.0,
+      attention_dropout_rate=0.0,
+      drop_at_inference=False,
+    )
+    model = config.build_pretrainer(
+      pretrainer.TokenDropPretrainer,
+      config.build(),
+      self.task["model"]["mlm_activation"],
+      tf_keras.initializers.Zeros(),
+    )
+    model(model.inputs)  # makes the weights
     self._restore(model.encoder_network, {"masked_lm": model.masked_lm})
     return model
 
