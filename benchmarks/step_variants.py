@@ -15,7 +15,7 @@ from official.nlp.tasks import masked_lm as model_garden
 
 from benchmarks import published_encoder
 from benchmarks import step_case
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import bert
 from token_dropping.huggingface import weights
 from token_dropping.models import fused_attention
 from token_dropping.tasks import optimizers
@@ -73,12 +73,10 @@ class Step:
 
   def load(self, tensors: dict[str, np.ndarray]) -> None:
     """Sets the weights to what `tensors` of another step returned."""
-    weights.assign(
-      self._weights(), tensors, network_types.BERT, "another contender"
-    )
+    weights.assign(self._weights(), tensors, "BERT", "another contender")
 
   def _weights(self) -> weights.Weights:
-    return weights.of_model(self.model, network_types.BERT)
+    return bert.Bert().of_model(self.model)
 
 
 class BaselineTask(model_garden.MaskedLMTask):

@@ -6,10 +6,10 @@ import os
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_yaml
-from token_dropping.common import vocabulary
-from token_dropping.huggingface import bert_config
+from token_dropping.huggingface import config_fields
 from token_dropping.huggingface import model_card
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import network as network_lib
+from token_dropping.huggingface import networks
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
@@ -25,16 +25,16 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   """
   files.check_new(output_dir)
   run = trained_run.TrainedRun.read(model_dir, checkpoint)
-  pad_id = run.vocabulary.id(vocabulary.PAD)
-  network = network_types.of_encoder(run.encoder, pad_id)
-  config = _config(run, network, pad_id)
-  tensors = weights.to_tensors(weights.of_model(run.build(), network))
+  network = networks.of_config(run.encoder, run.vocabulary)
+  config = _config(run, network)
+  tensors = weights.to_tensors(network.of_model(run.build()))
   with files.new_folder(output_dir) as folder:
     path = os.path.join(folder, "config.json")
     files.write_json(path, config, ensure_ascii=False)
     tensor_file.write(folder, tensors, network)
     length = run.encoder.max_position_embeddings
-    tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, length)
+    fields = {"model_max_length": length} | network.tokenizer_fields
+    tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, fields)
     files.write(os.path.join(folder, "README.md"), _card(run, network))
   parameters = sum(tensor.size for tensor in tensors.values())
   return (
@@ -43,9 +43,7 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   )
 
 
-def _config(
-  run: trained_run.TrainedRun, network: network_types.NetworkType, pad_id: int
-) -> dict:
+def _config(run: trained_run.TrainedRun, network: network_lib.Network) -> dict:
   """Returns the content of `config.json`; checks that there is one."""
   model = run.task["model"]
   wanted = network.activation_of_head(run.encoder.hidden_activation)
@@ -57,17 +55,15 @@ def _config(
     repr(of_head),
   )
   head = model_card.HEADS[run.kind]
-  fields = bert_config.to_json(run.encoder, network, head, pad_id)
+  fields = network.to_json(run.encoder, head, run.vocabulary)
   if run.kind == trained_run.CLASSIFICATION:
     count = model["num_classes"]
     made_up = [f"LABEL_{index}" for index in range(count)]
-    fields |= bert_config.label_fields(run.label_names(count) or made_up)
+    fields |= config_fields.label_fields(run.label_names(count) or made_up)
   return fields
 
 
-def _card(
-  run: trained_run.TrainedRun, network: network_types.NetworkType
-) -> str:
+def _card(run: trained_run.TrainedRun, network: network_lib.Network) -> str:
   params = plain_yaml.read_yaml(os.path.join(run.model_dir, "params.yaml"))
   trainer = params.get("trainer") or {}
   curves = summaries.read_scalars(os.path.join(run.model_dir, "validation"))

@@ -13,14 +13,13 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import network as network_lib
+from token_dropping.huggingface import networks
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
 from token_dropping.models import network_config
-from token_dropping.models.bert import encoder_config
 from token_dropping.tasks import experiments
 
 _READABLE = "--input must be readable"
@@ -32,10 +31,10 @@ _NO_POOLER = "It has no pooler: a new one was made."
 def import_folder(source: str, output_dir: str) -> str:
   """Writes a run folder at step 0; says what was imported, and what was not.
 
-  It has what a run of `bert/token_drop` has, with a checkpoint of the encoder
-  and, where `source` has it, of the masked-LM head. Other heads are left out.
-  Raises `UserError` for what Model Garden's encoder cannot be and an existing
-  folder; nothing is left half-written.
+  It has what a pretraining run has, with a checkpoint of the encoder and, where
+  `source` has it, of the masked-LM head. Other heads are left out. Raises
+  `UserError` for what our networks cannot be and an existing folder; nothing is
+  left half-written.
   """
   files.check_new(output_dir)
   rule = "--input must be a folder that exists"
@@ -48,12 +47,7 @@ def import_folder(source: str, output_dir: str) -> str:
     f"{config.vocab_size}",
     f"{len(words)} in {source!r}",
   )
-  pad_id, first = words.id(vocabulary.PAD), network.first_position
-  errors.require(
-    network.with_pad(pad_id) == network,
-    f"pad_token_id in config.json must be the id of {vocabulary.PAD}, {pad_id}",
-    f"{first - 1} in {source!r}",
-  )
+  network.check_vocabulary(words, source)
   items, notes = _build(config, network, tensors, source)
   with files.new_folder(output_dir) as folder:
     _save(items, folder)
@@ -70,9 +64,7 @@ def import_folder(source: str, output_dir: str) -> str:
 
 def _read_model(
   source: str,
-) -> tuple[
-  network_types.NetworkType, encoder_config.TokenDropEncoderConfig, dict
-]:
+) -> tuple[network_lib.Network, network_config.NetworkConfig, dict]:
   """Returns network, config, tensors; sizes agree, before any is built."""
   adapter = os.path.join(source, "adapter_config.json")
   rule = "--input must hold a whole model, into which adapters are merged"
@@ -81,10 +73,10 @@ def _read_model(
   there, rule = os.path.exists(path), "--input must hold config.json"
   errors.require(there, rule, f"{source!r} without it")
   content = files.read_json(path, _READABLE)
-  network = network_types.of_json(content, path)
-  config = bert_config.from_json(content, network, path)
+  network = networks.of_json(content, path)
+  config = network.from_json(content, path)
   tensors = tensor_file.read(source, network)
-  for name, size in weights.sizes(tensors, network, repr(source)).items():
+  for name, size in network.sizes_of(tensors, repr(source)).items():
     rule = f"{name} in {path} must be that of the tensors, {size}"
     errors.require(content[name] == size, rule, content[name])
   return network, config, tensors
@@ -99,8 +91,8 @@ def _check_ids(folder: str, theirs, source: str) -> None:
 
 
 def _build(
-  config: encoder_config.TokenDropEncoderConfig,
-  network: network_types.NetworkType,
+  config: network_config.NetworkConfig,
+  network: network_lib.Network,
   tensors: dict,
   source: str,
 ) -> tuple[dict, list[str]]:
@@ -109,16 +101,21 @@ def _build(
   activation = network.activation_of_head(config.hidden_activation)
   model = config.build_pretrainer(models.BertPretrainerV2, encoder, activation)
   model(model.inputs)  # makes the head's weights
-  wanted, notes = weights.of_model(model, network), []
+  wanted, notes = network.of_encoder(encoder), []
   items = model.checkpoint_items | network_config.beside(encoder)
-  optional = {network.head: _NO_HEAD, f"{network.encoder}pooler.": _NO_POOLER}
-  for prefix, note in optional.items():
-    if not any(name.startswith(prefix) for name in tensors):
-      wanted = {k: v for k, v in wanted.items() if not k.startswith(prefix)}
+  optional = {
+    network.head: (network.of_masked_lm(model.masked_lm), _NO_HEAD),
+    network.pooler: (network.of_pooler(encoder), _NO_POOLER),
+  }
+  for prefix, (part, note) in optional.items():
+    if any(name.startswith(prefix) for name in tensors):
+      wanted |= part
+    elif part:
       notes.append(note)
   if _NO_HEAD in notes:
     items.pop("masked_lm")
-  others = weights.assign(wanted, tensors, network, repr(source))
+  others = network.others(wanted, tensors, repr(source))
+  weights.assign(wanted, tensors, network.title, repr(source))
   heads = dict.fromkeys(name.rpartition(".")[0] or name for name in others)
   if heads:
     notes.append(f"Other heads were left out: {weights.listed([*heads])}.")
@@ -135,12 +132,12 @@ def _save(items: dict, folder: str) -> None:
 
 
 def _params(
-  config: encoder_config.TokenDropEncoderConfig,
-  network: network_types.NetworkType,
+  config: network_config.NetworkConfig,
+  network: network_lib.Network,
   model_dir: str,
 ) -> cfg.ExperimentConfig:
   """Returns a pretraining experiment that begins with the imported weights."""
-  params = experiments.get(experiments.NAMES[0])
+  params = experiments.get(f"{config.network}/token_drop")
   task = params.task
   vocab_file = os.path.join(model_dir, vocabulary.FILE)
   task.init_checkpoint = model_dir

@@ -6,7 +6,7 @@ from importlib import resources
 import jinja2
 
 from token_dropping.dropping.drops import drop_types
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import network as network_lib
 from token_dropping.training import trained_run
 
 # The last parts of the names of classes.
@@ -26,7 +26,7 @@ _TASKS = {
 
 def format_card(
   run: trained_run.TrainedRun,
-  network: network_types.NetworkType,
+  network: network_lib.Network,
   trainer: dict,
   metrics: dict[str, float],
 ) -> str:

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from tests import run_testing
+from token_dropping.huggingface import bert
 from token_dropping.huggingface import model_card
-from token_dropping.huggingface import network_types
 from token_dropping.training import trained_run
 
+BERT = bert.Bert()
 CARD = """---
 library_name: transformers
 pipeline_tag: fill-mask
@@ -72,7 +73,7 @@ def run(tmp_path_factory):
   return trained_run.TrainedRun.read(str(folder))
 
 
-def _card(run, metrics=None, network=network_types.BERT, **encoder):
+def _card(run, metrics=None, network=BERT, **encoder):
   text = pathlib.Path(run.model_dir, "params.yaml").read_text()
   params = yaml.unsafe_load(text)
   run = dataclasses.replace(run, encoder=run.encoder.replace(**encoder))
@@ -88,7 +89,7 @@ def test_card(run):
 
 
 def test_card_of_the_network_with_its_norms_first(run):
-  card = _card(run, network=network_types.PRE_NORM)
+  card = _card(run, network=bert.PreNormBert())
   assert "\n- roberta-prelayernorm\n" in card
   assert "normalized before each block and at its end" in card
 

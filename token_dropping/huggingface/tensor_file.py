@@ -14,33 +14,27 @@ from safetensors import numpy as safetensors_numpy
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import text_bytes
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import network as network_lib
 
 TENSORS = "model.safetensors"
 _OLD = "pytorch_model.bin"
 _ENDINGS = (".safetensors", ".bin", ".index.json")
-# How names begin without that of the network.
-_PARTS = ("embeddings.", "encoder.", "pooler.", "LayerNorm.")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def write(
-  folder: str,
-  tensors: dict[str, np.ndarray],
-  network: network_types.NetworkType,
+  folder: str, tensors: dict[str, np.ndarray], network: network_lib.Network
 ) -> None:
-  """Writes `model.safetensors`, the masked-LM bias under both of its names."""
-  bias, second_bias = network.bias_names
-  if bias in tensors:
-    tensors = tensors | {second_bias: tensors[bias]}
+  """Writes `model.safetensors`, a masked-LM bias under all of its names."""
+  for name, first in network.biases.items():
+    if first in tensors:
+      tensors = tensors | {name: tensors[first]}
   content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
   # Not `save_file`, which makes a file that only its owner may read.
   files.write(os.path.join(folder, TENSORS), content)
 
 
-def read(
-  folder: str, network: network_types.NetworkType
-) -> dict[str, np.ndarray]:
+def read(folder: str, network: network_lib.Network) -> dict[str, np.ndarray]:
   """Reads tensors, named as those of a masked LM saved today.
 
   Floating-point numbers become float32; integers, as in quantized models, stay.
@@ -93,7 +87,7 @@ def _read_pickle(path: str) -> dict[str, np.ndarray]:
 
 
 def _with_todays_names(
-  tensors: dict, network: network_types.NetworkType, path: str
+  tensors: dict, network: network_lib.Network, path: str
 ) -> dict[str, np.ndarray]:
   """Renames; checks that the output matrix is the embeddings."""
   prefix, named = network.encoder, {}
@@ -102,15 +96,15 @@ def _with_todays_names(
   for name, tensor in tensors.items():
     name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
     name = name.replace("LayerNorm.beta", "LayerNorm.bias")
-    if name.startswith(_PARTS):
+    if name.startswith(network.parts):
       name = prefix + name
     rule = "a tensor must have one name"
     errors.require(name not in named, rule, f"{path!r} with two of {name}")
     is_float = tensor.dtype.name in _FLOATS
     named[name] = tensor.astype(np.float32) if is_float else tensor
-  bias, second_bias = network.bias_names
-  if second_bias in named:
-    named.setdefault(bias, named[second_bias])
+  for name, first in network.biases.items():
+    if name in named:
+      named.setdefault(first, named[name])
   for name, other in network.second_names.items():
     errors.require(
       name not in named or np.array_equal(named[name], named.get(other)),

@@ -12,27 +12,28 @@ from safetensors import torch as safetensors_torch
 
 from tests import testing
 from token_dropping.common import errors
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import bert
 from token_dropping.huggingface import tensor_file
 
+BERT = bert.Bert()
 ONES = np.ones(2, np.float32)
 _FLOAT_8 = safetensors_torch.save({"a": torch.ones(2).to(torch.float8_e5m2)})
 
 
-def _read(folder, network=network_types.BERT, **tensors):
+def _read(folder, network=BERT, **tensors):
   names = {name.replace("__", "."): value for name, value in tensors.items()}
   safetensors.save_file(names, folder / "model.safetensors")
   return tensor_file.read(str(folder), network)
 
 
 def _refused(folder) -> str:
-  arguments = str(folder), network_types.BERT
+  arguments = str(folder), bert.Bert()
   return testing.refused(tensor_file.read, *arguments)
 
 
 def test_bias_is_written_under_both_names(tmp_path):
   tensors = {"cls.predictions.bias": ONES}
-  tensor_file.write(str(tmp_path), tensors, network_types.BERT)
+  tensor_file.write(str(tmp_path), tensors, bert.Bert())
   found = safetensors.load_file(tmp_path / "model.safetensors")
   names = {"cls.predictions.bias", "cls.predictions.decoder.bias"}
   assert set(found) == names
@@ -59,7 +60,7 @@ def test_names_without_prefix_of_the_first_years_or_of_the_decoder(tmp_path):
 def test_names_of_the_network_with_its_norms_first(tmp_path):
   found = _read(
     tmp_path,
-    network_types.PRE_NORM,
+    bert.PreNormBert(),
     encoder__layer__0__intermediate__LayerNorm__bias=ONES,
     LayerNorm__weight=ONES,
     lm_head__decoder__bias=ONES,
@@ -120,7 +121,7 @@ def test_several_files(tmp_path):
 
 def test_pickle_with_other_names_than_text(tmp_path):
   torch.save({0: torch.ones(2)}, tmp_path / "pytorch_model.bin")
-  assert set(tensor_file.read(str(tmp_path), network_types.BERT)) == {"0"}
+  assert set(tensor_file.read(str(tmp_path), bert.Bert())) == {"0"}
 
 
 def test_output_matrix_that_is_not_the_embeddings(tmp_path):

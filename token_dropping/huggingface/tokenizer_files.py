@@ -34,12 +34,12 @@ def write(
   folder: str,
   words: vocabulary.Vocabulary,
   config: tokenizer_config.TokenizerConfig,
-  max_length: int,
+  fields: dict,
 ) -> None:
-  """Writes `vocab.txt` and the three JSON files of a model of some length."""
+  """Writes `vocab.txt` and three JSON files; `fields` are of the network."""
   fields = {
     "tokenizer_class": "BertTokenizer",
-    "model_max_length": max_length,
+    **fields,
     "tokenize_chinese_chars": True,
     **dataclasses.asdict(config),
     **ROLES,

@@ -35,7 +35,7 @@ def test_ids_are_the_same(tmp_path, strings, vocab, config):
   for without in ("vocab.txt", "tokenizer.json"):
     folder = tmp_path / without
     folder.mkdir()
-    tokenizer_files.write(str(folder), vocab, config, 512)
+    tokenizer_files.write(str(folder), vocab, config, {"model_max_length": 512})
     (folder / without).unlink()
     (folder / "config.json").write_text('{"model_type": "bert"}')
     loaded = transformers.AutoTokenizer.from_pretrained(folder)
@@ -46,7 +46,7 @@ def test_ids_are_the_same(tmp_path, strings, vocab, config):
 
 
 def test_pairs_and_special_tokens(tmp_path):
-  tokenizer_files.write(str(tmp_path), SMALL, CONFIG, 9)
+  tokenizer_files.write(str(tmp_path), SMALL, CONFIG, {"model_max_length": 9})
   loaded = transformers.BertTokenizer.from_pretrained(tmp_path)
   there = loaded("a ab", "[MASK]")
   assert there["input_ids"] == [2, 5, 5, 6, 3, 4, 3]

@@ -17,7 +17,7 @@ from token_dropping.common import vocabulary
 from token_dropping.data.text import random_text
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import tokenizer_files
 
 _READABLE = "--input must be readable"
@@ -48,7 +48,7 @@ _STRINGS = 1000  # random ones, besides those of all tokens
 
 
 def read(
-  folder: str, network: network_types.NetworkType
+  folder: str, network: network_lib.Network
 ) -> tuple[
   vocabulary.Vocabulary,
   tokenizer_config.TokenizerConfig,
@@ -126,7 +126,7 @@ def _read_settings(folder: str, name: str) -> dict:
 
 
 def _load(
-  folder: str, model: dict, network: network_types.NetworkType
+  folder: str, model: dict, network: network_lib.Network
 ) -> transformers.PreTrainedTokenizerBase:
   """Loads the folder's `AutoTokenizer`, from this machine and without its code.
 

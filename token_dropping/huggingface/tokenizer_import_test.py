@@ -9,7 +9,7 @@ from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import bert
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 
@@ -19,7 +19,7 @@ FAST = {"tokenizer_class": "PreTrainedTokenizerFast"}
 
 
 def _read(folder):
-  *own, loaded = tokenizer_import.read(str(folder), network_types.BERT)
+  *own, loaded = tokenizer_import.read(str(folder), bert.Bert())
   tokenizer_import.check_ids(tokenizer.Tokenizer(*own), loaded, str(folder))
   return tuple(own)
 
@@ -35,7 +35,7 @@ def _edit(path, **changes) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-  tokenizer_files.write(str(tmp_path), SMALL, CONFIG, 9)
+  tokenizer_files.write(str(tmp_path), SMALL, CONFIG, {})
   return tmp_path
 
 

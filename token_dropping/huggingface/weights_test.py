@@ -5,14 +5,12 @@ import functools
 
 import numpy as np
 import pytest
-import tf_keras
 from official.nlp.modeling import models
 from safetensors import numpy as safetensors
 
 from tests import huggingface_testing as hf
 from tests import testing
-from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import network_types
+from token_dropping.huggingface import networks
 from token_dropping.huggingface import weights
 
 CLASSES = 2
@@ -21,9 +19,8 @@ CLASSES = 2
 def _encoder(name="Bert"):
   """Returns an encoder of one layer, and the network that it is."""
   fields = hf.config_of(name, num_hidden_layers=1).to_dict()
-  network = network_types.of_json(fields, "here")
-  config = bert_config.from_json(fields, network, "here")
-  return config.build_plain(), network
+  network = networks.of_json(fields, "here")
+  return network.from_json(fields, "here").build_plain(), network
 
 
 @pytest.mark.parametrize("name", hf.NETWORKS)
@@ -43,10 +40,10 @@ def test_fine_tuned_models(tmp_path, name, task, build):
   tensors = safetensors.load_file(tmp_path / "model.safetensors")
   encoder, network = _encoder(name)
   model = build(encoder, CLASSES)
-  wanted = weights.of_model(model, network)
+  wanted = network.of_model(model)
   assert {name.split(".")[1] for name in wanted.keys() - tensors} <= {"pooler"}
   wanted = {name: wanted[name] for name in tensors}
-  weights.assign(wanted, tensors, network, "here")
+  weights.assign(wanted, tensors, network.title, "here")
   hf.assert_agree(model(hf.INPUTS), there)
   back = weights.to_tensors(wanted)
   for key, value in tensors.items():
@@ -75,23 +72,26 @@ INFINITE = f"{DENSE} must be finite. Received: NaN or Inf in 'here'"
     ),
     ({DENSE: ZEROS + np.nan}, INFINITE),
     ({DENSE: ZEROS - np.inf}, INFINITE),
-    (
-      {f"{DENSE}_scale": ZEROS},
-      "a BERT must have no tensors besides those of its config. "
-      f"Received: 'here' with {DENSE}_scale",
-    ),
   ],
 )
 def test_nothing_is_assigned_unless_all_is_there(changes, message):
-  wanted = weights.of_encoder(*_encoder())
+  encoder, network = _encoder()
+  wanted = network.of_encoder(encoder)
   before = weights.to_tensors(wanted)
   tensors = {name: value + 1 for name, value in before.items()} | changes
-  arguments = wanted, tensors, network_types.BERT, "'here'"
+  arguments = wanted, tensors, "BERT", "'here'"
   assert testing.refused(weights.assign, *arguments) == message
   for name, value in weights.to_tensors(wanted).items():
     np.testing.assert_array_equal(value, before[name])
 
 
-def test_other_models_have_no_map():
-  with pytest.raises(TypeError, match="no map for a Sequential"):
-    weights.of_model(tf_keras.Sequential(), network_types.BERT)
+def test_tensors_without_a_place():
+  encoder, network = _encoder()
+  wanted = network.of_encoder(encoder)
+  names = [*wanted, "bert.embeddings.position_ids", "classifier.bias"]
+  assert network.others(wanted, names, "'here'") == ["classifier.bias"]
+  names.append(f"{DENSE}_scale")
+  assert testing.refused(network.others, wanted, names, "'here'") == (
+    "a BERT must have no tensors besides those of its config. "
+    f"Received: 'here' with {DENSE}_scale"
+  )

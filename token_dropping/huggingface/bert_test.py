@@ -4,8 +4,9 @@
 import pytest
 
 from tests import testing
-from token_dropping.huggingface import bert_config
-from token_dropping.huggingface import network_types
+from token_dropping.common import vocabulary
+from token_dropping.huggingface import config_fields
+from token_dropping.huggingface import networks
 from token_dropping.models.bert import encoder_config
 
 CONFIG = encoder_config.TokenDropEncoderConfig(
@@ -27,14 +28,15 @@ PRE_NORM = CONFIG.replace(norm_first=True, final_norm=True)
 
 
 def _there(config=CONFIG, pad_id=0, **changes):
-  network = network_types.of_encoder(config, pad_id)
-  content = bert_config.to_json(config, network, "ForMaskedLM", pad_id)
-  return content | changes
+  others = [word for word in testing.TOKENS if word != vocabulary.PAD]
+  others.insert(pad_id, vocabulary.PAD)
+  words = vocabulary.Vocabulary(tuple(others))
+  network = networks.of_config(config, words)
+  return network.to_json(config, "ForMaskedLM", words) | changes
 
 
 def _back(content, source="config.json"):
-  network = network_types.of_json(content, source)
-  return bert_config.from_json(content, network, source)
+  return networks.of_json(content, source).from_json(content, source)
 
 
 ACTIVATIONS = {"gelu": "gelu_new", "gelu_exact": "gelu"}
@@ -146,7 +148,7 @@ def test_network_that_transformers_lacks(field, value, message):
 
 
 def test_one_class_is_a_regression():
-  assert bert_config.label_fields(["score"]) == {
+  assert config_fields.label_fields(["score"]) == {
     "problem_type": "regression",
     "id2label": {"0": "score"},
     "label2id": {"score": 0},

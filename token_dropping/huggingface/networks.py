@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of the networks of `transformers` that a run can be."""
+
+from token_dropping.common import errors
+from token_dropping.common import vocabulary
+from token_dropping.huggingface import bert
+from token_dropping.huggingface import network
+from token_dropping.models import network_config
+
+_BY_TYPE = {kind.model_type: kind for kind in (bert.Bert, bert.PreNormBert)}
+# By the name of our network.
+_OF_CONFIG = {bert.Bert.config_class.network: bert.of_config}
+
+
+def of_config(
+  config: network_config.NetworkConfig, words: vocabulary.Vocabulary
+) -> network.Network:
+  """Returns the network that a config is, or raises `UserError`."""
+  return _OF_CONFIG[config.network](config, words)
+
+
+def of_json(content: dict, source: str) -> network.Network:
+  """Returns the network that a `config.json` describes."""
+  kind = content.get("model_type")
+  if kind is None and str(content.get("architectures")).startswith("['Bert"):
+    kind = bert.Bert.model_type  # the oldest do not say it
+  names = [*_BY_TYPE]  # a list, since the value may have no hash
+  rule = f"model_type in {source} must be {' or '.join(names)}"
+  errors.require(kind in names, rule, errors.shorten(kind))
+  return _BY_TYPE[kind].of_json(content, source)
