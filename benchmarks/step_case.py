@@ -148,7 +148,7 @@ class Case:
       predictions=self.seq_length if everywhere else self.predictions,
     )
     if contender in (DENSE, *OF_TORCH):
-      return multiply_adds.bert_macs(shape)
+      return multiply_adds.dense_macs(shape)
     plan = self.encoder(contender).drop_plan
     if contender == PUBLISHED:
       # As in a pass of fine-tuning, its last layer is computed everywhere.

@@ -81,7 +81,7 @@ def _dot_macs(instruction, shapes: dict) -> int:
   return math.prod(instruction.shape.dimensions) * summed
 
 
-def _task(schedule: dict | None = None, interval: int = 0, **encoder):
+def _task(schedule: dict | None = None, interval=0, network="bert", **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, predictions = fields.pop("seq_length"), fields.pop("predictions")
   sizes = {"max_position_embeddings": length, "num_attention_heads": 2}
@@ -96,7 +96,7 @@ def _task(schedule: dict | None = None, interval: int = 0, **encoder):
     "keep_schedule": schedule or {},
     "semantic_consistency": {"interval": interval},
   }
-  params = exp_factory.get_exp_config("bert/token_drop")
+  params = exp_factory.get_exp_config(f"{network}/token_drop")
   config_overrides.apply_overrides(params, {"task": overrides}, source="test")
   return masked_lm.TokenDropMaskedLMTask(params.task)
 
@@ -136,8 +136,10 @@ def _checked(ratio: float, drop_type: str = "skip") -> CompiledProgram:
 
 def _step_macs(task) -> float:
   """Returns what the cost model says of a step: a backward pass is two."""
-  plan = task.task_config.model.encoder.any.drop_plan
-  macs = multiply_adds.token_drop_macs(SHAPE, plan)
+  config = task.task_config
+  encoder = config.model.encoder.any
+  shape = encoder.shape(config.train_data)
+  macs = multiply_adds.token_drop_macs(shape, encoder.drop_plan)
   return multiply_adds.PASSES * BATCH * macs
 
 
@@ -152,6 +154,19 @@ def _step_macs(task) -> float:
 )
 def test_cost_model_counts_what_xla_does(encoder):
   task = _task(**encoder)
+  assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  "encoder",
+  [{"token_keep_ratio": 1.0}, {}, {"stages": STAGES, "drop_layer": None}],
+  ids=["dense", "half", "stages"],
+)
+def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
+  if "stages" in encoder:
+    encoder = encoder | {"token_keep_ratio": None}
+  task = _task(network="modernbert", local_attention=32, **encoder)
   assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
 
 

@@ -23,6 +23,23 @@ SIZES = {
   "local_attention": 2,
   "initializer_range": 0.5,
 }
+EXPERIMENT = "modernbert/token_drop"
+# What `testing.TINY` lacks: layers 0 and 2 are global.
+TINY = {
+  "task": {
+    "model": {
+      "encoder": {
+        "any": {
+          "global_every": 2,
+          "local_attention": 4,
+          "always_keep_cls": True,
+        }
+      }
+    },
+    "train_data": {"masking": "static"},
+    "validation_data": {"masking": "static"},
+  }
+}
 
 
 @functools.cache

@@ -22,9 +22,9 @@ SHORT = 5  # records of the last batch
 STEADY = {"optimizer": {"adamw": {"epsilon": 1e-3}}}
 
 
-def make_params(changes: dict | None = None):
+def make_params(changes: dict | None = None, name: str = "bert/token_drop"):
   """Returns the tiny experiment: AdamW whose clipping is always at work."""
-  params = experiments.get("bert/token_drop")
+  params = experiments.get(name)
   rate = {"initial_learning_rate": 1e-3, "decay_steps": 1000}
   clipped = {
     "optimizer": {"adamw": {"gradient_clip_norm": 0.1}},
@@ -61,8 +61,8 @@ def make_batch(size: int = 4) -> dict[str, tf.Tensor]:
 class Run:
   """A model that trains, with changes to the tiny experiment."""
 
-  def __init__(self, strategy, changes: dict | None = None):
-    params = make_params(changes)
+  def __init__(self, strategy, changes: dict | None = None, **experiment):
+    params = make_params(changes, **experiment)
     self.strategy = strategy
     with strategy.scope():
       tf_keras.utils.set_random_seed(1)

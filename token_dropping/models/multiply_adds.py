@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multiply-adds of one forward pass, with and without token dropping.
 
-A layer with q query and k key positions, width D and feed-forward width F costs
-`q * (2 D^2 + 2 D F)` for query, output and feed-forward projections, `2 k D^2`
-for keys and values, and `2 q k D` for attention itself; the masked-LM head on P
-positions `P D^2 + P D V`. All are of one sequence. A backward pass costs twice
-the forward pass, so ratios of forward passes are those of training steps.
+All are of one sequence. A backward pass costs twice the forward pass, so ratios
+of forward passes are those of training steps; what it computes again to save
+memory is not counted.
 """
 
 import dataclasses
+from typing import Protocol
 
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import step_schedule
@@ -16,14 +15,36 @@ from token_dropping.dropping import step_schedule
 PASSES = 3  # of a step, in forward passes: one forward, a backward is two
 
 
+class Shape(Protocol):
+  """The sizes that decide what a network costs."""
+
+  name: str  # of the network, for people
+  num_layers: int  # L
+  seq_length: int  # S
+  predictions: int  # P
+
+  def layer_macs(self, queries: int, keys: int, layer: int) -> int:
+    """Multiply-adds of a layer, 0-based, whose queries are among the keys."""
+
+  def head_macs(self) -> int:
+    """Multiply-adds of the masked-LM head at the predictions."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BertShape:
   """The sizes that decide what BERT costs.
 
+  A layer with q query and k key positions, width D and feed-forward width F
+  costs `q * (2 D^2 + 2 D F)` for query, output and feed-forward projections,
+  `2 k D^2` for keys and values, and `2 q k D` for attention itself; the head on
+  P positions `P D^2 + P D V`.
+
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
-  >>> round(bert_macs(base) / 1e9, 1)
+  >>> round(dense_macs(base) / 1e9, 1)
   50.1
   """
+
+  name = "BERT"
 
   num_layers: int  # L
   hidden_size: int  # D
@@ -44,7 +65,8 @@ class BertShape:
       predictions=getattr(data, "max_predictions_per_seq", 0),
     )
 
-  def layer_macs(self, queries: int, keys: int) -> int:
+  def layer_macs(self, queries: int, keys: int, layer: int = 0) -> int:
+    del layer  # all are alike
     width, inner = self.hidden_size, self.intermediate_size
     per_query = 2 * width**2 + 2 * width * inner
     attention = 2 * queries * keys * width
@@ -55,36 +77,46 @@ class BertShape:
     return self.predictions * (width**2 + width * self.vocab_size)
 
 
-def bert_macs(shape: BertShape) -> int:
-  """Multiply-adds of BERT's forward pass."""
-  length = shape.seq_length
-  return shape.num_layers * shape.layer_macs(length, length) + shape.head_macs()
+def dense_macs(shape: Shape) -> int:
+  """Multiply-adds of a forward pass that drops nothing."""
+  sizes = [(shape.seq_length, shape.seq_length)] * shape.num_layers
+  return _macs(shape, sizes)
 
 
-def token_drop_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+def token_drop_macs(shape: Shape, plan: drop_plan.DropPlan) -> int:
   """Of a pretraining pass: the last layer has queries where the loss reads."""
   read = min(shape.seq_length, 1 + shape.predictions)
   return _dropping_macs(shape, plan, read)
 
 
-def finetuning_macs(shape: BertShape, plan: drop_plan.DropPlan) -> int:
+def finetuning_macs(shape: Shape, plan: drop_plan.DropPlan) -> int:
   """Of a fine-tuning pass that drops: the last layer is computed everywhere."""
   return _dropping_macs(shape, plan, shape.seq_length)
 
 
-def _dropping_macs(shape, plan: drop_plan.DropPlan, last_queries: int) -> int:
+def _dropping_macs(
+  shape: Shape, plan: drop_plan.DropPlan, last_queries: int
+) -> int:
   length = shape.seq_length
-  sizes = [*plan.layer_sizes(length), (last_queries, length)]
-  return shape.head_macs() + sum(shape.layer_macs(*size) for size in sizes)
+  return _macs(shape, [*plan.layer_sizes(length), (last_queries, length)])
 
 
-def step_macs(shape: BertShape, kind: step_schedule.StepKind) -> int:
+def _macs(shape: Shape, sizes: list[tuple[int, int]]) -> int:
+  """Returns those of the head, and of layers of some queries and keys."""
+  layers = (
+    shape.layer_macs(queries, keys, layer)
+    for layer, (queries, keys) in enumerate(sizes)
+  )
+  return shape.head_macs() + sum(layers)
+
+
+def step_macs(shape: Shape, kind: step_schedule.StepKind) -> int:
   """Multiply-adds of the forward passes of a pretraining step."""
   return sum(token_drop_macs(shape, plan) for plan in kind.plans)
 
 
 def training_macs(
-  shape: BertShape,
+  shape: Shape,
   schedule: step_schedule.StepSchedule,
   steps: int,
   batch_size: int = 1,
@@ -106,7 +138,7 @@ def training_macs(
 
 
 def mean_macs(
-  shape: BertShape, schedule: step_schedule.StepSchedule, train_steps: int
+  shape: Shape, schedule: step_schedule.StepSchedule, train_steps: int
 ) -> float:
   """Multiply-adds of a step's forward passes, on average."""
   return training_macs(shape, schedule, train_steps) / (PASSES * train_steps)

@@ -28,14 +28,14 @@ SMALL = multiply_adds.BertShape(4, 1, 4, 7, 10, predictions=3)
 def test_shares_of_bert_base(fields, share):
   plan = drops_testing.make_plan(12, **fields)
   dropped = multiply_adds.token_drop_macs(BASE, plan)
-  assert round(dropped / multiply_adds.bert_macs(BASE), 3) == share
+  assert round(dropped / multiply_adds.dense_macs(BASE), 3) == share
 
 
 def test_what_the_last_layer_saves():
   plan = drops_testing.make_plan(12)
   # 76 masked positions and position 0 are read.
   saved = BASE.layer_macs(512, 512) - BASE.layer_macs(77, 512)
-  dense = multiply_adds.bert_macs(BASE)
+  dense = multiply_adds.dense_macs(BASE)
   dropped = multiply_adds.token_drop_macs(BASE, plan)
   assert round((dropped + saved) / dense, 3) == 0.755
   plan = drops_testing.make_plan(12, token_keep_ratio=1.0)
@@ -45,7 +45,7 @@ def test_what_the_last_layer_saves():
 def test_two_layers_by_hand():
   shape = dataclasses.replace(SMALL, num_layers=2)
   # layer: 10 q + 2 k + 2 q k; head: 3 + 3 * 7
-  assert multiply_adds.bert_macs(shape) == 2 * (100 + 20 + 200) + 24
+  assert multiply_adds.dense_macs(shape) == 2 * (100 + 20 + 200) + 24
   plan = drops_testing.make_plan(2, token_keep_k=5)
   # layer 0: 5 queries, 10 keys; layer 1: 1 + 3 queries, 10 keys
   expected = (50 + 20 + 100) + (40 + 20 + 80) + 24

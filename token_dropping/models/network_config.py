@@ -70,10 +70,16 @@ class NetworkConfig(dropping_config.DroppingConfig):
     rule = f"hidden_size must be a multiple of num_attention_heads ({heads})"
     errors.require(size % heads == 0, rule, size)
 
+  def check_pretraining(self, seq_length: int) -> None:
+    """Refuses what cannot be meant where records of a length are learnt from.
+
+    The `UserError` begins with the field.
+    """
+
   def complete(self) -> None:
     """Sets what the `params.yaml` of an earlier version does not say."""
 
-  def shape(self, data: cfg.DataConfig) -> multiply_adds.BertShape:
+  def shape(self, data: cfg.DataConfig) -> multiply_adds.Shape:
     """Returns the sizes that decide what a pass over such records costs."""
     return multiply_adds.BertShape.from_config(self, data)
 

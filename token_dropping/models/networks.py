@@ -5,8 +5,9 @@ from collections.abc import Collection
 
 from token_dropping.models import network_config
 from token_dropping.models.bert import encoder_config as bert
+from token_dropping.models.modernbert import config as modernbert
 
-CONFIGS = (bert.TokenDropEncoderConfig,)
+CONFIGS = (bert.TokenDropEncoderConfig, modernbert.ModernBertConfig)
 
 
 def config_of(fields: Collection[str]) -> type[network_config.NetworkConfig]:

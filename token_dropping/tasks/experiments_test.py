@@ -52,7 +52,7 @@ def _differing(one, two) -> set[str]:
 # The registered experiments.
 
 
-@pytest.mark.parametrize("name", experiments.NAMES[:3])
+@pytest.mark.parametrize("name", experiments.NAMES[:4])
 def test_every_name_is_registered_and_consistent(name):
   # Model Garden's own has no value for it.
   warmup = "trainer.optimizer_config.warmup.polynomial.warmup_steps=9"
@@ -124,6 +124,17 @@ def test_default_learning_rate_rises_to_1e_4_and_falls_to_0():
   steps = (0, 5_000, 10_000, 505_000, 1_000_000)
   expected = [0.0, 0.495e-4, 0.99e-4, 0.495e-4, 0.0]
   assert [float(rate(s)) for s in steps] == pytest.approx(expected, abs=1e-8)
+
+
+def test_modernbert_drops_a_random_half_of_the_tokens_in_all_but_two_layers():
+  task = _parse(experiment="modernbert/token_drop").task
+  encoder, data = task.model.encoder.any, task.train_data
+  assert encoder.drop_plan == drop_plan.DropPlan(
+    22, (drop_plan.Stage(1, 0.5),), 21
+  )
+  assert encoder.importance_type == "random"
+  assert 101 not in encoder.id_lists(encoder.vocab_size)[0]  # [CLS]
+  assert (data.seq_length, data.masking_rate) == (1024, 0.3)
 
 
 # The files.

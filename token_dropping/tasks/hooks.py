@@ -117,8 +117,8 @@ class TaskHooks:
     """Returns one random batch as the task's input yields it, of arrays."""
     raise NotImplementedError
 
-  def mean_macs(self, shape: multiply_adds.BertShape) -> float | None:
-    """Returns training's mean forward multiply-adds; `None`: those of BERT."""
+  def mean_macs(self, shape: multiply_adds.Shape) -> float | None:
+    """Returns training's mean forward multiply-adds; `None`: nothing drops."""
     del shape
     return None
 

@@ -164,8 +164,8 @@ def test_flags_of_tpu_and_data_service():
 def test_unknown_experiment_is_refused(name):
   assert config_testing.refused(experiment=name) == (
     "--experiment must be one of bert/token_drop, "
-    "token_drop_bert/pretraining, bert/pretraining, bert/token_drop_glue, "
-    f"bert/token_drop_squad. Received: {name!r}"
+    "token_drop_bert/pretraining, modernbert/token_drop, bert/pretraining, "
+    f"bert/token_drop_glue, bert/token_drop_squad. Received: {name!r}"
   )
 
 

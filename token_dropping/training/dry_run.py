@@ -56,13 +56,14 @@ def _cost_lines(hooks: task_hooks.TaskHooks) -> list[str]:
     shape = encoder.shape(data)
   else:  # Model Garden's
     shape = multiply_adds.BertShape.from_config(encoder, data)
-  dense = multiply_adds.bert_macs(shape)
-  lines = [f"  BERT             {dense / 1e9:.3f} G multiply-adds a sequence"]
+  dense = multiply_adds.dense_macs(shape)
+  name, billions = shape.name, dense / 1e9
+  lines = [f"  {name:16s} {billions:.3f} G multiply-adds a sequence"]
   dropped = hooks.mean_macs(shape)
   if dropped is not None:
     lines.append(
       f"  token dropping   {dropped / 1e9:.3f} G multiply-adds a sequence, "
-      f"{dropped / dense:.3f} of BERT"
+      f"{dropped / dense:.3f} of {name}"
     )
   return lines
 

@@ -44,7 +44,7 @@ def test_reports_loss_parameters_cost_and_memory(tmp_path, capsys):
   assert lines[1].split() == ["parameters", f"{parameters:,}"]
   assert "BERT" in lines[2] and "token dropping" in lines[3]
   dropped = multiply_adds.token_drop_macs(SHAPE, drops_testing.make_plan(3))
-  share = dropped / multiply_adds.bert_macs(SHAPE)
+  share = dropped / multiply_adds.dense_macs(SHAPE)
   assert lines[3].endswith(f", {share:.3f} of BERT")
   peak = float(lines[4].split()[2])
   assert 0.1 < peak < 24

@@ -105,7 +105,7 @@ RULES: Mapping[str, Rule] = _table(
     *("weight_decay", "decay", "epsilon", "epsilon1", "epsilon2", "epsilon_1"),
     *("epsilon_2", "initial_accumulator_value", "polynomial.power", "seed"),
     *("initializer_range", "mlm_initializer_range", "continuous_eval_timeout"),
-    *("inner_dim", "num_classes", "cls_token_idx"),
+    *("inner_dim", "num_classes", "cls_token_idx", "norm_eps"),
     "adamw_experimental.global_clipnorm",  # 0: off
   ),
   (
@@ -144,7 +144,7 @@ RULES: Mapping[str, Rule] = _table(
     Rule("greater than 0", lambda value: value > 0),
     *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
     *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
-    "epochs",
+    *("epochs", "global_rope_theta", "local_rope_theta"),
     "lamb.epsilon",  # Keras would look for a default, and fail
   ),
   (
@@ -168,10 +168,13 @@ RULES: Mapping[str, Rule] = _table(
   ),
   (Rule("in [-1, 0]", lambda value: -1 <= value <= 0), "beta_2_decay"),
   (Rule("dynamic or greater than 0", _is_loss_scale), "loss_scale"),
-  (_size(1000), "num_layers", "steps_per_call"),
+  (_size(1000), "num_layers", "global_every", "steps_per_call"),
   (_size(100_000), "hidden_size", "embedding_size", "num_attention_heads"),
   (_size(1_000_000), "intermediate_size", "type_vocab_size"),
-  (_size(10_000_000), "max_position_embeddings", "global_batch_size"),
+  (
+    _size(10_000_000),
+    *("max_position_embeddings", "local_attention", "global_batch_size"),
+  ),
   (_size(100_000_000), "vocab_size"),
   (Rule("set", bool, needed=True), "learning_rate.type"),
   (_choice(*_OPTIMIZERS, needed=True), "optimizer.type"),

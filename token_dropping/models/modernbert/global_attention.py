@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from token_dropping.models.modernbert import softmax_attention
 
-CHUNK = 256  # C; no more queries are one chunk, whose scores are kept
+CHUNK = 256  # the largest C; no more queries are one, whose scores are kept
 
 
 def attend(
@@ -39,6 +39,12 @@ def attend(
   else:
     attended = _in_chunks(query, key, value, seen, own)
   return _heads_first(attended)
+
+
+def chunk_size(queries):
+  """Returns C: chunks are equal, so that little is filled up in the last."""
+  count = -(-queries // CHUNK)
+  return -(-queries // count)
 
 
 def _seen(mask, theirs, own) -> tf.Tensor | None:
@@ -129,10 +135,11 @@ def _chunks(values: tf.Tensor, axis: int) -> tf.Tensor:
   The last one is filled up.
   """
   sizes = softmax_attention.shape_of(values)
+  size = chunk_size(sizes[axis])
   more = [[0, 0] for _ in sizes]
-  more[axis][1] = -sizes[axis] % CHUNK
+  more[axis][1] = -sizes[axis] % size
   filled = tf.pad(values, more)
-  sizes[axis : axis + 1] = [-1, CHUNK]
+  sizes[axis : axis + 1] = [-1, size]
   split = tf.reshape(filled, sizes)
   order = list(range(len(sizes)))
   order.insert(0, order.pop(axis))

@@ -5,25 +5,16 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers
 
-from token_dropping.models import activations
-
 
 class ModernBertMaskedLM(layers.MaskedLM):
   """Model Garden's `MaskedLM` with other weights: no bias but that of V.
 
-  `stddev` is of the initial matrix. Call it with states [B, S, D] and
-  `masked_positions` [B, P] for logits [B, P, V].
+  `kwargs` are the arguments of `MaskedLM`. Called with states [B, S, D] and
+  `masked_positions` [B, P] it returns logits [B, P, V].
   """
 
-  def __init__(
-    self, embedding_table: tf.Variable, norm_eps: float, stddev: float, **kwargs
-  ):
-    super().__init__(
-      embedding_table,
-      activation=activations.gelu_exact,
-      initializer=tf_keras.initializers.TruncatedNormal(stddev=stddev),
-      **kwargs,
-    )
+  def __init__(self, embedding_table: tf.Variable, norm_eps: float, **kwargs):
+    super().__init__(embedding_table, **kwargs)
     self._norm_eps = norm_eps
 
   def build(self, input_shape):

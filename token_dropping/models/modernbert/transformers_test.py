@@ -4,10 +4,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from official.nlp.modeling import models
 
-from token_dropping.models import pretrainer
-from token_dropping.models.modernbert import encoder as encoder_lib
-from token_dropping.models.modernbert import masked_lm
+from token_dropping.models.modernbert import config as config_lib
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -45,20 +44,19 @@ def _theirs(window: int):
   return model
 
 
-def _ours(window: int) -> pretrainer.TokenDropPretrainer:
-  encoder = encoder_lib.ModernBertEncoder(
+def _ours(window: int) -> models.BertPretrainerV2:
+  fields = config_lib.ModernBertConfig(
     **SIZES, num_layers=LAYERS, global_every=2, local_attention=window
   )
-  encoder(encoder.inputs)
-  table = encoder.get_embedding_table()
-  head = masked_lm.ModernBertMaskedLM(table, norm_eps=1e-5, stddev=0.02)
-  model = pretrainer.TokenDropPretrainer(encoder, customized_masked_lm=head)
-  positions = tf.zeros([1, 1], tf.int32)
-  model(dict.fromkeys(["input_word_ids", "masked_lm_positions"], positions))
+  model = fields.build_pretrainer(
+    models.BertPretrainerV2, fields.build_plain(), "gelu_exact"
+  )
+  one = tf.zeros([1, 1], tf.int32)
+  model({"input_word_ids": one, "masked_lm_positions": one})
   return model
 
 
-def _names(model: pretrainer.TokenDropPretrainer) -> dict[str, tf.Variable]:
+def _names(model: models.BertPretrainerV2) -> dict[str, tf.Variable]:
   """Returns our weights by the names of theirs."""
   encoder, head = model.encoder_network, model.masked_lm
   weights = {

@@ -175,7 +175,7 @@ class FinetuneHooks(hooks.TaskHooks):
   def labels(self) -> tuple[str, ...]:
     return self.task.labels
 
-  def mean_macs(self, shape: multiply_adds.BertShape) -> float:
+  def mean_macs(self, shape: multiply_adds.Shape) -> float:
     """Returns those of every step: a plan does not change."""
     plan = self.task.model.encoder.any.drop_plan
     return multiply_adds.finetuning_macs(shape, plan)

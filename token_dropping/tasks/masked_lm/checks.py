@@ -55,6 +55,8 @@ def check_best(
 def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks the encoder and what our task has beside Model Garden's."""
   encoder_checks.check_encoder(task)
+  with encoder_checks.named("task.model.encoder.any."):
+    task.model.encoder.any.check_pretraining(task.train_data.seq_length)
   optimizers.check_privacy(task)
   _check_schedule(task)
   _check_evaluation(task)

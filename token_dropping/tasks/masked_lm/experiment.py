@@ -4,6 +4,10 @@
 `bert/token_drop` and Model Garden's name, `token_drop_bert/pretraining`, are
 BERT-base at length 512, half of the tokens kept, with the published optimizer
 (Hou et al., section 4.1). The baseline `bert/pretraining` is Model Garden's.
+`modernbert/token_drop` is ModernBERT-base at length 1,024: a random half of the
+tokens is kept from layer 1 on, 30 % are masked as they are read, and the
+optimizer is that of MosaicBERT (Portes et al., arXiv 2312.17482), whose batches
+have as many tokens.
 """
 
 from collections.abc import Mapping
@@ -12,6 +16,7 @@ import numpy as np
 import tf_keras
 from official.core import config_definitions as cfg
 from official.core import exp_factory
+from official.modeling import optimization
 from official.nlp.configs import bert
 from official.nlp.configs import encoders
 from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
@@ -24,9 +29,11 @@ from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.importance import token_scorer
+from token_dropping.models import activations
 from token_dropping.models import multiply_adds
 from token_dropping.models import network_config
-from token_dropping.models.bert import encoder_config
+from token_dropping.models.bert import encoder_config as bert_config
+from token_dropping.models.modernbert import config as modernbert_config
 from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
@@ -44,34 +51,73 @@ _SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
 @exp_factory.register_config_factory("bert/token_drop")
 def bert_token_drop() -> cfg.ExperimentConfig:
   """BERT-base pretraining with token dropping, no next-sentence loss."""
+  return _experiment(
+    bert_config.TokenDropEncoderConfig(),
+    optimizers.adamw_config(1e-4, WARMUP_STEPS),
+    TRAIN_STEPS,
+  )
+
+
+@exp_factory.register_config_factory("modernbert/token_drop")
+def modernbert_token_drop() -> cfg.ExperimentConfig:
+  """ModernBERT-base pretraining with token dropping, as we recommend it."""
+  encoder = modernbert_config.ModernBertConfig(
+    token_keep_ratio=0.5,
+    drop_layer=1,
+    importance={"type": "random"},
+    always_keep_cls=False,
+  )
+  optimizer = optimizers.adamw_config(5e-4, warmup_steps=6_000)
+  optimizer.optimizer.adamw.override(
+    {"beta_2": 0.98, "epsilon": 1e-6, "weight_decay_rate": 1e-5}
+  )
+  return _experiment(
+    encoder,
+    optimizer,
+    train_steps=100_000,
+    mlm_activation=activations.EXACT_GELU,
+    seq_length=1024,
+    max_predictions_per_seq=307,
+    masking="dynamic",
+    masking_rate=0.3,
+  )
+
+
+def _experiment(
+  encoder: network_config.NetworkConfig,
+  optimizer: optimization.OptimizationConfig,
+  train_steps: int,
+  mlm_activation: str = "gelu",
+  **data,
+) -> cfg.ExperimentConfig:
+  """Returns pretraining of a network; `data` are fields of its records."""
+  train, validation = (
+    pretrain_data.PretrainDataConfig(
+      is_training=is_training,
+      drop_remainder=is_training,
+      use_next_sentence_label=False,
+      use_v2_feature_names=True,
+      **data,
+    )
+    for is_training in (True, False)
+  )
   return cfg.ExperimentConfig(
     runtime=cfg.RuntimeConfig(enable_xla=True),
     task=masked_lm_config.TokenDropMaskedLMConfig(
       model=bert.PretrainerConfig(
-        encoder=encoders.EncoderConfig(
-          type="any", any=encoder_config.TokenDropEncoderConfig()
-        )
+        encoder=encoders.EncoderConfig(type="any", any=encoder),
+        mlm_activation=mlm_activation,
       ),
-      train_data=_data(is_training=True),
-      validation_data=_data(is_training=False),
+      train_data=train,
+      validation_data=validation,
     ),
     trainer=cfg.TrainerConfig(
-      train_steps=TRAIN_STEPS,
-      optimizer_config=optimizers.adamw_config(1e-4, WARMUP_STEPS),
+      train_steps=train_steps, optimizer_config=optimizer
     ),
     restrictions=[
       "task.train_data.is_training != None",
       "task.validation_data.is_training != None",
     ],
-  )
-
-
-def _data(is_training: bool) -> pretrain_data.PretrainDataConfig:
-  return pretrain_data.PretrainDataConfig(
-    is_training=is_training,
-    drop_remainder=is_training,
-    use_next_sentence_label=False,
-    use_v2_feature_names=True,
   )
 
 
@@ -217,7 +263,7 @@ class TokenDropMaskedLMHooks(MaskedLMHooks):
   ) -> token_scorer.TokenScorer:
     return model.encoder_network.importance_scorer
 
-  def mean_macs(self, shape: multiply_adds.BertShape) -> float:
+  def mean_macs(self, shape: multiply_adds.Shape) -> float:
     schedule = masked_lm_config.schedule_of(self.task)
     steps = self.params.trainer.train_steps
     return multiply_adds.mean_macs(shape, schedule, steps)
@@ -245,5 +291,6 @@ hooks.register(
   TokenDropMaskedLMHooks,
   "bert/token_drop",
   "token_drop_bert/pretraining",
+  "modernbert/token_drop",
 )
 hooks.register(masked_lm.MaskedLMConfig, MaskedLMHooks, "bert/pretraining")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML fields of `ModernBertEncoder`, bound to Model Garden's `any`."""
+
+import dataclasses
+
+from official.core import config_definitions as cfg
+from official.modeling import tf_utils
+from official.nlp.modeling import models
+
+from token_dropping.common import errors
+from token_dropping.models import network_config
+from token_dropping.models.modernbert import encoder as encoder_lib
+from token_dropping.models.modernbert import masked_lm
+from token_dropping.models.modernbert import network as network_lib
+from token_dropping.models.modernbert import shape as shape_lib
+
+
+@dataclasses.dataclass
+class ModernBertConfig(
+  network_config.NetworkConfig, network_lib.ModernBertSizes
+):
+  """The fields of `ModernBertSizes` and those of token dropping.
+
+  >>> config = ModernBertConfig(token_keep_ratio=0.25, drop_layer=1)
+  >>> config.drop_plan.keep_counts(8192)
+  (2048,)
+  """
+
+  network = "modernbert"
+  own_field = "global_every"
+  type_vocab_size = 2**31 - 1  # segments are not read: any number will do
+
+  @property
+  def sizes(self) -> dict:
+    """The fields of the network alone."""
+    return {name: getattr(self, name) for name in network_lib.FIELDS}
+
+  def build(
+    self, drop_in_training: bool = False
+  ) -> encoder_lib.ModernBertEncoder:
+    return encoder_lib.ModernBertEncoder(
+      **self.sizes, **self.dropping_fields(), drop_in_training=drop_in_training
+    )
+
+  def build_plain(self) -> network_lib.ModernBert:
+    plain = network_lib.ModernBert(**self.sizes)
+    plain(plain.inputs)  # makes the weights
+    return plain
+
+  def build_pretrainer(
+    self,
+    model_class: type[models.BertPretrainerV2],
+    encoder: network_lib.ModernBert,
+    activation: str,
+    initializer="glorot_uniform",
+    **kwargs,
+  ) -> models.BertPretrainerV2:
+    """Puts ModernBERT's masked-LM head on an encoder."""
+    encoder(encoder.inputs)  # makes the table
+    head = masked_lm.ModernBertMaskedLM(
+      encoder.get_embedding_table(),
+      activation=tf_utils.get_activation(activation),
+      initializer=initializer,
+      norm_eps=self.norm_eps,
+      name="cls/predictions",
+    )
+    return model_class(
+      encoder_network=encoder, customized_masked_lm=head, **kwargs
+    )
+
+  def check(self) -> None:
+    super().check()
+    heads, window = self.num_attention_heads, self.local_attention
+    rule = "hidden_size must be an even multiple of num_attention_heads"
+    why = "positions turn the numbers of a head in pairs"
+    is_even = self.hidden_size % (2 * heads) == 0
+    errors.require(is_even, f"{rule} ({heads}): {why}", self.hidden_size)
+    rule = "even: half of it lies before a token, half after"
+    errors.require(window % 2 == 0, f"local_attention must be {rule}", window)
+    encoder_lib.check_drop_type(self.drop.type)
+
+  def check_pretraining(self, seq_length: int) -> None:
+    every, layers = self.global_every, self.num_layers
+    rule = f"1 more than a multiple of global_every ({every})"
+    why = "the last layer, which the loss reads, is then global"
+    fits = (layers - 1) % every == 0
+    errors.require(fits, f"num_layers must be {rule}: {why}", layers)
+    window, most = self.local_attention, f"{seq_length}, the data's seq_length"
+    rule = f"local_attention must be at most {most}"
+    why = "with a longer window no layer is local"
+    errors.require(window <= seq_length, f"{rule}: {why}", window)
+
+  def shape(self, data: cfg.DataConfig) -> shape_lib.ModernBertShape:
+    return shape_lib.ModernBertShape(
+      **self.sizes,
+      seq_length=data.seq_length,
+      predictions=getattr(data, "max_predictions_per_seq", 0),
+    )
