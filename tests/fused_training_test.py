@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests import config_testing
+from tests import modernbert_testing
 from tests import replica_testing
 from tests import testing
 from token_dropping.models import fused_attention
@@ -31,14 +32,19 @@ LAYERS = [(S, S), (KEPT, S), (KEPT, KEPT), (READ, S)]
 class _Run:
   """A network and its compiled step, in one type, fused or plain."""
 
-  def __init__(self, dtype: str, fuses: bool):
+  def __init__(self, dtype: str, fuses: int, tiny=None, **experiment):
+    """`fuses` is in how many layers."""
     with replica_testing.precision(dtype) as runtime:
       task = {"model": {"encoder": {"any": ENCODER}}}
       changes = {"task": task, "runtime": runtime}
-      self.run = replica_testing.Run(tf.distribute.get_strategy(), changes)
+      self.run = replica_testing.Run(
+        tf.distribute.get_strategy(),
+        testing.merged(changes, tiny or {}),
+        **experiment,
+      )
     run = self.run
     if fuses:
-      assert fused_attention.fuse(run.model) == len(LAYERS)
+      assert fused_attention.fuse(run.model) == fuses
     self.checkpoint = tf.train.Checkpoint(
       optimizer=run.optimizer, **run.model.checkpoint_items
     )
@@ -68,18 +74,42 @@ def _batch(documents: bool = False) -> dict[str, tf.Tensor]:
 @pytest.mark.parametrize("documents", [False, True])
 def test_each_layer_is_two_calls_on_a_gpu_and_writes_no_scores(documents):
   with xla_calls.as_on_gpu():
-    step = _Run("bfloat16", fuses=True).step
+    step = _Run("bfloat16", fuses=len(LAYERS)).step
     read = step.experimental_get_compiler_ir(_batch(documents))
     text = read(stage="hlo")
   kind = "ScaleBiasSoftmax" if documents else "Softmax"
+  _assert_calls(text, kind, LAYERS)
+
+
+@pytest.mark.parametrize(
+  "documents", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_of_modernbert_global_layers_are_without_documents(documents):
+  """The first and the last."""
+  tiny = testing.merged(
+    modernbert_testing.TINY,
+    {"task": {"model": {"encoder": {"any": {"global_every": 3}}}}},
+  )
+  name = modernbert_testing.EXPERIMENT
+  with xla_calls.as_on_gpu():
+    step = _Run("bfloat16", 2, tiny, name=name).step
+    read = step.experimental_get_compiler_ir(_batch(documents))
+    text = read(stage="hlo")
+  layers = [] if documents else [(S, S), (READ, S)]
+  _assert_calls(text, "Softmax", layers)
+
+
+def _assert_calls(text: str, kind: str, layers: list) -> None:
+  """Looks for two calls a layer, of its queries and keys, and no scores."""
   calls = re.findall(r'custom_call_target="__cudnn\$fmha(\w+)"', text)
-  assert sorted(calls) == [kind] * 4 + [f"{kind}Backward"] * 4
+  pairs = [name for _ in layers for name in (kind, f"{kind}Backward")]
+  assert sorted(calls) == sorted(pairs)
   shapes = []
   for found in re.findall(r"backend_config=(\{.*\})", text):
     config = json.loads(found)["cudnn_fmha_backend_config"]
     scores = config["intermediate_tensor_shape"]["dimensions"]
     shapes.append(tuple(map(int, scores)))
-  expected = [(B, N, *layer) for layer in LAYERS]
+  expected = [(B, N, *layer) for layer in layers]
   assert sorted(shapes) == sorted(2 * expected)
   for shape in expected:
     assert f"[{','.join(map(str, shape))}]" not in text
@@ -87,7 +117,7 @@ def test_each_layer_is_two_calls_on_a_gpu_and_writes_no_scores(documents):
 
 def test_on_a_cpu_steps_and_checkpoints_are_those_of_plain(tmp_path):
   """In float32; in bfloat16 XLA may round a sum that ends in both, or not."""
-  plain, fused = (_Run("float32", fuses) for fuses in (False, True))
+  plain, fused = (_Run("float32", fuses) for fuses in (0, len(LAYERS)))
   _assert_same(fused.learnt(), plain.learnt())
   paths = [
     run.checkpoint.save(str(tmp_path / name))

@@ -32,15 +32,15 @@ _NONE = tf.TensorSpec([0], tf.uint8)  # room that cuDNN asks for later
 def fuse(model: tf_keras.Model) -> int:
   """Lets the attention of a built model's training be fused.
 
-  Returns in how many layers; one with dropout in attention is none. They keep
-  their weights, names and checkpoints; where a call is not of training, a shape
-  not static or a mask of another kind, they compute as before.
+  Returns in how many layers; one with dropout in attention is none. They are
+  those with the methods of Keras' `MultiHeadAttention`. They keep their
+  weights, names and checkpoints; where a call is not of training, a shape not
+  static or a mask of another kind, they compute as before.
   """
   layers = [
     layer
     for layer in model._flatten_layers()
-    if isinstance(layer, tf_keras.layers.MultiHeadAttention)
-    and layer._dropout == 0
+    if hasattr(layer, "_compute_attention") and layer._dropout == 0
   ]
   for layer in layers:
     plain = layer._compute_attention

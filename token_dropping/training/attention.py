@@ -15,6 +15,7 @@ from official.nlp.configs import encoders
 
 from token_dropping.common import errors
 from token_dropping.models import fused_attention
+from token_dropping.models import network_config
 from token_dropping.training import workers
 
 CHOICES = ("auto", "plain", "fused")
@@ -133,11 +134,12 @@ def _rules_of_config(params: cfg.ExperimentConfig) -> Iterator[_Rule]:
 
 def _rules_of_encoder(encoder: encoders.EncoderConfig) -> Iterator[_Rule]:
   config, path = encoder.get(), f"task.model.encoder.{encoder.type}"
-  is_bert = isinstance(config, encoders.BertEncoderConfig)
-  yield _Rule("task.model.encoder.type", "any or bert", is_bert, encoder.type)
+  known = (network_config.NetworkConfig, encoders.BertEncoderConfig)
+  is_known = isinstance(config, known)
+  yield _Rule("task.model.encoder.type", "any or bert", is_known, encoder.type)
   rate = config.attention_dropout_rate
   yield _Rule(f"{path}.attention_dropout_rate", "0", rate == 0, rate)
-  scores = config.return_attention_scores
+  scores = getattr(config, "return_attention_scores", False)
   name = f"{path}.return_attention_scores"
   yield _Rule(name, "false", not scores, str(scores).lower())
   size = config.hidden_size // config.num_attention_heads

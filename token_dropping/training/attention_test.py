@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import config_testing
+from tests import modernbert_testing
 from tests import testing
 from tests.config_testing import ENCODER
 from token_dropping.training import attention
@@ -95,6 +96,15 @@ def test_devices_or_their_library_forbid_it(
   assert (broken.name, broken.value) == (name, received)
   message = testing.refused(_broken, FUSED, devices, cudnn)
   assert message == f"{name} must be {rule} {WITH} {received}"
+
+
+def test_modernbert_allows_it_without_dropout_of_weights():
+  name = modernbert_testing.EXPERIMENT
+  fitting = FITTING | FUSED | modernbert_testing.TINY
+  config_testing.check(fitting, name)
+  changes = fitting | {f"{ENCODER}.attention_dropout_rate": 0.1}
+  refusal = config_testing.refused_changes(changes, name)
+  assert refusal == f"{ENCODER}.attention_dropout_rate must be 0 {WITH} 0.1"
 
 
 def test_another_network_forbids_it():
