@@ -5,6 +5,7 @@ Shapes: B batch, S sequence length, K kept positions, P predictions, D width.
 """
 
 import dataclasses
+from collections.abc import Collection
 
 import numpy as np
 from official.core import config_definitions as cfg
@@ -12,24 +13,43 @@ from official.core import exp_factory
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import multiply_adds
+from token_dropping.models import network_config
 from token_dropping.models.bert import encoder_config
+from token_dropping.models.modernbert import config as modernbert
 from token_dropping.tasks import experiments
 
 DENSE, PUBLISHED, OURS = "dense", "published", "ours"
 # Ours too: nothing dropped, as bert_base.yaml has it, and with each middle
 # layer's own tokens.
 OURS_DENSE, RECOMMENDED, LAYERWISE = "ours_dense", "recommended", "layerwise"
-DROPPING = (PUBLISHED, OURS, RECOMMENDED, LAYERWISE)
+# ModernBERT's network of the same width and layers, nothing dropped and as
+# recommended.
+MODERN_DENSE, MODERN = OF_MODERN = ("modernbert_dense", "modernbert")
+DROPPING = (PUBLISHED, OURS, RECOMMENDED, LAYERWISE, MODERN)
 # Dense too: its head on the predictions, and on every position.
 TORCH, TORCH_EVERYWHERE = OF_TORCH = ("torch", "torch_everywhere")
-CONTENDERS = (DENSE, OURS_DENSE, *DROPPING, *OF_TORCH)
+CONTENDERS = (
+  *(DENSE, OURS_DENSE, PUBLISHED, OURS, RECOMMENDED, LAYERWISE),
+  *OF_MODERN,
+  *OF_TORCH,
+)
 DTYPES = ("float32", "bfloat16")
 PLAIN, FUSED = ATTENTIONS = ("plain", "fused")
 
 HEAD_WIDTH = 64  # of every published BERT
+MODERN_INNER = 3  # over half of the width, as ModernBERT-base has it
 PREDICTED_SHARE = 0.15
 MASK_ID = dropping_config.PUBLISHED_IDS["[MASK]"]
 FIRST_WORD = MASK_ID + 1  # all ids below are special or unused
+
+
+def compared_with(contenders: Collection[str]) -> str | None:
+  """Returns the dense network that others are compared with, if it is there.
+
+  >>> compared_with(["modernbert_dense", "modernbert"])
+  'modernbert_dense'
+  """
+  return next((n for n in (DENSE, MODERN_DENSE) if n in contenders), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,29 +120,36 @@ class Case:
       f"{self.dtype}{fused}, dropout {self.dropouts}"
     )
 
-  def encoder(
-    self, contender: str = OURS
-  ) -> encoder_config.TokenDropEncoderConfig:
+  def encoder(self, contender: str = OURS) -> network_config.NetworkConfig:
     """Returns the fields of our encoder; others have those of `ours` too."""
-    config = encoder_config.TokenDropEncoderConfig(
-      vocab_size=self.vocab_size,
-      hidden_size=self.width,
-      num_layers=self.num_layers,
-      num_attention_heads=self.heads,
-      intermediate_size=4 * self.width,
-      max_position_embeddings=self.seq_length,
-      dropout_rate=self.dropout,
-      attention_dropout_rate=self.dropout_in_attention,
-      norm_first=self.norm_first,
-      final_norm=False,  # Model Garden's contenders have none
-      token_keep_ratio=self.keep_ratio,
+    if contender in OF_MODERN:
+      config = modernbert.ModernBertConfig(
+        intermediate_size=MODERN_INNER * self.width // 2
+      )
+    else:
+      config = encoder_config.TokenDropEncoderConfig(
+        intermediate_size=4 * self.width,
+        norm_first=self.norm_first,
+        final_norm=False,  # Model Garden's contenders have none
+      )
+    config.override(
+      {
+        "vocab_size": self.vocab_size,
+        "hidden_size": self.width,
+        "num_layers": self.num_layers,
+        "num_attention_heads": self.heads,
+        "max_position_embeddings": self.seq_length,
+        "dropout_rate": self.dropout,
+        "attention_dropout_rate": self.dropout_in_attention,
+        "token_keep_ratio": self.keep_ratio,
+      }
     )
     if contender == LAYERWISE:
       config.drop.type = LAYERWISE
-    elif contender == RECOMMENDED:
+    elif contender in (RECOMMENDED, MODERN):
       config.importance.type, config.drop_layer = "random", 1
       config.always_keep_cls = False
-    elif contender == OURS_DENSE:
+    elif contender in (OURS_DENSE, MODERN_DENSE):
       config.importance.type, config.token_keep_ratio = "random", 1.0
     return config
 
@@ -138,25 +165,20 @@ class Case:
 
   def macs(self, contender: str) -> int:
     """Returns the multiply-adds of a contender's forward pass, a sequence."""
-    everywhere = contender == TORCH_EVERYWHERE
-    shape = multiply_adds.BertShape(
-      num_layers=self.num_layers,
-      hidden_size=self.width,
-      intermediate_size=4 * self.width,
-      vocab_size=self.vocab_size,
-      seq_length=self.seq_length,
-      predictions=self.seq_length if everywhere else self.predictions,
-    )
+    data = self.experiment(contender).task.train_data
+    if contender == TORCH_EVERYWHERE:
+      data.max_predictions_per_seq = self.seq_length
+    config = self.encoder(contender)
+    shape = config.shape(data)
     if contender in (DENSE, *OF_TORCH):
       return multiply_adds.dense_macs(shape)
-    plan = self.encoder(contender).drop_plan
     if contender == PUBLISHED:
       # As in a pass of fine-tuning, its last layer is computed everywhere.
-      return multiply_adds.finetuning_macs(shape, plan)
-    return multiply_adds.token_drop_macs(shape, plan)
+      return multiply_adds.finetuning_macs(shape, config.drop_plan)
+    return multiply_adds.token_drop_macs(shape, config.drop_plan)
 
-  def mac_ratio(self, contender: str) -> float:
-    return self.macs(contender) / self.macs(DENSE)
+  def mac_ratio(self, contender: str, dense: str = DENSE) -> float:
+    return self.macs(contender) / self.macs(dense)
 
   def batch(self) -> dict[str, np.ndarray]:
     """Returns a batch of full-length records: random words, no padding."""

@@ -23,6 +23,7 @@ def test_published_sizes():
     "ours": 0.697,
     "recommended": 0.528,
     "layerwise": 0.520,
+    "modernbert": 0.397,
   }
   assert str(BASE) == (
     "12 x 768, S = 512, B = 2, keep 0.5, XLA on, float32, dropout 0.1"
@@ -48,6 +49,13 @@ def test_the_recommended_is_what_bert_base_yaml_has():
   assert measured.importance == filed.importance
   assert measured.drop_plan == filed.drop_plan
   assert measured.always_keep_cls is filed.always_keep_cls is False
+
+
+def test_of_modernbert_the_cost_is_over_its_own_dense_network():
+  whole = dataclasses.replace(BASE, keep_ratio=1.0)
+  dense = "modernbert_dense"
+  assert whole.mac_ratio("modernbert", dense) == 1.0
+  assert BASE.mac_ratio("modernbert", dense) < 0.6
 
 
 def test_multiply_adds_by_hand():

@@ -121,12 +121,13 @@ def main(folder: str) -> None:
 
 
 def measure_times(job: Job) -> dict:
-  """Times all contenders in turns, with the weights of dense BERT."""
+  """Times all contenders in turns; BERTs have the weights of the dense one."""
   strategy = make_strategy(job.case.dtype, job.tpu)
   steps = {name: _make_step(job, name, strategy) for name in job.contenders}
-  tensors = steps[step_case.DENSE].tensors()
-  for step in steps.values():
-    step.load(tensors)
+  if step_case.DENSE in steps:
+    tensors = steps[step_case.DENSE].tensors()
+    for name in steps.keys() - {*step_case.OF_MODERN}:
+      steps[name].load(tensors)
   first = {name: _time(step) for name, step in steps.items()}
   return {"first": first, "seconds": interleaved(steps, job.rounds)}
 

@@ -17,6 +17,8 @@ _COLORS = {
   step_case.OURS_DENSE: "tab:cyan",
   step_case.RECOMMENDED: "tab:purple",
   step_case.LAYERWISE: "tab:green",
+  step_case.MODERN_DENSE: "tab:olive",
+  step_case.MODERN: "tab:brown",
   step_case.TORCH: "tab:red",
   step_case.TORCH_EVERYWHERE: "tab:pink",
 }
@@ -25,7 +27,7 @@ _AXES = {"keep_ratio": "share of kept tokens", "seq_length": "sequence length"}
 
 
 def draw(results: step_results.Results, folder: str) -> list[str]:
-  """Draws step time over dense BERT's against kept tokens and sequence length.
+  """Draws step time over a dense one's by kept tokens and sequence length.
 
   A picture for each numeric type, XLA or not, and axis; in it a panel for what
   was measured at two places or more. Dashed lines are the cost model's.
@@ -75,7 +77,7 @@ def _picture(
   for panel, (title, cases) in zip(axes, panels.items(), strict=False):
     panel.set_title(title, fontsize="medium")
     panel.set_xlabel(_AXES[field])
-    panel.set_ylabel("step time / dense BERT")
+    panel.set_ylabel("step time / dense")
     _draw_lines(panel, results, field, cases)
     panel.set_xticks([getattr(case, field) for case in cases])
     panel.set_ylim(bottom=0)
@@ -92,8 +94,15 @@ def _draw_lines(
     measured = [case for case in cases if name in results.times(case)]
     places = [getattr(case, field) for case in measured]
     times = [results.times(case) for case in measured]
-    ratios = [t[name].median / t[step_case.DENSE].median for t in times]
+    bases = [step_case.compared_with(t) for t in times]
+    ratios = [
+      t[name].median / t[base].median
+      for t, base in zip(times, bases, strict=True)
+    ]
     label = step_report.NAMES[name]
     panel.plot(places, ratios, "o-", color=color, label=label)
-    macs = [case.mac_ratio(name) for case in measured]
+    macs = [
+      case.mac_ratio(name, base)
+      for case, base in zip(measured, bases, strict=True)
+    ]
     panel.plot(places, macs, "--", color=color)

@@ -15,6 +15,8 @@ NAMES = {
   step_case.OURS_DENSE: "this project, nothing dropped",
   step_case.RECOMMENDED: "this project, as recommended",
   step_case.LAYERWISE: "this project, layer-wise",
+  step_case.MODERN_DENSE: "ModernBERT, nothing dropped",
+  step_case.MODERN: "ModernBERT, as recommended",
   step_case.TORCH: "PyTorch",
   step_case.TORCH_EVERYWHERE: "PyTorch, head on all positions",
 }
@@ -30,8 +32,8 @@ _MEMORY_COLUMNS = (
 )
 _TIME_NOTES = (
   "Medians of interleaved steps; *spread* is their interquartile range over "
-  "the median; *multiply-adds* are those of the cost model over dense BERT's, "
-  "what could be reached if nothing else took time."
+  "the median; *multiply-adds* are those of the cost model over the dense "
+  "network's, what could be reached if nothing else took time."
 )
 _MEMORY_NOTES = (
   "*All* is what the process has at its peak beyond its size before the model "
@@ -155,7 +157,8 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
     if not times:
       rows.append([*_case_cells(case), *[""] * 5, "does not fit in memory"])
     for name, summary in times.items():
-      dense = times[step_case.DENSE]
+      base = step_case.compared_with(times)
+      dense = times[base]
       rows.append(
         [
           *_case_cells(case, name),
@@ -163,7 +166,7 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
           "" if summary.spread is None else f"{summary.spread:.3f}",
           f"{case.batch_size * case.seq_length / summary.median:,.0f}",
           f"{summary.median / dense.median:.3f}",
-          f"{case.mac_ratio(name):.3f}",
+          f"{case.mac_ratio(name, base):.3f}",
           step_results.noise([summary, dense], max_spread),
         ]
       )
@@ -173,9 +176,10 @@ def _time_table(results: step_results.Results, max_spread: float) -> str:
 def _memory_table(results: step_results.Results) -> str:
   rows = []
   for case in results.cases():
-    dense = results.alone(case, step_case.DENSE)
-    for name in step_case.CONTENDERS:
-      alone = results.alone(case, name)
+    alones = {n: results.alone(case, n) for n in step_case.CONTENDERS}
+    measured = [name for name, alone in alones.items() if alone]
+    dense = alones.get(step_case.compared_with(measured)) or {}
+    for name, alone in alones.items():
       first = results.first_calls(case).get(name)
       if alone:
         cells = [

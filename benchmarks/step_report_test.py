@@ -98,6 +98,17 @@ def test_lines_are_the_ratios(results):
   assert [quarter.mac_ratio("ours"), BASE.mac_ratio("ours")] in macs
 
 
+def test_modernbert_is_compared_with_its_own_dense_network(empty):
+  seconds = {"modernbert_dense": [4.0] * 4, "modernbert": [1.0] * 4}
+  step_testing.add_times(empty, BASE, **seconds)
+  for name, gib in (("modernbert_dense", 2.0), ("modernbert", 1.0)):
+    step_testing.add_alone(empty, BASE, name, gib)
+  report = step_report.format_report(empty, 0.1, [])
+  ratio = BASE.mac_ratio("modernbert", "modernbert_dense")
+  assert f"| 1.00 | 0.000 | 1,024 | 0.250 | {ratio:.3f} |" in report
+  assert "| ModernBERT, as recommended | 1.00 | 0.500 |" in report
+
+
 def _rows(results) -> list[list[str]]:
   """Returns bound, measured value and verdict, after width and batch."""
   lines = step_report.target_table(results, max_spread=0.1).splitlines()[2:]

@@ -84,9 +84,9 @@ def read_contenders(values: flags.FlagValues) -> tuple[str, ...]:
   """Returns who is measured, without those that cannot be; says who not."""
   names = case_flags.read_contenders(values)
   errors.require(
-    step_case.DENSE in names,
-    f"--contenders must name {step_case.DENSE}, which the others are compared "
-    "with",
+    step_case.compared_with(names) is not None,
+    f"--contenders must name {step_case.DENSE} or {step_case.MODERN_DENSE}, "
+    "which the others are compared with",
     ",".join(names),
   )
   reason = None

@@ -55,6 +55,15 @@ def test_keeping_all_trains_as_dense_bert(name, norm_first):
   np.testing.assert_allclose([step(), step()], losses, rtol=1e-5)
 
 
+@pytest.mark.slow
+def test_modernbert_with_all_kept_trains_as_its_dense_network():
+  losses = []
+  for name in step_case.OF_MODERN:
+    step = _make(WHOLE, name)
+    losses.append([step(), step()])
+  np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
 def test_published_takes_weights_and_its_step_moves_predicted_ids():
   case = step_testing.TINY
   step = _make(case, step_case.PUBLISHED)
