@@ -10,6 +10,9 @@ import torch
 import transformers
 
 from tests import testing
+from token_dropping.common import vocabulary
+from token_dropping.data.text import tokenizer_config
+from token_dropping.huggingface import tokenizer_files
 
 _RANDOM = np.random.default_rng(0)
 _SHAPE = (3, testing.SEQ_LENGTH)
@@ -22,12 +25,22 @@ INPUTS = {
 }
 
 
+_SPECIAL = (
+  "pad_token_id",
+  *("bos_token_id", "cls_token_id", "eos_token_id", "sep_token_id"),
+)
 # How the names of classes begin, and what their config has besides.
 NETWORKS = {
   "Bert": {},
   "RobertaPreLayerNorm": {
     "pad_token_id": 0,
     "max_position_embeddings": testing.SEQ_LENGTH + 1,
+  },
+  "ModernBert": {  # the second of three layers is local
+    "num_hidden_layers": 3,
+    "global_attn_every_n_layers": 2,
+    "local_attention": 6,
+    **dict(zip(_SPECIAL, (0, 2, 2, 3, 3), strict=True)),
   },
 }
 
@@ -50,19 +63,26 @@ def save(folder: pathlib.Path, model_class: str, **changes):
       weight.normal_(0.0, 0.3, generator=generator)
   model.save_pretrained(folder)
   testing.write_vocabulary(folder / "vocab.txt")
-  if network != "Bert":  # whose tokenizer need not be named
+  if network == "ModernBert":  # it has no tokenizer of a `vocab.txt`
+    words = vocabulary.Vocabulary(testing.TOKENS)
+    tokenizer = tokenizer_files.build(words, tokenizer_config.TokenizerConfig())
+    tokenizer.save(str(folder / "tokenizer.json"))
+  elif network != "Bert":  # whose tokenizer need not be named
     text = json.dumps({"tokenizer_class": "BertTokenizer"})
     (folder / "tokenizer_config.json").write_text(text)
   return model.eval()
 
 
 def torch_outputs(model):
-  """Returns what a BERT of `transformers` makes of `INPUTS`."""
+  """Returns what a model of `transformers` makes of `INPUTS`."""
+  types = {"token_type_ids": torch.tensor(INPUTS["input_type_ids"])}
+  if model.config.model_type == "modernbert":  # which takes none
+    types = {}
   with torch.no_grad():
     return model(
       input_ids=torch.tensor(INPUTS["input_word_ids"]),
       attention_mask=torch.tensor(INPUTS["input_mask"]),
-      token_type_ids=torch.tensor(INPUTS["input_type_ids"]),
+      **types,
     )
 
 
@@ -80,7 +100,7 @@ def assert_close(here, there) -> None:
 def assert_agree(outputs, model) -> None:
   """Compares Keras's outputs of `INPUTS` with those of `transformers`.
 
-  RoBERTa gives padding no positions: its outputs there mean nothing.
+  Of padding, outputs of other networks than BERT mean nothing.
   """
   is_bert = model.config.model_type == "bert"
   there = torch_outputs(model).to_tuple()

@@ -13,6 +13,8 @@ from official.nlp.modeling import models
 from tests import testing
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import network_config
+from token_dropping.models import networks
+from token_dropping.models import span_labeler
 from token_dropping.tasks import experiments
 from token_dropping.tasks.masked_lm import task as masked_lm
 
@@ -22,6 +24,12 @@ PRE_NORM = {
   "mlm_activation": "gelu_exact",
   "encoder": {"any": {"norm_first": True, "final_norm": True}},
 }
+# Those of one whose second of three layers is local.
+MODERNBERT = {
+  "encoder": {
+    "any": {"global_every": 2, "local_attention": 6, "always_keep_cls": True}
+  }
+}
 
 
 def make_run(
@@ -30,12 +38,14 @@ def make_run(
   """Makes a run folder; returns the model whose weights are saved there.
 
   The kind is `masked_lm`, `classification` (two classes) or `span`; `network`
-  has fields of `task.model`.
+  has fields of `task.model`, which tell the network.
   """
   folder.mkdir(parents=True)
   testing.write_vocabulary(folder / "vocab.txt")
   tokenizer_config.TokenizerConfig().write(str(folder))
-  params = experiments.get("bert/token_drop")
+  given = (network or {}).get("encoder", {"any": {}})["any"]
+  name = networks.config_of(given).network
+  params = experiments.get(f"{name}/token_drop")
   params.override(testing.TINY)
   params.override({"task": {"model": network or {}}})
   task = params.task.as_dict()
@@ -80,11 +90,14 @@ def _fine_tuned(
   kind: str, config: encoders.EncoderConfig
 ) -> tuple[dict, tf_keras.Model]:
   """Returns the task config and the model of a fine-tuned run."""
-  encoder = encoders.build_encoder(config)
+  network = config.get()
+  encoder = network.build()
   encoder(encoder.inputs)
   task = {"model": {"encoder": config.as_dict()}}
   if kind == "classification":
-    task["model"] |= {"num_classes": 2, "use_encoder_pooler": True}
-    return task, models.BertClassifier(encoder, num_classes=2)
+    head = {"num_classes": 2, "use_encoder_pooler": network.has_pooler}
+    task["model"] |= head
+    build = network.build_classifier
+    return task, build(models.BertClassifier, encoder, **head)
   task |= {"n_best_size": 20, "max_answer_length": 30}
-  return task, models.BertSpanLabeler(encoder)
+  return task, network.build_span_labeler(span_labeler.SpanLabeler, encoder)

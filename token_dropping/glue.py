@@ -23,7 +23,6 @@ from token_dropping.data import finetune
 from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import finetune_settings
 from token_dropping.data.finetuning import glue_tasks
-from token_dropping.tasks.sentences import experiment as sentences
 from token_dropping.training import best_checkpoint
 from token_dropping.training import config
 from token_dropping.training import grid
@@ -104,8 +103,12 @@ class _Task:
     if settings.params_override:
       override = f"{override},{settings.params_override}"
     pretrained = settings.pretrained
+    run = trained_run.TrainedRun.read(pretrained, source="--pretrained")
     asked = config.LaunchFlags(
-      sentences.NAME, settings.config_file, override, pretrained=pretrained
+      f"{run.encoder.network}/token_drop_glue",
+      settings.config_file,
+      override,
+      pretrained=pretrained,
     )
     self.params = config.prepare(asked)
     self._folder = os.path.join(settings.output_dir, name)

@@ -80,8 +80,8 @@ def test_one_layer_drops_nothing():
 @pytest.mark.parametrize(
   ("name", "value", "rule"),
   [
-    ("model_type", "roberta", "bert or roberta-prelayernorm"),
-    ("model_type", ["bert"], "bert or roberta-prelayernorm"),
+    ("model_type", "roberta", "bert or roberta-prelayernorm or modernbert"),
+    ("model_type", ["bert"], "bert or roberta-prelayernorm or modernbert"),
     ("hidden_act", ["gelu"], f"one of {', '.join(NAMES)}"),
     ("position_embedding_type", "relative_key", "absolute"),
     ("layer_norm_eps", 1e-5, "1e-12"),

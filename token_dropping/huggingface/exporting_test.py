@@ -2,6 +2,7 @@
 """Exported folders: `transformers` loads them and computes the same."""
 
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -24,7 +25,8 @@ LOADERS = {
   "classification": transformers.AutoModelForSequenceClassification,
   "span": transformers.AutoModelForQuestionAnswering,
 }
-NETWORKS = {"bert": {}, "roberta_prelayernorm": run_testing.PRE_NORM}
+BERTS = {"bert": {}, "roberta_prelayernorm": run_testing.PRE_NORM}
+NETWORKS = BERTS | {"modernbert": run_testing.MODERNBERT}
 
 
 _run = functools.partial(testing.run_command, command)
@@ -58,8 +60,16 @@ def _write_metrics(folder) -> None:
   writer.close()
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize(
+  ("kind", "network"),
+  [
+    *itertools.product(LOADERS, BERTS),
+    ("masked_lm", "modernbert"),
+    # Whose weights `weights_test.py` maps, too.
+    pytest.param("classification", "modernbert", marks=pytest.mark.slow),
+    pytest.param("span", "modernbert", marks=pytest.mark.slow),
+  ],
+)
 def test_logits_agree(exports, kind, network):
   model, folder = exports(kind, network)
   loaded, info = LOADERS[kind].from_pretrained(
@@ -73,7 +83,7 @@ def test_logits_agree(exports, kind, network):
   hf.assert_agree(own, loaded.eval())
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", BERTS)
 def test_pooler_is_there_for_who_wants_it(exports, network):
   model, folder = exports("masked_lm", network)
   there = transformers.AutoModel.from_pretrained(folder / "out").eval()
@@ -83,12 +93,18 @@ def test_pooler_is_there_for_who_wants_it(exports, network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_pipeline_finds_tokenizer_and_model(exports, network):
-  """RoBERTa's tokenizer would be that of the second, were it not named."""
+  """RoBERTa's tokenizer would be that of the second, were it not named.
+
+  ModernBERT takes no types, which its tokenizer thus does not make.
+  """
   model, folder = exports("masked_lm", network)
   fill = transformers.pipeline("fill-mask", str(folder / "out"), top_k=1)
-  assert type(fill.tokenizer) is transformers.BertTokenizer
+  is_bert = type(fill.tokenizer) is transformers.BertTokenizer
+  assert is_bert == (network in BERTS)
   text, ids = "word1 [MASK] word7", np.array([[2, 6, 4, 12, 3]])
-  assert fill.tokenizer(text)["input_ids"] == ids[0].tolist()
+  tokens = fill.tokenizer(text)
+  assert tokens["input_ids"] == ids[0].tolist()
+  assert ("token_type_ids" in tokens) == (network in BERTS)
   inputs = {
     "input_word_ids": ids,
     "input_mask": ids**0,
@@ -107,6 +123,7 @@ def test_pipeline_finds_tokenizer_and_model(exports, network):
   [
     ("bert", "BertForMaskedLM", "2,570"),
     ("roberta_prelayernorm", "RobertaPreLayerNormForMaskedLM", "2,594"),
+    ("modernbert", "ModernBertForMaskedLM", "2,498"),
   ],
 )
 def test_there_and_back_is_the_same_bytes(
@@ -159,6 +176,7 @@ def _refused(run) -> str:
   [
     ("bert", "gelu", "bert"),
     ("roberta_prelayernorm", "gelu_exact", "roberta-prelayernorm"),
+    ("modernbert", "gelu_exact", "modernbert"),
   ],
 )
 def test_heads_activation_that_transformers_lacks(

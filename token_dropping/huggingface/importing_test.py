@@ -27,33 +27,39 @@ def _import(source, folder) -> tuple[trained_run.TrainedRun, list[str]]:
 
 
 @pytest.mark.parametrize(
-  ("network", "activation"), [("Bert", "gelu"), (PRE_NORM, "relu")]
+  ("network", "field"),
+  [
+    ("Bert", {"hidden_act": "gelu"}),
+    (PRE_NORM, {"hidden_act": "relu"}),
+    ("ModernBert", {"hidden_activation": "relu", "local_attention": 16}),
+  ],
 )
 def test_masked_lm_logits_agree_and_pretraining_begins_with_them(
-  tmp_path, network, activation
+  tmp_path, network, field
 ):
   """With the exact GELU, which Model Garden does not have by itself.
 
-  RoBERTa's head has it whatever the layers have.
+  RoBERTa's and ModernBERT's heads have it whatever the layers have.
   """
   name = f"{network}ForMaskedLM"
-  there = hf.save(tmp_path / "in", name, hidden_act=activation)
+  there = hf.save(tmp_path / "in", name, **field)
   run, lines = _import(tmp_path / "in", tmp_path / "out")
-  assert lines[1:] == ["It has no pooler: a new one was made."]
-  task = _pretraining(tmp_path)
+  has_pooler = run.encoder.has_pooler
+  assert lines[1:] == ["It has no pooler: a new one was made."] * has_pooler
+  task = _pretraining(tmp_path, f"{run.encoder.network}/token_drop")
   begun = task.build_model()
   task.initialize(begun)
   for model in (run.build_masked_lm(), begun):
     hf.assert_agree(hf.masked_lm_logits(model), there)
 
 
-def _pretraining(folder) -> masked_lm.TokenDropMaskedLMTask:
+def _pretraining(folder, experiment) -> masked_lm.TokenDropMaskedLMTask:
   """Returns the task of a launch with the imported `params.yaml`."""
   data = {"input_path": testing.write_records(folder / "records", [])}
   data |= {"global_batch_size": 4, "max_predictions_per_seq": 3}
   overrides = {"task": {"train_data": data, "validation_data": data}}
   flags = config.LaunchFlags(
-    experiment="bert/token_drop",
+    experiment=experiment,
     config_file=[str(folder / "out/params.yaml")],
     params_override=json.dumps(overrides),
   )
@@ -95,18 +101,32 @@ def test_encoder_alone(tmp_path, network):
   run, (_, line) = _import(tmp_path / "in", tmp_path / "out")
   assert line == "It has no masked-LM head: training begins with a new one."
   pooled = run.build_encoder()(hf.INPUTS)["pooled_output"]
-  hf.assert_close(pooled, hf.torch_outputs(there).pooler_output)
+  wanted = hf.torch_outputs(there)
+  if run.encoder.has_pooler:
+    hf.assert_close(pooled, wanted.pooler_output)
+  else:
+    hf.assert_close(pooled, wanted.last_hidden_state[:, 0])
   saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "out"))]
   assert not [name for name in saved if name.startswith("masked_lm/")]
 
 
-def test_head_of_a_classifier_is_left_out(tmp_path):
-  hf.save(tmp_path / "in", f"{PRE_NORM}ForSequenceClassification")
+NO_POOLER = ["It has no pooler: a new one was made."]
+
+
+@pytest.mark.parametrize(
+  ("network", "pooler", "head"),
+  [
+    (PRE_NORM, NO_POOLER, "classifier.dense, classifier.out_proj"),
+    ("ModernBert", [], "classifier, head.dense, head.norm"),
+  ],
+)
+def test_head_of_a_classifier_is_left_out(tmp_path, network, pooler, head):
+  hf.save(tmp_path / "in", f"{network}ForSequenceClassification")
   _, lines = _import(tmp_path / "in", tmp_path / "out")
   assert lines[1:] == [
     "It has no masked-LM head: training begins with a new one.",
-    "It has no pooler: a new one was made.",
-    "Other heads were left out: classifier.dense, classifier.out_proj.",
+    *pooler,
+    f"Other heads were left out: {head}.",
   ]
 
 

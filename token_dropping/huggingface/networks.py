@@ -4,12 +4,14 @@
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert
+from token_dropping.huggingface import modernbert
 from token_dropping.huggingface import network
 from token_dropping.models import network_config
 
-_BY_TYPE = {kind.model_type: kind for kind in (bert.Bert, bert.PreNormBert)}
+_CLASSES = (bert.Bert, bert.PreNormBert, modernbert.ModernBert)
+_BY_TYPE = {kind.model_type: kind for kind in _CLASSES}
 # By the name of our network.
-_OF_CONFIG = {bert.Bert.config_class.network: bert.of_config}
+_OF_CONFIG = {"bert": bert.of_config, "modernbert": modernbert.of_config}
 
 
 def of_config(

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads of fine-tuned models, from `transformers` to Keras and back."""
 
-import functools
-
 import numpy as np
 import pytest
 from official.nlp.modeling import models
@@ -12,34 +10,43 @@ from tests import huggingface_testing as hf
 from tests import testing
 from token_dropping.huggingface import networks
 from token_dropping.huggingface import weights
+from token_dropping.models import span_labeler
 
 CLASSES = 2
 
 
-def _encoder(name="Bert"):
-  """Returns an encoder of one layer, and the network that it is."""
+def _config(name):
+  """Returns the config of one layer, and the network that it is."""
   fields = hf.config_of(name, num_hidden_layers=1).to_dict()
   network = networks.of_json(fields, "here")
-  return network.from_json(fields, "here").build_plain(), network
+  return network.from_json(fields, "here"), network
+
+
+def _encoder():
+  config, network = _config("Bert")
+  return config.build_plain(), network
 
 
 @pytest.mark.parametrize("name", hf.NETWORKS)
 @pytest.mark.parametrize(
-  ("task", "build"),
+  ("task", "use_encoder_pooler"),
   [
-    ("SequenceClassification", models.BertClassifier),
-    (
-      "SequenceClassification",
-      functools.partial(models.BertClassifier, use_encoder_pooler=False),
-    ),
-    ("QuestionAnswering", lambda encoder, _: models.BertSpanLabeler(encoder)),
+    ("SequenceClassification", True),
+    ("SequenceClassification", False),
+    ("QuestionAnswering", None),
   ],
 )
-def test_fine_tuned_models(tmp_path, name, task, build):
+def test_fine_tuned_models(tmp_path, name, task, use_encoder_pooler):
   there = hf.save(tmp_path, f"{name}For{task}", num_hidden_layers=1)
   tensors = safetensors.load_file(tmp_path / "model.safetensors")
-  encoder, network = _encoder(name)
-  model = build(encoder, CLASSES)
+  config, network = _config(name)
+  encoder = config.build_plain()
+  if use_encoder_pooler is None:
+    model = config.build_span_labeler(span_labeler.SpanLabeler, encoder)
+  else:
+    pools = use_encoder_pooler and config.has_pooler
+    kind = models.BertClassifier
+    model = config.build_classifier(kind, encoder, CLASSES, pools)
   wanted = network.of_model(model)
   assert {name.split(".")[1] for name in wanted.keys() - tensors} <= {"pooler"}
   wanted = {name: wanted[name] for name in tensors}

@@ -16,6 +16,7 @@ from official.nlp.modeling import models
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import multiply_adds
+from token_dropping.models import span_labeler
 
 
 @dataclasses.dataclass
@@ -26,11 +27,12 @@ class NetworkConfig(dropping_config.DroppingConfig):
   `num_layers`, `num_attention_heads`, `intermediate_size`,
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
-  other network has.
+  other network has; `has_pooler` says whether `pooled_output` has weights.
   """
 
   network = ""
   own_field = ""
+  has_pooler = True
 
   def build(self, drop_in_training: bool = False) -> tf_keras.layers.Layer:
     """Builds the encoder that drops in pretraining calls.
@@ -63,6 +65,31 @@ class NetworkConfig(dropping_config.DroppingConfig):
       mlm_initializer=initializer,
       **kwargs,
     )
+
+  def build_classifier(
+    self,
+    model_class: type[models.BertClassifier],
+    encoder: tf_keras.layers.Layer,
+    num_classes: int,
+    use_encoder_pooler: bool,
+    initializer: str | tf_keras.initializers.Initializer = "glorot_uniform",
+  ) -> models.BertClassifier:
+    """Puts a head for classes, here Model Garden's, on an encoder."""
+    return model_class(
+      encoder,
+      num_classes=num_classes,
+      use_encoder_pooler=use_encoder_pooler,
+      initializer=initializer,
+    )
+
+  def build_span_labeler(
+    self,
+    model_class: type[span_labeler.SpanLabeler],
+    encoder: tf_keras.layers.Layer,
+    initializer: str | tf_keras.initializers.Initializer = "glorot_uniform",
+  ) -> span_labeler.SpanLabeler:
+    """Puts a head that finds answers, here Model Garden's, on an encoder."""
+    return model_class(encoder, initializer=initializer)
 
   def check(self) -> None:
     """Refuses sizes that do not fit each other: a `UserError` at the field."""

@@ -24,6 +24,7 @@ from token_dropping.models import checkpoints
 from token_dropping.models import network_config
 from token_dropping.models import networks
 from token_dropping.models import pretrainer
+from token_dropping.models import span_labeler
 from token_dropping.models.bert import encoder_config as bert
 from token_dropping.training import field_rules
 
@@ -162,18 +163,19 @@ class TrainedRun:
     self.check_kind(CLASSIFICATION)
     config = self.task["model"]
     encoder = self.encoder.build_plain()
-    model = models.BertClassifier(
+    model = self.encoder.build_classifier(
+      models.BertClassifier,
       encoder,
-      num_classes=config["num_classes"],
-      use_encoder_pooler=config["use_encoder_pooler"],
+      config["num_classes"],
+      config["use_encoder_pooler"],
     )
     self._restore(encoder, {"model/classifier": model.classifier})
     return model
 
-  def build_span_labeler(self) -> models.BertSpanLabeler:
+  def build_span_labeler(self) -> span_labeler.SpanLabeler:
     self.check_kind(SPAN)
     encoder = self.encoder.build_plain()
-    model = models.BertSpanLabeler(encoder)
+    model = self.encoder.build_span_labeler(span_labeler.SpanLabeler, encoder)
     self._restore(encoder, {"model/span_labeling": model.span_labeling})
     return model
 

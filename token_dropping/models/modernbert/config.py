@@ -3,13 +3,16 @@
 
 import dataclasses
 
+import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling import tf_utils
 from official.nlp.modeling import models
 
 from token_dropping.common import errors
 from token_dropping.models import network_config
+from token_dropping.models import span_labeler
 from token_dropping.models.modernbert import encoder as encoder_lib
+from token_dropping.models.modernbert import heads
 from token_dropping.models.modernbert import masked_lm
 from token_dropping.models.modernbert import network as network_lib
 from token_dropping.models.modernbert import shape as shape_lib
@@ -28,6 +31,7 @@ class ModernBertConfig(
 
   network = "modernbert"
   own_field = "global_every"
+  has_pooler = False
   type_vocab_size = 2**31 - 1  # segments are not read: any number will do
 
   @property
@@ -44,7 +48,7 @@ class ModernBertConfig(
 
   def build_plain(self) -> network_lib.ModernBert:
     plain = network_lib.ModernBert(**self.sizes)
-    plain(plain.inputs)  # makes the weights
+    _make_weights(plain)
     return plain
 
   def build_pretrainer(
@@ -56,7 +60,7 @@ class ModernBertConfig(
     **kwargs,
   ) -> models.BertPretrainerV2:
     """Puts ModernBERT's masked-LM head on an encoder."""
-    encoder(encoder.inputs)  # makes the table
+    _make_weights(encoder)
     head = masked_lm.ModernBertMaskedLM(
       encoder.get_embedding_table(),
       activation=tf_utils.get_activation(activation),
@@ -67,6 +71,37 @@ class ModernBertConfig(
     return model_class(
       encoder_network=encoder, customized_masked_lm=head, **kwargs
     )
+
+  def build_classifier(
+    self,
+    model_class: type[models.BertClassifier],
+    encoder: network_lib.ModernBert,
+    num_classes: int,
+    use_encoder_pooler: bool,
+    initializer="glorot_uniform",
+  ) -> models.BertClassifier:
+    """Puts a head on the state of `[CLS]`; nothing drops out before it."""
+    head = self._make_head(heads.ClassificationHead, num_classes, initializer)
+    return model_class(
+      encoder,
+      num_classes=num_classes,
+      use_encoder_pooler=use_encoder_pooler,
+      cls_head=head,
+    )
+
+  def build_span_labeler(
+    self,
+    model_class: type[span_labeler.SpanLabeler],
+    encoder: network_lib.ModernBert,
+    initializer="glorot_uniform",
+  ) -> span_labeler.SpanLabeler:
+    head = self._make_head(heads.SpanHead, 2, initializer)
+    return model_class(encoder, head)
+
+  def _make_head(
+    self, head: type[heads.PredictionHead], num_outputs: int, initializer
+  ) -> heads.PredictionHead:
+    return head(num_outputs, self.norm_eps, self.dropout_rate, initializer)
 
   def check(self) -> None:
     super().check()
@@ -96,3 +131,9 @@ class ModernBertConfig(
       seq_length=data.seq_length,
       predictions=getattr(data, "max_predictions_per_seq", 0),
     )
+
+
+def _make_weights(encoder: network_lib.ModernBert) -> None:
+  """Makes them by a call with one token, where there are none."""
+  if not encoder.built:
+    encoder({"input_word_ids": tf.zeros([1, 1], tf.int32)})

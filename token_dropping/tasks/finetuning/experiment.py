@@ -7,12 +7,14 @@ are BERT's published settings (Devlin et al., NAACL 2019, 4.1 and 4.2): batch
 32, 3 epochs, AdamW, warm-up over a tenth of the steps, linear decay to 0.
 """
 
+import functools
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
+from official.core import exp_factory
 from official.nlp.configs import encoders
 
 from token_dropping.common import errors
@@ -24,7 +26,8 @@ from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.importance import importance_types
 from token_dropping.models import multiply_adds
-from token_dropping.models.bert import encoder_config
+from token_dropping.models import network_config
+from token_dropping.models import networks
 from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
@@ -49,12 +52,12 @@ _WHOLE_SEQUENCE = {
 
 
 def make_experiment(
-  task: cfg.TaskConfig, learning_rate: float
+  task: cfg.TaskConfig,
+  network: type[network_config.NetworkConfig],
+  learning_rate: float,
 ) -> cfg.ExperimentConfig:
   """Returns the experiment of a task; 0 steps stand for what the data give."""
-  task.model.encoder = encoders.EncoderConfig(
-    type="any", any=encoder_config.TokenDropEncoderConfig()
-  )
+  task.model.encoder = encoders.EncoderConfig(type="any", any=network())
   for data in (task.train_data, task.validation_data):
     data.is_training = data.drop_remainder = data is task.train_data
     data.global_batch_size = BATCH_SIZE
@@ -78,6 +81,20 @@ def make_experiment(
   )
 
 
+def register(name: str, make: Callable) -> list[str]:
+  """Registers an experiment for each network; returns their names.
+
+  `make` makes it of the class of a network's config.
+  """
+  makers = {
+    f"{network.network}/{name}": functools.partial(make, network)
+    for network in networks.CONFIGS
+  }
+  for key, maker in makers.items():
+    exp_factory.register_config_factory(key)(maker)
+  return [*makers]
+
+
 class FinetuneHooks(hooks.TaskHooks):
   """Answers for what is fine-tuned; a subclass says what its data give."""
 
@@ -93,6 +110,9 @@ class FinetuneHooks(hooks.TaskHooks):
 
   def use_pretrained(self, encoder, vocab_file: str, checkpoint: str) -> None:
     """Takes all but what was dropped."""
+    own = self.task.model.encoder.any.network
+    rule = f"--pretrained must be a run of the experiment's network, {own}"
+    errors.require(encoder.network == own, rule, f"one of {encoder.network}")
     config = encoder.replace()
     config.importance.type = config.importance_type
     config.override(_WHOLE_SEQUENCE)

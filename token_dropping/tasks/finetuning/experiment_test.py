@@ -108,6 +108,11 @@ def test_every_broken_rule(prepared, override, message):
     ({"run": "classes"}, "--pretrained must hold params.yaml. Received"),
     ({"run": None}, "--pretrained must be the folder of a pretraining run"),
     ({"name": "bert/token_drop"}, "--pretrained must be unset but for bert/"),
+    (
+      {"name": "modernbert/token_drop_glue"},
+      "--pretrained must be a run of the experiment's network, modernbert. "
+      "Received: one of bert",
+    ),
   ],
 )
 def test_wrong_run_data_or_experiment(prepared, where, message):

@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers `bert/token_drop_glue`, and what a run asks of it.
+"""Registers `bert/token_drop_glue` and that of each network, and answers.
 
 BERT on GLUE takes the best of 2e-5 to 5e-5 on the dev set (`--sweep`).
 """
 
 import numpy as np
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 
 from token_dropping.common import errors
 from token_dropping.data.finetuning import glue_tasks
+from token_dropping.models import network_config
 from token_dropping.tasks import hooks
 from token_dropping.tasks.finetuning import experiment
 from token_dropping.tasks.sentences import task as sentence_task
 
-NAME = "bert/token_drop_glue"
 
-
-@exp_factory.register_config_factory(NAME)
-def bert_token_drop_glue() -> cfg.ExperimentConfig:
+def make_experiment(
+  network: type[network_config.NetworkConfig],
+) -> cfg.ExperimentConfig:
   """Fine-tunes a pretrained encoder on sentences or pairs of them."""
   task = sentence_task.SentenceTaskConfig()
-  task.model.use_encoder_pooler = True
-  return experiment.make_experiment(task, learning_rate=2e-5)
+  task.model.use_encoder_pooler = network.has_pooler
+  return experiment.make_experiment(task, network, learning_rate=2e-5)
 
 
 class SentenceHooks(experiment.FinetuneHooks):
@@ -52,6 +51,10 @@ class SentenceHooks(experiment.FinetuneHooks):
     metric, own_pooler = self.task.metric_type, not self.task.init_cls_pooler
     rule = "task.metric_type must be unset: task.data_dir says how to score"
     errors.require(metric == "accuracy", rule, repr(metric))
+    pools = self.task.model.use_encoder_pooler
+    has_pooler = self.task.model.encoder.any.has_pooler
+    rule = "task.model.use_encoder_pooler must be false: the network has none"
+    errors.require(has_pooler or not pools, rule, "true")
     rule = "must be false: the encoder's own pooler is used"
     errors.require(own_pooler, f"task.init_cls_pooler {rule}", "true")
 
@@ -81,4 +84,5 @@ def _text_fields(card: dict) -> tuple[str, ...]:
   return tuple(filter(None, (card["settings"][name] for name in names)))
 
 
-hooks.register(sentence_task.SentenceTaskConfig, SentenceHooks, NAME)
+NAMES = experiment.register("token_drop_glue", make_experiment)
+hooks.register(sentence_task.SentenceTaskConfig, SentenceHooks, *NAMES)

@@ -62,11 +62,12 @@ class SentenceTask(
 
   def build_model(self) -> SentenceModel:
     config = self.task_config.model
-    return SentenceModel(
-      network=self.build_encoder(),
-      num_classes=config.num_classes,
-      initializer=self.make_initializer(),
-      use_encoder_pooler=config.use_encoder_pooler,
+    return config.encoder.get().build_classifier(
+      SentenceModel,
+      self.build_encoder(),
+      config.num_classes,
+      config.use_encoder_pooler,
+      self.make_initializer(),
     )
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers `bert/token_drop_squad`, and what a run asks of it."""
+"""Registers `bert/token_drop_squad` and that of each network, and answers."""
 
 import numpy as np
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 
+from token_dropping.models import network_config
 from token_dropping.tasks import hooks
 from token_dropping.tasks.finetuning import experiment
 from token_dropping.tasks.spans import task as span_task
 
-NAME = "bert/token_drop_squad"
 
-
-@exp_factory.register_config_factory(NAME)
-def bert_token_drop_squad() -> cfg.ExperimentConfig:
+def make_experiment(
+  network: type[network_config.NetworkConfig],
+) -> cfg.ExperimentConfig:
   """Fine-tunes a pretrained encoder to find answers in a text."""
   task = span_task.SpanTaskConfig()
-  return experiment.make_experiment(task, learning_rate=5e-5)
+  return experiment.make_experiment(task, network, learning_rate=5e-5)
 
 
 class SpanHooks(experiment.FinetuneHooks):
@@ -56,4 +55,5 @@ class SpanHooks(experiment.FinetuneHooks):
     return self._made_up_features(batch_size), labels
 
 
-hooks.register(span_task.SpanTaskConfig, SpanHooks, NAME)
+NAMES = experiment.register("token_drop_squad", make_experiment)
+hooks.register(span_task.SpanTaskConfig, SpanHooks, *NAMES)

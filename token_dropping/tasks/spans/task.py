@@ -9,9 +9,9 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.nlp.data import question_answering_dataloader as dataloader
-from official.nlp.modeling import models
 from official.nlp.tasks import question_answering
 
+from token_dropping.models import span_labeler
 from token_dropping.tasks.finetuning import task as finetune_task
 from token_dropping.tasks.spans import answers as span_answers
 
@@ -30,8 +30,8 @@ class SpanTaskConfig(
   )
 
 
-class SpanModel(finetune_task.FinetuneModel, models.BertSpanLabeler):
-  """Model Garden's span model, whose checkpoints may hold the importance."""
+class SpanModel(finetune_task.FinetuneModel, span_labeler.SpanLabeler):
+  """The span model, whose checkpoints may hold the importance."""
 
 
 @task_factory.register_task_cls(SpanTaskConfig)
@@ -46,10 +46,11 @@ class SpanTask(
     parent.__init__(params, logging_dir, name=name)
 
   def build_model(self) -> SpanModel:
-    encoder = self.build_encoder()
-    # Nothing reads it, so that it has no gradient.
-    encoder.pooler_layer.trainable = False
-    return SpanModel(network=encoder, initializer=self.make_initializer())
+    encoder, config = self.build_encoder(), self.task_config.model.encoder.get()
+    if config.has_pooler:  # nothing reads it, so that it has no gradient
+      encoder.pooler_layer.trainable = False
+    initializer = self.make_initializer()
+    return config.build_span_labeler(SpanModel, encoder, initializer)
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     loader = dataloader.QuestionAnsweringDataLoader(params)

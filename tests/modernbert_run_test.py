@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of what is made of a run of ModernBERT: fine-tuned, and served."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import config_testing
+from tests import finetune_testing
+from tests import run_testing
+from tests import serving_testing
+from tests import testing
+from token_dropping import export
+from token_dropping.training import sentence_predictions
+from token_dropping.training import trained_run
+
+GLUE, SQUAD = "modernbert/token_drop_glue", "modernbert/token_drop_squad"
+POOLER = "task.model.use_encoder_pooler=true"
+# Two steps, in which tokens drop.
+SHORT = (
+  "trainer.train_steps=2,task.train_data.global_batch_size=2",
+  "task.model.encoder.any.token_keep_ratio=0.5",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A pretraining run, `pretrained`, and a folder for everything else."""
+  path = tmp_path_factory.mktemp("modernbert")
+  run_testing.make_run(path / "pretrained", network=run_testing.MODERNBERT)
+  return path
+
+
+@testing.eagerly()
+def test_a_fine_tuned_classifier_predicts_as_it_was_scored(folder):
+  data = finetune_testing.prepare_classes(
+    folder / "classes", folder / "pretrained"
+  )
+  finetune_testing.launch(GLUE, folder, "classifier", data, *SHORT)
+  run = trained_run.TrainedRun.read(str(folder / "classifier"), "best")
+  found = sentence_predictions.predict(run, data, "validation", batch_size=5)
+  right = np.argmax(found.outputs, axis=-1) == found.labels
+  info = json.loads((folder / "classifier/best/info.json").read_text())
+  assert np.mean(right) == pytest.approx(info["accuracy"])
+  params = finetune_testing.parse(GLUE, folder / "pretrained", data, POOLER)
+  assert testing.refused(config_testing.check_experiment, params) == (
+    "task.model.use_encoder_pooler must be false: the network has none. "
+    "Received: true"
+  )
+
+
+@pytest.mark.slow
+@testing.eagerly()
+def test_answers_are_found_without_windows_where_a_document_fits(folder):
+  data = finetune_testing.prepare_spans(folder / "spans", folder / "pretrained")
+  records = finetune_testing.read(folder / "spans/train.tfrecord")
+  assert len(records) == 2  # one a question
+  finetune_testing.launch(SQUAD, folder, "span_run", data, *SHORT)
+  run = trained_run.TrainedRun.read(str(folder / "span_run"))
+  run.build_span_labeler()  # restores every weight
+
+
+@pytest.mark.parametrize(
+  "kind",
+  [
+    "masked_lm",
+    pytest.param("classification", marks=pytest.mark.slow),
+    pytest.param("span", marks=pytest.mark.slow),
+  ],
+)
+def test_what_is_served_is_what_was_trained(folder, kind):
+  """Of any length up to the trained one."""
+  run, out = folder / kind, folder / f"{kind}_out"
+  model = run_testing.make_run(run, kind, run_testing.MODERNBERT)
+  testing.run_command(export, model_dir=run, output_dir=out)
+  loaded = tf.saved_model.load(str(out / "ids/1")).signatures["serve"]
+  for length in (serving_testing.LENGTH, testing.SEQ_LENGTH):
+    inputs = serving_testing.inputs(kind, length)
+    there = serving_testing.outputs(kind, model, inputs)
+    serving_testing.assert_equal(loaded(**inputs), there)

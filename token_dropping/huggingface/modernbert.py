@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ModernBERT in `transformers`.
+
+Version 5 writes rotations and kinds of layers in other fields than version 4;
+a folder of ours has both.
+"""
+
+from official.nlp.modeling import models
+
+from token_dropping.common import vocabulary
+from token_dropping.huggingface import config_fields
+from token_dropping.huggingface import network
+from token_dropping.huggingface import weights
+from token_dropping.models import activations
+from token_dropping.models import span_labeler
+from token_dropping.models.modernbert import config as modernbert_config
+from token_dropping.models.modernbert import heads
+from token_dropping.models.modernbert import masked_lm
+from token_dropping.models.modernbert import network as modernbert_network
+
+_TABLE = "embeddings.tok_embeddings.weight"
+_GLOBAL, _LOCAL = "full_attention", "sliding_attention"
+_EVERY = "global_attn_every_n_layers"
+# The fields of version 4, by the kind of layer.
+_THETAS = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
+
+
+class ModernBert(network.Network):
+  """ModernBERT without biases, whose heads have the exact GELU."""
+
+  model_type, classes, title = "modernbert", "ModernBert", "ModernBERT"
+  about = "An ordinary ModernBERT: `transformers` loads it without other code."
+  config_class = modernbert_config.ModernBertConfig
+  encoder, table, layer = "model.", _TABLE, "layers."
+  parts = ("embeddings.", "layers.", "final_norm.")
+  tensor_sizes = {
+    "vocab_size": (_TABLE, 0),
+    "hidden_size": (_TABLE, 1),
+    "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
+  }
+  head, output_matrix = "decoder.", "decoder.weight"
+  head_activation = activations.EXACT_GELU
+  fractions = {
+    "dropout_rate": "mlp_dropout",
+    "attention_dropout_rate": "attention_dropout",
+    "initializer_range": "initializer_range",
+  }
+  activation_field = "hidden_activation"
+  fixed = {
+    "attention_bias": False,
+    "mlp_bias": False,
+    "norm_bias": False,
+    "classifier_bias": False,
+    "decoder_bias": True,
+    "classifier_activation": "gelu",
+    "tie_word_embeddings": True,
+  }
+  unset = ("rope_scaling",)
+  tokenizer_fields = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    # Without types, which its models do not take.
+    "model_input_names": ["input_ids", "attention_mask"],
+  }
+
+  def of_encoder(
+    self, encoder: modernbert_network.ModernBert
+  ) -> network.Weights:
+    prefix = f"{self.encoder}embeddings."
+    norms = {
+      f"{prefix}norm": encoder._embedding_norm_layer,
+      f"{self.encoder}final_norm": encoder._final_norm_layer,
+    }
+    table = weights.same(encoder.get_embedding_table())
+    found = {f"{self.encoder}{self.table}": table}
+    width = encoder.get_embedding_table().shape[1]
+    for index, layer in enumerate(encoder.transformer_layers):
+      prefix = f"{self.encoder}{self.layer}{index}."
+      inside = layer.feed_forward.input_kernel
+      kernels = {
+        "attn.Wqkv": (layer.attention.qkv_kernel, 3 * width),
+        "attn.Wo": (layer.attention.output_kernel, width),
+        "mlp.Wi": (inside, inside.shape[1]),
+        "mlp.Wo": (layer.feed_forward.output_kernel, width),
+      }
+      for name, kernel in kernels.items():
+        found[f"{prefix}{name}.weight"] = weights.of_kernel(*kernel)
+      norms[f"{prefix}mlp_norm"] = layer.feed_forward_norm
+      if layer.attention_norm is not None:
+        norms[f"{prefix}attn_norm"] = layer.attention_norm
+    for name, norm in norms.items():
+      found |= weights.of_norm(name, norm)
+    return found
+
+  def of_masked_lm(self, head: masked_lm.ModernBertMaskedLM) -> network.Weights:
+    return _of_head(head) | {"decoder.bias": weights.same(head.bias)}
+
+  def of_classifier(self, model: models.BertClassifier) -> network.Weights:
+    return _of_prediction_head(model.classifier)
+
+  def of_span_labeler(self, model: span_labeler.SpanLabeler) -> network.Weights:
+    return _of_prediction_head(model.span_labeling)
+
+  def to_json(self, config, head, words) -> dict:
+    start, end = words.id(vocabulary.CLS), words.id(vocabulary.SEP)
+    thetas = dict(zip(_THETAS, _thetas_of(config), strict=True))
+    return super().to_json(config, head, words) | {
+      "bos_token_id": start,
+      "cls_token_id": start,
+      "eos_token_id": end,
+      "sep_token_id": end,
+      "embedding_dropout": config.dropout_rate,
+      "norm_eps": config.norm_eps,
+      "classifier_pooling": "cls",
+      "local_attention": config.local_attention,
+      "layer_types": _layer_types(config.num_layers, config.global_every),
+      "rope_parameters": {
+        kind: {"rope_type": "default", "rope_theta": theta}
+        for kind, theta in thetas.items()
+      },
+      _EVERY: config.global_every,
+      **{_THETAS[kind]: theta for kind, theta in thetas.items()},
+    }
+
+  def own_fields(self, fields: config_fields.Fields) -> dict:
+    width = fields.size("hidden_size")
+    twice = 2 * fields.size("num_attention_heads")
+    rule = f"a multiple of twice num_attention_heads ({twice})"
+    fields.require(width % twice == 0, "hidden_size", rule, width)
+    default = self.config_class()
+    content = {
+      "local_attention": default.local_attention,
+      "norm_eps": default.norm_eps,
+    } | fields.content
+    window, epsilon = content["local_attention"], content["norm_eps"]
+    is_even = type(window) is int and window > 0 and window % 2 == 0
+    rule = "an even number, at least 2"
+    fields.require(is_even, "local_attention", rule, window)
+    is_positive = type(epsilon) is float and epsilon > 0
+    fields.require(is_positive, "norm_eps", "greater than 0", epsilon)
+    of_global, of_local = _read_thetas(fields, default)
+    return {
+      "local_attention": window,
+      "norm_eps": epsilon,
+      "global_every": _read_global_every(fields, default.global_every),
+      "global_rope_theta": of_global,
+      "local_rope_theta": of_local,
+    }
+
+
+def of_config(
+  config: modernbert_config.ModernBertConfig, words: vocabulary.Vocabulary
+) -> ModernBert:
+  """Returns the only one that there is."""
+  del config, words
+  return ModernBert()
+
+
+def _of_head(head) -> network.Weights:
+  """Maps what all heads begin with."""
+  dense, norm = head.dense.kernel, head.layer_norm
+  kernel = weights.of_kernel(dense, dense.shape[1])
+  return {"head.dense.weight": kernel} | weights.of_norm("head.norm", norm)
+
+
+def _of_prediction_head(head: heads.PredictionHead) -> network.Weights:
+  return _of_head(head) | weights.of_dense("classifier", head.classifier)
+
+
+def _thetas_of(config: modernbert_config.ModernBertConfig) -> tuple:
+  return config.global_rope_theta, config.local_rope_theta
+
+
+def _layer_types(layers: int, every: int) -> list[str]:
+  return [_LOCAL if index % every else _GLOBAL for index in range(layers)]
+
+
+def _read_global_every(fields: config_fields.Fields, default: int) -> int:
+  """Reads it, or finds it in the kinds of the layers; both must agree."""
+  layers, kinds = fields.size("num_hidden_layers"), None
+  every = fields.size(_EVERY) if _EVERY in fields.content else default
+  if (kinds := fields.content.get("layer_types")) is not None:
+    if _EVERY not in fields.content and isinstance(kinds, list):
+      later = (i for i, kind in enumerate(kinds) if i and kind == _GLOBAL)
+      every = next(later, layers)
+    rule = f"{_GLOBAL} in every layer that {every} divides, else {_LOCAL}"
+    same = kinds == _layer_types(layers, every)
+    fields.require(same, "layer_types", rule, kinds)
+  return every
+
+
+def _read_thetas(
+  fields: config_fields.Fields, default: modernbert_config.ModernBertConfig
+) -> list[float]:
+  """Reads those of global and of local layers, in the fields of a version."""
+  rotations = fields.content.get("rope_parameters")
+  thetas = []
+  for (kind, name), base in zip(
+    _THETAS.items(), _thetas_of(default), strict=True
+  ):
+    if rotations is None:
+      theta = fields.content.get(name, base)
+    else:
+      name, rule = "rope_parameters", "without scaling, for both kinds"
+      own = rotations.get(kind) if isinstance(rotations, dict) else None
+      is_plain = isinstance(own, dict) and own.get("rope_type") == "default"
+      is_plain = is_plain and own.keys() <= {"rope_type", "rope_theta"}
+      fields.require(is_plain, name, rule, rotations)
+      theta = own.get("rope_theta", base)
+    is_positive = type(theta) in (int, float) and theta > 0
+    fields.require(is_positive, name, "greater than 0", theta)
+    thetas.append(float(theta))
+  return thetas

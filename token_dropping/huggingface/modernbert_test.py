@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`config.json` of ModernBERT and our config, to and fro."""
+
+import pytest
+
+from tests import huggingface_testing as hf
+from tests import testing
+from token_dropping.common import vocabulary
+from token_dropping.huggingface import modernbert
+from token_dropping.models.modernbert import config as config_lib
+
+# Unlike the defaults.
+CONFIG = config_lib.ModernBertConfig(
+  vocab_size=50,
+  hidden_size=8,
+  num_layers=5,
+  num_attention_heads=2,
+  intermediate_size=12,
+  max_position_embeddings=64,
+  hidden_activation="relu",
+  global_every=2,
+  local_attention=4,
+  global_rope_theta=500.0,
+  local_rope_theta=100.0,
+  norm_eps=1e-6,
+  dropout_rate=0.2,
+  attention_dropout_rate=0.3,
+  initializer_range=0.04,
+)
+WORDS = vocabulary.Vocabulary(testing.TOKENS)
+NEW = ("layer_types", "rope_parameters")
+OLD = (
+  *("global_attn_every_n_layers", "global_rope_theta", "local_rope_theta"),
+)
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
+
+
+def _there(without=(), **changes) -> dict:
+  content = modernbert.ModernBert().to_json(CONFIG, "ForMaskedLM", WORDS)
+  return {k: v for k, v in content.items() if k not in without} | changes
+
+
+def _back(content, source="config.json"):
+  return modernbert.ModernBert().from_json(content, source)
+
+
+@pytest.mark.parametrize("without", [(), OLD, NEW])
+def test_there_and_back_in_the_fields_of_each_version(without):
+  assert _back(_there(without)) == CONFIG
+
+
+def test_transformers_reads_what_it_would_write():
+  content = _there()
+  theirs = hf.config_of("ModernBert").from_dict(content).to_dict()
+  for name in content.keys() - set(OLD):
+    assert theirs[name] == content[name], name
+  assert _back(theirs) == CONFIG
+  ids = ("bos", "cls", "eos", "sep", "pad")
+  found = [content[f"{name}_token_id"] for name in ids]
+  assert found == [2, 2, 3, 3, 0]
+
+
+def test_what_is_left_out_has_the_published_value():
+  default = config_lib.ModernBertConfig()
+  names = ("local_attention", "norm_eps")
+  found = _back(_there((*NEW, *OLD, *names)))
+  for name in (*names, "global_every", "global_rope_theta", "local_rope_theta"):
+    assert getattr(found, name) == getattr(default, name), name
+
+
+def test_only_the_first_layer_is_global():
+  kinds = [GLOBAL, *[LOCAL] * 4]
+  assert _back(_there(OLD, layer_types=kinds)).global_every == 5
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("attention_bias", True, "False"),
+    ("decoder_bias", False, "True"),
+    ("classifier_activation", "relu", "gelu"),
+    ("rope_scaling", {"type": "linear"}, "unset"),
+    ("local_attention", 7, "an even number, at least 2"),
+    ("norm_eps", 0.0, "greater than 0"),
+    ("hidden_size", 10, "a multiple of twice num_attention_heads (4)"),
+    (
+      "layer_types",
+      [LOCAL] * 5,
+      f"{GLOBAL} in every layer that 2 divides, else {LOCAL}",
+    ),
+    (
+      "rope_parameters",
+      {GLOBAL: {"rope_type": "yarn"}},
+      "without scaling, for both kinds",
+    ),
+  ],
+)
+def test_what_our_network_cannot_be(name, value, rule):
+  refused = testing.refused(_back, _there(**{name: value}), "a/config.json")
+  message = f"{name} in a/config.json must be {rule}. Received: "
+  assert refused.startswith(message)
+
+
+def test_theta_of_version_4():
+  content = _there(NEW, local_rope_theta=None)
+  assert testing.refused(_back, content, "a/config.json") == (
+    "local_rope_theta in a/config.json must be greater than 0. Received: None"
+  )
