@@ -113,14 +113,16 @@ def test_compiled_and_in_short_types(dtype, mode, monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ("attend", "shape"),
+  ("attend", "shape", "barriers"),
   [
-    (functools.partial(local_attention.attend, distance=4), "4,12"),
-    (_global, f"8,{K}"),
+    (functools.partial(local_attention.attend, distance=4), "4,12", 3),
+    (_global, f"8,{K}", 0),  # two loops, which are computed apart anyway
   ],
   ids=["local", "global"],
 )
-def test_no_program_has_a_number_for_each_pair(attend, shape, monkeypatch):
+def test_no_program_has_or_keeps_a_number_for_each_pair(
+  attend, shape, barriers, monkeypatch
+):
   monkeypatch.setattr(global_attention, "CHUNK", 8)
   keys = _keys("both")
   upstream = tf.constant(UPSTREAM, tf.float32)
@@ -135,6 +137,7 @@ def test_no_program_has_a_number_for_each_pair(attend, shape, monkeypatch):
   states = [tf.constant(s, tf.float32) for s in (QUERY, KEY, VALUE)]
   text = step.experimental_get_compiler_ir(*states)(stage="hlo")
   assert f",{shape}]" in text
+  assert text.count(" opt-barrier(") == barriers
   assert not re.search(rf",2[3-9],({K}|24)\]", text)
 
 
