@@ -136,7 +136,10 @@ def test_report_only_measures_nothing(tmp_path, jobs, capsys):
   [
     ("steps=0", "be positive"),
     ("max_spread=0.0", "be positive"),
-    ("contenders=ours", "name dense or modernbert_dense, which the others"),
+    (
+      "contenders=ours",
+      "name dense or modernbert_dense, which the others are compared with",
+    ),
   ],
 )
 def test_wrong_flags(flag, rule):

@@ -23,9 +23,7 @@ def draw(results: list[dict], order: list[str], text: dict) -> str:
   A line is the mean over seeds, the band goes from the least to the greatest.
   The middle row shows the last half of the losses.
   """
-  by_variant = collections.defaultdict(list)
-  for result in results:
-    by_variant[result["variant"]].append(result["curve"])
+  by_variant = _by_variant(results)
   picture = figure.Figure((15, 13), layout="constrained")
   panels = picture.subplots(3, len(AXES), sharey="row", squeeze=False)
   for index, name in enumerate(order):
@@ -38,6 +36,35 @@ def draw(results: list[dict], order: list[str], text: dict) -> str:
   lines = panels[0][0].get_legend_handles_labels()
   picture.legend(*lines, loc="outside lower center", ncols=6)
   return _svg(picture)
+
+
+def draw_finalists(results: list[dict], order: list[str]) -> str:
+  """Returns, as an `<svg>`, the loss by time of those with the most seeds.
+
+  It shows the last half of the losses, with lines and bands as in `draw`.
+  """
+  by_variant = _by_variant(results)
+  most = max(map(len, by_variant.values()), default=0)
+  finalists = [name for name in order if len(by_variant.get(name, [])) == most]
+  picture = figure.Figure((8, 4.5), layout="constrained")
+  panel = picture.subplots()
+  for index, name in enumerate(finalists):
+    _line(panel, by_variant[name], "time", "loss", name, index)
+  _zoom([panel], [r for r in results if r["variant"] in finalists])
+  panel.set_xlabel(AXES["time"][0])
+  panel.set_ylabel("validation loss, nats")
+  panel.grid(alpha=0.3)
+  if finalists:
+    panel.legend()
+  return _svg(picture)
+
+
+def _by_variant(results: list[dict]) -> dict[str, list]:
+  """Returns the curves of all seeds, by variant."""
+  by_variant = collections.defaultdict(list)
+  for result in results:
+    by_variant[result["variant"]].append(result["curve"])
+  return by_variant
 
 
 def _line(panel, curves: list, axis: str, value: str, name: str, index) -> None:

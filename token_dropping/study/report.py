@@ -24,7 +24,8 @@ def write(
   folder: str,
   results_folder: str,
 ) -> str:
-  """Writes `study.json` and `study.html`, and `study.md` beside the results.
+  """Writes `study.json` and `study.html`; beside the results, `study.md` and
+  `loss.svg`.
 
   Returns the Markdown.
   """
@@ -44,6 +45,8 @@ def write(
   files.write_json(os.path.join(folder, "study.json"), content)
   whole = _markdown(name, shown, notes)
   files.write(os.path.join(results_folder, "study.md"), whole + "\n")
+  finalists = plots.draw_finalists(timed, order)
+  files.write(os.path.join(results_folder, "loss.svg"), finalists + "\n")
   page = _template().render(
     title=f"Study {name}",
     tables=shown,

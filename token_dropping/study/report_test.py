@@ -93,6 +93,12 @@ def test_page_needs_no_other_file(folder):
   assert "rare &lt;b&gt;" in page and "<code>dense</code>" in page
 
 
+def test_picture_of_those_with_the_most_seeds(folder):
+  picture = (folder / "results" / "loss.svg").read_text("utf-8")
+  assert "seconds of training" in picture
+  assert ">dense<" in picture and ">drop<" not in picture
+
+
 def test_same_results_same_page(folder, tmp_path):
   report.write("some", PLAN, RESULTS, TEXT, str(tmp_path), str(tmp_path))
   page = (folder / "study.html").read_bytes()
