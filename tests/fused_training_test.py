@@ -81,9 +81,8 @@ def test_each_layer_is_two_calls_on_a_gpu_and_writes_no_scores(documents):
   _assert_calls(text, kind, LAYERS)
 
 
-@pytest.mark.parametrize(
-  "documents", [False, pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("documents", [False, True])
 def test_of_modernbert_global_layers_are_without_documents(documents):
   """The first and the last."""
   tiny = testing.merged(

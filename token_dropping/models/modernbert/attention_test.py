@@ -75,7 +75,7 @@ def _assert_same(found, wanted, tolerance=1e-5) -> None:
 
 
 @pytest.mark.parametrize("some", [False, True], ids=["whole", "some"])
-@pytest.mark.parametrize("distance", [1, 4, 7, K, 3 * K])
+@pytest.mark.parametrize("distance", [1, 7, 3 * K])
 @pytest.mark.parametrize("kind", KINDS)
 def test_local_is_dense_with_a_mask(kind, distance, some):
   """Of windows shorter and longer than the sequence."""
@@ -97,9 +97,7 @@ def test_global_in_chunks_is_global_at_once(chunk, kind, some, monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ("dtype", "mode"),
-  [(tf.float32, "graph"), (tf.float32, "xla"), (tf.bfloat16, "xla")],
-  ids=str,
+  ("dtype", "mode"), [(tf.float32, "xla"), (tf.bfloat16, "graph")], ids=str
 )
 def test_compiled_and_in_short_types(dtype, mode, monkeypatch):
   monkeypatch.setattr(global_attention, "CHUNK", 8)

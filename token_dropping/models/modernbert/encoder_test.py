@@ -21,28 +21,27 @@ loss_and_gradients = drops_testing.loss_and_gradients
 SIZES = modernbert_testing.SIZES
 make_encoder = modernbert_testing.make_encoder
 make_network = modernbert_testing.make_network
-TYPES = ("skip", "context", "layerwise")
 STAGES = [{"layer": 1, "keep_ratio": 0.75}, {"layer": 2, "keep_ratio": 0.5}]
 
 
 @functools.cache
-def _encoder(drop_type: str = "skip", **kwargs):
+def _encoder() -> encoder_lib.ModernBertEncoder:
   """Returns one that drops in layers 1 and 2, shared by tests."""
-  places = {} if "stages" in kwargs else {"drop_layer": 1}
-  return make_encoder(drop={"type": drop_type}, **(places | kwargs))
+  return make_encoder(drop_layer=1)
 
 
-@pytest.mark.parametrize("drop_type", TYPES)
-def test_keeping_all_is_the_network(drop_type):
-  encoder = _encoder(drop_type, token_keep_ratio=1.0)
+def test_keeping_all_is_the_network():
+  encoder = make_encoder(token_keep_ratio=1.0, drop_layer=1)
   wanted = loss_and_gradients(
     modernbert_testing.make_network(), batch(pretraining=False)
   )
   assert_same(loss_and_gradients(encoder, batch()), wanted)
 
 
-@pytest.mark.parametrize("window", [2, 4 * S])
-@pytest.mark.parametrize("drop_type", TYPES)
+@pytest.mark.parametrize(
+  ("drop_type", "window"),
+  [("skip", 2), ("context", 2), ("layerwise", 2), ("skip", 4 * S)],
+)
 def test_local_layers_are_those_with_a_dense_mask(
   drop_type, window, monkeypatch
 ):
@@ -67,16 +66,9 @@ def test_local_layers_are_those_with_a_dense_mask(
   assert calls == [(9, first, window // 2, None), (6, kept, window // 2, None)]
 
 
-@pytest.mark.parametrize("drop_type", TYPES)
-def test_only_read_positions_of_the_last_layer_is_exact(drop_type):
-  encoder = _encoder(drop_type, drop_at_inference=True)
-  restricted = loss_and_gradients(encoder, batch())
-  wanted = loss_and_gradients(encoder, batch(pretraining=False))
-  assert_same(restricted, wanted)
-
-
-def test_a_local_last_layer_is_exact_too():
-  encoder = make_encoder(global_every=2, drop_at_inference=True)
+@pytest.mark.parametrize("every", [3, 2], ids=["global", "local"])
+def test_only_read_positions_of_the_last_layer_is_exact(every):
+  encoder = make_encoder(global_every=every, drop_at_inference=True)
   restricted = loss_and_gradients(encoder, batch())
   wanted = loss_and_gradients(encoder, batch(pretraining=False))
   assert_same(restricted, wanted)
