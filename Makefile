@@ -15,16 +15,19 @@ QUICKSTART_DATA_FLAGS := --input=gensim:enwiki --vocab_size=4096 \
   --seq_length=128 --max_predictions_per_seq=20 --packing=full \
   --validation_share=0.05 --duplicates=4
 
+LONG := runs/long
+LONG_DATA_FLAGS := --input=gensim:enwiki --packing=best-fit --masking=dynamic
+
 # TensorFlow reports its start-up below this level; 0 shows everything.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv quickstart test test-slow lint format clean check-python
+.PHONY: help venv quickstart quickstart-long test test-slow lint format clean check-python
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' \
 	  $(MAKEFILE_LIST)
 
 venv: $(STAMPS)/package ## Make .venv with the package and what it needs
@@ -35,6 +38,23 @@ quickstart: $(STAMPS)/quickstart ## Prepare data and train a small BERT on CPU
 	$(BIN)/python -m token_dropping.train --experiment=bert/token_drop \
 	  --config_file=experiments/quickstart/wikipedia.yaml \
 	  --model_dir=$(RUN)/model --mode=train_and_eval
+
+LONG_TRAIN := $(BIN)/python -m token_dropping.train --mode=train_and_eval \
+  --experiment=modernbert/token_drop \
+  --config_file=experiments/quickstart/long_256.yaml
+
+quickstart-long: $(STAMPS)/quickstart ## Train a small ModernBERT, then extend its context
+	$(BIN)/python -m token_dropping.data.prepare $(LONG_DATA_FLAGS) \
+	  --seq_length=256 --vocab_size=4096 --output_dir=$(LONG)/data_256
+	$(BIN)/python -m token_dropping.data.prepare $(LONG_DATA_FLAGS) \
+	  --seq_length=2048 --vocab_file=$(LONG)/data_256/vocab.txt \
+	  --output_dir=$(LONG)/data_2048
+	$(LONG_TRAIN) --model_dir=$(LONG)/model_256
+	$(LONG_TRAIN) --config_file=experiments/quickstart/long_2048.yaml \
+	  --model_dir=$(LONG)/model_2048
+	$(BIN)/python -m token_dropping.study.context \
+	  --model_dir=$(LONG)/model_2048 --contexts=256,512,1024 \
+	  --output=$(LONG)/context.json
 
 # TensorFlow keeps what it has compiled until a process ends. So that none grows
 # over 4 GB the tests run in parts, each in new processes; a part is a list of
