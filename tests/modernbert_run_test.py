@@ -13,6 +13,7 @@ from tests import run_testing
 from tests import serving_testing
 from tests import testing
 from token_dropping import export
+from token_dropping.tasks.masked_lm import task as masked_lm
 from token_dropping.training import sentence_predictions
 from token_dropping.training import trained_run
 
@@ -31,6 +32,22 @@ def folder(tmp_path_factory):
   path = tmp_path_factory.mktemp("modernbert")
   run_testing.make_run(path / "pretrained", network=run_testing.MODERNBERT)
   return path
+
+
+@pytest.mark.parametrize("network", [{}, run_testing.MODERNBERT])
+def test_a_checkpoint_of_another_network_is_one_line(folder, tmp_path, network):
+  params = config_testing.changed()
+  source = folder / "pretrained"
+  if network:
+    run_testing.make_run(tmp_path / "run")
+    params = config_testing.changed({}, "modernbert/token_drop")
+    params.override({"task": {"model": network}})
+    source = tmp_path / "run"
+  params.task.init_checkpoint = str(source)
+  task = masked_lm.TokenDropMaskedLMTask(params.task)
+  refused = testing.refused(task.initialize, task.build_model())
+  rule = "task.init_checkpoint must hold every weight of the configured model"
+  assert refused.startswith(f"{rule}. Received: '{source}/ckpt-7' without ")
 
 
 @testing.eagerly()

@@ -21,7 +21,7 @@ from token_dropping.models.modernbert import network as modernbert_network
 _TABLE = "embeddings.tok_embeddings.weight"
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _EVERY = "global_attn_every_n_layers"
-# The fields of version 4, by the kind of layer.
+# Our fields and those of version 4, by the kind of layer.
 _THETAS = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
 
 
@@ -102,7 +102,7 @@ class ModernBert(network.Network):
 
   def to_json(self, config, head, words) -> dict:
     start, end = words.id(vocabulary.CLS), words.id(vocabulary.SEP)
-    thetas = dict(zip(_THETAS, _thetas_of(config), strict=True))
+    thetas = {kind: getattr(config, name) for kind, name in _THETAS.items()}
     return super().to_json(config, head, words) | {
       "bos_token_id": start,
       "cls_token_id": start,
@@ -127,23 +127,23 @@ class ModernBert(network.Network):
     rule = f"a multiple of twice num_attention_heads ({twice})"
     fields.require(width % twice == 0, "hidden_size", rule, width)
     default = self.config_class()
-    content = {
-      "local_attention": default.local_attention,
-      "norm_eps": default.norm_eps,
-    } | fields.content
-    window, epsilon = content["local_attention"], content["norm_eps"]
+    window, epsilon = (
+      fields.content.get(name, getattr(default, name))
+      for name in ("local_attention", "norm_eps")
+    )
     is_even = type(window) is int and window > 0 and window % 2 == 0
     rule = "an even number, at least 2"
     fields.require(is_even, "local_attention", rule, window)
     is_positive = type(epsilon) is float and epsilon > 0
     fields.require(is_positive, "norm_eps", "greater than 0", epsilon)
-    of_global, of_local = _read_thetas(fields, default)
     return {
       "local_attention": window,
       "norm_eps": epsilon,
       "global_every": _read_global_every(fields, default.global_every),
-      "global_rope_theta": of_global,
-      "local_rope_theta": of_local,
+      **{
+        name: _read_theta(fields, kind, getattr(default, name))
+        for kind, name in _THETAS.items()
+      },
     }
 
 
@@ -166,47 +166,39 @@ def _of_prediction_head(head: heads.PredictionHead) -> network.Weights:
   return _of_head(head) | weights.of_dense("classifier", head.classifier)
 
 
-def _thetas_of(config: modernbert_config.ModernBertConfig) -> tuple:
-  return config.global_rope_theta, config.local_rope_theta
-
-
 def _layer_types(layers: int, every: int) -> list[str]:
   return [_LOCAL if index % every else _GLOBAL for index in range(layers)]
 
 
 def _read_global_every(fields: config_fields.Fields, default: int) -> int:
   """Reads it, or finds it in the kinds of the layers; both must agree."""
-  layers, kinds = fields.size("num_hidden_layers"), None
-  every = fields.size(_EVERY) if _EVERY in fields.content else default
-  if (kinds := fields.content.get("layer_types")) is not None:
-    if _EVERY not in fields.content and isinstance(kinds, list):
-      later = (i for i, kind in enumerate(kinds) if i and kind == _GLOBAL)
-      every = next(later, layers)
-    rule = f"{_GLOBAL} in every layer that {every} divides, else {_LOCAL}"
-    same = kinds == _layer_types(layers, every)
-    fields.require(same, "layer_types", rule, kinds)
+  layers, kinds = fields.size("num_hidden_layers"), "layer_types"
+  found, every = fields.content.get(kinds), default
+  if _EVERY in fields.content:
+    every = fields.size(_EVERY)
+  elif isinstance(found, list):
+    later = (i for i, kind in enumerate(found) if i and kind == _GLOBAL)
+    every = next(later, layers)
+  rule = f"{_GLOBAL} in every layer that {every} divides, else {_LOCAL}"
+  fits = found is None or found == _layer_types(layers, every)
+  fields.require(fits, kinds, rule, found)
   return every
 
 
-def _read_thetas(
-  fields: config_fields.Fields, default: modernbert_config.ModernBertConfig
-) -> list[float]:
-  """Reads those of global and of local layers, in the fields of a version."""
-  rotations = fields.content.get("rope_parameters")
-  thetas = []
-  for (kind, name), base in zip(
-    _THETAS.items(), _thetas_of(default), strict=True
-  ):
-    if rotations is None:
-      theta = fields.content.get(name, base)
-    else:
-      name, rule = "rope_parameters", "without scaling, for both kinds"
-      own = rotations.get(kind) if isinstance(rotations, dict) else None
-      is_plain = isinstance(own, dict) and own.get("rope_type") == "default"
-      is_plain = is_plain and own.keys() <= {"rope_type", "rope_theta"}
-      fields.require(is_plain, name, rule, rotations)
-      theta = own.get("rope_theta", base)
-    is_positive = type(theta) in (int, float) and theta > 0
-    fields.require(is_positive, name, "greater than 0", theta)
-    thetas.append(float(theta))
-  return thetas
+def _read_theta(
+  fields: config_fields.Fields, kind: str, default: float
+) -> float:
+  """Reads that of a kind of layer, in the field of either version."""
+  name, rotations = _THETAS[kind], fields.content.get("rope_parameters")
+  theta = fields.content.get(name, default)
+  if rotations is not None:
+    name, own = "rope_parameters", None
+    if isinstance(rotations, dict):
+      own = rotations.get(kind)
+    is_plain = isinstance(own, dict) and own.get("rope_type") == "default"
+    is_plain = is_plain and own.keys() <= {"rope_type", "rope_theta"}
+    fields.require(is_plain, name, "without scaling, for both kinds", rotations)
+    theta = own.get("rope_theta", default)
+  is_positive = type(theta) in (int, float) and theta > 0
+  fields.require(is_positive, name, "greater than 0", theta)
+  return float(theta)
