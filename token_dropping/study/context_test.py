@@ -143,14 +143,15 @@ def test_refusals(run, values, message):
 
 def test_a_bad_record_is_one_line(run, tmp_path, monkeypatch):
   monkeypatch.setattr(context.bad_records, "check_first_records", lambda _: 0)
+  monkeypatch.chdir(tmp_path)
   found = trained_run.TrainedRun.read(str(run))
   record = _record(0, S)
   record["input_word_ids"][5] = testing.VOCAB_SIZE
-  path = testing.write_records(tmp_path / "records", [record])
+  path = testing.write_records("records", [record])
   data = context.validation_data(found, path)
   assert testing.refused(list, context.batches(found, data, 1)) == (
     "task.validation_data.input_path must be readable records. Received: "
-    f"'{path}' (input_word_ids must be in [0, vocab_size) (50); is the "
+    "'records' (input_word_ids must be in [0, vocab_size) (50); is the "
     "encoder's vocab_size that of the records? Received: 50)"
   )
 

@@ -19,7 +19,9 @@ OPTIMIZER = "trainer.optimizer_config.optimizer"
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
 PRETRAIN = sorted((FOLDER / "pretrain").glob("*.yaml"))
 QUICKSTART = sorted((FOLDER / "quickstart").glob("*.yaml"))
-RECOMMENDED, WIKIPEDIA = QUICKSTART
+RECOMMENDED, WIKIPEDIA = (
+  FOLDER / f"quickstart/{name}.yaml" for name in ("recommended", "wikipedia")
+)
 FINETUNE = sorted((FOLDER / "finetune").glob("*.yaml"))
 PUBLISHED = [path for path in FINETUNE if path.stem != "movie_reviews"]
 BASE, BASE_PUBLISHED, BASE_DENSE = (
@@ -150,9 +152,28 @@ def test_file_opens_with_command_hardware_and_result(path):
 
 
 @pytest.mark.parametrize("name", experiments.NAMES[:2])
-@pytest.mark.parametrize("path", PRETRAIN, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+  "path",
+  [path for path in PRETRAIN if path.name.startswith("bert_base")],
+  ids=lambda path: path.name,
+)
 def test_pretraining_file_is_consistent(path, name):
   config_testing.check_experiment(_parse(path, experiment=name))
+
+
+@pytest.mark.parametrize(
+  "names",
+  [
+    ("pretrain/modernbert_base_1024", "pretrain/modernbert_base_8192"),
+    ("quickstart/long_256", "quickstart/long_2048"),
+  ],
+  ids=["base", "quickstart"],
+)
+def test_files_of_both_stages_are_consistent(names):
+  first, second = (FOLDER / f"{name}.yaml" for name in names)
+  for files in ((first,), (first, second)):
+    params = _parse(*files, experiment="modernbert/token_drop")
+    config_testing.check_experiment(params)
 
 
 @pytest.mark.parametrize(
