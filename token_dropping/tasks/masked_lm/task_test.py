@@ -11,6 +11,7 @@ from official.nlp.configs import bert
 from official.nlp.tasks import masked_lm as model_garden
 
 from tests import replica_testing
+from tests import run_testing
 from tests import testing
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
@@ -190,32 +191,50 @@ def test_without_scale_loss_the_gradients_of_replicas_add_up():
     np.testing.assert_allclose(2 * one, two, rtol=1e-4, atol=1e-6)
 
 
+def _losses(model, ids, positions, **more) -> np.ndarray:
+  """Returns those of unmasked tokens at some positions of one record."""
+  ids, positions = tf.constant(ids), tf.constant([positions])
+  batch = {"input_word_ids": ids, "masked_lm_positions": positions}
+  batch |= {"input_mask": tf.ones_like(ids), **more}
+  batch["input_type_ids"] = tf.zeros_like(ids)
+  batch["masked_lm_ids"] = tf.gather(ids, positions, batch_dims=1)
+  outputs = model(batch, training=False)
+  return mlm_losses.masked_lm_losses(batch, outputs).numpy()
+
+
+def _assert_kept_apart(model, first: int) -> None:
+  """Packs a document of a length and one that fills the record; compares."""
+  for weight in model.trainable_weights:  # else what is seen hardly matters
+    weight.assign(weight * (10 if len(weight.shape) > 1 else 1))
+  ids = np.random.default_rng(0).integers(
+    5, 50, [1, testing.SEQ_LENGTH], np.int32
+  )
+  ids[0, [first - 1, -1]] = 3
+  documents = pretrain_data.document_ids(tf.constant(ids), sep_id=3)
+  places = [1, 4], [1, 4, testing.SEQ_LENGTH - first - 2]
+  together = [*places[0], *(first + place for place in places[1])]
+  packed = _losses(model, ids, together, document_ids=documents)
+  parts = ids[:, :first], ids[:, first:]
+  alone = [_losses(model, *pair) for pair in zip(parts, places, strict=True)]
+  np.testing.assert_allclose(packed, np.concatenate(alone, 1), atol=1e-5)
+  assert (np.abs(_losses(model, ids, together) - packed) > 1e-4).all()
+
+
 def test_loss_of_packed_documents_is_that_of_each_alone():
   """For equal positions: row i of the table is row i of each document."""
   model = _task().build_model()
-  length = testing.SEQ_LENGTH
-  first = length // 2
-  for weight in model.trainable_weights:  # else what is seen hardly matters
-    weight.assign(10 * weight)
+  first = testing.SEQ_LENGTH // 2
   (table,) = (v for v in model.variables if "position_embedding" in v.name)
   table.assign(np.concatenate([table[:first]] * 2))
-  ids = np.random.default_rng(0).integers(5, 50, [1, length], np.int32)
-  ids[0, [first - 1, -1]] = 3
-  documents = pretrain_data.document_ids(tf.constant(ids), sep_id=3)
+  _assert_kept_apart(model, first)
 
-  def losses(ids, positions, **more):
-    ids, positions = tf.constant(ids), tf.constant([positions])
-    batch = {"input_word_ids": ids, "masked_lm_positions": positions}
-    batch |= {"input_mask": tf.ones_like(ids), **more}
-    batch["input_type_ids"] = tf.zeros_like(ids)
-    batch["masked_lm_ids"] = tf.gather(ids, positions, batch_dims=1)
-    outputs = model(batch, training=False)
-    return mlm_losses.masked_lm_losses(batch, outputs).numpy()
 
-  packed = losses(ids, [1, 4, 9, 12], document_ids=documents)
-  alone = [losses(ids[:, :first], [1, 4]), losses(ids[:, first:], [1, 4])]
-  np.testing.assert_allclose(packed, np.concatenate(alone, 1), rtol=1e-5)
-  assert (np.abs(losses(ids, [1, 4, 9, 12]) - packed) > 1e-4).all()
+def test_where_positions_are_relative_documents_may_begin_anywhere():
+  """In global layers and in a local one, whose blocks span two documents."""
+  changes = {"task": {"model": run_testing.MODERNBERT}}
+  params = replica_testing.make_params(changes, "modernbert/token_drop")
+  model = masked_lm.TokenDropMaskedLMTask(params.task).build_model()
+  _assert_kept_apart(model, first=7)
 
 
 def test_validation_loss_is_that_of_bert_on_whole_sequences(built):
