@@ -106,6 +106,10 @@ class NetworkConfig(dropping_config.DroppingConfig):
   def complete(self) -> None:
     """Sets what the `params.yaml` of an earlier version does not say."""
 
+  def count_weights(self) -> int:
+    """Returns how many numbers the matrices of embeddings and layers have."""
+    raise NotImplementedError
+
   def shape(self, data: cfg.DataConfig) -> multiply_adds.Shape:
     """Returns the sizes that decide what a pass over such records costs."""
     return multiply_adds.BertShape.from_config(self, data)

@@ -7,36 +7,37 @@ from official.core import config_definitions as cfg
 from official.nlp.configs import encoders
 
 from token_dropping.common import errors
+from token_dropping.models import network_config
+from token_dropping.models.bert import encoder_config as bert
 
 _HOSTS = ("off", "one_device", "mirrored")
 
 
 def check(params: cfg.ExperimentConfig) -> None:
-  """Refuses a BERT to be trained on the CPU that its memory cannot hold.
+  """Refuses a network to be trained on the CPU that its memory cannot hold.
 
   It must hold the weights and their gradients, 4 bytes each, and of a batch the
   sum of the embeddings, its norm, keys and values, 2 bytes each at the least.
   """
   encoder, runtime = params.task.model.encoder.get(), params.runtime
   on_host = runtime.distribution_strategy in _HOSTS and not runtime.num_gpus
-  if not on_host or not isinstance(encoder, encoders.BertEncoderConfig):
+  weights = _weights(encoder)
+  if not on_host or weights is None:
     return
-  needed = 8 * _weights(encoder) + 8 * _states(params.task, encoder.hidden_size)
+  needed = 8 * weights + 8 * _states(params.task, encoder.hidden_size)
   there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   rule = "the sizes in task.model and in the data must fit into the memory of "
   rule += f"this machine, {there >> 30:,} GiB"
   errors.require(needed < there, rule, f"at least {needed >> 30:,} GiB")
 
 
-def _weights(encoder: encoders.BertEncoderConfig) -> int:
-  """Returns the number of weights in the embeddings and in all layers."""
-  width = encoder.hidden_size
-  vectors = encoder.vocab_size + encoder.type_vocab_size
-  vectors += encoder.max_position_embeddings
-  layer = 4 * width**2 + 2 * width * encoder.intermediate_size
-  return (
-    vectors * (encoder.embedding_size or width) + encoder.num_layers * layer
-  )
+def _weights(encoder) -> int | None:
+  """Returns the number of weights at the least; `None`: not known."""
+  if isinstance(encoder, network_config.NetworkConfig):
+    return encoder.count_weights()
+  if isinstance(encoder, encoders.BertEncoderConfig):  # Model Garden's
+    return bert.count_weights(encoder)
+  return None
 
 
 def _states(task: cfg.TaskConfig, width: int) -> int:

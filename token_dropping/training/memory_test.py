@@ -4,10 +4,12 @@
 import pytest
 
 from tests import config_testing
+from tests import modernbert_testing
 from tests.config_testing import ENCODER
 
 WIDE = {f"{ENCODER}.hidden_size": 100_000, f"{ENCODER}.num_layers": 1000}
 BATCH = {"task.train_data.global_batch_size": 10_000_000}
+MODERN = modernbert_testing.TINY | {f"{ENCODER}.num_layers": 999}
 MG = {"task.model.encoder": {"type": "bert", "bert": {"vocab_size": 10**8}}}
 
 
@@ -17,6 +19,7 @@ MG = {"task.model.encoder": {"type": "bert", "bert": {"vocab_size": 10**8}}}
     (WIDE, "bert/token_drop"),
     ({f"{ENCODER}.hidden_size": 10_000, **BATCH}, "bert/token_drop"),
     (MG, "bert/pretraining"),
+    (WIDE | MODERN, "modernbert/token_drop"),
   ],
 )
 def test_what_no_memory_holds(changes, name, monkeypatch):

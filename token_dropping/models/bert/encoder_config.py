@@ -61,6 +61,9 @@ class TokenDropEncoderConfig(
     if self.norm_first:
       self.final_norm = bool(self.final_norm)
 
+  def count_weights(self) -> int:
+    return count_weights(self)
+
   def _bert_arguments(self) -> dict:
     """Returns the arguments of `BertEncoderV2` that shape the network."""
     return {
@@ -80,3 +83,12 @@ class TokenDropEncoderConfig(
       "embedding_width": self.embedding_size,
       "norm_first": self.norm_first,
     }
+
+
+def count_weights(sizes: encoders.BertEncoderConfig) -> int:
+  """Returns what `NetworkConfig.count_weights` does, of Model Garden's too."""
+  width = sizes.hidden_size
+  vectors = sizes.vocab_size + sizes.type_vocab_size
+  vectors += sizes.max_position_embeddings
+  layer = 4 * width**2 + 2 * width * sizes.intermediate_size
+  return vectors * (sizes.embedding_size or width) + sizes.num_layers * layer

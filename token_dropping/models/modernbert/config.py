@@ -125,6 +125,11 @@ class ModernBertConfig(
     why = "with a longer window no layer is local"
     errors.require(window <= seq_length, f"{rule}: {why}", window)
 
+  def count_weights(self) -> int:
+    width = self.hidden_size
+    layer = 4 * width**2 + 3 * width * self.intermediate_size
+    return self.vocab_size * width + self.num_layers * layer
+
   def shape(self, data: cfg.DataConfig) -> shape_lib.ModernBertShape:
     return shape_lib.ModernBertShape(
       **self.sizes,

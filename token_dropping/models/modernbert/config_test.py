@@ -78,6 +78,15 @@ def test_every_field_reaches_its_layer():
     assert 0.6 * most < largest < 1.001 * most
 
 
+def test_weights_are_counted_but_for_the_norms():
+  fields = config_lib.ModernBertConfig(**FIELDS)
+  shapes = [weight.shape for weight in fields.build_plain().weights]
+  matrices = [shape for shape in shapes if len(shape) > 1]
+  assert len(shapes) - len(matrices) == 2 * 4 + 1  # none in the first layer
+  counted = sum(shape.num_elements() for shape in matrices)
+  assert fields.count_weights() == counted
+
+
 def test_the_defaults_are_those_of_the_published_base():
   transformers = pytest.importorskip("transformers")
   theirs, ours = transformers.ModernBertConfig(), config_lib.ModernBertConfig()
