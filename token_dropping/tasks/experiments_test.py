@@ -139,6 +139,15 @@ def test_modernbert_drops_a_random_half_of_the_tokens_in_all_but_two_layers():
   assert (data.seq_length, data.masking_rate) == (1024, 0.3)
 
 
+def test_modernbert_has_the_optimizer_of_mosaicbert():
+  """A weight loses 1e-5 of itself in a step of the highest rate."""
+  settings = _parse(experiment="modernbert/token_drop").trainer.optimizer_config
+  adamw, rate = settings.optimizer.adamw, settings.learning_rate.polynomial
+  assert (adamw.beta_1, adamw.beta_2, adamw.epsilon) == (0.9, 0.98, 1e-6)
+  lost = adamw.weight_decay_rate * rate.initial_learning_rate
+  assert lost == pytest.approx(1e-5)
+
+
 # The files.
 
 
