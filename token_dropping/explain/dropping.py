@@ -16,7 +16,7 @@ from token_dropping.models import pretrainer
 from token_dropping.training import step_random
 from token_dropping.training import trained_run
 
-BATCH = 8  # sequences at a time, which bounds memory
+BATCH, TOKENS = 8, 4096  # at most at a time, or one sequence: bounds memory
 ROUNDS = 7  # a seventh of the tokens is masked at a time: near BERT's 15 %
 _SEED = 0
 
@@ -107,15 +107,19 @@ def _batches(
   by_length = {}
   for row, sequence in enumerate(sequences):
     by_length.setdefault(len(sequence), []).append(row)
-  for equal in by_length.values():
-    for start in range(0, len(equal), BATCH):
-      rows = equal[start : start + BATCH]
-      ids, types = (
-        tf.constant([getattr(sequences[row], name) for row in rows])
-        for name in ("ids", "type_ids")
-      )
-      inputs = {"input_word_ids": ids, "input_mask": tf.ones_like(ids)}
-      yield rows, inputs | {"input_type_ids": types}
+  names = {"input_word_ids": "ids", "input_type_ids": "type_ids"}
+  if all(sequence.document_ids is not None for sequence in sequences):
+    names["document_ids"] = "document_ids"
+  for length, equal in by_length.items():
+    size = max(1, min(BATCH, TOKENS // length))
+    for start in range(0, len(equal), size):
+      rows = equal[start : start + size]
+      inputs = {
+        key: tf.constant([getattr(sequences[row], name) for row in rows])
+        for key, name in names.items()
+      }
+      inputs["input_mask"] = tf.ones_like(inputs["input_word_ids"])
+      yield rows, inputs
 
 
 def _shortened(plan: drop_plan.DropPlan, length: int) -> drop_plan.DropPlan:

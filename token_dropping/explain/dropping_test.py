@@ -154,6 +154,23 @@ def test_every_token_is_masked_alone_where_there_are_few(run, model):
     np.testing.assert_allclose(losses[place], loss, rtol=1e-4)
 
 
+def test_losses_are_of_documents_apart_where_the_run_keeps_them_so(model):
+  row = explain_testing.sequence(2, 7, 3, 8, 9, 3)
+  documents = np.array([0, 0, 0, 1, 1, 1], np.int32)
+  apart = dataclasses.replace(row, document_ids=documents)
+  found, together = (
+    dropping.masked_losses(model, [one], MASK)[0] for one in (apart, row)
+  )
+  for place in (1, 3, 4):
+    masked = row.ids.copy()
+    masked[place] = MASK
+    inputs = _inputs(masked, place) | {"document_ids": documents[np.newaxis]}
+    logits = model(inputs)["mlm_logits"][0, 0]
+    loss = -tf.nn.log_softmax(logits)[row.ids[place]]
+    np.testing.assert_allclose(found[place], loss, rtol=1e-4)
+    assert abs(found[place] - together[place]) > 1e-3
+
+
 def test_all_tokens_of_sequences_of_any_length_get_a_loss(model):
   rows = [
     explain_testing.sequence(2, *words, 3)

@@ -30,6 +30,8 @@ class TextSequence:
     pieces: n str, what to show of each token.
     spaced: n bool, whether white space is before the piece.
     special: [n] bool, `[CLS]` and the like, `[UNK]` among them.
+    document_ids: [n] int32, where a run keeps documents apart; `None`: all
+      tokens see one another.
   """
 
   ids: np.ndarray
@@ -37,6 +39,7 @@ class TextSequence:
   pieces: tuple[str, ...]
   spaced: tuple[bool, ...]
   special: np.ndarray
+  document_ids: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.ids)
@@ -102,7 +105,10 @@ def _written_pieces(
 
 
 def from_ids(
-  ids: np.ndarray, type_ids: np.ndarray, vocab: vocabulary.Vocabulary
+  ids: np.ndarray,
+  type_ids: np.ndarray,
+  vocab: vocabulary.Vocabulary,
+  document_ids: np.ndarray | None = None,
 ) -> TextSequence:
   """Makes a sequence of ids [n] whose text only the vocabulary tells.
 
@@ -128,6 +134,7 @@ def from_ids(
     tuple(token.removeprefix(_CONTINUATION) for token in tokens),
     tuple(spaced),
     special,
+    document_ids,
   )
 
 

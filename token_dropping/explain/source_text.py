@@ -115,8 +115,10 @@ def read_records(
     ids = record["input_word_ids"].copy()
     masked = record["masked_lm_weights"] > 0
     ids[record["masked_lm_positions"][masked]] = record["masked_lm_ids"][masked]
-    types = record["input_type_ids"][real]
-    original = sequences_lib.from_ids(ids[real], types, vocab)
+    types, documents = record["input_type_ids"][real], None
+    if "document_ids" in record:
+      documents = record["document_ids"][real]
+    original = sequences_lib.from_ids(ids[real], types, vocab, documents)
     originals.setdefault(original.ids.tobytes(), original)
   return list(originals.values())[:count]
 

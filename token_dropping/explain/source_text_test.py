@@ -13,11 +13,10 @@ from token_dropping.explain import source_text
 @pytest.fixture
 def read(tmp_path):
   """Reads the sequences of records, or of what is at a path."""
-  vocab = vocabulary.Vocabulary.from_file(
-    testing.write_vocabulary(tmp_path / "vocab.txt")
-  )
+  vocab_file = testing.write_vocabulary(tmp_path / "vocab.txt")
+  vocab = vocabulary.Vocabulary.from_file(vocab_file)
 
-  def read(records: list[dict] | str, count: int = 5) -> list:
+  def read(records: list[dict] | str, count: int = 5, **fields) -> list:
     path = records
     if not isinstance(records, str):
       path = testing.write_records(tmp_path / "records", records)
@@ -27,6 +26,8 @@ def read(tmp_path):
       use_next_sentence_label=False,
       seq_length=testing.SEQ_LENGTH,
       max_predictions_per_seq=testing.PREDICTIONS,
+      vocab_file=vocab_file,
+      **fields,
     )
     return source_text.read_records(data, vocab, count)
 
@@ -56,6 +57,16 @@ def test_no_more_than_asked_for(read):
   first = np.array(records[0]["input_word_ids"])
   first[records[0]["masked_lm_positions"][:2]] = records[0]["masked_lm_ids"][:2]
   assert sequences[0].ids.tolist() == first.tolist()
+
+
+def test_documents_are_those_of_the_reader(read):
+  record = testing.random_features(0)
+  record["masked_lm_positions"] = [1, 2, 0]
+  record["input_word_ids"][5] = 3  # [SEP]
+  (apart,) = read([record], attend_within_documents=True)
+  (together,) = read([record])
+  assert apart.document_ids.tolist() == [0] * 6 + [1] * 10
+  assert together.document_ids is None
 
 
 def test_bad_records_are_passed_over(read):
