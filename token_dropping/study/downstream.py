@@ -14,6 +14,7 @@ import sys
 from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import plain_yaml
+from token_dropping.models import networks
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 from token_dropping.tasks import experiments
@@ -23,9 +24,19 @@ from token_dropping.training import config
 _FILES = ("train_file", "validation_file", "test_file", "input_dir")
 
 
-def check_plan(task: str, part: plans.Downstream) -> None:
-  """Checks experiment and keys; what depends on a run is checked with it."""
+def check_plan(task: str, part: plans.Downstream, pretraining: str) -> None:
+  """Checks experiment and keys; what depends on a run is checked with it.
+
+  The experiment must be of the network that `pretraining` is of.
+  """
+  own = (
+    c.network
+    for c in networks.CONFIGS
+    if pretraining.startswith(f"{c.network}/")
+  )
+  network = next(own, networks.CONFIGS[0].network)
   names = experiments.FINETUNING_NAMES
+  names = [name for name in names if name.startswith(f"{network}/")]
   rule = f"downstream.{task}.experiment must be one of {', '.join(names)}"
   errors.require(part.experiment in names, rule, repr(part.experiment))
   params = experiments.get(part.experiment)

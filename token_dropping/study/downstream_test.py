@@ -12,6 +12,7 @@ from token_dropping.study import downstream
 from token_dropping.study import plan as plans
 from token_dropping.study import runs
 
+PRETRAINING = "bert/token_drop"
 DATA = {
   "task": "classification",
   "train_file": "train.tsv",
@@ -45,12 +46,22 @@ def run(tmp_path_factory):
 )
 def test_wrong_parts(changes, message):
   part = plans.Downstream(**({"data": DATA} | changes))
-  assert testing.refused(downstream.check_plan, "a", part).startswith(message)
+  refused = testing.refused(downstream.check_plan, "a", part, PRETRAINING)
+  assert refused.startswith(message)
+
+
+def test_a_task_is_of_the_network_that_is_pretrained():
+  names = "modernbert/token_drop_glue, modernbert/token_drop_squad"
+  asked = "a", plans.Downstream(DATA), "modernbert/token_drop"
+  assert testing.refused(downstream.check_plan, *asked) == (
+    f"downstream.a.experiment must be one of {names}. "
+    "Received: 'bert/token_drop_glue'"
+  )
 
 
 def test_commands(run):
   part = plans.Downstream(DATA, config_files=["some.yaml"], seeds=[5, 7])
-  downstream.check_plan("movies", part)
+  downstream.check_plan("movies", part, PRETRAINING)
   prepare, *trainings = downstream.commands("movies", part, run, "files")
   assert prepare[2] == "token_dropping.data.finetune"
   assert set(prepare[3:]) == {

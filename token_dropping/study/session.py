@@ -48,7 +48,7 @@ class Session:
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid.share_cores(jobs_at_once)
     for name, part in self._plan.downstream.items():
-      downstream.check_plan(name, part)
+      downstream.check_plan(name, part, self._plan.experiment)
     self._runs = self._expand(report_only)
     self._text = self._text_losses()
     self._trainings = {run.name: self._training(run) for run in self._runs}
