@@ -13,6 +13,7 @@ from token_dropping.huggingface import weights
 from token_dropping.models import span_labeler
 
 CLASSES = 2
+POOLED = [name for name in hf.NETWORKS if name != "ModernBert"]
 
 
 def _config(name):
@@ -27,13 +28,12 @@ def _encoder():
   return config.build_plain(), network
 
 
-@pytest.mark.parametrize("name", hf.NETWORKS)
 @pytest.mark.parametrize(
-  ("task", "use_encoder_pooler"),
+  ("name", "task", "use_encoder_pooler"),
   [
-    ("SequenceClassification", True),
-    ("SequenceClassification", False),
-    ("QuestionAnswering", None),
+    *((name, "SequenceClassification", True) for name in hf.NETWORKS),
+    *((name, "QuestionAnswering", None) for name in hf.NETWORKS),
+    *((name, "SequenceClassification", False) for name in POOLED),
   ],
 )
 def test_fine_tuned_models(tmp_path, name, task, use_encoder_pooler):

@@ -156,13 +156,12 @@ def test_a_bad_record_is_one_line(run, tmp_path, monkeypatch):
   )
 
 
-def test_documents_are_kept_apart_as_in_the_run(run, tmp_path):
+def test_documents_are_kept_apart_as_in_the_run(network, monkeypatch):
   """Where `[SEP]` stands in the middle, halves have the losses of records."""
   ids = _batch(S)["input_word_ids"][:1]
   half = S // 2
   ids[0, half - 1] = SEP
-  found = trained_run.TrainedRun.read(str(run))
-  network = context_losses.Network(found, attends_within=True)
+  monkeypatch.setattr(network, "_attends_within", True)
   assert network.documents(ids).tolist() == [[0] * half + [1] * half]
   first = _losses(network, ids[0, :half], [3], [7])
   np.testing.assert_allclose(_losses(network, ids[0], [3], [7]), first, 1e-5)
