@@ -34,8 +34,7 @@ def run(tmp_path_factory):
     (
       {"experiment": "bert/token_drop"},
       "downstream.a.experiment must be one of bert/token_drop_glue, "
-      "modernbert/token_drop_glue, bert/token_drop_squad, "
-      "modernbert/token_drop_squad. Received: 'bert/token_drop'",
+      "bert/token_drop_squad. Received: 'bert/token_drop'",
     ),
     (
       {"overrides": {"task": {"epoch": 1.0}}},
