@@ -33,6 +33,7 @@ class Program:
     captured = self._concrete.captured_inputs
     self.parameters = [*tf.nest.flatten(inputs), *captured]
     self._inputs = sorted(inputs)
+    self._function = function  # its variables live as long as it does
 
   def lower(self) -> bytes:
     """Returns the program, compressed; asks no device."""
