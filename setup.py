@@ -89,6 +89,7 @@ setuptools.setup(
     "protobuf>=5.28",
     "scikit-learn>=1.3",
     "scipy>=1.11",
+    "sentencepiece>=0.2",
     "setuptools<81",  # TensorBoard and TensorFlow Hub import pkg_resources.
     "tensorboard>=2.20,<2.21",
     "tensorflow-datasets>=4.9.7",

@@ -145,6 +145,7 @@ def validation_data(
   named = data.input_path and data.input_path != "dummy"
   rule = f"--input_path or {_DATA}.input_path of the run must name records"
   errors.require(named and not data.tfds_name, rule, repr(data.input_path))
+  dataset_card.check_objective(data, _DATA)
   dataset_card.check_documents(data, _DATA)
   bad_records.check_first_records(_rules(run, data))
   return data

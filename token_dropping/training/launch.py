@@ -15,6 +15,7 @@ from official.nlp.data import pretrain_dataloader
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.batches import bad_records
+from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoint_files
@@ -29,6 +30,11 @@ from token_dropping.training import run_dir
 from token_dropping.training import trainer as trainer_lib
 from token_dropping.training import workers
 
+# Data of which `dataset.json` tells.
+_PREPARED = (
+  causal_data.CausalDataConfig,
+  pretrain_dataloader.BertPretrainDataConfig,
+)
 MODES = (
   "train",
   "eval",
@@ -154,8 +160,9 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
   """Checks the records that a mode reads, where they have rules."""
   hooks = experiments.hooks_of(params)
   for path, data in _used_data(params, mode).items():
-    if isinstance(data, pretrain_dataloader.BertPretrainDataConfig):
+    if isinstance(data, _PREPARED):
       dataset_card.check_files(data)
+      dataset_card.check_objective(data, path)
       dataset_card.check_documents(data, path)
     rules = hooks.record_rules(data, path)
     if rules is not None:

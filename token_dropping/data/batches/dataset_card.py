@@ -10,6 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
+from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import packing as packing_lib
@@ -71,18 +72,28 @@ def check_files(data: cfg.DataConfig) -> None:
     print(f"warning: {error}", file=sys.stderr)
 
 
+def check_objective(data: cfg.DataConfig, path: str) -> None:
+  """Refuses, at a dotted path, records that were made for another task."""
+  is_causal = isinstance(data, causal_data.CausalDataConfig)
+  kinds = dataset_folder.MASKED_LM, dataset_folder.CAUSAL_LM
+  for folder in _folders(data):
+    file = os.path.join(folder, dataset_folder.CARD)
+    if tf.io.gfile.exists(file):
+      card = dataset_folder.read_card(file)
+      dataset_folder.require_objective(
+        card, kinds[is_causal], folder, f"{path}.input_path"
+      )
+
+
 def check_documents(data: cfg.DataConfig, path: str) -> None:
-  """Refuses, at a dotted path, to keep apart what no `[SEP]` ends.
+  """Refuses, at a dotted path, to keep apart what no token ends.
 
   Only `dataset.json` says what a `[SEP]` is: the end of a document, or that of
   the first of two texts, which may be one document's.
   """
   if not pretrain_data.attends_within_documents(data):
     return
-  made_up = data.tfds_name or data.input_path == "dummy"
-  paths = [] if made_up else _patterns(data)
-  folders = dict.fromkeys(map(os.path.dirname, paths))
-  cards = [dataset_folder.find_card(folder) for folder in folders] or [None]
+  cards = [*map(dataset_folder.find_card, _folders(data))] or [None]
   for card in cards:
     packing = card and card.get("settings", {}).get("packing")
     errors.require(
@@ -92,6 +103,13 @@ def check_documents(data: cfg.DataConfig, path: str) -> None:
       f"{', '.join(packing_lib.DOCUMENTS_END)}",
       f"true, {packing}" if packing else "true, records without it",
     )
+
+
+def _folders(data: cfg.DataConfig) -> list[str]:
+  """Returns the folders of the records, each once; made-up ones have none."""
+  made_up = data.tfds_name or data.input_path == "dummy"
+  paths = [] if made_up else _patterns(data)
+  return list(dict.fromkeys(map(os.path.dirname, paths)))
 
 
 def _patterns(data: cfg.DataConfig) -> list[str]:

@@ -8,6 +8,7 @@ from official.nlp.data import pretrain_dataloader
 
 from tests import dataset_testing
 from tests import testing
+from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
 
@@ -66,6 +67,26 @@ def test_records_from_elsewhere_have_no_card(paths):
 def test_loss_of_a_guess_is_told_if_it_is_known(tmp_path, card, loss):
   dataset_testing.write_card(tmp_path, card)
   assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) == loss
+
+
+@pytest.mark.parametrize("made", ["masked_lm", "causal_lm"])
+def test_data_must_be_those_of_the_task(tmp_path, made):
+  kinds = {
+    "masked_lm": pretrain_data.PretrainDataConfig,
+    "causal_lm": causal_data.CausalDataConfig,
+  }
+  card = {} if made == "masked_lm" else {"objective": made}
+  dataset_testing.write_counts(tmp_path, {}, **card)
+  for wanted, kind in kinds.items():
+    data = kind(input_path=f"{tmp_path}/train-*")
+    if wanted == made:
+      dataset_card.check_objective(data, "data")
+    else:
+      assert testing.refused(dataset_card.check_objective, data, "data") == (
+        f"data.input_path must name data of prepare --objective={wanted}. "
+        f"Received: '{tmp_path}', made for {made}"
+      )
+  dataset_card.check_objective(_data("dummy"), "data")
 
 
 def _check_documents(**fields) -> None:

@@ -5,12 +5,12 @@ import dataclasses
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.core import input_reader
 from official.nlp.data import data_loader
 from official.nlp.data import data_loader_factory
 from official.nlp.data import pretrain_dataloader
 
 from token_dropping.common import vocabulary
+from token_dropping.data.batches import batch_reader
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import epochs
 
@@ -72,7 +72,8 @@ def attends_within_documents(data) -> bool:
 
 def reads_vocabulary(data) -> bool:
   """Whether reading the records needs their `vocab_file`."""
-  return is_dynamic(data) or attends_within_documents(data)
+  has_field = hasattr(data, "vocab_file")  # those of causal data do without
+  return has_field and (is_dynamic(data) or attends_within_documents(data))
 
 
 def skips_bad_records(data) -> bool:
@@ -109,15 +110,15 @@ def record_features(data: cfg.DataConfig) -> dict[str, tf.io.FixedLenFeature]:
   return features
 
 
-def document_ids(word_ids: tf.Tensor, sep_id: int) -> tf.Tensor:
+def document_ids(word_ids: tf.Tensor, end_id: int) -> tf.Tensor:
   """Numbers the documents in each record of ids [B, S]; int32 [B, S].
 
-  `[SEP]` ends a document and belongs to it, `[CLS]` to the first one.
+  `end_id` ends a document and belongs to it, `[CLS]` to the first one.
 
-  >>> document_ids(tf.constant([[1, 7, 2, 8, 9, 2, 0]]), sep_id=2).numpy()
+  >>> document_ids(tf.constant([[1, 7, 2, 8, 9, 2, 0]]), end_id=2).numpy()
   array([[0, 0, 0, 1, 1, 1, 2]], dtype=int32)
   """
-  ends = tf.cast(word_ids == sep_id, tf.int32)
+  ends = tf.cast(word_ids == end_id, tf.int32)
   return tf.cumsum(ends, axis=1, exclusive=True)
 
 
@@ -152,22 +153,10 @@ class PretrainDataLoader(data_loader.DataLoader):
         input_context
       )
     context = input_context or tf.distribute.InputContext()
-    size = context.get_per_replica_batch_size(data.global_batch_size)
-    parse, contents = _Parser(data, context, first_step), None
-    if skipper is not None:
-      contents = skipper.contents
-      parse = skipper.guarded(parse, parse.empty_record)
-    # The records are read and shuffled here, since Model Garden's reader cannot
-    # begin in the middle; it does what comes after. Its cache would keep masks.
-    reader = input_reader.InputReader(
-      params=data.replace(cache=False, shuffle_buffer_size=1),
-      transform_and_batch_fn=lambda dataset, _: dataset.batch(
-        size, data.drop_remainder
-      ).enumerate(),
-      postprocess_fn=parse,
+    parse = _Parser(data, context, first_step)
+    return batch_reader.read_batches(
+      data, parse, parse.empty_record, input_context, first_step, skipper
     )
-    records = epochs.read_epochs(data, context, first_step, contents)
-    return reader.read(input_context, records)
 
 
 class _Parser:
@@ -189,12 +178,13 @@ class _Parser:
       pad_id = special[vocabulary.PAD]
     if attends_within_documents(data):
       self._sep_id = special[vocabulary.SEP]
-    self.empty_record = _empty_record(self._stored, pad_id)
+    self.empty_record = batch_reader.empty_record(self._stored, pad_id)
 
   def __call__(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
     example = tf.io.parse_example(records.record, self._stored)
     batch = {
-      name: _narrowed(example[stored]) for name, stored in self._names.items()
+      name: batch_reader.narrowed(example[stored])
+      for name, stored in self._names.items()
     }
     documents = {}
     if self._sep_id is not None:
@@ -220,21 +210,3 @@ class _Parser:
       return first
     done = tf.minimum(step / self._data.masking_rate_steps, 1.0)
     return first + (last - first) * done
-
-
-def _narrowed(values: tf.Tensor) -> tf.Tensor:
-  """Casts int64 to int32, and keeps an id that is too large too large."""
-  if values.dtype != tf.int64:
-    return values
-  return tf.saturate_cast(values, tf.int32)
-
-
-def _empty_record(features: dict, pad_id: int = 0) -> bytes:
-  """Returns a serialized record of padding."""
-  example = tf.train.Example()
-  for name, feature in features.items():
-    stored = example.features.feature[name]
-    is_float = feature.dtype == tf.float32
-    values = stored.float_list.value if is_float else stored.int64_list.value
-    values.extend([pad_id * (name == "input_word_ids")] * feature.shape[0])
-  return example.SerializeToString()

@@ -7,7 +7,7 @@ of the input pipeline, a single record eagerly, to say what is wrong with it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,19 +40,25 @@ def outside(end: int) -> Callable[[tf.Tensor], tf.Tensor]:
   return lambda values: (values < 0) | (values >= end)
 
 
-def _is_after_padding(mask: tf.Tensor) -> tf.Tensor:
-  first = tf.zeros_like(mask[..., :1], tf.bool)
-  return tf.concat([first, mask[..., 1:] > mask[..., :-1]], axis=-1)
+def rises(values: tf.Tensor) -> tf.Tensor:
+  """Says where values [B, n] are above the one before, [B, n] bool."""
+  first = tf.zeros_like(values[..., :1], tf.bool)
+  return tf.concat([first, values[..., 1:] > values[..., :-1]], axis=-1)
+
+
+def id_rule(feature: str, vocab_size: int) -> ValueRule:
+  """Returns the rule on ids of tokens."""
+  text = (
+    f"must be in [0, vocab_size) ({vocab_size}); is the encoder's vocab_size "
+    "that of the records?"
+  )
+  return ValueRule(feature, text, outside(vocab_size))
 
 
 def range_rules(
   vocab_size: int, type_vocab_size: int, seq_length: int
 ) -> list[ValueRule]:
   """Returns the rules on all features of integers, static masks or none."""
-  is_id = (
-    f"must be in [0, vocab_size) ({vocab_size}); is the encoder's vocab_size "
-    "that of the records?"
-  )
   is_type = (
     f"must be in [0, type_vocab_size) ({type_vocab_size}); is the encoder's "
     "type_vocab_size that of the records?"
@@ -61,16 +67,14 @@ def range_rules(
   flags = ("input_mask", "word_starts", "next_sentence_labels")
 
   return [
-    ValueRule("input_word_ids", is_id, outside(vocab_size)),
-    ValueRule("masked_lm_ids", is_id, outside(vocab_size)),
+    id_rule("input_word_ids", vocab_size),
+    id_rule("masked_lm_ids", vocab_size),
     ValueRule("masked_lm_positions", is_position, outside(seq_length)),
     ValueRule("position_ids", is_position, outside(seq_length)),
     ValueRule("input_type_ids", is_type, outside(type_vocab_size)),
     *(ValueRule(name, "must be 0 or 1.", outside(2)) for name in flags),
     # Fused attention is told how long a sequence is, and no more.
-    ValueRule(
-      "input_mask", "must be 0 from the first 0 on.", _is_after_padding
-    ),
+    ValueRule("input_mask", "must be 0 from the first 0 on.", rises),
   ]
 
 
@@ -146,21 +150,29 @@ def stored_values(feature: tf.train.Feature, dtype: tf.DType) -> np.ndarray:
   return np.array(stored.value, dtype.as_numpy_dtype)
 
 
-class RecordRules:
-  """All rules of a data config, whose dotted path is for messages.
+class BatchRules:
+  """The rules of a data config, whose dotted path is for messages.
 
-  `encoder` is the config of the network: its vocabularies bound the ids.
+  `vocab_size` is that of the network. `features` are those of a record by their
+  names in a batch, `names` what the records call these, by the same; both are
+  for records one by one.
   """
 
-  def __init__(self, data: cfg.DataConfig, encoder, path: str):
+  def __init__(
+    self,
+    data: cfg.DataConfig,
+    path: str,
+    vocab_size: int,
+    features: Mapping[str, tf.io.FixedLenFeature],
+    names: Mapping[str, str],
+    value_rules: Sequence[ValueRule],
+  ):
     self.data = data
     self.path = path
-    self.vocab_size = encoder.vocab_size
-    self._features = pretrain_data.record_features(data)
-    self._names = {
-      name: pretrain_data.stored_name(name, data) for name in self._features
-    }
-    self._value_rules = _value_rules(data, encoder)
+    self.vocab_size = vocab_size
+    self._features = features
+    self._names = names
+    self._value_rules = value_rules
 
   def check_batch(self, batch: dict) -> dict[str, tf.Tensor]:
     """Returns the same batch, or fails where a record breaks a rule on values.
@@ -185,8 +197,8 @@ class RecordRules:
   def check_record(self, serialized: bytes, where: str) -> None:
     """Raises `UserError` for the first rule that a serialized record breaks."""
     stored = stored_features(serialized, self.path, where)
-    self._check_masking(stored, where)
-    self._check_names(stored, where)
+    self._check_form(stored, where)
+    self._check_missing(stored, where)
     values = {}
     for name, feature in self._features.items():
       if self._names[name] in stored:
@@ -197,34 +209,10 @@ class RecordRules:
         name = self._names[rule.feature]
         check_values(rule, name, values[rule.feature], where)
 
-  def _check_masking(self, stored, where: str) -> None:
-    """Refuses records that were made for the other kind of masking."""
-    is_dynamic = pretrain_data.is_dynamic(self.data)
-    has_masks = "masked_lm_positions" in stored
-    if has_masks == ("word_starts" in stored) or has_masks != is_dynamic:
-      return
-    errors.require(
-      isinstance(self.data, pretrain_data.PretrainDataConfig),
-      f"{self.path}: records must hold masks, which bert/pretraining does "
-      f"not make ({where}); the dense baseline with dynamic masking is "
-      "bert/token_drop with task.model.encoder.any.token_keep_ratio=1.0",
-      "word_starts without masked_lm_positions",
-    )
-    wanted = "static" if is_dynamic else "dynamic"
-    raise errors.UserError(
-      f"{self.path}.masking must be {wanted} for these records ({where}). "
-      f"Received: {self.data.masking!r}"
-    )
+  def _check_form(self, stored, where: str) -> None:
+    """Refuses records of another kind, with the field that tells it."""
 
-  def _check_names(self, stored, where: str) -> None:
-    """Refuses the feature names of the other version, and missing features."""
-    is_v2 = self.data.use_v2_feature_names
-    errors.require(
-      ("input_ids" in stored, "input_word_ids" in stored) != (is_v2, not is_v2),
-      f"{self.path}.use_v2_feature_names must be {str(not is_v2).lower()} "
-      f"for these records ({where})",
-      str(is_v2).lower(),
-    )
+  def _check_missing(self, stored, where: str) -> None:
     needed = {
       self._names[name]
       for name, feature in self._features.items()
@@ -251,4 +239,50 @@ class RecordRules:
     raise errors.UserError(
       f"{self.path}.{field} must be that of the records, {len(values)} "
       f"({self._names[name]} in {where}). Received: {length}"
+    )
+
+
+class RecordRules(BatchRules):
+  """All rules of a config of masked-LM data.
+
+  `encoder` is the config of the network: its vocabularies bound the ids.
+  """
+
+  def __init__(self, data: cfg.DataConfig, encoder, path: str):
+    features = pretrain_data.record_features(data)
+    names = {name: pretrain_data.stored_name(name, data) for name in features}
+    rules = _value_rules(data, encoder)
+    super().__init__(data, path, encoder.vocab_size, features, names, rules)
+
+  def _check_form(self, stored, where: str) -> None:
+    self._check_masking(stored, where)
+    self._check_version(stored, where)
+
+  def _check_masking(self, stored, where: str) -> None:
+    """Refuses records that were made for the other kind of masking."""
+    is_dynamic = pretrain_data.is_dynamic(self.data)
+    has_masks = "masked_lm_positions" in stored
+    if has_masks == ("word_starts" in stored) or has_masks != is_dynamic:
+      return
+    errors.require(
+      isinstance(self.data, pretrain_data.PretrainDataConfig),
+      f"{self.path}: records must hold masks, which bert/pretraining does "
+      f"not make ({where}); the dense baseline with dynamic masking is "
+      "bert/token_drop with task.model.encoder.any.token_keep_ratio=1.0",
+      "word_starts without masked_lm_positions",
+    )
+    wanted = "static" if is_dynamic else "dynamic"
+    raise errors.UserError(
+      f"{self.path}.masking must be {wanted} for these records ({where}). "
+      f"Received: {self.data.masking!r}"
+    )
+
+  def _check_version(self, stored, where: str) -> None:
+    """Refuses the feature names of the other version."""
+    is_v2 = self.data.use_v2_feature_names
+    errors.require(
+      ("input_ids" in stored, "input_word_ids" in stored) != (is_v2, not is_v2),
+      f"{self.path}.use_v2_feature_names must be {str(not is_v2).lower()} "
+      f"for these records ({where})",
+      str(is_v2).lower(),
     )

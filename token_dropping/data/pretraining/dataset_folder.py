@@ -22,7 +22,9 @@ from token_dropping.common import plain_json
 CARD = "dataset.json"
 FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
+MASKED_LM, CAUSAL_LM = "masked_lm", "causal_lm"  # what data are for
 _FORM = {
+  "objective?": str,
   "settings?": {"seq_length?": int, "max_predictions_per_seq?": int},
   "files?": {},
 }
@@ -86,6 +88,15 @@ def read_card(path: str) -> dict:
     known = {key: value for key, value in counts.items() if value is not None}
     plain_json.check(known, {str: float}, path, name)
   return card
+
+
+def require_objective(
+  card: dict, objective: str, folder: str, name: str
+) -> None:
+  """Refuses data, under the name of a flag or field, of another objective."""
+  made = card.get("objective", MASKED_LM)
+  rule = f"{name} must name data of prepare --objective={objective}"
+  errors.require(made == objective, rule, f"{folder!r}, made for {made}")
 
 
 def _checked(card: dict, path: str) -> dict:

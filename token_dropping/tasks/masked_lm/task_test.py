@@ -210,7 +210,7 @@ def _assert_kept_apart(model, first: int) -> None:
     5, 50, [1, testing.SEQ_LENGTH], np.int32
   )
   ids[0, [first - 1, -1]] = 3
-  documents = pretrain_data.document_ids(tf.constant(ids), sep_id=3)
+  documents = pretrain_data.document_ids(tf.constant(ids), end_id=3)
   places = [1, 4], [1, 4, testing.SEQ_LENGTH - first - 2]
   together = [*places[0], *(first + place for place in places[1])]
   packed = _losses(model, ids, together, document_ids=documents)
