@@ -10,7 +10,7 @@ from benchmarks import step_case
 from benchmarks import step_report
 from benchmarks import step_results
 
-_COLORS = {
+COLORS = {
   step_case.DENSE: "tab:gray",
   step_case.PUBLISHED: "tab:orange",
   step_case.OURS: "tab:blue",
@@ -90,7 +90,7 @@ def _picture(
 def _draw_lines(
   panel, results: step_results.Results, field: str, cases: list
 ) -> None:
-  for name, color in _COLORS.items():
+  for name, color in COLORS.items():
     measured = [case for case in cases if name in results.times(case)]
     places = [getattr(case, field) for case in measured]
     times = [results.times(case) for case in measured]

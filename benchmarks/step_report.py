@@ -108,7 +108,7 @@ def format_report(
     "## Time",
     _TIME_NOTES,
     _time_table(results, max_spread),
-    *(f"![Step time over dense BERT]({plot})" for plot in plots),
+    *(f"![Time and memory of a step]({plot})" for plot in plots),
     "## Memory and compilation",
     _MEMORY_NOTES,
     _memory_table(results),

@@ -28,7 +28,7 @@ def results(empty):
 
 def test_report(results):
   report = step_report.format_report(results, 0.1, ["a.png"])
-  assert "![Step time over dense BERT](a.png)" in report
+  assert "![Time and memory of a step](a.png)" in report
   assert f"    {step_testing.COMMAND}\n" in report
   assert "\nx86_64 Abacus, 2 cores, 16.0 GiB, Python 3.11.0" in report
   case = "| 12 x 768 | 512 | 2 | 0.5 | on | float32 | 0.1 | this project |"

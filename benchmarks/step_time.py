@@ -24,6 +24,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import case_flags
+from benchmarks import length_plots
 from benchmarks import step_case
 from benchmarks import step_jobs
 from benchmarks import step_plots
@@ -144,7 +145,7 @@ def _write_report(
   results: step_results.Results, folder: str, max_spread: float
 ) -> str:
   """Writes pictures and report; returns what is worth a look at once."""
-  plots = step_plots.draw(results, folder)
+  plots = step_plots.draw(results, folder) + length_plots.draw(results, folder)
   path = pathlib.Path(folder, REPORT)
   report = step_report.format_report(results, max_spread, plots)
   path.write_text(report, "utf-8")
