@@ -15,11 +15,15 @@ import numpy as np
 import tokenizers
 from absl import flags
 
+from benchmarks import case_flags
 from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import plain_text
 from token_dropping.data.pretraining import wordpiece
 from token_dropping.data.text import tokenizer_config
 
 _ROW = "{:14s}{:>8s}{:>8s}{:>11s}{:>9s}{:>9s}{:>9s}{:>9s}"
+_MOST = 10_000_000
 _TITLES = ("text", "V", "docs", "tokens", "median", "90 %", "longer", "tokens")
 
 
@@ -54,8 +58,12 @@ def row(name: str, vocab_size: int, found: np.ndarray, limit: int) -> str:
 
 
 def _read(path: str) -> list[str]:
-  with open(path, encoding="utf-8") as file:
-    return [text for text in file.read().split("\n\n") if text.strip()]
+  rule = "arguments must be text files"
+  errors.require(os.path.isfile(path), rule, repr(path))
+  text = plain_text.decode(files.read(path), "a file", path)
+  found = [part for part in text.split("\n\n") if part.strip()]
+  errors.require(bool(found), "a file must hold text", repr(path))
+  return found
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -70,16 +78,17 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Prints the table."""
-  paths = argv[1:]
-  for path in paths or [""]:
-    rule = "arguments must be text files"
-    errors.require(os.path.isfile(path), rule, repr(path))
+  texts = {path: _read(path) for path in argv[1:] or [""]}
+  rule = int, lambda n: 0 < n <= _MOST, f"whole numbers in [1, {_MOST}]"
+  sizes, (limit,) = (
+    case_flags.read_numbers(values, name, *rule)
+    for name in ("vocab_sizes", "seq_length")
+  )
   print(_ROW.format(*_TITLES))
-  for path in paths:
-    documents = _read(path)
+  for path, documents in texts.items():
     name = os.path.splitext(os.path.basename(path))[0]
-    for size in map(int, values.vocab_sizes):
-      print(row(name, size, lengths(documents, size), values.seq_length))
+    for size in sizes:
+      print(row(name, size, lengths(documents, size), limit))
 
 
 if __name__ == "__main__":

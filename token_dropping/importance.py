@@ -103,6 +103,7 @@ def _read_run(
 
 def _check_output(path: str) -> None:
   importance_table.check_ending(path, "--output")
+  files.check_output(path)
   is_new = not files.exists(path)
   errors.require(is_new, "--output must not exist", repr(path))
 

@@ -111,6 +111,25 @@ def write(path: str, content: bytes | str) -> None:
     file.write(content.encode() if isinstance(content, str) else content)
 
 
+def check_output(path: str) -> None:
+  """Refuses, before it is made, what `write_output` has no place for."""
+  folder, name = posixpath.split(path)
+  is_file = bool(name) and is_folder(folder or ".") and not is_folder(path)
+  rule = "--output must be a file in an existing folder"
+  errors.require(is_file, rule, repr(path))
+
+
+def write_output(path: str, content: bytes | str) -> None:
+  """Writes what a command was asked for; raises `UserError` if it cannot."""
+  try:
+    write(path, content)
+  except OSError as error:
+    raise errors.UserError(
+      f"--output must be writable. Received: {path!r} "
+      f"({errors.first_line(error)})"
+    ) from error
+
+
 def write_json(path: str, content, ensure_ascii: bool = True) -> None:
   """Writes a JSON file, whole; raises `OSError`."""
   text = json.dumps(content, indent=2, ensure_ascii=ensure_ascii)

@@ -107,6 +107,22 @@ def test_a_folder_whose_name_is_a_pattern(name):
   )
 
 
+@pytest.mark.parametrize("name", ["", "folder", "folder/", "none/file"])
+def test_output_that_has_no_place(root, name):
+  files.make_folder(files.join(root, "folder"))
+  files.check_output(files.join(root, "folder/file"))
+  path = files.join(root, name)
+  assert testing.refused(files.check_output, path) == (
+    f"--output must be a file in an existing folder. Received: {path!r}"
+  )
+
+
+def test_output_that_cannot_be_written(tmp_path):
+  path = str(tmp_path / "none" / "file")
+  refused = testing.refused(files.write_output, path, "")
+  assert refused.startswith(f"--output must be writable. Received: {path!r} (")
+
+
 def test_json(tmp_path):
   path = str(tmp_path / "file.json")
   assert files.find_json(path) is None

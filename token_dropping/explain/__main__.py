@@ -74,10 +74,7 @@ def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
   path = values.output
   is_page = path.endswith(".html")
   errors.require(is_page, "--output must end in .html", repr(path))
-  folder = os.path.dirname(path) or "."
-  rule = "--output must be a file in an existing folder"
-  is_file = files.is_folder(folder) and not files.is_folder(path)
-  errors.require(is_file, rule, repr(path))
+  files.check_output(path)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_validation_records_are_the_default(made):
     (["--model_dir=."], "--model_dir must hold params.yaml. Received: '.'"),
     (["more"], "arguments must be flags, --name=value. Received: 'more'"),
     (["--max_sequences=0"], "max_sequences must be in [1, 1000]. Received: 0"),
-    (["--output=no/a.html"], "must be a file in an existing folder. Received"),
+    (["--output=no/a.html"], "--output must be a file in an existing folder"),
     (["--output=a.txt"], "--output must end in .html. Received: 'a.txt'"),
     (["--input=no.txt"], "--input must be a readable file. Received: 'no.txt'"),
     (

@@ -7,7 +7,6 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
@@ -21,13 +20,7 @@ _SHOWN_TOKENS = 3  # most and least important ones in the history
 
 def write(findings: findings_lib.Findings, path: str) -> None:
   """Writes the page, local or remote; raises `UserError` if it cannot."""
-  try:
-    files.write(path, render(findings))
-  except OSError as error:
-    raise errors.UserError(
-      f"--output must be writable. Received: {path!r} "
-      f"({errors.first_line(error)})"
-    ) from error
+  files.write_output(path, render(findings))
 
 
 def render(findings: findings_lib.Findings) -> str:

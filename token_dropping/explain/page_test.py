@@ -11,7 +11,6 @@ import pytest
 
 from tests import browser_testing
 from tests import drops_testing
-from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.explain import dropping
 from token_dropping.explain import findings as findings_lib
@@ -84,12 +83,6 @@ def test_without_history_a_line_says_why(findings):
   shown = page.render(dataclasses.replace(findings, **empty))
   assert "No history of the importance" in shown
   assert "Importance over training" not in shown
-
-
-def test_unwritable_page_is_refused(findings, tmp_path):
-  path = str(tmp_path / "none" / "page.html")
-  with pytest.raises(errors.UserError, match="--output must be writable"):
-    page.write(findings, path)
 
 
 # What a reader sees, and what happens when they point and press keys.

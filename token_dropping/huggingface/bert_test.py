@@ -91,7 +91,6 @@ def test_one_layer_drops_nothing():
     ("auto_map", {"AutoModel": "a.B"}, "unset"),
     ("num_hidden_layers", 0, "a whole number, at least 1"),
     ("hidden_dropout_prob", "much", "in [0, 1)"),
-    ("hidden_size", 9, "a multiple of num_attention_heads (2)"),
   ],
 )
 def test_what_our_encoder_cannot_be(name, value, rule):

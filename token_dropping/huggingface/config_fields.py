@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fields of a `config.json`, one by one; a wrong one is a `UserError`."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -55,11 +56,18 @@ class Fields:
     self.require(value in names, name, f"one of {', '.join(names)}", value)
     return _FROM_ACTIVATION[value]
 
-  def size(self, name: str) -> int:
-    value = self.content.get(name)
+  def size(self, name: str, default: int | None = None) -> int:
+    value = self.content.get(name, default)
     is_size = type(value) is int and value >= 1
     self.require(is_size, name, "a whole number, at least 1", value)
     return value
+
+  def positive(self, name: str, value: Any) -> float:
+    """Returns what a field, or a part of it, says."""
+    is_number = type(value) in (int, float)
+    is_positive = is_number and 0 < value <= sys.float_info.max
+    self.require(is_positive, name, "greater than 0", value)
+    return float(value)
 
   def fractions(self, names: Mapping[str, str]) -> dict[str, float]:
     """Returns those that are there, by our names."""

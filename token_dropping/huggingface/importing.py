@@ -20,7 +20,9 @@ from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
 from token_dropping.models import network_config
+from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import experiments
+from token_dropping.training import field_rules
 
 _READABLE = "--input must be readable"
 # What is said of a part that a folder may lack.
@@ -79,6 +81,9 @@ def _read_model(
   for name, size in network.sizes_of(tensors, repr(source)).items():
     rule = f"{name} in {path} must be that of the tensors, {size}"
     errors.require(content[name] == size, rule, content[name])
+  with encoder_checks.named(f"{path}: "):
+    field_rules.check(config)
+    config.check()
   return network, config, tensors
 
 

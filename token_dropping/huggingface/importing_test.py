@@ -254,3 +254,20 @@ def test_wrong_input_is_one_line(folder, edit, message):
   refused = testing.refused(importing.import_folder, *folders)
   assert refused == message.format(repr(str(folder)), folder=folder)
   assert set(os.listdir(folder.parent)) <= {"in"}
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("max_position_embeddings", 10**9, "in [1, 10000000]"),
+    ("local_attention", 7, "even: half of it lies before a token, half after"),
+  ],
+)
+def test_values_are_those_that_a_run_may_have(tmp_path, name, value, rule):
+  hf.save(tmp_path / "in", "ModernBertForMaskedLM")
+  _edit_config(**{name: value})(tmp_path / "in")
+  folders = str(tmp_path / "in"), str(tmp_path / "out")
+  assert testing.refused(importing.import_folder, *folders) == (
+    f"{folders[0]}/config.json: {name} must be {rule}. Received: {value}"
+  )
+  assert os.listdir(tmp_path) == ["in"]

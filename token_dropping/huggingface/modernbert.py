@@ -122,23 +122,13 @@ class ModernBert(network.Network):
     }
 
   def own_fields(self, fields: config_fields.Fields) -> dict:
-    width = fields.size("hidden_size")
-    twice = 2 * fields.size("num_attention_heads")
-    rule = f"a multiple of twice num_attention_heads ({twice})"
-    fields.require(width % twice == 0, "hidden_size", rule, width)
     default = self.config_class()
-    window, epsilon = (
-      fields.content.get(name, getattr(default, name))
-      for name in ("local_attention", "norm_eps")
-    )
-    is_even = type(window) is int and window > 0 and window % 2 == 0
-    rule = "an even number, at least 2"
-    fields.require(is_even, "local_attention", rule, window)
-    is_positive = type(epsilon) is float and epsilon > 0
-    fields.require(is_positive, "norm_eps", "greater than 0", epsilon)
+    epsilon = fields.content.get("norm_eps", default.norm_eps)
     return {
-      "local_attention": window,
-      "norm_eps": epsilon,
+      "local_attention": fields.size(
+        "local_attention", default.local_attention
+      ),
+      "norm_eps": fields.positive("norm_eps", epsilon),
       "global_every": _read_global_every(fields, default.global_every),
       **{
         name: _read_theta(fields, kind, getattr(default, name))
@@ -180,8 +170,9 @@ def _read_global_every(fields: config_fields.Fields, default: int) -> int:
     later = (i for i, kind in enumerate(found) if i and kind == _GLOBAL)
     every = next(later, layers)
   rule = f"{_GLOBAL} in every layer that {every} divides, else {_LOCAL}"
-  fits = found is None or found == _layer_types(layers, every)
-  fields.require(fits, kinds, rule, found)
+  fits = isinstance(found, list) and len(found) == layers
+  fits = fits and found == _layer_types(layers, every)
+  fields.require(found is None or fits, kinds, rule, found)
   return every
 
 
@@ -199,6 +190,4 @@ def _read_theta(
     is_plain = is_plain and own.keys() <= {"rope_type", "rope_theta"}
     fields.require(is_plain, name, "without scaling, for both kinds", rotations)
     theta = own.get("rope_theta", default)
-  is_positive = type(theta) in (int, float) and theta > 0
-  fields.require(is_positive, name, "greater than 0", theta)
-  return float(theta)
+  return fields.positive(name, theta)

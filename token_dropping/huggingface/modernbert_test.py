@@ -80,9 +80,9 @@ def test_only_the_first_layer_is_global():
     ("decoder_bias", False, "True"),
     ("classifier_activation", "relu", "gelu"),
     ("rope_scaling", {"type": "linear"}, "unset"),
-    ("local_attention", 7, "an even number, at least 2"),
+    ("local_attention", 6.0, "a whole number, at least 1"),
     ("norm_eps", 0.0, "greater than 0"),
-    ("hidden_size", 10, "a multiple of twice num_attention_heads (4)"),
+    ("norm_eps", 10**400, "greater than 0"),
     (
       "layer_types",
       [LOCAL] * 5,

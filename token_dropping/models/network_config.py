@@ -5,6 +5,7 @@ Tasks, training, serving and conversions get a network, its heads and its cost
 from the config that stands under Model Garden's `task.model.encoder.any`.
 """
 
+import abc
 import dataclasses
 
 import tf_keras
@@ -20,31 +21,33 @@ from token_dropping.models import span_labeler
 
 
 @dataclasses.dataclass
-class NetworkConfig(dropping_config.DroppingConfig):
+class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   """A network's fields, beside those of dropping; networks inherit it.
 
   A subclass adds Model Garden's names of sizes: `vocab_size`, `hidden_size`,
   `num_layers`, `num_attention_heads`, `intermediate_size`,
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
-  other network has; `has_pooler` says whether `pooled_output` has weights.
+  other network has; `has_pooler` says whether `pooled_output` has weights, and
+  `fuses_documents` whether documents are kept apart where attention is fused.
   """
 
   network = ""
   own_field = ""
   has_pooler = True
+  fuses_documents = True
 
+  @abc.abstractmethod
   def build(self, drop_in_training: bool = False) -> tf_keras.layers.Layer:
     """Builds the encoder that drops in pretraining calls.
 
     Its inputs and outputs are those of `TokenDropEncoder`; with
     `drop_in_training`, to fine-tune, it drops in every call of training.
     """
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def build_plain(self) -> tf_keras.layers.Layer:
     """Builds the same network, with its weights made, which never drops."""
-    raise NotImplementedError
 
   def build_pretrainer(
     self,
@@ -106,9 +109,9 @@ class NetworkConfig(dropping_config.DroppingConfig):
   def complete(self) -> None:
     """Sets what the `params.yaml` of an earlier version does not say."""
 
+  @abc.abstractmethod
   def count_weights(self) -> int:
     """Returns how many numbers the matrices of embeddings and layers have."""
-    raise NotImplementedError
 
   def shape(self, data: cfg.DataConfig) -> multiply_adds.Shape:
     """Returns the sizes that decide what a pass over such records costs."""

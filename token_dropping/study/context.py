@@ -178,13 +178,12 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   for name, end in (("distance", data.seq_length), ("sequences", 10_000_000)):
     rule = f"--{name} must be in [1, {end})"
     errors.require(1 <= values[name].value < end, rule, values[name].value)
-  folder = os.path.dirname(values.output) or "."
-  rule = "--output must be a file in an existing folder"
-  errors.require(files.is_folder(folder), rule, repr(values.output))
+  if values.output:
+    files.check_output(values.output)
   measured = report(run, data, contexts, values.distance, values.sequences)
   print(table(measured))
   if values.output:
-    files.write(values.output, json.dumps(measured, indent=2) + "\n")
+    files.write_output(values.output, json.dumps(measured, indent=2) + "\n")
 
 
 def _contexts(texts: list[str], seq_length: int) -> list[int]:

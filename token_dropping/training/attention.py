@@ -14,6 +14,7 @@ from official.core import config_definitions as cfg
 from official.nlp.configs import encoders
 
 from token_dropping.common import errors
+from token_dropping.data.batches import pretrain_data
 from token_dropping.models import fused_attention
 from token_dropping.models import network_config
 from token_dropping.training import workers
@@ -129,6 +130,15 @@ def _rules_of_config(params: cfg.ExperimentConfig) -> Iterator[_Rule]:
   yield _Rule(
     "task.train_data.drop_remainder", "true", drops, str(drops).lower()
   )
+  network = task.model.encoder.get()
+  if not getattr(network, "fuses_documents", True):
+    apart = pretrain_data.attends_within_documents(task.train_data)
+    yield _Rule(
+      "task.train_data.attend_within_documents",
+      f"false in {network.network}",
+      not apart,
+      str(apart).lower(),
+    )
   yield from _rules_of_encoder(task.model.encoder)
 
 

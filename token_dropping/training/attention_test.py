@@ -107,6 +107,19 @@ def test_modernbert_allows_it_without_dropout_of_weights():
   assert refusal == f"{ENCODER}.attention_dropout_rate must be 0 {WITH} 0.1"
 
 
+def test_modernbert_forbids_it_where_documents_are_kept_apart():
+  changes = FUSED | {"task.train_data.attend_within_documents": True}
+  assert _broken(changes) is None
+  fitting = FITTING | modernbert_testing.TINY | changes
+  refusal = config_testing.refused_changes(
+    fitting, modernbert_testing.EXPERIMENT
+  )
+  assert refusal == (
+    "task.train_data.attend_within_documents must be false in modernbert "
+    f"{WITH} true"
+  )
+
+
 def test_another_network_forbids_it():
   params = config_testing.changed(name="bert/pretraining")
   params.override({"task": {"model": {"encoder": {"type": "albert"}}}})

@@ -105,7 +105,7 @@ RULES: Mapping[str, Rule] = _table(
     *("weight_decay", "decay", "epsilon", "epsilon1", "epsilon2", "epsilon_1"),
     *("epsilon_2", "initial_accumulator_value", "polynomial.power", "seed"),
     *("initializer_range", "mlm_initializer_range", "continuous_eval_timeout"),
-    *("inner_dim", "num_classes", "cls_token_idx", "norm_eps"),
+    *("inner_dim", "num_classes", "cls_token_idx"),
     "adamw_experimental.global_clipnorm",  # 0: off
   ),
   (
@@ -144,7 +144,7 @@ RULES: Mapping[str, Rule] = _table(
     Rule("greater than 0", lambda value: value > 0),
     *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
     *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
-    *("epochs", "global_rope_theta", "local_rope_theta"),
+    *("epochs", "global_rope_theta", "local_rope_theta", "norm_eps"),
     "lamb.epsilon",  # Keras would look for a default, and fail
   ),
   (

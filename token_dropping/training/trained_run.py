@@ -26,6 +26,7 @@ from token_dropping.models import networks
 from token_dropping.models import pretrainer
 from token_dropping.models import span_labeler
 from token_dropping.models.bert import encoder_config as bert
+from token_dropping.tasks import encoder_checks
 from token_dropping.training import field_rules
 
 LATEST, BEST = "latest", "best"
@@ -269,6 +270,8 @@ def _read_encoder(task: dict, model_dir: str) -> network_config.NetworkConfig:
       **config.as_dict(), token_keep_ratio=1.0
     )
   config.complete()
+  with encoder_checks.named(path):
+    config.check()
   return config
 
 

@@ -180,6 +180,7 @@ WEIGHTS = "--model_dir must hold every weight of the configured .*"
     (f"{MODEL} mlm_activation", "x", "task.model.mlm_activation must be one o"),
     (f"{BERT} hidden_size", "8", "any: hidden_size must be an int.*: '8'"),
     (f"{BERT} hidden_activation", "x", "any.hidden_activation must be one "),
+    (f"{BERT} num_attention_heads", 3, r"any.hidden_size must be .*\(3\). R"),
     (f"{BERT} num_layers", 4, f"{WEIGHTS}without .*_layers/3/.* and 13 more"),
     (f"{BERT} num_layers", 2, f"{WEIGHTS}with 16 more weights in encoder"),
     (

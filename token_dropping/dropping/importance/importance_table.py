@@ -80,11 +80,7 @@ class ImportanceTable:
     """Writes the table, whole; raises `UserError` if that is impossible."""
     check_ending(path, "--output")
     content = dataclasses.asdict(self) | {"format_version": FORMAT_VERSION}
-    try:
-      files.write(path, _serialize(content, path))
-    except OSError as error:
-      rule = "--output must be a writable file"
-      raise errors.UserError(f"{rule}. Received: {path!r}") from error
+    files.write_output(path, _serialize(content, path))
 
   def summary(self, words: vocabulary.Vocabulary, path: str) -> str:
     seen = np.flatnonzero(self.counts)

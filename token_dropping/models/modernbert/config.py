@@ -32,6 +32,7 @@ class ModernBertConfig(
   network = "modernbert"
   own_field = "global_every"
   has_pooler = False
+  fuses_documents = False
   type_vocab_size = 2**31 - 1  # segments are not read: any number will do
 
   @property

@@ -7,6 +7,7 @@ are BERT's published settings (Devlin et al., NAACL 2019, 4.1 and 4.2): batch
 32, 3 epochs, AdamW, warm-up over a tenth of the steps, linear decay to 0.
 """
 
+import abc
 import functools
 import math
 import os
@@ -95,7 +96,7 @@ def register(name: str, make: Callable) -> list[str]:
   return [*makers]
 
 
-class FinetuneHooks(hooks.TaskHooks):
+class FinetuneHooks(hooks.TaskHooks, abc.ABC):
   """Answers for what is fine-tuned; a subclass says what its data give."""
 
   takes_pretrained = True
@@ -104,9 +105,9 @@ class FinetuneHooks(hooks.TaskHooks):
   # The scores that the data may ask for.
   known_metrics: Collection[str] = ()
 
+  @abc.abstractmethod
   def fill_in_data(self, card: dict) -> None:
     """Sets the fields of both data configs, and of the head, from a card."""
-    raise NotImplementedError
 
   def use_pretrained(self, encoder, vocab_file: str, checkpoint: str) -> None:
     """Takes all but what was dropped."""
