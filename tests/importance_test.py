@@ -159,6 +159,18 @@ def test_folders_that_are_no_model_or_have_no_checkpoints(shared, tmp_path):
   )
 
 
+@pytest.mark.parametrize("name", ["from_model", "from_data"])
+def test_causal_data_are_refused(shared, tmp_path, name):
+  data = _write_data(tmp_path / "data", objective="causal_lm")
+  argv = _from_model(shared, tmp_path / "t.npz", data=data)
+  if name == "from_data":
+    argv = ["from_data", f"--data={data}", f"--output={data}.npz"]
+  assert _refused(*argv) == (
+    "--data must name data of prepare --objective=masked_lm. "
+    f"Received: {data!r}, made for causal_lm"
+  )
+
+
 # From data.
 
 

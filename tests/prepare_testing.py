@@ -18,6 +18,10 @@ WORDS = (
   *("the", "cat", "dog", "bird", "sees", "hears"),
   *("likes", "big", "small", "old", "new"),
 )
+_OF_OBJECTIVE = {
+  "masked_lm": {"vocab_size": 100, "max_predictions_per_seq": SLOTS},
+  "causal_lm": {"vocab_size": 300},
+}
 
 
 @functools.cache
@@ -38,21 +42,22 @@ def settings(
 ) -> prepare_settings.PrepareSettings:
   """Returns settings for the corpus, with which it becomes several pieces."""
   values = {
-    "vocab_size": 100,
     "seq_length": LENGTH,
-    "max_predictions_per_seq": SLOTS,
     "piece_bytes": 5000,
     "validation_share": 0.2,
+    **_OF_OBJECTIVE[changes.get("objective", "masked_lm")],
   }
   return prepare_settings.PrepareSettings(
     input=str(input_path), output_dir=str(output_dir), **(values | changes)
   )
 
 
-def write_text(folder: pathlib.Path) -> prepare_settings.PrepareSettings:
+def write_text(
+  folder: pathlib.Path, **changes
+) -> prepare_settings.PrepareSettings:
   """Writes the corpus into a folder; returns settings for it."""
   (folder / "text.txt").write_text(make_text())
-  return settings(folder / "text.txt", folder / "out")
+  return settings(folder / "text.txt", folder / "out", **changes)
 
 
 def run(made: prepare_settings.PrepareSettings, **changes) -> dict:

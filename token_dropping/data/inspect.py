@@ -5,7 +5,7 @@
 
 compares the folder with its `dataset.json` (sizes, checksums and number of
 records; with `--quick` names and sizes only), prints statistics, and shows
-random training records as text, with the masks marked. Exits with code 2 and
+random training records as text, masks marked. Exits with code 2 and
 one line if the folder is not what `dataset.json` says.
 """
 
@@ -22,6 +22,8 @@ from token_dropping.common import vocabulary
 from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import record_text
+from token_dropping.data.pretraining.causal import record_text as causal_text
+from token_dropping.data.text import byte_tokenizer
 
 # Examples are among the first records of the files: finding a later one means
 # reading all before it.
@@ -31,6 +33,8 @@ _ROWS = (  # Name, key in `dataset.json`, format.
   ("sequences", "sequences", "{:,}"),
   ("records", "records", "{:,}"),
   ("tokens", "tokens", "{:,}"),
+  ("bytes", "bytes", "{:,}"),
+  ("bytes per token", "bytes_per_token", "{:.2f}"),
   ("[UNK]", "unknown_share", "{:.3%}"),
   ("padding", "padding_share", "{:.3%}"),
   ("truncated tokens", "truncated_tokens", "{:,}"),
@@ -43,6 +47,8 @@ def statistics(card: dict) -> str:
   """Returns the figures of a `dataset.json`; "-" is what it does not say."""
   rows = [("", *dataset_folder.SPLITS)]
   for name, key, form in _ROWS:
+    if not any(key in card[split] for split in dataset_folder.SPLITS):
+      continue
     values = [card[split].get(key) for split in dataset_folder.SPLITS]
     rows.append((name, *("-" if v is None else form.format(v) for v in values)))
   sizes = [
@@ -82,18 +88,30 @@ def report(
   yield statistics(card)
   if not number or not card["train"]["records"]:
     return
-  vocab = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
-  shower = record_text.RecordText(vocab, coloured)
-  if card.get("masking") != "dynamic":
-    yield f"\n{shower.legend()}"
+  shower = _shower(folder, card, coloured)
+  if legend := shower.legend():
+    yield f"\n{legend}"
   for where, record in examples(folder, card, number, seed):
     yield f"\n{where}\n  {shower.show(record, where)}"
+
+
+def _shower(
+  folder: str, card: dict, coloured: bool
+) -> record_text.RecordText | causal_text.RecordText:
+  if card.get("objective") == dataset_folder.CAUSAL_LM:
+    path = files.join(folder, byte_tokenizer.FILE)
+    tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
+    return causal_text.RecordText(tokenizer, coloured)
+  vocab = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
+  marks = card.get("masking") != "dynamic"
+  return record_text.RecordText(vocab, coloured, marks)
 
 
 def _headline(folder: str, card: dict, quick: bool) -> str:
   settings = card.get("settings", {})
   checked = "names and sizes" if quick else "sizes, checksums and records"
   known = {
+    "objective": card.get("objective"),
     "packing": settings.get("packing"),
     "masking": card.get("masking"),
     "seq_length": settings.get("seq_length"),

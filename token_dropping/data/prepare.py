@@ -6,16 +6,19 @@
 
 takes the embedded corpus, 104 articles of English Wikipedia, and about 25 s.
 `--input` names other text. The folder then holds `train-*.tfrecord`,
-`validation-*.tfrecord`, `vocab.txt` and `dataset.json`, which says what was
-made and how. A second run with the same settings leaves them as they are, one
-with other settings replaces them, and one after a kill goes on.
+`validation-*.tfrecord`, `vocab.txt` (`tokenizer.model` with
+`--objective=causal_lm`) and `dataset.json`, which says what was made and how.
+A second run with the same settings leaves them as they are, one with other
+settings replaces them, and one after a kill goes on.
 
 Three passes of independent tasks read and write files: the input becomes pieces
-of clean text (`text_pieces`), their words are counted (`wordpiece`), and each
-piece becomes two shards (`shards`). No text passes through Beam, so memory is
-bounded by a piece; the dataset depends on the input and the settings alone.
-Options of Beam, such as `--runner=FlinkRunner`, are passed on to it; those for
-its filesystems do not change how input and output are read and written.
+of clean text (`text_pieces`), their words are counted (`word_counts`), and each
+piece becomes two shards (`shards`). `objectives` says what differs between data
+to predict masked tokens and data to predict the next ones. No text passes
+through Beam, so memory is bounded by a piece; the dataset depends on the input
+and the settings alone. Options of Beam, such as `--runner=FlinkRunner`, are
+passed on to it; those for its filesystems do not change how input and output
+are read and written.
 """
 
 import dataclasses
@@ -27,21 +30,18 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import vocabulary
 from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import beam_tasks
 from token_dropping.data.pretraining import dataset_folder
-from token_dropping.data.pretraining import dataset_statistics
+from token_dropping.data.pretraining import objectives
 from token_dropping.data.pretraining import output_folder
 from token_dropping.data.pretraining import prepare_settings
-from token_dropping.data.pretraining import shards
 from token_dropping.data.pretraining import text_pieces
-from token_dropping.data.pretraining import wordpiece
+from token_dropping.data.pretraining import word_counts
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
-from token_dropping.data.text import tokenizer
 
 
 def prepare(
@@ -54,9 +54,10 @@ def prepare(
   or too little input, and a folder that is not ours, are `UserError`s.
 
   Returns the content of `dataset.json`: `format_version`, `settings`,
-  `masking`, `vocab_size` (tokens there are), `text` (counters of `text_lines`),
-  `train` and `validation` (see `dataset_statistics`), and for each of `files`
-  its `bytes`, its `crc32` in 8 hexadecimal digits and, of records, `records`.
+  `masking` or `objective`, `vocab_size` (tokens there are), `text` (counters of
+  `text_lines`), `train` and `validation` (see `dataset_statistics`, of
+  causal_lm `causal.statistics`), and for each of `files` its `bytes`, its
+  `crc32` in 8 hexadecimal digits and, of records, `records`.
   """
   of_files = not settings.tfds_name
   sizes = input_plan.resolve_inputs(settings.input) if of_files else {}
@@ -77,8 +78,7 @@ def prepare(
 
 def _recorded_settings(settings: PrepareSettings, sizes: dict) -> dict:
   """Returns what decides about the dataset's content, ready for JSON."""
-  recorded = dataclasses.asdict(settings)
-  del recorded["output_dir"]
+  recorded = settings.recorded()
   recorded["input_files"] = [
     [path.rsplit("/", 1)[-1], size] for path, size in sizes.items()
   ]
@@ -99,6 +99,10 @@ class _Preparation:
   settings: PrepareSettings
   runner: beam_tasks.TaskRunner
 
+  @functools.cached_property
+  def objective(self) -> objectives.Objective:
+    return objectives.of(self.settings)
+
   def make(self, sizes: dict[str, int], recorded: dict) -> dict:
     """Makes the files, publishes them and returns `dataset.json`."""
     settings, folder = self.settings, self.runner.folder
@@ -109,21 +113,22 @@ class _Preparation:
       text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
       text["documents"] -= text["duplicate_documents"]
     vocab_file, vocab = self._vocabulary(pieces, threshold)
-    results = self._run_on_pieces(
-      "pack", shards.make_shards, pieces, vocab_file, threshold
+    make_shards = functools.partial(
+      self.objective.make_shards, folder, settings, vocab_file, threshold
     )
-    statistics = dataset_statistics.collect(vocab, settings, results, folder)
+    results = self._run_on_pieces("pack", make_shards, pieces)
+    statistics = self.objective.collect(vocab, settings, results, folder)
     entries, sources = _name_files(results, folder)
     dataset = {
       "format_version": dataset_folder.FORMAT_VERSION,
       "settings": recorded,
-      "masking": settings.masking,
+      **self.objective.card,
       "vocab_size": len(vocab),
       "text": text,
       **statistics,
-      "files": {vocabulary.FILE: files.describe(vocab_file), **entries},
+      "files": {self.objective.file: files.describe(vocab_file), **entries},
     }
-    sources[vocabulary.FILE] = vocab_file
+    sources[self.objective.file] = vocab_file
     output_folder.publish(settings.output_dir, sources, dataset)
     return dataset
 
@@ -147,38 +152,35 @@ class _Preparation:
       text_pieces.uniform(hashes), self.settings.validation_share, at_least
     )
 
-  def _run_on_pieces(self, label: str, function, pieces, *arguments):
-    function = functools.partial(
-      function, self.runner.folder, self.settings, *arguments
-    )
+  def _run_on_pieces(self, label: str, function, pieces):
     size = sum(piece.bytes for piece in pieces)
     return self.runner.run(label, function, pieces, size)
 
   def _vocabulary(
     self, pieces: list[text_pieces.Piece], threshold: float
-  ) -> tuple[str, vocabulary.Vocabulary]:
+  ) -> tuple[str, objectives.Vocabulary]:
     """Reads or learns a vocabulary; its path is that in the work folder."""
-    given = self.settings.vocab_file
-    path = files.join(self.runner.folder, vocabulary.FILE)
+    given, load = self.settings.vocab_file, self.objective.load
+    path = files.join(self.runner.folder, self.objective.file)
     if given and not files.exists(path):
-      vocabulary.Vocabulary.from_file(given)  # a wrong one by its own name
+      load(given)  # a wrong one by its own name
       files.copy(given, path)
     if not files.exists(path):
       self._learn(pieces, threshold, path)
-    vocab = vocabulary.Vocabulary.from_file(path)
-    # Refuses one that is of no use.
-    tokenizer.Tokenizer(vocab, self.settings.tokenizer_config)
-    return path, vocab
+    return path, load(path)
 
   def _learn(self, pieces, threshold: float, path: str) -> None:
-    size = self.settings.vocab_size
-    self._run_on_pieces("count", wordpiece.count, pieces, threshold)
-    words = wordpiece.total(self.runner.folder, len(pieces))
-    learned = wordpiece.learn_vocabulary(words, size)
+    folder, size = self.runner.folder, self.settings.vocab_size
+    count = functools.partial(
+      word_counts.count, folder, self.objective.count_words, threshold
+    )
+    self._run_on_pieces("count", count, pieces)
+    words = word_counts.total(folder, len(pieces))
+    files.write(path, self.objective.learn(words, size))
+    learned = len(self.objective.load(path))
     few = f" of {size:,} asked: the text gives no more"
-    note = few if len(learned) < size else ""
-    print(f"vocabulary: learned {len(learned):,} tokens{note}", flush=True)
-    files.write(path, "".join(f"{token}\n" for token in learned.tokens))
+    note = few if learned < size else ""
+    print(f"vocabulary: learned {learned:,} tokens{note}", flush=True)
 
 
 def _name_files(
@@ -195,24 +197,38 @@ def _name_files(
   return entries, sources
 
 
+_SHOWN = {  # of a split, beside its documents and sequences
+  "unknown_share": "{:.3%} [UNK]",
+  "bytes_per_token": "{:.2f} bytes a token",
+  "padding_share": "{:.1%} padding",
+  "truncated_tokens": "{:,} tokens truncated",
+}
+
+
 def summary(dataset: dict, output_dir: str) -> str:
   """Returns a few lines for people on what `prepare` returned."""
   lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} tokens)"]
   for name in dataset_folder.SPLITS:
     part = dataset[name]
+    shown = [f.format(part[key]) for key, f in _SHOWN.items() if key in part]
     lines.append(
       f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
       f"sequences ({part['records']:,} records), {part['tokens']:,} tokens, "
-      f"{part['unknown_share']:.3%} [UNK], {part['padding_share']:.1%} "
-      f"padding, {part['truncated_tokens']:,} tokens truncated"
+      f"{', '.join(shown)}"
     )
   text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
   lines.append(f"text: {', '.join(text).replace('_', ' ')}")
+  guessed, entropy = dataset["validation"], dataset["train"]["unigram_entropy"]
   lines.append(
-    f"a guess without context: {dataset['validation']['unigram_loss']:.3f} "
-    "nats on validation (training entropy "
-    f"{dataset['train']['unigram_entropy']:.3f})"
+    f"a guess without context: {guessed['unigram_loss']:.3f} "
+    f"nats on validation (training entropy {entropy:.3f})"
   )
+  if "bigram_loss" in guessed:
+    lines.append(
+      f"a guess from the token before: {guessed['bigram_loss']:.3f} nats, "
+      f"{guessed['bigram_bits_per_byte']:.3f} bits a byte (without context "
+      f"{guessed['unigram_bits_per_byte']:.3f})"
+    )
   return "\n".join(lines)
 
 

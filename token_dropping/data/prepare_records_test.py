@@ -9,10 +9,14 @@ import pytest
 from official.nlp.data import pretrain_dataloader
 
 from tests import prepare_testing
+from tests import testing
 from token_dropping.common import vocabulary
+from token_dropping.data import inspect
+from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.text import byte_tokenizer
 
 TEXT = prepare_testing.make_text()
 LENGTH, SLOTS = prepare_testing.LENGTH, prepare_testing.SLOTS
@@ -164,3 +168,90 @@ def test_dynamic_records_hold_ids_and_word_starts(make, packing):
     special = vocabulary.SPECIAL_TOKENS
     starts = [int(t[:2] != "##" and t not in special) for t in tokens]
     assert record["word_starts"].tolist() == starts
+
+
+# causal_lm.
+
+
+@pytest.fixture(scope="module")
+def causal(tmp_path_factory):
+  """Folder and `dataset.json` of the text."""
+  folder = tmp_path_factory.mktemp("causal")
+  settings = prepare_testing.write_text(folder, objective="causal_lm")
+  return folder / "out", prepare_testing.run(settings)
+
+
+def test_causal_records_hold_the_whole_text(causal):
+  out, dataset = causal
+  assert {p.name for p in out.iterdir()} == {*dataset["files"], "dataset.json"}
+  assert dataset_folder.verify(str(out)) == dataset
+  assert (dataset["objective"], "masking" in dataset) == ("causal_lm", False)
+  path = str(out / "tokenizer.model")
+  tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
+  assert dataset["vocab_size"] == len(tokenizer)
+  texts = set()
+  for split in dataset_folder.SPLITS:
+    for file in sorted(out.glob(f"{split}-*")):
+      rows = [r["input_word_ids"] for r in records.read_records(str(file))]
+      assert {row.shape for row in rows} == {(LENGTH,)}
+      assert sum(row[-1] == 0 for row in rows) <= 1
+    part = dataset[split]
+    ids = _ids(out, split)
+    assert part["tokens"] == np.sum(ids > 0)
+    assert part["padding_share"] == pytest.approx(np.mean(ids == 0))
+    assert part["documents"] == np.sum(ids == 1)
+    assert part["bytes"] == sum(len(tokenizer.pieces[i]) for i in ids)
+    if split == "validation":  # in order
+      ends = np.flatnonzero(ids == 1) + 1
+      for one in np.split(ids, ends)[:-1]:
+        texts.add(b"".join(tokenizer.pieces[i] for i in one).decode())
+  assert len(texts) == dataset["validation"]["documents"]
+  assert texts < set(TEXT.split("\n\n"))
+
+
+def _ids(folder, split) -> np.ndarray:
+  rows = prepare_testing.read(folder, split)
+  return np.concatenate([row["input_word_ids"] for row in rows])
+
+
+def test_causal_paragraphs_are_not_split_into_sentences(tmp_path):
+  texts = [f"One {i}. Two.\nThree  {i}!" for i in range(8)]
+  lines = [json.dumps({"text": text}) for text in texts]
+  (tmp_path / "text.jsonl").write_text("\n".join(lines))
+  settings = prepare_testing.settings(
+    tmp_path / "text.jsonl", tmp_path / "out", objective="causal_lm"
+  )
+  prepare_testing.run(settings)
+  path = str(tmp_path / "out" / "tokenizer.model")
+  tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
+  ids = _ids(tmp_path / "out", "validation")
+  text = b"".join(tokenizer.pieces[i] for i in ids[: list(ids).index(1)])
+  assert text.decode() in [text.replace("  ", " ") for text in texts]
+
+
+def test_a_given_tokenizer_is_used_as_it_is(causal, tmp_path):
+  given = causal[0] / "tokenizer.model"
+  settings = prepare_testing.write_text(tmp_path, objective="causal_lm")
+  dataset = prepare_testing.run(settings, vocab_file=str(given), seq_length=64)
+  made = tmp_path / "out" / "tokenizer.model"
+  assert made.read_bytes() == given.read_bytes()
+  assert dataset["validation"]["bytes"] == causal[1]["validation"]["bytes"]
+  (tmp_path / "vocab.txt").write_text("[PAD]\n")
+  message = testing.refused(
+    prepare_testing.run, settings, vocab_file=str(tmp_path / "vocab.txt")
+  )
+  assert message.startswith("tokenizer.model must be one that token_dropping")
+
+
+def test_inspection_shows_causal_text(causal, capsys):
+  testing.run_command(inspect, str(causal[0]), "--examples=1")
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[1].startswith("objective causal_lm, packing full, seq_length 32")
+  rows = [line.split("  ")[1] for line in lines[3:11]]
+  assert rows == [
+    *("", "documents", "sequences", "records", "tokens", "bytes"),
+    *("bytes per token", "padding"),
+  ]
+  assert lines[-2].startswith("train-0000")
+  words = lines[-1].replace("<|endoftext|>", " ").replace("⏎", " ").split()
+  assert set(words[1:-1]) <= set(prepare_testing.WORDS)

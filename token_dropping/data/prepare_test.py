@@ -13,6 +13,7 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data import prepare
 from token_dropping.data import settings_flags
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import prepare_settings
 
 TEXT = prepare_testing.make_text()
@@ -24,6 +25,11 @@ def settings(tmp_path):
   return prepare_testing.write_text(tmp_path)
 
 
+@pytest.fixture(params=dataset_folder.OBJECTIVES)
+def any_settings(request, tmp_path):
+  return prepare_testing.write_text(tmp_path, objective=request.param)
+
+
 def test_vocabulary_is_learned_from_training_documents_only(settings, tmp_path):
   secret = ["qqqq zzzz qqqq zzzz " * 10, "plain words and more words " * 10]
   (tmp_path / "text.txt").write_text("\n\n".join(secret))
@@ -33,13 +39,15 @@ def test_vocabulary_is_learned_from_training_documents_only(settings, tmp_path):
 
 
 def test_what_is_ready_is_left_and_what_is_not_is_remade(
-  settings, tmp_path, capsys
+  any_settings, tmp_path, capsys
 ):
+  settings = any_settings
   first = prepare_testing.run(settings)
-  assert "of 100 asked" in capsys.readouterr().out
+  assert f"of {settings.vocab_size} asked" in capsys.readouterr().out
   said = prepare.summary(first, "out").splitlines()
+  left = ["a guess from the token before"] * settings.is_causal
   assert [line.split(":")[0] for line in said] == (
-    ["dataset", "train", "validation", "text", "a guess without context"]
+    ["dataset", "train", "validation", "text", "a guess without context", *left]
   )
   before = prepare_testing.contents(tmp_path / "out")
   times = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
@@ -106,11 +114,12 @@ def test_unusable_text(settings, tmp_path, content, change, message):
   assert not (tmp_path / "out").exists()
 
 
-def test_files_of_others_are_refused_before_reading(settings, tmp_path):
+@pytest.mark.parametrize("name", ["vocab.txt", "tokenizer.model"])
+def test_files_of_others_are_refused_before_reading(settings, tmp_path, name):
   (tmp_path / "out").mkdir()
-  (tmp_path / "out" / "vocab.txt").write_text("mine")
+  (tmp_path / "out" / name).write_text("mine")
   assert "did not make" in testing.refused(prepare_testing.run, settings)
-  assert (tmp_path / "out" / "vocab.txt").read_text() == "mine"
+  assert (tmp_path / "out" / name).read_text() == "mine"
 
 
 # Filesystems that are not local.

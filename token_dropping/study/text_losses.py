@@ -5,11 +5,10 @@ To judge a loss: the token given nothing, and given its left neighbour, from
 counts c of the training text, with N tokens and a vocabulary of V,
 
     p(w) = (c(w) + 1) / (N + V)
-    p(w | left) = (c(left, w) + a p(w)) / (c(left) + a),  a = 10
 
-(MacKay & Peto, 1995, "A hierarchical Dirichlet language model", `a` fixed).
-They are scored on the masked tokens of the batches that the evaluations read.
-The left neighbour is the true one, also where the network sees a mask.
+and p(w | left) as `dataset_statistics.neighbour_share` has it. They are scored
+on the masked tokens of the batches that the evaluations read. The left
+neighbour is the true one, also where the network sees a mask.
 """
 
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ from scipy import sparse
 from token_dropping.data import records as records_lib
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import record_rules
+from token_dropping.data.pretraining import dataset_statistics
 
-PRIOR = 10.0
 _BATCH = 4096
 _TRAIN, _VALIDATION = "task.train_data", "task.validation_data"
 
@@ -49,12 +48,15 @@ def measure(params: cfg.ExperimentConfig) -> dict:
     raise
   before, after = (np.asarray(pairs.sum(axis)).ravel() for axis in (1, 0))
   unigram = (after + 1) / (after.sum() + len(after))
-  seen = np.asarray(pairs[left, tokens]).ravel() + PRIOR * unigram[tokens]
-  bigram = seen / (before[left] + PRIOR)
+  seen = np.asarray(pairs[left, tokens]).ravel()
+  bigram = dataset_statistics.neighbour_share(
+    seen, before[left], unigram[tokens]
+  )
+  prior = dataset_statistics.PRIOR
   return {
     "unigram_loss": float(-np.log(unigram[tokens]).mean()),
     "bigram_loss": float(-np.log(bigram).mean()),
-    "note": f"left neighbour, smoothed towards single tokens, a = {PRIOR:g}",
+    "note": f"left neighbour, smoothed towards single tokens, a = {prior:g}",
   }
 
 

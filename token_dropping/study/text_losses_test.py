@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import testing
+from token_dropping.data.pretraining import dataset_statistics
 from token_dropping.study import text_losses
 from token_dropping.tasks import experiments
 
@@ -53,7 +54,7 @@ def test_losses_of_counts(params):
   after = 30 + V
   one = (15 + 1) / after
   assert found["unigram_loss"] == pytest.approx(-math.log(one))
-  two = (15 + text_losses.PRIOR * one) / (16 + text_losses.PRIOR)
+  two = (15 + dataset_statistics.PRIOR * one) / (16 + dataset_statistics.PRIOR)
   assert found["bigram_loss"] == pytest.approx(-math.log(two))
 
 

@@ -75,13 +75,12 @@ def check_files(data: cfg.DataConfig) -> None:
 def check_objective(data: cfg.DataConfig, path: str) -> None:
   """Refuses, at a dotted path, records that were made for another task."""
   is_causal = isinstance(data, causal_data.CausalDataConfig)
-  kinds = dataset_folder.MASKED_LM, dataset_folder.CAUSAL_LM
   for folder in _folders(data):
     file = os.path.join(folder, dataset_folder.CARD)
     if tf.io.gfile.exists(file):
       card = dataset_folder.read_card(file)
       dataset_folder.require_objective(
-        card, kinds[is_causal], folder, f"{path}.input_path"
+        card, dataset_folder.OBJECTIVES[is_causal], folder, f"{path}.input_path"
       )
 
 

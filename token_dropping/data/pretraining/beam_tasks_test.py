@@ -151,8 +151,21 @@ def test_what_a_cluster_fails_of(tmp_path, monkeypatch, done, kind, end):
 # The whole preparation.
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+OBJECTIVES = {
+  "masked_lm": {"packing": "pairs", "duplicates": 2, "vocab_size": 150},
+  "causal_lm": {"objective": "causal_lm", "vocab_size": 320},
+}
+OTHERS = {
+  "masked_lm": {"masking": "dynamic", "packing": "best-fit", "duplicates": 1},
+  "causal_lm": {"seq_length": 16},
+}
+
+
+@pytest.fixture(
+  scope="module",
+  params=["masked_lm", pytest.param("causal_lm", marks=pytest.mark.slow)],
+)
+def settings(request, tmp_path_factory):
   """Of 150 documents of 2 to 12 sentences, 40 kB."""
   rng = np.random.default_rng(0)
   words = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "ist", "o")]
@@ -166,8 +179,8 @@ def settings(tmp_path_factory):
   groups = [lines(rng.integers(2, 12), 5, 12, "\n") for _ in range(150)]
   path = tmp_path_factory.mktemp("text") / "text.txt"
   path.write_text("\n\n".join(groups))
-  values = {"packing": "pairs", "duplicates": 2, "piece_bytes": 8000}
-  return prepare_testing.settings(path, "out", vocab_size=150, **values)
+  values = {"piece_bytes": 8000} | OBJECTIVES[request.param]
+  return prepare_testing.settings(path, "out", **values)
 
 
 @pytest.fixture(scope="module")
@@ -209,20 +222,19 @@ def _command(settings, folder, **changes) -> dict:
 
 @pytest.mark.slow
 def test_the_command_prints_its_own_lines_only(settings, tmp_path, expected):
-  """And with three workers and dynamic masking makes what one makes."""
-  (tmp_path / "vocab.txt").write_bytes(expected["vocab.txt"])
-  changes = {
-    **{"masking": "dynamic", "packing": "best-fit", "duplicates": 1},
-    "vocab_file": str(tmp_path / "vocab.txt"),
-  }
+  """And with three workers and other settings makes what one makes."""
+  name = "tokenizer.model" if settings.is_causal else "vocab.txt"
+  (tmp_path / name).write_bytes(expected[name])
+  changes = OTHERS[settings.objective]
+  changes = {**changes, "vocab_file": str(tmp_path / name)}
   prepare_testing.run(settings, output_dir=str(tmp_path / "one"), **changes)
   command = _command(settings, tmp_path / "two", **changes)
   command["args"].append("--num_workers=3")
   done = subprocess.run(**command, capture_output=True, text=True, check=True)
   _assert_only_progress(done.stderr)
-  assert [line.split(":")[0] for line in done.stdout.splitlines()] == (
-    ["dataset", "train", "validation", "text", "a guess without context"]
-  )
+  said = [line.split(":")[0] for line in done.stdout.splitlines()]
+  assert said[:4] == ["dataset", "train", "validation", "text"]
+  assert said[4] == "a guess without context"
   one, two = (prepare_testing.contents(tmp_path / n) for n in ("one", "two"))
   assert one == two
 

@@ -22,7 +22,8 @@ from token_dropping.common import plain_json
 CARD = "dataset.json"
 FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
-MASKED_LM, CAUSAL_LM = "masked_lm", "causal_lm"  # what data are for
+# What data are for.
+OBJECTIVES = MASKED_LM, CAUSAL_LM = "masked_lm", "causal_lm"
 _FORM = {
   "objective?": str,
   "settings?": {"seq_length?": int, "max_predictions_per_seq?": int},

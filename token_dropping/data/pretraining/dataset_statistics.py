@@ -25,6 +25,8 @@ from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import shards
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
+PRIOR = 10.0
+
 
 def collect(
   vocab: vocabulary.Vocabulary,
@@ -33,15 +35,7 @@ def collect(
   folder: str,
 ) -> dict[str, dict]:
   """Sums `results` of `make_shards`, and what it left in the work folder."""
-  sums = {split: _sum(results, split) for split in dataset_folder.SPLITS}
-  for split, part in sums.items():
-    errors.require(
-      part["sequences"] > 0,
-      f"input must fill at least one {split} sequence of seq_length "
-      f"{settings.seq_length}",
-      f"{part['document_tokens']} tokens in {part['documents']} {split} "
-      "documents",
-    )
+  sums = sum_splits(results, settings)
   arrays = shards.read_counts(folder, 0)
   for index in range(1, len(results)):
     for name, array in shards.read_counts(folder, index).items():
@@ -57,6 +51,22 @@ def collect(
   statistics["train"]["unigram_entropy"] = entropy(train)
   statistics["validation"]["unigram_loss"] = unigram_loss(train, targets)
   return statistics
+
+
+def sum_splits(
+  results: Sequence[dict], settings: PrepareSettings
+) -> dict[str, dict[str, int]]:
+  """Sums the counts of all pieces, by split; refuses text that is too short."""
+  sums = {split: _sum(results, split) for split in dataset_folder.SPLITS}
+  for split, part in sums.items():
+    errors.require(
+      part["sequences"] > 0,
+      f"input must fill at least one {split} sequence of seq_length "
+      f"{settings.seq_length}",
+      f"{part['document_tokens']} tokens in {part['documents']} {split} "
+      "documents",
+    )
+  return sums
 
 
 def ordinary(vocab: vocabulary.Vocabulary, counts: np.ndarray) -> np.ndarray:
@@ -90,6 +100,19 @@ def unigram_loss(train_counts: np.ndarray, target_counts: np.ndarray) -> float:
   log_share = np.log(smoothed / smoothed.sum())
   total = max(int(target_counts.sum()), 1)
   return float(-(target_counts * log_share).sum() / total)
+
+
+def neighbour_share(
+  pairs: np.ndarray, left: np.ndarray, unigram: np.ndarray
+) -> np.ndarray:
+  """Returns the probability of tokens given their left neighbours, [n].
+
+      p(w | left) = (c(left, w) + a p(w)) / (c(left) + a),  a = 10
+
+  (MacKay & Peto, 1995, "A hierarchical Dirichlet language model", `a` fixed),
+  of `pairs` c(left, w), `left` c(left) and `unigram` p(w), each [n].
+  """
+  return (pairs + PRIOR * unigram) / (left + PRIOR)
 
 
 def _sum(results: Sequence[dict], split: str) -> dict[str, int]:

@@ -21,7 +21,8 @@ _WORK = ".prepare"
 _SETTINGS = "settings.json"
 _PROBE = ".dataset_write_test"
 _OUR_NAMES = re.compile(
-  r"(?:train|validation)-\d+-of-\d+\.tfrecord|vocab\.txt|dataset\.json"
+  r"(?:train|validation)-\d+-of-\d+\.tfrecord"
+  r"|vocab\.txt|tokenizer\.model|dataset\.json"
 )
 
 

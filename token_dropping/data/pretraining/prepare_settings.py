@@ -4,12 +4,19 @@
 import dataclasses
 
 from token_dropping.common import errors
+from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 
 EMBEDDED = "gensim:enwiki"  # the dump in gensim's package
 PACKINGS = ("full", "documents", "best-fit", "pairs")
 MASKINGS = ("static", "dynamic")
-CHOICES = {"packing": PACKINGS, "masking": MASKINGS}
+MASKED_LM, CAUSAL_LM = OBJECTIVES = dataset_folder.OBJECTIVES
+CHOICES = {"objective": OBJECTIVES, "packing": PACKINGS, "masking": MASKINGS}
+# What means nothing to causal_lm.
+_OF_MASKED_LM = (
+  *("do_lower_case", "strip_accents", "masking", "masking_rate"),
+  *("max_predictions_per_seq", "duplicates"),
+)
 _LEAST = {
   "seq_length": 8,
   "max_predictions_per_seq": 1,
@@ -18,6 +25,7 @@ _LEAST = {
   "piece_bytes": 1000,
   "seed": 0,
 }
+_LEAST_BYTES = 256 + 2  # tokens of causal_lm: the bytes, padding, end of text
 _WIDE = ("piece_bytes", "seed")  # of 63 bits; the other numbers have 31
 
 
@@ -45,6 +53,11 @@ class PrepareSettings:
     "text", "Where the text is in JSON lines and TensorFlow Datasets."
   )
   output_dir: str = _setting("", "Folder for the dataset. Required.")
+  objective: str = _setting(
+    MASKED_LM,
+    "masked_lm: to predict masked tokens; causal_lm: to predict each next one, "
+    "of text encoded by bytes, with an end of text behind each document.",
+  )
   document_per_file: bool = _setting(
     False, "A text file is one document; blank lines mean nothing."
   )
@@ -55,7 +68,9 @@ class PrepareSettings:
     False, "Leave out documents that are exact copies of an earlier one."
   )
   vocab_file: str = _setting(
-    "", "A vocab.txt to use as it is; none: learn one from the training text."
+    "",
+    "A vocab.txt (causal_lm: a tokenizer.model) to use as it is; none: learn "
+    "one from the training text.",
   )
   vocab_size: int = _setting(30522, "Tokens of a vocabulary to learn.")
   do_lower_case: bool = _setting(True, "Fold case.")
@@ -101,12 +116,41 @@ class PrepareSettings:
       self._check(name, value < 2**bits, f"be below 2^{bits}")
     for name in ("masking_rate", "validation_share"):
       self._check(name, 0 < getattr(self, name) < 1, "be in (0, 1)")
+    if self.is_causal:
+      self._check_causal()
+      return
     fits = self.max_predictions_per_seq <= self.seq_length
     rule = f"be at most seq_length ({self.seq_length})"
     self._check("max_predictions_per_seq", fits, rule)
     once = self.duplicates == 1 or self.masking == "static"
     rule = "be 1 with dynamic masking, which masks every pass anew"
     self._check("duplicates", once, rule)
+
+  def _check_causal(self) -> None:
+    for field in dataclasses.fields(self):
+      if field.name in _OF_MASKED_LM:
+        unset = getattr(self, field.name) == field.default
+        self._check(field.name, unset, f"be unset with objective {CAUSAL_LM}")
+    rule = f"be full with objective {CAUSAL_LM}"
+    self._check("packing", self.packing == "full", rule)
+    rule = f"be at least {_LEAST_BYTES} with objective {CAUSAL_LM}"
+    self._check("vocab_size", self.vocab_size >= _LEAST_BYTES, rule)
+
+  @property
+  def is_causal(self) -> bool:
+    return self.objective == CAUSAL_LM
+
+  def recorded(self) -> dict:
+    """Returns what decides about the dataset's content, ready for JSON.
+
+    That of masked_lm is what it was before there was another objective.
+    """
+    unused = {
+      "output_dir",
+      *(_OF_MASKED_LM if self.is_causal else ["objective"]),
+    }
+    fields = dataclasses.asdict(self)
+    return {name: fields[name] for name in fields if name not in unused}
 
   @property
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig:

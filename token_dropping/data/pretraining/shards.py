@@ -5,7 +5,7 @@ import functools
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,7 @@ from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import packing
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
+from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
 
@@ -33,27 +34,49 @@ def make_shards(
   index: int,
   piece: text_pieces.Piece,
 ) -> dict:
-  """Encodes, packs, masks, writes a piece; numbers below `threshold` validate.
+  """Encodes, packs, masks, writes a piece; see `write_shards`.
 
-  Returns `bytes` and `documents`, for progress, and for each split its counts
-  and, unless it has no record, `file` with `name`, `records`, `bytes` and
-  `crc32`. The times that each id occurs are in a file, for `read_counts`.
+  Of each id is counted how often it stands in a sequence (`ids`, [V]), and how
+  often it is predicted (`targets`, [V]).
   """
   tokenizer = _tokenizer(
     files.read(vocab_file), vocab_file, settings.tokenizer_config
   )
+  make_shard = functools.partial(_make_shard, settings, tokenizer.vocab)
   whole, numbers = piece.read()
-  encoded = list(encode(tokenizer, whole))
-  result = {"bytes": piece.bytes, "documents": len(whole)}
+  docs = list(encode(tokenizer, whole))
+  inside = numbers < threshold
+  return write_shards(folder, settings, index, piece, docs, inside, make_shard)
+
+
+def write_shards(
+  folder: str,
+  settings: PrepareSettings,
+  index: int,
+  piece: text_pieces.Piece,
+  docs: packing.Documents,
+  validates: np.ndarray,
+  make_shard: Callable,
+) -> dict:
+  """Writes the shards of a piece, given its documents, encoded.
+
+  `validates`, [documents] bool, says of each to which split it belongs.
+  `make_shard`, of path, split, documents and generator, returns the counts of a
+  split and, by name, more of them as arrays.
+
+  Returns `bytes` and `documents`, for progress, and for each split its counts
+  and, unless it has no record, `file` with `name`, `records`, `bytes` and
+  `crc32`. The arrays are in a file, for `read_counts`.
+  """
+  result = {"bytes": piece.bytes, "documents": len(docs)}
   counts = {}
   for stream, split in enumerate(dataset_folder.SPLITS):
-    inside = (numbers < threshold) == (split == "validation")
-    docs = [encoded[i] for i in np.flatnonzero(inside) if len(encoded[i].ids)]
+    inside = validates == (split == "validation")
+    own = [docs[i] for i in np.flatnonzero(inside) if len(docs[i].ids)]
     rng = np.random.default_rng([settings.seed, stream, index])
     path = files.join(folder, f"{split}-{index:05d}")
-    result[split], counts[f"{split}_ids"], counts[f"{split}_targets"] = (
-      _make_shard(path, settings, tokenizer.vocab, split, docs, rng)
-    )
+    result[split], arrays = make_shard(path, split, own, rng)
+    counts |= {f"{split}_{name}": array for name, array in arrays.items()}
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **counts)
   files.write(_counts_path(folder, index), buffer.getvalue())
@@ -61,9 +84,8 @@ def make_shards(
 
 
 def _make_shard(
-  path: str, settings, vocab, split: str, docs: packing.Documents, rng
-) -> tuple[dict, np.ndarray, np.ndarray]:
-  """Returns the counts of a split, and of each id how often it occurs, [V]."""
+  settings, vocab, path: str, split: str, docs: packing.Documents, rng
+) -> tuple[dict, dict[str, np.ndarray]]:
   packed = packing.pack(
     settings.packing, docs, settings.seq_length, vocab.special_ids, rng
   )
@@ -72,7 +94,8 @@ def _make_shard(
     order = np.repeat(order, settings.duplicates)
     rng.shuffle(order)
   targets = np.zeros([len(vocab)], np.int64)
-  file = _write(path, _blocks(settings, vocab, packed, order, rng, targets))
+  blocks = _blocks(settings, vocab, packed, order, rng, targets)
+  file = write_records(path, blocks)
   counts = {
     "documents": len(docs),
     "document_tokens": sum(len(document.ids) for document in docs),
@@ -84,21 +107,19 @@ def _make_shard(
     "file": file,
   }
   ids = packed.word_ids.reshape(-1)
-  return counts, np.bincount(ids, minlength=len(vocab)), targets
+  ids = np.bincount(ids, minlength=len(vocab))
+  return counts, {"ids": ids, "targets": targets}
 
 
 def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
-  """Returns what `make_shards` counted in a piece, each [V].
-
-  `train_ids` and `validation_ids` are the times that each id stands in a
-  sequence, `train_targets` and `validation_targets` those that it is predicted.
-  """
+  """Returns the arrays of a piece by split and name, such as `train_ids`."""
   with np.load(io.BytesIO(files.read(_counts_path(folder, index)))) as arrays:
     return dict(arrays)
 
 
 def encode(
-  tokenizer: tokenizer_lib.Tokenizer, documents: Iterable[list[str]]
+  tokenizer: tokenizer_lib.Tokenizer | byte_tokenizer.ByteTokenizer,
+  documents: Iterable[list[str]],
 ) -> Iterator[packing.Document]:
   """Yields the ids of each list of sentences; those without a token vanish."""
   for batch in _batches(documents):
@@ -171,7 +192,7 @@ def _blocks(
     yield features | {"input_word_ids": word_ids.astype(np.int64)}
 
 
-def _write(path: str, blocks) -> dict | None:
+def write_records(path: str, blocks) -> dict | None:
   """Writes a shard to the work folder; none of no records."""
   name = os.path.basename(path)
   with tempfile.TemporaryDirectory() as folder:

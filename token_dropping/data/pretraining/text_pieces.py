@@ -150,6 +150,8 @@ def _counted(
   document: list[str], settings: PrepareSettings, care: text_lines.TextCare
 ) -> list[str]:
   """Returns the document, its words that are too long being counted."""
+  if settings.is_causal:  # by bytes no word is
+    return document
   config = settings.tokenizer_config
   care.counts["long_words"] += sum(
     words.number_of_long_words(sentence, config) for sentence in document

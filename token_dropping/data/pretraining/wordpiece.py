@@ -1,65 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Second pass: counts words of the training documents, learns a vocabulary.
+"""Learns a WordPiece vocabulary from counted words.
 
-Words are split and normalized as the `Tokenizer` does it. Each piece has a file
-of counts: a Beam combiner would hold all of them in the DirectRunner's memory,
-and could not prune them independently of their order. Hugging Face's
+Words are split and normalized as the `Tokenizer` does it. Hugging Face's
 `tokenizers`, an optional dependency, merges the pieces of words; a fixed order
 of the alphabet makes two trainings give one file.
 """
 
 import collections
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from backports import zstd
-
 from token_dropping.common import errors
-from token_dropping.common import files
 from token_dropping.common import vocabulary
-from token_dropping.data.pretraining import text_pieces
-from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 from token_dropping.data.text import tokenizer_config
 
 MIN_FREQUENCY = 2
 MAX_ALPHABET = 1000
-MAX_WORDS = 1_000_000  # different words that are kept
 _CHUNK = 4096  # repetitions of a word in one string
-
-
-def count(
-  folder: str,
-  settings: PrepareSettings,
-  threshold: float,
-  index: int,
-  piece: text_pieces.Piece,
-) -> dict:
-  """Writes a piece's counts: of documents with numbers from `threshold` on."""
-  whole, numbers = piece.read()
-  words = count_words(
-    (
-      sentence
-      for document, number in zip(whole, numbers, strict=True)
-      if number >= threshold
-      for sentence in document
-    ),
-    settings.tokenizer_config,
-  )
-  content = json.dumps(_most_frequent(words)).encode()
-  files.write(_path(folder, index), zstd.compress(content, 1))
-  return {"bytes": piece.bytes, "documents": len(whole)}
-
-
-def total(folder: str, pieces: int) -> collections.Counter[str]:
-  """Sums the counts of all pieces, in order, in bounded memory."""
-  words: collections.Counter[str] = collections.Counter()
-  for index in range(pieces):
-    content = zstd.decompress(files.read(_path(folder, index)))
-    words.update(json.loads(content))
-    if len(words) > 4 * MAX_WORDS:
-      words = _most_frequent(words)
-  return _most_frequent(words)
 
 
 def count_words(
@@ -167,18 +124,6 @@ def _repeated(
     if all(piece in alphabet for piece in itertools.chain(word[:1], rest)):
       for start in range(0, counts[word], _CHUNK):
         yield f"{word} " * min(_CHUNK, counts[word] - start)
-
-
-def _most_frequent(words: collections.Counter[str]) -> collections.Counter[str]:
-  """Returns at most `MAX_WORDS` words; of equals the first by name."""
-  if len(words) <= MAX_WORDS:
-    return words
-  ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
-  return collections.Counter(dict(ranked[:MAX_WORDS]))
-
-
-def _path(folder: str, index: int) -> str:
-  return files.join(folder, f"words-{index:05d}")
 
 
 def _import_tokenizers():

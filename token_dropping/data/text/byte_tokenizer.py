@@ -7,7 +7,10 @@ each byte becomes a printable one, as in GPT-2's table; but the space stays one,
 since that is where SentencePiece lets words begin.
 """
 
+import contextlib
 import functools
+import os
+from collections.abc import Iterator
 
 import sentencepiece
 import tensorflow as tf
@@ -54,7 +57,8 @@ class ByteTokenizer(tf.Module):
     super().__init__(name="byte_tokenizer")
     self.model = model
     self.pieces = _pieces(model, path)
-    self._tokenizer = tf_text.SentencepieceTokenizer(model, out_type=tf.int32)
+    with _silence():
+      self._tokenizer = tf_text.SentencepieceTokenizer(model, out_type=tf.int32)
     found = self.tokenize(tf.constant([_PROBE]))
     is_exact = self.detokenize(found).numpy()[0] == _PROBE
     _require(is_exact and PAD_ID not in found.flat_values, path)
@@ -89,6 +93,19 @@ class ByteTokenizer(tf.Module):
     """
     pieces = tf.gather(tf.constant(self.pieces), ids)
     return tf.strings.reduce_join(pieces, axis=-1)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+  """Keeps what SentencePiece says of any model off the terminal."""
+  stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+  try:
+    os.dup2(nowhere, 2)
+    yield
+  finally:
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    os.close(nowhere)
 
 
 def _pieces(model: bytes, path: str) -> list[bytes]:

@@ -110,6 +110,8 @@ def make_table(
     card, count = finetune_folder.read_card(folder), _of_labels
   else:
     card, count = dataset_folder.verify(folder, quick=True), _of_documents
+    masked_lm = dataset_folder.MASKED_LM
+    dataset_folder.require_objective(card, masked_lm, folder, "--data")
   words = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   counted = count(folder, card, words)
   rule = "--data must hold text"

@@ -33,6 +33,8 @@ def make_table(
   numbers beside the model. Data that do not fit are a `UserError`.
   """
   card = dataset_folder.verify(folder, quick=True)
+  masked_lm = dataset_folder.MASKED_LM
+  dataset_folder.require_objective(card, masked_lm, folder, "--data")
   words = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   _check_data(run, card, words, source, folder)
   network = run.build_masked_lm()

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A part of the input -> its documents; a document is a list of sentences."""
+"""A part of the input -> its documents; a document is a list of sentences.
 
-from collections.abc import Iterable, Iterator
+To causal_lm, which learns to write text as it is, it is a list of paragraphs:
+only the lines of text files are the same to both.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 
 from token_dropping.common import errors
 from token_dropping.common import plain_json
@@ -13,6 +17,9 @@ from token_dropping.data.pretraining.corpus.text_lines import TextCare
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 MAX_JSON_LINE = 1 << 26  # bytes
+
+# Clean text -> its sentences, or the paragraph itself.
+_Split = Callable[[str], list[str]]
 
 
 def read_documents(
@@ -47,19 +54,22 @@ def check_counts(counts: dict[str, int], settings: PrepareSettings) -> None:
 def _sentences(part, settings, care) -> Iterator[str | None]:
   """Yields clean sentences, and None at the end of each document."""
   bounds = part.start, part.end
+  split = _whole if settings.is_causal else wikipedia.split_sentences
   if part.kind == "dump":
     for paragraphs in wikipedia.read_articles(part.path, *bounds):
-      yield from _split(paragraphs, care)
+      yield from _split(paragraphs, care, split)
   elif part.kind == "tfds":
     field = settings.text_field
     for text in tfds_text.read_texts(part.path, field, *bounds):
-      yield from _split(care.decode(text).split("\n"), care)
+      yield from _split(care.decode(text).split("\n"), care, split)
   else:
     with text_lines.open_stream(part.path) as stream:
-      yield from _file_sentences(stream, part, settings, care)
+      yield from _file_sentences(stream, part, settings, care, split)
 
 
-def _file_sentences(stream, part, settings, care) -> Iterator[str | None]:
+def _file_sentences(
+  stream, part, settings, care, split: _Split
+) -> Iterator[str | None]:
   if part.kind == "text" and settings.document_per_file:
     yield from filter(None, map(care.clean_part, text_lines.read_lines(stream)))
     yield None
@@ -68,19 +78,21 @@ def _file_sentences(stream, part, settings, care) -> Iterator[str | None]:
   else:
     lines = text_lines.read_between(stream, part.start, part.end)
     if part.kind == "json":
-      yield from _json_documents(lines, settings.text_field, care)
+      yield from _json_documents(lines, settings.text_field, care, split)
     else:
-      yield from _line_documents(lines, care)
+      yield from _line_documents(lines, care, split)
 
 
-def _line_documents(lines, care) -> Iterator[str | None]:
+def _line_documents(lines, care, split: _Split) -> Iterator[str | None]:
   for line in lines:
-    yield from wikipedia.split_sentences(care.clean_part(line))
+    yield from split(care.clean_part(line))
     if line.is_last:
       yield None
 
 
-def _json_documents(lines, field: str, care) -> Iterator[str | None]:
+def _json_documents(
+  lines, field: str, care, split: _Split
+) -> Iterator[str | None]:
   whole = b""
   for line in lines:
     if len(whole) <= MAX_JSON_LINE:  # else it is refused below
@@ -89,7 +101,7 @@ def _json_documents(lines, field: str, care) -> Iterator[str | None]:
       text = _json_text(whole, field, care) if whole.strip() else None
       whole = b""
       if text is not None:
-        yield from _split(text.split("\n"), care)
+        yield from _split(text.split("\n"), care, split)
 
 
 def _json_text(line: bytes, field: str, care) -> str | None:
@@ -108,8 +120,14 @@ def _json_text(line: bytes, field: str, care) -> str | None:
   return text
 
 
-def _split(paragraphs: Iterable[str], care) -> Iterator[str | None]:
+def _split(
+  paragraphs: Iterable[str], care, split: _Split
+) -> Iterator[str | None]:
   """Yields the sentences of a document, then None."""
   for paragraph in paragraphs:
-    yield from wikipedia.split_sentences(care.clean(paragraph))
+    yield from split(care.clean(paragraph))
   yield None
+
+
+def _whole(paragraph: str) -> list[str]:
+  return [paragraph] if paragraph else []
