@@ -20,7 +20,7 @@ WORDS = (
 )
 _OF_OBJECTIVE = {
   "masked_lm": {"vocab_size": 100, "max_predictions_per_seq": SLOTS},
-  "causal_lm": {"vocab_size": 300},
+  "causal_lm": {"vocab_size": 400},
 }
 
 

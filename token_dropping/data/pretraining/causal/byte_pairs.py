@@ -52,8 +52,11 @@ def learn(counts: Mapping[str, int], vocab_size: int) -> bytes:
   characters = byte_tokenizer.byte_characters()
   kept = sorted(w for w, number in counts.items() if number >= MIN_FREQUENCY)
   rows = [f"{word}\t{counts[word]}" for word in kept]
-  # SentencePiece takes no characters that no word has.
-  rows += [f"{character}\t1" for character in characters]
+  # SentencePiece takes no characters that no word has, and none whose share it
+  # cannot tell from 0 in 32 bits. Alone they are no part of a pair.
+  total = sum(len(word) * counts[word] for word in kept)
+  share = 1 + total // 1_000_000
+  rows += [f"{character}\t{share}" for character in characters]
   model = io.BytesIO()
   sentencepiece.SentencePieceTrainer.train(
     sentence_iterator=iter(rows),

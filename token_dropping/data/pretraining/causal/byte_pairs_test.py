@@ -4,6 +4,7 @@
 import subprocess
 import sys
 
+import pytest
 import tensorflow as tf
 
 from tests import causal_testing
@@ -32,6 +33,12 @@ def test_merges_are_by_frequency_and_of_words_seen_twice():
   assert b"xy" not in pieces
 
 
+def test_no_byte_is_too_rare():
+  model = byte_pairs.learn({" the": 10**10}, 300)
+  pieces = byte_tokenizer.ByteTokenizer(model, "m").pieces
+  assert {bytes([byte]) for byte in range(256)} < set(pieces)
+
+
 def test_the_size_is_the_one_asked():
   for size in (258, 270):
     assert len(causal_testing.tokenizer(size)) == size
@@ -45,6 +52,7 @@ def test_lines_one_by_one_have_the_ids_of_the_text():
   assert lines.flat_values.numpy().tolist() == whole
 
 
+@pytest.mark.slow  # TensorFlow is imported twice
 def test_two_trainings_in_two_processes_agree():
   counts = byte_pairs.count_words(["the cat sees the dog", "日本 the cat"] * 5)
   script = (
