@@ -35,8 +35,9 @@ _RATE = (float, lambda n: 0 <= n < 1, "in [0, 1)")
 # Of numbers: their type, what must hold, and the rule in words.
 _NUMBERS = {
   "widths": (
-    *(int, lambda n: n > 0 and (n < _HEAD or n % _HEAD == 0)),
-    f"whole numbers, multiples of {_HEAD} or smaller ones",
+    # ModernBERT's positions turn the numbers of a head in pairs.
+    *(int, lambda n: n > 1 and n % (2 if n < _HEAD else _HEAD) == 0),
+    f"multiples of {_HEAD}, or smaller even numbers",
   ),
   "seq_lengths": (int, lambda n: n > 1, "whole numbers above 1"),
   "keep_ratios": (float, lambda n: 0 < n <= 1, "numbers in (0, 1]"),

@@ -53,6 +53,12 @@ def test_masked_lm_logits_agree_and_pretraining_begins_with_them(
     hf.assert_agree(hf.masked_lm_logits(model), there)
 
 
+def test_a_window_may_be_longer_than_the_sequence(tmp_path):
+  there = hf.save(tmp_path / "in", "ModernBertForMaskedLM", local_attention=64)
+  run, _ = _import(tmp_path / "in", tmp_path / "out")
+  hf.assert_agree(hf.masked_lm_logits(run.build_masked_lm()), there)
+
+
 def _pretraining(folder, experiment) -> masked_lm.TokenDropMaskedLMTask:
   """Returns the task of a launch with the imported `params.yaml`."""
   data = {"input_path": testing.write_records(folder / "records", [])}

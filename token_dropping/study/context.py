@@ -53,9 +53,8 @@ def report(
     count += len(batch["input_word_ids"])
     print(f"\r{count} sequences", end="", file=sys.stderr, flush=True)
   print(file=sys.stderr)
-  far, *values = np.concatenate(found, axis=1)
-  far = far > 0
-  names = ("loss", "accuracy")
+  far, *rows = np.concatenate(found, axis=1)
+  tokens = {"": slice(None), "far_": far > 0}
   measured = {
     "model_dir": run.model_dir,
     "step": run.step,
@@ -66,13 +65,13 @@ def report(
     "far_tokens": int(far.sum()),
     "contexts": [
       {"context": context}
-      | {name: _mean(row) for name, row in zip(names, pair, strict=True)}
       | {
-        f"far_{name}": _mean(row[far])
-        for name, row in zip(names, pair, strict=True)
+        f"{kind}{name}": _mean(row[which])
+        for kind, which in tokens.items()
+        for name, row in (("loss", losses), ("accuracy", hits))
       }
-      for context, *pair in zip(
-        contexts, values[::2], values[1::2], strict=True
+      for context, losses, hits in zip(
+        contexts, rows[::2], rows[1::2], strict=True
       )
     ],
   }

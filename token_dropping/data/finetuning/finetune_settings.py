@@ -17,6 +17,8 @@ TFDS_NAMES = {
 CHOICES = {"task": TASKS}
 FILES = ("train_file", "validation_file", "test_file")
 _LEAST = {"seq_length": 8, "doc_stride": 1, "query_length": 1, "seed": 0}
+# Numbers have 31 bits, but for these; longer records fit into no memory.
+_BITS = {"seed": 63, "seq_length": 24}
 _COLUMNS = ("text_column", "second_text_column", "label_column", "labels")
 _NEEDED_FOR_TABLES = (*FILES[:2], "text_column", "label_column")
 
@@ -90,7 +92,7 @@ class FinetuneSettings:
     if self.seq_length is None:
       object.__setattr__(self, "seq_length", 384 if self.is_squad else 128)
     for name, least in _LEAST.items():
-      value, bits = getattr(self, name), 63 if name == "seed" else 31
+      value, bits = getattr(self, name), _BITS.get(name, 31)
       self._require(value >= least, name, f"be at least {least}")
       self._require(value < 2**bits, name, f"be below 2^{bits}")
     # Beside the question there are [CLS], [SEP] and [SEP].

@@ -26,7 +26,8 @@ _LEAST = {
   "seed": 0,
 }
 _LEAST_BYTES = 256 + 2  # tokens of causal_lm: the bytes, padding, end of text
-_WIDE = ("piece_bytes", "seed")  # of 63 bits; the other numbers have 31
+# Numbers have 31 bits, but for these; longer records fit into no memory.
+_BITS = {"piece_bytes": 63, "seed": 63, "seq_length": 24}
 
 
 def _setting(default, text: str):
@@ -111,7 +112,7 @@ class PrepareSettings:
     rule = "not be set together with document_per_file"
     self._check("document_per_line", not both, rule)
     for name, least in _LEAST.items():
-      value, bits = getattr(self, name), 63 if name in _WIDE else 31
+      value, bits = getattr(self, name), _BITS.get(name, 31)
       self._check(name, value >= least, f"be at least {least}")
       self._check(name, value < 2**bits, f"be below 2^{bits}")
     for name in ("masking_rate", "validation_share"):

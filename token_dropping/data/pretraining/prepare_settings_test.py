@@ -53,7 +53,8 @@ UNSET = "be unset with objective causal_lm. Received: "
       {"vocab_size": 257, **CAUSAL},
       "be at least 258 with objective causal_lm. Received: 257",
     ),
-    ({"seq_length": 2**31}, "be below 2^31. Received: 2147483648"),
+    ({"seq_length": 2**24}, "be below 2^24. Received: 16777216"),
+    ({"vocab_size": 2**31}, "be below 2^31. Received: 2147483648"),
   ],
 )
 def test_wrong_values_are_refused(change, rule):
