@@ -131,6 +131,17 @@ def test_dynamic_records_train(
   assert (run / "tokenizer_config.json").exists()
 
 
+def test_data_of_causal_models_are_refused(tmp_path):
+  folder = tmp_path / "data"
+  settings = prepare_testing.write_text(tmp_path, objective="causal_lm")
+  prepare_testing.run(settings, output_dir=str(folder))
+  refused = testing.refused(_launch, _data(folder, "full"), tmp_path)
+  assert refused == (
+    "task.train_data.input_path must name data of prepare "
+    f"--objective=masked_lm. Received: '{folder}', made for causal_lm"
+  )
+
+
 # Damage.
 
 

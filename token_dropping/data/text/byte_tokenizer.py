@@ -23,6 +23,7 @@ FILE = "tokenizer.model"  # its name in a folder
 PAD, END_OF_TEXT = "<pad>", "<|endoftext|>"
 PAD_ID, END_OF_TEXT_ID = 0, 1
 SPACE = "\u2581"  # how a piece of SentencePiece writes the space
+_BREAK = "\n"  # none of the characters that stand for bytes
 # All bytes, and what is easily lost: spaces at both ends and in a row.
 _PROBE = b"  a  " + bytes(range(256)) + b"b "
 
@@ -83,7 +84,13 @@ class ByteTokenizer(tf.Module):
     numbers = tf.strings.unicode_decode(strings, "ISO-8859-1")
     codes = tf.constant([ord(c) for c in byte_characters()])
     codes = numbers.with_flat_values(tf.gather(codes, numbers.flat_values))
-    return self._tokenizer.tokenize(tf.strings.unicode_encode(codes, "UTF-8"))
+    text = tf.strings.unicode_encode(codes, "UTF-8")
+    # No piece crosses the beginning of a word, so each word is read once.
+    text = tf.strings.regex_replace(text, " ", f"{_BREAK} ")
+    words = tf.strings.split(text, _BREAK)
+    distinct, places = tf.unique(words.flat_values)
+    ids = tf.gather(self._tokenizer.tokenize(distinct), places)
+    return words.with_flat_values(ids).merge_dims(1, 2)
 
   def detokenize(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
     """Returns the bytes [n] of ids [n, tokens] below the number of tokens.
@@ -116,10 +123,11 @@ def _pieces(model: bytes, path: str) -> list[bytes]:
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     names = processor.id_to_piece(list(range(len(processor))))
     _require(names[:2] == [PAD, END_OF_TEXT], path)
-    pieces = (b"".join(map(values.__getitem__, name)) for name in names[2:])
-    return [b"", b"", *pieces]
+    pieces = [b"".join(map(values.__getitem__, name)) for name in names[2:]]
   except (RuntimeError, KeyError) as error:  # no model, another alphabet
     raise _refusal(path) from error
+  _require(not any(b" " in piece[1:] for piece in pieces), path)
+  return [b"", b"", *pieces]
 
 
 def _require(condition: bool, path: str) -> None:

@@ -46,6 +46,7 @@ def test_every_content_comes_back(tokenizer):
   assert tokenizer.detokenize(ids).numpy().tolist() == CONTENTS
   assert int(tf.reduce_min(ids.flat_values)) > byte_tokenizer.END_OF_TEXT_ID
   assert int(tf.reduce_max(ids.flat_values)) < len(tokenizer)
+  assert tokenizer.tokenize(tf.constant([], tf.string)).to_list() == []
 
 
 def test_ids_are_those_of_sentencepiece(tokenizer):
