@@ -145,8 +145,8 @@ def validation_data(
   rule = f"--input_path or {_DATA}.input_path of the run must name records"
   errors.require(named and not data.tfds_name, rule, repr(data.input_path))
   dataset_card.check_objective(data, _DATA)
-  dataset_card.check_documents(data, _DATA)
   bad_records.check_first_records(_rules(run, data))
+  dataset_card.check_documents(data, _DATA)
   return data
 
 
@@ -190,12 +190,10 @@ def _contexts(texts: list[str], seq_length: int) -> list[int]:
     f"--contexts must be lengths in [{_LEAST_CONTEXT}, {seq_length}), of "
     f"windows shorter than {_DATA}.seq_length of the run"
   )
-  whole = all(text.strip().isdecimal() for text in texts)
-  errors.require(bool(texts) and whole, rule, ",".join(texts) or "none")
-  contexts = sorted({int(text) for text in texts})
-  fits = contexts[0] >= _LEAST_CONTEXT and contexts[-1] < seq_length
-  errors.require(fits, rule, ",".join(texts))
-  return contexts
+  numbers = [int(text) if text.strip().isdecimal() else 0 for text in texts]
+  fits = texts and all(_LEAST_CONTEXT <= n < seq_length for n in numbers)
+  errors.require(fits, rule, ",".join(texts) or "none")
+  return sorted(set(numbers))
 
 
 if __name__ == "__main__":

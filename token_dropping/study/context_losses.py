@@ -27,9 +27,6 @@ class Network:
     special = run.vocabulary.special_ids
     self._sep_id = special[vocabulary.SEP]
     self._attends_within = attends_within
-    self._compiled = tf.function(
-      self._losses_and_hits, jit_compile=True, autograph=False
-    )
 
   def documents(self, ids: np.ndarray) -> np.ndarray:
     """Numbers what tokens see: documents, or the whole sequence; [B, S]."""
@@ -43,26 +40,22 @@ class Network:
     `inputs` are `input_word_ids`, `input_mask` and `input_type_ids`, [N, C],
     and `masked_lm_positions`, [N, P].
     """
-    count, context = inputs["input_word_ids"].shape
-    if self._attends_within:
-      documents = self.documents(inputs["input_word_ids"])
-      inputs = inputs | {"document_ids": documents}
-    size, found = max(1, TOKENS // context), []
-    for start in range(0, count, size):
-      # The last ones are filled up, so that one program computes them all.
-      some = np.minimum(np.arange(start, start + size), count - 1)
-      batch = {name: values[some] for name, values in inputs.items()}
-      found.append(self._compiled(batch, labels[some]).numpy())
-    return np.concatenate(found, axis=1)[:, :count]
-
-  def _losses_and_hits(self, batch: dict, labels: tf.Tensor) -> tf.Tensor:
-    logits = self._model(batch, training=False)["mlm_logits"]
-    logits = tf.cast(logits, tf.float32)
-    losses = tf_keras.losses.sparse_categorical_crossentropy(
-      labels, logits, from_logits=True
-    )
-    hits = tf.argmax(logits, -1, labels.dtype) == labels
-    return tf.stack([losses, tf.cast(hits, tf.float32)])
+    ids = inputs["input_word_ids"]
+    size, found = max(1, TOKENS // ids.shape[1]), []
+    for start in range(0, len(ids), size):
+      some = slice(start, start + size)
+      batch = {name: tf.constant(inputs[name][some]) for name in inputs}
+      if self._attends_within:
+        batch["document_ids"] = tf.constant(self.documents(ids[some]))
+      logits = self._model(batch, training=False)["mlm_logits"]
+      logits = tf.cast(logits, tf.float32)
+      wanted = labels[some]
+      losses = tf_keras.losses.sparse_categorical_crossentropy(
+        wanted, logits, from_logits=True
+      )
+      hits = tf.argmax(logits, -1, wanted.dtype) == wanted
+      found.append(np.stack([losses.numpy(), hits.numpy()]))
+    return np.concatenate(found, axis=1)
 
 
 def of_batch(

@@ -70,11 +70,6 @@ def _losses(network, ids, positions, labels) -> np.ndarray:
 def test_losses_are_those_of_windows_made_by_hand(network):
   batch = _batch(S)
   _, short, _, whole, _ = context_losses.of_batch(network, batch, [10, S], 5)
-  with testing.eagerly():
-    _compare(network, batch, short, whole)
-
-
-def _compare(network, batch, short, whole) -> None:
   for row in range(2):
     ids, labels = batch["input_word_ids"][row], batch["masked_lm_ids"][row, :2]
     np.testing.assert_allclose(
@@ -93,7 +88,6 @@ def _compare(network, batch, short, whole) -> None:
       )
 
 
-@testing.eagerly()
 def test_a_record_that_fits_into_a_window_has_one_loss(network):
   found = context_losses.of_batch(network, _batch(9), [10, S], 5)
   assert found.shape == (5, 4)
@@ -105,7 +99,6 @@ def _launch(run, **values) -> None:
   testing.run_command(context, **(defaults | values))
 
 
-@testing.eagerly()
 def test_results_are_shown_and_written(run, tmp_path, capsys):
   path = tmp_path / "context.json"
   _launch(run, output=str(path), sequences=2)
@@ -160,7 +153,6 @@ def test_a_bad_record_is_one_line(run, tmp_path, monkeypatch):
   )
 
 
-@testing.eagerly()
 def test_documents_are_kept_apart_as_in_the_run(network, monkeypatch):
   """Where `[SEP]` stands in the middle, halves have the losses of records."""
   ids = _batch(S)["input_word_ids"][:1]

@@ -64,8 +64,8 @@ def _choice(*values: str, needed: bool = False) -> Rule:
   return Rule(text, lambda value: value in values, needed)
 
 
-def _size(most: int) -> Rule:
-  return Rule(f"in [1, {most}]", lambda value: 1 <= value <= most)
+def _size(most: int, least: int = 1) -> Rule:
+  return Rule(f"in [{least}, {most}]", lambda value: least <= value <= most)
 
 
 def _is_loss_scale(value) -> bool:
@@ -175,7 +175,7 @@ RULES: Mapping[str, Rule] = _table(
     _size(10_000_000),
     *("max_position_embeddings", "local_attention", "global_batch_size"),
   ),
-  (_size(100_000_000), "vocab_size"),
+  (_size(100_000_000, least=2), "vocab_size"),  # of one, Keras has no accuracy
   (Rule("set", bool, needed=True), "learning_rate.type"),
   (_choice(*_OPTIMIZERS, needed=True), "optimizer.type"),
   (_choice(*STRATEGIES), "distribution_strategy"),

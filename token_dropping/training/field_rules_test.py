@@ -85,6 +85,7 @@ def test_no_number_is_endless(name):
   [
     *(({f"{ENCODER}.dropout_rate": n}, "in [0, 1)") for n in (-0.1, 1.0)),
     ({f"{ENCODER}.num_layers": 1001}, "in [1, 1000]"),
+    ({f"{ENCODER}.vocab_size": 1}, "in [2, 100000000]"),
     ({f"{RATE}.polynomial.initial_learning_rate": None}, "at least 0"),
     ({f"{RATE}.polynomial.initial_learning_rate": 1e39}, "finite in 32 bits"),
     ({f"{RATE}.type": "stepwise"}, "at least 0"),

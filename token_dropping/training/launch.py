@@ -163,10 +163,10 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
     if isinstance(data, _PREPARED):
       dataset_card.check_files(data)
       dataset_card.check_objective(data, path)
-      dataset_card.check_documents(data, path)
     rules = hooks.record_rules(data, path)
     if rules is not None:
       bad_records.check_first_records(rules)
+    dataset_card.check_documents(data, path)
 
 
 def _used_data(

@@ -37,10 +37,11 @@ def check_first_records(rules) -> None:
   data, path = rules.data, rules.path
   if not _has_files(data):
     return
+  files = _matching_files(data, path)[:FILES_CHECKED]
   if pretrain_data.reads_vocabulary(data):
     _check_vocab_file(data, rules.vocab_size, path)
   good, complaint = 0, None
-  for file in _matching_files(data, path)[:FILES_CHECKED]:
+  for file in files:
     for index, record in enumerate(_first_records(file, data, path)):
       try:
         rules.check_record(record, f"{file}, record {index}")

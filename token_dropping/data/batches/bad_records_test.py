@@ -117,7 +117,8 @@ EXAMPLE = "--params_override=task.train_data.input_path='data/train-*'"
 )
 def test_input_path_must_match(paths, rule):
   message = f"task.train_data.input_path must {rule}. Received: {paths or ''!r}"
-  assert _refused(_data(paths)) == message
+  for masking in ("static", "dynamic"):  # whose vocabulary is not there either
+    assert _refused(_data(paths, masking=masking)) == message
 
 
 def _assert_unreadable(path, record: int = 0, **fields) -> None:
