@@ -26,7 +26,8 @@ class DroppingEncoder(tf_keras.layers.Layer):
 
   All other calls (evaluation, fine-tuning, export) compute the whole sequence,
   unless `drop_in_training` (of every call with `training=True`, to fine-tune),
-  `drop_at_inference` or a call's `plan` makes them drop.
+  `drop_at_inference` or a call's `plan` makes them drop. A causal network's
+  subclass says otherwise which calls are of pretraining, and what is read.
 
   `kwargs` are the fields of `DroppingConfig`, such as `token_keep_ratio`, and
   the arguments of the network; a value outside its range is a `UserError`. The
@@ -104,28 +105,31 @@ class DroppingEncoder(tf_keras.layers.Layer):
       raise ValueError(
         f"inputs must be a dictionary of tensors. Received: {kind}"
       )
-    pretraining = bool(training) and "masked_lm_positions" in inputs
+    pretraining = bool(training) and self._is_pretraining(inputs)
     # Keras' functional models need the same outputs in training as without.
     everywhere = self._dropping.drop_at_inference
     reports = pretraining or everywhere or plan is not None
     if plan is None and (reports or (training and self._drop_in_training)):
       plan = self._plan
     tokens = self._embed(inputs)
-    read = _read_positions(inputs, tokens.count) if pretraining else None
+    read = self._read(inputs, tokens.count) if pretraining else None
     layers = self._make_stack()
     run = stack.run_layers(layers, tokens, plan, self._importance_scorer, read)
     outputs = self._make_outputs(layers, tokens, run.encoder_outputs)
     return outputs | run.what_stayed() if reports else outputs
 
+  def _is_pretraining(self, inputs: dict) -> bool:
+    """Whether a call with `training=True` is one of pretraining."""
+    return "masked_lm_positions" in inputs
+
+  def _read(self, inputs: dict, length: int | None) -> tf.Tensor | None:
+    """Returns what the loss reads [B, R], or None where that saves none."""
+    positions = tf.pad(inputs["masked_lm_positions"], [[0, 0], [1, 0]])
+    count = positions.shape[1]
+    if count is None or length is None or count >= length:
+      return None
+    return tf.sort(positions, axis=-1)
+
   def get_config(self):
     own = {"drop_in_training": self._drop_in_training}
     return super().get_config() | self._dropping.as_dict() | own
-
-
-def _read_positions(inputs: dict, length: int | None) -> tf.Tensor | None:
-  """Returns what the loss reads [B, 1 + P], or None where that saves none."""
-  positions = tf.pad(inputs["masked_lm_positions"], [[0, 0], [1, 0]])
-  count = positions.shape[1]
-  if count is None or length is None or count >= length:
-    return None
-  return tf.sort(positions, axis=-1)

@@ -22,12 +22,13 @@ class Shape(Protocol):
   num_layers: int  # L
   seq_length: int  # S
   predictions: int  # P
+  last_queries: int  # of the last layer in pretraining: what the loss reads
 
   def layer_macs(self, queries: int, keys: int, layer: int) -> int:
     """Multiply-adds of a layer, 0-based, whose queries are among the keys."""
 
   def head_macs(self) -> int:
-    """Multiply-adds of the masked-LM head at the predictions."""
+    """Multiply-adds of the language model's head at the predictions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,10 @@ class BertShape:
       predictions=getattr(data, "max_predictions_per_seq", 0),
     )
 
+  @property
+  def last_queries(self) -> int:
+    return last_queries(self)
+
   def layer_macs(self, queries: int, keys: int, layer: int = 0) -> int:
     del layer  # all are alike
     width, inner = self.hidden_size, self.intermediate_size
@@ -77,6 +82,11 @@ class BertShape:
     return self.predictions * (width**2 + width * self.vocab_size)
 
 
+def last_queries(shape: Shape) -> int:
+  """Returns how many positions a masked LM reads: `[CLS]` and predictions."""
+  return min(shape.seq_length, 1 + shape.predictions)
+
+
 def dense_macs(shape: Shape) -> int:
   """Multiply-adds of a forward pass that drops nothing."""
   sizes = [(shape.seq_length, shape.seq_length)] * shape.num_layers
@@ -85,8 +95,7 @@ def dense_macs(shape: Shape) -> int:
 
 def token_drop_macs(shape: Shape, plan: drop_plan.DropPlan) -> int:
   """Of a pretraining pass: the last layer has queries where the loss reads."""
-  read = min(shape.seq_length, 1 + shape.predictions)
-  return _dropping_macs(shape, plan, read)
+  return _dropping_macs(shape, plan, shape.last_queries)
 
 
 def finetuning_macs(shape: Shape, plan: drop_plan.DropPlan) -> int:

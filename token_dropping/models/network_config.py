@@ -28,14 +28,17 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   `num_layers`, `num_attention_heads`, `intermediate_size`,
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
-  other network has; `has_pooler` says whether `pooled_output` has weights, and
-  `fuses_documents` whether documents are kept apart where attention is fused.
+  other network has; `has_pooler` says whether `pooled_output` has weights,
+  `fuses_documents` whether documents are kept apart where attention is fused,
+  `is_causal` whether a token sees only those before it: such a network is not
+  fine-tuned here, and has no masked-LM head.
   """
 
   network = ""
   own_field = ""
   has_pooler = True
   fuses_documents = True
+  is_causal = False
 
   @abc.abstractmethod
   def build(self, drop_in_training: bool = False) -> tf_keras.layers.Layer:

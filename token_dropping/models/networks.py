@@ -5,9 +5,14 @@ from collections.abc import Collection
 
 from token_dropping.models import network_config
 from token_dropping.models.bert import encoder_config as bert
+from token_dropping.models.gpt import config as gpt
 from token_dropping.models.modernbert import config as modernbert
 
-CONFIGS = (bert.TokenDropEncoderConfig, modernbert.ModernBertConfig)
+CONFIGS = (
+  bert.TokenDropEncoderConfig,
+  modernbert.ModernBertConfig,
+  gpt.GptConfig,
+)
 
 
 def config_of(fields: Collection[str]) -> type[network_config.NetworkConfig]:

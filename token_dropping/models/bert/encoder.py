@@ -10,8 +10,8 @@ import tf_keras
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import activations
 from token_dropping.models import dropping_encoder
+from token_dropping.models import shared_rows
 from token_dropping.models.bert import final_norm
-from token_dropping.models.bert import shared_rows
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")

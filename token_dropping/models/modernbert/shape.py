@@ -3,6 +3,7 @@
 
 import dataclasses
 
+from token_dropping.models import multiply_adds
 from token_dropping.models.modernbert import global_attention
 from token_dropping.models.modernbert import local_attention
 from token_dropping.models.modernbert import network
@@ -20,7 +21,6 @@ class ModernBertShape(network.ModernBertSizes):
   computed in blocks of w, filled up, whichever of them have queries. The head
   on P positions costs `P D^2 + P D V`.
 
-  >>> from token_dropping.models import multiply_adds
   >>> base = ModernBertShape(seq_length=8192, predictions=1228)
   >>> round(multiply_adds.dense_macs(base) / 1e9)
   1810
@@ -30,6 +30,10 @@ class ModernBertShape(network.ModernBertSizes):
 
   seq_length: int = 0
   predictions: int = 0
+
+  @property
+  def last_queries(self) -> int:
+    return multiply_adds.last_queries(self)
 
   def layer_macs(self, queries: int, keys: int, layer: int) -> int:
     width, inner = self.hidden_size, self.intermediate_size

@@ -90,6 +90,7 @@ def register(name: str, make: Callable) -> list[str]:
   makers = {
     f"{network.network}/{name}": functools.partial(make, network)
     for network in networks.CONFIGS
+    if not network.is_causal
   }
   for key, maker in makers.items():
     exp_factory.register_config_factory(key)(maker)

@@ -4,7 +4,7 @@
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.models.bert import shared_rows
+from token_dropping.models import shared_rows
 
 
 def test_sum_and_gradients_are_those_of_broadcasting():

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny GPT-2 and its inputs."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from token_dropping.dropping.importance import step_seed
+from token_dropping.models.gpt import decoder as decoder_lib
+from token_dropping.models.gpt import network
+
+B, S, D, V, L = 2, 12, 8, 40, 4
+SIZES = {
+  "vocab_size": V,
+  "hidden_size": D,
+  "num_layers": L,
+  "num_attention_heads": 2,
+  "intermediate_size": 16,
+  "max_position_embeddings": S,
+  "initializer_range": 0.5,
+}
+
+
+def batch(changed: int | None = None) -> dict[str, tf.Tensor]:
+  """Returns two sequences of ids of 2 and up; one token may be another."""
+  ids = np.random.default_rng(5).integers(2, V - 1, [B, S])
+  if changed is not None:
+    ids[:, changed] += 1
+  return {"input_word_ids": tf.constant(ids, tf.int32)}
+
+
+@functools.cache
+def make_network() -> network.Gpt:
+  """Returns the network without dropping, with weights, shared by tests."""
+  made = network.Gpt(**SIZES)
+  made(batch())
+  rng = np.random.default_rng(2)  # biases and norms, too
+  made.set_weights(
+    [w + rng.normal(0, 0.1, w.shape) for w in made.get_weights()]
+  )
+  return made
+
+
+def make_decoder(**kwargs) -> decoder_lib.GptDecoder:
+  """Returns a decoder with the same weights, whatever drops in it.
+
+  Its choices are those of step 3 of a run.
+  """
+  random = {"importance": {"type": "random"}}
+  decoder = decoder_lib.GptDecoder(**(SIZES | random | kwargs))
+  decoder(batch())
+  decoder.set_weights(make_network().get_weights())
+  seeds = step_seed.StepSeed(tf.Variable(3), seed=1)
+  decoder.importance_scorer.seeds = seeds
+  return decoder

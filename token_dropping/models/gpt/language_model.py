@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model that predicts the next token."""
+
+import tensorflow as tf
+import tf_keras
+
+from token_dropping.models.gpt import decoder as decoder_lib
+from token_dropping.models.gpt import network as network_lib
+
+
+class LanguageModel(tf_keras.Model):
+  """A network and its tied output: the table of embeddings, no weights more.
+
+  Checkpoints hold the network as `encoder`, as those of other networks do, and
+  what is beside it: of one that drops, the importance.
+  """
+
+  def __init__(self, network: network_lib.Gpt, **kwargs):
+    super().__init__(**kwargs)
+    self.encoder_network = network
+
+  def call(self, inputs: dict, training: bool | None = None, **plan) -> dict:
+    """Returns the network's outputs and `logits`, [B, S, V].
+
+    They are [B, R, V] where a call of training has `loss_positions`.
+    """
+    outputs = self.encoder_network(inputs, training=training, **plan)
+    states = outputs["sequence_output"]
+    if training and "loss_positions" in inputs:
+      states = tf.gather(states, inputs["loss_positions"], batch_dims=1)
+    table = self.encoder_network.get_embedding_table()
+    logits = tf.matmul(states, tf.cast(table, states.dtype), transpose_b=True)
+    return outputs | {"logits": logits}
+
+  @property
+  def checkpoint_items(self) -> dict:
+    """What to checkpoint beside the model, by name."""
+    items = {"encoder": self.encoder_network}
+    if isinstance(self.encoder_network, decoder_lib.GptDecoder):
+      items["importance"] = self.encoder_network.importance_scorer
+    return items
