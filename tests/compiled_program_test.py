@@ -18,8 +18,8 @@ from token_dropping.common import config_overrides
 from token_dropping.dropping.drops import drop_types
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments  # noqa: F401  registers
-from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.tasks.pretraining import config as pretraining_config
 
 BATCH = 2
 SHAPE = multiply_adds.BertShape(
@@ -196,7 +196,7 @@ def test_cost_model_of_types_and_temporaries_that_shrink(drop_type):
 )
 def test_a_schedule_compiles_each_of_its_shapes_once(schedule, interval, kinds):
   task = _task(schedule, interval)
-  steps = masked_lm_config.schedule_of(task.task_config).kinds
+  steps = pretraining_config.schedule_of(task.task_config).kinds
   program = _program(task)
   assert program.branches == len(steps) == kinds
   macs = sum(multiply_adds.step_macs(SHAPE, step) for step in steps)

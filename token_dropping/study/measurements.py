@@ -17,8 +17,8 @@ from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import multiply_adds
 from token_dropping.study import runs
-from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.tasks.pretraining import config as pretraining_config
 from token_dropping.training import run_counters
 from token_dropping.training import summaries
 
@@ -103,7 +103,7 @@ def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
   """Returns a function: those of a training that goes on from a point."""
   task = params.task
   shape = task.model.encoder.get().shape(task.train_data)
-  schedule = masked_lm_config.schedule_of(task)
+  schedule = pretraining_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
 
   def own(step: int) -> int:

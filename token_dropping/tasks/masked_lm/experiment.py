@@ -14,7 +14,6 @@ have as many tokens. Its rate ends at a fiftieth, ours at 0.
 from collections.abc import Mapping
 
 import numpy as np
-import tf_keras
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import optimization
@@ -29,9 +28,7 @@ from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
-from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import activations
-from token_dropping.models import multiply_adds
 from token_dropping.models import network_config
 from token_dropping.models.bert import encoder_config as bert_config
 from token_dropping.models.modernbert import config as modernbert_config
@@ -40,8 +37,8 @@ from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import checks
 from token_dropping.tasks.masked_lm import config as masked_lm_config
-from token_dropping.tasks.masked_lm import losses
 from token_dropping.tasks.masked_lm import task  # noqa: F401  registers
+from token_dropping.tasks.pretraining import hooks as pretraining
 
 TRAIN_STEPS = 1_000_000
 WARMUP_STEPS = 10_000
@@ -123,18 +120,11 @@ def _experiment(
   )
 
 
-class MaskedLMHooks(hooks.TaskHooks):
+class MaskedLMHooks(pretraining.PretrainingHooks):
   """Answers for Model Garden's `MaskedLMConfig`."""
 
   # Outputs of an evaluation beside those of every masked LM.
   more_outputs = ("validation_loss",)
-  # Whether an evaluation leaves tokens out, as training does.
-  evaluation_drops = False
-
-  @property
-  def _data(self) -> dict[str, cfg.DataConfig]:
-    names = ("train_data", "validation_data")
-    return {f"task.{name}": getattr(self.task, name) for name in names}
 
   def record_rules(
     self, data: cfg.DataConfig, path: str
@@ -189,35 +179,9 @@ class MaskedLMHooks(hooks.TaskHooks):
   def shown_outputs(self) -> hooks.ShownOutputs:
     return hooks.ShownOutputs(_SHOWN, _SHOWN)
 
-  def summarize(
-    self, train: Mapping, evaluation: Mapping, best: dict | None
-  ) -> list[tuple[str, str]]:
-    """Puts the loss beside that with dropping and that of a guess."""
-    del best
-    lines = []
-    if train:
-      lines.append(("training loss", _losses(train)))
-    if evaluation:
-      seen = "with dropping" if self.evaluation_drops else "whole sequences"
-      text = f"{_losses(evaluation)}  ({seen})"
-      lines.append(("validation loss", text))
-    if losses.DROPPED_LOSS in evaluation:
-      names = (losses.DROPPED_LOSS, losses.DROPPED_ACCURACY)
-      text = f"{_losses(evaluation, *names)}  (validation, with dropping)"
-      lines.append(("dropped loss", text))
-    unigram_loss = dataset_card.unigram_loss(self.task.validation_data)
-    if unigram_loss is not None and evaluation:
-      text = f"{unigram_loss:.3f}  (best guess without context)"
-      lines.append(("unigram loss", text))
-    places = {"training": train, "the last evaluation": evaluation}
-    skipped = [
-      f"{outputs[record_rules.SKIPPED]:,.0f} in {where}"
-      for where, outputs in places.items()
-      if outputs.get(record_rules.SKIPPED)
-    ]
-    if skipped:
-      lines.append(("skipped records", ", ".join(skipped)))
-    return lines
+  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
+    loss, accuracy = (outputs[f"{prefix}{name}"] for name in _SHOWN.values())
+    return f"{loss:.3f}  masked-LM accuracy {accuracy:.3f}"
 
   def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
     data, features = self.task.train_data, self._made_up_features(batch_size)
@@ -235,46 +199,14 @@ class MaskedLMHooks(hooks.TaskHooks):
     return features | labels
 
 
-class TokenDropMaskedLMHooks(MaskedLMHooks):
+class TokenDropMaskedLMHooks(pretraining.DroppingHooks, MaskedLMHooks):
   """Answers for pretraining with token dropping."""
 
   more_outputs = ()
 
-  @property
-  def evaluation_drops(self) -> bool:
-    encoder = self.task.model.encoder.any
-    if not encoder.drop_at_inference:
-      return False
-    length = self.task.validation_data.seq_length
-    return any(k < length for k in encoder.drop_plan.keep_counts(length))
-
-  def fill_in(self) -> None:
-    """A schedule of keep ratios changes to the end, too."""
-    super().fill_in()
-    schedule = self.task.keep_schedule
-    if schedule.changes and not schedule.train_steps:
-      schedule.train_steps = self.params.trainer.train_steps
-
   def check(self) -> None:
     super().check()
     checks.check_options(self.task)
-    checks.check_learning_rate(self.params)
-
-  def importance_scorer(
-    self, model: tf_keras.Model
-  ) -> token_scorer.TokenScorer:
-    return model.encoder_network.importance_scorer
-
-  def mean_macs(self, shape: multiply_adds.Shape) -> float:
-    schedule = masked_lm_config.schedule_of(self.task)
-    steps = self.params.trainer.train_steps
-    return multiply_adds.mean_macs(shape, schedule, steps)
-
-
-def _losses(
-  outputs: Mapping, loss: str = _SHOWN["loss"], accuracy=_SHOWN["accuracy"]
-) -> str:
-  return f"{outputs[loss]:.3f}  masked-LM accuracy {outputs[accuracy]:.3f}"
 
 
 def _fill_in_vocab_file(config, data: cfg.DataConfig) -> None:

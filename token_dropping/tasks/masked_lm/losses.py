@@ -79,19 +79,6 @@ class OccasionalMean(tf_keras.metrics.Mean):
     return self.total / self.count
 
 
-def update_means(
-  metrics: list, values: dict[str, tf.Tensor], weights: dict[str, tf.Tensor]
-) -> None:
-  """Feeds a batch's means, scalars, to the metrics of the same name.
-
-  By weight, so that uneven batches, slices or replicas make no difference.
-  """
-  for metric in metrics:
-    name = metric.name
-    if name in values:
-      metric.update_state(values[name], sample_weight=weights[name])
-
-
 def make_dropped() -> list[tf_keras.metrics.Metric]:
   """Returns the metrics of passes that drop."""
   return [

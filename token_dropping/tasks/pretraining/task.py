@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A step of pretraining, whatever is predicted: passes, losses, importance."""
+
+import abc
+import functools
+
+import tensorflow as tf
+import tf_keras
+from official.core import base_task
+
+from token_dropping.dropping import step_schedule
+from token_dropping.models import checkpoints
+from token_dropping.tasks import optimizers
+from token_dropping.tasks.pretraining import config as pretraining_config
+
+
+class PretrainingTask(base_task.Task, abc.ABC):
+  """Pretrains a network that drops; evaluates it on whole sequences.
+
+  A subclass knows what is predicted: its losses also teach the importance
+  scorer which tokens are hard (Hou et al., ACL 2022, section 3.2). Models have
+  `encoder_network` and `checkpoint_items`.
+  """
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.skippers = {}  # `RecordSkipper`s by dotted path of their data config
+
+  def create_optimizer(self, optimizer_config, runtime_config=None):
+    """Builds the optimizer; its rate may follow the schedule of this task."""
+    return optimizers.create_optimizer(
+      optimizer_config, runtime_config, self._wrap_rate
+    )
+
+  def _wrap_rate(self, rate):
+    task = self.task_config
+    if not task.learning_rate_by_layer_tokens:
+      return rate
+    return optimizers.LayerTokenRate(
+      rate,
+      self._schedule,
+      task.keep_schedule.train_steps,
+      task.train_data.seq_length,
+    )
+
+  @property
+  def _schedule(self) -> step_schedule.StepSchedule:
+    return pretraining_config.schedule_of(self.task_config)
+
+  def initialize(self, model: tf_keras.Model) -> None:
+    """Loads `init_checkpoint`, if one is set, into the model."""
+    if self.task_config.init_checkpoint:
+      checkpoints.restore(*self.initial_items(model), checkpoints.INITIAL)
+
+  def initial_items(self, model, evaluates: bool = False) -> tuple[dict, str]:
+    """Returns what `init_checkpoint` initializes, and its prefix, checked.
+
+    The whole encoder. Heads and importance that it lacks, such as a plain
+    BERT's, keep their values; to be evaluated, heads must be there, and
+    importance where an evaluation drops by it.
+    """
+    items, config = model.checkpoint_items, self.task_config
+    optional = items.keys() - {"encoder"}
+    if evaluates:
+      encoder = config.model.encoder.get()
+      drops = config.dropped_validation or encoder.drop_at_inference
+      optional = set() if drops else {"importance"}
+    return checkpoints.find_items(items, optional, config.init_checkpoint)
+
+  def train_step(self, inputs, model, optimizer, metrics) -> dict:
+    """Runs forward and backward passes, then moves weights and importance.
+
+    `inputs` is one replica's batch. Where a step has a second, full pass, loss,
+    metrics and importance are still of the first, which drops. Returns scalars:
+    `loss`, the mean of the global batch, without `scale_loss` of this
+    replica's; `objective`, what the step minimises; `gradient_norm`, of this
+    replica's share of the gradients, before they are clipped.
+    """
+    inputs = self._prepare(inputs, model)
+    slices = self.task_config.gradient_accumulation_steps
+    counts = self._counts(inputs)
+    shares = slices
+    if self.task_config.scale_loss:
+      counts = _global_sum(counts)
+      shares *= tf.distribute.get_strategy().num_replicas_in_sync
+
+    def forward_and_backward(kind, batch):
+      with tf.GradientTape() as tape:
+        passes = [model(batch, training=True, plan=p) for p in kind.plans]
+        token_losses = self._token_losses(batch, passes[0])
+        loss, total = self._losses(batch, passes, token_losses, counts)
+        objective = tf.add_n([total, *(more / shares for more in model.losses)])
+        objective = optimizers.scaled(optimizer, objective)
+      gradients = tape.gradient(objective, model.trainable_variables)
+      self._record(metrics, batch, passes, token_losses)
+      gradients = optimizers.dense(gradients)
+      return ((loss, total), gradients), token_losses  # [B, P]
+
+    def run(kind):
+      step = functools.partial(forward_and_backward, kind)
+      return optimizers.accumulate(step, inputs, slices)
+
+    with tf.init_scope():  # as optimizers do: reading it may make it
+      steps_done = optimizer.iterations
+    (losses, gradients), token_losses = self._schedule.run(steps_done, run)
+    optimizers.apply(optimizer, gradients, model.trainable_variables)
+    self._teach(model.encoder_network.importance_scorer, inputs, token_losses)
+    if self.task_config.scale_loss:
+      losses = _global_sum(losses)
+    return {
+      self.loss: losses[0],
+      "objective": losses[1],
+      "gradient_norm": optimizers.norm(optimizer, gradients),
+    }
+
+  def _prepare(self, inputs: dict, model: tf_keras.Model) -> dict:
+    """Returns a batch with what is predicted where, before it is sliced."""
+    return inputs
+
+  @abc.abstractmethod
+  def _token_losses(self, batch: dict, outputs: dict) -> tf.Tensor:
+    """Returns the loss of every prediction, [B, P], in nats."""
+
+  @abc.abstractmethod
+  def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
+    """Returns over how many labels or records each loss is a mean."""
+
+  @abc.abstractmethod
+  def _losses(self, batch, passes, token_losses, counts) -> tuple:
+    """Returns the loss of the first pass, and what the step minimises."""
+
+  @abc.abstractmethod
+  def _record(self, metrics, batch, passes, token_losses) -> None:
+    """Feeds a batch, or a slice of one, to the metrics."""
+
+  @abc.abstractmethod
+  def _teach(self, scorer, batch: dict, token_losses: tf.Tensor) -> None:
+    """Tells importance what a step has lost where."""
+
+
+def _global_sum(values):
+  replica = tf.distribute.get_replica_context()
+  return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
