@@ -12,13 +12,14 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from official.core import exp_factory
+from official.core import task_factory
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from token_dropping.common import config_overrides
 from token_dropping.dropping.drops import drop_types
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments  # noqa: F401  registers
-from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.tasks.causal_lm import task as causal_lm
 from token_dropping.tasks.pretraining import config as pretraining_config
 
 BATCH = 2
@@ -81,6 +82,24 @@ def _dot_macs(instruction, shapes: dict) -> int:
   return math.prod(instruction.shape.dimensions) * summed
 
 
+def _make_task(name: str, overrides: dict):
+  params = exp_factory.get_exp_config(name)
+  config_overrides.apply_overrides(params, {"task": overrides}, source="test")
+  return task_factory.get_task(params.task)
+
+
+def _gpt_task(positions: dict, **encoder):
+  fields = dataclasses.asdict(SHAPE)
+  length, _ = fields.pop("seq_length"), fields.pop("predictions")
+  fields |= {"num_attention_heads": 2, "drop_layer": 1} | encoder
+  overrides = {
+    "model": {"encoder": {"any": fields}},
+    "train_data": {"seq_length": length, "global_batch_size": BATCH},
+    "loss_positions": positions,
+  }
+  return _make_task("gpt/token_drop", overrides)
+
+
 def _task(schedule: dict | None = None, interval=0, network="bert", **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, predictions = fields.pop("seq_length"), fields.pop("predictions")
@@ -96,9 +115,7 @@ def _task(schedule: dict | None = None, interval=0, network="bert", **encoder):
     "keep_schedule": schedule or {},
     "semantic_consistency": {"interval": interval},
   }
-  params = exp_factory.get_exp_config(f"{network}/token_drop")
-  config_overrides.apply_overrides(params, {"task": overrides}, source="test")
-  return masked_lm.TokenDropMaskedLMTask(params.task)
+  return _make_task(f"{network}/token_drop", overrides)
 
 
 def _program(task) -> CompiledProgram:
@@ -122,6 +139,8 @@ def _program(task) -> CompiledProgram:
     "masked_lm_ids": positions,
     "masked_lm_weights": tf.cast(positions, tf.float32),
   }
+  if isinstance(task, causal_lm.CausalLMTask):
+    batch = {"input_word_ids": ids}
   return CompiledProgram(step, batch)
 
 
@@ -139,6 +158,9 @@ def _step_macs(task) -> float:
   config = task.task_config
   encoder = config.model.encoder.any
   shape = encoder.shape(config.train_data)
+  if isinstance(task, causal_lm.CausalLMTask):
+    count = config.loss_positions.count(shape.seq_length)
+    shape = dataclasses.replace(shape, predictions=count)
   macs = multiply_adds.token_drop_macs(shape, encoder.drop_plan)
   return multiply_adds.PASSES * BATCH * macs
 
@@ -167,6 +189,20 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
   if "stages" in encoder:
     encoder = encoder | {"token_keep_ratio": None}
   task = _task(network="modernbert", local_attention=32, **encoder)
+  assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
+
+
+@pytest.mark.parametrize(
+  ("positions", "encoder"),
+  [
+    pytest.param({}, {"token_keep_ratio": 1.0}, marks=pytest.mark.slow),
+    ({"type": "random", "ratio": 0.25}, {}),
+    pytest.param({}, {"drop": {"type": "layerwise"}}, marks=pytest.mark.slow),
+  ],
+  ids=["dense", "positions", "layerwise"],
+)
+def test_cost_model_counts_what_xla_does_of_gpt(positions, encoder):
+  task = _gpt_task(positions, **encoder)
   assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
 
 

@@ -58,7 +58,7 @@ def changed(changes: dict | None = None, name: str = "bert/token_drop"):
     for key in reversed(path.split(".")):
       value = {key: value}
     trees.append(value)
-  tiny = testing.TINY
+  tiny = testing.tiny(name)
   if name == "bert/pretraining":
     task = {key: tiny["task"][key] for key in ("train_data", "validation_data")}
     tiny = tiny | {"task": task}

@@ -12,6 +12,7 @@ import tf_keras
 from tests import dataset_testing
 from tests import fault_testing
 from tests import finetune_testing
+from tests import gpt_testing
 from tests import modernbert_testing
 from tests import run_testing
 from tests import testing
@@ -246,6 +247,7 @@ def _names(word: str, paths: set[str]) -> bool:
 def test_every_documented_option_is_run():
   tried = _field_paths(testing.TINY) | ELSEWHERE
   tried |= _field_paths(modernbert_testing.TINY)
+  tried |= _field_paths({"task": gpt_testing.POSITIONS})
   for fields in (*map(_fields, RUNS), FINETUNING):
     tried |= _field_paths(plans.nest(fields))
   assert {word for word in _documented() if not _names(word, tried)} == set()

@@ -38,15 +38,19 @@ def write_run(folder: pathlib.Path, **overrides) -> None:
   write_config(folder, **overrides)
 
 
-def write_tiny(folder: pathlib.Path, *overrides: dict) -> None:
-  """Writes a vocabulary and `tiny.yaml`: `testing.TINY` on the records."""
-  vocab_file = testing.write_vocabulary(folder / "vocab.txt")
+def write_tiny(
+  folder: pathlib.Path, *overrides: dict, experiment: str = "bert/token_drop"
+) -> None:
+  """Writes a vocabulary and `tiny.yaml`: `testing.tiny` on the records."""
   task = {
     "train_data": {"input_path": str(folder / "train-*"), "seed": 1},
     "validation_data": {"input_path": str(folder / "validation")},
-    "model": {"encoder": {"any": {"vocab_file": vocab_file}}},
   }
-  config = testing.merged(testing.TINY, {"task": task}, *overrides)
+  tiny = testing.tiny(experiment)
+  if tiny is testing.TINY:
+    vocab_file = testing.write_vocabulary(folder / "vocab.txt")
+    task["model"] = {"encoder": {"any": {"vocab_file": vocab_file}}}
+  config = testing.merged(tiny, {"task": task}, *overrides)
   (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
 
 

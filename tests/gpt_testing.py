@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny GPT-2 and its inputs."""
+"""A tiny GPT-2, its inputs, and a tiny task of it."""
 
 import functools
 
 import numpy as np
 import tensorflow as tf
 
+from tests import replica_testing
+from tests import testing
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.gpt import decoder as decoder_lib
 from token_dropping.models.gpt import network
+from token_dropping.tasks.causal_lm import task as causal_lm
 
+EXPERIMENT = "gpt/token_drop"
+POSITIONS = {"loss_positions": {"type": "random", "ratio": 0.5}}
 B, S, D, V, L = 2, 12, 8, 40, 4
 SIZES = {
   "vocab_size": V,
@@ -54,3 +59,16 @@ def make_decoder(**kwargs) -> decoder_lib.GptDecoder:
   seeds = step_seed.StepSeed(tf.Variable(3), seed=1)
   decoder.importance_scorer.seeds = seeds
   return decoder
+
+
+def make_batch(size: int = 4) -> dict[str, tf.Tensor]:
+  """Returns records as of `testing.causal_features`, as one batch."""
+  rows = [testing.causal_features(seed) for seed in range(size)]
+  ids = np.array([row["input_word_ids"] for row in rows], np.int32)
+  return {"input_word_ids": tf.constant(ids)}
+
+
+def make_task(changes: dict | None = None) -> causal_lm.CausalLMTask:
+  """Returns the tiny task, with changes to its fields."""
+  params = replica_testing.make_params({"task": changes or {}}, EXPERIMENT)
+  return causal_lm.CausalLMTask(params.task)

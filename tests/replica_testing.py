@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from official.core import task_factory
 
 from tests import testing
 from token_dropping.common import config_overrides
 from token_dropping.tasks import experiments
-from token_dropping.tasks.masked_lm import task as masked_lm
 
 BATCH, STEPS = 8, 20
 SHORT = 5  # records of the last batch
@@ -31,7 +31,7 @@ def make_params(changes: dict | None = None, name: str = "bert/token_drop"):
     "learning_rate": {"polynomial": rate},
   }
   trainer = {"trainer": {"optimizer_config": clipped}}
-  overrides = testing.merged(testing.TINY, trainer, changes or {})
+  overrides = testing.merged(testing.tiny(name), trainer, changes or {})
   config_overrides.apply_overrides(params, overrides, source="test")
   return params
 
@@ -66,7 +66,7 @@ class Run:
     self.strategy = strategy
     with strategy.scope():
       tf_keras.utils.set_random_seed(1)
-      self.task = masked_lm.TokenDropMaskedLMTask(params.task)
+      self.task = task_factory.get_task(params.task)
       self.model = self.task.build_model()
       self.optimizer = self.task.create_optimizer(
         params.trainer.optimizer_config, params.runtime

@@ -75,6 +75,21 @@ TINY = {
 }
 
 
+def tiny(experiment: str) -> dict:
+  """Returns `TINY`, of what predicts the next token without fields of masks."""
+  if not experiment.startswith("gpt/"):
+    return TINY
+  data = {k: v for k, v in DATA.items() if k != "max_predictions_per_seq"}
+  encoder = {
+    name: value
+    for name, value in TINY["task"]["model"]["encoder"]["any"].items()
+    if name not in ("token_allow_list", "token_deny_list")
+  }
+  model = {"encoder": {"type": "any", "any": encoder}}
+  task = {"model": model, "train_data": data, "validation_data": data}
+  return TINY | {"task": task}
+
+
 def refused(function, *args, **kwargs) -> str:
   """Returns the one line of the `UserError` that a call raises."""
   with pytest.raises(errors.UserError) as caught:
@@ -122,6 +137,14 @@ def dynamic_features(seed: int, next_sentence: bool = False) -> dict:
     features["input_type_ids"] = (np.arange(SEQ_LENGTH) > 7) & (ids > 0)
     features["next_sentence_labels"] = [seed % 2]
   return features
+
+
+def causal_features(seed: int) -> dict:
+  """Returns a record of two documents, its last position padding."""
+  rng = np.random.default_rng(seed)
+  ids = rng.integers(2, VOCAB_SIZE, SEQ_LENGTH)
+  ids[[5, -2, -1]] = 1, 1, 0  # ends of text
+  return {"input_word_ids": ids}
 
 
 def write_vocabulary(path, tokens=TOKENS) -> str:

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 
 from official.core import config_definitions as cfg
+from official.core import task_factory
 
 from token_dropping.common import errors
 from token_dropping.common import provenance
@@ -17,7 +18,7 @@ from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import multiply_adds
 from token_dropping.study import runs
-from token_dropping.tasks.masked_lm import task as masked_lm
+from token_dropping.tasks import experiments
 from token_dropping.tasks.pretraining import config as pretraining_config
 from token_dropping.training import run_counters
 from token_dropping.training import summaries
@@ -27,6 +28,7 @@ LOSS = "lm_example_loss"
 SHOWN_TOKENS = 20
 
 _EVALUATION = {LOSS: "loss", "masked_lm_accuracy": "accuracy"}
+_EVALUATION |= {"next_token_accuracy": "accuracy"}
 _EVALUATION |= {"dropped_lm_example_loss": "dropped_loss"}
 _CLOCK = {run_counters.WALL: "seconds", run_counters.CPU: "cpu_seconds"}
 # The point where every curve begins that goes on from no other.
@@ -103,6 +105,7 @@ def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
   """Returns a function: those of a training that goes on from a point."""
   task = params.task
   shape = task.model.encoder.get().shape(task.train_data)
+  shape = experiments.hooks_of(params).training_shape(shape)
   schedule = pretraining_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
 
@@ -127,7 +130,7 @@ def last_mean(losses: dict[int, float], evaluations: dict[int, float]) -> float:
 
 
 def _important_tokens(run: runs.Run) -> dict:
-  model = masked_lm.TokenDropMaskedLMTask(run.params.task).build_model()
+  model = task_factory.get_task(run.params.task).build_model()
   prefix = checkpoint_files.find(run.model_dir, "--output_dir")
   checkpoints.restore(model.checkpoint_items, prefix, "--output_dir")
   vocab_file = os.path.join(run.model_dir, vocabulary.FILE)

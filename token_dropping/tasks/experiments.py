@@ -6,9 +6,14 @@ from official.core import exp_factory
 
 from token_dropping.tasks import hooks
 from token_dropping.tasks import run_config
+
+# In the order in which they are listed.
+# isort: off
 from token_dropping.tasks.masked_lm import experiment as masked_lm  # noqa: F401
+from token_dropping.tasks.causal_lm import experiment as causal_lm  # noqa: F401
 from token_dropping.tasks.sentences import experiment as sentences  # noqa: F401
 from token_dropping.tasks.spans import experiment as spans  # noqa: F401
+# isort: on
 
 NAMES = tuple(hooks.EXPERIMENTS)
 hooks_of = hooks.of

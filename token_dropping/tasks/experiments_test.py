@@ -54,7 +54,7 @@ def _differing(one, two) -> set[str]:
 # The registered experiments.
 
 
-@pytest.mark.parametrize("name", experiments.NAMES[:4])
+@pytest.mark.parametrize("name", experiments.NAMES[:5])
 def test_every_name_is_registered_and_consistent(name):
   # Model Garden's own has no value for it.
   warmup = "trainer.optimizer_config.warmup.polynomial.warmup_steps=9"
@@ -148,6 +148,19 @@ def test_modernbert_has_the_optimizer_of_mosaicbert():
   assert lost == pytest.approx(1e-5)
 
 
+def test_gpt_drops_a_random_half_of_the_tokens_in_all_but_two_layers():
+  params = _parse(experiment="gpt/token_drop")
+  network, data = params.task.model.encoder.any, params.task.train_data
+  assert network.drop_plan == drop_plan.DropPlan(
+    12, (drop_plan.Stage(1, 0.5),), 11
+  )
+  assert network.importance_type == "random"
+  assert network.id_lists(network.vocab_size) == ((), (0,))  # padding
+  assert (data.seq_length, data.global_batch_size) == (1024, 512)
+  adamw = params.trainer.optimizer_config.optimizer.adamw
+  assert (adamw.beta_2, adamw.weight_decay_rate) == (0.95, 0.1)
+
+
 # The files.
 
 
@@ -183,6 +196,18 @@ def test_files_of_both_stages_are_consistent(names):
   for files in ((first,), (first, second)):
     params = _parse(*files, experiment="modernbert/token_drop")
     config_testing.check_experiment(params)
+
+
+def test_file_of_gpt_repeats_the_registered_defaults():
+  name = "gpt/token_drop"
+  params = _parse(FOLDER / "pretrain/gpt2_small.yaml", experiment=name)
+  config_testing.check_experiment(params)
+  assert _differing(params, _parse(experiment=name)) == {
+    f"{ENCODER}.restore_layer",
+    "trainer.checkpoint_interval",
+    "trainer.validation_interval",
+    "trainer.validation_steps",
+  }
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,10 @@ class TaskHooks:
     """Returns how text was normalized; `None`: not known."""
     return None
 
+  def run_files(self) -> dict[str, str]:
+    """Returns the paths of other files to be copied there, by name."""
+    return {}
+
   def labels(self) -> tuple[str, ...]:
     """Returns the names of the classes, if it has any."""
     return ()
@@ -116,6 +120,10 @@ class TaskHooks:
   def made_up_batch(self, batch_size: int) -> Any:
     """Returns one random batch as the task's input yields it, of arrays."""
     raise NotImplementedError
+
+  def training_shape(self, shape: multiply_adds.Shape) -> multiply_adds.Shape:
+    """Returns a network's sizes as a pass of training has them."""
+    return shape
 
   def mean_macs(self, shape: multiply_adds.Shape) -> float | None:
     """Returns training's mean forward multiply-adds; `None`: nothing drops."""

@@ -19,6 +19,7 @@ from token_dropping.common import files
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import activations
+from token_dropping.tasks.causal_lm import config as causal_lm
 from token_dropping.training import attention
 
 _LARGEST = 3.4028234e38  # of 32 bits
@@ -144,7 +145,7 @@ RULES: Mapping[str, Rule] = _table(
     Rule("greater than 0", lambda value: value > 0),
     *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
     *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
-    *("epochs", "global_rope_theta", "local_rope_theta", "norm_eps"),
+    *("epochs", "global_rope_theta", "local_rope_theta", "norm_eps", "layer_norm_epsilon"),
     "lamb.epsilon",  # Keras would look for a default, and fail
   ),
   (
@@ -161,7 +162,10 @@ RULES: Mapping[str, Rule] = _table(
     *("rho", "beta1", "beta_1", "beta_2"),
     *("dropout_rate", "attention_dropout_rate"),
   ),
-  (Rule("in (0, 1]", lambda value: 0 < value <= 1), "linear_decay_fraction"),
+  (
+    Rule("in (0, 1]", lambda value: 0 < value <= 1),
+    *("linear_decay_fraction", "loss_positions.ratio"),
+  ),
   (
     Rule("in (0, 1)", lambda value: 0 < value < 1),
     *("masking_rate", "final_masking_rate"),
@@ -190,6 +194,7 @@ RULES: Mapping[str, Rule] = _table(
   (_choice(*dynamic_masking.UNITS), "masking_unit"),
   (_choice(*pretrain_data.POLICIES), "on_bad_records", "on_bad_numbers"),
   (_choice("int", "float"), "label_type"),
+  (_choice(*causal_lm.LOSS_POSITIONS, needed=True), "loss_positions.type"),
   (
     _choice(*_ACTIVATIONS),
     *("hidden_activation", "mlm_activation", "cls_heads.activation"),

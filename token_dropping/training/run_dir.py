@@ -109,6 +109,8 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
       path = files.join(model_dir, tokenizer_config.FILE)
       if config is not None or not files.exists(path):
         (config or tokenizer_config.TokenizerConfig()).write(model_dir)
+    for name, path in hooks.run_files().items():
+      files.copy(path, files.join(model_dir, name))
     if labels:
       files.write(files.join(model_dir, vocabulary.LABELS_FILE), labels)
 

@@ -87,10 +87,10 @@ class TrainedRun:
     params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
     task = _mapping(params, "task", model_dir)
     config = _read_encoder(task, model_dir)
+    kind = _kind(task, model_dir, source)
     _check_head(task["model"], f"params.yaml in {model_dir}: ")
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
     _file(model_dir, tokenizer_config.FILE, source)
-    kind = _kind(task, model_dir, source)
     path = _file(model_dir, vocabulary.FILE, source)
     words, size = vocabulary.Vocabulary.from_file(path), config.vocab_size
     rule = f"{path} must have at most the vocab_size tokens of params.yaml"
@@ -285,6 +285,12 @@ def _check_head(model: dict, source: str) -> None:
 
 def _kind(task: dict, model_dir: str, source: str) -> str:
   """Tells what was trained by a field that only its config has."""
+  errors.require(
+    "loss_positions" not in task,
+    f"{source} must hold a run of a masked-LM, classification or span task: of "
+    "a causal language model nothing is made here",
+    repr(model_dir),
+  )
   for field, kind in (
     ("mlm_activation", MASKED_LM),
     ("num_classes", CLASSIFICATION),

@@ -37,9 +37,21 @@ def unigram_loss(data: cfg.DataConfig) -> float | None:
 
   `None` if `dataset.json` does not say, as in format version 1, or is missing.
   """
+  return _of_validation(data, "unigram_loss")
+
+
+def bytes_per_token(data: cfg.DataConfig) -> float | None:
+  """Returns how long a token of the validation text is on average, in bytes.
+
+  `None` if `dataset.json` does not say, as of masked-LM data, or is missing.
+  """
+  return _of_validation(data, "bytes_per_token")
+
+
+def _of_validation(data: cfg.DataConfig, name: str) -> float | None:
   part = (read_card(data) or {}).get("validation")
-  loss = part.get("unigram_loss") if isinstance(part, dict) else None
-  return loss if isinstance(loss, float) else None
+  value = part.get(name) if isinstance(part, dict) else None
+  return value if isinstance(value, float) else None
 
 
 def read_tokenizer_config(

@@ -5,6 +5,7 @@ Keras draws from a counter that begins anew with every start of the process: a
 run that was stopped and goes on would differ from one that was not.
 """
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -34,3 +35,10 @@ class StepSeed:
     for number in (replica, tf.cast(self._step, tf.int32)):
       seed = tf.random.experimental.stateless_fold_in(seed, number)
     return seed
+
+  def uniform(self, shape, place: int) -> tf.Tensor:
+    """Returns random numbers in (0, 1) of a shape, those of a place."""
+    least = np.finfo(np.float32).tiny
+    return tf.random.stateless_uniform(
+      shape, self.at(place), least, alg="philox"
+    )

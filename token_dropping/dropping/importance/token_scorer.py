@@ -131,10 +131,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
 
   def _uniform(self, shape: tf.Tensor, layer: int) -> tf.Tensor:
     """Returns random numbers in (0, 1), those of step, replica and layer."""
-    # Dropout has the places from 0 on.
-    seed = self.seeds.at(-1 - layer)
-    least = np.finfo(np.float32).tiny
-    return tf.random.stateless_uniform(shape, seed, least, alg="philox")
+    return self.seeds.uniform(shape, -1 - layer)  # dropout's are from 0 on
 
   def get_config(self):
     return super().get_config() | {

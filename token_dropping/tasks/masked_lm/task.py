@@ -11,11 +11,9 @@ from official.core import task_factory
 from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
-from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.dropping import keep_schedule
-from token_dropping.models import checkpoints
 from token_dropping.models import pretrainer
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import losses as mlm_losses
@@ -56,13 +54,8 @@ class TokenDropMaskedLMTask(
     if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
       dataset = super().build_inputs(params, input_context)
       return dataset.map(rules.check_batch)
-    # A run that goes on reads on from where its checkpoint was written.
-    step = checkpoints.latest_step(self.logging_dir)
     loader = pretrain_data.PretrainDataLoader(params)
-    if pretrain_data.skips_bad_records(params):
-      self.skippers[path] = bad_records.RecordSkipper(rules)
-      return loader.load(input_context, step, self.skippers[path])
-    return loader.load(input_context, step).map(rules.check_batch)
+    return self._load(loader, rules, input_context)
 
   def build_metrics(self, training: bool | None = None) -> list:
     """Model Garden's metrics; also those of the options that are used."""
@@ -70,7 +63,7 @@ class TokenDropMaskedLMTask(
     data = self.task_config.validation_data
     if training:
       data = self.task_config.train_data
-      metrics.append(tf_keras.metrics.Mean(name="kept_share"))
+      metrics.append(tf_keras.metrics.Mean(name=pretraining_metrics.KEPT_SHARE))
       if self.task_config.semantic_consistency.interval:
         metrics += [
           mlm_losses.OccasionalMean(name=name)
@@ -93,9 +86,7 @@ class TokenDropMaskedLMTask(
         model_outputs["next_sentence"],
         sample_weight=mlm_losses.sentence_weights(labels),
       )
-    skipped = by_name.get(record_rules.SKIPPED)
-    if skipped is not None:
-      skipped.update_state(labels[record_rules.SKIPPED])
+    pretraining_metrics.count_skipped(metrics, labels)
 
   def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
     """Returns the mean loss of this replica's batch and records its parts."""
@@ -138,17 +129,12 @@ class TokenDropMaskedLMTask(
   def _record(self, metrics, batch, passes, token_losses) -> None:
     outputs, *full = passes
     means = mlm_losses.mean_losses(batch, outputs, token_losses)
-    means["kept_share"] = pretraining_metrics.kept_share(
-      batch["input_mask"], outputs
-    )
     weights = self._counts(batch)
-    weights["kept_share"] = tf.reduce_sum(
-      tf.cast(batch["input_mask"], tf.float32)
-    )
     if full:
       means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
       weights["full_lm_example_loss"] = weights["lm_example_loss"]
     pretraining_metrics.update_means(metrics, means, weights)
+    pretraining_metrics.update_kept_share(metrics, batch["input_mask"], outputs)
     self.process_metrics(metrics, batch, outputs)
 
   def _teach(self, scorer, batch, token_losses) -> None:

@@ -14,8 +14,7 @@ from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
 from token_dropping.tasks.pretraining import checks
 from token_dropping.tasks.pretraining import config as pretraining_config
-
-DROPPED = "dropped_"  # before the names of what is found with dropping
+from token_dropping.tasks.pretraining import metrics
 
 
 class PretrainingHooks(hooks.TaskHooks, abc.ABC):
@@ -45,8 +44,9 @@ class PretrainingHooks(hooks.TaskHooks, abc.ABC):
       seen = "with dropping" if self.evaluation_drops else "whole sequences"
       text = f"{self._losses(evaluation)}  ({seen})"
       lines.append(("validation loss", text))
-    if any(name.startswith(DROPPED) for name in evaluation):
-      text = f"{self._losses(evaluation, DROPPED)}  (validation, with dropping)"
+    if any(name.startswith(metrics.DROPPED) for name in evaluation):
+      text = self._losses(evaluation, metrics.DROPPED)
+      text += "  (validation, with dropping)"
       lines.append(("dropped loss", text))
     unigram_loss = dataset_card.unigram_loss(self.task.validation_data)
     if unigram_loss is not None and evaluation:
@@ -94,4 +94,5 @@ class DroppingHooks(hooks.TaskHooks):
   def mean_macs(self, shape: multiply_adds.Shape) -> float:
     schedule = pretraining_config.schedule_of(self.task)
     steps = self.params.trainer.train_steps
+    shape = self.training_shape(shape)
     return multiply_adds.mean_macs(shape, schedule, steps)

@@ -3,6 +3,11 @@
 
 import tensorflow as tf
 
+from token_dropping.data.batches import record_rules
+
+DROPPED = "dropped_"  # before the names of what is found with dropping
+KEPT_SHARE = "kept_share"
+
 
 def update_means(
   metrics: list, values: dict[str, tf.Tensor], weights: dict[str, tf.Tensor]
@@ -17,13 +22,21 @@ def update_means(
       metric.update_state(values[name], sample_weight=weights[name])
 
 
-def kept_share(real: tf.Tensor, outputs: dict) -> tf.Tensor:
-  """Returns the share of real tokens computed in the middle layers, a mean.
+def update_kept_share(metrics: list, real: tf.Tensor, outputs: dict) -> None:
+  """Feeds the share of real tokens that the middle layers computed, a mean.
 
   `real` is 1 at tokens and 0 at padding, [B, S].
   """
-  if "computed_share" not in outputs:
-    return tf.constant(1.0)
   mask = tf.cast(real, tf.float32)
-  computed = outputs["computed_share"] * mask
-  return tf.math.divide_no_nan(tf.reduce_sum(computed), tf.reduce_sum(mask))
+  count, share = tf.reduce_sum(mask), tf.constant(1.0)
+  if "computed_share" in outputs:
+    computed = tf.reduce_sum(outputs["computed_share"] * mask)
+    share = tf.math.divide_no_nan(computed, count)
+  update_means(metrics, {KEPT_SHARE: share}, {KEPT_SHARE: count})
+
+
+def count_skipped(metrics: list, batch: dict) -> None:
+  """Feeds the number of bad records that were skipped, if it is counted."""
+  for metric in metrics:
+    if metric.name == record_rules.SKIPPED:
+      metric.update_state(batch[record_rules.SKIPPED])

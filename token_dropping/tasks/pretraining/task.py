@@ -8,6 +8,8 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task
 
+from token_dropping.data.batches import bad_records
+from token_dropping.data.batches import pretrain_data
 from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
 from token_dropping.tasks import optimizers
@@ -66,6 +68,16 @@ class PretrainingTask(base_task.Task, abc.ABC):
       drops = config.dropped_validation or encoder.drop_at_inference
       optional = set() if drops else {"importance"}
     return checkpoints.find_items(items, optional, config.init_checkpoint)
+
+  def _load(self, loader, rules, input_context) -> tf.data.Dataset:
+    """Returns the checked batches of a loader, whose records have rules."""
+    # A run that goes on reads on from where its checkpoint was written.
+    step = checkpoints.latest_step(self.logging_dir)
+    if pretrain_data.skips_bad_records(rules.data):
+      skipper = bad_records.RecordSkipper(rules)
+      self.skippers[rules.path] = skipper
+      return loader.load(input_context, step, skipper)
+    return loader.load(input_context, step).map(rules.check_batch)
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
     """Runs forward and backward passes, then moves weights and importance.

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GPT-2 through the launcher: trained, resumed, evaluated, refused."""
+
+import pytest
+
+from tests import config_testing
+from tests import dataset_testing
+from tests import fault_testing
+from tests import gpt_testing
+from tests import testing
+from token_dropping import export
+from token_dropping.data.text import byte_tokenizer
+from token_dropping.training import dry_run
+
+NAME = gpt_testing.EXPERIMENT
+RATES = {"dropout_rate": 0.1, "attention_dropout_rate": 0.1}
+SHORT = {
+  "task": {
+    "dropped_validation": True,
+    "model": {"encoder": {"any": RATES}},
+    "train_data": {"attend_within_documents": True},
+    **gpt_testing.POSITIONS,
+  },
+  "trainer": {
+    "best_checkpoint_export_subdir": "best",
+    "best_checkpoint_eval_metric": "perplexity",
+    "best_checkpoint_metric_comp": "lower",
+  },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A folder with records, `tiny.yaml`, and a run of two steps, `whole`."""
+  path = tmp_path_factory.mktemp("gpt")
+  fault_testing.write_records(path, testing.causal_features)
+  (path / byte_tokenizer.FILE).write_bytes(b"pieces")
+  files = [path / f"train-{index}" for index in range(3)]
+  dataset_testing.write_counts(
+    path,
+    {file: len(range(index, 40, 3)) for index, file in enumerate(files)},
+    objective="causal_lm",
+    settings={"packing": "full"},
+    validation={"records": 0, "bytes_per_token": 3.5},
+  )
+  fault_testing.write_tiny(path, SHORT, experiment=NAME)
+  with testing.eagerly():
+    _launch(path, "whole")
+  return path
+
+
+def _launch(folder, run: str, mode="train_and_eval") -> None:
+  fault_testing.launch(folder, folder / run, mode=mode, experiment=NAME)
+
+
+def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
+  """With dropout, of attention weights too, and losses at random positions."""
+  testing.copy_as_it_was(folder / "whole", 1, folder / "cut")
+  with testing.eagerly():
+    _launch(folder, "cut", mode="train")
+  fault_testing.assert_same(
+    *(
+      fault_testing.variables(folder / run / "ckpt-2")
+      for run in ("cut", "whole")
+    )
+  )
+
+
+@testing.eagerly()
+def test_an_evaluation_says_what_text_costs(folder, capsys):
+  _launch(folder, "whole", mode="eval")
+  lines = capsys.readouterr().out.splitlines()
+  (loss,) = (line for line in lines if line.startswith("  validation loss"))
+  for words in ("next-token accuracy", "perplexity", "bits per byte"):
+    assert words in loss
+  assert loss.endswith("(whole sequences)")
+  assert any(line.startswith("  dropped loss") for line in lines)
+
+
+def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
+  tokenizer = folder / "whole" / byte_tokenizer.FILE
+  assert tokenizer.read_bytes() == b"pieces"
+  names = fault_testing.variables(folder / "whole" / "ckpt-2")
+  layer = "encoder/_transformer_layers/1/_attention_layer/_query_dense/kernel"
+  assert f"{layer}/.ATTRIBUTES/VARIABLE_VALUE" in names
+
+
+def test_a_compiled_step_says_what_it_costs(folder):
+  """All is at the made-up records; the head is at half of the positions."""
+  yaml = str(folder / "tiny.yaml")
+  override = "runtime.enable_xla=true"
+  params = config_testing.parse(yaml, experiment=NAME, override=override)
+  lines = dry_run.run_dry(params).splitlines()
+  assert lines[2].split()[:1] == ["GPT"]
+  assert lines[3].startswith("  token dropping")
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "rule"),
+  [
+    ("drop.type", "pool", "drop.type must be skip, context or layerwise in "),
+    ("vocab_file", "vocab.txt", "vocab_file must be unset: "),
+  ],
+)
+def test_wrong_fields_are_one_line_with_their_path(field, value, rule):
+  path = f"{config_testing.ENCODER}.{field}"
+  found = config_testing.refused_changes({path: value}, NAME)
+  assert found.startswith(f"{config_testing.ENCODER}.{rule}")
+
+
+@pytest.mark.parametrize(
+  ("field", "value"), [("type", "kept_ones"), ("ratio", 0.0), ("ratio", 1.5)]
+)
+def test_loss_positions_have_ranges(field, value):
+  path = f"task.loss_positions.{field}"
+  found = config_testing.refused_changes({path: value}, NAME)
+  assert found.startswith(f"{path} must be ")
+
+
+def test_the_best_checkpoint_is_by_what_is_evaluated():
+  """Bits per byte are known only where `dataset.json` is."""
+  path = "trainer.best_checkpoint_eval_metric"
+  found = config_testing.refused_changes({path: "bits_per_byte"}, NAME)
+  assert found.startswith(f"{path} must be one of ")
+  config_testing.check({path: "perplexity"}, NAME)
+
+
+def test_nothing_else_is_made_of_a_run_as_yet(folder):
+  found = testing.refused(
+    testing.run_command,
+    export,
+    model_dir=folder / "whole",
+    output_dir=folder / "out",
+  )
+  assert found.startswith("--model_dir must hold a run of a masked-LM, ")

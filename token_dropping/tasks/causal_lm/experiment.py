@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers pretraining of causal language models, ready but for the data.
+
+`gpt/token_drop` is GPT-2's smallest network at length 1,024: a random half of
+the tokens is kept from layer 1 on. The optimizer is that of GPT-3's smallest
+(Brown et al., arXiv 2005.14165, table 2.1 and appendix B), whose batches have
+as many tokens; its rate falls along a cosine to a tenth, ours linearly to 0.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.nlp.configs import encoders
+
+from token_dropping.data.batches import causal_data
+from token_dropping.data.batches import causal_rules
+from token_dropping.data.batches import dataset_card
+from token_dropping.data.text import byte_tokenizer
+from token_dropping.models.gpt import config as gpt_config
+from token_dropping.models.gpt import shape as gpt_shape
+from token_dropping.tasks import hooks
+from token_dropping.tasks import optimizers
+from token_dropping.tasks.causal_lm import config as causal_config
+from token_dropping.tasks.causal_lm import losses
+from token_dropping.tasks.causal_lm import task  # noqa: F401  registers
+from token_dropping.tasks.pretraining import checks
+from token_dropping.tasks.pretraining import hooks as pretraining
+
+TRAIN_STEPS = 100_000
+WARMUP_STEPS = 715  # GPT-3's 375 million tokens
+_SHOWN = {"loss": losses.LOSS, "accuracy": losses.ACCURACY}
+_WORDS = {
+  losses.ACCURACY: "next-token accuracy",
+  losses.PERPLEXITY: "perplexity",
+  losses.BITS: "bits per byte",
+}
+
+
+@exp_factory.register_config_factory("gpt/token_drop")
+def gpt_token_drop() -> cfg.ExperimentConfig:
+  """GPT-2 small, pretrained with token dropping as we recommend it."""
+  network = gpt_config.GptConfig(
+    token_keep_ratio=0.5, drop_layer=1, importance={"type": "random"}
+  )
+  optimizer = optimizers.adamw_config(6e-4, WARMUP_STEPS)
+  optimizer.optimizer.adamw.override(
+    {"beta_2": 0.95, "epsilon": 1e-8, "weight_decay_rate": 0.1}
+  )
+  train, validation = (
+    causal_data.CausalDataConfig(
+      is_training=is_training, drop_remainder=is_training, global_batch_size=512
+    )
+    for is_training in (True, False)
+  )
+  return cfg.ExperimentConfig(
+    runtime=cfg.RuntimeConfig(enable_xla=True),
+    task=causal_config.CausalLMConfig(
+      model=causal_config.CausalModelConfig(
+        encoder=encoders.EncoderConfig(type="any", any=network)
+      ),
+      train_data=train,
+      validation_data=validation,
+    ),
+    trainer=cfg.TrainerConfig(
+      train_steps=TRAIN_STEPS, optimizer_config=optimizer
+    ),
+    restrictions=[
+      "task.train_data.is_training != None",
+      "task.validation_data.is_training != None",
+    ],
+  )
+
+
+class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
+  """Answers for a causal language model."""
+
+  def record_rules(
+    self, data: cfg.DataConfig, path: str
+  ) -> causal_rules.CausalRules:
+    return causal_rules.CausalRules(data, self.task.model.encoder.get(), path)
+
+  def check(self) -> None:
+    for path, data in self._data.items():
+      checks.check_skipping(data, path)
+    super().check()
+    metrics = [losses.LOSS, *_WORDS]
+    if dataset_card.bytes_per_token(self.task.validation_data) is None:
+      metrics.remove(losses.BITS)
+    checks.check_best(self.params, metrics)
+
+  def run_files(self) -> dict[str, str]:
+    data = self.task.train_data
+    path = dataset_card.find_beside(data, byte_tokenizer.FILE)
+    return {byte_tokenizer.FILE: path} if path else {}
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    more = {"perplexity": losses.PERPLEXITY}
+    return hooks.ShownOutputs(_SHOWN, _SHOWN | more)
+
+  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
+    found = {n: outputs.get(f"{prefix}{n}") for n in (losses.LOSS, *_WORDS)}
+    shown = [
+      f"{_WORDS[name]} {value:.3f}" if name in _WORDS else f"{value:.3f}"
+      for name, value in found.items()
+      if value is not None
+    ]
+    return "  ".join(shown)
+
+  def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
+    ids = self._made_up_features(batch_size)["input_word_ids"]
+    batch = {"input_word_ids": ids}
+    if self.task.train_data.attend_within_documents:
+      batch["document_ids"] = np.zeros_like(ids)
+    return batch
+
+  def training_shape(self, shape: gpt_shape.GptShape) -> gpt_shape.GptShape:
+    count = self.task.loss_positions.count(shape.seq_length)
+    return dataclasses.replace(shape, predictions=count)
+
+
+hooks.register(causal_config.CausalLMConfig, CausalLMHooks, "gpt/token_drop")

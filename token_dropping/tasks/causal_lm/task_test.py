@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of pretraining a causal language model."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from tests import gpt_testing
+from tests import testing
+from token_dropping.data.batches import dataset_card
+from token_dropping.dropping.importance import step_seed
+
+PAIRS = 4 * (testing.SEQ_LENGTH - 2)  # of tokens, in a batch
+ALL = {"model": {"encoder": {"any": {"token_keep_ratio": 1.0}}}}
+
+
+def _step(task, model, batch) -> tuple[dict, list, dict]:
+  """Makes a training step; returns logs, gradients and metrics.
+
+  It lowers the weights by their gradients.
+  """
+  model.encoder_network.importance_scorer.seeds = step_seed.StepSeed(
+    tf.Variable(3), seed=1
+  )
+  before = [variable.numpy() for variable in model.trainable_variables]
+  metrics = task.build_metrics(training=True)
+  optimizer = tf_keras.optimizers.legacy.SGD(1.0)
+  logs = task.train_step(batch, model, optimizer, metrics)
+  after = [variable.numpy() for variable in model.trainable_variables]
+  moved = [one - other for one, other in zip(before, after, strict=True)]
+  found = {metric.name: float(metric.result()) for metric in metrics}
+  return logs, moved, found
+
+
+def _losses(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+  """Returns the loss of each next token, [B, S - 1], by its definition."""
+  shares = tf.nn.softmax(logits).numpy()[:, :-1]
+  found = np.take_along_axis(shares, ids[:, 1:, np.newaxis], axis=-1)
+  return -np.log(found[..., 0])
+
+
+@testing.eagerly()
+def test_loss_is_that_of_the_next_token_everywhere_but_at_padding():
+  task, batch = gpt_testing.make_task(ALL), gpt_testing.make_batch()
+  model = task.build_model()
+  ids = batch["input_word_ids"].numpy()
+  losses = _losses(model(batch)["logits"], ids) * (ids[:, 1:] > 0)
+  logs, _, metrics = _step(task, model, batch)
+  wanted = losses.sum() / PAIRS
+  assert float(logs["loss"]) == pytest.approx(wanted, abs=1e-5)
+  assert metrics["lm_example_loss"] == pytest.approx(wanted, abs=1e-5)
+  assert metrics["perplexity"] == pytest.approx(math.exp(wanted), rel=1e-4)
+  assert metrics["kept_share"] == 1
+
+
+@testing.eagerly()
+def test_dropped_tokens_have_a_loss_too():
+  task, batch = gpt_testing.make_task(), gpt_testing.make_batch()
+  model = task.build_model()
+  logs, _, metrics = _step(task, model, batch)
+  assert metrics["kept_share"] == pytest.approx(8 / 15)  # none is padding
+  other = task.build_model()
+  other.set_weights(model.get_weights())
+  model(batch)
+  assert float(logs["loss"]) == pytest.approx(metrics["lm_example_loss"])
+  accuracy = metrics["next_token_accuracy"] * PAIRS
+  assert accuracy == pytest.approx(round(accuracy), abs=1e-3)  # a count
+
+
+@pytest.mark.parametrize("ratio", [0.25, 1.0])
+@testing.eagerly()
+def test_a_loss_at_some_positions_is_theirs_alone(ratio):
+  """With its gradients; at all positions, it is the loss everywhere."""
+  positions = {"loss_positions": {"type": "random", "ratio": ratio}}
+  task, batch = gpt_testing.make_task(ALL | positions), gpt_testing.make_batch()
+  model = task.build_model()
+  weights = model.get_weights()
+  logs, gradients, _ = _step(task, model, batch)
+  chosen = task._prepare(batch, model)
+  places = chosen["loss_positions"].numpy()
+  assert places.shape == (4, round(ratio * testing.SEQ_LENGTH))
+  model.set_weights(weights)
+  with tf.GradientTape() as tape:
+    logits = tf.gather(model(batch)["logits"], places, batch_dims=1)
+    losses = tf_keras.losses.sparse_categorical_crossentropy(
+      chosen["next_ids"], logits, from_logits=True
+    )
+    there = chosen["next_weights"]
+    loss = tf.reduce_sum(losses * there) / tf.reduce_sum(there)
+  assert float(logs["loss"]) == pytest.approx(float(loss), abs=1e-5)
+  wanted = tape.gradient(loss, model.trainable_variables)
+  for one, other in zip(gradients, wanted, strict=True):
+    np.testing.assert_allclose(one, tf.convert_to_tensor(other), atol=1e-5)
+  if ratio == 1:
+    assert tf.reduce_sum(there) == PAIRS
+  else:  # enough others are real
+    assert tf.reduce_all(there == 1)
+
+
+@testing.eagerly()
+def test_slices_of_a_batch_train_as_the_whole():
+  positions = {"loss_positions": {"type": "random", "ratio": 0.25}}
+  moved = []
+  for slices in (1, 2):
+    changes = ALL | positions | {"gradient_accumulation_steps": slices}
+    task = gpt_testing.make_task(changes)
+    tf_keras.utils.set_random_seed(1)
+    model = task.build_model()
+    moved.append(_step(task, model, gpt_testing.make_batch())[1])
+  for one, other in zip(*moved, strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@testing.eagerly()
+def test_evaluation_is_of_whole_sequences_beside_dropped_ones(monkeypatch):
+  monkeypatch.setattr(dataset_card, "bytes_per_token", lambda data: 4.0)
+  task = gpt_testing.make_task({"dropped_validation": True})
+  model, batch = task.build_model(), gpt_testing.make_batch()
+  for weight in model.weights:  # so that layers do something
+    weight.assign(np.random.default_rng(1).normal(0, 0.5, weight.shape))
+  metrics = task.build_metrics(training=False)
+  assert task.validation_step(batch, model, metrics) == {}
+  found = {metric.name: float(metric.result()) for metric in metrics}
+  ids = batch["input_word_ids"].numpy()
+  losses = _losses(model(batch)["logits"], ids) * (ids[:, 1:] > 0)
+  wanted = losses.sum() / PAIRS
+  assert found["lm_example_loss"] == pytest.approx(wanted, abs=1e-4)
+  bits = wanted / math.log(2) / 4
+  assert found["bits_per_byte"] == pytest.approx(bits, abs=1e-4)
+  assert abs(found["dropped_lm_example_loss"] - wanted) > 1e-3
