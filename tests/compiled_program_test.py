@@ -33,6 +33,9 @@ SHAPE = multiply_adds.BertShape(
 )
 STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.25}]
 
+# By a threshold, in slots of which some stay empty.
+FREQUENT = {"importance": {"type": "frequency"}}
+
 
 class CompiledProgram:
   """The optimized program of a `tf.function` with `jit_compile=True`.
@@ -198,8 +201,9 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
     pytest.param({}, {"token_keep_ratio": 1.0}, marks=pytest.mark.slow),
     ({"type": "random", "ratio": 0.25}, {}),
     pytest.param({}, {"drop": {"type": "layerwise"}}, marks=pytest.mark.slow),
+    pytest.param({}, FREQUENT, marks=pytest.mark.slow),
   ],
-  ids=["dense", "positions", "layerwise"],
+  ids=["dense", "positions", "layerwise", "threshold"],
 )
 def test_cost_model_counts_what_xla_does_of_gpt(positions, encoder):
   task = _gpt_task(positions, **encoder)

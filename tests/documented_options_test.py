@@ -248,6 +248,7 @@ def test_every_documented_option_is_run():
   tried = _field_paths(testing.TINY) | ELSEWHERE
   tried |= _field_paths(modernbert_testing.TINY)
   tried |= _field_paths({"task": gpt_testing.POSITIONS})
+  tried |= _field_paths(plans.nest(_in(ANY, **gpt_testing.IMPORTANCE)))
   for fields in (*map(_fields, RUNS), FINETUNING):
     tried |= _field_paths(plans.nest(fields))
   assert {word for word in _documented() if not _names(word, tried)} == set()
@@ -272,4 +273,7 @@ def test_every_choice_is_run(name, choices):
 
 
 def test_every_type_of_importance_is_run():
-  assert set(RUNS) == set(importance_types.TYPES)
+  kinds = importance_types.TYPES.items()
+  causal = {name for name, kind in kinds if kind.is_causal}
+  assert causal == {gpt_testing.IMPORTANCE["importance"]["type"]}
+  assert set(RUNS) == set(importance_types.TYPES) - causal

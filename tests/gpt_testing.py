@@ -15,6 +15,11 @@ from token_dropping.tasks.causal_lm import task as causal_lm
 
 EXPERIMENT = "gpt/token_drop"
 POSITIONS = {"loss_positions": {"type": "random", "ratio": 0.5}}
+# Of the network, and what follows from the first field but its second.
+IMPORTANCE = {
+  "importance": {"type": "next_token_loss"},
+  "selection": {"type": "threshold", "slack": 1.2},
+}
 B, S, D, V, L = 2, 12, 8, 40, 4
 SIZES = {
   "vocab_size": V,
@@ -27,11 +32,11 @@ SIZES = {
 }
 
 
-def batch(changed: int | None = None) -> dict[str, tf.Tensor]:
+def batch(changed: int | None = None, more: int = 1) -> dict[str, tf.Tensor]:
   """Returns two sequences of ids of 2 and up; one token may be another."""
-  ids = np.random.default_rng(5).integers(2, V - 1, [B, S])
+  ids = np.random.default_rng(5).integers(2, V - 9, [B, S])
   if changed is not None:
-    ids[:, changed] += 1
+    ids[:, changed] += more
   return {"input_word_ids": tf.constant(ids, tf.int32)}
 
 
@@ -52,12 +57,27 @@ def make_decoder(**kwargs) -> decoder_lib.GptDecoder:
 
   Its choices are those of step 3 of a run.
   """
-  random = {"importance": {"type": "random"}}
-  decoder = decoder_lib.GptDecoder(**(SIZES | random | kwargs))
+  decoder = decoder_lib.GptDecoder(**(SIZES | kwargs))
   decoder(batch())
   decoder.set_weights(make_network().get_weights())
   seeds = step_seed.StepSeed(tf.Variable(3), seed=1)
   decoder.importance_scorer.seeds = seeds
+  return decoder
+
+
+def make_scored(kind: str, **kwargs) -> decoder_lib.GptDecoder:
+  """Returns a decoder that drops by scores of a type from layer 1 on.
+
+  Ids have scores of their own; half of the tokens are over the thresholds.
+  """
+  decoder = make_decoder(drop_layer=1, importance={"type": kind}, **kwargs)
+  scorer = decoder.importance_scorer
+  for table in scorer.weights[: kind != "hidden_norm"]:
+    table.assign(np.random.default_rng(3).permutation(V).astype("float32"))
+  if scorer.has_empty_slots:
+    outputs = decoder(batch(), training=True)
+    middle = np.median(outputs["token_scores"])
+    scorer.selector.thresholds.assign([middle] * L)
   return decoder
 
 

@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPT-2 through the launcher: trained, resumed, evaluated, refused."""
 
+import numpy as np
 import pytest
 
 from tests import config_testing
 from tests import dataset_testing
 from tests import fault_testing
 from tests import gpt_testing
+from tests import replica_testing
 from tests import testing
 from token_dropping import export
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.training import dry_run
 
 NAME = gpt_testing.EXPERIMENT
-RATES = {"dropout_rate": 0.1, "attention_dropout_rate": 0.1}
+FIELDS = {
+  "dropout_rate": 0.1,
+  "attention_dropout_rate": 0.1,
+  **gpt_testing.IMPORTANCE,
+}
 SHORT = {
   "task": {
     "dropped_validation": True,
-    "model": {"encoder": {"any": RATES}},
+    "model": {"encoder": {"any": FIELDS}},
     "train_data": {"attend_within_documents": True},
     **gpt_testing.POSITIONS,
   },
@@ -54,7 +60,7 @@ def _launch(folder, run: str, mode="train_and_eval") -> None:
 
 
 def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
-  """With dropout, of attention weights too, and losses at random positions."""
+  """With dropout, losses at random positions, and thresholds."""
   testing.copy_as_it_was(folder / "whole", 1, folder / "cut")
   with testing.eagerly():
     _launch(folder, "cut", mode="train")
@@ -83,6 +89,9 @@ def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
   names = fault_testing.variables(folder / "whole" / "ckpt-2")
   layer = "encoder/_transformer_layers/1/_attention_layer/_query_dense/kernel"
   assert f"{layer}/.ATTRIBUTES/VARIABLE_VALUE" in names
+  name = "importance/selector/thresholds/.ATTRIBUTES/VARIABLE_VALUE"
+  unknown, known, _ = names[name]  # drops in layer 1 of 3
+  assert unknown == -1e9 and known > 5  # nats, hardly anything is learnt
 
 
 def test_a_compiled_step_says_what_it_costs(folder):
@@ -93,6 +102,32 @@ def test_a_compiled_step_says_what_it_costs(folder):
   lines = dry_run.run_dry(params).splitlines()
   assert lines[2].split()[:1] == ["GPT"]
   assert lines[3].startswith("  token dropping")
+
+
+def _train(replicas: int) -> list:
+  changes = {
+    "task": {"model": {"encoder": {"any": gpt_testing.IMPORTANCE}}},
+    "trainer": {"optimizer_config": replica_testing.STEADY},
+  }
+  run = replica_testing.Run(testing.mirrored(replicas), changes, name=NAME)
+  scorer = run.model.encoder_network.importance_scorer
+  # Far enough apart that no lot decides.
+  scorer.table.assign(np.linspace(0.0, 49.0, testing.VOCAB_SIZE))
+  scorer.selector.thresholds.assign([0.0, 20.5, 0.0])
+  rows = [testing.causal_features(seed)["input_word_ids"] for seed in range(16)]
+  losses = run.train({"input_word_ids": np.array(rows, np.int32)})
+  return [*losses, *run.scores().values(), *run.model.get_weights()], scorer
+
+
+@testing.eagerly()
+def test_two_replicas_train_as_one():
+  """Thresholds too, but for what the lot moves them."""
+  (one, single), (two, several) = map(_train, (1, 2))
+  replica_testing.assert_same(two, one)
+  replica_testing.assert_same([several.table], [single.table])
+  thresholds = single.selector.thresholds.numpy()
+  np.testing.assert_allclose(several.selector.thresholds, thresholds, atol=1e-3)
+  assert abs(thresholds[1] - 20.5) > 0.01
 
 
 @pytest.mark.parametrize(

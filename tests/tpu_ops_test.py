@@ -178,7 +178,7 @@ def _scorer(kind: str):
     token_allow_list=[1, 2, 3, 4],
     token_deny_list=[0],
   )
-  return config.make_scorer(10)
+  return config.make_scorer(10, 4)
 
 
 def test_the_search_finds_dynamic_shapes():

@@ -8,6 +8,7 @@ from official.modeling.hyperparams import base_config
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan as plans
+from token_dropping.dropping import selection as selections
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
@@ -16,6 +17,8 @@ from token_dropping.dropping.importance import token_scorer
 PUBLISHED_IDS = dict(
   zip(vocabulary.SPECIAL_TOKENS, (0, 100, 101, 102, 103), strict=True)
 )
+
+PAD_ID = 0  # of tokenizers without special words
 
 
 @dataclasses.dataclass
@@ -61,14 +64,17 @@ class DroppingConfig(base_config.Config):
     token_deny_list: ids dropped first. `None` means `[PAD]`, likewise, and with
       importance `unmasked` `[MASK]`, which is then not kept.
     vocab_file: the `vocab.txt` that the records were made with.
+    selection: how the scores decide; see `SelectionConfig`.
     drop_at_inference: also drop in evaluation. Not for fine-tuning.
 
   >>> config = DroppingConfig(token_keep_ratio=0.25)
   >>> config.make_plan(num_layers=12).keep_counts(512)
   (128,)
-  >>> type(config.make_scorer(vocab_size=30522)).__name__
+  >>> type(config.make_scorer(vocab_size=30522, num_layers=12)).__name__
   'ImportanceScorer'
   """
+
+  is_causal = False  # whether a token sees only those before it
 
   token_keep_ratio: float | None = None
   token_keep_k: int | None = None
@@ -85,6 +91,9 @@ class DroppingConfig(base_config.Config):
   importance: importance_types.ImportanceConfig = dataclasses.field(
     default_factory=importance_types.ImportanceConfig
   )
+  selection: selections.SelectionConfig = dataclasses.field(
+    default_factory=selections.SelectionConfig
+  )
   drop_at_inference: bool = False
 
   @property
@@ -97,22 +106,31 @@ class DroppingConfig(base_config.Config):
     """The name of the type of importance, also where it is left to `drop`."""
     return importance_types.resolve(self.importance.type, self.drop.type)
 
+  @property
+  def resolved_selection(self) -> selections.SelectionConfig:
+    """How scores decide, also where the type is left to the network."""
+    return self.selection.replace(type=self.selection.type or selections.TOP_K)
+
   def make_plan(self, num_layers: int) -> plans.DropPlan:
     """Returns where tokens leave and return; a wrong value is a `UserError`."""
     return plans.make_plan(self, num_layers)
 
-  def make_scorer(self, vocab_size: int) -> token_scorer.TokenScorer:
+  def make_scorer(
+    self, vocab_size: int, num_layers: int
+  ) -> token_scorer.TokenScorer:
     """Returns the scorer, without weights as yet, or raises a `UserError`."""
     allow, deny = self.id_lists(vocab_size)
     importance_types.check_fields(self)
     scorer_class = importance_types.get(self.importance_type)
-    return scorer_class(
+    scorer = scorer_class(
       vocab_size=vocab_size,
       allow_list=allow,
       deny_list=deny,
       name="importance_scorer",
       **scorer_class.arguments(self, vocab_size),
     )
+    scorer.selector = self.resolved_selection.make(num_layers)
+    return scorer
 
   def id_lists(self, vocab_size: int) -> tuple[tuple, tuple]:
     """Returns allow and deny list, given or special ids, or a `UserError`."""
@@ -148,13 +166,45 @@ class DroppingConfig(base_config.Config):
 
   def without_files(self, vocab_size: int) -> "DroppingConfig":
     """Returns these fields alone, with ids instead of the vocabulary's path."""
-    config = DroppingConfig()
+    config = CausalDroppingConfig() if self.is_causal else DroppingConfig()
     config.override(self.dropping_fields())
     config.token_allow_list, config.token_deny_list = self.id_lists(vocab_size)
     config.always_keep_cls, config.vocab_file = True, ""
     return config
 
 
+@dataclasses.dataclass
+class CausalDroppingConfig(DroppingConfig):
+  """The same for a network in which a token sees only those before it.
+
+  Which tokens stay must depend on no token after them, or the network reads it
+  from the gaps. Random tokens stay unless `importance` says otherwise. Ids that
+  always stay would push out others before them, among random ones too.
+
+  >>> config = CausalDroppingConfig(importance={"type": "frequency"})
+  >>> config.resolved_selection.type
+  'threshold'
+  """
+
+  is_causal = True
+
+  @property
+  def importance_type(self) -> str:
+    return self.importance.type or "random"
+
+  @property
+  def resolved_selection(self) -> selections.SelectionConfig:
+    lists = self.token_allow_list or (), self.token_deny_list or (PAD_ID,)
+    by_lot = self.importance_type == "random" and not lists[0]
+    is_alike = by_lot and tuple(lists[1]) == (PAD_ID,)
+    kind = selections.TOP_K if is_alike else selections.THRESHOLD
+    return self.selection.replace(type=self.selection.type or kind)
+
+  def _special_ids(self, vocab_size: int) -> dict[str, int]:
+    return {vocabulary.PAD: PAD_ID}
+
+
 FIELDS = tuple(field.name for field in dataclasses.fields(DroppingConfig))
 # Another value leaves alone what is learnt, so that a run may go on with it.
-FREE_FIELDS = {*FIELDS, *importance_types.FIELDS} - {"importance"}
+FREE_FIELDS = {*FIELDS, *importance_types.FIELDS, "slack"}
+FREE_FIELDS -= {"importance", "selection"}

@@ -2,6 +2,7 @@
 """Where tokens leave the network, where they return, and how many stay."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from token_dropping.common import errors
@@ -36,10 +37,17 @@ class DropPlan:
   stages: tuple[Stage, ...]  # by layer, each keeping fewer; none: nothing drops
   restore_layer: int  # 0-based, above the layers of all stages
   drop_type: str = drop_types.DEFAULT  # one of `drop_types.TYPES`
+  slack: float = 1.0  # slots for each token that stays on average
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
-    """Positions that stay by stage; `ValueError` if `token_keep_k` is more."""
-    return tuple(self._keep_count(stage, seq_length) for stage in self.stages)
+    """Slots by stage, in which tokens stay, each a query.
+
+    `ValueError` if `token_keep_k` is more than the length.
+    """
+    counts = (self._keep_count(stage, seq_length) for stage in self.stages)
+    return tuple(
+      min(seq_length, math.ceil(self.slack * count)) for count in counts
+    )
 
   def _keep_count(self, stage: Stage, seq_length: int) -> int:
     count = stage.keep_k
@@ -84,6 +92,7 @@ class DropPlan:
 def make_plan(config, num_layers: int) -> DropPlan:
   """Returns the plan that a `DroppingConfig` describes, or a `UserError`."""
   kind = drop_types.get(config.drop.type)
+  more = (config.drop.type, config.resolved_selection.slots_per_token)
   drop, restore = config.drop_layer, config.restore_layer
   if config.stages:
     for name in ("token_keep_ratio", "token_keep_k", "drop_layer"):
@@ -94,7 +103,7 @@ def make_plan(config, num_layers: int) -> DropPlan:
   else:
     ratio = _keep_ratio(config.token_keep_ratio, config.token_keep_k)
     if ratio == 1.0 and drop is None and restore is None:
-      return DropPlan(num_layers, (), num_layers - 1, config.drop.type)
+      return DropPlan(num_layers, (), num_layers - 1, *more)
     if drop is None:
       drop = kind.default_drop_layer(num_layers)
     stages = (Stage(drop, ratio, config.token_keep_k),)
@@ -106,7 +115,7 @@ def make_plan(config, num_layers: int) -> DropPlan:
   for index, stage in enumerate(stages):
     field = f"stages[{index}].keep_ratio" if name else "token_keep_ratio"
     kind.check_kept(stage.keep_ratio, stage.keep_k, field)
-  return DropPlan(num_layers, stages, restore, config.drop.type)
+  return DropPlan(num_layers, stages, restore, *more)
 
 
 def check_ratio(ratio: float, name: str) -> None:

@@ -26,6 +26,8 @@ class LayerRun(abc.ABC):
       layers since the first dropping one each token was computed; else `None`.
     token_scores: float32 [B, S], by which the first dropping layer chose;
       `None` if none has chosen.
+    selection_sums: float32 [L, 5], what the choices of the layers tell a
+      `selection.Threshold`; else `None`.
     encoder_outputs: [B, S, D] after each layer so far: states of all tokens.
   """
 
@@ -40,6 +42,7 @@ class LayerRun(abc.ABC):
     self.kept_positions = None
     self.computed_share = None
     self.token_scores = None
+    self.selection_sums = None
     self.encoder_outputs = []
 
   @classmethod
@@ -83,6 +86,7 @@ class LayerRun(abc.ABC):
 
   def what_stayed(self) -> dict[str, tf.Tensor]:
     names = ("kept_positions", "computed_share", "token_scores")
+    names += ("selection_sums",)
     stayed = {name: getattr(self, name) for name in names}
     return {name: value for name, value in stayed.items() if value is not None}
 
@@ -94,16 +98,21 @@ class LayerRun(abc.ABC):
 
   def _select(self, keep: int) -> tf.Tensor:
     """Returns the places of the most important tokens, int32 [B, K]."""
+    mask, layer = self.tokens.mask, len(self.encoder_outputs)
     scores = self._scorer(
-      self.tokens.ids,
-      self.tokens.states,
-      mask=self.tokens.mask,
-      keep=keep,
-      layer=len(self.encoder_outputs),
+      self.tokens.ids, self.tokens.states, mask=mask, keep=keep, layer=layer
     )
     if self.token_scores is None:
       self.token_scores = scores
-    return tokens_lib.select(scores, keep, self.tokens.mask)
+    places, sums = self._scorer.choose(scores, keep, mask, layer)
+    if sums is not None:
+      before = self.selection_sums
+      self.selection_sums = sums if before is None else before + sums
+    return places
+
+  def _gather(self, places: tf.Tensor) -> tokens_lib.Tokens:
+    """Returns the tokens at selected places."""
+    return self.tokens.gather(places, self._scorer.has_empty_slots)
 
   def _finish_layer(self, states: tf.Tensor) -> None:
     self.tokens = self.tokens.with_states(states)

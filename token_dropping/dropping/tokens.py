@@ -39,8 +39,21 @@ class Tokens:
     """N, where it is static."""
     return self.states.shape[1]
 
-  def gather(self, places: tf.Tensor) -> "Tokens":
-    """Returns the tokens at some places, int [B, K] in [0, N)."""
+  def gather(self, places: tf.Tensor, has_empty: bool = False) -> "Tokens":
+    """Returns the tokens at some places, int [B, K] in [0, N).
+
+    With `has_empty`, N stands for an empty slot: a token behind all others,
+    which the mask hides.
+    """
+    if has_empty:
+      is_there = places < self.count
+      found = self.gather(tf.minimum(places, self.count - 1))
+      mask = is_there
+      if found.mask is not None:
+        mask &= tf.cast(found.mask, tf.bool)
+      behind = found.positions.dtype.max
+      positions = tf.where(is_there, found.positions, behind)
+      return dataclasses.replace(found, mask=mask, positions=positions)
     # TensorFlow's optimizer orders the sums of gradients by the names of their
     # operations, and the last bit depends on the order: here and below.
     with tf.name_scope("position_gather"):
@@ -67,7 +80,8 @@ def restore(
 ) -> tf.Tensor:
   """Puts updates [B, K, D] into states [B, N, D] at `places`, int [B, K].
 
-  Places ascend. One that occurs several times takes one update, which alone
+  Places ascend; the update of an empty slot, of place N, is left out. A place
+  that occurs several times takes one update, which alone
   gets the gradient: repetition never counts twice. The result has the updates'
   type. Accelerators are faster at this gather, in which each place looks up its
   slot among the updates, than at a scatter.

@@ -41,14 +41,17 @@ class DroppingEncoder(tf_keras.layers.Layer):
   first and the states after each.
   """
 
+  _config_class = dropping_config.DroppingConfig
+
   def __init__(
     self, *, vocab_size: int, num_layers: int, drop_in_training=False, **kwargs
   ):
     names = kwargs.keys() & set(dropping_config.FIELDS)
-    config = dropping_config.DroppingConfig()
+    config = self._config_class()
     config.override({name: kwargs.pop(name) for name in names})
     config = config.without_files(vocab_size)
-    plan, scorer = config.make_plan(num_layers), config.make_scorer(vocab_size)
+    plan = config.make_plan(num_layers)
+    scorer = config.make_scorer(vocab_size, num_layers)
     super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
     self._dropping, self._plan = config, plan
     self._drop_in_training = drop_in_training
@@ -98,7 +101,7 @@ class DroppingEncoder(tf_keras.layers.Layer):
     So are the outputs: `sequence_output` [B, S, D], `pooled_output` [B, D] and
     `encoder_outputs`, L times [B, S, D] (states of dropped tokens wait
     unchanged). Where it drops, unless only by `drop_in_training`, it adds what
-    of `kept_positions`, `computed_share`, `token_scores` there is (`LayerRun`).
+    `LayerRun.what_stayed` tells, such as `kept_positions`.
     """
     if not isinstance(inputs, dict):
       kind = type(inputs).__name__

@@ -29,16 +29,14 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
   other network has; `has_pooler` says whether `pooled_output` has weights,
-  `fuses_documents` whether documents are kept apart where attention is fused,
-  `is_causal` whether a token sees only those before it: such a network is not
-  fine-tuned here, and has no masked-LM head.
+  `fuses_documents` whether documents are kept apart where attention is fused.
+  One that `is_causal` is not fine-tuned here, and has no masked-LM head.
   """
 
   network = ""
   own_field = ""
   has_pooler = True
   fuses_documents = True
-  is_causal = False
 
   @abc.abstractmethod
   def build(self, drop_in_training: bool = False) -> tf_keras.layers.Layer:

@@ -36,7 +36,7 @@ def check_encoder(task: cfg.TaskConfig) -> None:
     config.check()
   with named("task.model.encoder.any: "):
     config.drop_plan.keep_counts(task.train_data.seq_length)
-    config.make_scorer(config.vocab_size)
+    config.make_scorer(config.vocab_size, config.num_layers)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ class LayerwiseRun(layer_run.LayerRun):
     if self._keep is None or self._keep == self.tokens.count:
       return super()._next_layer()
     places = self._select(self._keep)
-    kept = self._layer(self.tokens.gather(places))
+    kept = self._layer(self._gather(places))
     before = self._column(self.tokens.states, 0.0)
     computed = tokens_lib.restore(before, self._column(kept, 1.0), places)
     self._computed.append(computed[..., 0])

@@ -53,7 +53,7 @@ class SkipRun(layer_run.LayerRun):
     places = self._select(keep)
     layer = len(self.encoder_outputs)
     self._stages.append(_Waiting(layer, self.tokens, places))
-    self.tokens = self.tokens.gather(places)
+    self.tokens = self._gather(places)
     self.kept_positions = self.tokens.positions
 
   def _all_states(self) -> tf.Tensor:

@@ -26,6 +26,7 @@ class FrequencyScorer(token_scorer.TokenScorer):
   [['1.946', '0.560']]
   """
 
+  is_causal = None
   by_id_alone = True
   unit = "nats"
 

@@ -77,5 +77,17 @@ class ImportanceScorer(token_scorer.TokenScorer):
     return super().get_config() | own
 
 
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class NextTokenScorer(ImportanceScorer):
+  """Scores an id by a moving average of the loss of what follows it.
+
+  Keyed by what was predicted, as in a masked LM, the scores would tell the
+  network, by what stays, the tokens that it is to predict: its task gives the
+  ids that were read.
+  """
+
+  is_causal = True
+
+
 def _check_beta(beta: float) -> None:
   errors.require(0 <= beta < 1, "token_loss_beta must be in [0, 1)", beta)

@@ -6,6 +6,7 @@ import dataclasses
 from official.modeling.hyperparams import base_config
 
 from token_dropping.common import errors
+from token_dropping.dropping import selection
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import frequency_scorer
 from token_dropping.dropping.importance import frozen_scorer
@@ -16,6 +17,7 @@ from token_dropping.dropping.importance import token_scorer
 
 TYPES: dict[str, type[token_scorer.TokenScorer]] = {
   "mlm_loss": importance_scorer.ImportanceScorer,
+  "next_token_loss": importance_scorer.NextTokenScorer,
   "frequency": frequency_scorer.FrequencyScorer,
   "random": random_scorers.RandomScorer,
   "unmasked": random_scorers.UnmaskedScorer,
@@ -65,10 +67,15 @@ def get(kind: str) -> type[token_scorer.TokenScorer]:
 
 
 def check_fields(config) -> None:
-  """Refuses wrong fields of any type, or a type unfit for `drop.type`."""
-  drop_type = config.drop.type
-  kind = resolve(config.importance.type, drop_type)
-  by_layer = [name for name, found in TYPES.items() if not found.by_id_alone]
+  """Refuses wrong fields of any type, or a type unfit for the network."""
+  drop_type, kind = config.drop.type, config.importance_type
+  here = (None, config.is_causal)
+  fit = [name for name, found in TYPES.items() if found.is_causal in here]
+  network = "that is causal" if config.is_causal else "that is not causal"
+  rule = f"importance.type must be one of {', '.join(fit)} in a network"
+  fits = get(kind).is_causal in here
+  errors.require(fits, f"{rule} {network}", repr(kind))
+  by_layer = [name for name in fit if not TYPES[name].by_id_alone]
   where = (
     f"where drop.type is {drop_type}: with others all layers choose the same"
   )
@@ -77,3 +84,7 @@ def check_fields(config) -> None:
   errors.require(not (get(kind).by_id_alone and chooses), rule, repr(kind))
   for scorer_class in TYPES.values():
     scorer_class.check_fields(config, kind)
+  config.selection.check()
+  rule = "selection.type must be top_k in a network"
+  by_rank = config.is_causal or config.selection.type != selection.THRESHOLD
+  errors.require(by_rank, f"{rule} {network}", config.selection.type)

@@ -38,12 +38,15 @@ def make_scorer(tmp_path):
         kind, words, scores, np.ones([V], int)
       ).write(path)
       fields["table_file"] = path
-    scorer = dropping_config.DroppingConfig(
+    config = dropping_config.DroppingConfig
+    if importance_types.get(kind).is_causal:
+      config = dropping_config.CausalDroppingConfig
+    scorer = config(
       importance={"type": kind, **fields},
       token_loss_beta=0.0,
       token_allow_list=(CLS,),
       token_deny_list=(PAD,),
-    ).make_scorer(V)
+    ).make_scorer(V, 4)
     scorer.build()
     return scorer
 
@@ -267,7 +270,7 @@ def test_wrong_values_are_refused(make_scorer, kind, field, value, rule):
 
 def test_unmasked_tokens_stay():
   config = dropping_config.DroppingConfig(importance={"type": "unmasked"})
-  scorer = config.make_scorer(200)
+  scorer = config.make_scorer(200, 4)
   # Of BERT's published vocabulary: [UNK], [CLS], [SEP]; [PAD], [MASK].
   assert (scorer.allow_list, scorer.deny_list) == ((100, 101, 102), (0, 103))
   ids = tf.constant(
@@ -280,7 +283,7 @@ def test_unmasked_tokens_stay():
   assert {0, 7} <= set(kept[0][1].tolist())
   config.token_allow_list = (103,)
   rule = "token_allow_list and token_deny_list must not share ids"
-  assert testing.refused(config.make_scorer, 200).startswith(rule)
+  assert testing.refused(config.make_scorer, 200, 4).startswith(rule)
 
 
 def test_unset_is_random_where_layers_choose():

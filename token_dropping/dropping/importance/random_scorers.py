@@ -25,6 +25,8 @@ class RandomScorer(token_scorer.TokenScorer):
   (True, -10000.0)
   """
 
+  is_causal = None
+
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     return self._uniform(tf.shape(ids), layer)
 
@@ -38,6 +40,7 @@ class UnmaskedScorer(RandomScorer):
   `RandomScorer` with `[MASK]` among the ids of `deny_list`.
   """
 
+  is_causal = False
   denied_tokens = (vocabulary.MASK,)
 
 

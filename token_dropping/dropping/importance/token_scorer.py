@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
+from token_dropping.dropping import selection
 from token_dropping.dropping.importance import step_seed
 
 # Far above and below any score, so that pinned ids sort first and last.
@@ -24,6 +25,8 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   `UserError`. Random numbers come from `seeds`, a `StepSeed`.
   """
 
+  # Whether it is for causal networks alone, for others alone, or both: `None`.
+  is_causal: bool | None = False
   fields = {}  # its own fields under `importance` in YAML, with defaults
   by_id_alone = False  # whether every layer would choose the same
   unit = ""  # of the scores, for people
@@ -46,6 +49,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     self._pins[list(allow_list)] = ALWAYS_KEPT
     self._pins[list(deny_list)] = ALWAYS_DROPPED
     self.seeds = step_seed.StepSeed()
+    self.selector = selection.TopK()
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
@@ -98,6 +102,15 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   @abc.abstractmethod
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     """Returns the scores, [B, N]; those of pinned ids may be any."""
+
+  @property
+  def has_empty_slots(self) -> bool:
+    """Whether some of the places that are chosen may be none."""
+    return self.selector.has_empty_slots
+
+  def choose(self, scores: tf.Tensor, keep: int, mask, layer: int) -> tuple:
+    """Returns who of scored tokens stays; see the classes of `selection`."""
+    return self.selector.choose(scores, keep, mask, layer, self.seeds)
 
   def update(self, ids, losses, weights) -> None:
     """Learns from a step's predictions, once a step; most types do not.

@@ -7,7 +7,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
-from token_dropping.common import vocabulary
+from token_dropping.dropping import config as dropping_config
 from token_dropping.models import network_config
 from token_dropping.models.gpt import decoder as decoder_lib
 from token_dropping.models.gpt import language_model
@@ -16,7 +16,11 @@ from token_dropping.models.gpt import shape as shape_lib
 
 
 @dataclasses.dataclass
-class GptConfig(network_config.NetworkConfig, network_lib.GptSizes):
+class GptConfig(
+  dropping_config.CausalDroppingConfig,
+  network_config.NetworkConfig,
+  network_lib.GptSizes,
+):
   """The fields of `GptSizes` and those of token dropping.
 
   >>> config = GptConfig(token_keep_ratio=0.25, drop_layer=1)
@@ -27,7 +31,6 @@ class GptConfig(network_config.NetworkConfig, network_lib.GptSizes):
   network = "gpt"
   own_field = "layer_norm_epsilon"
   has_pooler = False
-  is_causal = True
 
   @property
   def sizes(self) -> dict:
@@ -36,8 +39,7 @@ class GptConfig(network_config.NetworkConfig, network_lib.GptSizes):
 
   def build(self) -> decoder_lib.GptDecoder:
     """Builds the decoder that drops in every call of training."""
-    dropping = self.without_files(self.vocab_size).as_dict()
-    return decoder_lib.GptDecoder(**self.sizes, **dropping)
+    return decoder_lib.GptDecoder(**self.sizes, **self.dropping_fields())
 
   def build_plain(self) -> network_lib.Gpt:
     plain = network_lib.Gpt(**self.sizes)
@@ -49,10 +51,6 @@ class GptConfig(network_config.NetworkConfig, network_lib.GptSizes):
   ) -> language_model.LanguageModel:
     """Puts the tied output on a network."""
     return language_model.LanguageModel(network)
-
-  def _special_ids(self, vocab_size: int) -> dict[str, int]:
-    del vocab_size
-    return {vocabulary.PAD: network_lib.PAD_ID}
 
   def check(self) -> None:
     super().check()

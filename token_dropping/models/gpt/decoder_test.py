@@ -39,6 +39,60 @@ def test_outputs_do_not_depend_on_later_tokens(drop_type, place):
   assert np.abs(one - whole).max() > 1e-3  # something was dropped
 
 
+@pytest.mark.parametrize(
+  ("kind", "drop_type"),
+  [
+    ("frequency", "skip"),
+    ("next_token_loss", "context"),
+    ("hidden_norm", "skip"),
+    ("hidden_norm", "layerwise"),
+  ],
+)
+@pytest.mark.parametrize("place", [3, 5])
+def test_outputs_do_not_depend_on_later_tokens_by_score(kind, drop_type, place):
+  """Whatever stays of those that are changed."""
+  decoder = gpt_testing.make_scored(kind, drop={"type": drop_type})
+  one, *others = (
+    _states(decoder, batch(changed, more), training=True)
+    for changed, more in [(None, 0)] + [(place, more) for more in range(1, 9)]
+  )
+  for other in others:
+    np.testing.assert_array_equal(one[:, :place], other[:, :place])
+  whole = _states(decoder, batch())
+  assert np.abs(one - whole).max() > 1e-3  # something was dropped
+
+
+def test_the_highest_scores_tell_of_later_tokens():
+  """Why they are not what a causal network has unless it is asked for."""
+  decoder = gpt_testing.make_scored("frequency", selection={"type": "top_k"})
+  one, *others = (
+    _states(decoder, batch(changed, more), training=True)
+    for changed, more in [(None, 0)] + [(8, more) for more in range(1, 9)]
+  )
+  assert any((one[:, :8] != other[:, :8]).any() for other in others)
+
+
+def test_empty_slots_are_seen_by_nobody():
+  """Kept tokens have the states that they have among themselves alone."""
+  decoder = gpt_testing.make_scored("next_token_loss")
+  outputs = decoder(batch(), training=True)
+  kept = outputs["kept_positions"].numpy()
+  assert (kept >= S).any()  # this is one
+  np.testing.assert_array_equal(
+    outputs["computed_share"].numpy().sum(axis=1), (kept < S).sum(axis=1)
+  )
+  for row, places in enumerate(kept):
+    there = decoder._embed({k: v[row : row + 1] for k, v in batch().items()})
+    layers = decoder.transformer_layers
+    causal = np.tril(np.ones([1, S, S], "f"))
+    states = layers[0]([there.states, causal])
+    real = places[places < S]
+    some = tf.gather(layers[1]([states, causal]), real, axis=1)
+    some = layers[2]([some, causal[:, : len(real), : len(real)]])
+    found = outputs["encoder_outputs"][2][row].numpy()
+    np.testing.assert_allclose(found[real], some[0], atol=1e-5)
+
+
 def test_kept_tokens_see_those_at_earlier_positions_alone():
   """The other way to compute it: all layers see all, behind a mask."""
   decoder = make_decoder(drop_layer=1)

@@ -15,8 +15,6 @@ from token_dropping.models import activations
 from token_dropping.models import shared_rows
 from token_dropping.models.gpt import block
 
-PAD_ID = 0  # of the tokenizers of `prepare --objective=causal_lm`
-
 
 @dataclasses.dataclass
 class GptSizes(base_config.Config):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from tests import config_testing
 from tests import gpt_testing
 from tests import testing
 from token_dropping.data.batches import dataset_card
@@ -131,3 +132,39 @@ def test_evaluation_is_of_whole_sequences_beside_dropped_ones(monkeypatch):
   bits = wanted / math.log(2) / 4
   assert found["bits_per_byte"] == pytest.approx(bits, abs=1e-4)
   assert abs(found["dropped_lm_example_loss"] - wanted) > 1e-3
+
+
+@testing.eagerly()
+def test_importance_is_of_the_token_that_is_read_not_of_what_follows():
+  """A table of beta 0 has the mean loss after each token of the batch."""
+  importance = {"importance": {"type": "next_token_loss"}}
+  encoder = {"any": importance | {"token_loss_beta": 0.0}}
+  task = gpt_testing.make_task({"model": {"encoder": encoder}})
+  model, batch = task.build_model(), gpt_testing.make_batch()
+  scorer = model.encoder_network.importance_scorer
+  losses = []
+  update = scorer.update
+
+  def spy(ids, token_losses, weights):
+    losses.append(token_losses.numpy())
+    update(ids, token_losses, weights)
+
+  scorer.update = spy
+  _step(task, model, batch)
+  ids, table = batch["input_word_ids"].numpy(), scorer.table.numpy()
+  one = ids[0, 3]
+  followed = (ids[:, :-1] == one) & (ids[:, 1:] > 0)
+  wanted = losses[0][:, :-1][followed].mean()
+  assert table[one] == pytest.approx(wanted, abs=1e-5)
+  never = np.setdiff1d(np.arange(2, testing.VOCAB_SIZE), ids)
+  np.testing.assert_array_equal(table[never], 10.0)
+  assert table[0] == -1e4  # padding leaves first
+
+
+def test_what_is_predicted_is_no_key_of_importance():
+  """It would tell the label by what stays."""
+  found = config_testing.refused_changes(
+    {"task.model.encoder.any.importance.type": "mlm_loss"},
+    gpt_testing.EXPERIMENT,
+  )
+  assert "importance.type must be one of next_token_loss, " in found

@@ -91,6 +91,7 @@ class PretrainingTask(base_task.Task, abc.ABC):
     inputs = self._prepare(inputs, model)
     slices = self.task_config.gradient_accumulation_steps
     counts = self._counts(inputs)
+    scorer = model.encoder_network.importance_scorer
     shares = slices
     if self.task_config.scale_loss:
       counts = _global_sum(counts)
@@ -106,7 +107,8 @@ class PretrainingTask(base_task.Task, abc.ABC):
       gradients = tape.gradient(objective, model.trainable_variables)
       self._record(metrics, batch, passes, token_losses)
       gradients = optimizers.dense(gradients)
-      return ((loss, total), gradients), token_losses  # [B, P]
+      sums = scorer.selector.sums_of(passes[0])
+      return ((loss, total), gradients, sums), token_losses  # [B, P]
 
     def run(kind):
       step = functools.partial(forward_and_backward, kind)
@@ -114,9 +116,12 @@ class PretrainingTask(base_task.Task, abc.ABC):
 
     with tf.init_scope():  # as optimizers do: reading it may make it
       steps_done = optimizer.iterations
-    (losses, gradients), token_losses = self._schedule.run(steps_done, run)
+    (losses, gradients, sums), token_losses = self._schedule.run(
+      steps_done, run
+    )
     optimizers.apply(optimizer, gradients, model.trainable_variables)
-    self._teach(model.encoder_network.importance_scorer, inputs, token_losses)
+    self._teach(scorer, inputs, token_losses)
+    scorer.selector.move(sums)
     if self.task_config.scale_loss:
       losses = _global_sum(losses)
     return {
