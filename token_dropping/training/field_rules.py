@@ -145,7 +145,13 @@ RULES: Mapping[str, Rule] = _table(
     Rule("greater than 0", lambda value: value > 0),
     *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
     *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
-    *("epochs", "global_rope_theta", "local_rope_theta", "norm_eps", "layer_norm_epsilon"),
+    *(
+      "epochs",
+      "global_rope_theta",
+      "local_rope_theta",
+      "norm_eps",
+      "layer_norm_epsilon",
+    ),
     "lamb.epsilon",  # Keras would look for a default, and fail
   ),
   (
