@@ -7,8 +7,9 @@ counts c of the training text, with N tokens and a vocabulary of V,
     p(w) = (c(w) + 1) / (N + V)
 
 and p(w | left) as `dataset_statistics.neighbour_share` has it. They are scored
-on the masked tokens of the batches that the evaluations read. The left
-neighbour is the true one, also where the network sees a mask.
+on the masked tokens of the batches that the evaluations read, of a causal
+language model on all that follow another. The left neighbour is the true one,
+also where the network sees a mask.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from token_dropping.data import records as records_lib
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_statistics
+from token_dropping.data.text import byte_tokenizer
+from token_dropping.tasks import experiments
 
 _BATCH = 4096
 _TRAIN, _VALIDATION = "task.train_data", "task.validation_data"
@@ -33,11 +36,10 @@ def measure(params: cfg.ExperimentConfig) -> dict:
 
   Records that cannot be read or break a rule are a `UserError`.
   """
-  data, encoder = params.task.train_data, params.task.model.encoder.get()
-
-  def rules(data: cfg.DataConfig, path: str) -> record_rules.RecordRules:
-    return record_rules.RecordRules(data, encoder, path)
-
+  data, rules = (
+    params.task.train_data,
+    experiments.hooks_of(params).record_rules,
+  )
   try:
     pairs = _count_pairs(rules(data, _TRAIN))
     left, tokens = map(np.concatenate, zip(*_evaluated(params), strict=True))
@@ -60,7 +62,7 @@ def measure(params: cfg.ExperimentConfig) -> dict:
   }
 
 
-def _count_pairs(rules: record_rules.RecordRules) -> sparse.csr_matrix:
+def _count_pairs(rules: record_rules.BatchRules) -> sparse.csr_matrix:
   """Counts what follows what in the training records, [V, V]."""
   shape = rules.vocab_size, rules.vocab_size
   pairs = sparse.csr_matrix(shape, dtype=np.int64)
@@ -74,12 +76,16 @@ def _count_pairs(rules: record_rules.RecordRules) -> sparse.csr_matrix:
 def _evaluated(
   params: cfg.ExperimentConfig,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """Yields left neighbours and tokens at the masked places of each batch."""
+  """Yields left neighbours and the tokens of each batch that have a loss."""
   task = task_factory.get_task(params.task)
   batches = task.build_inputs(params.task.validation_data)
   for batch in batches.take(params.trainer.validation_steps):
     batch = {name: value.numpy() for name, value in batch.items()}
     ids = unmasked(batch)
+    if "masked_lm_positions" not in batch:
+      follows = ids[:, 1:] != byte_tokenizer.PAD_ID
+      yield ids[:, :-1][follows], ids[:, 1:][follows]
+      continue
     # The first position has no left neighbour; prepared records do not mask it.
     counts = batch["masked_lm_weights"] > 0
     rows, slots = np.nonzero(counts & (batch["masked_lm_positions"] > 0))
@@ -87,21 +93,23 @@ def _evaluated(
     yield ids[rows, places - 1], ids[rows, places]
 
 
-def _training_ids(rules: record_rules.RecordRules) -> Iterator[np.ndarray]:
+def _training_ids(rules: record_rules.BatchRules) -> Iterator[np.ndarray]:
   """Yields the ids of training records without masks, [N, S]."""
   data = rules.data
   files = tf.data.Dataset.list_files(data.input_path, shuffle=False)
   records = files.flat_map(records_lib.read_serialized).batch(_BATCH)
-  length, slots = data.seq_length, data.max_predictions_per_seq
-  optional = tf.io.FixedLenFeature([slots], tf.int64, [0] * slots)
   features = {
-    "input_word_ids": tf.io.FixedLenFeature([length], tf.int64),
-    "masked_lm_positions": optional,
-    "masked_lm_ids": optional,
-    "masked_lm_weights": tf.io.FixedLenFeature(
-      [slots], tf.float32, [0.0] * slots
-    ),
+    "input_word_ids": tf.io.FixedLenFeature([data.seq_length], tf.int64)
   }
+  slots = getattr(data, "max_predictions_per_seq", 0)
+  if slots:
+    optional = tf.io.FixedLenFeature([slots], tf.int64, [0] * slots)
+    weights = tf.io.FixedLenFeature([slots], tf.float32, [0.0] * slots)
+    features |= {
+      "masked_lm_positions": optional,
+      "masked_lm_ids": optional,
+      "masked_lm_weights": weights,
+    }
   for batch in records:
     parsed = rules.check_batch(tf.io.parse_example(batch, features))
     yield unmasked({name: value.numpy() for name, value in parsed.items()})
@@ -110,6 +118,8 @@ def _training_ids(rules: record_rules.RecordRules) -> Iterator[np.ndarray]:
 def unmasked(batch: dict[str, np.ndarray]) -> np.ndarray:
   """Returns the ids [B, S] with the true ones where tokens are masked."""
   ids = batch["input_word_ids"].copy()
+  if "masked_lm_weights" not in batch:
+    return ids
   rows, slots = np.nonzero(batch["masked_lm_weights"] > 0)
   places = batch["masked_lm_positions"][rows, slots]
   ids[rows, places] = batch["masked_lm_ids"][rows, slots]

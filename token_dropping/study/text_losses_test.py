@@ -80,3 +80,27 @@ def test_masks_are_taken_back():
   }
   assert text_losses.unmasked(batch).tolist() == [[9, 7, 9]]
   assert batch["input_word_ids"].tolist() == [[9, 4, 9]]
+
+
+def test_what_follows_another_is_scored_where_the_next_token_is_predicted(
+  tmp_path,
+):
+  config = experiments.get("gpt/token_drop")
+  ids = [5, 6] * (testing.SEQ_LENGTH // 2)
+  texts = {"train": ids, "validation": [5, 6, *[0] * (len(ids) - 2)]}
+  paths = {
+    f"{name}_data": {
+      "input_path": testing.write_records(
+        tmp_path / name, [{"input_word_ids": text}] * 8
+      )
+    }
+    for name, text in texts.items()
+  }
+  tiny = testing.tiny("gpt/token_drop")
+  config.override(testing.merged(tiny, {"task": paths}))
+  found = text_losses.measure(config)
+  one = (8 * 8 + 1) / (8 * 15 + V)
+  prior = dataset_statistics.PRIOR
+  two = (8 * 8 + prior * one) / (8 * 8 + prior)
+  assert found["unigram_loss"] == pytest.approx(-math.log(one))
+  assert found["bigram_loss"] == pytest.approx(-math.log(two))

@@ -41,6 +41,7 @@ FIELDS = {
   "drop_at_inference": True,
   "drop": {"type": "layerwise"},
   "importance": {"type": "mlm_loss_noise", "temperature": 0.25},
+  "selection": {"slack": 1.5},
 }
 NAMES = {  # the encoder's, where it differs
   "intermediate_size": "inner_dim",
