@@ -167,4 +167,7 @@ def test_nothing_else_is_made_of_a_run_as_yet(folder):
     model_dir=folder / "whole",
     output_dir=folder / "out",
   )
-  assert found.startswith("--model_dir must hold a run of a masked-LM, ")
+  assert found == (
+    "--model_dir must hold a masked_lm or classification or span run. "
+    f"Received: {str(folder / 'whole')!r}, a causal_lm run"
+  )

@@ -160,12 +160,13 @@ def test_every_type_of_importance_would_run():
     scores = []
     for scorer in scorers:
       scores.append(scorer(ids, states, mask=mask, keep=4, layer=1))
+      scores.append(scorer.choose(scores[-1], 4, mask, layer=1)[0])
       scorer.update(ids, states[..., 0], tf.cast(mask, tf.float32))
     return scores
 
   ids = tf.constant([[2, 5, 6, 7, 8, 9, 3, 0]])
   batch = ids, tf.ones([1, 8, 4], tf.bfloat16), tf.cast(ids > 0, tf.int32)
-  assert np.isfinite(score(*batch)).all()
+  assert all(np.isfinite(found).all() for found in score(*batch))
   _assert_would_run(score, *batch)
 
 
@@ -173,12 +174,14 @@ def _scorer(kind: str):
   """Returns the scorer of a type, of ten ids."""
   if kind in importance_table.KINDS:
     return frozen_scorer.FrozenScorer(10, scores=[1.0] * 10, deny_list=[0])
-  config = dropping_config.DroppingConfig(
+  config = dropping_config.DroppingConfig
+  if importance_types.get(kind).is_causal:  # chooses by a threshold
+    config = dropping_config.CausalDroppingConfig
+  return config(
     importance={"type": kind},
     token_allow_list=[1, 2, 3, 4],
     token_deny_list=[0],
-  )
-  return config.make_scorer(10, 4)
+  ).make_scorer(10, 4)
 
 
 def test_the_search_finds_dynamic_shapes():

@@ -4,43 +4,34 @@
 import dataclasses
 import os
 import re
+from collections.abc import Collection
 
 import tensorflow as tf
 import tf_keras
-from official.nlp.configs import encoders
 from official.nlp.modeling import models
 
-from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import filesystems
-from token_dropping.common import plain_json
 from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
+from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import network_config
-from token_dropping.models import networks
 from token_dropping.models import pretrainer
 from token_dropping.models import span_labeler
-from token_dropping.models.bert import encoder_config as bert
-from token_dropping.tasks import encoder_checks
-from token_dropping.training import field_rules
+from token_dropping.models.gpt import language_model
+from token_dropping.training import saved_params
 
 LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
-_KINDS = ("any", "bert", "bert_v2")  # of encoders
-# What models are built of, beside the encoder.
-_HEAD = {
-  "mlm_activation": str,
-  "mlm_initializer_range": float,
-  "num_classes": int,
-  "use_encoder_pooler": bool,
-}
 _ARGUMENT = re.compile("(?!self$)[a-z][a-z0-9_]*")  # of a TensorFlow function
-MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
+MASKED_LM, CAUSAL_LM = saved_params.MASKED_LM, saved_params.CAUSAL_LM
+CLASSIFICATION, SPAN = saved_params.CLASSIFICATION, saved_params.SPAN
+OF_WORDS = (MASKED_LM, CLASSIFICATION, SPAN)  # whose tokenizer is WordPiece
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +43,12 @@ class TrainedRun:
   exactly these weights.
 
   Attributes:
-    kind: what was trained: `masked_lm`, `classification` or `span`.
+    kind: what was trained: `masked_lm`, `classification`, `span` or
+      `causal_lm`.
     task: the `task` part of `params.yaml`, nested dictionaries.
     encoder: the network's config; it drops nothing for `type: bert`.
+    vocabulary: `None` of a causal language model, as `tokenizer_config` is.
+    byte_tokenizer: `None` but of a causal language model.
     checkpoint: prefix of the checkpoint to use.
     source: the flag that named the folder, for errors.
   """
@@ -63,19 +57,25 @@ class TrainedRun:
   kind: str
   task: dict
   encoder: network_config.NetworkConfig
-  vocabulary: vocabulary.Vocabulary
-  tokenizer_config: tokenizer_config.TokenizerConfig
+  vocabulary: vocabulary.Vocabulary | None
+  tokenizer_config: tokenizer_config.TokenizerConfig | None
+  byte_tokenizer: byte_tokenizer.ByteTokenizer | None
   checkpoint: str
   step: int
   source: str = "--model_dir"
 
   @classmethod
   def read(
-    cls, model_dir: str, checkpoint: str = LATEST, source: str = "--model_dir"
+    cls,
+    model_dir: str,
+    checkpoint: str = LATEST,
+    source: str = "--model_dir",
+    kinds: Collection[str] = OF_WORDS,
   ) -> "TrainedRun":
     """Reads a run folder, on any filesystem TensorFlow knows, but no weight.
 
-    `checkpoint` is `latest`, `best` (of a run that keeps it) or a step.
+    `checkpoint` is `latest`, `best` (of a run that keeps it) or a step; `kinds`
+    are those of which something can be made.
     """
     filesystems.require_tensorflow(model_dir, source)
     errors.require(
@@ -85,23 +85,20 @@ class TrainedRun:
     )
     files.check_name(model_dir, source)
     params = plain_yaml.read_yaml(_file(model_dir, "params.yaml", source))
-    task = _mapping(params, "task", model_dir)
-    config = _read_encoder(task, model_dir)
-    kind = _kind(task, model_dir, source)
-    _check_head(task["model"], f"params.yaml in {model_dir}: ")
+    task = saved_params.mapping(params, "task", model_dir)
+    config = saved_params.read_encoder(task, model_dir)
+    kind = saved_params.kind_of(task, model_dir, source)
+    rule = f"{source} must hold a {' or '.join(kinds)} run"
+    errors.require(kind in kinds, rule, f"{model_dir!r}, a {kind} run")
+    saved_params.check_head(task["model"], f"params.yaml in {model_dir}: ")
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
-    _file(model_dir, tokenizer_config.FILE, source)
-    path = _file(model_dir, vocabulary.FILE, source)
-    words, size = vocabulary.Vocabulary.from_file(path), config.vocab_size
-    rule = f"{path} must have at most the vocab_size tokens of params.yaml"
-    errors.require(len(words) <= size, f"{rule}, {size}", len(words))
+    reader = _read_bytes if kind == CAUSAL_LM else _read_words
     return cls(
       model_dir,
       kind,
       task,
       config,
-      words,
-      tokenizer_config.TokenizerConfig.from_folder(model_dir),
+      *reader(model_dir, config.vocab_size, source),
       prefix,
       checkpoints.read_step(prefix, source),
       source,
@@ -112,6 +109,7 @@ class TrainedRun:
       MASKED_LM: self.build_masked_lm,
       CLASSIFICATION: self.build_classifier,
       SPAN: self.build_span_labeler,
+      CAUSAL_LM: self.build_language_model,
     }
     return builders[self.kind]()
 
@@ -158,6 +156,23 @@ class TrainedRun:
     )
     model(model.inputs)  # makes the weights
     self._restore(model.encoder_network, {"masked_lm": model.masked_lm})
+    return model
+
+  def build_language_model(
+    self, drops: bool = False
+  ) -> language_model.LanguageModel:
+    """Builds a causal language model, without dropout.
+
+    With `drops` it can drop, and has the importance that was learnt.
+    """
+    self.check_kind(CAUSAL_LM)
+    config = self.encoder.replace(
+      dropout_rate=0.0, attention_dropout_rate=0.0, drop_at_inference=False
+    )
+    network = config.build() if drops else config.build_plain()
+    model = config.build_language_model(network)
+    model({"input_word_ids": tf.zeros([1, 1], tf.int32)})  # makes the weights
+    self.restore(model.checkpoint_items)
     return model
 
   def build_classifier(self) -> models.BertClassifier:
@@ -227,6 +242,27 @@ class TrainedRun:
     checkpoints.restore(items, self.checkpoint, self.source)
 
 
+def _read_words(model_dir: str, vocab_size: int, source: str) -> tuple:
+  """Returns vocabulary and tokenizer config of WordPiece, none of bytes."""
+  _file(model_dir, tokenizer_config.FILE, source)
+  path = _file(model_dir, vocabulary.FILE, source)
+  words = vocabulary.Vocabulary.from_file(path)
+  _check_size(path, len(words), vocab_size)
+  return words, tokenizer_config.TokenizerConfig.from_folder(model_dir), None
+
+
+def _read_bytes(model_dir: str, vocab_size: int, source: str) -> tuple:
+  path = _file(model_dir, byte_tokenizer.FILE, source)
+  tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
+  _check_size(path, len(tokenizer), vocab_size)
+  return None, None, tokenizer
+
+
+def _check_size(path: str, tokens: int, vocab_size: int) -> None:
+  rule = f"{path} must have at most the vocab_size tokens of params.yaml"
+  errors.require(tokens <= vocab_size, f"{rule}, {vocab_size}", tokens)
+
+
 def _file(model_dir: str, name: str, source: str) -> str:
   path = os.path.join(model_dir, name)
   errors.require(
@@ -237,79 +273,12 @@ def _file(model_dir: str, name: str, source: str) -> str:
   return path
 
 
-def _mapping(tree: dict, key: str, model_dir: str) -> dict:
-  value = tree.get(key)
-  errors.require(
-    isinstance(value, dict),
-    f"params.yaml in {model_dir} must have a mapping {key}",
-    errors.shorten(value),
-  )
-  return value
-
-
-def _read_encoder(task: dict, model_dir: str) -> network_config.NetworkConfig:
-  """Returns the network's config; Model Garden's BERT drops none."""
-  tree = _mapping(_mapping(task, "model", model_dir), "encoder", model_dir)
-  kind = tree.get("type")
-  errors.require(
-    kind in _KINDS,
-    f"params.yaml in {model_dir} must have task.model.encoder.type any, bert "
-    "or bert_v2",
-    errors.shorten(kind),
-  )
-  fields, path = _mapping(tree, kind, model_dir), f"task.model.encoder.{kind}."
-  is_ours = kind == "any"
-  config = (
-    networks.config_of(fields)() if is_ours else encoders.BertEncoderConfig()
-  )
-  source = f"params.yaml in {model_dir}: {path[:-1]}"
-  config_overrides.apply_overrides(config, fields, source)
-  field_rules.check(config, path)
-  if not is_ours:
-    config = bert.TokenDropEncoderConfig(
-      **config.as_dict(), token_keep_ratio=1.0
-    )
-  config.complete()
-  with encoder_checks.named(path):
-    config.check()
-  return config
-
-
-def _check_head(model: dict, source: str) -> None:
-  """Refuses fields of the heads that cannot be what a run had."""
-  for name, kind in _HEAD.items():
-    if name in model:
-      plain_json.check(model[name], kind, f"{source}task.model.{name}")
-      field_rules.check_value(f"{source}task.model.{name}", model[name])
-
-
-def _kind(task: dict, model_dir: str, source: str) -> str:
-  """Tells what was trained by a field that only its config has."""
-  errors.require(
-    "loss_positions" not in task,
-    f"{source} must hold a run of a masked-LM, classification or span task: of "
-    "a causal language model nothing is made here",
-    repr(model_dir),
-  )
-  for field, kind in (
-    ("mlm_activation", MASKED_LM),
-    ("num_classes", CLASSIFICATION),
-    ("max_answer_length", SPAN),
-  ):
-    if field in task or field in task["model"]:
-      return kind
-  raise errors.UserError(
-    f"{source} must hold a run of a masked-LM, classification or span task. "
-    f"Received: {model_dir!r}"
-  )
-
-
 def _find_checkpoint(
   model_dir: str, which: str, params: dict, source: str
 ) -> str:
   folder, field = model_dir, "best_checkpoint_export_subdir"
   if which == BEST:
-    subdir = _mapping(params, "trainer", model_dir).get(field)
+    subdir = saved_params.mapping(params, "trainer", model_dir).get(field)
     rule = f"--checkpoint=best must be of a run with trainer.{field}"
     errors.require(bool(subdir), rule, repr(model_dir))
     folder = os.path.join(model_dir, str(subdir))
