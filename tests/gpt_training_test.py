@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from tests import causal_testing
 from tests import config_testing
 from tests import dataset_testing
 from tests import fault_testing
@@ -12,10 +13,12 @@ from tests import replica_testing
 from tests import testing
 from token_dropping import export
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.explain import __main__ as explain
 from token_dropping.training import dry_run
 
 NAME = gpt_testing.EXPERIMENT
 FIELDS = {
+  "vocab_size": 300,
   "dropout_rate": 0.1,
   "attention_dropout_rate": 0.1,
   **gpt_testing.IMPORTANCE,
@@ -40,7 +43,7 @@ def folder(tmp_path_factory):
   """A folder with records, `tiny.yaml`, and a run of two steps, `whole`."""
   path = tmp_path_factory.mktemp("gpt")
   fault_testing.write_records(path, testing.causal_features)
-  (path / byte_tokenizer.FILE).write_bytes(b"pieces")
+  (path / byte_tokenizer.FILE).write_bytes(causal_testing.model())
   files = [path / f"train-{index}" for index in range(3)]
   dataset_testing.write_counts(
     path,
@@ -85,7 +88,7 @@ def test_an_evaluation_says_what_text_costs(folder, capsys):
 
 def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
   tokenizer = folder / "whole" / byte_tokenizer.FILE
-  assert tokenizer.read_bytes() == b"pieces"
+  assert tokenizer.read_bytes() == causal_testing.model()
   names = fault_testing.variables(folder / "whole" / "ckpt-2")
   layer = "encoder/_transformer_layers/1/_attention_layer/_query_dense/kernel"
   assert f"{layer}/.ATTRIBUTES/VARIABLE_VALUE" in names
@@ -102,6 +105,24 @@ def test_a_compiled_step_says_what_it_costs(folder):
   lines = dry_run.run_dry(params).splitlines()
   assert lines[2].split()[:1] == ["GPT"]
   assert lines[3].startswith("  token dropping")
+
+
+@pytest.mark.parametrize(
+  "text", [{}, {"text": "A quick\nfox, a fox."}], ids=["records", "text"]
+)
+def test_a_page_shows_what_is_dropped_and_the_loss_of_what_follows(
+  folder, tmp_path, capsys, text
+):
+  page = tmp_path / "page.html"
+  testing.run_command(
+    explain, model_dir=folder / "whole", output=page, max_sequences=2, **text
+  )
+  out = capsys.readouterr().out
+  (title,) = (line for line in out.splitlines() if "95% interval" in line)
+  assert title.startswith("Next-token loss on whole sequences")
+  assert "~" in out  # something is dropped
+  html = page.read_text()
+  assert "next-token loss" in html and "masked" not in html
 
 
 def _train(replicas: int) -> list:

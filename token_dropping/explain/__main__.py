@@ -23,6 +23,7 @@ from token_dropping.explain import terminal
 from token_dropping.training import trained_run
 
 MAX_SEQUENCES = 1000
+KINDS = (trained_run.MASKED_LM, trained_run.CAUSAL_LM)
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -42,7 +43,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Prints the findings and writes the page."""
   _check_flags(argv, values)
-  run = trained_run.TrainedRun.read(values.model_dir, values.checkpoint)
+  run = trained_run.TrainedRun.read(
+    values.model_dir, values.checkpoint, kinds=KINDS
+  )
   dropping.check_run(run)
   findings = findings_lib.collect(run, _source(run, values))
   coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

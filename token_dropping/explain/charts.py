@@ -64,7 +64,7 @@ def _draw_shares(axes, groups: pd.DataFrame) -> None:
 
 
 @matplotlib.rc_context(_STYLE)
-def loss_bars(means: pd.DataFrame) -> markupsafe.Markup:
+def loss_bars(name: str, means: pd.DataFrame) -> markupsafe.Markup:
   """Returns bars of mean losses and the 95 % intervals of the means."""
   picture = figure.Figure((_WIDTH, _AXIS + _ROW * len(means)))
   axes = picture.subplots()
@@ -73,7 +73,7 @@ def loss_bars(means: pd.DataFrame) -> markupsafe.Markup:
     note = f"{mean:.2f} · {count:,} tokens{', too few' * too_few}"
     colour = _DROPPED if label == "dropped" else _KEPT
     _draw_bar(axes, row, mean, np.nan_to_num(margin), colour, note)
-  axis = "masked-LM loss, nats: mean and 95% interval of the mean"
+  axis = f"{name}, nats: mean and 95% interval of the mean"
   _finish_bars(axes, list(means.index), axis)
   axes.set_xlim(left=0)
   return _to_svg(picture, axis)

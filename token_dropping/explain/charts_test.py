@@ -50,12 +50,14 @@ def test_losses_have_intervals_and_a_word_on_few():
     },
     ["kept", "dropped"],
   )
-  svg = charts.loss_bars(means)
+  svg = charts.loss_bars("masked-LM loss", means)
   kept, dropped = _widths(svg)
   assert kept == pytest.approx(2 * dropped)
   assert "4.00 · 1 tokens, too few" in _texts(svg)
   assert "stroke: var(--ink)" in svg  # the interval
-  assert "stroke: var(--ink)" not in charts.loss_bars(means[1:])
+  assert "stroke: var(--ink)" not in charts.loss_bars(
+    "masked-LM loss", means[1:]
+  )
 
 
 def test_history_has_bands_and_named_lines():

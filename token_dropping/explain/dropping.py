@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run's model drops of given sequences, and their masked-LM losses."""
+"""What a run's model drops of given sequences, and the losses of its tokens."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,6 @@ from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
-from token_dropping.models import pretrainer
 from token_dropping.training import step_random
 from token_dropping.training import trained_run
 
@@ -38,8 +37,7 @@ class Dropping:
 
 
 def check_run(run: trained_run.TrainedRun) -> None:
-  """Refuses fine-tuned runs and runs that drop nothing with a `UserError`."""
-  run.check_kind(trained_run.MASKED_LM)
+  """Refuses runs that drop nothing with a `UserError`."""
   errors.require(
     any(phase.plan.drops for phase in _phases(run)),
     f"{run.source} must hold a run that drops tokens "
@@ -48,10 +46,13 @@ def check_run(run: trained_run.TrainedRun) -> None:
   )
 
 
-def build_model(run: trained_run.TrainedRun) -> pretrainer.TokenDropPretrainer:
+def build_model(run: trained_run.TrainedRun) -> tf_keras.Model:
   """Builds the trained model, without dropout, at the checkpoint's step."""
-  model = run.build_dropping()
-  run.restore({"importance": model.encoder_network.importance_scorer})
+  if run.kind == trained_run.CAUSAL_LM:
+    model = run.build_language_model(drops=True)
+  else:
+    model = run.build_dropping()
+    run.restore({"importance": model.encoder_network.importance_scorer})
   step_random.follow_step(
     model, tf.Variable(run.step, dtype=tf.int64), run.task.get("seed", 0)
   )
@@ -150,6 +151,26 @@ def masked_losses(
       of_turn = _losses(model, inputs, groups, mask_id)
       for row, group, values in zip(rows, groups, of_turn, strict=True):
         losses[row][group] = values[: len(group)]
+  return losses
+
+
+def next_losses(
+  model: tf_keras.Model, sequences: Sequence[sequences_lib.TextSequence]
+) -> list[np.ndarray]:
+  """Returns the loss of what follows each token, [n] in nats.
+
+  NaN at special tokens and at the last. The network computes whole sequences.
+  """
+  losses = [np.full(len(s), np.nan) for s in sequences]
+  for rows, inputs in _batches(sequences):
+    ids = inputs["input_word_ids"]
+    found = tf_keras.losses.sparse_categorical_crossentropy(
+      ids[:, 1:],
+      tf.cast(model(inputs, training=False)["logits"][:, :-1], tf.float32),
+      from_logits=True,
+    )
+    for row, values in zip(rows, found.numpy(), strict=True):
+      losses[row][:-1] = np.where(sequences[row].special[:-1], np.nan, values)
   return losses
 
 

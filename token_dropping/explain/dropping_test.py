@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from tests import drops_testing
 from tests import explain_testing
-from tests import testing
+from tests import gpt_testing
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
+from token_dropping.explain import sequences
 from token_dropping.models.bert import encoder as encoder_lib
+from token_dropping.models.gpt import language_model
 from token_dropping.training import trained_run
 
 VOCAB_SIZE = 20
@@ -135,12 +137,6 @@ def test_stages_of_a_run(run):
   assert [stage.keep_ratio for stage in plan.stages] == [0.75, 0.5]
 
 
-def test_fine_tuned_run_is_refused(run):
-  run = dataclasses.replace(run, kind=trained_run.CLASSIFICATION)
-  message = testing.refused(dropping.check_run, run)
-  assert "must hold a masked_lm run" in message
-
-
 def test_every_token_is_masked_alone_where_there_are_few(run, model):
   row = explain_testing.sequence(2, 7, 8, 9, 3)
   (losses,) = dropping.masked_losses(model, [row], MASK)
@@ -181,3 +177,16 @@ def test_all_tokens_of_sequences_of_any_length_get_a_loss(model):
     np.testing.assert_array_equal(np.isnan(of_row), row.special)
   again = dropping.masked_losses(model, rows, MASK)
   np.testing.assert_array_equal(np.concatenate(losses), np.concatenate(again))
+
+
+def test_next_losses_are_of_what_follows_by_definition():
+  model = language_model.LanguageModel(gpt_testing.make_network())
+  ids = np.array([5, 1, 7, 9], np.int32)
+  names = [f"n{i}" for i in range(gpt_testing.V)]
+  row = sequences.from_byte_ids(ids, names)
+  (losses,) = dropping.next_losses(model, [row])
+  logits = model({"input_word_ids": ids[None]})["logits"]
+  shares = tf.nn.softmax(logits).numpy()[0]
+  wanted = -np.log(shares[[0, 2], ids[[1, 3]]])
+  np.testing.assert_allclose(losses[[0, 2]], wanted, atol=1e-4)
+  assert np.isnan(losses[[1, 3]]).all()

@@ -22,7 +22,8 @@ class Findings:
 
   Attributes:
     plan: what is dropped in the checkpoint's step.
-    losses: [n] float each, masked-LM loss in nats, NaN at special tokens.
+    losses: [n] float each, in nats, NaN at special tokens: of the tokens, each
+      masked; of a causal language model, of what follows them.
     scores: by id and step; see `table_history`.
   """
 
@@ -38,6 +39,11 @@ class Findings:
   def computed(self) -> list[np.ndarray]:
     """[n] float each, share of the middle layers that computed the tokens."""
     return [dropping.computed for dropping in self.droppings]
+
+  @property
+  def loss_name(self) -> str:
+    is_causal = self.run.kind == trained_run.CAUSAL_LM
+    return "next-token loss" if is_causal else "masked-LM loss"
 
   def tokens(self) -> pd.DataFrame:
     """Returns a row for every token that is not special."""
@@ -65,7 +71,11 @@ def collect(
   model = dropping_lib.build_model(run)
   plan = dropping_lib.current_plan(run)
   encoder = model.encoder_network
-  mask_id = run.vocabulary.special_ids[vocabulary.MASK]
+  if run.kind == trained_run.CAUSAL_LM:
+    losses = dropping_lib.next_losses(model, source.sequences)
+  else:
+    mask_id = run.vocabulary.special_ids[vocabulary.MASK]
+    losses = dropping_lib.masked_losses(model, source.sequences, mask_id)
   scorer = encoder.importance_scorer
   scores = table_history.scores_by_step(run.model_dir, scorer)
   return Findings(
@@ -73,7 +83,7 @@ def collect(
     plan,
     source,
     dropping_lib.look(encoder, plan, source.sequences),
-    dropping_lib.masked_losses(model, source.sequences, mask_id),
+    losses,
     scores,
     table_history.quantiles_by_step(run.model_dir, scores),
   )

@@ -47,6 +47,7 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
   sequence = findings.source.sequences[index]
   scores, losses = findings.droppings[index].scores, findings.losses[index]
   heat, loss_ranks = _ranks(scores), _ranks(losses)
+  names = findings.run.token_names
   unit = importance_types.get(findings.run.encoder.importance_type).unit
 
   def token(place: int) -> dict:
@@ -54,12 +55,12 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
     fate = f"in {share:.0%} of the middle layers"
     if share in (0, 1):
       fate = "kept" if share else "dropped"
-    name = findings.run.vocabulary.tokens[sequence.ids[place]]
+    name = names[sequence.ids[place]]
     tip = [f"{name} · {fate}"]
     if not np.isnan(scores[place]):
       tip.append(f"importance {_score(scores[place], unit)}")
     if not np.isnan(losses[place]):
-      tip.append(f"masked-LM loss {losses[place]:.2f} nats")
+      tip.append(f"{findings.loss_name} {losses[place]:.2f} nats")
     return {
       "text": sequence.pieces[place],
       "tip": "\n".join(tip),
@@ -97,4 +98,4 @@ def _history_tokens(findings: findings_lib.Findings) -> pd.DataFrame:
   ranked = scores.loc[ids].dropna(subset=[last]).sort_values(last)
   places = range(len(ranked))
   ends = sorted({*places[:_SHOWN_TOKENS], *places[-_SHOWN_TOKENS:]})
-  return ranked.iloc[ends].rename(findings.run.vocabulary.tokens.__getitem__)
+  return ranked.iloc[ends].rename(findings.run.token_names.__getitem__)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from token_dropping.common import vocabulary
+from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
@@ -134,6 +135,25 @@ def from_ids(
     tuple(token.removeprefix(_CONTINUATION) for token in tokens),
     tuple(spaced),
     special,
+    document_ids,
+  )
+
+
+def from_byte_ids(
+  ids: np.ndarray, names: Sequence[str], document_ids: np.ndarray | None = None
+) -> TextSequence:
+  """Makes a sequence of ids [n] of pieces that begin with their spaces.
+
+  >>> from_byte_ids(np.array([2, 3, 1]), ["<pad>", "<end>", "a", " b"]).pieces
+  ('a', 'b', '<end>')
+  """
+  pieces = [names[i] for i in ids]
+  return TextSequence(
+    np.asarray(ids, np.int32),
+    np.zeros_like(ids, np.int32),
+    tuple(piece.removeprefix(" ") for piece in pieces),
+    tuple(piece.startswith(" ") for piece in pieces),
+    np.asarray(ids) <= byte_tokenizer.END_OF_TEXT_ID,
     document_ids,
   )
 

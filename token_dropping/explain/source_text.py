@@ -3,14 +3,18 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.nlp.data import data_loader_factory
 
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_text
 from token_dropping.common import vocabulary
+from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.text import tokenizer as tokenizer_lib
@@ -39,9 +43,16 @@ def from_string(
   run: trained_run.TrainedRun, text: str, name: str, max_sequences: int
 ) -> SourceText:
   """Cuts a text into sequences of the run's length; refuses one of no token."""
-  tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
-  text = plain_text.replace_surrogates(text)
-  sequences = sequences_lib.from_text(text, tokenizer, _seq_length(run))
+  text, length = plain_text.replace_surrogates(text), _seq_length(run)
+  if run.kind == trained_run.CAUSAL_LM:
+    ids = run.byte_tokenizer.tokenize(tf.constant([text])).flat_values.numpy()
+    sequences = [
+      sequences_lib.from_byte_ids(ids[start : start + length], run.token_names)
+      for start in range(0, len(ids), length)
+    ]
+  else:
+    tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
+    sequences = sequences_lib.from_text(text, tokenizer, length)
   rule = f"{name} must hold at least one token of the vocabulary"
   there = sequences_lib.count_tokens(sequences) > 0
   errors.require(there, rule, errors.shorten(text))
@@ -72,12 +83,17 @@ def from_validation(
   run: trained_run.TrainedRun, max_sequences: int
 ) -> SourceText:
   """Takes the run's first validation records, where they were in training."""
-  data = pretrain_data.PretrainDataConfig()
+  is_causal = run.kind == trained_run.CAUSAL_LM
+  kinds = pretrain_data.PretrainDataConfig, causal_data.CausalDataConfig
+  data = kinds[is_causal]()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
   in_run = os.path.join(run.model_dir, vocabulary.FILE)
-  data.vocab_file = data.vocab_file or in_run
   try:
-    sequences = read_records(data, run.vocabulary, max_sequences)
+    if is_causal:
+      sequences = _read_causal_records(data, run.token_names, max_sequences)
+    else:
+      data.vocab_file = data.vocab_file or in_run
+      sequences = read_records(data, run.vocabulary, max_sequences)
   except errors.UserError as error:
     raise errors.UserError(
       "--text or --input must be set where the run's validation records are "
@@ -123,7 +139,22 @@ def read_records(
   return list(originals.values())[:count]
 
 
-def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
+def _read_causal_records(
+  data: causal_data.CausalDataConfig, names: Sequence[str], count: int
+) -> list[sequences_lib.TextSequence]:
+  """Returns the first sequences of known ids, without padding."""
+  batch = _first_batch(data, count)
+  documents = batch.get("document_ids", [None] * count)
+  sequences = []
+  for ids, own in zip(batch["input_word_ids"], documents, strict=False):
+    real = np.flatnonzero(ids)
+    if len(real) and ids.max() < len(names):
+      own = None if own is None else own[real]
+      sequences.append(sequences_lib.from_byte_ids(ids[real], names, own))
+  return sequences
+
+
+def _first_batch(data: cfg.DataConfig, size: int) -> dict:
   """Reads in one thread: the order of records must not depend on timing."""
   config = dataclasses.replace(
     data,
@@ -137,7 +168,7 @@ def _first_batch(data: pretrain_data.PretrainDataConfig, size: int) -> dict:
   named = data.input_path and data.input_path != "dummy"
   errors.require(named, rule, repr(data.input_path))
   try:
-    batches = pretrain_data.PretrainDataLoader(config).load()
+    batches = data_loader_factory.get_data_loader(config).load()
     return next(batches.take(1).as_numpy_iterator())
   except (tf.errors.OpError, ValueError, StopIteration) as error:
     raise errors.UserError(

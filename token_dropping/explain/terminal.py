@@ -40,7 +40,7 @@ def paragraphs(
   yield shares(title, token_groups.by_frequency(tokens))
   title = "Kept share by part of the sentence"
   yield shares(title, token_groups.by_part(tokens))
-  yield losses(token_groups.by_fate(tokens))
+  yield losses(findings.loss_name, token_groups.by_fate(tokens))
   yield history(findings.quantiles)
 
 
@@ -92,9 +92,10 @@ def shares(title: str, groups: pd.DataFrame) -> str:
   return "\n".join(lines)
 
 
-def losses(means: pd.DataFrame) -> str:
+def losses(name: str, means: pd.DataFrame) -> str:
   """Returns mean losses with the 95% intervals of the means."""
-  lines = ["Masked-LM loss on whole sequences, nats, mean and 95% interval"]
+  title = f"{name} on whole sequences, nats, mean and 95% interval"
+  lines = [title[0].upper() + title[1:]]
   width = max(map(len, means.index))
   for label, count, mean, margin, too_few in means.itertuples():
     interval = "" if np.isnan(margin) else f" ± {margin:.3f}"

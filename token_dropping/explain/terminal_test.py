@@ -42,7 +42,7 @@ def test_few_tokens_are_said_to_be_few():
   means = pd.DataFrame(
     [(100, 5.5, 0.25, False), (1, 2.0, np.nan, True)], ["kept", "dropped"]
   )
-  assert terminal.losses(means).split("\n")[1:] == [
+  assert terminal.losses("masked-LM loss", means).split("\n")[1:] == [
     "  kept     5.500 ± 0.250  100 tokens",
     "  dropped  2.000  1 tokens  (too few to say more)",
   ]

@@ -103,6 +103,7 @@ def test_fields_that_leave_the_weights_alone_may_change(tmp_path):
     {"importance": {"temperature": 0.5}},
     {"importance": {"random_ratio": 0.5}},
     {"importance": {"type": "mlm_loss"}},  # what it is where it is unset
+    {"selection": {"slack": 1.5}},
     {"token_allow_list": [7]},
     {"token_allow_list": None},
     {"token_deny_list": [5, 6]},

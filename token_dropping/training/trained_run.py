@@ -196,6 +196,16 @@ class TrainedRun:
     return model
 
   @property
+  def token_names(self) -> tuple[str, ...]:
+    """What each id stands for, for people."""
+    if self.kind != CAUSAL_LM:
+      return self.vocabulary.tokens
+    special = byte_tokenizer.PAD, byte_tokenizer.END_OF_TEXT
+    pieces = self.byte_tokenizer.pieces[len(special) :]
+    texts = (piece.decode(errors="replace") for piece in pieces)
+    return (*special, *(text.replace("\n", "⏎") for text in texts))
+
+  @property
   def text_fields(self) -> tuple[str, ...]:
     """Names, in a signature, of the one or two strings of an example.
 
