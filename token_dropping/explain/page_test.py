@@ -36,7 +36,8 @@ def findings():
     run=types.SimpleNamespace(
       model_dir="runs/<a>",
       step=1200,
-      vocabulary=VOCAB,
+      kind="masked_lm",
+      token_names=VOCAB.tokens,
       encoder=encoder_config.TokenDropEncoderConfig(),
     ),
     plan=drops_testing.make_plan(6),
