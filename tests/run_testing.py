@@ -10,12 +10,15 @@ import yaml
 from official.nlp.configs import encoders
 from official.nlp.modeling import models
 
+from tests import gpt_testing
 from tests import testing
+from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import network_config
 from token_dropping.models import networks
 from token_dropping.models import span_labeler
 from token_dropping.tasks import experiments
+from token_dropping.tasks.causal_lm import task as causal_lm
 from token_dropping.tasks.masked_lm import task as masked_lm
 
 STEP = 7
@@ -60,6 +63,21 @@ def make_run(
   (folder / "params.yaml").write_text(
     yaml.dump({"task": task, "trainer": params.trainer.as_dict()})
   )
+  save_checkpoint(folder, model)
+  return model
+
+
+def make_causal_run(folder: pathlib.Path, tokenizer: bytes) -> tf_keras.Model:
+  """Makes the run folder of a GPT-2 that has more ids than the tokenizer."""
+  folder.mkdir(parents=True)
+  (folder / byte_tokenizer.FILE).write_bytes(tokenizer)
+  params = experiments.get(gpt_testing.EXPERIMENT)
+  params.override(testing.tiny(gpt_testing.EXPERIMENT))
+  sizes = {"vocab_size": 310, "initializer_range": 0.5}
+  params.override({"task": {"model": {"encoder": {"any": sizes}}}})
+  model = causal_lm.CausalLMTask(params.task).build_model()
+  tree = {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
+  (folder / "params.yaml").write_text(yaml.dump(tree))
   save_checkpoint(folder, model)
   return model
 

@@ -28,9 +28,12 @@ class LanguageModel(tf_keras.Model):
     states = outputs["sequence_output"]
     if training and "loss_positions" in inputs:
       states = tf.gather(states, inputs["loss_positions"], batch_dims=1)
+    return outputs | {"logits": self.logits(states)}
+
+  def logits(self, states: tf.Tensor) -> tf.Tensor:
+    """Returns what states [..., D] of the network say, [..., V]."""
     table = self.encoder_network.get_embedding_table()
-    logits = tf.matmul(states, tf.cast(table, states.dtype), transpose_b=True)
-    return outputs | {"logits": logits}
+    return tf.matmul(states, tf.cast(table, states.dtype), transpose_b=True)
 
   @property
   def checkpoint_items(self) -> dict:

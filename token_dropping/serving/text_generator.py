@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text that a causal language model goes on with."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from token_dropping.common import errors
+from token_dropping.data.text import byte_tokenizer
+from token_dropping.models.gpt import generation
+from token_dropping.models.gpt import sampling
+from token_dropping.training import trained_run
+
+
+def check_prompts(
+  run: trained_run.TrainedRun, prompts: Sequence[str], max_new_tokens: int
+) -> None:
+  """Refuses what is no text, and what is too long for the network.
+
+  It needs no weights. The `UserError` names `--prompt`.
+  """
+  longest = run.encoder.max_position_embeddings - max_new_tokens
+  rule = (
+    f"--prompt must have at most {longest} tokens, max_position_embeddings "
+    "less --max_new_tokens"
+  )
+  for prompt in prompts:
+    errors.require(bool(prompt), "--prompt must not be empty", repr(prompt))
+    received = errors.shorten(prompt)
+    errors.require(_is_utf8(prompt), "--prompt must be UTF-8", received)
+    (count,) = run.byte_tokenizer.tokenize([prompt.encode()]).row_lengths()
+    errors.require(count <= longest, rule, f"{count} of {received}")
+
+
+class TextGenerator(tf.Module):
+  """The model of a run and its tokenizer, in a graph."""
+
+  def __init__(self, run: trained_run.TrainedRun):
+    super().__init__()
+    self.max_length = run.encoder.max_position_embeddings
+    self.tokenizer = run.byte_tokenizer
+    self.model = run.build_language_model()
+    ids = tf.range(run.encoder.vocab_size)
+    is_token = (ids < len(self.tokenizer)) & (ids != byte_tokenizer.PAD_ID)
+    self._generator = generation.Generator(
+      self.model, is_token, byte_tokenizer.END_OF_TEXT_ID
+    )
+
+  @tf.function
+  def generate(
+    self, texts: tf.Tensor, max_new_tokens, how: sampling.Sampling
+  ) -> tf.Tensor:
+    """Returns the bytes [B] that follow texts [B] of at least one byte each.
+
+    They may end within a character; after an end of text is nothing.
+    """
+    ids = self.tokenizer.tokenize(texts)
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    new = self._generator.generate(
+      ids.to_tensor(), lengths, max_new_tokens, how
+    )
+    return self.tokenizer.detokenize(new)
+
+
+def _is_utf8(prompt: str) -> bool:
+  """Python has bytes of a command line that are none as lone surrogates."""
+  try:
+    prompt.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
