@@ -237,10 +237,11 @@ def test_of_an_interrupted_export_nothing_is_left(tmp_path, monkeypatch):
     pathlib.Path(folder, ".unfinished").mkdir(parents=True)
     raise KeyboardInterrupt
 
-  made = types.SimpleNamespace(of_ids=dict, of_text=dict)
-  monkeypatch.setattr(export.signatures, "Signatures", lambda *_: made)
+  made = types.SimpleNamespace(
+    folders=lambda: {"ids": {}, "text": {}}, requests=dict, tracked={}, files=()
+  )
   monkeypatch.setattr(export.saved_model, "write", write)
   run = types.SimpleNamespace(model_dir="run")
   with pytest.raises(KeyboardInterrupt):
-    export.export(run, None, str(tmp_path))
+    export.export(run, made, str(tmp_path))
   assert [path.name for path in tmp_path.rglob("*")] == ["ids"]

@@ -11,7 +11,6 @@ from tests import fault_testing
 from tests import gpt_testing
 from tests import replica_testing
 from tests import testing
-from token_dropping import export
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.explain import __main__ as explain
 from token_dropping.training import dry_run
@@ -179,16 +178,3 @@ def test_the_best_checkpoint_is_by_what_is_evaluated():
   found = config_testing.refused_changes({path: "bits_per_byte"}, NAME)
   assert found.startswith(f"{path} must be one of ")
   config_testing.check({path: "perplexity"}, NAME)
-
-
-def test_nothing_else_is_made_of_a_run_as_yet(folder):
-  found = testing.refused(
-    testing.run_command,
-    export,
-    model_dir=folder / "whole",
-    output_dir=folder / "out",
-  )
-  assert found == (
-    "--model_dir must hold a masked_lm or classification or span run. "
-    f"Received: {str(folder / 'whole')!r}, a causal_lm run"
-  )

@@ -4,8 +4,9 @@
     python -m token_dropping.export --model_dir=runs/base --output_dir=served
 
 `served/ids/1` needs nothing but TensorFlow; `served/text/1` also takes text,
-and needs tensorflow_text's operations, which TensorFlow Serving has.
-docs/serving.md describes signatures and limits.
+and needs tensorflow_text's operations, which TensorFlow Serving has. Of a
+causal language model there is `text` alone. docs/serving.md describes
+signatures and limits, docs/generation.md those of such a model.
 """
 
 import os
@@ -14,11 +15,10 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import filesystems
-from token_dropping.common import vocabulary
-from token_dropping.data.text import tokenizer_config
 from token_dropping.serving import heads
 from token_dropping.serving import saved_model
 from token_dropping.serving import signatures
+from token_dropping.serving import text_signatures
 from token_dropping.training import trained_run
 
 OUTPUTS = (heads.LOGITS, heads.SOFTMAX)
@@ -39,9 +39,10 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   """Runs the command."""
   _check_flags(argv, values)
-  run = trained_run.TrainedRun.read(values.model_dir, values.checkpoint)
-  head = heads.make_head(values.head, run, values.output)
-  paths = export(run, head, values.output_dir)
+  run = trained_run.TrainedRun.read(
+    values.model_dir, values.checkpoint, kinds=trained_run.KINDS
+  )
+  paths = export(run, _make(run, values), values.output_dir)
   kind = values.head or run.kind
   print(f"Exported {kind} of {run.checkpoint}, step {run.step:,}.")
   for path in paths:
@@ -49,23 +50,34 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def export(
-  run: trained_run.TrainedRun, head: heads.Head, output_dir: str
+  run: trained_run.TrainedRun,
+  made: signatures.Signatures | text_signatures.TextSignatures,
+  output_dir: str,
 ) -> list[str]:
-  """Writes the next version; returns the paths in `ids` and in `text`."""
-  made = signatures.Signatures(head, run)
-  of_ids = made.of_ids()
-  functions = {"ids": of_ids, "text": of_ids | made.of_text()}
-  names = (vocabulary.FILE, tokenizer_config.FILE)
-  extra = [os.path.join(run.model_dir, name) for name in names]
+  """Writes the next version; returns its paths, in `ids` and in `text`."""
+  functions = made.folders()
+  extra = [os.path.join(run.model_dir, name) for name in made.files]
   folders = [os.path.join(output_dir, name) for name in functions]
   try:
     for folder, own in zip(folders, functions.values(), strict=True):
-      saved_model.write(folder, own, head, extra)
+      saved_model.write(folder, own, made.requests(), made.tracked, extra)
     version = saved_model.next_version(folders)
     return [saved_model.publish(folder, version) for folder in folders]
   finally:
     for folder in folders:
       saved_model.discard(folder)
+
+
+def _make(
+  run: trained_run.TrainedRun, values: flags.FlagValues
+) -> signatures.Signatures | text_signatures.TextSignatures:
+  head, output = values.head, values.output
+  if run.kind == trained_run.CAUSAL_LM:
+    rule = f"--head and --output must be unset for a {run.kind} run"
+    is_unset = not head and output == heads.LOGITS
+    errors.require(is_unset, rule, f"{head!r} and {output!r}")
+    return text_signatures.TextSignatures(run)
+  return signatures.Signatures(heads.make_head(head, run, output), run)
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:

@@ -11,18 +11,14 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.serving import heads
-from token_dropping.serving import signatures
 
 EXTRA = "assets.extra"
 WARM_UP = "tf_serving_warmup_requests"
-_WARM_UP_TEXT = "warm up"
 _UNFINISHED = ".unfinished"
 
 
@@ -35,24 +31,26 @@ def next_version(folders: list[str]) -> int:
 def write(
   folder: str,
   functions: dict[str, Callable],
-  head: heads.Head,
+  requests: dict[str, dict],
+  tracked: dict,
   extra: list[str],
 ) -> None:
   """Writes a SavedModel that is no version yet; `publish` makes it one.
 
-  It has the weights that the signatures, functions by name, use, the head's
-  labels as an asset, and the files `extra` in `assets.extra/`.
+  It has the weights that the signatures, functions by name, use, what else is
+  tracked, by name, and in `assets.extra/` the files `extra` and, of signatures
+  that are there, the requests to warm up.
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)
   with _reported(folder):
     files.remove_folder(path)  # of an export that was killed
     files.make_folder(folder)
-    tf.saved_model.save(_root(functions, head.labels), path, functions)
+    tf.saved_model.save(_root(functions, tracked), path, functions)
     files.make_folder(extra_folder)
     for source in extra:
       files.copy(source, files.join(extra_folder, os.path.basename(source)))
-    _write_requests(files.join(extra_folder, WARM_UP), functions, head)
+    _write_requests(files.join(extra_folder, WARM_UP), functions, requests)
 
 
 def publish(folder: str, version: int) -> str:
@@ -79,7 +77,7 @@ def _reported(folder: str) -> Iterator[None]:
     ) from error
 
 
-def _root(functions: dict[str, Callable], labels: str) -> tf.Module:
+def _root(functions: dict[str, Callable], tracked: dict) -> tf.Module:
   """Not the Keras model: of that, Keras saves training functions too."""
   root = tf.Module()
   weights = {
@@ -88,14 +86,14 @@ def _root(functions: dict[str, Callable], labels: str) -> tf.Module:
     for weight in function.graph.variables
   }
   root.weights = list(weights.values())
-  if labels:
-    root.labels = tf.saved_model.Asset(labels)
+  for name, value in tracked.items():
+    setattr(root, name, value)
   return root
 
 
-def _write_requests(path: str, functions, head: heads.Head) -> None:
+def _write_requests(path: str, functions, requests: dict) -> None:
   with tf.io.TFRecordWriter(path) as writer:
-    for signature, inputs in _warm_up_requests(head).items():
+    for signature, inputs in requests.items():
       if signature not in functions:
         continue
       log = prediction_log_pb2.PredictionLog()
@@ -104,30 +102,3 @@ def _write_requests(path: str, functions, head: heads.Head) -> None:
       for name, value in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
       writer.write(log.SerializeToString())
-
-
-def _warm_up_requests(head: heads.Head) -> dict[str, dict[str, np.ndarray]]:
-  """Returns one request for each signature; ids are of full length."""
-  ones = np.ones([1, head.max_length], np.int32)
-  values = {
-    "input_word_ids": ones,
-    "input_mask": ones,
-    "input_type_ids": 0 * ones,
-    heads.POSITIONS: 0 * ones[:, :1],
-  }
-  ids, texts = tf.train.Example(), tf.train.Example()
-  for name in head.inputs:
-    ids.features.feature[name].int64_list.value.extend(values[name][0].tolist())
-  for name in head.text_fields:
-    texts.features.feature[name].bytes_list.value.append(_WARM_UP_TEXT.encode())
-  strings = dict.fromkeys(head.text_fields, np.array([_WARM_UP_TEXT]))
-  return {
-    signatures.SERVE: {name: values[name] for name in head.inputs},
-    signatures.SERVE_EXAMPLES: _examples(ids),
-    signatures.SERVE_TEXT: strings,
-    signatures.SERVE_TEXT_EXAMPLES: _examples(texts),
-  }
-
-
-def _examples(example: tf.train.Example) -> dict[str, np.ndarray]:
-  return {signatures.EXAMPLES: np.array([example.SerializeToString()], object)}

@@ -15,20 +15,30 @@ answer.
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer as tokenizer_lib
+from token_dropping.data.text import tokenizer_config
+from token_dropping.serving import graph_checks
 from token_dropping.serving import heads
 from token_dropping.training import trained_run
 
 SERVE, SERVE_EXAMPLES = "serve", "serve_examples"
 SERVE_TEXT, SERVE_TEXT_EXAMPLES = "serve_text", "serve_text_examples"
 EXAMPLES = "examples"
+_WARM_UP_TEXT = "warm up"
 _EXAMPLES_SPEC = {EXAMPLES: tf.TensorSpec([None], tf.string, EXAMPLES)}
 
 
 class Signatures:
-  """Makes the concrete functions of a head; a run has its vocabulary."""
+  """Makes the concrete functions of a head; a run has its vocabulary.
+
+  `files` of the run are kept beside the SavedModel.
+  """
+
+  files = (vocabulary.FILE, tokenizer_config.FILE)
 
   def __init__(self, head: heads.Head, run: trained_run.TrainedRun):
     self._head = head
@@ -66,6 +76,43 @@ class Signatures:
       SERVE_TEXT_EXAMPLES: _concrete(self._serve_text_examples, _EXAMPLES_SPEC),
     }
 
+  def folders(self) -> dict[str, dict[str, Callable]]:
+    """Returns the signatures of each SavedModel, by its folder's name."""
+    of_ids = self.of_ids()
+    return {"ids": of_ids, "text": of_ids | self.of_text()}
+
+  @property
+  def tracked(self) -> dict:
+    """What a SavedModel has beside signatures and weights, by name."""
+    labels = self._head.labels
+    return {"labels": tf.saved_model.Asset(labels)} if labels else {}
+
+  def requests(self) -> dict[str, dict[str, np.ndarray]]:
+    """Returns a request for each signature; ids are of full length."""
+    ones = np.ones([1, self._head.max_length], np.int32)
+    values = {
+      "input_word_ids": ones,
+      "input_mask": ones,
+      "input_type_ids": 0 * ones,
+      heads.POSITIONS: 0 * ones[:, :1],
+    }
+    ids, texts = tf.train.Example(), tf.train.Example()
+    for name in self._head.inputs:
+      ids.features.feature[name].int64_list.value.extend(
+        values[name][0].tolist()
+      )
+    for name in self._head.text_fields:
+      texts.features.feature[name].bytes_list.value.append(
+        _WARM_UP_TEXT.encode()
+      )
+    strings = dict.fromkeys(self._head.text_fields, np.array([_WARM_UP_TEXT]))
+    return {
+      SERVE: {name: values[name] for name in self._head.inputs},
+      SERVE_EXAMPLES: _examples(ids),
+      SERVE_TEXT: strings,
+      SERVE_TEXT_EXAMPLES: _examples(texts),
+    }
+
   def _serve(self, inputs: dict) -> dict:
     length = self._head.max_length
     return self._outputs(_check_tokens(inputs, self._config, length))
@@ -80,28 +127,28 @@ class Signatures:
       features[name] = _default(features[name], ids, value)
     there = tf.reduce_all(ids.row_lengths() > 0)
     rule = "every tf.Example must have input_word_ids."
-    checks = [_require(there, rule, ids.row_lengths())]
+    checks = [graph_checks.require(there, rule, ids.row_lengths())]
     for name in heads.TOKEN_INPUTS:
       lengths = features[name].row_lengths()
       equal = tf.reduce_all(lengths == ids.row_lengths())
       rule = f"{name} must be as long as input_word_ids."
-      checks.append(_require(equal, rule, lengths))
+      checks.append(graph_checks.require(equal, rule, lengths))
     dense = {name: _dense(value) for name, value in features.items()}
-    return self._serve(_guarded(dense, checks))
+    return self._serve(graph_checks.guarded(dense, checks))
 
   def _serve_text(self, texts: dict) -> dict:
     texts = {name: tf.ensure_shape(v, [None]) for name, v in texts.items()}
     first = self._head.text_fields[0]
     size = tf.size(texts[first])
     checks = [
-      _require(
+      graph_checks.require(
         tf.size(value) == size,
         f"{name} must have as many strings as {first}.",
         tf.size(value),
       )
       for name, value in texts.items()
     ]
-    texts = _guarded(texts, checks)
+    texts = graph_checks.guarded(texts, checks)
     strings = [texts[name] for name in self._head.text_fields]
     inputs = self._head.encode(self._tokenizer, strings)
     outputs = self._outputs(inputs)
@@ -111,6 +158,10 @@ class Signatures:
     feature = tf.io.FixedLenFeature([], tf.string)
     specs = dict.fromkeys(self._head.text_fields, feature)
     return self._outputs_of_text(tf.io.parse_example(examples, specs))
+
+
+def _examples(example: tf.train.Example) -> dict[str, np.ndarray]:
+  return {EXAMPLES: np.array([example.SerializeToString()], object)}
 
 
 def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]) -> Callable:
@@ -143,13 +194,15 @@ def _check_tokens(inputs: dict, config, max_length: int) -> dict:
   length = tf.shape(ids)[1]
   fits = tf.logical_and(length >= 1, length <= max_length)
   rule = f"the sequence length must be in [1, {max_length}]."
-  checks = [_require(fits, rule, length)]
+  checks = [graph_checks.require(fits, rule, length)]
   for name, value in inputs.items():
     shape, like = tf.shape(value), tf.shape(ids)
     if name == "masked_lm_positions":  # any number of them
       shape, like = shape[:1], like[:1]
     rule = f"{name} must have the shape of input_word_ids."
-    checks.append(_require(tf.reduce_all(shape == like), rule, shape))
+    checks.append(
+      graph_checks.require(tf.reduce_all(shape == like), rule, shape)
+    )
   for name, limit, text in (
     ("input_word_ids", config.vocab_size, config.vocab_size),
     ("input_mask", 2, 2),
@@ -158,28 +211,11 @@ def _check_tokens(inputs: dict, config, max_length: int) -> dict:
   ):
     if name in inputs:
       checks.append(_check_range(name, inputs[name], limit, text))
-  return _guarded(inputs, checks)
-
-
-def _guarded(inputs: dict, checks: list[tf.Operation]) -> dict:
-  """Returns the tensors, to be had only after the checks."""
-  with tf.control_dependencies(checks):
-    return {name: tf.identity(value) for name, value in inputs.items()}
-
-
-def _require(holds: tf.Tensor, rule: str, *received) -> tf.Operation:
-  """Returns an operation that fails unless the rule holds.
-
-  `tf.debugging.assert_*` would hide it in a branch, which other runtimes find
-  harder to skip.
-  """
-  return tf.raw_ops.Assert(
-    condition=holds, data=[f"{rule} Received:", *received]
-  )
+  return graph_checks.guarded(inputs, checks)
 
 
 def _check_range(name: str, value: tf.Tensor, limit, text) -> tf.Operation:
   holds = tf.reduce_all(tf.logical_and(value >= 0, value < limit))
   least, most = tf.reduce_min(value), tf.reduce_max(value)
   rule = f"{name} must be in [0, {text})."
-  return _require(holds, rule, "least", least, "most", most)
+  return graph_checks.require(holds, rule, "least", least, "most", most)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text that a causal language model goes on with."""
+"""Text that a causal language model goes on with, and what text costs it."""
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -60,6 +61,29 @@ class TextGenerator(tf.Module):
       ids.to_tensor(), lengths, max_new_tokens, how
     )
     return self.tokenizer.detokenize(new)
+
+  @tf.function
+  def score(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what texts [B] of at least one byte each cost, [B] each.
+
+    `log_probability` is the sum of natural logarithms over all tokens, the
+    first of which follows an end of text; `tokens` counts them.
+    """
+    ids = self.tokenizer.tokenize(texts)
+    start = tf.fill([ids.nrows(), 1], byte_tokenizer.END_OF_TEXT_ID)
+    inputs = tf.concat([start, ids[:, :-1]], axis=1).to_tensor()
+    logits = self.model({"input_word_ids": inputs})["logits"]
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      ids.to_tensor(), tf.cast(logits, tf.float32)
+    )
+    is_there = tf.sequence_mask(ids.row_lengths(), dtype=tf.float32)
+    total = tf.reduce_sum(losses * is_there, axis=1)
+    number = tf.cast(tf.strings.length(texts), tf.float32)
+    return {
+      "log_probability": -total,
+      "tokens": tf.cast(ids.row_lengths(), tf.int32),
+      "bits_per_byte": total / number / math.log(2.0),
+    }
 
 
 def _is_utf8(prompt: str) -> bool:

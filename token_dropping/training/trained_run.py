@@ -32,6 +32,7 @@ _ARGUMENT = re.compile("(?!self$)[a-z][a-z0-9_]*")  # of a TensorFlow function
 MASKED_LM, CAUSAL_LM = saved_params.MASKED_LM, saved_params.CAUSAL_LM
 CLASSIFICATION, SPAN = saved_params.CLASSIFICATION, saved_params.SPAN
 OF_WORDS = (MASKED_LM, CLASSIFICATION, SPAN)  # whose tokenizer is WordPiece
+KINDS = (*OF_WORDS, CAUSAL_LM)
 
 
 @dataclasses.dataclass(frozen=True)
