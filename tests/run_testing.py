@@ -57,9 +57,7 @@ def make_run(
   else:
     task, model = _fine_tuned(kind, params.task.model.encoder)
   model(model.inputs)  # makes the weights
-  rng = np.random.default_rng(1)
-  for weight in model.weights:
-    weight.assign(rng.normal(0.0, 0.3, weight.shape))
+  make_random(model)
   (folder / "params.yaml").write_text(
     yaml.dump({"task": task, "trainer": params.trainer.as_dict()})
   )
@@ -67,19 +65,28 @@ def make_run(
   return model
 
 
-def make_causal_run(folder: pathlib.Path, tokenizer: bytes) -> tf_keras.Model:
+def make_causal_run(
+  folder: pathlib.Path, tokenizer: bytes, **sizes
+) -> tf_keras.Model:
   """Makes the run folder of a GPT-2 that has more ids than the tokenizer."""
   folder.mkdir(parents=True)
   (folder / byte_tokenizer.FILE).write_bytes(tokenizer)
   params = experiments.get(gpt_testing.EXPERIMENT)
   params.override(testing.tiny(gpt_testing.EXPERIMENT))
-  sizes = {"vocab_size": 310, "initializer_range": 0.5}
+  sizes = {"vocab_size": 310, "initializer_range": 0.5} | sizes
   params.override({"task": {"model": {"encoder": {"any": sizes}}}})
   model = causal_lm.CausalLMTask(params.task).build_model()
   tree = {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
   (folder / "params.yaml").write_text(yaml.dump(tree))
   save_checkpoint(folder, model)
   return model
+
+
+def make_random(model: tf_keras.Model) -> None:
+  """Makes all weights random, biases too."""
+  rng = np.random.default_rng(1)
+  for weight in model.weights:
+    weight.assign(rng.normal(0.0, 0.3, weight.shape))
 
 
 def save_checkpoint(folder: pathlib.Path, model: tf_keras.Model) -> None:

@@ -21,6 +21,7 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
   attention_dropout_rate=0.3,
   initializer_range=0.04,
 )
+TYPES = "bert or roberta-prelayernorm or modernbert or gpt2"
 NAMES = ("gelu_new", "gelu", "relu", "silu", "gelu_pytorch_tanh", "swish")
 
 
@@ -80,8 +81,8 @@ def test_one_layer_drops_nothing():
 @pytest.mark.parametrize(
   ("name", "value", "rule"),
   [
-    ("model_type", "roberta", "bert or roberta-prelayernorm or modernbert"),
-    ("model_type", ["bert"], "bert or roberta-prelayernorm or modernbert"),
+    ("model_type", "roberta", TYPES),
+    ("model_type", ["bert"], TYPES),
     ("hidden_act", ["gelu"], f"one of {', '.join(NAMES)}"),
     ("position_embedding_type", "relative_key", "absolute"),
     ("layer_norm_eps", 1e-5, "1e-12"),

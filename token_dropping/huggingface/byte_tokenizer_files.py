@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a tokenizer by bytes in a Hugging Face folder, written.
+"""The files of a tokenizer by bytes in a Hugging Face folder.
 
 `transformers` reads it as byte-pair encoding by bytes, as that of GPT-2, but
 without GPT-2's division into words, which SentencePiece does not make either.
+The model of SentencePiece lies beside, and is what is read again.
 """
 
+import json
 import os
 
 import tokenizers
@@ -12,6 +14,7 @@ from tokenizers import decoders
 from tokenizers import models
 from tokenizers import pre_tokenizers
 
+from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer_config
@@ -33,10 +36,40 @@ _FIELDS = {
 def write(
   folder: str, tokenizer: byte_tokenizer.ByteTokenizer, fields: dict
 ) -> None:
-  """Writes two JSON files; `fields`, of the network, are in the second."""
+  """Writes its model and two JSON files; `fields`, of the network, in one."""
+  write_model(folder, tokenizer)
   build(tokenizer).save(os.path.join(folder, tokenizer_files.WHOLE))
   path = os.path.join(folder, tokenizer_config.FILE)
   files.write_json(path, _FIELDS | fields, ensure_ascii=False)
+
+
+def write_model(folder: str, tokenizer: byte_tokenizer.ByteTokenizer) -> None:
+  """Writes `tokenizer.model`."""
+  path = os.path.join(folder, byte_tokenizer.FILE)
+  files.write(path, tokenizer.model)
+
+
+def read(folder: str) -> byte_tokenizer.ByteTokenizer:
+  """Reads what `write` wrote; raises `UserError` for other tokenizers."""
+  model, whole = (
+    os.path.join(folder, name)
+    for name in (byte_tokenizer.FILE, tokenizer_files.WHOLE)
+  )
+  errors.require(
+    os.path.exists(model),
+    f"--input must hold {byte_tokenizer.FILE} of token_dropping.data.prepare, "
+    "as an export does: GPT-2's own tokenizer splits text in another way",
+    f"{folder!r} without it",
+  )
+  tokenizer = byte_tokenizer.ByteTokenizer.from_file(model)
+  content = files.read_json(whole, "--input must be readable")
+  own = json.loads(build(tokenizer).to_str())
+  errors.require(
+    all(content.get(part) == own[part] for part in tokenizer_files.PARTS),
+    f"{whole} must be the tokenizer of the {byte_tokenizer.FILE} beside it",
+    "another",
+  )
+  return tokenizer
 
 
 def build(tokenizer: byte_tokenizer.ByteTokenizer) -> tokenizers.Tokenizer:

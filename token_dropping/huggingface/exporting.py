@@ -6,6 +6,7 @@ import os
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_yaml
+from token_dropping.huggingface import byte_tokenizer_files
 from token_dropping.huggingface import config_fields
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import network as network_lib
@@ -24,7 +25,7 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   existing folder; nothing is left half-written.
   """
   files.check_new(output_dir)
-  run = trained_run.TrainedRun.read(model_dir, checkpoint)
+  run = trained_run.TrainedRun.read(model_dir, checkpoint, takes_causal=True)
   network = networks.of_config(run.encoder, run.vocabulary)
   config = _config(run, network)
   tensors = weights.to_tensors(network.of_model(run.build()))
@@ -32,9 +33,7 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
     path = os.path.join(folder, "config.json")
     files.write_json(path, config, ensure_ascii=False)
     tensor_file.write(folder, tensors, network)
-    length = run.encoder.max_position_embeddings
-    fields = {"model_max_length": length} | network.tokenizer_fields
-    tokenizer_files.write(folder, run.vocabulary, run.tokenizer_config, fields)
+    _write_tokenizer(folder, run, network)
     files.write(os.path.join(folder, "README.md"), _card(run, network))
   parameters = sum(tensor.size for tensor in tensors.values())
   return (
@@ -61,6 +60,21 @@ def _config(run: trained_run.TrainedRun, network: network_lib.Network) -> dict:
     made_up = [f"LABEL_{index}" for index in range(count)]
     fields |= config_fields.label_fields(run.label_names(count) or made_up)
   return fields
+
+
+def _write_tokenizer(
+  folder: str, run: trained_run.TrainedRun, network: network_lib.Network
+) -> None:
+  """Writes its files and, where text is generated, with which ids it ends."""
+  length = run.encoder.max_position_embeddings
+  fields = {"model_max_length": length} | network.tokenizer_fields
+  words = run.vocabulary
+  if run.kind == trained_run.CAUSAL_LM:
+    byte_tokenizer_files.write(folder, words, fields)
+    path = os.path.join(folder, "generation_config.json")
+    files.write_json(path, network.token_ids(words), ensure_ascii=False)
+  else:
+    tokenizer_files.write(folder, words, run.tokenizer_config, fields)
 
 
 def _card(run: trained_run.TrainedRun, network: network_lib.Network) -> str:

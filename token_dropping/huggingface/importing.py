@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a Hugging Face folder to a run folder that pretraining starts from."""
 
+import functools
 import os
+from collections.abc import Callable, Sized
 
 import tensorflow as tf
+import tf_keras
 from official.core import config_definitions as cfg
 from official.core import train_utils
 from official.nlp.modeling import models
@@ -13,6 +16,7 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
+from token_dropping.huggingface import byte_tokenizer_files
 from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import networks
 from token_dropping.huggingface import tensor_file
@@ -42,7 +46,7 @@ def import_folder(source: str, output_dir: str) -> str:
   rule = "--input must be a folder that exists"
   errors.require(source and os.path.isdir(source), rule, repr(source))
   network, config, tensors = _read_model(source)
-  words, normalized, theirs = tokenizer_import.read(source, network)
+  words, write_tokenizer = _read_tokenizer(source, network, config)
   errors.require(
     len(words) <= config.vocab_size,
     "the vocabulary must have at most the vocab_size tokens of config.json, "
@@ -53,9 +57,7 @@ def import_folder(source: str, output_dir: str) -> str:
   items, notes = _build(config, network, tensors, source)
   with files.new_folder(output_dir) as folder:
     _save(items, folder)
-    tokenizer_files.write_vocabulary(folder, words)
-    normalized.write(folder)
-    _check_ids(folder, theirs, source)
+    write_tokenizer(folder)
     train_utils.serialize_config(_params(config, network, output_dir), folder)
   headline = (
     f"Imported {source} to {output_dir}: {config.num_layers} layers, "
@@ -87,6 +89,26 @@ def _read_model(
   return network, config, tensors
 
 
+def _read_tokenizer(
+  source: str,
+  network: network_lib.Network,
+  config: network_config.NetworkConfig,
+) -> tuple[Sized, Callable[[str], None]]:
+  """Returns the vocabulary, and what writes the tokenizer into a folder."""
+  if config.is_causal:
+    words = byte_tokenizer_files.read(source)
+    write = functools.partial(byte_tokenizer_files.write_model, tokenizer=words)
+    return words, write
+  words, normalized, theirs = tokenizer_import.read(source, network)
+
+  def write(folder: str) -> None:
+    tokenizer_files.write_vocabulary(folder, words)
+    normalized.write(folder)
+    _check_ids(folder, theirs, source)
+
+  return words, write
+
+
 def _check_ids(folder: str, theirs, source: str) -> None:
   """Checks the tokenizer that was written against the one that was read."""
   words = vocabulary.Vocabulary.from_file(os.path.join(folder, vocabulary.FILE))
@@ -103,15 +125,12 @@ def _build(
 ) -> tuple[dict, list[str]]:
   """Returns what to save, with its weights, and what `source` did not have."""
   encoder = config.build_plain()
-  activation = network.activation_of_head(config.hidden_activation)
-  model = config.build_pretrainer(models.BertPretrainerV2, encoder, activation)
-  model(model.inputs)  # makes the head's weights
-  wanted, notes = network.of_encoder(encoder), []
-  items = model.checkpoint_items | network_config.beside(encoder)
-  optional = {
-    network.head: (network.of_masked_lm(model.masked_lm), _NO_HEAD),
-    network.pooler: (network.of_pooler(encoder), _NO_POOLER),
-  }
+  items = {"encoder": encoder} | network_config.beside(encoder)
+  wanted, notes, optional = network.of_encoder(encoder), [], {}
+  if not config.is_causal:  # whose output is the table of embeddings
+    head = items["masked_lm"] = _make_head(config, network, encoder)
+    optional[network.head] = (network.of_masked_lm(head), _NO_HEAD)
+    optional[network.pooler] = (network.of_pooler(encoder), _NO_POOLER)
   for prefix, (part, note) in optional.items():
     if any(name.startswith(prefix) for name in tensors):
       wanted |= part
@@ -125,6 +144,18 @@ def _build(
   if heads:
     notes.append(f"Other heads were left out: {weights.listed([*heads])}.")
   return items, notes
+
+
+def _make_head(
+  config: network_config.NetworkConfig,
+  network: network_lib.Network,
+  encoder: tf_keras.layers.Layer,
+) -> tf_keras.layers.Layer:
+  """Returns a masked-LM head of an encoder, with weights."""
+  activation = network.activation_of_head(config.hidden_activation)
+  model = config.build_pretrainer(models.BertPretrainerV2, encoder, activation)
+  model(model.inputs)
+  return model.masked_lm
 
 
 def _save(items: dict, folder: str) -> None:
@@ -144,11 +175,13 @@ def _params(
   """Returns a pretraining experiment that begins with the imported weights."""
   params = experiments.get(f"{config.network}/token_drop")
   task = params.task
-  vocab_file = os.path.join(model_dir, vocabulary.FILE)
   task.init_checkpoint = model_dir
-  activation = network.activation_of_head(config.hidden_activation)
-  task.model.mlm_activation = activation
-  task.model.encoder.any = config.replace(vocab_file=vocab_file)
+  if not config.is_causal:
+    vocab_file = os.path.join(model_dir, vocabulary.FILE)
+    config = config.replace(vocab_file=vocab_file)
+    activation = network.activation_of_head(config.hidden_activation)
+    task.model.mlm_activation = activation
+  task.model.encoder.any = config
   for data in (task.train_data, task.validation_data):
     data.seq_length = min(data.seq_length, config.max_position_embeddings)
   return params

@@ -14,13 +14,16 @@ HEADS = {
   trained_run.MASKED_LM: "ForMaskedLM",
   trained_run.CLASSIFICATION: "ForSequenceClassification",
   trained_run.SPAN: "ForQuestionAnswering",
+  trained_run.CAUSAL_LM: "LMHeadModel",
 }
+_LOADERS = HEADS | {trained_run.CAUSAL_LM: "ForCausalLM"}
 _ANSWERS = "a model that finds answers in a text"
 # The pipeline of the hub, and what it is.
 _TASKS = {
   trained_run.MASKED_LM: ("fill-mask", "a masked LM"),
   trained_run.CLASSIFICATION: ("text-classification", "a classifier of texts"),
   trained_run.SPAN: ("question-answering", _ANSWERS),
+  trained_run.CAUSAL_LM: ("text-generation", "a causal language model"),
 }
 
 
@@ -41,7 +44,7 @@ def format_card(
   plan = run.encoder.drop_plan if run.encoder.drop_plan.drops else None
   return environment.from_string(template.read_text("utf-8")).render(
     pipeline=pipeline,
-    loader=f"AutoModel{HEADS[run.kind]}",
+    loader=f"AutoModel{_LOADERS[run.kind]}",
     network=network,
     what=what,
     about=drop_types.get(plan.drop_type).about if plan else "",

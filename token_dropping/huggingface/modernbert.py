@@ -100,14 +100,18 @@ class ModernBert(network.Network):
   def of_span_labeler(self, model: span_labeler.SpanLabeler) -> network.Weights:
     return _of_prediction_head(model.span_labeling)
 
-  def to_json(self, config, head, words) -> dict:
+  def token_ids(self, words) -> dict[str, int]:
     start, end = words.id(vocabulary.CLS), words.id(vocabulary.SEP)
-    thetas = {kind: getattr(config, name) for kind, name in _THETAS.items()}
-    return super().to_json(config, head, words) | {
+    return super().token_ids(words) | {
       "bos_token_id": start,
       "cls_token_id": start,
       "eos_token_id": end,
       "sep_token_id": end,
+    }
+
+  def to_json(self, config, head, words) -> dict:
+    thetas = {kind: getattr(config, name) for kind, name in _THETAS.items()}
+    return super().to_json(config, head, words) | {
       "embedding_dropout": config.dropout_rate,
       "norm_eps": config.norm_eps,
       "classifier_pooling": "cls",

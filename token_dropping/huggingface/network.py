@@ -83,17 +83,17 @@ class Network(abc.ABC):
     del encoder
     return {}
 
-  @abc.abstractmethod
   def of_masked_lm(self, head: tf_keras.layers.Layer) -> Weights:
     """Maps the head whose matrix is the encoder's embeddings."""
+    raise NotImplementedError
 
-  @abc.abstractmethod
   def of_classifier(self, model: models.BertClassifier) -> Weights:
     """Maps the head of a classifier, with its pooler."""
+    raise NotImplementedError
 
-  @abc.abstractmethod
   def of_span_labeler(self, model: models.BertSpanLabeler) -> Weights:
     """Maps the head of a span labeler, with its pooler."""
+    raise NotImplementedError
 
   def of_model(self, model: tf_keras.Model) -> Weights:
     """Maps a built masked LM, classifier or span labeler."""
@@ -115,6 +115,10 @@ class Network(abc.ABC):
   def activation_of_head(self, hidden_activation: str) -> str:
     return self.head_activation or hidden_activation
 
+  def token_ids(self, words: vocabulary.Vocabulary) -> dict[str, int]:
+    """Returns what `config.json` says of special tokens."""
+    return {"pad_token_id": words.id(vocabulary.PAD)}
+
   def check_vocabulary(self, words: vocabulary.Vocabulary, source: str) -> None:
     """Refuses ids of special tokens that make another network, if any do."""
     del words, source
@@ -134,8 +138,8 @@ class Network(abc.ABC):
       "architectures": [f"{self.classes}{head}"],
       "model_type": self.model_type,
       self.activation_field: known[activation],
-      "pad_token_id": words.id(vocabulary.PAD),
       "dtype": "float32",
+      **self.token_ids(words),
       **self.fixed,
       **{there: getattr(config, here) for here, there in numbers.items()},
     }
@@ -176,7 +180,7 @@ class Network(abc.ABC):
     start = f"{self.encoder}{self.layer}"
     of_layers = [name for name in tensors if name.startswith(start)]
     numbers = {name[len(start) :].partition(".")[0] for name in of_layers}
-    found = {"num_hidden_layers": len(numbers)}
+    found = {self.sizes["num_layers"]: len(numbers)}
     for key, (name, axis) in self.tensor_sizes.items():
       found[key] = tensors[f"{self.encoder}{name}"].shape[axis]
     return found

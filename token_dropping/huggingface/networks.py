@@ -4,14 +4,19 @@
 from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert
+from token_dropping.huggingface import gpt
 from token_dropping.huggingface import modernbert
 from token_dropping.huggingface import network
 from token_dropping.models import network_config
 
-_CLASSES = (bert.Bert, bert.PreNormBert, modernbert.ModernBert)
+_CLASSES = (bert.Bert, bert.PreNormBert, modernbert.ModernBert, gpt.Gpt2)
 _BY_TYPE = {kind.model_type: kind for kind in _CLASSES}
 # By the name of our network.
-_OF_CONFIG = {"bert": bert.of_config, "modernbert": modernbert.of_config}
+_OF_CONFIG = {
+  "bert": bert.of_config,
+  "modernbert": modernbert.of_config,
+  "gpt": gpt.of_config,
+}
 
 
 def of_config(

@@ -27,6 +27,8 @@ ROLES = {
   "sep_token": vocabulary.SEP,
   "mask_token": vocabulary.MASK,
 }
+# Parts of `tokenizer.json`: all that makes ids of text, but for the vocabulary.
+PARTS = ("normalizer", "pre_tokenizer", "model")
 _LONGEST_WORD = 100  # characters; a longer one is [UNK]
 
 

@@ -42,8 +42,6 @@ _NORMALIZER_KEYS = {
   "strip_accents": "strip_accents",
   "tokenize_chinese_chars": "handle_chinese_chars",
 }
-# Parts of `tokenizer.json`: all that makes ids of text, but for the vocabulary.
-_PARTS = ("normalizer", "pre_tokenizer", "model")
 _STRINGS = 1000  # random ones, besides those of all tokens
 
 
@@ -198,7 +196,7 @@ def _read_vocabulary(
 
 def _check_parts(made: dict, own: dict, source: str) -> None:
   """Refuses a tokenizer that is put together in another way than ours."""
-  for part in _PARTS:
+  for part in tokenizer_files.PARTS:
     for key, value in own[part].items():
       found = (made[part] or {}).get(key)
       if key != "vocab":

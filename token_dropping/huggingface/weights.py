@@ -44,7 +44,27 @@ class Weight:
     self.variable.assign(value.reshape(self.variable.shape))
 
 
-Weights = dict[str, Weight]
+@dataclasses.dataclass(frozen=True)
+class Joined:
+  """Weights that are one tensor elsewhere, side by side."""
+
+  parts: tuple[Weight, ...]
+
+  @property
+  def shape(self) -> tuple[int, ...]:
+    *rows, width = self.parts[0].shape
+    return (*rows, width * len(self.parts))
+
+  def to_tensor(self) -> np.ndarray:
+    return np.concatenate([part.to_tensor() for part in self.parts], axis=-1)
+
+  def assign(self, tensor: np.ndarray) -> None:
+    split = np.split(tensor, len(self.parts), axis=-1)
+    for part, own in zip(self.parts, split, strict=True):
+      part.assign(own)
+
+
+Weights = dict[str, Weight | Joined]
 
 
 def of_kernel(variable: tf.Variable, outputs: int) -> Weight:
@@ -59,6 +79,20 @@ def of_dense(name: str, layer: tf_keras.layers.Layer) -> Weights:
   return {
     f"{name}.weight": of_kernel(layer.kernel, outputs),
     f"{name}.bias": Weight(layer.bias, (outputs,)),
+  }
+
+
+def of_conv1d(name: str, *layers: tf_keras.layers.Layer) -> Weights:
+  """Maps layers of one width to GPT-2's matrix, [inputs, outputs], and bias."""
+  kernels, biases = [], []
+  for layer in layers:
+    outputs = math.prod(layer.bias.shape)
+    inputs = math.prod(layer.kernel.shape) // outputs
+    kernels.append(Weight(layer.kernel, (inputs, outputs)))
+    biases.append(Weight(layer.bias, (outputs,)))
+  return {
+    f"{name}.weight": Joined(tuple(kernels)),
+    f"{name}.bias": Joined(tuple(biases)),
   }
 
 

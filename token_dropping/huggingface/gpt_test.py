@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GPT-2 and its tokenizer, from a run to `transformers` and back."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+import transformers
+
+from tests import causal_testing
+from tests import run_testing
+from tests import testing
+from token_dropping.data.text import byte_tokenizer
+from token_dropping.huggingface import __main__ as command
+from token_dropping.huggingface import gpt
+from token_dropping.huggingface import importing
+from token_dropping.models.gpt import config as config_lib
+from token_dropping.tasks.causal_lm import task as causal_lm
+from token_dropping.training import config
+from token_dropping.training import trained_run
+
+LENGTH = 96
+NEW = 64  # tokens to generate
+TEXTS = [" ".join(["the cat"] * count) + "é" for count in range(16)]
+CONFIG = config_lib.GptConfig(  # unlike the defaults
+  vocab_size=50,
+  hidden_size=8,
+  num_layers=3,
+  num_attention_heads=2,
+  intermediate_size=12,
+  max_position_embeddings=64,
+  hidden_activation="relu",
+  layer_norm_epsilon=1e-6,
+  dropout_rate=0.2,
+  attention_dropout_rate=0.3,
+  initializer_range=0.04,
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+  """A model, and its folders `run` and, of Hugging Face, `out`."""
+  folder = tmp_path_factory.mktemp("gpt")
+  model = run_testing.make_causal_run(
+    folder / "run", causal_testing.model(), max_position_embeddings=LENGTH
+  )
+  run_testing.make_random(model)
+  run_testing.save_checkpoint(folder / "run", model)
+  _convert("export", model_dir=folder / "run", output_dir=folder / "out")
+  return model, folder
+
+
+def _convert(name: str, **flags) -> None:
+  arguments = [f"--{key}={value}" for key, value in flags.items()]
+  testing.run_command(command, name, *arguments)
+
+
+def _logits(model, ids) -> np.ndarray:
+  """Returns those of Keras."""
+  return model({"input_word_ids": tf.constant(ids, tf.int32)})["logits"].numpy()
+
+
+def _assert_agree(model, theirs) -> None:
+  """Compares logits of texts of different lengths, at their tokens."""
+  rows = causal_testing.tokenizer().tokenize(tf.constant(TEXTS))
+  there = np.arange(LENGTH) < rows.row_lengths()[:, tf.newaxis]
+  ids = rows.to_tensor(shape=[None, LENGTH]).numpy()
+  with torch.no_grad():
+    wanted = theirs(
+      torch.tensor(ids, dtype=torch.int64),
+      attention_mask=torch.tensor(there.numpy(), dtype=torch.int64),
+    ).logits.numpy()
+  there = there.numpy()
+  assert np.abs(wanted[there]).max() > 1
+  np.testing.assert_allclose(
+    _logits(model, ids)[there], wanted[there], atol=1e-4
+  )
+
+
+def test_logits_agree_and_no_tensor_is_left_over(made):
+  model, folder = made
+  theirs, info = transformers.AutoModelForCausalLM.from_pretrained(
+    folder / "out", output_loading_info=True
+  )
+  assert type(theirs) is transformers.GPT2LMHeadModel
+  assert not info["missing_keys"] and not info["unexpected_keys"]
+  _assert_agree(model, theirs.eval())
+
+
+def test_greedy_generation_is_that_of_whole_forward_passes(made):
+  """Theirs with a cache and padding before the prompts, ours without."""
+  model, folder = made
+  tokenizer = transformers.AutoTokenizer.from_pretrained(
+    folder / "out", padding_side="left"
+  )
+  own = causal_testing.tokenizer().tokenize(tf.constant(TEXTS)).to_list()
+  batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+  assert tokenizer(TEXTS)["input_ids"] == own
+  theirs = transformers.GPT2LMHeadModel.from_pretrained(folder / "out")
+  assert theirs.generation_config.eos_token_id == 1
+  found = (
+    theirs.eval()
+    .generate(**batch, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False)[
+      :, -NEW:
+    ]
+    .numpy()
+  )
+  lengths = np.array([len(row) for row in own])
+  assert len(set(lengths)) == len(TEXTS)
+  rows = np.arange(len(TEXTS))
+  ids = tf.ragged.constant(own).to_tensor(shape=[None, LENGTH]).numpy()
+  step = tf.function(
+    lambda ids: model({"input_word_ids": ids}, training=False)["logits"]
+  )
+  for place in range(NEW):
+    logits = step(tf.constant(ids)).numpy()[rows, lengths + place - 1]
+    logits[:, byte_tokenizer.END_OF_TEXT_ID] = -np.inf  # as told to them
+    ids[rows, lengths + place] = np.argmax(logits, axis=-1)
+    np.testing.assert_array_equal(found[:, place], ids[rows, lengths + place])
+
+
+def test_there_and_back_is_the_same_bytes(made, tmp_path, capsys):
+  out = made[1] / "out"
+  back, again = tmp_path / "back", tmp_path / "again"
+  _convert("import", input=out, output_dir=back)
+  _convert("export", model_dir=back, output_dir=again)
+  assert capsys.readouterr().out.splitlines() == [
+    f"Imported {out} to {back}: 3 layers, hidden size 8, 300 tokens.",
+    f"Exported step 0 of {back} to {again}: GPT2LMHeadModel, 5,064 parameters.",
+  ]
+  assert sorted(os.listdir(again)) == [
+    "README.md",
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+  ]
+  for file in os.listdir(again):
+    if file != "README.md":  # another run, at step 0
+      assert (again / file).read_bytes() == (out / file).read_bytes(), file
+  card = (again / "README.md").read_text()
+  assert "AutoModelForCausalLM.from_pretrained(FOLDER)" in card
+
+
+def _save(out, folder) -> transformers.GPT2LMHeadModel:
+  """Saves another model of `transformers` with the tokenizer of a folder."""
+  shutil.copytree(out, folder)
+  changes = {"activation_function": "gelu", "n_inner": None, "n_layer": 2}
+  theirs = transformers.GPT2Config.from_pretrained(out, **changes)
+  model = transformers.GPT2LMHeadModel(theirs)
+  generator = torch.Generator().manual_seed(1)
+  with torch.no_grad():
+    for weight in model.parameters():
+      weight.normal_(0.0, 0.3, generator=generator)
+  model.save_pretrained(folder)
+  return model.eval()
+
+
+def test_training_goes_on_from_a_model_of_transformers(made, tmp_path):
+  """With the exact GELU, in a feed-forward of four times the width."""
+  theirs = _save(made[1] / "out", tmp_path / "in")
+  importing.import_folder(str(tmp_path / "in"), str(tmp_path / "back"))
+  run = trained_run.TrainedRun.read(str(tmp_path / "back"), takes_causal=True)
+  assert run.encoder.intermediate_size == 32
+  _assert_agree(run.build(), theirs)
+  data = {"input_path": testing.write_records(tmp_path / "records", [])}
+  data |= {"global_batch_size": 4}
+  overrides = {"task": {"train_data": data, "validation_data": data}}
+  flags = config.LaunchFlags(
+    experiment="gpt/token_drop",
+    config_file=[str(tmp_path / "back/params.yaml")],
+    params_override=json.dumps(overrides),
+  )
+  task = causal_lm.CausalLMTask(config.prepare(flags).task)
+  assert task.task_config.model.encoder.any.drop_plan.drops
+  begun = task.build_model()
+  task.initialize(begun)
+  _assert_agree(begun, theirs)
+
+
+def _there(**changes) -> dict:
+  words = causal_testing.tokenizer()
+  return gpt.Gpt2().to_json(CONFIG, "LMHeadModel", words) | changes
+
+
+def _back(content, source="config.json"):
+  return gpt.Gpt2().from_json(content, source)
+
+
+def test_config_there_and_back():
+  content = _there()
+  assert _back(content) == CONFIG
+  theirs = transformers.GPT2Config.from_dict(content).to_dict()
+  assert {name: theirs[name] for name in content} == content
+  ids = [content[f"{name}_token_id"] for name in ("pad", "bos", "eos")]
+  assert ids == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("scale_attn_weights", False, "True"),
+    ("scale_attn_by_inverse_layer_idx", True, "False"),
+    ("reorder_and_upcast_attn", True, "False"),
+    ("add_cross_attention", True, "False"),
+    ("tie_word_embeddings", False, "True"),
+    ("n_inner", 0, "a whole number, at least 1"),
+    ("layer_norm_epsilon", 0.0, "greater than 0"),
+  ],
+)
+def test_what_our_network_cannot_be(name, value, rule):
+  refused = testing.refused(_back, _there(**{name: value}), "a/config.json")
+  message = f"{name} in a/config.json must be {rule}. Received: {value}"
+  assert refused == message
+
+
+def _drop_model(folder):
+  (folder / byte_tokenizer.FILE).unlink()
+
+
+def _other_model(folder):
+  content = causal_testing.model(290)
+  (folder / byte_tokenizer.FILE).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+  ("edit", "message"),
+  [
+    (
+      _drop_model,
+      "--input must hold tokenizer.model of token_dropping.data.prepare, as an "
+      "export does: GPT-2's own tokenizer splits text in another way. "
+      "Received: '{0}' without it",
+    ),
+    (
+      _other_model,
+      "{0}/tokenizer.json must be the tokenizer of the tokenizer.model beside "
+      "it. Received: another",
+    ),
+  ],
+)
+def test_other_tokenizers_are_refused(made, tmp_path, edit, message):
+  shutil.copytree(made[1] / "out", tmp_path / "in")
+  edit(tmp_path / "in")
+  folders = str(tmp_path / "in"), str(tmp_path / "back")
+  refused = testing.refused(importing.import_folder, *folders)
+  assert refused == message.format(folders[0])
+  assert os.listdir(tmp_path) == ["in"]
