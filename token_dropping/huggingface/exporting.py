@@ -25,7 +25,9 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
   existing folder; nothing is left half-written.
   """
   files.check_new(output_dir)
-  run = trained_run.TrainedRun.read(model_dir, checkpoint, takes_causal=True)
+  run = trained_run.TrainedRun.read(
+    model_dir, checkpoint, kinds=trained_run.KINDS
+  )
   network = networks.of_config(run.encoder, run.vocabulary)
   config = _config(run, network)
   tensors = weights.to_tensors(network.of_model(run.build()))
@@ -70,7 +72,7 @@ def _write_tokenizer(
   fields = {"model_max_length": length} | network.tokenizer_fields
   words = run.vocabulary
   if run.kind == trained_run.CAUSAL_LM:
-    byte_tokenizer_files.write(folder, words, fields)
+    byte_tokenizer_files.write(folder, run.byte_tokenizer, fields)
     path = os.path.join(folder, "generation_config.json")
     files.write_json(path, network.token_ids(words), ensure_ascii=False)
   else:

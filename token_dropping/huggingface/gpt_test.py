@@ -92,35 +92,36 @@ def test_logits_agree_and_no_tensor_is_left_over(made):
 
 
 def test_greedy_generation_is_that_of_whole_forward_passes(made):
-  """Theirs with a cache and padding before the prompts, ours without."""
+  """Theirs with a cache and padding before the prompts, ours without.
+
+  As no logit depends on what comes after, one pass over what they wrote has
+  the logits of every step.
+  """
   model, folder = made
   tokenizer = transformers.AutoTokenizer.from_pretrained(
     folder / "out", padding_side="left"
   )
   own = causal_testing.tokenizer().tokenize(tf.constant(TEXTS)).to_list()
-  batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
   assert tokenizer(TEXTS)["input_ids"] == own
   theirs = transformers.GPT2LMHeadModel.from_pretrained(folder / "out")
   assert theirs.generation_config.eos_token_id == 1
-  found = (
-    theirs.eval()
-    .generate(**batch, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False)[
-      :, -NEW:
-    ]
-    .numpy()
-  )
-  lengths = np.array([len(row) for row in own])
-  assert len(set(lengths)) == len(TEXTS)
-  rows = np.arange(len(TEXTS))
-  ids = tf.ragged.constant(own).to_tensor(shape=[None, LENGTH]).numpy()
-  step = tf.function(
-    lambda ids: model({"input_word_ids": ids}, training=False)["logits"]
-  )
-  for place in range(NEW):
-    logits = step(tf.constant(ids)).numpy()[rows, lengths + place - 1]
-    logits[:, byte_tokenizer.END_OF_TEXT_ID] = -np.inf  # as told to them
-    ids[rows, lengths + place] = np.argmax(logits, axis=-1)
-    np.testing.assert_array_equal(found[:, place], ids[rows, lengths + place])
+  found = theirs.eval().generate(
+    **tokenizer(TEXTS, padding=True, return_tensors="pt"),
+    max_new_tokens=NEW,
+    min_new_tokens=NEW,
+    do_sample=False,
+  )[:, -NEW:]
+  rows = [
+    [*start, *end] for start, end in zip(own, found.tolist(), strict=True)
+  ]
+  ids = tf.ragged.constant(rows).to_tensor(shape=[None, LENGTH])
+  logits = _logits(model, ids)
+  logits[..., byte_tokenizer.END_OF_TEXT_ID] = -np.inf  # as they were told
+  lengths = {len(start) for start in own}
+  assert len(lengths) == len(TEXTS)
+  for row, start, end in zip(logits, own, found.numpy(), strict=True):
+    steps = slice(len(start) - 1, len(start) + NEW - 1)
+    np.testing.assert_array_equal(np.argmax(row[steps], axis=-1), end)
 
 
 def test_there_and_back_is_the_same_bytes(made, tmp_path, capsys):
@@ -166,7 +167,9 @@ def test_training_goes_on_from_a_model_of_transformers(made, tmp_path):
   """With the exact GELU, in a feed-forward of four times the width."""
   theirs = _save(made[1] / "out", tmp_path / "in")
   importing.import_folder(str(tmp_path / "in"), str(tmp_path / "back"))
-  run = trained_run.TrainedRun.read(str(tmp_path / "back"), takes_causal=True)
+  run = trained_run.TrainedRun.read(
+    str(tmp_path / "back"), kinds=[trained_run.CAUSAL_LM]
+  )
   assert run.encoder.intermediate_size == 32
   _assert_agree(run.build(), theirs)
   data = {"input_path": testing.write_records(tmp_path / "records", [])}
@@ -185,8 +188,7 @@ def test_training_goes_on_from_a_model_of_transformers(made, tmp_path):
 
 
 def _there(**changes) -> dict:
-  words = causal_testing.tokenizer()
-  return gpt.Gpt2().to_json(CONFIG, "LMHeadModel", words) | changes
+  return gpt.Gpt2().to_json(CONFIG, "LMHeadModel", None) | changes
 
 
 def _back(content, source="config.json"):

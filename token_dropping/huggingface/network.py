@@ -115,7 +115,7 @@ class Network(abc.ABC):
   def activation_of_head(self, hidden_activation: str) -> str:
     return self.head_activation or hidden_activation
 
-  def token_ids(self, words: vocabulary.Vocabulary) -> dict[str, int]:
+  def token_ids(self, words: vocabulary.Vocabulary | None) -> dict[str, int]:
     """Returns what `config.json` says of special tokens."""
     return {"pad_token_id": words.id(vocabulary.PAD)}
 
@@ -127,7 +127,7 @@ class Network(abc.ABC):
     self,
     config: network_config.NetworkConfig,
     head: str,
-    words: vocabulary.Vocabulary,
+    words: vocabulary.Vocabulary | None,
   ) -> dict:
     """Returns `config.json`; `head` is the last part of the name of a class."""
     activation, known = config.hidden_activation, config_fields.TO_ACTIVATION

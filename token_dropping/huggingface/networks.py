@@ -20,7 +20,7 @@ _OF_CONFIG = {
 
 
 def of_config(
-  config: network_config.NetworkConfig, words: vocabulary.Vocabulary
+  config: network_config.NetworkConfig, words: vocabulary.Vocabulary | None
 ) -> network.Network:
   """Returns the network that a config is, or raises `UserError`."""
   return _OF_CONFIG[config.network](config, words)
