@@ -16,6 +16,7 @@ QUICKSTART_DATA_FLAGS := --input=gensim:enwiki --vocab_size=4096 \
   --validation_share=0.05 --duplicates=4
 
 LONG := runs/long
+GPT := runs/gpt
 LONG_DATA_FLAGS := --input=gensim:enwiki --packing=best-fit --masking=dynamic
 
 # TensorFlow reports its start-up below this level; 0 shows everything.
@@ -24,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv quickstart quickstart-long test test-slow lint format clean check-python
+.PHONY: help venv quickstart quickstart-long quickstart-gpt test test-slow lint format clean check-python
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' \
@@ -55,6 +56,16 @@ quickstart-long: $(STAMPS)/quickstart ## Train a small ModernBERT, then extend i
 	$(BIN)/python -m token_dropping.study.context \
 	  --model_dir=$(LONG)/model_2048 --contexts=256,512,1024 \
 	  --output=$(LONG)/context.json
+
+quickstart-gpt: $(STAMPS)/quickstart ## Train a small GPT-2, then write with it
+	$(BIN)/python -m token_dropping.data.prepare --objective=causal_lm \
+	  --input=gensim:enwiki --vocab_size=4096 --seq_length=128 \
+	  --validation_share=0.05 --output_dir=$(GPT)/data
+	$(BIN)/python -m token_dropping.train --experiment=gpt/token_drop \
+	  --config_file=experiments/quickstart/gpt.yaml \
+	  --model_dir=$(GPT)/model --mode=train_and_eval
+	$(BIN)/python -m token_dropping.generate --model_dir=$(GPT)/model \
+	  --prompt='The history of the city' --max_new_tokens=32
 
 # TensorFlow keeps what it has compiled until a process ends. So that none grows
 # over 4 GB the tests run in parts, each in new processes; a part is a list of
