@@ -71,7 +71,9 @@ REFUSED = {
   **{
     f"{ANY}.{name}=0": f"{ANY}.{name} must be in [1, "
     for name in (*testing.SIZES, "type_vocab_size")
+    if name != "vocab_size"
   },
+  f"{ANY}.vocab_size=0": f"{ANY}.vocab_size must be in [2, ",
   f"{CHANGING},{RATE}=0.0": f"{RATE} must be in (0, 1). Received: 0.0",
   f"{CHANGING},{RATE}=1.0": f"{RATE} must be in (0, 1). Received: 1.0",
   f"{CHANGING},train_data.masking_rate_steps=0": "train_data."
