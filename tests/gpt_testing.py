@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from tests import replica_testing
 from tests import testing
@@ -43,6 +44,7 @@ def batch(changed: int | None = None, more: int = 1) -> dict[str, tf.Tensor]:
 @functools.cache
 def make_network() -> network.Gpt:
   """Returns the network without dropping, with weights, shared by tests."""
+  tf_keras.utils.set_random_seed(1)
   made = network.Gpt(**SIZES)
   made(batch())
   rng = np.random.default_rng(2)  # biases and norms, too
