@@ -9,9 +9,9 @@ import tf_keras
 from official.modeling.hyperparams import base_config
 from official.nlp.modeling import layers
 
-from token_dropping.dropping import stack
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import activations
+from token_dropping.models import pre_norm_network
 from token_dropping.models import shared_rows
 from token_dropping.models.gpt import block
 
@@ -49,7 +49,7 @@ FIELDS = tuple(field.name for field in dataclasses.fields(GptSizes))
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class Gpt(tf_keras.layers.Layer):
+class Gpt(pre_norm_network.PreNormNetwork):
   """The network; `kwargs` are the fields of `GptSizes`.
 
   A token sees itself and those before it, hence no padding at the end. Inputs
@@ -91,11 +91,6 @@ class Gpt(tf_keras.layers.Layer):
     )
     self.inputs = {"input_word_ids": tf_keras.Input([None], dtype=tf.int32)}
 
-  def call(self, inputs: dict) -> dict:
-    tokens = self._embed(inputs)
-    run = stack.run_layers(self, tokens)
-    return self._make_outputs(self, tokens, run.encoder_outputs)
-
   def _embed(self, inputs: dict) -> tokens_lib.Tokens:
     ids = inputs["input_word_ids"]
     words = self._embedding_layer(ids)
@@ -105,45 +100,8 @@ class Gpt(tf_keras.layers.Layer):
       states, ids=ids, documents=inputs.get("document_ids")
     )
 
-  def _make_stack(self) -> stack.LayerStack:
-    return self
-
-  @property
-  def num_layers(self) -> int:
-    return self._sizes.num_layers
-
-  def run_layer(self, index, queries, keys=None) -> tf.Tensor:
-    """See `LayerStack`; the states of the last layer are normalized."""
-    inputs = [queries.states] if keys is None else [queries.states, keys.states]
-    seen = _seen(queries, queries if keys is None else keys)
-    states = self._transformer_layers[index]([*inputs, seen])
-    if index < self.num_layers - 1:
-      return states
-    return tf.cast(self._final_norm_layer(states), states.dtype)
-
-  def _make_outputs(self, layers, tokens, encoder_outputs: list) -> dict:
-    del layers, tokens
-    return {
-      "sequence_output": encoder_outputs[-1],
-      "encoder_outputs": encoder_outputs,
-    }
-
-  @property
-  def _longest(self) -> int:
-    return self._sizes.max_position_embeddings
-
-  @property
-  def transformer_layers(self) -> list[block.Block]:
-    return self._transformer_layers
-
-  def get_embedding_layer(self) -> tf_keras.layers.Layer:
-    return self._embedding_layer
-
-  def get_embedding_table(self) -> tf.Variable:
-    return self._embedding_layer.embeddings
-
-  def get_config(self):
-    return super().get_config() | self._sizes.as_dict()
+  def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
+    return layer([*states, _seen(queries, keys)])
 
 
 def _initializer(sizes: GptSizes) -> tf_keras.initializers.Initializer:

@@ -9,9 +9,9 @@ import tf_keras
 from official.modeling.hyperparams import base_config
 from official.nlp.modeling import layers
 
-from token_dropping.dropping import stack
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import activations
+from token_dropping.models import pre_norm_network
 from token_dropping.models.modernbert import attention_layers
 from token_dropping.models.modernbert import transformer_layer
 
@@ -74,12 +74,13 @@ FIELDS = tuple(field.name for field in dataclasses.fields(ModernBertSizes))
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class ModernBert(tf_keras.layers.Layer):
+class ModernBert(pre_norm_network.PreNormNetwork):
   """The network; `kwargs` are the fields of `ModernBertSizes`.
 
   It has the inputs and outputs of Model Garden's `BertEncoderV2`, but that
-  `input_type_ids` are not read and `pooled_output` is the state of `[CLS]`.
-  Weights do not depend on the length.
+  `input_type_ids` are not read, `input_mask` and `document_ids` may be left
+  out, and `pooled_output` is the state of `[CLS]`. Weights do not depend on the
+  length.
 
   >>> network = ModernBert(
   ...   vocab_size=200, hidden_size=8, num_layers=4, num_attention_heads=2,
@@ -116,12 +117,6 @@ class ModernBert(tf_keras.layers.Layer):
       name: tf_keras.Input([None], dtype=tf.int32) for name in names
     }
 
-  def call(self, inputs: dict) -> dict:
-    """Encodes token ids; `input_mask` and `document_ids` may be left out."""
-    tokens = self._embed(inputs)
-    run = stack.run_layers(self, tokens)
-    return self._make_outputs(self, tokens, run.encoder_outputs)
-
   def _embed(self, inputs: dict) -> tokens_lib.Tokens:
     ids = inputs["input_word_ids"]
     states = self._embedding_norm_layer(self._embedding_layer(ids))
@@ -132,47 +127,12 @@ class ModernBert(tf_keras.layers.Layer):
       mask=inputs.get("input_mask"),
     )
 
-  def _make_stack(self) -> stack.LayerStack:
-    return self
-
-  @property
-  def num_layers(self) -> int:
-    return self._sizes.num_layers
-
-  def run_layer(self, index, queries, keys=None) -> tf.Tensor:
-    """See `LayerStack`; the states of the last layer are normalized."""
-    inputs = [queries.states] if keys is None else [queries.states, keys.states]
-    layer = self._transformer_layers[index]
-    states = layer(inputs, queries, queries if keys is None else keys)
-    if index < self.num_layers - 1:
-      return states
-    return tf.cast(self._final_norm_layer(states), states.dtype)
+  def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
+    return layer(states, queries, keys)
 
   def _make_outputs(self, layers, tokens, encoder_outputs: list) -> dict:
-    del layers, tokens
-    sequence = encoder_outputs[-1]
-    return {
-      "sequence_output": sequence,
-      "pooled_output": sequence[:, 0],
-      "encoder_outputs": encoder_outputs,
-    }
-
-  @property
-  def _longest(self) -> int:
-    return self._sizes.max_position_embeddings
-
-  @property
-  def transformer_layers(self) -> list[transformer_layer.TransformerLayer]:
-    return self._transformer_layers
-
-  def get_embedding_layer(self) -> tf_keras.layers.Layer:
-    return self._embedding_layer
-
-  def get_embedding_table(self) -> tf.Variable:
-    return self._embedding_layer.embeddings
-
-  def get_config(self):
-    return super().get_config() | self._sizes.as_dict()
+    outputs = super()._make_outputs(layers, tokens, encoder_outputs)
+    return outputs | {"pooled_output": outputs["sequence_output"][:, 0]}
 
 
 def _make_layer(sizes: ModernBertSizes, index: int):
