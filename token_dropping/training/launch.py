@@ -17,6 +17,7 @@ from token_dropping.common import files
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import pair_data
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
@@ -33,6 +34,7 @@ from token_dropping.training import workers
 # Data of which `dataset.json` tells.
 _PREPARED = (
   causal_data.CausalDataConfig,
+  pair_data.PairDataConfig,
   pretrain_dataloader.BertPretrainDataConfig,
 )
 MODES = (

@@ -11,10 +11,16 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.data.batches import causal_data
+from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import packing as packing_lib
 from token_dropping.data.text import tokenizer_config
+
+_OBJECTIVES = {
+  causal_data.CausalDataConfig: dataset_folder.CAUSAL_LM,
+  pair_data.PairDataConfig: dataset_folder.TRANSLATION,
+}
 
 
 def find_beside(data: cfg.DataConfig, name: str) -> str | None:
@@ -86,13 +92,13 @@ def check_files(data: cfg.DataConfig) -> None:
 
 def check_objective(data: cfg.DataConfig, path: str) -> None:
   """Refuses, at a dotted path, records that were made for another task."""
-  is_causal = isinstance(data, causal_data.CausalDataConfig)
+  objective = _OBJECTIVES.get(type(data), dataset_folder.MASKED_LM)
   for folder in _folders(data):
     file = os.path.join(folder, dataset_folder.CARD)
     if tf.io.gfile.exists(file):
       card = dataset_folder.read_card(file)
       dataset_folder.require_objective(
-        card, dataset_folder.OBJECTIVES[is_causal], folder, f"{path}.input_path"
+        card, objective, folder, f"{path}.input_path"
       )
 
 

@@ -10,6 +10,7 @@ from tests import dataset_testing
 from tests import testing
 from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pretrain_data
 
 CARD = {"records": 3}  # of an older version
@@ -69,11 +70,17 @@ def test_loss_of_a_guess_is_told_if_it_is_known(tmp_path, card, loss):
   assert dataset_card.unigram_loss(_data(f"{tmp_path}/train-*")) == loss
 
 
-@pytest.mark.parametrize("made", ["masked_lm", "causal_lm"])
+@pytest.mark.parametrize("made", ["masked_lm", "causal_lm", "translation"])
 def test_data_must_be_those_of_the_task(tmp_path, made):
   kinds = {
     "masked_lm": pretrain_data.PretrainDataConfig,
     "causal_lm": causal_data.CausalDataConfig,
+    "translation": pair_data.PairDataConfig,
+  }
+  commands = {
+    "masked_lm": "prepare --objective=masked_lm",
+    "causal_lm": "prepare --objective=causal_lm",
+    "translation": "prepare_pairs",
   }
   card = {} if made == "masked_lm" else {"objective": made}
   dataset_testing.write_counts(tmp_path, {}, **card)
@@ -83,7 +90,7 @@ def test_data_must_be_those_of_the_task(tmp_path, made):
       dataset_card.check_objective(data, "data")
     else:
       assert testing.refused(dataset_card.check_objective, data, "data") == (
-        f"data.input_path must name data of prepare --objective={wanted}. "
+        f"data.input_path must name data of {commands[wanted]}. "
         f"Received: '{tmp_path}', made for {made}"
       )
   dataset_card.check_objective(_data("dummy"), "data")

@@ -181,10 +181,11 @@ class BatchRules:
     `broken_rule` for the error. Records that `SKIPPED` marks may be anything.
     """
     assertions = []
+    compared = batch | self._compared(batch)
     for rule in self._value_rules:
-      if rule.feature not in batch:
+      if rule.feature not in compared:
         continue
-      values = batch[rule.feature]
+      values = compared[rule.feature]
       broken = rule.is_broken(values)
       if SKIPPED in batch:
         broken &= batch[SKIPPED][:, None] == 0
@@ -204,10 +205,21 @@ class BatchRules:
       if self._names[name] in stored:
         values[name] = stored_values(stored[self._names[name]], feature.dtype)
         self._check_length(name, values[name], where)
+    compared = self._compared(values)
+    values |= {name: np.asarray(found) for name, found in compared.items()}
     for rule in self._value_rules:
       if rule.feature in values:
-        name = self._names[rule.feature]
+        name = self._names.get(rule.feature, rule.feature)
         check_values(rule, name, values[rule.feature], where)
+
+  def _compared(self, values: Mapping) -> dict:
+    """Returns, for rules on several features, what these say together."""
+    return {}
+
+  def _length_field(self, name: str) -> str:
+    """Returns the field of the config that says how long a feature is."""
+    of_predictions = name.startswith("masked_lm_")
+    return "max_predictions_per_seq" if of_predictions else "seq_length"
 
   def _check_form(self, stored, where: str) -> None:
     """Refuses records of another kind, with the field that tells it."""
@@ -234,11 +246,9 @@ class BatchRules:
       raise errors.UserError(
         f"{name} must be one number. Received: {values.tolist()} in {where}"
       )
-    of_predictions = name.startswith("masked_lm_")
-    field = "max_predictions_per_seq" if of_predictions else "seq_length"
     raise errors.UserError(
-      f"{self.path}.{field} must be that of the records, {len(values)} "
-      f"({self._names[name]} in {where}). Received: {length}"
+      f"{self.path}.{self._length_field(name)} must be that of the records, "
+      f"{len(values)} ({self._names[name]} in {where}). Received: {length}"
     )
 
 

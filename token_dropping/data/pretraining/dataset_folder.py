@@ -24,6 +24,11 @@ FORMAT_VERSION = 2
 SPLITS = ("train", "validation")
 # What data are for.
 OBJECTIVES = MASKED_LM, CAUSAL_LM = "masked_lm", "causal_lm"
+TRANSLATION = "translation"
+_COMMANDS = {
+  **{objective: f"prepare --objective={objective}" for objective in OBJECTIVES},
+  TRANSLATION: "prepare_pairs",
+}
 _FORM = {
   "objective?": str,
   "settings?": {"seq_length?": int, "max_predictions_per_seq?": int},
@@ -96,7 +101,7 @@ def require_objective(
 ) -> None:
   """Refuses data, under the name of a flag or field, of another objective."""
   made = card.get("objective", MASKED_LM)
-  rule = f"{name} must name data of prepare --objective={objective}"
+  rule = f"{name} must name data of {_COMMANDS[objective]}"
   errors.require(made == objective, rule, f"{folder!r}, made for {made}")
 
 
