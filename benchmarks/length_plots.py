@@ -53,11 +53,10 @@ def _picture(
   ratios = sorted({case.keep_ratio for case in cases}, reverse=True)
   for name, color in step_plots.COLORS.items():
     drops = name in step_case.DROPPING
-    for style, ratio in zip(
-      _STYLES, ratios if drops else ratios[:1], strict=False
-    ):
-      same = [case for case in cases if case.keep_ratio == ratio]
-      keeps = f", keep {ratio:g}" if drops else ""
+    shares = [[ratio] for ratio in ratios] if drops else [ratios]
+    for style, kept in zip(_STYLES, shares, strict=False):
+      same = [case for case in cases if case.keep_ratio in kept]
+      keeps = f", keep {kept[0]:g}" if drops else ""
       options = {"color": color, "label": step_report.NAMES[name] + keeps}
       _draw_line(panels[0], _seconds(results, same, name), style, options)
       _draw_line(panels[1], _memory(results, same, name), style, options)
