@@ -161,6 +161,7 @@ def check_experiment(params: cfg.ExperimentConfig) -> None:
   field_rules.check(params)
   name = params.runtime.distribution_strategy
   _check_trainer(params.trainer)
+  _check_beginning(params)
   _check_calls(params)
   _check_clipping(params.trainer.optimizer_config.optimizer)
   _check_boundaries(params.trainer)
@@ -197,6 +198,16 @@ def _check_trainer(trainer: cfg.TrainerConfig) -> None:
     rule = f"trainer.{name} must be {str(off).lower()}: the launcher does this "
     rule += "in its own way, see docs/reliability.md"
     errors.require(value == off, rule, str(value).lower())
+
+
+def _check_beginning(params: cfg.ExperimentConfig) -> None:
+  """Checks that pretraining does not begin with weights of two places."""
+  if experiments.hooks_of(params).takes_pretrained:
+    return
+  run, path = params.trainer.continue_from, params.task.init_checkpoint
+  rule = f"{checkpoints.INITIAL} must be unset with {continuation.SOURCE}, "
+  rule += "which brings the weights too"
+  errors.require(not (run and path), rule, repr(path))
 
 
 def _check_calls(params: cfg.ExperimentConfig) -> None:

@@ -260,6 +260,10 @@ OWN_WAY = ": the launcher does this in its own way, see docs/reliability.md"
     *(({f"{ADAMW}.{field}": 1.0}, UNSET) for field in CLIPPINGS),
     ({"trainer.preemption_on_demand_checkpoint": True}, f"false{OWN_WAY}"),
     ({"trainer.recovery_max_trials": 0}, f"-1{OWN_WAY}"),
+    (
+      {"trainer.continue_from": "run", "task.init_checkpoint": "weights"},
+      "unset with trainer.continue_from, which brings the weights too",
+    ),
     *(
       ({COMPILED: True, key: value, "trainer.steps_per_call": 2}, ONE_COMPILES)
       for key, value in MANY_OR_NONE_COMPILE.items()
