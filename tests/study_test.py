@@ -242,6 +242,26 @@ def test_a_report_needs_results_alone(folder, tmp_path):
   )
 
 
+@testing.eagerly()
+def test_times_may_be_those_of_steps_timed_in_turns(folder, tmp_path):
+  results = shutil.copytree(folder / "out" / "results", tmp_path / "results")
+  flags = {"plan": folder / "tiny.yaml", "output_dir": tmp_path / "out"}
+  _run(**flags, results_dir=results, time_steps=1)
+  table = json.loads((results / "step_times.json").read_text())
+  ((dense,), (dropped,)) = (
+    table["variants"][name] for name in ("dense", "mlm_loss")
+  )
+  assert dropped["multiply_adds"] < dense["multiply_adds"]
+  kept, left = (run["curve"] for run in _results(tmp_path))
+  half, step = study_testing.HALF, dense["seconds"]
+  assert kept[1]["time"] == pytest.approx(study_testing.STEPS * step)
+  times = half * (step + dropped["seconds"])
+  assert left[1]["time"] == pytest.approx(times)
+  _run(**flags, results_dir=results, report_only=True)
+  assert left == _results(tmp_path)[1]["curve"]
+  assert [path.name for path in (tmp_path / "out").glob("**/model*")] == []
+
+
 @pytest.mark.slow
 def test_every_run_is_fine_tuned_on_every_task(tmp_path, capsys):
   vocabulary = testing.write_vocabulary(tmp_path / "vocab.txt")
@@ -320,6 +340,10 @@ def test_wrong_flags():
     "--plan must be a readable YAML file. Received: 'none.yaml'"
   )
   assert "must be flags, --name=value" in _refused("plan.yaml")
+  rule = "--time_steps must be 0 or more, and 0 with --report_only"
+  for flags, value in (({"report_only": True}, 2), ({}, -1)):
+    message = _refused(plan="x", output_dir="x", time_steps=value, **flags)
+    assert message == f"{rule}. Received: {value}"
 
 
 @pytest.mark.slow

@@ -33,6 +33,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(name, "", text, flag_values=values)
   jobs = "How many runs at once, each on an equal share of the cores."
   flags.DEFINE_integer("jobs", 1, jobs, flag_values=values)
+  rounds = (
+    "Trains no runs, but times the steps of all variants that have results, in "
+    "turns and in so many rounds, on a machine that does nothing else."
+  )
+  flags.DEFINE_integer("time_steps", 0, rounds, flag_values=values)
   report_only = "Report the results that there are, from them alone."
   flags.DEFINE_bool("report_only", False, report_only, flag_values=values)
 
@@ -43,6 +48,9 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   for name in ("output_dir", "results_dir"):
     path, rule = values[name].value, f"--{name} must be a local folder"
     errors.require("://" not in path, rule, repr(path))
+  rule = "--time_steps must be 0 or more, and 0 with --report_only"
+  rounds, only = values.time_steps, values.report_only
+  errors.require(rounds >= 0 and not (rounds and only), rule, rounds)
   from token_dropping.study import runs  # TensorFlow: after wrong flags
   from token_dropping.study import session
 
@@ -52,9 +60,10 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     folder,
     values.results_dir or os.path.join(folder, "results"),
   )
-  only = values.report_only
   study = session.Session(values.plan, folders, values.jobs, only)
-  if not only:
+  if rounds:
+    study.time_steps(rounds)
+  elif not only:
     study.run()
   print(study.report())
 

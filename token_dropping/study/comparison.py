@@ -8,9 +8,9 @@ for which half of dense's training is as far from equal as twice of it.
 Where a variant reaches the loss that dense ends with, it took, say, 500 s of
 dense's 650 s: a share of 0.77. Else the share is what the variant took
 altogether over what dense took to the variant's final loss. Between evaluations
-curves are straight lines. `time` is CPU seconds of training, which hardly
-depend on what else the machine does, or `seconds` where a GPU computed; it is
-compared on equal machines only.
+curves are straight lines. `time` is that of steps timed in turns, where they
+were (`step_times`); else CPU seconds of training, or `seconds` where a GPU
+computed. Times are compared on equal machines only.
 """
 
 import collections
@@ -21,14 +21,19 @@ import numpy as np
 from scipy import special
 
 AXES = ("step", "time", "seconds", "multiply_adds")
-_TIMES = ("time", "seconds")
+_CLOCKS = {"time": "clock", "seconds": "machine"}
 
 
 def with_time(result: dict) -> dict:
-  """Returns a result of `measurements.measure` with `time` and `step_time`."""
-  clock = "seconds" if result["machine"]["gpus"] else "cpu_seconds"
+  """Returns a result of `measurements.measure` with the time it took itself.
+
+  That is `time` and `step_time`, and `clock`, the machine of both.
+  """
+  machine = result["machine"]
+  clock = "seconds" if machine["gpus"] else "cpu_seconds"
   curve = [point | {"time": point[clock]} for point in result["curve"]]
-  return result | {"curve": curve, "step_time": result[f"step_{clock}"]}
+  step_time = result[f"step_{clock}"]
+  return result | {"curve": curve, "step_time": step_time, "clock": machine}
 
 
 def reach(curve: list[dict], loss: float, axis: str) -> float | None:
@@ -140,7 +145,8 @@ def _pairs(results: list[dict], others: list[dict]) -> list[tuple[dict, dict]]:
 
 def _figures(pairs: list[tuple[dict, dict]], axis: str, figure) -> list:
   """Returns a figure of the curves of each pair; `None`: not comparable."""
-  if axis in _TIMES and not all(_same_machine(*pair) for pair in pairs):
+  clock = _CLOCKS.get(axis)
+  if clock and not all(_same_machine(*pair, clock) for pair in pairs):
     return [None]
   return [figure(one["curve"], other["curve"], axis) for one, other in pairs]
 
@@ -162,7 +168,7 @@ def _row(name: str, results: list[dict], pairs: list) -> dict:
     "step_ratio": spread(
       [
         one["step_time"] / other["step_time"]
-        if _same_machine(one, other)
+        if _same_machine(one, other, "clock")
         else None
         for one, other in pairs
       ]
@@ -202,9 +208,9 @@ def _downstream(results: list[dict], pairs: list) -> dict[str, dict]:
   return tasks
 
 
-def _same_machine(one: dict, other: dict) -> bool:
+def _same_machine(one: dict, other: dict, clock: str) -> bool:
   """Whether the times of two results may be compared."""
-  first, second = one["machine"], other["machine"]
+  first, second = one[clock], other[clock]
   # Its size says little, and differs by what a system keeps for itself.
   return first | {"memory_gib": 0} == second | {"memory_gib": 0}
 

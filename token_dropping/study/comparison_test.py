@@ -35,6 +35,7 @@ def _result(
     "train_loss": losses[-1],
     "kept_share": 0.5,
     "machine": MACHINE | machine,
+    "clock": MACHINE | machine,
     "downstream": dict(downstream),
   }
 
@@ -202,3 +203,12 @@ def test_a_gpu_is_timed_by_the_wall_clock(gpus, times, step_time):
   timed = comparison.with_time(result)
   assert [point["time"] for point in timed["curve"]] == times
   assert timed["step_time"] == step_time
+  assert timed["clock"] == result["machine"]
+
+
+def test_steps_timed_in_turns_are_compared_whatever_machine_trained():
+  dense, other = _result("dense", 1, DENSE), _result("other", 1, BEHIND, 0.5)
+  other["machine"] = MACHINE | {"cores": 2}
+  _, row = comparison.compare([dense, other], "dense", ["dense", "other"])
+  assert row["shares"]["time"][0] == pytest.approx(0.6)
+  assert row["shares"]["seconds"] is None

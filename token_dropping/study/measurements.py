@@ -101,17 +101,21 @@ def _kept_share(trained: Scalars, part: float, trunk: dict | None) -> float:
   return own if trunk is None else part * trunk["kept_share"] + (1 - part) * own
 
 
-def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
-  """Returns a function: those of a training that goes on from a point."""
+def training_macs(params: cfg.ExperimentConfig) -> Callable[[int], int]:
+  """Returns a function: the multiply-adds of a training up to a step."""
   task = params.task
   shape = task.model.encoder.get().shape(task.train_data)
   shape = experiments.hooks_of(params).training_shape(shape)
   schedule = pretraining_config.schedule_of(task)
   batch_size = task.train_data.global_batch_size
+  return lambda step: multiply_adds.training_macs(
+    shape, schedule, step, batch_size
+  )
 
-  def own(step: int) -> int:
-    return multiply_adds.training_macs(shape, schedule, step, batch_size)
 
+def _macs(params: cfg.ExperimentConfig, start: dict) -> Callable[[int], int]:
+  """Returns a function: those of a training that goes on from a point."""
+  own = training_macs(params)
   return lambda step: start["multiply_adds"] + own(step) - own(start["step"])
 
 

@@ -23,34 +23,35 @@ def write(
   text: dict,
   folder: str,
   results_folder: str,
+  steps: dict | None = None,
 ) -> str:
   """Writes `study.json` and `study.html`; beside the results, `study.md` and
   `loss.svg`.
 
-  Returns the Markdown.
+  `steps` is what `step_times.measure` returned, if that is where the results
+  have their `time` from. Returns the Markdown.
   """
   order = list(plan.variants)
-  timed = list(map(comparison.with_time, results))
-  rows = comparison.compare(timed, plan.dense, order)
+  rows = comparison.compare(results, plan.dense, order)
   at_equal = {
-    axis: comparison.compare_at_equal(timed, order, axis)
+    axis: comparison.compare_at_equal(results, order, axis)
     for axis in ("time", "multiply_adds")
   }
   content = {"plan": name, "dense": plan.dense, "text": text}
   content |= {"variants": rows, "at_equal": at_equal, "runs": results}
-  shown = _tables(plan, timed, rows, at_equal)
-  notes = _notes(plan, results, text)
+  shown = _tables(plan, results, rows, at_equal)
+  notes = _notes(plan, results, text, steps)
   for path in (folder, results_folder):
     os.makedirs(path, exist_ok=True)
   files.write_json(os.path.join(folder, "study.json"), content)
   whole = _markdown(name, shown, notes)
   files.write(os.path.join(results_folder, "study.md"), whole + "\n")
-  finalists = plots.draw_finalists(timed, order)
+  finalists = plots.draw_finalists(results, order)
   files.write(os.path.join(results_folder, "loss.svg"), finalists + "\n")
   page = _template().render(
     title=f"Study {name}",
     tables=shown,
-    picture=plots.draw(timed, order, text),
+    picture=plots.draw(results, order, text),
     notes=notes,
   )
   files.write(os.path.join(folder, "study.html"), page)
@@ -109,7 +110,9 @@ def _template() -> jinja2.Template:
   return environment.from_string(source.read_text("utf-8"))
 
 
-def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
+def _notes(
+  plan: plans.Plan, results: list[dict], text: dict, steps: dict | None
+) -> list[str]:
   """Returns what a reader must know about the figures."""
   planned = sum(len(variant.seeds) for variant in plan.variants.values())
   dense = f"`{plan.dense}`"
@@ -124,11 +127,11 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
     "not reach it, to the variant's. The mean is the geometric one, and the "
     "interval that of logarithms. At equal time: where the first of two runs "
     "of a seed ends; the other may not have lowered its learning rate yet.",
-    "Time is that of training, without start-up, compiling and evaluation: CPU "
-    "seconds of its process, or, where a GPU computed, the wall clock's. "
-    "Seconds are always the wall clock's. Times of runs on different machines "
-    "are not compared. Downstream: the median of the fine-tunings of a run, ± "
-    "over seeds, and the standard deviation over the fine-tunings of one run.",
+    "Time is that of training, without start-up, compiling and evaluation: "
+    f"{_clock(steps)}. Seconds are the wall clock's of the run. Times on "
+    "different machines are not compared. Downstream: the median of the "
+    "fine-tunings of a run, ± over seeds, and the standard deviation over the "
+    "fine-tunings of one run.",
   ]
   if text:
     pairs = text["bigram_loss"]
@@ -137,9 +140,21 @@ def _notes(plan: plans.Plan, results: list[dict], text: dict) -> list[str]:
       f"{'not known' if pairs is None else format(pairs, '.3f')} "
       f"({text['note']})."
     )
-  origins = {
-    f"{provenance.describe(result['machine'])}, commit {result['commit']}, "
-    f"{result['date']}."
-    for result in results
-  }
-  return notes + sorted(origins)
+  return notes + sorted(set(map(_origin, results)))
+
+
+def _clock(steps: dict | None) -> str:
+  """Returns, as a part of a sentence, how `time` was measured."""
+  if steps is None:
+    return (
+      "CPU seconds of its process, or, where a GPU computed, the wall clock's"
+    )
+  return (
+    "the sum over its steps, those of all variants having been timed in turns, "
+    f"in {steps['rounds']} rounds, on one machine ({_origin(steps)[:-1]})"
+  )
+
+
+def _origin(result: dict) -> str:
+  machine = provenance.describe(result["machine"])
+  return f"{machine}, commit {result['commit']}, {result['date']}."

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests import study_testing
+from token_dropping.study import comparison
 from token_dropping.study import plan as plans
 from token_dropping.study import report
 
@@ -18,9 +19,12 @@ PLAN = plans.Plan(
   seeds=[1, 2],
 )
 RESULTS = [
-  study_testing.result("dense", 1, [6.0, 4.0, 3.0]),
-  study_testing.result("drop", 1, [6.0, 4.5, 3.5]),
-  study_testing.result("dense", 2, [6.0, 4.0, 3.2]),
+  comparison.with_time(study_testing.result(*run))
+  for run in (
+    ("dense", 1, [6.0, 4.0, 3.0]),
+    ("drop", 1, [6.0, 4.5, 3.5]),
+    ("dense", 2, [6.0, 4.0, 3.2]),
+  )
 ]
 
 
@@ -103,6 +107,18 @@ def test_same_results_same_page(folder, tmp_path):
   report.write("some", PLAN, RESULTS, TEXT, str(tmp_path), str(tmp_path))
   page = (folder / "study.html").read_bytes()
   assert (tmp_path / "study.html").read_bytes() == page
+
+
+def test_where_times_are_from(folder, tmp_path):
+  whole = (folder / "results" / "study.md").read_text("utf-8")
+  assert "evaluation: CPU seconds of its process, or, where a GPU" in whole
+  machine = RESULTS[0]["machine"]
+  steps = {"rounds": 5, "machine": machine, "commit": "c", "date": "2026-11-29"}
+  report.write("some", PLAN, RESULTS, TEXT, *2 * [str(tmp_path)], steps)
+  whole = (tmp_path / "study.md").read_text("utf-8")
+  assert "evaluation: the sum over its steps, those of all variants" in whole
+  assert "in turns, in 5 rounds, on one machine" in whole
+  assert "commit c, 2026-11-29)" in whole
 
 
 def test_no_result_yet(tmp_path):

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_json
+from token_dropping.study import comparison
 from token_dropping.study import downstream
 from token_dropping.study import measurements
 from token_dropping.study import plan as plans
 from token_dropping.study import report
 from token_dropping.study import runs
+from token_dropping.study import step_times
 from token_dropping.study import text_losses
 from token_dropping.training import grid
 from token_dropping.training import run_dir
@@ -45,6 +47,7 @@ class Session:
   ):
     files.check_name(folders.output, "--output_dir")
     self._plan, self._folders = plans.read_plan(plan_file), folders
+    self._step_times = runs.result_path(folders.results, step_times.FILE)
     self._title = os.path.splitext(os.path.basename(plan_file))[0]
     self._cores = grid.share_cores(jobs_at_once)
     for name, part in self._plan.downstream.items():
@@ -103,9 +106,24 @@ class Session:
       self._results |= grid.read_results([self._training(run)], "--output_dir")
     return run.name not in self._results
 
+  def time_steps(self, rounds: int) -> None:
+    """Times the steps of all variants that have results, in turns."""
+    done = [run for run in self._runs if run.name in self._results]
+    trainings = step_times.by_variant(done)
+    _say(f"steps of {len(trainings)} variants, in turns")
+    found = step_times.measure(trainings, rounds)
+    files.write_json(self._step_times, found)
+
+  def _read_step_times(self) -> dict | None:
+    if not files.exists(self._step_times):
+      return None
+    found = files.read_json(self._step_times, f"{_FLAG} must be readable")
+    plain_json.check(found, step_times.FORM, self._step_times)
+    return found
+
   def report(self) -> str:
     """Writes the report; returns its tables."""
-    results = []
+    results, steps = [], self._read_step_times()
     for run in self._runs:
       if run.name in self._results:
         scores = {
@@ -113,10 +131,15 @@ class Session:
           for task, entry in self._scorings[run.name].items()
           if entry.name in self._results
         }
-        results.append(self._results[run.name] | {"downstream": scores})
+        result = self._results[run.name] | {"downstream": scores}
+        results.append(
+          step_times.with_time(result, run, steps)
+          if steps
+          else comparison.with_time(result)
+        )
     text = self._results.get(self._text.name, {})
     places = self._folders.output, self._folders.results
-    return report.write(self._title, self._plan, results, text, *places)
+    return report.write(self._title, self._plan, results, text, *places, steps)
 
   def _job(self, run: runs.Run) -> grid.Job:
     missing = []
