@@ -16,10 +16,12 @@ from tests import gpt_testing
 from tests import modernbert_testing
 from tests import run_testing
 from tests import testing
+from tests import translation_testing
 from token_dropping.data.batches import dynamic_masking
 from token_dropping.dropping import keep_schedule
 from token_dropping.dropping.drops import drop_types
 from token_dropping.dropping.importance import importance_types
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.study import plan as plans
 from token_dropping.tasks import experiments
 
@@ -274,6 +276,9 @@ def test_every_choice_is_run(name, choices):
 
 def test_every_type_of_importance_is_run():
   kinds = importance_types.TYPES.items()
-  causal = {name for name, kind in kinds if kind.is_causal}
-  assert causal == {gpt_testing.IMPORTANCE["importance"]["type"]}
-  assert set(RUNS) == set(importance_types.TYPES) - causal
+  others = {name for name, k in kinds if token_scorer.ENCODER not in k.networks}
+  assert others == {
+    gpt_testing.IMPORTANCE["importance"]["type"],
+    translation_testing.IMPORTANCE["importance"]["type"],
+  }
+  assert set(RUNS) == set(importance_types.TYPES) - others

@@ -174,10 +174,8 @@ def _scorer(kind: str):
   """Returns the scorer of a type, of ten ids."""
   if kind in importance_table.KINDS:
     return frozen_scorer.FrozenScorer(10, scores=[1.0] * 10, deny_list=[0])
-  config = dropping_config.DroppingConfig
-  if importance_types.get(kind).is_causal:  # chooses by a threshold
-    config = dropping_config.CausalDroppingConfig
-  return config(
+  network, *_ = importance_types.get(kind).networks  # causal: by a threshold
+  return dropping_config.CLASSES[network](
     importance={"type": kind},
     token_allow_list=[1, 2, 3, 4],
     token_deny_list=[0],

@@ -74,7 +74,7 @@ class DroppingConfig(base_config.Config):
   'ImportanceScorer'
   """
 
-  is_causal = False  # whether a token sees only those before it
+  reads = token_scorer.ENCODER  # one of the networks of `token_scorer`
 
   token_keep_ratio: float | None = None
   token_keep_k: int | None = None
@@ -95,6 +95,11 @@ class DroppingConfig(base_config.Config):
     default_factory=selections.SelectionConfig
   )
   drop_at_inference: bool = False
+
+  @property
+  def is_causal(self) -> bool:
+    """Whether a token sees only those before it."""
+    return self.reads == token_scorer.CAUSAL
 
   @property
   def drop_plan(self) -> plans.DropPlan:
@@ -166,7 +171,7 @@ class DroppingConfig(base_config.Config):
 
   def without_files(self, vocab_size: int) -> "DroppingConfig":
     """Returns these fields alone, with ids instead of the vocabulary's path."""
-    config = CausalDroppingConfig() if self.is_causal else DroppingConfig()
+    config = CLASSES[self.reads]()
     config.override(self.dropping_fields())
     config.token_allow_list, config.token_deny_list = self.id_lists(vocab_size)
     config.always_keep_cls, config.vocab_file = True, ""
@@ -174,7 +179,25 @@ class DroppingConfig(base_config.Config):
 
 
 @dataclasses.dataclass
-class CausalDroppingConfig(DroppingConfig):
+class SourceDroppingConfig(DroppingConfig):
+  """The same for the encoder of a translation, whose text has no masks.
+
+  There are no special words, and random tokens stay unless `importance` says
+  otherwise.
+  """
+
+  reads = token_scorer.SOURCE
+
+  @property
+  def importance_type(self) -> str:
+    return self.importance.type or "random"
+
+  def _special_ids(self, vocab_size: int) -> dict[str, int]:
+    return {vocabulary.PAD: PAD_ID}
+
+
+@dataclasses.dataclass
+class CausalDroppingConfig(SourceDroppingConfig):
   """The same for a network in which a token sees only those before it.
 
   Which tokens stay must depend on no token after them, or the network reads it
@@ -186,11 +209,7 @@ class CausalDroppingConfig(DroppingConfig):
   'threshold'
   """
 
-  is_causal = True
-
-  @property
-  def importance_type(self) -> str:
-    return self.importance.type or "random"
+  reads = token_scorer.CAUSAL
 
   @property
   def resolved_selection(self) -> selections.SelectionConfig:
@@ -200,10 +219,11 @@ class CausalDroppingConfig(DroppingConfig):
     kind = selections.TOP_K if is_alike else selections.THRESHOLD
     return self.selection.replace(type=self.selection.type or kind)
 
-  def _special_ids(self, vocab_size: int) -> dict[str, int]:
-    return {vocabulary.PAD: PAD_ID}
 
-
+CLASSES = {
+  config.reads: config
+  for config in (DroppingConfig, SourceDroppingConfig, CausalDroppingConfig)
+}
 FIELDS = tuple(field.name for field in dataclasses.fields(DroppingConfig))
 # Another value leaves alone what is learnt, so that a run may go on with it.
 FREE_FIELDS = {*FIELDS, *importance_types.FIELDS, "slack"}

@@ -36,9 +36,9 @@ class DroppingEncoder(tf_keras.layers.Layer):
 
   The network has `inputs`, symbolic and by name; their largest length,
   `_longest`; `_embed(inputs)`, all tokens as they enter the first layer;
-  `_make_stack()`, its layers for one call; and `_make_outputs(layers, tokens,
-  encoder_outputs)`, what the call returns, from its layers, what entered the
-  first and the states after each.
+  `_make_stack(inputs)`, its layers for one call; and `_make_outputs(layers,
+  tokens, encoder_outputs)`, what the call returns, from its layers, what
+  entered the first and the states after each.
   """
 
   _config_class = dropping_config.DroppingConfig
@@ -116,7 +116,7 @@ class DroppingEncoder(tf_keras.layers.Layer):
       plan = self._plan
     tokens = self._embed(inputs)
     read = self._read(inputs, tokens.count) if pretraining else None
-    layers = self._make_stack()
+    layers = self._make_stack(inputs)
     run = stack.run_layers(layers, tokens, plan, self._importance_scorer, read)
     outputs = self._make_outputs(layers, tokens, run.encoder_outputs)
     return outputs | run.what_stayed() if reports else outputs

@@ -30,7 +30,8 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   with which the names of its experiments begin; `own_field` a field that no
   other network has; `has_pooler` says whether `pooled_output` has weights,
   `fuses_documents` whether documents are kept apart where attention is fused.
-  One that `is_causal` is not fine-tuned here, and has no masked-LM head.
+  One that `reads` no text with masks is not fine-tuned here, and has no
+  masked-LM head.
   """
 
   network = ""

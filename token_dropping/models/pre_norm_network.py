@@ -32,7 +32,8 @@ class PreNormNetwork(tf_keras.layers.Layer, abc.ABC):
   def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
     """Runs a layer; `states` are those of queries and, if others, keys."""
 
-  def _make_stack(self) -> stack.LayerStack:
+  def _make_stack(self, inputs: dict) -> stack.LayerStack:
+    del inputs
     return self
 
   @property

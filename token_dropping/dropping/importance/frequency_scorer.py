@@ -26,7 +26,7 @@ class FrequencyScorer(token_scorer.TokenScorer):
   [['1.946', '0.560']]
   """
 
-  is_causal = None
+  networks = (token_scorer.ENCODER, token_scorer.CAUSAL, token_scorer.SOURCE)
   by_id_alone = True
   unit = "nats"
 

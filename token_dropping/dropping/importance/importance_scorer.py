@@ -86,7 +86,20 @@ class NextTokenScorer(ImportanceScorer):
   ids that were read.
   """
 
-  is_causal = True
+  networks = (token_scorer.CAUSAL,)
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class CrossAttentionScorer(ImportanceScorer):
+  """Scores an id by a moving average of the attention that its tokens receive.
+
+  Its task gives, instead of losses, what the decoder's cross-attention gave to
+  each token of the source, in even shares: 1 is what a token would have if all
+  of its sentence were looked at alike.
+  """
+
+  networks = (token_scorer.SOURCE,)
+  unit = "even shares"
 
 
 def _check_beta(beta: float) -> None:

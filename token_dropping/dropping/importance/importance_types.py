@@ -18,6 +18,7 @@ from token_dropping.dropping.importance import token_scorer
 TYPES: dict[str, type[token_scorer.TokenScorer]] = {
   "mlm_loss": importance_scorer.ImportanceScorer,
   "next_token_loss": importance_scorer.NextTokenScorer,
+  "cross_attention": importance_scorer.CrossAttentionScorer,
   "frequency": frequency_scorer.FrequencyScorer,
   "random": random_scorers.RandomScorer,
   "unmasked": random_scorers.UnmaskedScorer,
@@ -26,6 +27,11 @@ TYPES: dict[str, type[token_scorer.TokenScorer]] = {
   "hidden_norm": norm_scorer.HiddenNormScorer,
   "pretrained_mlm": frozen_scorer.FrozenScorer,
   "mutual_information": frozen_scorer.FrozenScorer,
+}
+_ABOUT = {
+  token_scorer.ENCODER: "that is not causal",
+  token_scorer.CAUSAL: "that is causal",
+  token_scorer.SOURCE: "that reads the source of a translation",
 }
 # The fields of all types and their defaults: `importance` in YAML.
 FIELDS = {
@@ -69,12 +75,11 @@ def get(kind: str) -> type[token_scorer.TokenScorer]:
 def check_fields(config) -> None:
   """Refuses wrong fields of any type, or a type unfit for the network."""
   drop_type, kind = config.drop.type, config.importance_type
-  here = (None, config.is_causal)
-  fit = [name for name, found in TYPES.items() if found.is_causal in here]
-  network = "that is causal" if config.is_causal else "that is not causal"
+  here = config.reads
+  fit = [name for name, found in TYPES.items() if here in found.networks]
   rule = f"importance.type must be one of {', '.join(fit)} in a network"
-  fits = get(kind).is_causal in here
-  errors.require(fits, f"{rule} {network}", repr(kind))
+  fits = here in get(kind).networks
+  errors.require(fits, f"{rule} {_ABOUT[here]}", repr(kind))
   by_layer = [name for name in fit if not TYPES[name].by_id_alone]
   where = (
     f"where drop.type is {drop_type}: with others all layers choose the same"
@@ -87,4 +92,4 @@ def check_fields(config) -> None:
   config.selection.check()
   rule = "selection.type must be top_k in a network"
   by_rank = config.is_causal or config.selection.type != selection.THRESHOLD
-  errors.require(by_rank, f"{rule} {network}", config.selection.type)
+  errors.require(by_rank, f"{rule} {_ABOUT[here]}", config.selection.type)

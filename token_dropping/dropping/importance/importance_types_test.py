@@ -38,10 +38,8 @@ def make_scorer(tmp_path):
         kind, words, scores, np.ones([V], int)
       ).write(path)
       fields["table_file"] = path
-    config = dropping_config.DroppingConfig
-    if importance_types.get(kind).is_causal:
-      config = dropping_config.CausalDroppingConfig
-    scorer = config(
+    network, *_ = importance_types.get(kind).networks
+    scorer = dropping_config.CLASSES[network](
       importance={"type": kind, **fields},
       token_loss_beta=0.0,
       token_allow_list=(CLS,),

@@ -20,7 +20,7 @@ class HiddenNormScorer(token_scorer.TokenScorer):
   [[5.0, 1.0]]
   """
 
-  is_causal = None
+  networks = (token_scorer.ENCODER, token_scorer.CAUSAL, token_scorer.SOURCE)
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     return tf.norm(tf.cast(states, tf.float32), axis=-1)

@@ -25,7 +25,7 @@ class RandomScorer(token_scorer.TokenScorer):
   (True, -10000.0)
   """
 
-  is_causal = None
+  networks = (token_scorer.ENCODER, token_scorer.CAUSAL, token_scorer.SOURCE)
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     return self._uniform(tf.shape(ids), layer)
@@ -40,7 +40,7 @@ class UnmaskedScorer(RandomScorer):
   `RandomScorer` with `[MASK]` among the ids of `deny_list`.
   """
 
-  is_causal = False
+  networks = (token_scorer.ENCODER,)
   denied_tokens = (vocabulary.MASK,)
 
 

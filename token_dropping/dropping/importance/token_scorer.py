@@ -15,6 +15,9 @@ from token_dropping.dropping.importance import step_seed
 # Far above and below any score, so that pinned ids sort first and last.
 ALWAYS_KEPT = 1e4
 ALWAYS_DROPPED = -1e4
+# What networks there are to a scorer, by what they read: text with masks, text
+# from left to right, or the source of a translation.
+ENCODER, CAUSAL, SOURCE = "encoder", "causal", "source"
 
 
 class TokenScorer(tf_keras.layers.Layer, abc.ABC):
@@ -25,8 +28,7 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
   `UserError`. Random numbers come from `seeds`, a `StepSeed`.
   """
 
-  # Whether it is for causal networks alone, for others alone, or both: `None`.
-  is_causal: bool | None = False
+  networks = (ENCODER,)  # those that it is for
   fields = {}  # its own fields under `importance` in YAML, with defaults
   by_id_alone = False  # whether every layer would choose the same
   unit = ""  # of the scores, for people

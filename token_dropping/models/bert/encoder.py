@@ -83,7 +83,8 @@ class TokenDropEncoder(
     states = shared_rows.add(words, positions)
     return states + self._type_embedding_layer(type_ids)
 
-  def _make_stack(self) -> "_BertLayers":
+  def _make_stack(self, inputs: dict) -> "_BertLayers":
+    del inputs
     return _BertLayers(self)
 
   def _make_outputs(self, layers, tokens, encoder_outputs: list) -> dict:

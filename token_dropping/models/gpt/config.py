@@ -8,6 +8,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
+from token_dropping.models import causal_drops
 from token_dropping.models import network_config
 from token_dropping.models.gpt import decoder as decoder_lib
 from token_dropping.models.gpt import language_model
@@ -54,7 +55,7 @@ class GptConfig(
 
   def check(self) -> None:
     super().check()
-    decoder_lib.check_drop_type(self.drop.type)
+    causal_drops.check(self.drop.type)
     rule = "vocab_file must be unset: the tokenizer has no special words"
     errors.require(not self.vocab_file, rule, repr(self.vocab_file))
 

@@ -4,8 +4,8 @@
 import tensorflow as tf
 import tf_keras
 
-from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
+from token_dropping.models import causal_drops
 from token_dropping.models import dropping_encoder
 from token_dropping.models.gpt import network
 
@@ -33,7 +33,7 @@ class GptDecoder(dropping_encoder.DroppingEncoder, network.Gpt):
 
   def __init__(self, **kwargs):
     super().__init__(**kwargs)
-    check_drop_type(self.drop_plan.drop_type)
+    causal_drops.check(self.drop_plan.drop_type)
 
   def _is_pretraining(self, inputs: dict) -> bool:
     return True
@@ -41,9 +41,3 @@ class GptDecoder(dropping_encoder.DroppingEncoder, network.Gpt):
   def _read(self, inputs: dict, length: int | None) -> tf.Tensor | None:
     del length
     return inputs.get("loss_positions")
-
-
-def check_drop_type(name: str) -> None:
-  """Refuses means of neighbours, which would show what comes after."""
-  rule = "drop.type must be skip, context or layerwise in a causal network"
-  errors.require(name != "pool", rule, name)

@@ -11,6 +11,7 @@ from official.nlp.modeling import layers
 
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import activations
+from token_dropping.models import attention_masks
 from token_dropping.models import pre_norm_network
 from token_dropping.models import shared_rows
 from token_dropping.models.gpt import block
@@ -101,7 +102,8 @@ class Gpt(pre_norm_network.PreNormNetwork):
     )
 
   def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
-    return layer([*states, _seen(queries, keys)])
+    seen = attention_masks.seen(queries, keys, is_causal=True)
+    return layer([*states, seen])
 
 
 def _initializer(sizes: GptSizes) -> tf_keras.initializers.Initializer:
@@ -120,14 +122,3 @@ def _make_layer(sizes: GptSizes, index: int) -> block.Block:
     end_stddev=sizes.initializer_range / math.sqrt(2 * sizes.num_layers),
     name=f"transformer/layer_{index}",
   )
-
-
-def _seen(queries: tokens_lib.Tokens, keys: tokens_lib.Tokens) -> tf.Tensor:
-  """Returns who sees whom, by the places in the whole sequence, [B, Q, N]."""
-  seen = queries.positions[:, :, tf.newaxis] >= keys.positions[:, tf.newaxis]
-  if keys.mask is not None:
-    seen &= tf.cast(keys.mask, tf.bool)[:, tf.newaxis]
-  if keys.documents is not None:
-    own, theirs = queries.documents, keys.documents
-    seen &= own[:, :, tf.newaxis] == theirs[:, tf.newaxis]
-  return tf.cast(seen, queries.states.dtype)

@@ -26,6 +26,7 @@ from token_dropping.data.finetuning import finetune_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping.importance import importance_types
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import multiply_adds
 from token_dropping.models import network_config
 from token_dropping.models import networks
@@ -90,7 +91,7 @@ def register(name: str, make: Callable) -> list[str]:
   makers = {
     f"{network.network}/{name}": functools.partial(make, network)
     for network in networks.CONFIGS
-    if not network.is_causal
+    if network.reads == token_scorer.ENCODER
   }
   for key, maker in makers.items():
     exp_factory.register_config_factory(key)(maker)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model Garden's encoder of sources, of which some tokens skip layers."""
+
+import tensorflow as tf
+import tf_keras
+from official.nlp.modeling import models
+
+from token_dropping.dropping import config as dropping_config
+from token_dropping.dropping import stack
+from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.models import attention_masks
+from token_dropping.models import dropping_encoder
+
+
+class _Encoder(models.TransformerEncoder):
+  """Model Garden's encoder as a `stack.LayerStack`."""
+
+  def __init__(self, vocab_size: int, **kwargs):
+    del vocab_size  # the network has the embeddings
+    super().__init__(**kwargs)
+
+  def run_layer(self, index, queries, keys=None) -> tf.Tensor:
+    """See `LayerStack`; the states of the last layer are normalized."""
+    inputs = [queries.states] if keys is None else [queries.states, keys.states]
+    inputs.append(attention_masks.seen(queries, keys or queries))
+    states = self.encoder_layers[index](inputs)
+    if index < self.num_layers - 1:
+      return states
+    return tf.cast(self.output_normalization(states), states.dtype)
+
+
+@tf_keras.utils.register_keras_serializable(package="token_dropping")
+class SourceEncoder(dropping_encoder.DroppingEncoder, _Encoder):
+  """Model Garden's `TransformerEncoder` with token dropping.
+
+  Called with a dictionary of `packed_tokens`, it drops tokens in training, and
+  returns what other encoders that drop do. Called with states [B, S, D] and
+  `attention_mask`, it is Model Garden's, and drops nothing.
+  """
+
+  _config_class = dropping_config.SourceDroppingConfig
+
+  def call(self, inputs, attention_mask=None, training=None, plan=None):
+    if isinstance(inputs, dict):
+      return super().call(inputs, training=training, plan=plan)
+    return models.TransformerEncoder.call(self, inputs, attention_mask)
+
+  def _is_pretraining(self, inputs: dict) -> bool:
+    return True
+
+  def _read(self, inputs: dict, length: int | None) -> None:
+    return None  # the decoder sees all of them
+
+  def _fix_length(self) -> None:
+    return  # it has no symbolic inputs
+
+  def _embed(self, inputs: dict) -> tokens_lib.Tokens:
+    return tokens_of(inputs)
+
+  def _make_stack(self, inputs: dict) -> stack.LayerStack:
+    return self
+
+  def _make_outputs(self, layers, tokens, encoder_outputs: list) -> dict:
+    return {
+      "sequence_output": encoder_outputs[-1],
+      "encoder_outputs": encoder_outputs,
+    }
+
+
+def tokens_of(inputs: dict) -> tokens_lib.Tokens:
+  """Returns tokens of packed sentences.
+
+  `states` are [B, S, D]; `ids`, by which they are chosen, and `documents`, the
+  numbers of their pairs, 0 at padding, are int [B, S].
+  """
+  documents = inputs["documents"]
+  return tokens_lib.Tokens.of_sequence(
+    inputs["states"],
+    ids=inputs["ids"],
+    documents=documents,
+    mask=documents != 0,
+  )
