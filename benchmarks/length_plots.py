@@ -73,17 +73,13 @@ def _draw_line(panel, points: dict[int, float], style: str, options) -> None:
 
 def _seconds(results, cases, name: str) -> dict[int, float]:
   """Returns the median time of a contender's step by length."""
-  times = {case.seq_length: results.times(case) for case in cases}
+  times = [(case.seq_length, results.times(case)) for case in cases]
   return {
-    length: found[name].median
-    for length, found in times.items()
-    if name in found
+    length: found[name].median for length, found in times if name in found
   }
 
 
 def _memory(results, cases, name: str) -> dict[int, float]:
   """Returns what comes and goes with a contender's step, in GiB, by length."""
-  taken = {case.seq_length: results.alone(case, name) for case in cases}
-  return {
-    length: found["step"] / _GIB for length, found in taken.items() if found
-  }
+  taken = [(case.seq_length, results.alone(case, name)) for case in cases]
+  return {length: found["step"] / _GIB for length, found in taken if found}

@@ -17,7 +17,7 @@ def _results(folder):
       )
       seconds = {"modernbert": [ratio * length / 512]}
       # The longer one does not fit; nothing is dropped in it, so one is enough.
-      if (length, ratio) == (512, 0.25):
+      if (length, ratio) == (512, 0.5):
         seconds["dense"] = [4.0]
       step_testing.add_times(results, case, **seconds)
       step_testing.add_alone(results, case, step_case.MODERN, 4 * ratio)
