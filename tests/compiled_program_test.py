@@ -162,9 +162,9 @@ def _step_macs(task) -> float:
   encoder = config.model.encoder.any
   shape = encoder.shape(config.train_data)
   if isinstance(task, causal_lm.CausalLMTask):
-    count = config.loss_positions.count(shape.seq_length)
+    count = config.loss_count(shape.seq_length)
     shape = dataclasses.replace(shape, predictions=count)
-  macs = multiply_adds.token_drop_macs(shape, encoder.drop_plan)
+  macs = multiply_adds.token_drop_macs(shape, config.training_plan)
   return multiply_adds.PASSES * BATCH * macs
 
 
@@ -200,10 +200,11 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
   [
     pytest.param({}, {"token_keep_ratio": 1.0}, marks=pytest.mark.slow),
     ({"type": "random", "ratio": 0.25}, {}),
+    ({"type": "kept"}, {"token_keep_ratio": 0.25}),
     pytest.param({}, {"drop": {"type": "layerwise"}}, marks=pytest.mark.slow),
     pytest.param({}, FREQUENT, marks=pytest.mark.slow),
   ],
-  ids=["dense", "positions", "layerwise", "threshold"],
+  ids=["dense", "positions", "kept", "layerwise", "threshold"],
 )
 def test_cost_model_counts_what_xla_does_of_gpt(positions, encoder):
   task = _gpt_task(positions, **encoder)

@@ -38,6 +38,7 @@ class DropPlan:
   restore_layer: int  # 0-based, above the layers of all stages
   drop_type: str = drop_types.DEFAULT  # one of `drop_types.TYPES`
   slack: float = 1.0  # slots for each token that stays on average
+  reads_kept: bool = False  # the last layer has queries where tokens stayed
 
   def keep_counts(self, seq_length: int) -> tuple[int, ...]:
     """Slots by stage, in which tokens stay, each a query.

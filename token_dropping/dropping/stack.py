@@ -48,7 +48,8 @@ def run_layers(
   `plan` says where tokens leave and return, `None` computes all; `scorer`,
   needed only to drop, which stay. `read`, int [B, R], are the positions that
   the loss reads, ascending: the queries of the last layer are then these alone,
-  which is exact there; elsewhere its output is what entered it. Raises
+  which is exact there; elsewhere its output is what entered it. A plan that
+  `reads_kept` means the positions of the tokens that stayed. Raises
   `ValueError` where the length is not static, or too short for the plan.
   """
   if plan is None:
@@ -67,5 +68,5 @@ def run_layers(
   run.layers_before(plan.restore_layer)
   run.restore()
   run.layers_before(stack.num_layers - 1)
-  run.last_layer(read)
+  run.last_layer(run.kept_positions if plan.reads_kept else read)
   return run

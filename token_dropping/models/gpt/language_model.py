@@ -19,15 +19,19 @@ class LanguageModel(tf_keras.Model):
     super().__init__(**kwargs)
     self.encoder_network = network
 
-  def call(self, inputs: dict, training: bool | None = None, **plan) -> dict:
+  def call(self, inputs: dict, training: bool | None = None, **more) -> dict:
     """Returns the network's outputs and `logits`, [B, S, V].
 
-    They are [B, R, V] where a call of training has `loss_positions`.
+    They are [B, R, V] where a call of training has `loss_positions`, and of the
+    K tokens that stayed, [B, K, V], where its `plan` reads them.
     """
-    outputs = self.encoder_network(inputs, training=training, **plan)
-    states = outputs["sequence_output"]
-    if training and "loss_positions" in inputs:
-      states = tf.gather(states, inputs["loss_positions"], batch_dims=1)
+    outputs = self.encoder_network(inputs, training=training, **more)
+    positions = inputs.get("loss_positions") if training else None
+    plan, states = more.get("plan"), outputs["sequence_output"]
+    if plan is not None and plan.reads_kept:
+      positions = outputs["kept_positions"]
+    if positions is not None:
+      states = tf.gather(states, positions, batch_dims=1)
     return outputs | {"logits": self.logits(states)}
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:

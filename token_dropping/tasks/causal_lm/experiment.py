@@ -23,6 +23,7 @@ from token_dropping.models.gpt import config as gpt_config
 from token_dropping.models.gpt import shape as gpt_shape
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
+from token_dropping.tasks.causal_lm import checks as causal_checks
 from token_dropping.tasks.causal_lm import config as causal_config
 from token_dropping.tasks.causal_lm import losses
 from token_dropping.tasks.causal_lm import task  # noqa: F401  registers
@@ -86,6 +87,7 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     for path, data in self._data.items():
       checks.check_skipping(data, path)
     super().check()
+    causal_checks.check_loss_positions(self.task)
     metrics = [losses.LOSS, *_WORDS]
     if dataset_card.bytes_per_token(self.task.validation_data) is None:
       metrics.remove(losses.BITS)
@@ -117,7 +119,7 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     return batch
 
   def training_shape(self, shape: gpt_shape.GptShape) -> gpt_shape.GptShape:
-    count = self.task.loss_positions.count(shape.seq_length)
+    count = self.task.loss_count(shape.seq_length)
     return dataclasses.replace(shape, predictions=count)
 
 

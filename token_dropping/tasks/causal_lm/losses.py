@@ -40,11 +40,32 @@ def with_positions(
   """
   has_target = batch["next_weights"]
   positions = tokens_lib.select(scores, count, has_target)
+  return at_positions(batch, positions) | {"loss_positions": positions}
+
+
+def at_positions(batch: dict, positions: tf.Tensor) -> dict[str, tf.Tensor]:
+  """Restricts targets to those of some positions, int [B, P]."""
   there = {
     name: tf.gather(batch[name], positions, batch_dims=1)
     for name in ("next_ids", "next_weights")
   }
-  return batch | there | {"loss_positions": positions}
+  return batch | there
+
+
+def expected_count(batch: dict, keep: int) -> tf.Tensor:
+  """Returns how many of `keep` tokens that stay by lot have a target.
+
+  This is their number on average, summed over the sequences of a batch. Padding
+  stays only where there are too few others.
+
+  >>> batch = with_targets({"input_word_ids": tf.constant([[7, 8, 9, 1, 0]])})
+  >>> float(expected_count(batch, keep=2))  # half of three
+  1.5
+  """
+  real = tf.cast(batch["input_word_ids"] != byte_tokenizer.PAD_ID, tf.float32)
+  real = tf.reduce_sum(real, axis=1)  # [B]
+  share = tf.math.divide_no_nan(tf.minimum(float(keep), real), real)
+  return tf.reduce_sum(share * tf.reduce_sum(batch["next_weights"], axis=1))
 
 
 def token_losses(batch: dict, outputs: dict) -> tf.Tensor:

@@ -80,34 +80,54 @@ class CausalLMTask(pretraining.PretrainingTask):
 
   def _prepare(self, inputs: dict, model) -> dict:
     batch = causal_losses.with_targets(inputs)
-    config = self.task_config.loss_positions
-    if config.type == "all":
+    task = self.task_config
+    if task.loss_positions.type != causal_config.RANDOM:
       return batch
     shape, network = inputs["input_word_ids"].shape, model.encoder_network
     # After the layers, which draw what they drop.
     place = -1 - network.num_layers
     scores = network.importance_scorer.seeds.uniform(shape, place)
-    return causal_losses.with_positions(batch, config.count(shape[1]), scores)
+    count = task.loss_count(shape[1])
+    return causal_losses.with_positions(batch, count, scores)
+
+  @property
+  def _reads_kept(self) -> bool:
+    return self.task_config.loss_positions.type == causal_config.KEPT
+
+  def _predicted(self, batch: dict, outputs: dict) -> dict:
+    """Returns a batch with targets where a pass has logits."""
+    if not self._reads_kept:
+      return batch
+    return causal_losses.at_positions(batch, outputs["kept_positions"])
 
   def _token_losses(self, batch, outputs) -> tf.Tensor:
+    batch = self._predicted(batch, outputs)
     return causal_losses.token_losses(batch, outputs)
 
   def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
-    return {causal_losses.LOSS: tf.reduce_sum(batch["next_weights"])}
+    count = tf.reduce_sum(batch["next_weights"])
+    if self._reads_kept:  # which ones stay is not known yet
+      keep = self.task_config.loss_count(batch["input_word_ids"].shape[1])
+      count = causal_losses.expected_count(batch, keep)
+    return {causal_losses.LOSS: count}
 
   def _losses(self, batch, passes, token_losses, counts) -> tuple:
+    batch = self._predicted(batch, passes[0])
     count = counts[causal_losses.LOSS]
     loss = causal_losses.mean_loss(batch, token_losses, count)
     return loss, loss
 
   def _record(self, metrics, batch, passes, token_losses) -> None:
     (outputs,) = passes
+    batch = self._predicted(batch, outputs)
     causal_losses.update_metrics(metrics, batch, outputs, token_losses)
     real = batch["input_word_ids"] != byte_tokenizer.PAD_ID
     pretraining_metrics.update_kept_share(metrics, real, outputs)
     pretraining_metrics.count_skipped(metrics, batch)
 
   def _teach(self, scorer, batch, token_losses) -> None:
+    if self._reads_kept:
+      return  # what stays by lot learns nothing
     ids = batch["input_word_ids"]
     if "loss_positions" in batch:
       ids = tf.gather(ids, batch["loss_positions"], batch_dims=1)

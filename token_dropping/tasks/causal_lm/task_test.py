@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of pretraining a causal language model."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests import gpt_testing
 from tests import testing
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import step_seed
+from token_dropping.tasks.causal_lm import losses as causal_losses
 
 PAIRS = 4 * (testing.SEQ_LENGTH - 2)  # of tokens, in a batch
 ALL = {"model": {"encoder": {"any": {"token_keep_ratio": 1.0}}}}
@@ -99,6 +101,31 @@ def test_a_loss_at_some_positions_is_theirs_alone(ratio):
     assert tf.reduce_sum(there) == PAIRS
   else:  # enough others are real
     assert tf.reduce_all(there == 1)
+
+
+@testing.eagerly()
+def test_a_loss_where_tokens_stay_is_theirs_alone():
+  """With its gradients: as if the others had no weight."""
+  task = gpt_testing.make_task({"loss_positions": {"type": "kept"}})
+  batch, (plan,) = gpt_testing.make_batch(), task._schedule.kinds[0].plans
+  model = task.build_model()
+  weights = model.get_weights()
+  logs, gradients, _ = _step(task, model, batch)
+  model.set_weights(weights)
+  whole = dataclasses.replace(plan, reads_kept=False)
+  with tf.GradientTape() as tape:
+    outputs = model(batch, training=True, plan=whole)
+    targets = causal_losses.with_targets(batch)
+    losses = causal_losses.token_losses(targets, outputs)
+    kept = outputs["kept_positions"]
+    assert kept.shape == (4, testing.SEQ_LENGTH // 2)
+    stayed = tf.reduce_max(tf.one_hot(kept, testing.SEQ_LENGTH), axis=1)
+    loss = tf.reduce_sum(losses * targets["next_weights"] * stayed)
+    loss /= PAIRS * 8 / 15  # of 15 tokens, 14 have a target, 8 stay
+  assert float(logs["loss"]) == pytest.approx(float(loss), abs=1e-5)
+  wanted = tape.gradient(loss, model.trainable_variables)
+  for one, other in zip(gradients, wanted, strict=True):
+    np.testing.assert_allclose(one, tf.convert_to_tensor(other), atol=1e-5)
 
 
 @testing.eagerly()

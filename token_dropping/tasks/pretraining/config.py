@@ -5,6 +5,7 @@ import dataclasses
 
 from official.modeling.hyperparams import base_config
 
+from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule as schedules
 from token_dropping.dropping import step_schedule
 
@@ -43,13 +44,17 @@ class PretrainingConfig(base_config.Config):
   learning_rate_by_layer_tokens: bool = False
   dropped_validation: bool = False
 
+  @property
+  def training_plan(self) -> drop_plan.DropPlan:
+    """What a training step drops, and where its loss is."""
+    return self.model.encoder.get().drop_plan
+
 
 def schedule_of(task: PretrainingConfig) -> step_schedule.StepSchedule:
   """Returns what each training step computes; `ValueError` if it cannot be."""
   config = task.keep_schedule
-  plan = task.model.encoder.get().drop_plan
   return step_schedule.StepSchedule(
-    schedules.phases(config, plan),
+    schedules.phases(config, task.training_plan),
     config.full_interval,
     task.consistency_interval,
   )
