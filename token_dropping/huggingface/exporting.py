@@ -74,7 +74,9 @@ def _write_tokenizer(
   if run.kind == trained_run.CAUSAL_LM:
     byte_tokenizer_files.write(folder, run.byte_tokenizer, fields)
     path = os.path.join(folder, "generation_config.json")
-    files.write_json(path, network.token_ids(words), ensure_ascii=False)
+    unused = run.byte_tokenizer.unused_ids(run.encoder.vocab_size)
+    ids = network.token_ids(words) | {"suppress_tokens": unused}
+    files.write_json(path, ids, ensure_ascii=False)
   else:
     tokenizer_files.write(folder, words, run.tokenizer_config, fields)
 

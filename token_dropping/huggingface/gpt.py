@@ -12,6 +12,7 @@ from token_dropping.models.gpt import network as gpt_network
 
 _TABLE, _POSITIONS = "wte.weight", "wpe.weight"
 _INNER, _EPSILON = "n_inner", "layer_norm_epsilon"
+_DROPOUT, _OF_EMBEDDINGS = "resid_pdrop", "embd_pdrop"
 
 
 class Gpt2(network.Network):
@@ -36,7 +37,7 @@ class Gpt2(network.Network):
     "max_position_embeddings": "n_positions",
   }
   fractions = {
-    "dropout_rate": "resid_pdrop",
+    "dropout_rate": _DROPOUT,
     "attention_dropout_rate": "attn_pdrop",
     "initializer_range": "initializer_range",
   }
@@ -76,7 +77,7 @@ class Gpt2(network.Network):
     return super().to_json(config, head, words) | {
       _INNER: config.intermediate_size,
       _EPSILON: config.layer_norm_epsilon,
-      "embd_pdrop": config.dropout_rate,
+      _OF_EMBEDDINGS: config.dropout_rate,
     }
 
   def own_fields(self, fields: config_fields.Fields) -> dict:
@@ -85,6 +86,10 @@ class Gpt2(network.Network):
     )
     is_default = fields.content.get(_INNER) is None
     inner = 4 * fields.size("n_embd") if is_default else fields.size(_INNER)
+    rate = fields.content.get(_DROPOUT)
+    other = fields.content.get(_OF_EMBEDDINGS, rate)
+    rule = f"that of {_DROPOUT}, {rate}"
+    fields.require(other == rate, _OF_EMBEDDINGS, rule, other)
     return {
       "intermediate_size": inner,
       "layer_norm_epsilon": fields.positive(_EPSILON, epsilon),

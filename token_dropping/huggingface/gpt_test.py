@@ -25,6 +25,7 @@ from token_dropping.training import trained_run
 
 LENGTH = 96
 NEW = 64  # tokens to generate
+UNUSED = [0, *range(300, 310)]  # the tokenizer has 300 tokens
 TEXTS = [" ".join(["the cat"] * count) + "é" for count in range(16)]
 CONFIG = config_lib.GptConfig(  # unlike the defaults
   vocab_size=50,
@@ -105,6 +106,7 @@ def test_greedy_generation_is_that_of_whole_forward_passes(made):
   assert tokenizer(TEXTS)["input_ids"] == own
   theirs = transformers.GPT2LMHeadModel.from_pretrained(folder / "out")
   assert theirs.generation_config.eos_token_id == 1
+  assert theirs.generation_config.suppress_tokens == UNUSED
   found = theirs.eval().generate(
     **tokenizer(TEXTS, padding=True, return_tensors="pt"),
     max_new_tokens=NEW,
@@ -117,6 +119,7 @@ def test_greedy_generation_is_that_of_whole_forward_passes(made):
   ids = tf.ragged.constant(rows).to_tensor(shape=[None, LENGTH])
   logits = _logits(model, ids)
   logits[..., byte_tokenizer.END_OF_TEXT_ID] = -np.inf  # as they were told
+  logits[..., UNUSED] = -np.inf
   lengths = {len(start) for start in own}
   assert len(lengths) == len(TEXTS)
   for row, start, end in zip(logits, own, found.numpy(), strict=True):
@@ -213,6 +216,7 @@ def test_config_there_and_back():
     ("add_cross_attention", True, "False"),
     ("tie_word_embeddings", False, "True"),
     ("n_inner", 0, "a whole number, at least 1"),
+    ("embd_pdrop", 0.1, "that of resid_pdrop, 0.2"),
     ("layer_norm_epsilon", 0.0, "greater than 0"),
   ],
 )

@@ -4,6 +4,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from token_dropping.common import errors
@@ -41,8 +42,8 @@ class TextGenerator(tf.Module):
     self.max_length = run.encoder.max_position_embeddings
     self.tokenizer = run.byte_tokenizer
     self.model = run.build_language_model()
-    ids = tf.range(run.encoder.vocab_size)
-    is_token = (ids < len(self.tokenizer)) & (ids != byte_tokenizer.PAD_ID)
+    is_token = np.ones([run.encoder.vocab_size], bool)
+    is_token[self.tokenizer.unused_ids(run.encoder.vocab_size)] = False
     self._generator = generation.Generator(
       self.model, is_token, byte_tokenizer.END_OF_TEXT_ID
     )

@@ -12,7 +12,6 @@ from official.core import task_factory
 
 from token_dropping.common import errors
 from token_dropping.common import provenance
-from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_report
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
@@ -137,10 +136,7 @@ def _important_tokens(run: runs.Run) -> dict:
   model = task_factory.get_task(run.params.task).build_model()
   prefix = checkpoint_files.find(run.model_dir, "--output_dir")
   checkpoints.restore(model.checkpoint_items, prefix, "--output_dir")
-  vocab_file = os.path.join(run.model_dir, vocabulary.FILE)
-  most, least = importance_report.ranked_tokens(
-    model.encoder_network.importance_scorer,
-    vocab_file if os.path.exists(vocab_file) else "",
-    SHOWN_TOKENS,
-  )
+  scorer = model.encoder_network.importance_scorer
+  names = experiments.hooks_of(run.params).token_names()
+  most, least = importance_report.ranked_tokens(scorer, names, SHOWN_TOKENS)
   return {"most_important": most, "least_important": least}

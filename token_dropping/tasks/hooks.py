@@ -7,13 +7,14 @@ registered for `--experiment` (`experiment.py`). It stands in the list of
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tf_keras
 from official.core import config_definitions as cfg
 
+from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import multiply_adds
@@ -65,6 +66,11 @@ class TaskHooks:
   def vocab_file(self) -> str:
     """Returns the path of the vocabulary; empty: not known."""
     return ""
+
+  def token_names(self) -> Sequence[str]:
+    """Returns what each id stands for, for people; empty: not known."""
+    path = self.vocab_file()
+    return vocabulary.Vocabulary.from_file(path).tokens if path else ()
 
   def tokenizer_config(self) -> tokenizer_config.TokenizerConfig | None:
     """Returns how text was normalized; `None`: not known."""

@@ -303,5 +303,5 @@ def _print_summary(params, trainer, reporter, model_dir: str) -> None:
   print(reporter.summarize(lines, checkpoint_files.latest(model_dir)))
   scorer = hooks.importance_scorer(trainer.model)
   if scorer is not None:
-    for line in progress.format_importance(scorer, hooks.vocab_file()):
+    for line in progress.format_importance(scorer, hooks.token_names()):
       print(line)

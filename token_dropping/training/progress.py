@@ -3,7 +3,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import orbit
@@ -116,12 +116,12 @@ class ProgressReporter:
 
 
 def format_importance(
-  scorer: token_scorer.TokenScorer, vocab_file: str
+  scorer: token_scorer.TokenScorer, names: Sequence[str]
 ) -> list[str]:
   """Returns the summary's lines on important ids, if ids have scores."""
   if scorer.scores_by_id() is None:
     return []
-  most, least = importance_report.ranked_tokens(scorer, vocab_file)
+  most, least = importance_report.ranked_tokens(scorer, names)
   return [
     _line("most important", " ".join(most)),
     _line("least important", " ".join(least)),

@@ -84,7 +84,8 @@ def test_a_run_that_was_complete():
 def test_importance_lines():
   scorer = importance_scorer.ImportanceScorer(9, beta=0.0)
   scorer.update([[5, 6]], [[1.0, 2.0]], [[1.0, 1.0]])
-  assert progress.format_importance(scorer, "") == [
-    "  most important   id 6 id 5",
-    "  least important  id 5 id 6",
+  names = ["", "", "", "", "", "the", "of"]
+  assert progress.format_importance(scorer, names) == [
+    "  most important   of the",
+    "  least important  the of",
   ]

@@ -16,6 +16,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
+from token_dropping.common import config_overrides
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_text
@@ -23,9 +24,8 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.dropping import config as dropping_config
-from token_dropping.dropping.drops import drop_types
-from token_dropping.dropping.importance import importance_types
 from token_dropping.models import checkpoint_files
+from token_dropping.models import networks
 from token_dropping.models.bert import final_norm
 from token_dropping.tasks import experiments
 
@@ -37,6 +37,7 @@ FREE_FIELDS = dropping_config.FREE_FIELDS | {
   "dropout_rate",
 }
 _IMPORTANCE_TYPE = "encoder.any.importance.type"
+_SELECTION_TYPE = "encoder.any.selection.type"
 _FINAL_NORM = f"encoder.any.{final_norm.NAME}"
 
 
@@ -62,11 +63,12 @@ def check_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
 def check_network(there: dict, here: dict, rule: str) -> None:
   """Refuses a `task.model` that cannot take over the weights of another.
 
-  The type of importance may be another one, which begins anew. `rule` is what
-  the `UserError` says before the first field that differs.
+  Type of importance and selection may be others, which begin anew. `rule` is
+  what the `UserError` says before the first field that differs.
   """
+  free = _IMPORTANCE_TYPE, _SELECTION_TYPE
   one, other = (
-    {name: v for name, v in _leaves(model).items() if name != _IMPORTANCE_TYPE}
+    {name: v for name, v in _leaves(model).items() if name not in free}
     for model in (there, here)
   )
   _check_same(one, other, rule)
@@ -138,11 +140,23 @@ def _leaves(model: dict) -> dict:
   """What is unset, as in old runs, is what it stands for there."""
   leaves = _flat(model)
   if leaves.get("encoder.type") == "any":
-    kind = leaves.get(_IMPORTANCE_TYPE)
-    drop_type = leaves.get("encoder.any.drop.type", drop_types.DEFAULT)
-    leaves[_IMPORTANCE_TYPE] = importance_types.resolve(kind, drop_type)
+    config = _choice(leaves, model["encoder"].get("any") or {})
+    leaves[_IMPORTANCE_TYPE] = config.importance_type
+    leaves[_SELECTION_TYPE] = config.resolved_selection.type
     leaves[_FINAL_NORM] = bool(leaves.get(_FINAL_NORM))
   return leaves
+
+
+def _choice(leaves: dict, fields: dict) -> dropping_config.DroppingConfig:
+  """Returns a config that says how tokens are chosen, and no more."""
+  config = networks.config_of(fields)()
+  of_types = ("drop", "importance", "selection")
+  kinds = {name: leaves.get(f"encoder.any.{name}.type") for name in of_types}
+  lists = ("token_allow_list", "token_deny_list")
+  chosen = {name: {"type": kind} for name, kind in kinds.items() if kind}
+  chosen |= {name: fields[name] for name in lists if name in fields}
+  config_overrides.apply_overrides(config, chosen, "task.model.encoder.any")
+  return config
 
 
 def _flat(tree, prefix: str = "") -> dict:

@@ -92,6 +92,16 @@ def test_another_model_names_the_field(
   assert _refused(_params(**after), tmp_path) == named
 
 
+def test_what_changes_how_a_causal_network_selects_is_another_model(tmp_path):
+  """Without a list random tokens need no thresholds."""
+  name = "gpt/token_drop"
+  run_dir.make_run_dir(_params(name=name), str(tmp_path))
+  params = _params({"token_allow_list": [7]}, name)
+  named = "encoder.any.selection.type=top_k. Received: threshold"
+  assert _refused(params, tmp_path) == named
+  run_dir.check_run_dir(_params({"token_loss_beta": 0.9}, name), str(tmp_path))
+
+
 def test_fields_that_leave_the_weights_alone_may_change(tmp_path):
   run_dir.make_run_dir(_params(), str(tmp_path))
   for free in (

@@ -201,10 +201,7 @@ class TrainedRun:
     """What each id stands for, for people."""
     if self.kind != CAUSAL_LM:
       return self.vocabulary.tokens
-    special = byte_tokenizer.PAD, byte_tokenizer.END_OF_TEXT
-    pieces = self.byte_tokenizer.pieces[len(special) :]
-    texts = (piece.decode(errors="replace") for piece in pieces)
-    return (*special, *(text.replace("\n", "⏎") for text in texts))
+    return self.byte_tokenizer.names
 
   @property
   def text_fields(self) -> tuple[str, ...]:

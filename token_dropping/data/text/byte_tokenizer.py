@@ -78,6 +78,18 @@ class ByteTokenizer(tf.Module):
   def __len__(self) -> int:
     return len(self.pieces)
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """What each id stands for, for people."""
+    special = PAD, END_OF_TEXT
+    pieces = self.pieces[len(special) :]
+    texts = (piece.decode(errors="replace") for piece in pieces)
+    return (*special, *(text.replace("\n", "⏎") for text in texts))
+
+  def unused_ids(self, vocab_size: int) -> list[int]:
+    """Returns those of a network's ids that no text has: padding, and more."""
+    return [PAD_ID, *range(len(self), vocab_size)]
+
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
     """Returns int32 ids [n, tokens] of [n] strings, which may be any bytes."""
     # Latin-1 has all bytes as characters of the same numbers.

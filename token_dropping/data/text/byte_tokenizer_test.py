@@ -64,6 +64,8 @@ def test_padding_and_end_of_text_are_empty(tokenizer):
   padded = tf.constant([[1, *ids, 1, 0], [0] * (len(ids) + 3)])
   assert tokenizer.detokenize(padded).numpy().tolist() == [b"the cat", b""]
   assert tokenizer.pieces[:2] == [b"", b""]
+  assert tokenizer.names[:2] == ("<pad>", "<|endoftext|>")
+  assert "".join(tokenizer.names[i] for i in ids) == "the cat"
   assert b"".join(tokenizer.pieces[i] for i in ids) == b"the cat"
 
 

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of ids for people: TensorBoard histogram and ranked tokens."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import token_scorer
 
 
 def ranked_tokens(
-  scorer: token_scorer.TokenScorer, vocab_file: str, count: int = 10
+  scorer: token_scorer.TokenScorer, names: Sequence[str], count: int = 10
 ) -> tuple[list[str], list[str]]:
   """Returns the most and the least important tokens, the extremes first.
 
-  Without a vocabulary ids stand for tokens; none where scores are not of ids.
+  An id without a name stands for itself, and a space is seen as ▁. There are
+  none where scores are not of ids.
   """
   scores = scorer.scores_by_id()
   if scores is None:
     return [], []
   seen = np.flatnonzero(~np.isnan(scores))
   order = seen[np.argsort(scores[seen], kind="stable")]
-  names = ()
-  if vocab_file:
-    names = vocabulary.Vocabulary.from_file(vocab_file).tokens
-  text = [names[i] if i < len(names) else f"id {i}" for i in order]
+  text = [
+    names[i].replace(" ", "▁") if i < len(names) else f"id {i}" for i in order
+  ]
   return text[::-1][:count], text[:count]
 
 

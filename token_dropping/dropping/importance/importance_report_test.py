@@ -8,7 +8,7 @@ import tensorflow as tf
 from token_dropping.dropping.importance import importance_report
 from token_dropping.dropping.importance import importance_scorer
 
-TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "of", "zeal"]
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", " of", "zeal"]
 
 
 @pytest.fixture
@@ -25,16 +25,14 @@ def test_pinned_and_unseen_ids_are_not_learnt(scorer):
   np.testing.assert_array_equal(scores, [np.nan] * 5 + [1, 2, 9, np.nan])
 
 
-def test_tokens_are_ranked_by_text(scorer, tmp_path):
-  vocab_file = tmp_path / "vocab.txt"
-  vocab_file.write_text("\n".join(TOKENS))
-  most, least = importance_report.ranked_tokens(scorer, str(vocab_file), 2)
-  assert most == ["zeal", "of"]
-  assert least == ["the", "of"]
+def test_tokens_are_ranked_by_name(scorer):
+  most, least = importance_report.ranked_tokens(scorer, TOKENS, 2)
+  assert most == ["zeal", "▁of"]
+  assert least == ["the", "▁of"]
 
 
-def test_without_a_vocabulary_ids_stand_for_tokens(scorer):
-  most, _ = importance_report.ranked_tokens(scorer, "")
+def test_without_names_ids_stand_for_tokens(scorer):
+  most, _ = importance_report.ranked_tokens(scorer, [])
   assert most == ["id 7", "id 6", "id 5"]
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of a causal language model: the first broken rule is a `UserError`."""
 
+from official.core import config_definitions as cfg
+
 from token_dropping.common import errors
 from token_dropping.dropping import selection
 from token_dropping.tasks.causal_lm import config as causal_config
@@ -29,3 +31,13 @@ def check_loss_positions(task: causal_config.CausalLMConfig) -> None:
   ):
     rule = f"task.loss_positions.type must be all or random {where}"
     errors.require(bool(holds), rule, kind)
+
+
+def check_source(data: cfg.DataConfig, path: str) -> None:
+  """Refuses data that other tasks can read or make up."""
+  for name, taken in (
+    ("tfds_name", bool(data.tfds_name)),
+    ("input_path", data.input_path == "dummy"),
+  ):
+    rule = f"{path}.{name} must be left for files in {path}.input_path"
+    errors.require(not taken, rule, repr(getattr(data, name)))

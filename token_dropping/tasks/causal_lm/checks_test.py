@@ -43,3 +43,15 @@ def test_a_loss_of_kept_tokens_needs_a_fair_and_steady_choice(changes, where):
   found = config_testing.refused_changes(changes, gpt_testing.EXPERIMENT)
   rule = f"{_TYPE} must be all or random {where}. Received: kept"
   assert found == rule
+
+
+@pytest.mark.parametrize(
+  ("field", "value"), [("tfds_name", "lm1b"), ("input_path", "dummy")]
+)
+def test_data_are_files(field, value):
+  path = f"task.train_data.{field}"
+  message = config_testing.refused_changes(
+    {path: value}, gpt_testing.EXPERIMENT
+  )
+  files = "must be left for files in task.train_data.input_path"
+  assert message == f"{path} {files}. Received: {value!r}"

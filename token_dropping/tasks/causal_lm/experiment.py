@@ -8,7 +8,7 @@ as many tokens; its rate falls along a cosine to a tenth, ours linearly to 0.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from official.core import config_definitions as cfg
@@ -85,6 +85,7 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
 
   def check(self) -> None:
     for path, data in self._data.items():
+      causal_checks.check_source(data, path)
       checks.check_skipping(data, path)
     super().check()
     causal_checks.check_loss_positions(self.task)
@@ -97,6 +98,10 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     data = self.task.train_data
     path = dataset_card.find_beside(data, byte_tokenizer.FILE)
     return {byte_tokenizer.FILE: path} if path else {}
+
+  def token_names(self) -> Sequence[str]:
+    path = self.run_files().get(byte_tokenizer.FILE)
+    return byte_tokenizer.ByteTokenizer.from_file(path).names if path else ()
 
   def shown_outputs(self) -> hooks.ShownOutputs:
     more = {"perplexity": losses.PERPLEXITY}
