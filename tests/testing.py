@@ -75,8 +75,37 @@ TINY = {
 }
 
 
+_PAIRS = {"global_batch_size": 4, "seq_length": SEQ_LENGTH, "target_length": 12}
+TINY_PAIRS = {
+  "task": {
+    "model": {
+      "encoder": {
+        "type": "any",
+        "any": {
+          "vocab_size": VOCAB_SIZE,
+          "hidden_size": 8,
+          "num_layers": 3,
+          "num_decoder_layers": 3,
+          "num_attention_heads": 2,
+          "intermediate_size": 16,
+          "dropout_rate": 0.0,
+          "attention_dropout_rate": 0.0,
+          "intermediate_dropout_rate": 0.0,
+        },
+      }
+    },
+    "train_data": _PAIRS,
+    "validation_data": _PAIRS,
+  },
+  "trainer": TINY["trainer"]
+  | {"optimizer_config": {"warmup": {"linear": {"warmup_steps": 1}}}},
+}
+
+
 def tiny(experiment: str) -> dict:
-  """Returns `TINY`, of what predicts the next token without fields of masks."""
+  """Returns `TINY`, of other tasks than masked LM without fields of masks."""
+  if experiment.startswith("wmt_transformer/"):
+    return TINY | TINY_PAIRS
   if not experiment.startswith("gpt/"):
     return TINY
   data = {k: v for k, v in DATA.items() if k != "max_predictions_per_seq"}

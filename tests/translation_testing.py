@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny Transformer, and packed pairs for it."""
+"""A tiny Transformer, packed pairs for it, and its task."""
 
 import numpy as np
 import tensorflow as tf
 
+from tests import pair_testing
+from tests import replica_testing
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import config as config_lib
 from token_dropping.models.transformer import network as network_lib
+from token_dropping.tasks.translation import task as task_lib
 
+EXPERIMENT = "wmt_transformer/token_drop"
 IMPORTANCE = {"importance": {"type": "cross_attention"}}
 V, S, T = 40, 14, 12
 SIZES = {
@@ -22,22 +26,17 @@ SIZES = {
   "intermediate_dropout_rate": 0.0,
 }
 SENTENCES = [
-  ([5, 6, 7, 8, 1], [9, 10, 1]),
-  ([11, 12, 1], [13, 14, 15, 16, 1]),
-  ([17, 18, 19, 1], [20, 1]),
+  ([5, 6, 7, 8], [9, 10]),
+  ([11, 12], [13, 14, 15, 16]),
+  ([17, 18, 19], [20]),
 ]
 
 
 def packed(pairs=None) -> dict[str, tf.Tensor]:
   """Returns a batch of one sequence of pairs, padded at its end."""
   pairs = SENTENCES if pairs is None else pairs
-  batch = {}
-  for index, (side, length) in enumerate((("inputs", S), ("targets", T))):
-    ids = [i for pair in pairs for i in pair[index]]
-    numbers = [n for n, pair in enumerate(pairs, 1) for _ in pair[index]]
-    for name, row in (side, ids), (f"{side}_segmentation", numbers):
-      batch[name] = tf.constant([row + [0] * (length - len(row))], tf.int32)
-  return batch
+  record = pair_testing.packed(pairs, S, T)
+  return {n: tf.constant([row], tf.int32) for n, row in record.items()}
 
 
 def make_config(**fields) -> config_lib.TransformerConfig:
@@ -65,3 +64,23 @@ def make_network(**fields) -> network_lib.Transformer:
     seeds = step_seed.StepSeed(tf.Variable(3), seed=number)
     side.importance_scorer.seeds = seeds
   return network
+
+
+def records(count: int = 4) -> dict[str, np.ndarray]:
+  """Returns so many records of pairs, int32 [count, ...]."""
+  rows = [pair_testing.random_features(seed) for seed in range(count)]
+  return {n: np.array([row[n] for row in rows], np.int32) for n in rows[0]}
+
+
+def make_batch(count: int = 4) -> dict[str, tf.Tensor]:
+  """Returns them as one batch."""
+  return {name: tf.constant(rows) for name, rows in records(count).items()}
+
+
+def make_task(
+  changes: dict | None = None, network: dict | None = None
+) -> task_lib.TranslationTask:
+  """Returns the tiny task, with changes to its fields and its network's."""
+  task = {"model": {"encoder": {"any": network or {}}}} | (changes or {})
+  params = replica_testing.make_params({"task": task}, EXPERIMENT)
+  return task_lib.TranslationTask(params.task)

@@ -13,6 +13,8 @@ from token_dropping.models import checkpoint_files
 
 SHOWN_WEIGHTS = 3
 INITIAL = "task.init_checkpoint"
+# Items in which networks save what decides which of their tokens stay.
+IMPORTANCE = frozenset({"importance", "target_importance"})
 
 
 def restore(items: dict, prefix: str, source: str) -> None:

@@ -29,7 +29,8 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
   other network has; `has_pooler` says whether `pooled_output` has weights,
-  `fuses_documents` whether documents are kept apart where attention is fused.
+  `fuses_attention` whether its attention can be fused, and `fuses_documents`
+  whether documents are kept apart where it is.
   One that `reads` no text with masks is not fine-tuned here, and has no
   masked-LM head.
   """
@@ -37,6 +38,7 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   network = ""
   own_field = ""
   has_pooler = True
+  fuses_attention = True
   fuses_documents = True
 
   @abc.abstractmethod

@@ -7,11 +7,13 @@ from token_dropping.models import network_config
 from token_dropping.models.bert import encoder_config as bert
 from token_dropping.models.gpt import config as gpt
 from token_dropping.models.modernbert import config as modernbert
+from token_dropping.models.transformer import config as transformer
 
 CONFIGS = (
   bert.TokenDropEncoderConfig,
   modernbert.ModernBertConfig,
   gpt.GptConfig,
+  transformer.TransformerConfig,
 )
 
 

@@ -11,6 +11,7 @@ from token_dropping.tasks import run_config
 # isort: off
 from token_dropping.tasks.masked_lm import experiment as masked_lm  # noqa: F401
 from token_dropping.tasks.causal_lm import experiment as causal_lm  # noqa: F401
+from token_dropping.tasks.translation import experiment as translation  # noqa: F401
 from token_dropping.tasks.sentences import experiment as sentences  # noqa: F401
 from token_dropping.tasks.spans import experiment as spans  # noqa: F401
 # isort: on

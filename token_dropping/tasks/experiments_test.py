@@ -54,7 +54,7 @@ def _differing(one, two) -> set[str]:
 # The registered experiments.
 
 
-@pytest.mark.parametrize("name", experiments.NAMES[:5])
+@pytest.mark.parametrize("name", experiments.NAMES[:6])
 def test_every_name_is_registered_and_consistent(name):
   # Model Garden's own has no value for it.
   warmup = "trainer.optimizer_config.warmup.polynomial.warmup_steps=9"

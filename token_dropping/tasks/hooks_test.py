@@ -48,4 +48,4 @@ def test_the_nearest_class_answers(monkeypatch):
 def test_every_experiment_has_answers():
   for name, answers in hooks.EXPERIMENTS.items():
     assert type(experiments.hooks_of(experiments.get(name))) is answers
-  assert experiments.NAMES[5:] == experiments.FINETUNING_NAMES
+  assert experiments.NAMES[6:] == experiments.FINETUNING_NAMES

@@ -129,9 +129,10 @@ def accumulate(
 ) -> tuple:
   """Runs a step on `count` equal slices of a batch, for gradient accumulation.
 
-  `step` returns a structure to sum, and a tensor to stack, [count, ...] (one
-  slice: as it is). Variables are made in the first slice, which is computed on
-  its own; the others are one loop, whatever their number, of static shapes.
+  `step` returns a structure to sum, and one of tensors to stack, [count, ...]
+  (one slice: as it is). Variables are made in the first slice, which is
+  computed on its own; the others are one loop, whatever their number, of static
+  shapes.
 
   >>> total, rows = accumulate(
   ...   lambda part: (tf.reduce_sum(part["x"]), part["x"]),
@@ -152,18 +153,22 @@ def accumulate(
   def add(index, total, rows):
     more, row = run(index)
     total = tf.nest.map_structure(tf.add, total, more)
-    return index + 1, total, rows.write(index, row)
+    pairs = zip(rows, tf.nest.flatten(row), strict=True)
+    return index + 1, total, [kept.write(index, new) for kept, new in pairs]
 
   total, row = run(0)
-  rows = tf.TensorArray(row.dtype, count, element_shape=row.shape)
+  rows = [
+    tf.TensorArray(t.dtype, count, element_shape=t.shape).write(0, t)
+    for t in tf.nest.flatten(row)
+  ]
   _, total, rows = tf.while_loop(
     lambda index, *_: index < count,
     add,
-    (tf.constant(1), total, rows.write(0, row)),
+    (tf.constant(1), total, rows),
     parallel_iterations=1,
     maximum_iterations=count - 1,
   )
-  return total, rows.stack()
+  return total, tf.nest.pack_sequence_as(row, [kept.stack() for kept in rows])
 
 
 def scaled(optimizer, objective: tf.Tensor) -> tf.Tensor:

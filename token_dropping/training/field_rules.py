@@ -127,7 +127,7 @@ RULES: Mapping[str, Rule] = _table(
     *("min_dim_size_to_factor", "block_length", "ram_budget", "seq_length"),
     *("max_predictions_per_seq", "max_span_words", "doc_stride"),
     *("query_length", "gradient_accumulation_steps", "n_best_size"),
-    *("max_answer_length", "output_range"),
+    *("max_answer_length", "output_range", "target_length"),
   ),
   (
     _least(1, bits=63),
@@ -150,6 +150,7 @@ RULES: Mapping[str, Rule] = _table(
       "global_rope_theta",
       "local_rope_theta",
       "norm_eps",
+      "norm_epsilon",
       "layer_norm_epsilon",
     ),
     "lamb.epsilon",  # Keras would look for a default, and fail
@@ -166,7 +167,8 @@ RULES: Mapping[str, Rule] = _table(
   (
     Rule("in [0, 1)", lambda value: 0 <= value < 1),
     *("rho", "beta1", "beta_1", "beta_2"),
-    *("dropout_rate", "attention_dropout_rate"),
+    *("dropout_rate", "attention_dropout_rate", "intermediate_dropout_rate"),
+    "label_smoothing",
   ),
   (
     Rule("in (0, 1]", lambda value: 0 < value <= 1),
@@ -178,7 +180,8 @@ RULES: Mapping[str, Rule] = _table(
   ),
   (Rule("in [-1, 0]", lambda value: -1 <= value <= 0), "beta_2_decay"),
   (Rule("dynamic or greater than 0", _is_loss_scale), "loss_scale"),
-  (_size(1000), "num_layers", "global_every", "steps_per_call"),
+  (_size(1000), "num_layers", "num_decoder_layers"),
+  (_size(1000), "global_every", "steps_per_call"),
   (_size(100_000), "hidden_size", "embedding_size", "num_attention_heads"),
   (_size(1_000_000), "intermediate_size", "type_vocab_size"),
   (

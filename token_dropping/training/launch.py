@@ -193,7 +193,7 @@ def _run(
   reporter = progress.ProgressReporter(
     trainer.global_step,
     params.trainer.train_steps,
-    data.global_batch_size * data.seq_length,
+    data.global_batch_size * _length(data),
     experiments.hooks_of(params).shown_outputs(),
   )
   eval_actions = [trainer.skip_counter.on_eval, reporter.on_eval]
@@ -221,6 +221,11 @@ def _run(
         checkpoints.restore(*items, checkpoints.INITIAL)
     _run_explained(params, mode, model_dir, runner, reporter)
   _print_summary(params, trainer, reporter, model_dir)
+
+
+def _length(data: cfg.DataConfig) -> int:
+  """Returns the positions of a record, of both sides if it has two."""
+  return data.seq_length + getattr(data, "target_length", 0)
 
 
 def _make_trainer(

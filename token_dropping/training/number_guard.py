@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.common import errors
+from token_dropping.models import checkpoints
 from token_dropping.training import workers
 
 
@@ -35,7 +36,8 @@ class NumberGuard:
     self._step = global_step
     self._skips = policy == "skip"
     if self._skips:
-      model(model.inputs)  # makes the weights of the heads
+      if model.inputs:  # those of the heads are made by a call
+        model(model.inputs)
       self._optimizer._create_all_weights(model.trainable_variables)
     self._max_skipped = max_skipped
     self.bad_steps = workers.make_counter("bad_steps")
@@ -103,7 +105,8 @@ class NumberGuard:
 
   def _weights(self) -> list[tf.Variable]:
     items = getattr(self._model, "checkpoint_items", {})
-    importance = items["importance"].variables if "importance" in items else []
+    names = checkpoints.IMPORTANCE & items.keys()
+    importance = [v for name in sorted(names) for v in items[name].variables]
     return [*self._model.variables, *importance]
 
   def _slots(self) -> list[tf.Variable]:

@@ -35,6 +35,7 @@ LOCK = "run.lock"
 FREE_FIELDS = dropping_config.FREE_FIELDS | {
   "attention_dropout_rate",
   "dropout_rate",
+  "intermediate_dropout_rate",
 }
 _IMPORTANCE_TYPE = "encoder.any.importance.type"
 _SELECTION_TYPE = "encoder.any.selection.type"

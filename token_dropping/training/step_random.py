@@ -26,14 +26,16 @@ class _StepDropout:
 def follow_step(model: tf_keras.Model, step: tf.Variable, seed: int) -> int:
   """Makes a built model draw from a seed and the steps done, a scalar int64.
 
+  What chooses tokens does so by lots of its own, each of several in a network.
   Returns how many dropout layers there are.
   """
   seeds = step_seed.StepSeed(step, seed)
-  index = 0
+  index = stream = 0
   for layer in model._flatten_layers():
     if isinstance(layer, tf_keras.layers.Dropout):
       layer._random_generator = _StepDropout(seeds, index)
       index += 1
     elif hasattr(layer, "importance_scorer"):
-      layer.importance_scorer.seeds = seeds
+      layer.importance_scorer.seeds = step_seed.StepSeed(step, seed, stream)
+      stream += 1
   return index

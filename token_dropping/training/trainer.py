@@ -42,7 +42,7 @@ class _Checkpoint(tf.train.Checkpoint):
     items = items | getattr(self.model, "head_items", {})
     # Model Garden's heads make their weights, and restore them, when called.
     made = {name: item for name, item in items.items() if item.built}
-    optional = {"importance"} if self.is_of_another_run else set()
+    optional = checkpoints.IMPORTANCE if self.is_of_another_run else set()
     checkpoints.check(made, save_path, "--model_dir", optional)
     return super().restore(save_path, *args, **kwargs).expect_partial()
 

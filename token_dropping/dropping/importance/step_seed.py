@@ -12,7 +12,8 @@ import tensorflow as tf
 class StepSeed:
   """Makes the seeds of a run; `step`, a variable, counts its steps done.
 
-  Without it every call makes another seed, from TensorFlow's generator.
+  Without it every call makes another seed, from TensorFlow's generator. Another
+  `stream` of the same run has other seeds at the same places.
 
   >>> seeds = StepSeed(tf.Variable(3), seed=1)
   >>> bool(tf.reduce_all(seeds.at(0) == seeds.at(0)))
@@ -21,9 +22,12 @@ class StepSeed:
   False
   """
 
-  def __init__(self, step: tf.Variable | None = None, seed: int = 0):
+  def __init__(
+    self, step: tf.Variable | None = None, seed: int = 0, stream: int = 0
+  ):
     self._step = step
     self._seed = seed
+    self._stream = stream
 
   def at(self, place: int) -> tf.Tensor:
     """Returns the seed, int32 [2], of a layer at this step and replica."""
@@ -32,7 +36,10 @@ class StepSeed:
     context = tf.distribute.get_replica_context()
     replica = context.replica_id_in_sync_group if context else 0
     seed = tf.constant([self._seed, place], tf.int32)
-    for number in (replica, tf.cast(self._step, tf.int32)):
+    numbers = [replica, tf.cast(self._step, tf.int32)]
+    if self._stream:  # the first has the seeds of runs from before there were
+      numbers.append(self._stream)
+    for number in numbers:
       seed = tf.random.experimental.stateless_fold_in(seed, number)
     return seed
 

@@ -41,6 +41,7 @@ class TransformerConfig(
   network = "wmt_transformer"
   own_field = "num_decoder_layers"
   has_pooler = False
+  fuses_attention = False
 
   decoder_drop: DecoderDroppingConfig = dataclasses.field(
     default_factory=DecoderDroppingConfig
@@ -79,14 +80,19 @@ class TransformerConfig(
     rule = "vocab_file must be unset: SentencePiece has no special words"
     for drops in (self, self.decoder_drop):
       errors.require(not drops.vocab_file, rule, repr(drops.vocab_file))
+    rule = "drop.type must be skip, context or layerwise: means of neighbours "
+    rule += "would mix pairs"
+    errors.require(self.drop.type != "pool", rule, self.drop.type)
     causal_drops.check(self.decoder_drop.drop.type)
     self.decoder_plan  # noqa: B018  refuses
     self.decoder_drop.make_scorer(self.vocab_size, self.num_decoder_layers)
 
   def check_pretraining(self, seq_length: int) -> None:
     del seq_length
-    rule = "decoder_drop.drop_at_inference must be false"
-    errors.require(not self.decoder_drop.drop_at_inference, rule, "true")
+    for path, drops in (("", self), ("decoder_drop.", self.decoder_drop)):
+      rule = f"{path}drop_at_inference must be false: translations are made of "
+      rule += "whole sentences"
+      errors.require(not drops.drop_at_inference, rule, "true")
 
   def count_weights(self) -> int:
     width = self.hidden_size

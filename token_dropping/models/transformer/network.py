@@ -105,13 +105,14 @@ class Transformer(models.Seq2SeqTransformer):
       **kwargs,
     )
 
-  def call(self, inputs: dict, training=None, plan=None):
+  def call(self, inputs: dict, training=None, plan=None, target_plan=None):
     """Returns the encoder's outputs, `logits` and the `decoder`'s outputs.
 
     Inputs are ids, `inputs` int [B, S] and `targets` int [B, T], and the
     numbers of the pairs, `inputs_segmentation` and `targets_segmentation`; what
     the decoder reads, positions and masks follow from them. A pair does not see
-    another. `plan` says what to drop in the encoder instead of its own.
+    another. `plan` says what to drop in the encoder instead of its own,
+    `target_plan` what in the decoder.
     """
     if "inputs_segmentation" not in inputs:
       return super().call(inputs)
@@ -122,12 +123,13 @@ class Transformer(models.Seq2SeqTransformer):
     outputs = self.encoder_layer(source, training=training, plan=plan)
     memory = source | {"states": outputs["sequence_output"]}
     pairs = inputs["targets_segmentation"]
-    ids = packed_pairs.shifted(inputs["targets"], pairs)
-    states = self.decoder_dropout(self._embed(ids, pairs))
-    # No decoder reads an end of sentence: its id tells starts from padding.
-    ids = tf.where(packed_pairs.starts(pairs), packed_pairs.END_ID, ids)
+    read = packed_pairs.shifted(inputs["targets"], pairs)
+    states = self.decoder_dropout(self._embed(read, pairs))
+    ids = packed_pairs.keys(inputs["targets"], pairs)
     target = {"states": states, "ids": ids, "documents": pairs}
-    decoded = self.decoder_layer(target | {"memory": memory}, training=training)
+    decoded = self.decoder_layer(
+      target | {"memory": memory}, training=training, plan=target_plan
+    )
     table = self.embedding_lookup.embeddings
     logits = self._embedding_linear(table, decoded["sequence_output"])
     # In mixed precision, too, as Model Garden has it.

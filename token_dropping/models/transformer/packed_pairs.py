@@ -26,6 +26,19 @@ def starts(pairs: tf.Tensor) -> tf.Tensor:
   return (positions(pairs) == 0) & (pairs != 0)
 
 
+def keys(targets: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
+  """Returns the ids by which the tokens that the decoder reads are chosen.
+
+  Those of `shifted`, but that starts are told from padding: they have the id of
+  the end of sentence, which no decoder reads.
+
+  >>> keys(tf.constant([[5, 6, 1, 7, 1, 0]]),
+  ...      tf.constant([[1, 1, 1, 2, 2, 0]])).numpy().tolist()
+  [[1, 5, 6, 1, 7, 0]]
+  """
+  return tf.where(starts(pairs), END_ID, shifted(targets, pairs))
+
+
 def shifted(targets: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
   """Returns what the decoder reads to predict targets, int [B, T].
 

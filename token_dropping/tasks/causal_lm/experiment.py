@@ -108,13 +108,7 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     return hooks.ShownOutputs(_SHOWN, _SHOWN | more)
 
   def _losses(self, outputs: Mapping, prefix: str = "") -> str:
-    found = {n: outputs.get(f"{prefix}{n}") for n in (losses.LOSS, *_WORDS)}
-    shown = [
-      f"{_WORDS[name]} {value:.3f}" if name in _WORDS else f"{value:.3f}"
-      for name, value in found.items()
-      if value is not None
-    ]
-    return "  ".join(shown)
+    return pretraining.worded(outputs, losses.LOSS, _WORDS, prefix)
 
   def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
     ids = self._made_up_features(batch_size)["input_word_ids"]

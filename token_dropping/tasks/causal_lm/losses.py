@@ -84,19 +84,6 @@ def mean_loss(
   return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), count)
 
 
-class Perplexity(tf_keras.metrics.Mean):
-  """The exponential of a mean loss.
-
-  >>> perplexity = Perplexity(name="perplexity")
-  >>> _ = perplexity.update_state(math.log(32))
-  >>> f"{float(perplexity.result()):.2f}"
-  '32.00'
-  """
-
-  def result(self) -> tf.Tensor:
-    return tf.exp(super().result())
-
-
 class BitsPerByte(tf_keras.metrics.Mean):
   """A mean loss per token in nats, as bits per byte of the text.
 
@@ -119,7 +106,7 @@ def make_metrics(prefix: str = "", bytes_per_token: float | None = None):
   metrics = [
     tf_keras.metrics.Mean(name=f"{prefix}{LOSS}"),
     tf_keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}{ACCURACY}"),
-    Perplexity(name=f"{prefix}{PERPLEXITY}"),
+    pretraining_metrics.Perplexity(name=f"{prefix}{PERPLEXITY}"),
   ]
   if bytes_per_token:
     metrics.append(BitsPerByte(bytes_per_token, name=f"{prefix}{BITS}"))

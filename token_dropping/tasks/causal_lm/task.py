@@ -125,9 +125,10 @@ class CausalLMTask(pretraining.PretrainingTask):
     pretraining_metrics.update_kept_share(metrics, real, outputs)
     pretraining_metrics.count_skipped(metrics, batch)
 
-  def _teach(self, scorer, batch, token_losses) -> None:
+  def _teach(self, scorers, batch, token_losses) -> None:
     if self._reads_kept:
       return  # what stays by lot learns nothing
+    (scorer,) = scorers
     ids = batch["input_word_ids"]
     if "loss_positions" in batch:
       ids = tf.gather(ids, batch["loss_positions"], batch_dims=1)

@@ -137,7 +137,8 @@ class TokenDropMaskedLMTask(
     pretraining_metrics.update_kept_share(metrics, batch["input_mask"], outputs)
     self.process_metrics(metrics, batch, outputs)
 
-  def _teach(self, scorer, batch, token_losses) -> None:
+  def _teach(self, scorers, batch, token_losses) -> None:
+    (scorer,) = scorers
     ids, weights = batch["masked_lm_ids"], batch["masked_lm_weights"]
     scorer.update(ids, token_losses, weights)
 

@@ -96,3 +96,19 @@ class DroppingHooks(hooks.TaskHooks):
     steps = self.params.trainer.train_steps
     shape = self.training_shape(shape)
     return multiply_adds.mean_macs(shape, schedule, steps)
+
+
+def worded(
+  outputs: Mapping, loss: str, words: Mapping[str, str], prefix: str = ""
+) -> str:
+  """Returns a loss and, after their words, what else there is of it.
+
+  >>> worded({"a": 6.5, "b": 0.25}, "a", {"b": "accuracy", "c": "perplexity"})
+  '6.500  accuracy 0.250'
+  """
+  found = {name: outputs.get(f"{prefix}{name}") for name in (loss, *words)}
+  return "  ".join(
+    f"{words[name]} {value:.3f}" if name in words else f"{value:.3f}"
+    for name, value in found.items()
+    if value is not None
+  )

@@ -2,11 +2,25 @@
 """Metrics of pretraining, fed with means by the numbers behind them."""
 
 import tensorflow as tf
+import tf_keras
 
 from token_dropping.data.batches import record_rules
 
 DROPPED = "dropped_"  # before the names of what is found with dropping
 KEPT_SHARE = "kept_share"
+
+
+class Perplexity(tf_keras.metrics.Mean):
+  """The exponential of a mean loss.
+
+  >>> perplexity = Perplexity(name="perplexity")
+  >>> _ = perplexity.update_state(tf.math.log(32.0))
+  >>> f"{float(perplexity.result()):.2f}"
+  '32.00'
+  """
+
+  def result(self) -> tf.Tensor:
+    return tf.exp(super().result())
 
 
 def update_means(
@@ -22,7 +36,9 @@ def update_means(
       metric.update_state(values[name], sample_weight=weights[name])
 
 
-def update_kept_share(metrics: list, real: tf.Tensor, outputs: dict) -> None:
+def update_kept_share(
+  metrics: list, real: tf.Tensor, outputs: dict, name: str = KEPT_SHARE
+) -> None:
   """Feeds the share of real tokens that the middle layers computed, a mean.
 
   `real` is 1 at tokens and 0 at padding, [B, S].
@@ -32,7 +48,7 @@ def update_kept_share(metrics: list, real: tf.Tensor, outputs: dict) -> None:
   if "computed_share" in outputs:
     computed = tf.reduce_sum(outputs["computed_share"] * mask)
     share = tf.math.divide_no_nan(computed, count)
-  update_means(metrics, {KEPT_SHARE: share}, {KEPT_SHARE: count})
+  update_means(metrics, {name: share}, {name: count})
 
 
 def count_skipped(metrics: list, batch: dict) -> None:

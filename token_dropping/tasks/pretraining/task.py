@@ -20,8 +20,8 @@ class PretrainingTask(base_task.Task, abc.ABC):
   """Pretrains a network that drops; evaluates it on whole sequences.
 
   A subclass knows what is predicted: its losses also teach the importance
-  scorer which tokens are hard (Hou et al., ACL 2022, section 3.2). Models have
-  `encoder_network` and `checkpoint_items`.
+  scorers which tokens are hard (Hou et al., ACL 2022, section 3.2). Models have
+  `encoder_network`, whose scorer is the first, and `checkpoint_items`.
   """
 
   def __init__(self, *args, **kwargs):
@@ -66,7 +66,7 @@ class PretrainingTask(base_task.Task, abc.ABC):
     if evaluates:
       encoder = config.model.encoder.get()
       drops = config.dropped_validation or encoder.drop_at_inference
-      optional = set() if drops else {"importance"}
+      optional = set() if drops else checkpoints.IMPORTANCE
     return checkpoints.find_items(items, optional, config.init_checkpoint)
 
   def _load(self, loader, rules, input_context) -> tf.data.Dataset:
@@ -91,7 +91,7 @@ class PretrainingTask(base_task.Task, abc.ABC):
     inputs = self._prepare(inputs, model)
     slices = self.task_config.gradient_accumulation_steps
     counts = self._counts(inputs)
-    scorer = model.encoder_network.importance_scorer
+    scorers = self._scorers(model)
     shares = slices
     if self.task_config.scale_loss:
       counts = _global_sum(counts)
@@ -107,8 +107,9 @@ class PretrainingTask(base_task.Task, abc.ABC):
       gradients = tape.gradient(objective, model.trainable_variables)
       self._record(metrics, batch, passes, token_losses)
       gradients = optimizers.dense(gradients)
-      sums = scorer.selector.sums_of(passes[0])
-      return ((loss, total), gradients, sums), token_losses  # [B, P]
+      told = zip(scorers, self._told(passes[0]), strict=True)
+      sums = [scorer.selector.sums_of(outputs) for scorer, outputs in told]
+      return ((loss, total), gradients, sums), token_losses
 
     def run(kind):
       step = functools.partial(forward_and_backward, kind)
@@ -120,8 +121,9 @@ class PretrainingTask(base_task.Task, abc.ABC):
       steps_done, run
     )
     optimizers.apply(optimizer, gradients, model.trainable_variables)
-    self._teach(scorer, inputs, token_losses)
-    scorer.selector.move(sums)
+    self._teach(scorers, inputs, token_losses)
+    for scorer, moved in zip(scorers, sums, strict=True):
+      scorer.selector.move(moved)
     if self.task_config.scale_loss:
       losses = _global_sum(losses)
     return {
@@ -134,9 +136,20 @@ class PretrainingTask(base_task.Task, abc.ABC):
     """Returns a batch with what is predicted where, before it is sliced."""
     return inputs
 
+  def _scorers(self, model: tf_keras.Model) -> list:
+    """Returns what chooses among tokens: a scorer for each that drops."""
+    return [model.encoder_network.importance_scorer]
+
+  def _told(self, outputs: dict) -> list[dict]:
+    """Returns the outputs that tell what each of the scorers has chosen."""
+    return [outputs]
+
   @abc.abstractmethod
-  def _token_losses(self, batch: dict, outputs: dict) -> tf.Tensor:
-    """Returns the loss of every prediction, [B, P], in nats."""
+  def _token_losses(self, batch: dict, outputs: dict):
+    """Returns the loss of every prediction, [B, P], in nats.
+
+    Or a structure of what scorers learn, with the batch in front.
+    """
 
   @abc.abstractmethod
   def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
@@ -151,7 +164,7 @@ class PretrainingTask(base_task.Task, abc.ABC):
     """Feeds a batch, or a slice of one, to the metrics."""
 
   @abc.abstractmethod
-  def _teach(self, scorer, batch: dict, token_losses: tf.Tensor) -> None:
+  def _teach(self, scorers: list, batch: dict, token_losses) -> None:
     """Tells importance what a step has lost where."""
 
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Translation through the launcher: trained, resumed, evaluated, refused."""
+
+import numpy as np
+import pytest
+
+from tests import config_testing
+from tests import fault_testing
+from tests import pair_testing
+from tests import replica_testing
+from tests import testing
+from tests import translation_testing
+from token_dropping.training import dry_run
+
+NAME = translation_testing.EXPERIMENT
+DROPS = {
+  **translation_testing.IMPORTANCE,
+  "decoder_drop": {
+    "token_keep_ratio": 0.5,
+    "importance": {"type": "next_token_loss"},
+  },
+}
+RATES = ("dropout_rate", "attention_dropout_rate", "intermediate_dropout_rate")
+SHORT = {
+  "task": {
+    "dropped_validation": True,
+    "label_smoothing": 0.2,
+    "model": {"encoder": {"any": DROPS | dict.fromkeys(RATES, 0.1)}},
+  },
+  "trainer": {
+    "best_checkpoint_export_subdir": "best",
+    "best_checkpoint_eval_metric": "perplexity",
+    "best_checkpoint_metric_comp": "lower",
+  },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A folder with records, `tiny.yaml`, and a run of two steps, `whole`."""
+  path = tmp_path_factory.mktemp("translation")
+  fault_testing.write_records(path, pair_testing.random_features)
+  fault_testing.write_tiny(path, SHORT, experiment=NAME)
+  with testing.eagerly():
+    _launch(path, "whole")
+  return path
+
+
+def _launch(folder, run: str, mode="train_and_eval", **values) -> None:
+  fault_testing.launch(
+    folder, folder / run, mode=mode, experiment=NAME, **values
+  )
+
+
+def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
+  """With dropout, importance of both sides, and thresholds."""
+  testing.copy_as_it_was(folder / "whole", 1, folder / "cut")
+  with testing.eagerly():
+    _launch(folder, "cut", mode="train")
+  found, wanted = (
+    fault_testing.variables(folder / run / "ckpt-2") for run in ("cut", "whole")
+  )
+  fault_testing.assert_same(found, wanted)
+  for name in ("importance", "target_importance"):
+    assert f"{name}/table/.ATTRIBUTES/VARIABLE_VALUE" in wanted
+
+
+@testing.eagerly()
+def test_another_run_goes_on_with_other_choices(folder):
+  """Importance of other types begins anew, on both sides."""
+  override = f"trainer.continue_from={folder / 'whole' / 'ckpt-1'}"
+  for path in ("", ".decoder_drop"):
+    override += f",{config_testing.ENCODER}{path}.importance.type=random"
+  _launch(folder, "other", mode="train", params_override=override)
+  assert (folder / "other" / "ckpt-2.index").exists()
+
+
+@testing.eagerly()
+def test_an_evaluation_and_a_run_say_what_was_seen(folder, capsys):
+  _launch(folder, "whole", mode="eval")
+  lines = capsys.readouterr().out.splitlines()
+  (loss,) = (line for line in lines if line.startswith("  validation loss"))
+  for words in ("token accuracy", "perplexity", "smoothed loss"):
+    assert words in loss
+  assert loss.endswith("(whole sequences)")
+  assert any(line.startswith("  dropped loss") for line in lines)
+  curves = fault_testing.curves(folder / "whole" / "train")
+  assert {"kept_share", "target_kept_share", "padding_share"} <= curves.keys()
+
+
+def test_a_compiled_step_says_what_it_costs(folder):
+  override = "runtime.enable_xla=true"
+  yaml = str(folder / "tiny.yaml")
+  params = config_testing.parse(yaml, experiment=NAME, override=override)
+  lines = dry_run.run_dry(params).splitlines()
+  assert lines[2].split()[:1] == ["Transformer"]
+  assert lines[3].startswith("  token dropping")
+
+
+def _train(replicas: int) -> list:
+  changes = {
+    "task": {"model": {"encoder": {"any": DROPS}}},
+    "trainer": {"optimizer_config": {"optimizer": {"adam": {"epsilon": 1e-3}}}},
+  }
+  run = replica_testing.Run(testing.mirrored(replicas), changes, name=NAME)
+  source, target = run.task._scorers(run.model)
+  for scorer in (source, target):  # far enough apart that no lot decides
+    scorer.table.assign(np.linspace(0.0, 49.0, testing.VOCAB_SIZE))
+  target.selector.thresholds.assign([20.5, 0.0, 0.0])
+  losses = run.train(translation_testing.records(16))
+  tables = [source.table.numpy(), target.table.numpy()]
+  return [*losses, *run.scores().values(), *tables, *run.model.get_weights()]
+
+
+@testing.eagerly()
+def test_two_replicas_train_as_one():
+  replica_testing.assert_same(_train(2), _train(1), rtol=1e-5)
+
+
+ANY = config_testing.ENCODER
+
+
+@pytest.mark.parametrize(
+  ("path", "value", "rule"),
+  [
+    (f"{ANY}.drop.type", "pool", f"{ANY}.drop.type must be skip, context or "),
+    (f"{ANY}.vocab_file", "vocab.txt", f"{ANY}.vocab_file must be unset: "),
+    (
+      f"{ANY}.drop_at_inference",
+      True,
+      f"{ANY}.drop_at_inference must be false: ",
+    ),
+    (
+      f"{ANY}.decoder_drop.token_keep_k",
+      13,
+      f"{ANY}.decoder_drop: token_keep_k must be ",
+    ),
+    (
+      f"{ANY}.importance.type",
+      "next_token_loss",
+      f"{ANY}.importance.type must be one of cross_attention, frequency, ",
+    ),
+    ("runtime.attention", "fused", ""),
+    ("task.label_smoothing", 1.0, "task.label_smoothing must be in [0, 1)"),
+  ],
+)
+def test_wrong_fields_are_one_line_with_their_path(path, value, rule):
+  changes = {path: value}
+  if path.endswith("token_keep_k"):
+    changes[f"{ANY}.decoder_drop.token_keep_ratio"] = None
+  assert config_testing.refused_changes(changes, NAME).startswith(rule)
+
+
+def test_the_best_checkpoint_is_by_what_is_evaluated():
+  path = "trainer.best_checkpoint_eval_metric"
+  found = config_testing.refused_changes({path: "bits_per_byte"}, NAME)
+  assert found.startswith(f"{path} must be one of ")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML fields of learning to translate."""
+
+import dataclasses
+
+from official.core import config_definitions as cfg
+from official.modeling.hyperparams import base_config
+from official.nlp.configs import encoders
+
+from token_dropping.data.batches import pair_data
+from token_dropping.tasks.pretraining import config as pretraining
+
+
+@dataclasses.dataclass
+class TranslationModelConfig(base_config.Config):
+  """The network: encoder, decoder, and an output tied to the embeddings."""
+
+  encoder: encoders.EncoderConfig = dataclasses.field(
+    default_factory=encoders.EncoderConfig
+  )
+
+
+@dataclasses.dataclass
+class TranslationConfig(pretraining.PretrainingConfig, cfg.TaskConfig):
+  """A network that translates, and its data.
+
+  Attributes:
+    label_smoothing: what of the probability a training's target gives to all
+      other ids, in even shares.
+  """
+
+  model: TranslationModelConfig = dataclasses.field(
+    default_factory=TranslationModelConfig
+  )
+  train_data: pair_data.PairDataConfig = dataclasses.field(
+    default_factory=pair_data.PairDataConfig
+  )
+  validation_data: pair_data.PairDataConfig = dataclasses.field(
+    default_factory=pair_data.PairDataConfig
+  )
+  label_smoothing: float = 0.1

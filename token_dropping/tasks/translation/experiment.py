@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers learning to translate, ready but for the data.
+
+`wmt_transformer/token_drop` is Model Garden's `wmt_transformer/large`, of which
+a random half of the source's tokens skips the encoder's middle layers.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.modeling import optimization
+from official.nlp.configs import encoders
+
+from token_dropping.data.batches import pair_data
+from token_dropping.data.batches import pair_rules
+from token_dropping.models.transformer import config as transformer_config
+from token_dropping.models.transformer import packed_pairs
+from token_dropping.models.transformer import shape as shape_lib
+from token_dropping.tasks import encoder_checks
+from token_dropping.tasks import hooks
+from token_dropping.tasks.pretraining import checks
+from token_dropping.tasks.pretraining import hooks as pretraining
+from token_dropping.tasks.translation import config as translation_config
+from token_dropping.tasks.translation import losses
+from token_dropping.tasks.translation import task
+
+WIDTH, WARMUP_STEPS, TRAIN_STEPS = 1024, 16_000, 300_000
+_BATCH = 96  # sequences: Model Garden's 24,576 tokens a side
+_SHOWN = {"loss": losses.LOSS, "accuracy": losses.ACCURACY}
+_WORDS = {
+  losses.ACCURACY: "token accuracy",
+  losses.PERPLEXITY: "perplexity",
+  losses.SMOOTHED: "smoothed loss",
+}
+_SHARES = {
+  task.KEPT_SHARE: "of the source's tokens in the encoder's middle layers",
+  task.TARGET_KEPT_SHARE: "of the translation's in the decoder's",
+  task.PADDING: "of the positions are padding",
+}
+
+
+@exp_factory.register_config_factory("wmt_transformer/token_drop")
+def wmt_transformer_token_drop() -> cfg.ExperimentConfig:
+  """Model Garden's Transformer and its optimizer, with token dropping."""
+  network = transformer_config.TransformerConfig(
+    hidden_size=WIDTH,
+    num_attention_heads=16,
+    intermediate_size=4 * WIDTH,
+    token_keep_ratio=0.5,
+    drop_layer=1,
+  )
+  train, validation = (
+    pair_data.PairDataConfig(
+      is_training=is_training,
+      drop_remainder=is_training,
+      global_batch_size=_BATCH,
+    )
+    for is_training in (True, False)
+  )
+  return cfg.ExperimentConfig(
+    runtime=cfg.RuntimeConfig(enable_xla=True),
+    task=translation_config.TranslationConfig(
+      model=translation_config.TranslationModelConfig(
+        encoder=encoders.EncoderConfig(type="any", any=network)
+      ),
+      train_data=train,
+      validation_data=validation,
+    ),
+    trainer=cfg.TrainerConfig(
+      train_steps=TRAIN_STEPS, optimizer_config=_optimizer()
+    ),
+    restrictions=[
+      "task.train_data.is_training != None",
+      "task.validation_data.is_training != None",
+    ],
+  )
+
+
+def _optimizer() -> optimization.OptimizationConfig:
+  """Vaswani et al., 2017, section 5.3, with Model Garden's numbers."""
+  rate = {"initial_learning_rate": 2.0 * WIDTH**-0.5, "power": -0.5}
+  warmup = {"warmup_steps": WARMUP_STEPS, "warmup_learning_rate": 0.0}
+  return optimization.OptimizationConfig(
+    {
+      "optimizer": {"type": "adam", "adam": {"beta_2": 0.997, "epsilon": 1e-9}},
+      "learning_rate": {"type": "power", "power": rate},
+      "warmup": {"type": "linear", "linear": warmup},
+    }
+  )
+
+
+class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
+  """Answers for a network that translates."""
+
+  def record_rules(
+    self, data: cfg.DataConfig, path: str
+  ) -> pair_rules.PairRules:
+    return pair_rules.PairRules(data, self._network.vocab_size, path)
+
+  @property
+  def _network(self) -> transformer_config.TransformerConfig:
+    return self.task.model.encoder.get()
+
+  def check(self) -> None:
+    for path, data in self._data.items():
+      checks.check_skipping(data, path)
+    super().check()
+    with encoder_checks.named("task.model.encoder.any.decoder_drop: "):
+      self._network.decoder_plan.keep_counts(self.task.train_data.target_length)
+    checks.check_best(self.params, [losses.LOSS, *_WORDS])
+
+  def shown_outputs(self) -> hooks.ShownOutputs:
+    shares = {"kept": task.KEPT_SHARE, "padding": task.PADDING}
+    more = {"perplexity": losses.PERPLEXITY}
+    return hooks.ShownOutputs(_SHOWN | shares, _SHOWN | more)
+
+  def summarize(
+    self, train: Mapping, evaluation: Mapping, best: dict | None
+  ) -> list[tuple[str, str]]:
+    lines = super().summarize(train, evaluation, best)
+    shares = [f"{train[n]:.3f} {w}" for n, w in _SHARES.items() if n in train]
+    return [*lines, ("shares", ", ".join(shares))] if shares else lines
+
+  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
+    return pretraining.worded(outputs, losses.LOSS, _WORDS, prefix)
+
+  def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
+    """One pair a sequence, as long as both may be."""
+    data, rng = self.task.train_data, np.random.default_rng(0)
+    batch = {}
+    lengths = data.seq_length, data.target_length
+    for side, length in zip(pair_data.SIDES, lengths, strict=True):
+      least, most = packed_pairs.END_ID, self._network.vocab_size
+      ids = rng.integers(least, most, [batch_size, length], np.int32)
+      batch |= {side: ids, pair_data.segmentation(side): np.ones_like(ids)}
+    return batch
+
+  def training_shape(
+    self, shape: shape_lib.TransformerShape
+  ) -> shape_lib.TransformerShape:
+    return dataclasses.replace(shape, decoder_plan=self._network.decoder_plan)
+
+
+hooks.register(
+  translation_config.TranslationConfig,
+  TranslationHooks,
+  "wmt_transformer/token_drop",
+)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learning to translate with token dropping, on both sides.
+
+Each token of a translation has a loss. What of the source stays follows from
+what the decoder looks at; what of the translation stays, from its losses.
+"""
+
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+
+from token_dropping.data.batches import pair_data
+from token_dropping.data.batches import pair_rules
+from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
+from token_dropping.models.transformer import network as network_lib
+from token_dropping.models.transformer import packed_pairs
+from token_dropping.tasks.pretraining import metrics as pretraining_metrics
+from token_dropping.tasks.pretraining import task as pretraining
+from token_dropping.tasks.translation import config as translation_config
+from token_dropping.tasks.translation import losses as losses_lib
+
+_DROPPED = pretraining_metrics.DROPPED
+_RECEIVED = "received_attention"
+KEPT_SHARE = pretraining_metrics.KEPT_SHARE
+TARGET_KEPT_SHARE, PADDING = "target_kept_share", "padding_share"
+
+
+@task_factory.register_task_cls(translation_config.TranslationConfig)
+class TranslationTask(pretraining.PretrainingTask):
+  """Trains a Transformer on packed pairs of sentences."""
+
+  def build_model(self) -> network_lib.Transformer:
+    return self.task_config.model.encoder.get().build()
+
+  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
+    """Reads batches, and checks their values."""
+    vocab_size = self.task_config.model.encoder.get().vocab_size
+    path = f"task.{'train' if params.is_training else 'validation'}_data"
+    rules = pair_rules.PairRules(params, vocab_size, path)
+    return self._load(pair_data.PairDataLoader(params), rules, input_context)
+
+  def build_metrics(self, training: bool | None = None) -> list:
+    """Of training, or of whole sequences and, where asked for, dropped ones."""
+    task = self.task_config
+    data = task.train_data if training else task.validation_data
+    metrics = losses_lib.make_metrics()
+    if training:
+      names = (KEPT_SHARE, TARGET_KEPT_SHARE, PADDING)
+      metrics += [tf_keras.metrics.Mean(name=name) for name in names]
+    elif task.dropped_validation:
+      metrics += losses_lib.make_metrics(_DROPPED)
+    if pretrain_data.skips_bad_records(data):
+      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
+    return metrics
+
+  def validation_step(self, inputs, model, metrics) -> dict:
+    """Evaluates whole sequences and, where asked for, dropped ones."""
+    plans = {"": {}}
+    if self.task_config.dropped_validation:
+      plans[_DROPPED] = {
+        "plan": model.encoder_layer.drop_plan,
+        "target_plan": model.decoder_layer.drop_plan,
+      }
+    for prefix, dropped in plans.items():
+      outputs = model(inputs, training=False, **dropped)
+      token_losses = self._token_losses(inputs, outputs)
+      losses_lib.update_metrics(metrics, inputs, outputs, token_losses, prefix)
+    pretraining_metrics.count_skipped(metrics, inputs)
+    return {}  # the metrics have the loss
+
+  def _scorers(self, model: network_lib.Transformer) -> list:
+    sides = model.encoder_layer, model.decoder_layer
+    return [side.importance_scorer for side in sides]
+
+  def _told(self, outputs: dict) -> list[dict]:
+    return [outputs, outputs["decoder"]]
+
+  def _token_losses(self, batch: dict, outputs: dict) -> dict:
+    smoothing = self.task_config.label_smoothing
+    found = losses_lib.token_losses(batch, outputs, smoothing)
+    return found | {_RECEIVED: outputs["decoder"][_RECEIVED]}
+
+  def _counts(self, batch: dict) -> dict[str, tf.Tensor]:
+    return {losses_lib.LOSS: tf.reduce_sum(losses_lib.weights(batch))}
+
+  def _losses(self, batch, passes, token_losses, counts) -> tuple:
+    count = counts[losses_lib.LOSS]
+    means = losses_lib.mean_losses(batch, token_losses, count)
+    loss = means[losses_lib.SMOOTHED]
+    return loss, loss
+
+  def _record(self, metrics, batch, passes, token_losses) -> None:
+    (outputs,) = passes
+    losses_lib.update_metrics(metrics, batch, outputs, token_losses)
+    sides = (outputs, KEPT_SHARE), (outputs["decoder"], TARGET_KEPT_SHARE)
+    real = [batch[side] != 0 for side in pair_data.SIDES]
+    for there, (told, name) in zip(real, sides, strict=True):
+      pretraining_metrics.update_kept_share(metrics, there, told, name)
+    _update_padding(metrics, real)
+    pretraining_metrics.count_skipped(metrics, batch)
+
+  def _teach(self, scorers, batch, token_losses) -> None:
+    """The encoder's learns what was looked at, the decoder's what was hard."""
+    source, target = scorers
+    ids = batch["inputs"]
+    source.update(ids, token_losses[_RECEIVED], ids != 0)
+    pairs = batch[pair_data.segmentation("targets")]
+    ids = packed_pairs.keys(batch["targets"], pairs)
+    target.update(ids, token_losses[losses_lib.LOSS], pairs != 0)
+
+
+def _update_padding(metrics: list, real: list[tf.Tensor]) -> None:
+  """Feeds the share of the positions, of both sides, that are padding."""
+  there = tf.concat([tf.reshape(one, [-1]) for one in real], 0)
+  share = 1.0 - tf.reduce_mean(tf.cast(there, tf.float32))
+  pretraining_metrics.update_means(
+    metrics, {PADDING: share}, {PADDING: tf.size(there)}
+  )
