@@ -21,6 +21,7 @@ from token_dropping.models import multiply_adds
 from token_dropping.tasks import experiments  # noqa: F401  registers
 from token_dropping.tasks.causal_lm import task as causal_lm
 from token_dropping.tasks.pretraining import config as pretraining_config
+from token_dropping.tasks.translation import task as translation
 
 BATCH = 2
 SHAPE = multiply_adds.BertShape(
@@ -103,6 +104,18 @@ def _gpt_task(positions: dict, **encoder):
   return _make_task("gpt/token_drop", overrides)
 
 
+def _translation_task(**encoder):
+  fields = dataclasses.asdict(SHAPE)
+  length, _ = fields.pop("seq_length"), fields.pop("predictions")
+  fields |= {"num_attention_heads": 2, "drop_layer": 1, "num_decoder_layers": 3}
+  lengths = {"seq_length": length, "target_length": 96}
+  overrides = {
+    "model": {"encoder": {"any": fields | encoder}},
+    "train_data": lengths | {"global_batch_size": BATCH},
+  }
+  return _make_task("wmt_transformer/token_drop", overrides)
+
+
 def _task(schedule: dict | None = None, interval=0, network="bert", **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, predictions = fields.pop("seq_length"), fields.pop("predictions")
@@ -144,6 +157,10 @@ def _program(task) -> CompiledProgram:
   }
   if isinstance(task, causal_lm.CausalLMTask):
     batch = {"input_word_ids": ids}
+  if isinstance(task, translation.TranslationTask):
+    targets = ids[:, : task.task_config.train_data.target_length]
+    batch = {"inputs": ids, "targets": targets}
+    batch |= {f"{side}_segmentation": ids for side, ids in batch.items()}
   return CompiledProgram(step, batch)
 
 
@@ -164,6 +181,8 @@ def _step_macs(task) -> float:
   if isinstance(task, causal_lm.CausalLMTask):
     count = config.loss_count(shape.seq_length)
     shape = dataclasses.replace(shape, predictions=count)
+  if isinstance(task, translation.TranslationTask):
+    shape = dataclasses.replace(shape, decoder_plan=encoder.decoder_plan)
   macs = multiply_adds.token_drop_macs(shape, config.training_plan)
   return multiply_adds.PASSES * BATCH * macs
 
@@ -208,6 +227,17 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
 )
 def test_cost_model_counts_what_xla_does_of_gpt(positions, encoder):
   task = _gpt_task(positions, **encoder)
+  assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  "decoder_drop",
+  [{}, {"token_keep_ratio": 0.5}, FREQUENT | {"token_keep_ratio": 0.5}],
+  ids=["source", "both", "threshold"],
+)
+def test_cost_model_counts_what_xla_does_of_a_translation(decoder_drop):
+  task = _translation_task(decoder_drop=decoder_drop)
   assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
 
 

@@ -249,6 +249,8 @@ def _names(word: str, paths: set[str]) -> bool:
 def test_every_documented_option_is_run():
   tried = _field_paths(testing.TINY) | ELSEWHERE
   tried |= _field_paths(modernbert_testing.TINY)
+  tried |= _field_paths(testing.TINY_PAIRS)
+  tried |= _field_paths(translation_testing.SHORT)
   tried |= _field_paths({"task": gpt_testing.POSITIONS})
   tried |= _field_paths(plans.nest(_in(ANY, **gpt_testing.IMPORTANCE)))
   for fields in (*map(_fields, RUNS), FINETUNING):

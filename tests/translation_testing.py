@@ -13,6 +13,23 @@ from token_dropping.tasks.translation import task as task_lib
 
 EXPERIMENT = "wmt_transformer/token_drop"
 IMPORTANCE = {"importance": {"type": "cross_attention"}}
+# Of the network that drops on both sides, and of the task that trains it.
+DROPS = {
+  **IMPORTANCE,
+  "decoder_drop": {
+    "token_keep_ratio": 0.5,
+    "importance": {"type": "next_token_loss"},
+  },
+}
+_RATES = ("dropout_rate", "attention_dropout_rate", "intermediate_dropout_rate")
+_MORE = dict.fromkeys(_RATES, 0.1) | {"norm_epsilon": 1e-5}
+SHORT = {
+  "task": {
+    "dropped_validation": True,
+    "label_smoothing": 0.2,
+    "model": {"encoder": {"any": DROPS | _MORE}},
+  }
+}
 V, S, T = 40, 14, 12
 SIZES = {
   "vocab_size": V,

@@ -210,6 +210,26 @@ def test_file_of_gpt_repeats_the_registered_defaults():
   }
 
 
+@pytest.mark.parametrize("layers", [(6, 6), (12, 2)])
+def test_files_of_translation_repeat_the_registered_defaults(layers):
+  name = "wmt_transformer/token_drop"
+  file = FOLDER / "pretrain/wmt_{}_{}.yaml".format(*layers)
+  params = _parse(file, experiment=name)
+  config_testing.check_experiment(params)
+  network = params.task.model.encoder.any
+  assert (network.num_layers, network.num_decoder_layers) == layers
+  assert network.importance_type == "random"
+  assert not network.decoder_plan.drops
+  trainer = {"steps_per_loop", "summary_interval", "checkpoint_interval"}
+  trainer |= {"validation_interval", "validation_steps", "max_to_keep"}
+  fields = {"importance.type", "restore_layer"}
+  fields |= {"num_layers", "num_decoder_layers"}
+  assert _differing(params, _parse(experiment=name)) <= {
+    *(f"{ENCODER}.{field}" for field in fields),
+    *(f"trainer.{field}" for field in trainer),
+  }
+
+
 @pytest.mark.parametrize(
   ("files", "kept"),
   [((WIKIPEDIA,), [4093]), ((WIKIPEDIA, RECOMMENDED), [])],

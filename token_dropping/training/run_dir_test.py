@@ -19,6 +19,7 @@ from tests import testing
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
+from token_dropping.models import networks
 from token_dropping.tasks import hooks
 from token_dropping.training import run_dir
 
@@ -128,6 +129,7 @@ def test_fields_that_leave_the_weights_alone_may_change(tmp_path):
     run_dir.check_run_dir(params, str(tmp_path))
   fields = _params().task.model.encoder.any.as_dict()
   known = {*fields, *fields["importance"], *fields["selection"]}
+  known |= {*networks.CONFIGS[-1]().as_dict()}  # a decoder has one more rate
   assert known >= run_dir.FREE_FIELDS
 
 
