@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import config_testing
 from tests import fault_testing
@@ -11,6 +12,7 @@ from tests import replica_testing
 from tests import testing
 from tests import translation_testing
 from token_dropping.training import dry_run
+from token_dropping.training import step_random
 
 NAME = translation_testing.EXPERIMENT
 DROPS = translation_testing.DROPS
@@ -51,6 +53,16 @@ def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
   fault_testing.assert_same(found, wanted)
   for name in ("importance", "target_importance"):
     assert f"{name}/table/.ATTRIBUTES/VARIABLE_VALUE" in wanted
+
+
+def test_each_side_has_lots_and_dropout_of_its_own():
+  network = translation_testing.make_network(decoder_drop={})
+  places = 2 + 4 * 4 + 3 * 6  # embeddings; layers of the encoder, the decoder
+  step = tf.Variable(3, dtype=tf.int64)
+  assert step_random.follow_step(network, step, seed=1) == places
+  sides = network.encoder_layer, network.decoder_layer
+  lots = [side.importance_scorer.seeds.uniform([9], -1) for side in sides]
+  assert (lots[0] != lots[1]).numpy().all()
 
 
 @testing.eagerly()

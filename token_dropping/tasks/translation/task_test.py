@@ -10,9 +10,9 @@ from official.nlp.tasks import translation as model_garden
 from tests import pair_testing
 from tests import testing
 from tests import translation_testing
+from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import packed_pairs
 from token_dropping.tasks.translation import losses
-from token_dropping.training import step_random
 
 ALL, HALF = {"token_keep_ratio": 1.0}, {"token_keep_ratio": 0.5}
 LEARNT = {"importance": {"type": "next_token_loss"}, "token_loss_beta": 0.0}
@@ -24,7 +24,9 @@ def _model(task):
   rng = np.random.default_rng(2)
   for weight in model.weights:
     weight.assign(rng.normal(0, 0.3, weight.shape))
-  step_random.follow_step(model, tf.Variable(3, dtype=tf.int64), seed=1)
+  step = tf.Variable(3, dtype=tf.int64)
+  for stream, scorer in enumerate(task._scorers(model)):
+    scorer.seeds = step_seed.StepSeed(step, seed=1, stream=stream)
   return model
 
 
