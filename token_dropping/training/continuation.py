@@ -62,12 +62,14 @@ def begin(params: cfg.ExperimentConfig, model_dir: str) -> None:
 
 
 def _check_vocabulary(params: cfg.ExperimentConfig, folder: str) -> None:
-  """Compares the vocabularies, where both are known."""
-  there = os.path.join(folder, vocabulary.FILE)
-  here = experiments.hooks_of(params).vocab_file()
-  if here and tf.io.gfile.exists(there):
-    rule = f"{SOURCE} must be of a run with the same vocabulary, {here}"
-    errors.require(files.read(there) == files.read(here), rule, repr(there))
+  """Compares what gives ids their meaning, where both are known."""
+  hooks = experiments.hooks_of(params)
+  own = {vocabulary.FILE: hooks.vocab_file()} | hooks.run_files()
+  for name, here in own.items():
+    there = os.path.join(folder, name)
+    if here and tf.io.gfile.exists(there):
+      rule = f"{SOURCE} must be of a run with the same vocabulary, {here}"
+      errors.require(files.read(there) == files.read(here), rule, repr(there))
 
 
 def source_folder(params: cfg.ExperimentConfig) -> str:

@@ -4,9 +4,12 @@
 import pytest
 import tensorflow as tf
 
+from tests import causal_testing
 from tests import config_testing
+from tests import gpt_testing
 from tests import run_testing
 from tests import testing
+from token_dropping.data.text import byte_tokenizer
 from token_dropping.models import checkpoint_files
 from token_dropping.training import continuation
 from token_dropping.training import resume
@@ -20,16 +23,20 @@ def source(tmp_path_factory):
   """A run's folder, with an optimizer in its checkpoint."""
   folder = tmp_path_factory.mktemp("source") / "run"
   run_testing.make_run(folder)
+  _write_checkpoint(folder)
+  return folder
+
+
+def _write_checkpoint(folder) -> None:
   steps = [tf.Variable(run_testing.STEP, dtype=tf.int64) for _ in range(2)]
   optimizer = tf.train.Checkpoint(iter=steps[1])
   whole = tf.train.Checkpoint(global_step=steps[0], optimizer=optimizer)
   whole.write(str(folder / "ckpt-9"))
-  return folder
 
 
-def _params(path, changes: dict):
+def _params(path, changes: dict, name: str = "bert/token_drop"):
   changed = {STEPS: 8, continuation.SOURCE: str(path)} | changes
-  return config_testing.changed(changed)
+  return config_testing.changed(changed, name)
 
 
 def test_a_checkpoint_becomes_the_first_of_the_new_run(source, tmp_path):
@@ -106,4 +113,22 @@ def test_ids_must_mean_the_same(source, tmp_path):
   assert testing.refused(continuation.check, params) == (
     f"{continuation.SOURCE} must be of a run with the same vocabulary, {words}."
     f" Received: '{source}/vocab.txt'"
+  )
+
+
+def test_so_must_those_of_a_tokenizer_by_bytes(tmp_path):
+  run, data = tmp_path / "run", tmp_path / "data"
+  sizes = {"vocab_size": testing.VOCAB_SIZE, "initializer_range": 0.02}
+  run_testing.make_causal_run(run, causal_testing.model(), **sizes)
+  _write_checkpoint(run)
+  data.mkdir()
+  own = data / byte_tokenizer.FILE
+  changes = {"task.train_data.input_path": str(data / "train-*")}
+  params = _params(run / "ckpt-9", changes, gpt_testing.EXPERIMENT)
+  own.write_bytes(causal_testing.model())
+  continuation.check(params)
+  own.write_bytes(causal_testing.model(290))
+  assert testing.refused(continuation.check, params) == (
+    f"{continuation.SOURCE} must be of a run with the same vocabulary, {own}."
+    f" Received: '{run}/tokenizer.model'"
   )
