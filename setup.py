@@ -9,7 +9,7 @@ from setuptools.command import build_py
 
 ROOT = pathlib.Path(__file__).parent
 
-DATA = ["apache-beam>=2.72,<3", "tokenizers>=0.21"]
+DATA = ["apache-beam>=2.72,<3", "polib>=1.2", "tokenizers>=0.21"]
 # The text of the quick start is a piece of Wikipedia in gensim's package.
 QUICKSTART = [*DATA, "gensim>=4.4"]
 TRANSFORMERS = "transformers>=5.0"

@@ -23,20 +23,31 @@ from token_dropping.data import records
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import record_text
 from token_dropping.data.pretraining.causal import record_text as causal_text
+from token_dropping.data.pretraining.pairs import record_text as pair_text
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.data.text import subword_tokenizer
 
 # Examples are among the first records of the files: finding a later one means
 # reading all before it.
 _CANDIDATES = 1000
 _ROWS = (  # Name, key in `dataset.json`, format.
   ("documents", "documents", "{:,}"),
+  ("pairs", "pairs", "{:,}"),
+  ("pairs too long", "too_long_pairs", "{:,}"),
+  ("uneven pairs", "uneven_pairs", "{:,}"),
   ("sequences", "sequences", "{:,}"),
   ("records", "records", "{:,}"),
   ("tokens", "tokens", "{:,}"),
+  ("source tokens", "source_tokens", "{:,}"),
+  ("target tokens", "target_tokens", "{:,}"),
+  ("  a sequence, source", "source_tokens_per_sequence", "{:.1f}"),
+  ("  a sequence, target", "target_tokens_per_sequence", "{:.1f}"),
   ("bytes", "bytes", "{:,}"),
   ("bytes per token", "bytes_per_token", "{:.2f}"),
   ("[UNK]", "unknown_share", "{:.3%}"),
   ("padding", "padding_share", "{:.3%}"),
+  ("source padding", "source_padding_share", "{:.3%}"),
+  ("target padding", "target_padding_share", "{:.3%}"),
   ("truncated tokens", "truncated_tokens", "{:,}"),
   ("dropped tokens", "dropped_tokens", "{:,}"),
   ("masked tokens", "masked_tokens", "{:,}"),
@@ -97,7 +108,12 @@ def report(
 
 def _shower(
   folder: str, card: dict, coloured: bool
-) -> record_text.RecordText | causal_text.RecordText:
+) -> record_text.RecordText | causal_text.RecordText | pair_text.RecordText:
+  if card.get("objective") == dataset_folder.TRANSLATION:
+    path = files.join(folder, subword_tokenizer.FILE)
+    return pair_text.RecordText(
+      subword_tokenizer.SubwordTokenizer.from_file(path)
+    )
   if card.get("objective") == dataset_folder.CAUSAL_LM:
     path = files.join(folder, byte_tokenizer.FILE)
     tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
@@ -115,6 +131,7 @@ def _headline(folder: str, card: dict, quick: bool) -> str:
     "packing": settings.get("packing"),
     "masking": card.get("masking"),
     "seq_length": settings.get("seq_length"),
+    "target_length": settings.get("target_length"),
     "vocab_size": card.get("vocab_size"),
   }
   kind = ", ".join(f"{k} {v}" for k, v in known.items() if v is not None)

@@ -21,23 +21,19 @@ passed on to it; those for its filesystems do not change how input and output
 are read and written.
 """
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 
-import numpy as np
 from absl import flags
 
 from token_dropping.common import errors
-from token_dropping.common import files
 from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import beam_tasks
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import objectives
-from token_dropping.data.pretraining import output_folder
+from token_dropping.data.pretraining import preparation
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
-from token_dropping.data.pretraining import word_counts
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import tfds_text
@@ -62,139 +58,48 @@ def prepare(
   of_files = not settings.tfds_name
   sizes = input_plan.resolve_inputs(settings.input) if of_files else {}
   recorded = _recorded_settings(settings, sizes)
-  ready = output_folder.find_ready(settings.output_dir, recorded)
-  if ready is not None:
-    print(f"ready, made earlier: {settings.output_dir}", flush=True)
-    return ready
-  is_new = output_folder.check_replaceable(settings.output_dir)
-  work = output_folder.open_work(settings.output_dir, recorded)
-  runner = beam_tasks.TaskRunner(work, num_workers, tuple(beam_args))
-  try:
-    return _Preparation(settings, runner).make(sizes, recorded)
-  except errors.UserError:  # it would fail again
-    output_folder.remove_work(settings.output_dir, is_new)
-    raise
+  make = functools.partial(_make, settings, sizes, recorded)
+  return preparation.run(
+    settings.output_dir, recorded, make, num_workers, beam_args
+  )
 
 
 def _recorded_settings(settings: PrepareSettings, sizes: dict) -> dict:
   """Returns what decides about the dataset's content, ready for JSON."""
   recorded = settings.recorded()
-  recorded["input_files"] = [
-    [path.rsplit("/", 1)[-1], size] for path, size in sizes.items()
-  ]
+  recorded["input_files"] = preparation.named_sizes(sizes)
   if settings.tfds_name:
     examples = tfds_text.number_of_examples(settings.tfds_name)
     recorded["input_files"] = [[settings.tfds_name, examples]]
-  if settings.vocab_file:
-    size = recorded["vocab_file_size"] = files.size(settings.vocab_file)
-    rule = "vocab_file must be a readable file"
-    errors.require(size is not None, rule, repr(settings.vocab_file))
+  preparation.record_vocab_file(recorded, settings.vocab_file)
   return recorded
 
 
-@dataclasses.dataclass
-class _Preparation:
-  """The three passes, in a work folder that is the runner's."""
-
-  settings: PrepareSettings
-  runner: beam_tasks.TaskRunner
-
-  @functools.cached_property
-  def objective(self) -> objectives.Objective:
-    return objectives.of(self.settings)
-
-  def make(self, sizes: dict[str, int], recorded: dict) -> dict:
-    """Makes the files, publishes them and returns `dataset.json`."""
-    settings, folder = self.settings, self.runner.folder
-    pieces, text = self._clean(sizes)
-    threshold = self._threshold(pieces)
-    if settings.deduplicate:
-      pieces = text_pieces.without_copies(pieces)
-      text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
-      text["documents"] -= text["duplicate_documents"]
-    vocab_file, vocab = self._vocabulary(pieces, threshold)
-    make_shards = functools.partial(
-      self.objective.make_shards, folder, settings, vocab_file, threshold
-    )
-    results = self._run_on_pieces("pack", make_shards, pieces)
-    statistics = self.objective.collect(vocab, settings, results, folder)
-    entries, sources = _name_files(results, folder)
-    dataset = {
-      "format_version": dataset_folder.FORMAT_VERSION,
-      "settings": recorded,
-      **self.objective.card,
-      "vocab_size": len(vocab),
-      "text": text,
-      **statistics,
-      "files": {self.objective.file: files.describe(vocab_file), **entries},
-    }
-    sources[self.objective.file] = vocab_file
-    output_folder.publish(settings.output_dir, sources, dataset)
-    return dataset
-
-  def _clean(
-    self, sizes: dict[str, int]
-  ) -> tuple[list[text_pieces.Piece], dict[str, int]]:
-    folder, tasks = self.runner.folder, input_plan.plan(sizes, self.settings)
-    clean = functools.partial(text_pieces.clean, folder, self.settings)
-    size = sum(part.weight for task in tasks for part in task)
-    results = self.runner.run("read", clean, tasks, size)
-    pieces, counts = text_pieces.collect(folder, results)
-    documents.check_counts(counts, self.settings)
-    return pieces, dict(counts)
-
-  def _threshold(self, pieces: list[text_pieces.Piece]) -> float:
-    # A random next sentence must come from another document of the same part.
-    at_least = 2 if self.settings.packing == "pairs" else 1
-    none = np.zeros([0], np.uint64)
-    hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
-    return text_pieces.validation_threshold(
-      text_pieces.uniform(hashes), self.settings.validation_share, at_least
-    )
-
-  def _run_on_pieces(self, label: str, function, pieces):
-    size = sum(piece.bytes for piece in pieces)
-    return self.runner.run(label, function, pieces, size)
-
-  def _vocabulary(
-    self, pieces: list[text_pieces.Piece], threshold: float
-  ) -> tuple[str, objectives.Vocabulary]:
-    """Reads or learns a vocabulary; its path is that in the work folder."""
-    given, load = self.settings.vocab_file, self.objective.load
-    path = files.join(self.runner.folder, self.objective.file)
-    if given and not files.exists(path):
-      load(given)  # a wrong one by its own name
-      files.copy(given, path)
-    if not files.exists(path):
-      self._learn(pieces, threshold, path)
-    return path, load(path)
-
-  def _learn(self, pieces, threshold: float, path: str) -> None:
-    folder, size = self.runner.folder, self.settings.vocab_size
-    count = functools.partial(
-      word_counts.count, folder, self.objective.count_words, threshold
-    )
-    self._run_on_pieces("count", count, pieces)
-    words = word_counts.total(folder, len(pieces))
-    files.write(path, self.objective.learn(words, size))
-    learned = len(self.objective.load(path))
-    few = f" of {size:,} asked: the text gives no more"
-    note = few if learned < size else ""
-    print(f"vocabulary: learned {learned:,} tokens{note}", flush=True)
+_WHERE_DOCUMENTS_END = (
+  "of more than one word (documents end at blank lines, or see "
+  "--document_per_line and --document_per_file)"
+)
 
 
-def _name_files(
-  results: list[dict], folder: str
-) -> tuple[dict[str, dict], dict[str, str]]:
-  """Returns the shards' entries and present paths, by their final names."""
-  entries, sources = {}, {}
-  for split in dataset_folder.SPLITS:
-    made = [r[split]["file"] for r in results if r[split]["file"]]
-    for index, file in enumerate(made):
-      name = f"{split}-{index:05d}-of-{len(made):05d}.tfrecord"
-      entries[name] = {key: file[key] for key in ("records", "bytes", "crc32")}
-      sources[name] = files.join(folder, file["name"])
-  return entries, sources
+def _make(
+  settings: PrepareSettings,
+  sizes: dict[str, int],
+  recorded: dict,
+  runner: beam_tasks.TaskRunner,
+) -> dict:
+  """Makes the files, publishes them and returns `dataset.json`."""
+  passes = preparation.Passes(settings, runner, objectives.of(settings))
+  tasks = input_plan.plan(sizes, settings)
+  pieces, text = passes.read(text_pieces.clean, tasks)
+  documents.check_counts(text, settings)
+  # A random next sentence must come from another document of the same part.
+  at_least = 2 if settings.packing == "pairs" else 1
+  threshold = passes.threshold(pieces, at_least, _WHERE_DOCUMENTS_END)
+  if settings.deduplicate:
+    pieces = text_pieces.without_copies(pieces)
+    text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
+    text["documents"] -= text["duplicate_documents"]
+  return passes.finish(pieces, threshold, recorded, dict(text))
 
 
 _SHOWN = {  # of a split, beside its documents and sequences
@@ -234,21 +139,7 @@ def summary(dataset: dict, output_dir: str) -> str:
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines a flag for each field of `PrepareSettings`, and `num_workers`."""
-  settings_flags.define(PrepareSettings, prepare_settings.CHOICES, values)
-  flags.DEFINE_integer(
-    "num_workers",
-    0,
-    "Processes on this machine; 0: one per core and 64 MB of text. Other "
-    "runners have options of their own.",
-    lower_bound=0,
-    flag_values=values,
-  )
-
-
-def parse_known_flags(argv: list[str]) -> list[str]:
-  """Sets our flags; returns the name of the program and all other arguments."""
-  flags.FLAGS.set_gnu_getopt()  # else our flags must come first
-  return flags.FLAGS(argv, known_only=True)
+  preparation.define_flags(PrepareSettings, prepare_settings.CHOICES, values)
 
 
 def main(argv: list[str]) -> None:
@@ -261,4 +152,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
   define_flags()
-  errors.run_command(main, parse_known_flags)
+  errors.run_command(main, preparation.parse_known_flags)

@@ -3,7 +3,7 @@
 
 import collections
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from token_dropping.common import vocabulary
@@ -16,9 +16,14 @@ from token_dropping.data.pretraining.causal import shards as causal_shards
 from token_dropping.data.pretraining.causal import statistics
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.data.text import subword_tokenizer
 from token_dropping.data.text import tokenizer
 
-Vocabulary = vocabulary.Vocabulary | byte_tokenizer.ByteTokenizer
+Vocabulary = (
+  vocabulary.Vocabulary
+  | byte_tokenizer.ByteTokenizer
+  | subword_tokenizer.SubwordTokenizer
+)
 
 
 class Objective(NamedTuple):
@@ -27,7 +32,9 @@ class Objective(NamedTuple):
   `file` is the vocabulary's name in a folder. `load` reads one, by its path,
   and refuses what is of no use. `learn`, of the counts that `count_words` makes
   and a size, returns its content. `make_shards` is the third pass, `collect`
-  sums up what that counted. `card` are fields of `dataset.json`.
+  sums up what that counted. `card` are fields of `dataset.json`. `beside`, of
+  the results of the third pass and the work folder, makes further files there
+  and returns their paths by name.
   """
 
   file: str
@@ -37,6 +44,7 @@ class Objective(NamedTuple):
   make_shards: Callable[..., dict]
   collect: Callable[..., dict[str, dict]]
   card: dict
+  beside: Callable[[Sequence[dict], str], dict[str, str]] = lambda *_: {}
 
 
 def of(settings: PrepareSettings) -> Objective:

@@ -22,7 +22,8 @@ _SETTINGS = "settings.json"
 _PROBE = ".dataset_write_test"
 _OUR_NAMES = re.compile(
   r"(?:train|validation)-\d+-of-\d+\.tfrecord"
-  r"|vocab\.txt|tokenizer\.model|dataset\.json"
+  r"|vocab\.txt|tokenizer\.model|spiece\.model|dataset\.json"
+  r"|validation\.(?:source|target)\.txt"
 )
 
 

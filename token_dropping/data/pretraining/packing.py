@@ -29,6 +29,9 @@ class Document:
   ids: np.ndarray  # [tokens] int32, no special tokens added
   offsets: np.ndarray  # [sentences + 1] int32
 
+  def __len__(self) -> int:
+    return len(self.ids)
+
 
 Documents = Sequence[Document]
 Special = dict[str, int]  # ids of the special tokens, by token

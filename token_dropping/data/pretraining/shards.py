@@ -72,7 +72,7 @@ def write_shards(
   counts = {}
   for stream, split in enumerate(dataset_folder.SPLITS):
     inside = validates == (split == "validation")
-    own = [docs[i] for i in np.flatnonzero(inside) if len(docs[i].ids)]
+    own = [docs[i] for i in np.flatnonzero(inside) if len(docs[i])]
     rng = np.random.default_rng([settings.seed, stream, index])
     path = files.join(folder, f"{split}-{index:05d}")
     result[split], arrays = make_shard(path, split, own, rng)

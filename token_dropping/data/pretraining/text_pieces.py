@@ -65,6 +65,13 @@ def clean(
     for part in ranges
     for document in documents.read_documents(part, settings, care)
   )
+  return write_pieces(folder, settings, index, ranges, stream, care)
+
+
+def write_pieces(
+  folder: str, settings, index: int, ranges, stream, care: text_lines.TextCare
+) -> dict:
+  """Writes a stream of documents, of parts of the input; as `clean`."""
   base = files.join(folder, f"text-{index:05d}")
   pieces = [
     _write(f"{base}-{number:05d}", group, settings.seed)
@@ -119,13 +126,14 @@ def uniform(hashes: np.ndarray) -> np.ndarray:
 
 
 def validation_threshold(
-  numbers: np.ndarray, share: float, at_least: int = 1
+  numbers: np.ndarray, share: float, at_least: int = 1, what: str = ""
 ) -> float:
   """Returns the number below which documents belong to validation.
 
   Few documents are divided by their number, to the nearest document; many (at
   least 10,000) by chance, with `share` as the threshold. Copies count once.
-  Each side needs `at_least` so many different ones, else that is a `UserError`.
+  Each side needs `at_least` so many different ones, else that is a `UserError`
+  which says `what` documents are.
 
   >>> validation_threshold(np.array([0.5, 0.75, 0.875, 0.625]), 0.5)
   0.75
@@ -136,8 +144,7 @@ def validation_threshold(
     number >= 2 * at_least,
     f"input must hold at least {2 * at_least} different documents, "
     f"{at_least} for training and {at_least} for validation",
-    f"{number} of more than one word (documents end at blank lines, "
-    "or see --document_per_line and --document_per_file)",
+    f"{number} {what}".strip(),
   )
   below = int(np.sum(distinct < share))
   if number >= MANY_DOCUMENTS and at_least <= below <= number - at_least:

@@ -42,7 +42,7 @@ def test_each_side_gets_its_minimum(at_least):
 
 @pytest.mark.parametrize(
   ("numbers", "at_least", "message"),
-  [([0.5, 0.5], 1, "2 .* Received: 1 "), ([0.1, 0.2, 0.3], 2, "4 .*: 3 ")],
+  [([0.5, 0.5], 1, "2 .* Received: 1$"), ([0.1, 0.2, 0.3], 2, "4 .*: 3$")],
 )
 def test_copies_count_once(numbers, at_least, message):
   found = testing.refused(

@@ -8,7 +8,7 @@ The plan, and so the dataset, depends on names and sizes of the files and on
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
 from token_dropping.common import files
@@ -21,7 +21,7 @@ from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 # A range grows by the rest of its last document; with this share of a piece it
 # still makes one piece.
 _RANGE_SHARE = 0.75
-_COMPRESSION = 4  # text is about so much larger
+COMPRESSION = 4  # text is about so much larger
 # Reading a dump again for each stripe costs a tenth of cleaning its articles.
 _MAX_STRIPES = 8
 _DUMP = re.compile(r"\.xml(-[^./]*)?$")
@@ -39,7 +39,7 @@ class Range:
   weight: int  # bytes to read, for progress
 
 
-def resolve_inputs(patterns: str) -> dict[str, int]:
+def resolve_inputs(patterns: str, flag: str = "input") -> dict[str, int]:
   """Returns the sizes of the input files by path, each once.
 
   They are in the order of the patterns, comma-separated paths or globs, and
@@ -47,8 +47,8 @@ def resolve_inputs(patterns: str) -> dict[str, int]:
   """
   sizes: dict[str, int] = {}
   for pattern in filter(None, (p.strip() for p in patterns.split(","))):
-    sizes |= _match(pattern)
-  rule = "input must name at least one file"
+    sizes |= _match(pattern, flag)
+  rule = f"{flag} must name at least one file"
   errors.require(bool(sizes), rule, repr(patterns))
   return sizes
 
@@ -57,10 +57,20 @@ def plan(
   sizes: dict[str, int], settings: PrepareSettings
 ) -> list[tuple[Range, ...]]:
   """Returns what each task reads, in order; small files share a task."""
-  target = max(int(settings.piece_bytes * _RANGE_SHARE), 1)
-  tasks: list[tuple[Range, ...]] = []
-  shared: list[Range] = []
-  for part in _ranges(sizes, settings, target):
+  target = piece_target(settings.piece_bytes)
+  return grouped(_ranges(sizes, settings, target), target)
+
+
+def piece_target(piece_bytes: int) -> int:
+  """Returns the bytes of input that become one piece of `piece_bytes`."""
+  return max(int(piece_bytes * _RANGE_SHARE), 1)
+
+
+def grouped(parts: Iterable, target: int) -> list[tuple]:
+  """Groups parts in their order, those of together at most `target` bytes."""
+  tasks: list[tuple] = []
+  shared: list = []
+  for part in parts:
     if sum(other.weight for other in (*shared, part)) > target and shared:
       tasks.append(tuple(shared))
       shared = []
@@ -78,7 +88,7 @@ def _ranges(
     return
   for path, size in sizes.items():
     kind, compressed = _kind(path)
-    weight = size * (_COMPRESSION if compressed else 1)
+    weight = size * (COMPRESSION if compressed else 1)
     if kind == "dump":
       stripes = min(max(-(-weight // target), 1), _MAX_STRIPES)
       for i in range(stripes):
@@ -99,7 +109,7 @@ def _kind(path: str) -> tuple[str, bool]:
   return "json" if _JSON.search(name) else "text", bool(suffixes)
 
 
-def _match(pattern: str) -> dict[str, int]:
+def _match(pattern: str, flag: str) -> dict[str, int]:
   if pattern == prepare_settings.EMBEDDED:
     pattern = wikipedia.embedded_dump()
   # A name may hold glob characters.
@@ -110,8 +120,8 @@ def _match(pattern: str) -> dict[str, int]:
       sizes = {path: files.size(path) for path in files.matches(pattern)}
   for path, size in sizes.items():
     fine = size is not None or files.is_folder(path)  # nothing else is left out
-    errors.require(fine, "input must be a readable file", repr(path))
+    errors.require(fine, f"{flag} must be a readable file", repr(path))
   sizes = {path: size for path, size in sizes.items() if size is not None}
-  rule = "input must match at least one file"
+  rule = f"{flag} must match at least one file"
   errors.require(bool(sizes), rule, repr(pattern))
   return sizes

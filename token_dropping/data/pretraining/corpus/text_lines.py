@@ -62,14 +62,20 @@ def open_stream(path: str, *damage: type[Exception]) -> Iterator[BinaryIO]:
 
   Errors are as of `readable`; what is no text is a `UserError`, too.
   """
-  decompress = DECOMPRESS.get(os.path.splitext(path)[1])
-  with readable(path, *damage), files.open_binary(path) as file:
-    stream = io.BufferedReader(decompress(file)) if decompress else file
+  with open_bytes(path, *damage) as stream:
     text_bytes.require_text(
       stream.read(text_bytes.HEAD), "input", path, f" ({_NAMES})"
     )
     stream.seek(0)
     yield stream
+
+
+@contextlib.contextmanager
+def open_bytes(path: str, *damage: type[Exception]) -> Iterator[BinaryIO]:
+  """Opens a file of any content; otherwise as `open_stream`."""
+  decompress = DECOMPRESS.get(os.path.splitext(path)[1])
+  with readable(path, *damage), files.open_binary(path) as file:
+    yield io.BufferedReader(decompress(file)) if decompress else file
 
 
 @contextlib.contextmanager

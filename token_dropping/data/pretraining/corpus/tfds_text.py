@@ -36,24 +36,44 @@ def read_texts(
   """Yields the texts of one stripe of a split, in a fixed order."""
   import tensorflow_datasets as tfds
 
-  with _opened(name) as (builder, split):
+  with opened(name) as (builder, split):
     builder.download_and_prepare()
     features = builder.info.features
     is_text = isinstance(dict(features).get(field), tfds.features.Text)
     rule = f"text_field must be a text feature of {name}"
     errors.require(is_text, f"{rule} ({', '.join(features)})", repr(field))
-    part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
-    data = builder.as_dataset(
-      split=part,
-      shuffle_files=False,
-      decoders=tfds.decode.PartialDecoding({field: True}),
-    )
-    for example in data.as_numpy_iterator():
+    decoders = tfds.decode.PartialDecoding({field: True})
+    for example in _read(builder, split, stripe, stripes, decoders=decoders):
       yield example[field]
 
 
+def read_translations(
+  name: str, languages: tuple[str, str], stripe: int, stripes: int
+) -> Iterator[tuple[bytes, bytes]]:
+  """Yields the texts of one stripe in two languages, in a fixed order."""
+  with opened(name) as (builder, split):
+    builder.download_and_prepare()
+    features = list(builder.info.features)
+    errors.require(
+      set(languages) <= set(features),
+      f"source_language and target_language must be those of {name} "
+      f"({', '.join(features)})",
+      ", ".join(languages),
+    )
+    for example in _read(builder, split, stripe, stripes):
+      yield tuple(example[language] for language in languages)
+
+
+def _read(builder, split: str, stripe: int, stripes: int, **options):
+  import tensorflow_datasets as tfds
+
+  part = tfds.even_splits(split, stripes)[stripe] if stripes > 1 else split
+  data = builder.as_dataset(split=part, shuffle_files=False, **options)
+  return data.as_numpy_iterator()
+
+
 def _split_info(name: str):
-  with _opened(name) as (builder, split):
+  with opened(name) as (builder, split):
     if not builder.info.splits:
       builder.download_and_prepare()
     if not builder.info.splits:
@@ -68,7 +88,7 @@ def _split_info(name: str):
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[tuple]:
+def opened(name: str) -> Iterator[tuple]:
   """Gives builder and split; what cannot be had or read is a `UserError`."""
   import tensorflow as tf
   import tensorflow_datasets as tfds

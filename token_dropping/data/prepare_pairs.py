@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a translation dataset on Apache Beam: pairs of sentences -> TFRecords.
+
+    python -m token_dropping.data.prepare_pairs --output_dir=/tmp/pairs \\
+        --source_input=news.en --target_input=news.de \\
+        --source_language=en --target_language=de
+
+`--input` reads `.tsv`, `.jsonl`, `.tmx`, `.po` and `.mo`; `--tfds_name` a
+translation set of TensorFlow Datasets. The folder then holds
+`train-*.tfrecord`, `validation-*.tfrecord`, the text of the latter
+(`validation.source.txt` and `validation.target.txt`), one SentencePiece
+vocabulary of both languages (`spiece.model`), and `dataset.json`, which says
+what was made, and what was left out and why.
+
+It works as `token_dropping.data.prepare` does, whose passes it shares: memory
+is bounded by a piece, and the dataset depends on the input and the settings
+alone. Between reading and counting a pass of its own finds sentences that stood
+before (`pairs.copies`).
+"""
+
+import functools
+from collections.abc import Sequence
+
+from absl import flags
+
+from token_dropping.common import errors
+from token_dropping.data import settings_flags
+from token_dropping.data.pretraining import beam_tasks
+from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.pretraining import objectives
+from token_dropping.data.pretraining import preparation
+from token_dropping.data.pretraining.pairs import copies
+from token_dropping.data.pretraining.pairs import pair_documents
+from token_dropping.data.pretraining.pairs import pair_shards
+from token_dropping.data.pretraining.pairs import pair_statistics
+from token_dropping.data.pretraining.pairs import sentence_pieces
+from token_dropping.data.pretraining.pairs.pair_inputs import Inputs
+from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
+from token_dropping.data.text import subword_tokenizer
+
+_OBJECTIVE = objectives.Objective(
+  subword_tokenizer.FILE,
+  subword_tokenizer.SubwordTokenizer.from_file,
+  sentence_pieces.count_words,
+  sentence_pieces.learn,
+  pair_shards.make_shards,
+  pair_statistics.collect,
+  {"objective": dataset_folder.TRANSLATION},
+  pair_shards.collect_texts,
+)
+
+
+def prepare(
+  settings: PairSettings, num_workers: int = 0, beam_args: Sequence[str] = ()
+) -> dict:
+  """Makes the dataset, unless it is there already; as `prepare.prepare`.
+
+  Returns the content of `dataset.json`: `format_version`, `settings`,
+  `objective`, `vocab_size`, `text` (counters of what was read), `train` and
+  `validation` (see `pair_statistics`), and `files`.
+  """
+  inputs = Inputs.find(settings)
+  recorded = settings.recorded() | inputs.recorded()
+  preparation.record_vocab_file(recorded, settings.vocab_file)
+  make = functools.partial(_make, settings, inputs, recorded)
+  return preparation.run(
+    settings.output_dir, recorded, make, num_workers, beam_args
+  )
+
+
+def _make(
+  settings: PairSettings,
+  inputs: Inputs,
+  recorded: dict,
+  runner: beam_tasks.TaskRunner,
+) -> dict:
+  passes = preparation.Passes(settings, runner, _OBJECTIVE)
+  pieces, text = passes.read(
+    pair_documents.clean, inputs.plan(settings.piece_bytes)
+  )
+  pair_documents.check_counts(text, settings)
+  threshold = passes.threshold(
+    pieces,
+    at_least=1,
+    what=f"of at most {settings.document_pairs} pairs (see --document_pairs)",
+  )
+  hash_sources = functools.partial(copies.hash_sources, settings.seed)
+  passes.run_on_pieces("hash", hash_sources, pieces)
+  pieces, text["duplicate_sources"] = copies.mark(pieces)
+  return passes.finish(pieces, threshold, recorded, dict(text))
+
+
+def summary(dataset: dict, output_dir: str) -> str:
+  """Returns a few lines for people on what `prepare` returned."""
+  lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} pieces)"]
+  for name in dataset_folder.SPLITS:
+    part = dataset[name]
+    sides = "; ".join(
+      f"{part[f'{side}_tokens_per_sequence']:.1f} {side} tokens "
+      f"({part[f'{side}_padding_share']:.1%} padding)"
+      for side in ("source", "target")
+    )
+    lines.append(
+      f"{name}: {part['pairs']:,} pairs of {part['documents']:,} documents in "
+      f"{part['sequences']:,} sequences; in each {sides}; "
+      f"{part['unknown_share']:.3%} unknown; left out "
+      f"{part['too_long_pairs']:,} too long, {part['uneven_pairs']:,} uneven"
+    )
+  text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
+  lines.append(f"text: {', '.join(text).replace('_', ' ')}")
+  lines.append(
+    "a guess without context: "
+    f"{dataset['validation']['unigram_loss']:.3f} nats a target token on "
+    f"validation (training entropy {dataset['train']['unigram_entropy']:.3f})"
+  )
+  return "\n".join(lines)
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines a flag for each field of `PairSettings`, and `num_workers`."""
+  preparation.define_flags(PairSettings, {}, values)
+
+
+def main(argv: list[str]) -> None:
+  """Runs the command; `argv` has the program and options of Beam."""
+  beam_tasks.check_beam_args(argv[1:])
+  settings = settings_flags.read(PairSettings, flags.FLAGS)
+  dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
+  print(summary(dataset, settings.output_dir))
+
+
+if __name__ == "__main__":
+  define_flags()
+  errors.run_command(main, preparation.parse_known_flags)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What preparing any dataset has in common: passes, folder and flags."""
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from absl import flags
+
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.data import settings_flags
+from token_dropping.data.pretraining import beam_tasks
+from token_dropping.data.pretraining import dataset_folder
+from token_dropping.data.pretraining import objectives
+from token_dropping.data.pretraining import output_folder
+from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining import word_counts
+
+flags.disclaim_key_flags()  # they are shown as those of the command
+
+
+def run(
+  output_dir: str,
+  recorded: dict,
+  make: Callable[[beam_tasks.TaskRunner], dict],
+  num_workers: int,
+  beam_args: Sequence[str],
+) -> dict:
+  """Makes a dataset of recorded settings, unless it is there already.
+
+  `make` publishes it, of a runner in a work folder, which is kept if it fails
+  otherwise than by a `UserError`. Returns the content of `dataset.json`.
+  """
+  ready = output_folder.find_ready(output_dir, recorded)
+  if ready is not None:
+    print(f"ready, made earlier: {output_dir}", flush=True)
+    return ready
+  is_new = output_folder.check_replaceable(output_dir)
+  work = output_folder.open_work(output_dir, recorded)
+  try:
+    return make(beam_tasks.TaskRunner(work, num_workers, tuple(beam_args)))
+  except errors.UserError:  # it would fail again
+    output_folder.remove_work(output_dir, is_new)
+    raise
+
+
+@dataclasses.dataclass(frozen=True)
+class Passes:
+  """The passes over input and pieces, in a work folder that is the runner's.
+
+  `settings` are those of the command; `objective` says what is made.
+  """
+
+  settings: object
+  runner: beam_tasks.TaskRunner
+  objective: objectives.Objective
+
+  def read(
+    self, clean: Callable[..., dict], tasks: list[tuple]
+  ) -> tuple[list[text_pieces.Piece], collections.Counter]:
+    """Makes pieces of the input: each task is parts of it; counts the text."""
+    folder = self.runner.folder
+    clean = functools.partial(clean, folder, self.settings)
+    size = sum(part.weight for task in tasks for part in task)
+    results = self.runner.run("read", clean, tasks, size)
+    return text_pieces.collect(folder, results)
+
+  def threshold(
+    self, pieces: Sequence[text_pieces.Piece], at_least: int, what: str
+  ) -> float:
+    """Divides the documents; see `text_pieces.validation_threshold`."""
+    none = np.zeros([0], np.uint64)
+    hashes = np.concatenate([none, *(piece.hashes() for piece in pieces)])
+    return text_pieces.validation_threshold(
+      text_pieces.uniform(hashes),
+      self.settings.validation_share,
+      at_least,
+      what,
+    )
+
+  def run_on_pieces(self, label: str, function: Callable, pieces) -> list[dict]:
+    """Runs a function of number and piece on each; see `TaskRunner.run`."""
+    size = sum(piece.bytes for piece in pieces)
+    return self.runner.run(label, function, pieces, size)
+
+  def finish(
+    self, pieces, threshold: float, recorded: dict, text: dict[str, int]
+  ) -> dict:
+    """Makes vocabulary and shards, publishes them, returns `dataset.json`."""
+    settings, folder, objective = (
+      self.settings,
+      self.runner.folder,
+      self.objective,
+    )
+    vocab_file, vocab = self._vocabulary(pieces, threshold)
+    make_shards = functools.partial(
+      objective.make_shards, folder, settings, vocab_file, threshold
+    )
+    results = self.run_on_pieces("pack", make_shards, pieces)
+    statistics = objective.collect(vocab, settings, results, folder)
+    entries, sources = _name_files(results, folder)
+    beside = {objective.file: vocab_file, **objective.beside(results, folder)}
+    described = {name: files.describe(path) for name, path in beside.items()}
+    dataset = {
+      "format_version": dataset_folder.FORMAT_VERSION,
+      "settings": recorded,
+      **objective.card,
+      "vocab_size": len(vocab),
+      "text": text,
+      **statistics,
+      "files": described | entries,
+    }
+    output_folder.publish(settings.output_dir, sources | beside, dataset)
+    return dataset
+
+  def _vocabulary(
+    self, pieces, threshold: float
+  ) -> tuple[str, objectives.Vocabulary]:
+    """Reads or learns a vocabulary; its path is that in the work folder.
+
+    Unless an earlier run put it there, it is `settings.vocab_file`, or learnt.
+    """
+    path = files.join(self.runner.folder, self.objective.file)
+    given, load = self.settings.vocab_file, self.objective.load
+    if given and not files.exists(path):
+      load(given)  # a wrong one by its own name
+      files.copy(given, path)
+    if not files.exists(path):
+      files.write(path, self._learn(pieces, threshold))
+      learned, size = len(load(path)), self.settings.vocab_size
+      few = f" of {size:,} asked: the text gives no more"
+      note = few if learned < size else ""
+      print(f"vocabulary: learned {learned:,} tokens{note}", flush=True)
+    return path, load(path)
+
+  def _learn(self, pieces, threshold: float) -> str | bytes:
+    folder, size = self.runner.folder, self.settings.vocab_size
+    count = functools.partial(
+      word_counts.count, folder, self.objective.count_words, threshold
+    )
+    self.run_on_pieces("count", count, pieces)
+    return self.objective.learn(word_counts.total(folder, len(pieces)), size)
+
+
+def _name_files(
+  results: list[dict], folder: str
+) -> tuple[dict[str, dict], dict[str, str]]:
+  """Returns the shards' entries and present paths, by their final names."""
+  entries, sources = {}, {}
+  for split in dataset_folder.SPLITS:
+    made = [r[split]["file"] for r in results if r[split]["file"]]
+    for index, file in enumerate(made):
+      name = f"{split}-{index:05d}-of-{len(made):05d}.tfrecord"
+      entries[name] = {key: file[key] for key in ("records", "bytes", "crc32")}
+      sources[name] = files.join(folder, file["name"])
+  return entries, sources
+
+
+def record_vocab_file(recorded: dict, vocab_file: str) -> None:
+  """Adds the size of a given vocabulary to recorded settings."""
+  if vocab_file:
+    size = recorded["vocab_file_size"] = files.size(vocab_file)
+    rule = "vocab_file must be a readable file"
+    errors.require(size is not None, rule, repr(vocab_file))
+
+
+def named_sizes(sizes: Mapping[str, int]) -> list[list]:
+  """Returns name and size of each input file, wherever it is."""
+  return [[path.rsplit("/", 1)[-1], size] for path, size in sizes.items()]
+
+
+def define_flags(
+  settings: type, choices: Mapping[str, Sequence[str]], values: flags.FlagValues
+) -> None:
+  """Defines a flag for each field of the settings, and `num_workers`."""
+  settings_flags.define(settings, choices, values)
+  flags.DEFINE_integer(
+    "num_workers",
+    0,
+    "Processes on this machine; 0: one per core and 64 MB of text. Other "
+    "runners have options of their own.",
+    lower_bound=0,
+    flag_values=values,
+  )
+
+
+def parse_known_flags(argv: list[str]) -> list[str]:
+  """Sets our flags; returns the name of the program and all other arguments."""
+  flags.FLAGS.set_gnu_getopt()  # else our flags must come first
+  return flags.FLAGS(argv, known_only=True)
