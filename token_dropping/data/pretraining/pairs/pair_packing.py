@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Pair = tuple[np.ndarray, np.ndarray]  # ids of source and target, with their end
+# Pairs that may share a sequence: each looks at all sequences of its window.
+WINDOW = 8192
 
 
 def fill_bins(sizes: np.ndarray, room: tuple[int, int]) -> list[list[int]]:
@@ -24,6 +25,15 @@ def fill_bins(sizes: np.ndarray, room: tuple[int, int]) -> list[list[int]]:
   >>> fill_bins(np.array([[2, 2], [9, 3], [5, 8], [1, 6]]), (10, 10))
   [[1, 3], [2, 0]]
   """
+  return [
+    [start + pair for pair in members]
+    for start in range(0, len(sizes), WINDOW)
+    for members in _fill(sizes[start : start + WINDOW], room)
+  ]
+
+
+def _fill(sizes: np.ndarray, room: tuple[int, int]) -> list[list[int]]:
+  """Distributes the pairs of a window."""
   shares = sizes / np.array(room)
   left = np.empty([len(sizes), 2], np.int64)  # of each bin
   score = np.empty([len(sizes)])  # the shares that are left, together

@@ -23,6 +23,13 @@ def test_the_fullest_sequence_that_fits_is_taken():
   assert pair_packing.fill_bins(sizes, (10, 10)) == [[1, 2], [0]]
 
 
+def test_pairs_of_a_window_share_sequences(monkeypatch):
+  monkeypatch.setattr(pair_packing, "WINDOW", 2)
+  sizes = np.array([[1, 1], [2, 2], [3, 3], [9, 9], [1, 1]])
+  found = pair_packing.fill_bins(sizes, (10, 10))
+  assert found == [[1, 0], [3], [2], [4]]
+
+
 def test_no_pairs():
   assert pair_packing.fill_bins(np.zeros([0, 2], np.int64), (8, 8)) == []
   ids, numbers = pair_packing.join([], [], 8)
