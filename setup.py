@@ -87,6 +87,7 @@ setuptools.setup(
     "numpy>=1.26",
     "pandas>=2.0",
     "protobuf>=5.28",
+    "sacrebleu>=2.5",
     "scikit-learn>=1.3",
     "scipy>=1.11",
     "sentencepiece>=0.2",

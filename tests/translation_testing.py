@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny Transformer, packed pairs for it, and its task."""
 
+import functools
+import io
+import pathlib
+
 import numpy as np
+import sentencepiece
 import tensorflow as tf
+import yaml
 
 from tests import pair_testing
 from tests import replica_testing
+from tests import run_testing
+from tests import testing
+from token_dropping.data.text import subword_tokenizer
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import config as config_lib
 from token_dropping.models.transformer import network as network_lib
+from token_dropping.tasks import experiments
+from token_dropping.tasks.translation import references
 from token_dropping.tasks.translation import task as task_lib
 
 EXPERIMENT = "wmt_transformer/token_drop"
@@ -27,9 +38,12 @@ SHORT = {
   "task": {
     "dropped_validation": True,
     "label_smoothing": 0.2,
+    "translated_sentences": 3,
     "model": {"encoder": {"any": DROPS | _MORE}},
   }
 }
+TEXTS = ["ein alter hund", "eine katze", "", "der hund und die katze"]
+TRANSLATIONS = ["an old dog", "a cat", "nothing", "the dog and the cat"]
 V, S, T = 40, 14, 12
 SIZES = {
   "vocab_size": V,
@@ -101,3 +115,44 @@ def make_task(
   task = {"model": {"encoder": {"any": network or {}}}} | (changes or {})
   params = replica_testing.make_params({"task": task}, EXPERIMENT)
   return task_lib.TranslationTask(params.task)
+
+
+@functools.cache
+def tokenizer() -> subword_tokenizer.SubwordTokenizer:
+  """Returns a tokenizer of those texts, of fewer ids than the network."""
+  model = io.BytesIO()
+  sentencepiece.SentencePieceTrainer.train(
+    sentence_iterator=iter([*filter(None, TEXTS), *TRANSLATIONS]),
+    model_writer=model,
+    vocab_size=32,
+    hard_vocab_limit=False,
+    pad_id=0,
+    eos_id=1,
+    unk_id=2,
+    bos_id=-1,
+    minloglevel=2,
+  )
+  return subword_tokenizer.SubwordTokenizer(model.getvalue(), "spiece.model")
+
+
+def write_texts(folder: pathlib.Path) -> None:
+  """Writes what an evaluation translates beside records."""
+  path = folder / subword_tokenizer.FILE
+  path.write_bytes(tokenizer().model)
+  for name, texts in zip(references.FILES, (TEXTS, TRANSLATIONS), strict=True):
+    (folder / name).write_text("".join(f"{text}\n" for text in texts))
+
+
+def make_run(folder: pathlib.Path, **fields) -> network_lib.Transformer:
+  """Makes the folder of a run with random weights; returns its network."""
+  folder.mkdir(parents=True)
+  (folder / subword_tokenizer.FILE).write_bytes(tokenizer().model)
+  params = experiments.get(EXPERIMENT)
+  params.override(testing.tiny(EXPERIMENT))
+  params.override({"task": {"model": {"encoder": {"any": fields}}}})
+  model = task_lib.TranslationTask(params.task).build_model()
+  make_random(model)
+  tree = {"task": params.task.as_dict(), "trainer": params.trainer.as_dict()}
+  (folder / "params.yaml").write_text(yaml.dump(tree))
+  run_testing.save_checkpoint(folder, model)
+  return model

@@ -11,6 +11,7 @@ from tests import pair_testing
 from tests import replica_testing
 from tests import testing
 from tests import translation_testing
+from token_dropping.data.text import subword_tokenizer
 from token_dropping.training import dry_run
 from token_dropping.training import step_random
 
@@ -19,8 +20,7 @@ DROPS = translation_testing.DROPS
 SHORT = translation_testing.SHORT | {
   "trainer": {
     "best_checkpoint_export_subdir": "best",
-    "best_checkpoint_eval_metric": "perplexity",
-    "best_checkpoint_metric_comp": "lower",
+    "best_checkpoint_eval_metric": "chrf",
   }
 }
 
@@ -30,6 +30,7 @@ def folder(tmp_path_factory):
   """A folder with records, `tiny.yaml`, and a run of two steps, `whole`."""
   path = tmp_path_factory.mktemp("translation")
   fault_testing.write_records(path, pair_testing.random_features)
+  translation_testing.write_texts(path)
   fault_testing.write_tiny(path, SHORT, experiment=NAME)
   with testing.eagerly():
     _launch(path, "whole")
@@ -84,6 +85,12 @@ def test_an_evaluation_and_a_run_say_what_was_seen(folder, capsys):
     assert words in loss
   assert loss.endswith("(whole sequences)")
   assert any(line.startswith("  dropped loss") for line in lines)
+  (bleu,) = (line for line in lines if line.startswith("  BLEU"))
+  assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:" in bleu
+  (chrf,) = (line for line in lines if line.startswith("  chrF"))
+  assert "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:" in chrf
+  model = folder / "whole" / subword_tokenizer.FILE
+  assert model.read_bytes() == translation_testing.tokenizer().model
   curves = fault_testing.curves(folder / "whole" / "train")
   assert {"kept_share", "target_kept_share", "padding_share"} <= curves.keys()
 

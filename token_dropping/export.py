@@ -5,8 +5,9 @@
 
 `served/ids/1` needs nothing but TensorFlow; `served/text/1` also takes text,
 and needs tensorflow_text's operations, which TensorFlow Serving has. Of a
-causal language model there is `text` alone. docs/serving.md describes
-signatures and limits, docs/generation.md those of such a model.
+causal language model and a translation there is `text` alone. docs/serving.md
+describes signatures and limits, docs/generation.md and docs/translation.md
+those of such models.
 """
 
 import os
@@ -19,9 +20,19 @@ from token_dropping.serving import heads
 from token_dropping.serving import saved_model
 from token_dropping.serving import signatures
 from token_dropping.serving import text_signatures
+from token_dropping.serving import translation_signatures
 from token_dropping.training import trained_run
 
 OUTPUTS = (heads.LOGITS, heads.SOFTMAX)
+_OF_TEXT = {
+  trained_run.CAUSAL_LM: text_signatures.TextSignatures,
+  trained_run.TRANSLATION: translation_signatures.TranslationSignatures,
+}
+_Made = (
+  signatures.Signatures
+  | text_signatures.TextSignatures
+  | translation_signatures.TranslationSignatures
+)
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -50,9 +61,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def export(
-  run: trained_run.TrainedRun,
-  made: signatures.Signatures | text_signatures.TextSignatures,
-  output_dir: str,
+  run: trained_run.TrainedRun, made: _Made, output_dir: str
 ) -> list[str]:
   """Writes the next version; returns its paths, in `ids` and in `text`."""
   functions = made.folders()
@@ -68,15 +77,13 @@ def export(
       saved_model.discard(folder)
 
 
-def _make(
-  run: trained_run.TrainedRun, values: flags.FlagValues
-) -> signatures.Signatures | text_signatures.TextSignatures:
+def _make(run: trained_run.TrainedRun, values: flags.FlagValues) -> _Made:
   head, output = values.head, values.output
-  if run.kind == trained_run.CAUSAL_LM:
+  if run.kind in _OF_TEXT:
     rule = f"--head and --output must be unset for a {run.kind} run"
     is_unset = not head and output == heads.LOGITS
     errors.require(is_unset, rule, f"{head!r} and {output!r}")
-    return text_signatures.TextSignatures(run)
+    return _OF_TEXT[run.kind](run)
   return signatures.Signatures(heads.make_head(head, run, output), run)
 
 

@@ -140,6 +140,7 @@ RULES: Mapping[str, Rule] = _table(
     *("checkpoint_interval", "validation_interval"),
   ),
   (_least_or_all("all data", bits=63), "validation_steps"),
+  (_least(-1), "translated_sentences"),  # -1: all
   (_least_or_all("TensorFlow's choice"), "cycle_length"),
   (
     Rule("greater than 0", lambda value: value > 0),

@@ -13,7 +13,7 @@ from token_dropping.tasks import encoder_checks
 from token_dropping.training import field_rules
 
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
-CAUSAL_LM = "causal_lm"
+CAUSAL_LM, TRANSLATION = "causal_lm", "translation"
 _KINDS = ("any", "bert", "bert_v2")  # of encoders
 # What models are built of, beside the encoder.
 _HEAD = {
@@ -78,10 +78,11 @@ def kind_of(task: dict, model_dir: str, source: str) -> str:
     ("num_classes", CLASSIFICATION),
     ("max_answer_length", SPAN),
     ("loss_positions", CAUSAL_LM),
+    ("label_smoothing", TRANSLATION),
   ):
     if field in task or field in task["model"]:
       return kind
   raise errors.UserError(
-    f"{source} must hold a run of a masked-LM, classification, span or "
-    f"causal-LM task. Received: {model_dir!r}"
+    f"{source} must hold a run of a masked-LM, classification, span, causal-LM "
+    f"or translation task. Received: {model_dir!r}"
   )

@@ -17,6 +17,7 @@ from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.data.text import subword_tokenizer
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
@@ -30,9 +31,10 @@ LATEST, BEST = "latest", "best"
 _TEXTS = ("text", "second_text")
 _ARGUMENT = re.compile("(?!self$)[a-z][a-z0-9_]*")  # of a TensorFlow function
 MASKED_LM, CAUSAL_LM = saved_params.MASKED_LM, saved_params.CAUSAL_LM
+TRANSLATION = saved_params.TRANSLATION
 CLASSIFICATION, SPAN = saved_params.CLASSIFICATION, saved_params.SPAN
 OF_WORDS = (MASKED_LM, CLASSIFICATION, SPAN)  # whose tokenizer is WordPiece
-KINDS = (*OF_WORDS, CAUSAL_LM)
+KINDS = (*OF_WORDS, CAUSAL_LM, TRANSLATION)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +46,14 @@ class TrainedRun:
   exactly these weights.
 
   Attributes:
-    kind: what was trained: `masked_lm`, `classification`, `span` or
-      `causal_lm`.
+    kind: what was trained: `masked_lm`, `classification`, `span`, `causal_lm`
+      or `translation`.
     task: the `task` part of `params.yaml`, nested dictionaries.
     encoder: the network's config; it drops nothing for `type: bert`.
-    vocabulary: `None` of a causal language model, as `tokenizer_config` is.
+    vocabulary: `None` of a causal language model and a translation, as
+      `tokenizer_config` is.
     byte_tokenizer: `None` but of a causal language model.
+    subword_tokenizer: `None` but of a translation.
     checkpoint: prefix of the checkpoint to use.
     source: the flag that named the folder, for errors.
   """
@@ -61,6 +65,7 @@ class TrainedRun:
   vocabulary: vocabulary.Vocabulary | None
   tokenizer_config: tokenizer_config.TokenizerConfig | None
   byte_tokenizer: byte_tokenizer.ByteTokenizer | None
+  subword_tokenizer: subword_tokenizer.SubwordTokenizer | None
   checkpoint: str
   step: int
   source: str = "--model_dir"
@@ -93,7 +98,8 @@ class TrainedRun:
     errors.require(kind in kinds, rule, f"{model_dir!r}, a {kind} run")
     saved_params.check_head(task["model"], f"params.yaml in {model_dir}: ")
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
-    reader = _read_bytes if kind == CAUSAL_LM else _read_words
+    readers = {CAUSAL_LM: _read_bytes, TRANSLATION: _read_subwords}
+    reader = readers.get(kind, _read_words)
     return cls(
       model_dir,
       kind,
@@ -111,6 +117,7 @@ class TrainedRun:
       CLASSIFICATION: self.build_classifier,
       SPAN: self.build_span_labeler,
       CAUSAL_LM: self.build_language_model,
+      TRANSLATION: self.build_translation,
     }
     return builders[self.kind]()
 
@@ -176,6 +183,16 @@ class TrainedRun:
     self.restore(model.checkpoint_items)
     return model
 
+  def build_translation(self, **decoding) -> models.Seq2SeqTransformer:
+    """Builds Model Garden's network; `decoding` are its fields of beam search.
+
+    They are `beam_size`, `alpha` and `extra_decode_length`.
+    """
+    self.check_kind(TRANSLATION)
+    model = self.encoder.build_plain(**decoding)
+    self.restore({"encoder": model})
+    return model
+
   def build_classifier(self) -> models.BertClassifier:
     self.check_kind(CLASSIFICATION)
     config = self.task["model"]
@@ -199,6 +216,9 @@ class TrainedRun:
   @property
   def token_names(self) -> tuple[str, ...]:
     """What each id stands for, for people."""
+    if self.kind == TRANSLATION:
+      processor = self.subword_tokenizer.processor
+      return tuple(map(processor.id_to_piece, range(len(processor))))
     if self.kind != CAUSAL_LM:
       return self.vocabulary.tokens
     return self.byte_tokenizer.names
@@ -251,19 +271,27 @@ class TrainedRun:
 
 
 def _read_words(model_dir: str, vocab_size: int, source: str) -> tuple:
-  """Returns vocabulary and tokenizer config of WordPiece, none of bytes."""
+  """Returns vocabulary and tokenizer config of WordPiece, and no others."""
   _file(model_dir, tokenizer_config.FILE, source)
   path = _file(model_dir, vocabulary.FILE, source)
   words = vocabulary.Vocabulary.from_file(path)
   _check_size(path, len(words), vocab_size)
-  return words, tokenizer_config.TokenizerConfig.from_folder(model_dir), None
+  config = tokenizer_config.TokenizerConfig.from_folder(model_dir)
+  return words, config, None, None
 
 
 def _read_bytes(model_dir: str, vocab_size: int, source: str) -> tuple:
   path = _file(model_dir, byte_tokenizer.FILE, source)
   tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
   _check_size(path, len(tokenizer), vocab_size)
-  return None, None, tokenizer
+  return None, None, tokenizer, None
+
+
+def _read_subwords(model_dir: str, vocab_size: int, source: str) -> tuple:
+  path = _file(model_dir, subword_tokenizer.FILE, source)
+  tokenizer = subword_tokenizer.SubwordTokenizer.from_file(path)
+  _check_size(path, len(tokenizer), vocab_size)
+  return None, None, None, tokenizer
 
 
 def _check_size(path: str, tokens: int, vocab_size: int) -> None:

@@ -27,6 +27,8 @@ class TranslationConfig(pretraining.PretrainingConfig, cfg.TaskConfig):
   Attributes:
     label_smoothing: what of the probability a training's target gives to all
       other ids, in even shares.
+    translated_sentences: how many of the sentences beside the validation
+      records each evaluation translates, the first ones; -1: all, 0: none.
   """
 
   model: TranslationModelConfig = dataclasses.field(
@@ -39,3 +41,4 @@ class TranslationConfig(pretraining.PretrainingConfig, cfg.TaskConfig):
     default_factory=pair_data.PairDataConfig
   )
   label_smoothing: float = 0.1
+  translated_sentences: int = -1

@@ -14,8 +14,10 @@ from official.core import exp_factory
 from official.modeling import optimization
 from official.nlp.configs import encoders
 
+from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pair_rules
+from token_dropping.data.text import subword_tokenizer
 from token_dropping.models.transformer import config as transformer_config
 from token_dropping.models.transformer import packed_pairs
 from token_dropping.models.transformer import shape as shape_lib
@@ -25,6 +27,8 @@ from token_dropping.tasks.pretraining import checks
 from token_dropping.tasks.pretraining import hooks as pretraining
 from token_dropping.tasks.translation import config as translation_config
 from token_dropping.tasks.translation import losses
+from token_dropping.tasks.translation import references
+from token_dropping.tasks.translation import scores
 from token_dropping.tasks.translation import task
 
 WIDTH, WARMUP_STEPS, TRAIN_STEPS = 1024, 16_000, 300_000
@@ -35,6 +39,7 @@ _WORDS = {
   losses.PERPLEXITY: "perplexity",
   losses.SMOOTHED: "smoothed loss",
 }
+_SCORES = {scores.BLEU: "BLEU", scores.CHRF: "chrF"}
 _SHARES = {
   task.KEPT_SHARE: "of the source's tokens in the encoder's middle layers",
   task.TARGET_KEPT_SHARE: "of the translation's in the decoder's",
@@ -110,11 +115,25 @@ class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     super().check()
     with encoder_checks.named("task.model.encoder.any.decoder_drop: "):
       self._network.decoder_plan.keep_counts(self.task.train_data.target_length)
-    checks.check_best(self.params, [losses.LOSS, *_WORDS])
+    more = _SCORES if self._translates else {}
+    checks.check_best(self.params, [losses.LOSS, *_WORDS, *more])
+
+  @property
+  def _translates(self) -> bool:
+    """Whether an evaluation has sentences to translate."""
+    data = self.task.validation_data
+    return bool(self.task.translated_sentences) and references.are_beside(data)
+
+  def run_files(self) -> dict[str, str]:
+    name = subword_tokenizer.FILE
+    path = dataset_card.find_beside(self.task.train_data, name)
+    return {name: path} if path else {}
 
   def shown_outputs(self) -> hooks.ShownOutputs:
     shares = {"kept": task.KEPT_SHARE, "padding": task.PADDING}
     more = {"perplexity": losses.PERPLEXITY}
+    if self._translates:
+      more |= {word: name for name, word in _SCORES.items()}
     return hooks.ShownOutputs(_SHOWN | shares, _SHOWN | more)
 
   def summarize(
@@ -122,7 +141,13 @@ class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
   ) -> list[tuple[str, str]]:
     lines = super().summarize(train, evaluation, best)
     shares = [f"{train[n]:.3f} {w}" for n, w in _SHARES.items() if n in train]
-    return [*lines, ("shares", ", ".join(shares))] if shares else lines
+    if shares:
+      lines.append(("shares", ", ".join(shares)))
+    for name, signature in scores.signatures().items():
+      if name in evaluation:
+        text = f"{evaluation[name]:.2f}  ({signature})"
+        lines.append((_SCORES[name], text))
+    return lines
 
   def _losses(self, outputs: Mapping, prefix: str = "") -> str:
     return pretraining.worded(outputs, losses.LOSS, _WORDS, prefix)

@@ -5,6 +5,8 @@ Each token of a translation has a loss. What of the source stays follows from
 what the decoder looks at; what of the translation stays, from its losses.
 """
 
+import functools
+
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
@@ -19,6 +21,9 @@ from token_dropping.tasks.pretraining import metrics as pretraining_metrics
 from token_dropping.tasks.pretraining import task as pretraining
 from token_dropping.tasks.translation import config as translation_config
 from token_dropping.tasks.translation import losses as losses_lib
+from token_dropping.tasks.translation import references
+from token_dropping.tasks.translation import scores
+from token_dropping.tasks.translation import translator
 
 _DROPPED = pretraining_metrics.DROPPED
 _RECEIVED = "received_attention"
@@ -30,11 +35,19 @@ TARGET_KEPT_SHARE, PADDING = "target_kept_share", "padding_share"
 class TranslationTask(pretraining.PretrainingTask):
   """Trains a Transformer on packed pairs of sentences."""
 
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self._model = self._references = None
+
   def build_model(self) -> network_lib.Transformer:
-    return self.task_config.model.encoder.get().build()
+    self._model = self.task_config.model.encoder.get().build()
+    return self._model
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches, and checks their values."""
+    """Reads batches, checks their values; reads sentences to translate."""
+    count = self.task_config.translated_sentences
+    if not params.is_training and count:
+      self._references = references.References.read(params, count)
     vocab_size = self.task_config.model.encoder.get().vocab_size
     path = f"task.{'train' if params.is_training else 'validation'}_data"
     rules = pair_rules.PairRules(params, vocab_size, path)
@@ -68,6 +81,23 @@ class TranslationTask(pretraining.PretrainingTask):
       losses_lib.update_metrics(metrics, inputs, outputs, token_losses, prefix)
     pretraining_metrics.count_skipped(metrics, inputs)
     return {}  # the metrics have the loss
+
+  def aggregate_logs(self, state=None, step_outputs=None) -> dict:
+    """Asks for `reduce_aggregated_logs` where there is what to translate."""
+    del state, step_outputs
+    return {} if self._references is None else {"evaluated": True}
+
+  def reduce_aggregated_logs(self, aggregated_logs, global_step=None) -> dict:
+    """Translates the sentences beside the records; returns their scores."""
+    del aggregated_logs, global_step
+    found = self._translator.translate_all(self._references.sources)
+    return scores.score(found, self._references.targets)
+
+  @functools.cached_property
+  def _translator(self) -> translator.Translator:
+    longest = self.task_config.validation_data.seq_length
+    tokenizer = self._references.tokenizer
+    return translator.Translator(self._model, tokenizer, longest)
 
   def _scorers(self, model: network_lib.Transformer) -> list:
     sides = model.encoder_layer, model.decoder_layer

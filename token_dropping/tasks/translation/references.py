@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sentences that an evaluation translates, and what they should become.
+
+`token_dropping.data.prepare_pairs` writes them beside the records.
+"""
+
+import dataclasses
+import os
+
+from official.core import config_definitions as cfg
+
+from token_dropping.common import errors
+from token_dropping.common import files
+from token_dropping.common import plain_text
+from token_dropping.data.batches import dataset_card
+from token_dropping.data.text import subword_tokenizer
+
+FILES = ("validation.source.txt", "validation.target.txt")
+
+
+@dataclasses.dataclass(frozen=True)
+class References:
+  """Sentences, their translations by people, and the tokenizer of both."""
+
+  sources: list[str]
+  targets: list[str]
+  tokenizer: subword_tokenizer.SubwordTokenizer
+
+  @classmethod
+  def read(cls, data: cfg.DataConfig, count: int) -> "References | None":
+    """Reads the first sentences beside records, -1: all; `None` without files.
+
+    Raises a `UserError` for texts of different numbers of lines.
+    """
+    paths = _paths(data)
+    if None in paths:
+      return None
+    sides = [
+      plain_text.split_lines(
+        plain_text.decode(files.read(path), os.path.basename(path), path)
+      )
+      for path in paths[:2]
+    ]
+    sources, targets = sides
+    rule = f"{paths[1]} must have a line for each of {FILES[0]} beside it, "
+    rule += f"{len(sources):,}"
+    errors.require(len(sources) == len(targets), rule, f"{len(targets):,}")
+    tokenizer = subword_tokenizer.SubwordTokenizer.from_file(paths[2])
+    part = slice(None if count < 0 else count)
+    return cls(sources[part], targets[part], tokenizer)
+
+
+def are_beside(data: cfg.DataConfig) -> bool:
+  """Says whether there is what an evaluation can translate."""
+  return None not in _paths(data)
+
+
+def _paths(data: cfg.DataConfig) -> list[str | None]:
+  names = (*FILES, subword_tokenizer.FILE)
+  return [dataset_card.find_beside(data, name) for name in names]
