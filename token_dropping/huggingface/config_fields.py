@@ -46,6 +46,8 @@ class Fields:
       is_fixed = type(value) is type(wanted) and value == wanted
       self.require(is_fixed, name, f"{wanted}", value)
     for name in (*_UNSET, *unset):
+      if name in fixed:
+        continue
       value = self.content.get(name)
       self.require(not value, name, "unset", value)
 

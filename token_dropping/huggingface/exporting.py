@@ -11,11 +11,15 @@ from token_dropping.huggingface import config_fields
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import networks
+from token_dropping.huggingface import pegasus
+from token_dropping.huggingface import subword_tokenizer_files
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import weights
 from token_dropping.training import summaries
 from token_dropping.training import trained_run
+
+_EXTRA = 50  # of Model Garden's beam search: tokens beyond the source's
 
 
 def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
@@ -47,14 +51,15 @@ def export_run(model_dir: str, output_dir: str, checkpoint: str) -> str:
 def _config(run: trained_run.TrainedRun, network: network_lib.Network) -> dict:
   """Returns the content of `config.json`; checks that there is one."""
   model = run.task["model"]
-  wanted = network.activation_of_head(run.encoder.hidden_activation)
-  of_head = model.get("mlm_activation", wanted)
-  errors.require(
-    of_head == wanted,
-    f"task.model.mlm_activation must be {wanted!r}, as in the masked-LM head "
-    f"of Hugging Face's {network.model_type}",
-    repr(of_head),
-  )
+  if "mlm_activation" in model:
+    wanted = network.activation_of_head(run.encoder.hidden_activation)
+    of_head = model["mlm_activation"]
+    errors.require(
+      of_head == wanted,
+      f"task.model.mlm_activation must be {wanted!r}, as in the masked-LM head "
+      f"of Hugging Face's {network.model_type}",
+      repr(of_head),
+    )
   head = model_card.HEADS[run.kind]
   fields = network.to_json(run.encoder, head, run.vocabulary)
   if run.kind == trained_run.CLASSIFICATION:
@@ -68,17 +73,45 @@ def _write_tokenizer(
   folder: str, run: trained_run.TrainedRun, network: network_lib.Network
 ) -> None:
   """Writes its files and, where text is generated, with which ids it ends."""
-  length = run.encoder.max_position_embeddings
+  length = _longest(run)
   fields = {"model_max_length": length} | network.tokenizer_fields
-  words = run.vocabulary
+  words, own = run.vocabulary, {}
   if run.kind == trained_run.CAUSAL_LM:
     byte_tokenizer_files.write(folder, run.byte_tokenizer, fields)
-    path = os.path.join(folder, "generation_config.json")
     unused = run.byte_tokenizer.unused_ids(run.encoder.vocab_size)
-    ids = network.token_ids(words) | {"suppress_tokens": unused}
-    files.write_json(path, ids, ensure_ascii=False)
+    own = {"suppress_tokens": unused}
+  elif run.kind == trained_run.TRANSLATION:
+    subword_tokenizer_files.write(folder, run.subword_tokenizer, fields)
+    own = _decoding(run, length)
   else:
     tokenizer_files.write(folder, words, run.tokenizer_config, fields)
+  if own:
+    path = os.path.join(folder, "generation_config.json")
+    content = network.token_ids(words) | own
+    files.write_json(path, content, ensure_ascii=False)
+
+
+def _longest(run: trained_run.TrainedRun) -> int:
+  """Returns how many tokens a text may have: of a translation, as trained."""
+  if run.kind != trained_run.TRANSLATION:
+    return run.encoder.max_position_embeddings
+  return min(run.task["train_data"]["seq_length"], pegasus.POSITIONS)
+
+
+def _decoding(run: trained_run.TrainedRun, length: int) -> dict:
+  """Returns how translations are found, after Model Garden's beam search.
+
+  By the defaults of `transformers` they would be others, and shorter.
+  """
+  unused = [*range(len(run.subword_tokenizer), run.encoder.vocab_size)]
+  more = {"suppress_tokens": unused} if unused else {}
+  return more | {
+    "num_beams": 4,
+    "length_penalty": 0.6,
+    "early_stopping": False,
+    "do_sample": False,
+    "max_length": min(length + _EXTRA, pegasus.POSITIONS),
+  }
 
 
 def _card(run: trained_run.TrainedRun, network: network_lib.Network) -> str:

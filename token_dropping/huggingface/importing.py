@@ -16,9 +16,12 @@ from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer
 from token_dropping.data.text import tokenizer_config
+from token_dropping.dropping.importance import token_scorer
 from token_dropping.huggingface import byte_tokenizer_files
 from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import networks
+from token_dropping.huggingface import pegasus
+from token_dropping.huggingface import subword_tokenizer_files
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
@@ -28,6 +31,11 @@ from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import experiments
 from token_dropping.training import field_rules
 
+# By what a network reads; the others have WordPiece.
+_TOKENIZERS = {
+  token_scorer.CAUSAL: byte_tokenizer_files,
+  token_scorer.SOURCE: subword_tokenizer_files,
+}
 _READABLE = "--input must be readable"
 # What is said of a part that a folder may lack.
 _NO_HEAD = "It has no masked-LM head: training begins with a new one."
@@ -95,9 +103,10 @@ def _read_tokenizer(
   config: network_config.NetworkConfig,
 ) -> tuple[Sized, Callable[[str], None]]:
   """Returns the vocabulary, and what writes the tokenizer into a folder."""
-  if config.is_causal:
-    words = byte_tokenizer_files.read(source)
-    write = functools.partial(byte_tokenizer_files.write_model, tokenizer=words)
+  if config.reads in _TOKENIZERS:
+    tokenizer_of_text = _TOKENIZERS[config.reads]
+    words = tokenizer_of_text.read(source)
+    write = functools.partial(tokenizer_of_text.write_model, tokenizer=words)
     return words, write
   words, normalized, theirs = tokenizer_import.read(source, network)
 
@@ -127,7 +136,8 @@ def _build(
   encoder = config.build_plain()
   items = {"encoder": encoder} | network_config.beside(encoder)
   wanted, notes, optional = network.of_encoder(encoder), [], {}
-  if not config.is_causal:  # whose output is the table of embeddings
+  # The output of the others is the table of embeddings.
+  if config.reads == token_scorer.ENCODER:
     head = items["masked_lm"] = _make_head(config, network, encoder)
     optional[network.head] = (network.of_masked_lm(head), _NO_HEAD)
     optional[network.pooler] = (network.of_pooler(encoder), _NO_POOLER)
@@ -176,12 +186,13 @@ def _params(
   params = experiments.get(f"{config.network}/token_drop")
   task = params.task
   task.init_checkpoint = model_dir
-  if not config.is_causal:
+  if config.reads == token_scorer.ENCODER:
     vocab_file = os.path.join(model_dir, vocabulary.FILE)
     config = config.replace(vocab_file=vocab_file)
     activation = network.activation_of_head(config.hidden_activation)
     task.model.mlm_activation = activation
   task.model.encoder.any = config
   for data in (task.train_data, task.validation_data):
-    data.seq_length = min(data.seq_length, config.max_position_embeddings)
+    longest = getattr(config, "max_position_embeddings", pegasus.POSITIONS)
+    data.seq_length = min(data.seq_length, longest)
   return params

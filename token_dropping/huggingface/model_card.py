@@ -15,8 +15,12 @@ HEADS = {
   trained_run.CLASSIFICATION: "ForSequenceClassification",
   trained_run.SPAN: "ForQuestionAnswering",
   trained_run.CAUSAL_LM: "LMHeadModel",
+  trained_run.TRANSLATION: "ForConditionalGeneration",
 }
-_LOADERS = HEADS | {trained_run.CAUSAL_LM: "ForCausalLM"}
+_LOADERS = HEADS | {
+  trained_run.CAUSAL_LM: "ForCausalLM",
+  trained_run.TRANSLATION: "ForSeq2SeqLM",
+}
 _ANSWERS = "a model that finds answers in a text"
 # The pipeline of the hub, and what it is.
 _TASKS = {
@@ -24,6 +28,7 @@ _TASKS = {
   trained_run.CLASSIFICATION: ("text-classification", "a classifier of texts"),
   trained_run.SPAN: ("question-answering", _ANSWERS),
   trained_run.CAUSAL_LM: ("text-generation", "a causal language model"),
+  trained_run.TRANSLATION: ("translation", "a translation of sentences"),
 }
 
 

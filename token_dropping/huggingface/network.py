@@ -47,7 +47,8 @@ class Network(abc.ABC):
     head_activation: the only one that the masked-LM head can have; `None` means
       that of the layers.
     sizes, fractions: fields of numbers, ours and those of `transformers`.
-    activation_field: the name of the layers' activation there.
+    activation_field: the name of the layers' activation there; none where it
+      is one of `fixed`.
     fixed: fields of which any other value makes another network; any value of
       `unset` does.
     tokenizer_fields: what `tokenizer_config.json` says besides.
@@ -130,19 +131,24 @@ class Network(abc.ABC):
     words: vocabulary.Vocabulary | None,
   ) -> dict:
     """Returns `config.json`; `head` is the last part of the name of a class."""
-    activation, known = config.hidden_activation, config_fields.TO_ACTIVATION
-    rule = f"hidden_activation must be one of {', '.join(known)} to be exported"
-    errors.require(activation in known, rule, repr(activation))
     numbers = self.sizes | self.fractions
     return {
       "architectures": [f"{self.classes}{head}"],
       "model_type": self.model_type,
-      self.activation_field: known[activation],
       "dtype": "float32",
       **self.token_ids(words),
       **self.fixed,
+      **self._activation_to_json(config),
       **{there: getattr(config, here) for here, there in numbers.items()},
     }
+
+  def _activation_to_json(self, config: network_config.NetworkConfig) -> dict:
+    if not self.activation_field:
+      return {}
+    activation, known = config.hidden_activation, config_fields.TO_ACTIVATION
+    rule = f"hidden_activation must be one of {', '.join(known)} to be exported"
+    errors.require(activation in known, rule, repr(activation))
+    return {self.activation_field: known[activation]}
 
   def from_json(
     self, content: dict, source: str
@@ -154,10 +160,12 @@ class Network(abc.ABC):
     """
     fields = config_fields.Fields(content, source)
     fields.check_fixed(self.fixed, self.unset)
-    activation = fields.activation(self.activation_field)
     values = {here: fields.size(there) for here, there in self.sizes.items()}
     values |= fields.fractions(self.fractions)
-    values |= {"hidden_activation": activation} | self.own_fields(fields)
+    if self.activation_field:
+      activation = fields.activation(self.activation_field)
+      values["hidden_activation"] = activation
+    values |= self.own_fields(fields)
     if values["num_layers"] < 2:
       values["token_keep_ratio"] = 1.0
     return self.config_class(**values)

@@ -7,15 +7,23 @@ from token_dropping.huggingface import bert
 from token_dropping.huggingface import gpt
 from token_dropping.huggingface import modernbert
 from token_dropping.huggingface import network
+from token_dropping.huggingface import pegasus
 from token_dropping.models import network_config
 
-_CLASSES = (bert.Bert, bert.PreNormBert, modernbert.ModernBert, gpt.Gpt2)
+_CLASSES = (
+  bert.Bert,
+  bert.PreNormBert,
+  modernbert.ModernBert,
+  gpt.Gpt2,
+  pegasus.Pegasus,
+)
 _BY_TYPE = {kind.model_type: kind for kind in _CLASSES}
 # By the name of our network.
 _OF_CONFIG = {
   "bert": bert.of_config,
   "modernbert": modernbert.of_config,
   "gpt": gpt.of_config,
+  "wmt_transformer": pegasus.of_config,
 }
 
 

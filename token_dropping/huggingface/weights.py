@@ -45,6 +45,23 @@ class Weight:
 
 
 @dataclasses.dataclass(frozen=True)
+class Constant:
+  """A tensor that is always the same: ours compute with no such weight."""
+
+  value: np.ndarray
+
+  @property
+  def shape(self) -> tuple[int, ...]:
+    return self.value.shape
+
+  def to_tensor(self) -> np.ndarray:
+    return self.value
+
+  def assign(self, tensor: np.ndarray) -> None:
+    """Leaves it as it is."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Joined:
   """Weights that are one tensor elsewhere, side by side."""
 
@@ -64,7 +81,7 @@ class Joined:
       part.assign(own)
 
 
-Weights = dict[str, Weight | Joined]
+Weights = dict[str, Weight | Joined | Constant]
 
 
 def of_kernel(variable: tf.Variable, outputs: int) -> Weight:
@@ -131,6 +148,10 @@ def assign(weights: Weights, tensors: dict, title: str, source: str) -> None:
     rule = f"{name} must be finite"
     received = f"NaN or Inf in {source}"
     errors.require(np.isfinite(tensor).all(), rule, received)
+    if isinstance(weight, Constant):
+      is_known = np.allclose(tensor, weight.value, atol=1e-6)
+      rule = f"{name} must be what a {title} computes with, which learns none"
+      errors.require(is_known, rule, f"others in {source}")
   for name, weight in weights.items():
     weight.assign(tensors[name])
 

@@ -171,7 +171,7 @@ WEIGHTS = "--model_dir must hold every weight of the configured .*"
     ("task", 3, "must have a mapping task. Received: 3"),
     (f"{MODEL} encoder type", "x", "type any, bert or bert_v2. Received: 'x'"),
     (f"{BERT} width", 1, "encoder.any must use keys of .*: width=1"),
-    (MODEL, {"encoder": {"type": "bert", "bert": {}}}, "or causal-LM task"),
+    (MODEL, {"encoder": {"type": "bert", "bert": {}}}, "translation task"),
     (
       f"{MODEL} mlm_activation",
       3,
