@@ -17,6 +17,7 @@ QUICKSTART_DATA_FLAGS := --input=gensim:enwiki --vocab_size=4096 \
 
 LONG := runs/long
 GPT := runs/gpt
+MT := runs/translation
 LONG_DATA_FLAGS := --input=gensim:enwiki --packing=best-fit --masking=dynamic
 
 # TensorFlow reports its start-up below this level; 0 shows everything.
@@ -25,7 +26,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv quickstart quickstart-long quickstart-gpt test test-slow lint format clean check-python
+.PHONY: help venv quickstart quickstart-long quickstart-gpt \
+  quickstart-translation test test-slow lint format clean check-python
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' \
@@ -66,6 +68,21 @@ quickstart-gpt: $(STAMPS)/quickstart ## Train a small GPT-2, then write with it
 	  --model_dir=$(GPT)/model --mode=train_and_eval
 	$(BIN)/python -m token_dropping.generate --model_dir=$(GPT)/model \
 	  --prompt='The history of the city' --max_new_tokens=32
+
+quickstart-translation: $(STAMPS)/quickstart ## Train a small Transformer, then translate
+	$(BIN)/python -m benchmarks.parallel_corpus --corpus=homeassistant \
+	  --output_dir=$(MT)/pairs
+	$(BIN)/python -m token_dropping.data.prepare_pairs \
+	  --input='$(MT)/pairs/*.tsv' --source_language=en --target_language=de \
+	  --vocab_size=4000 --seq_length=64 --target_length=64 \
+	  --output_dir=$(MT)/data
+	$(BIN)/python -m token_dropping.train \
+	  --experiment=wmt_transformer/token_drop \
+	  --config_file=experiments/quickstart/translation.yaml \
+	  --model_dir=$(MT)/model --mode=train_and_eval
+	head -n 5 $(MT)/data/validation.source.txt | tee $(MT)/five.txt
+	$(BIN)/python -m token_dropping.translate --model_dir=$(MT)/model \
+	  --input=$(MT)/five.txt
 
 # TensorFlow keeps what it has compiled until a process ends. So that none grows
 # over 4 GB the tests run in parts, each in new processes; a part is a list of

@@ -26,9 +26,13 @@ PACKAGES = ("tensorflow", "tf-models-official")
 LOSS = "lm_example_loss"
 SHOWN_TOKENS = 20
 
-_EVALUATION = {LOSS: "loss", "masked_lm_accuracy": "accuracy"}
-_EVALUATION |= {"next_token_accuracy": "accuracy"}
-_EVALUATION |= {"dropped_lm_example_loss": "dropped_loss"}
+# What is called the same in a study, of tasks that call it by another name.
+_SAME = {"token_loss": LOSS, "dropped_token_loss": f"dropped_{LOSS}"}
+_EVALUATION = {LOSS: "loss", f"dropped_{LOSS}": "dropped_loss", "bleu": "bleu"}
+_EVALUATION |= {
+  f"{what}_accuracy": "accuracy"
+  for what in ("masked_lm", "next_token", "token")
+}
 _CLOCK = {run_counters.WALL: "seconds", run_counters.CPU: "cpu_seconds"}
 # The point where every curve begins that goes on from no other.
 START = {"step": 0, "seconds": 0.0, "cpu_seconds": 0.0, "multiply_adds": 0}
@@ -45,7 +49,7 @@ def measure(run: runs.Run, cores: int, trunk: dict | None = None) -> dict:
   all.
   """
   trained, evaluated = (
-    summaries.read_scalars(os.path.join(run.model_dir, name))
+    read_scalars(os.path.join(run.model_dir, name))
     for name in ("train", run.params.trainer.validation_summary_subdir)
   )
   last, before = run.last_step, trunk["curve"] if trunk else []
@@ -73,6 +77,12 @@ def measure(run: runs.Run, cores: int, trunk: dict | None = None) -> dict:
     "commit": provenance.commit(),
     "date": datetime.date.today().isoformat(),
   }
+
+
+def read_scalars(folder: str) -> Scalars:
+  """Reads summaries; a task's loss is `LOSS`, whatever the task calls it."""
+  found = summaries.read_scalars(folder)
+  return {_SAME.get(tag, tag): values for tag, values in found.items()}
 
 
 def curve(

@@ -2,6 +2,7 @@
 """Tests of what is read from the summaries of a run."""
 
 from token_dropping.study import measurements
+from token_dropping.training import summaries
 
 TRAINED = {
   "train_seconds": {5: 10.0, 10: 30.0, 15: 40.0, 20: 50.0},
@@ -27,6 +28,17 @@ def test_curve():
   for point, loss in zip(expected, (3.5, 2.5), strict=True):
     point["dropped_loss"] = loss
   assert measurements.curve(TRAINED, EVALUATED | dropped, macs) == expected
+
+
+def test_the_loss_of_a_translation_is_a_loss(monkeypatch):
+  found = {"token_loss": {10: 3.0}, "bleu": {10: 7.5}, "kept_share": {10: 1.0}}
+  monkeypatch.setattr(summaries, "read_scalars", {"folder": found}.get)
+  renamed = measurements.read_scalars("folder")
+  assert renamed == {"lm_example_loss": {10: 3.0}} | {
+    name: found[name] for name in ("bleu", "kept_share")
+  }
+  (point,) = measurements.curve(TRAINED, renamed, int)
+  assert (point["loss"], point["bleu"]) == (3.0, 7.5)
 
 
 def test_step_time_is_the_median_over_loops():

@@ -131,7 +131,10 @@ class Session:
           for task, entry in self._scorings[run.name].items()
           if entry.name in self._results
         }
-        result = self._results[run.name] | {"downstream": scores}
+        found = self._results[run.name]
+        if "bleu" in found["curve"][-1]:  # itself the task that counts
+          scores["BLEU"] = {"score": found["curve"][-1]["bleu"]}
+        result = found | {"downstream": scores}
         results.append(
           step_times.with_time(result, run, steps)
           if steps

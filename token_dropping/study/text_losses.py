@@ -8,7 +8,8 @@ counts c of the training text, with N tokens and a vocabulary of V,
 
 and p(w | left) as `dataset_statistics.neighbour_share` has it. They are scored
 on the masked tokens of the batches that the evaluations read, of a causal
-language model on all that follow another. The left neighbour is the true one,
+language model on all that follow another, of a translation on its tokens, the
+first of which follows the end of another. The left neighbour is the true one,
 also where the network sees a mask.
 """
 
@@ -22,9 +23,11 @@ from scipy import sparse
 
 from token_dropping.data import records as records_lib
 from token_dropping.data.batches import bad_records
+from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_statistics
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.models.transformer import packed_pairs
 from token_dropping.tasks import experiments
 
 _BATCH = 4096
@@ -66,8 +69,7 @@ def _count_pairs(rules: record_rules.BatchRules) -> sparse.csr_matrix:
   """Counts what follows what in the training records, [V, V]."""
   shape = rules.vocab_size, rules.vocab_size
   pairs = sparse.csr_matrix(shape, dtype=np.int64)
-  for ids in _training_ids(rules):
-    index = ids[:, :-1].reshape(-1), ids[:, 1:].reshape(-1)
+  for index in map(_neighbours, _training_batches(rules)):
     counts = np.ones_like(index[0], np.int64)
     pairs += sparse.csr_matrix((counts, index), shape=shape)
   return pairs
@@ -80,24 +82,48 @@ def _evaluated(
   task = task_factory.get_task(params.task)
   batches = task.build_inputs(params.task.validation_data)
   for batch in batches.take(params.trainer.validation_steps):
-    batch = {name: value.numpy() for name, value in batch.items()}
+    yield _predicted({name: value.numpy() for name, value in batch.items()})
+
+
+def _predicted(batch: dict) -> tuple[np.ndarray, np.ndarray]:
+  """Returns what has a loss, and what is left of it."""
+  if "input_word_ids" not in batch:
+    return _neighbours(batch)
+  ids = unmasked(batch)
+  if "masked_lm_positions" not in batch:
+    follows = ids[:, 1:] != byte_tokenizer.PAD_ID
+    return ids[:, :-1][follows], ids[:, 1:][follows]
+  # The first position has no left neighbour; prepared records do not mask it.
+  counts = batch["masked_lm_weights"] > 0
+  rows, slots = np.nonzero(counts & (batch["masked_lm_positions"] > 0))
+  places = batch["masked_lm_positions"][rows, slots]
+  return ids[rows, places - 1], ids[rows, places]
+
+
+def _neighbours(batch: dict) -> tuple[np.ndarray, np.ndarray]:
+  """Returns all tokens of a text, each behind its left neighbour."""
+  if "input_word_ids" in batch:
     ids = unmasked(batch)
-    if "masked_lm_positions" not in batch:
-      follows = ids[:, 1:] != byte_tokenizer.PAD_ID
-      yield ids[:, :-1][follows], ids[:, 1:][follows]
-      continue
-    # The first position has no left neighbour; prepared records do not mask it.
-    counts = batch["masked_lm_weights"] > 0
-    rows, slots = np.nonzero(counts & (batch["masked_lm_positions"] > 0))
-    places = batch["masked_lm_positions"][rows, slots]
-    yield ids[rows, places - 1], ids[rows, places]
+    return ids[:, :-1].reshape(-1), ids[:, 1:].reshape(-1)
+  ids, pairs = batch["targets"], batch[pair_data.segmentation("targets")]
+  left = packed_pairs.keys(tf.constant(ids), tf.constant(pairs)).numpy()
+  return left[pairs != 0], ids[pairs != 0]
 
 
-def _training_ids(rules: record_rules.BatchRules) -> Iterator[np.ndarray]:
-  """Yields the ids of training records without masks, [N, S]."""
+def _training_batches(rules: record_rules.BatchRules) -> Iterator[dict]:
+  """Yields the features of training records, of arrays [N, ...]."""
   data = rules.data
   files = tf.data.Dataset.list_files(data.input_path, shuffle=False)
   records = files.flat_map(records_lib.read_serialized).batch(_BATCH)
+  features = _features(data)
+  for batch in records:
+    parsed = rules.check_batch(tf.io.parse_example(batch, features))
+    yield {name: value.numpy() for name, value in parsed.items()}
+
+
+def _features(data: cfg.DataConfig) -> dict:
+  if isinstance(data, pair_data.PairDataConfig):
+    return pair_data.record_features(data)
   features = {
     "input_word_ids": tf.io.FixedLenFeature([data.seq_length], tf.int64)
   }
@@ -110,9 +136,7 @@ def _training_ids(rules: record_rules.BatchRules) -> Iterator[np.ndarray]:
       "masked_lm_ids": optional,
       "masked_lm_weights": weights,
     }
-  for batch in records:
-    parsed = rules.check_batch(tf.io.parse_example(batch, features))
-    yield unmasked({name: value.numpy() for name, value in parsed.items()})
+  return features
 
 
 def unmasked(batch: dict[str, np.ndarray]) -> np.ndarray:

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests import pair_testing
 from tests import testing
 from token_dropping.data.pretraining import dataset_statistics
 from token_dropping.study import text_losses
@@ -104,3 +105,30 @@ def test_what_follows_another_is_scored_where_the_next_token_is_predicted(
   two = (8 * 8 + prior * one) / (8 * 8 + prior)
   assert found["unigram_loss"] == pytest.approx(-math.log(one))
   assert found["bigram_loss"] == pytest.approx(-math.log(two))
+
+
+def test_the_tokens_of_a_translation_follow_each_other_or_an_end(tmp_path):
+  # 5 6 and 5, each with its end: an end is twice before a 5, which is once
+  # before a 6 and once before an end, which a 6 is before too.
+  record = pair_testing.packed([([8], [5, 6]), ([9], [5])])
+  config = experiments.get("wmt_transformer/token_drop")
+  paths = {
+    name: {"input_path": testing.write_records(tmp_path / name, [record] * 8)}
+    for name in ("train_data", "validation_data")
+  }
+  tiny = testing.tiny("wmt_transformer/token_drop")
+  config.override(testing.merged(tiny, {"task": paths}))
+  found = text_losses.measure(config)
+  counts = {5: 16, 6: 8, pair_testing.END: 16}
+  share = {token: (count + 1) / (40 + V) for token, count in counts.items()}
+  losses = [-math.log(share[token]) for token in (5, 6, 1, 5, 1)]
+  assert found["unigram_loss"] == pytest.approx(sum(losses) / 5)
+  prior = dataset_statistics.PRIOR
+  after = [(1, 5, 16, 16), (5, 6, 8, 16), (6, 1, 8, 8), (5, 1, 8, 16)]
+  shares = {
+    (left, token): (pair + prior * share[token]) / (all_ + prior)
+    for left, token, pair, all_ in after
+  }
+  scored = [(1, 5), (5, 6), (6, 1), (1, 5), (5, 1)]
+  losses = [-math.log(shares[pair]) for pair in scored]
+  assert found["bigram_loss"] == pytest.approx(sum(losses) / 5)
