@@ -117,9 +117,16 @@ def make_task(
   return task_lib.TranslationTask(params.task)
 
 
-@functools.cache
 def tokenizer() -> subword_tokenizer.SubwordTokenizer:
-  """Returns a tokenizer of those texts, of fewer ids than the network."""
+  """Returns a tokenizer of those texts, of fewer ids than the network.
+
+  A new one each time: `tf.random.set_seed` destroys what others hold.
+  """
+  return subword_tokenizer.SubwordTokenizer(_model(), "spiece.model")
+
+
+@functools.cache
+def _model() -> bytes:
   model = io.BytesIO()
   sentencepiece.SentencePieceTrainer.train(
     sentence_iterator=iter([*filter(None, TEXTS), *TRANSLATIONS]),
@@ -132,13 +139,13 @@ def tokenizer() -> subword_tokenizer.SubwordTokenizer:
     bos_id=-1,
     minloglevel=2,
   )
-  return subword_tokenizer.SubwordTokenizer(model.getvalue(), "spiece.model")
+  return model.getvalue()
 
 
 def write_texts(folder: pathlib.Path) -> None:
   """Writes what an evaluation translates beside records."""
   path = folder / subword_tokenizer.FILE
-  path.write_bytes(tokenizer().model)
+  path.write_bytes(_model())
   for name, texts in zip(references.FILES, (TEXTS, TRANSLATIONS), strict=True):
     (folder / name).write_text("".join(f"{text}\n" for text in texts))
 
@@ -146,7 +153,7 @@ def write_texts(folder: pathlib.Path) -> None:
 def make_run(folder: pathlib.Path, **fields) -> network_lib.Transformer:
   """Makes the folder of a run with random weights; returns its network."""
   folder.mkdir(parents=True)
-  (folder / subword_tokenizer.FILE).write_bytes(tokenizer().model)
+  (folder / subword_tokenizer.FILE).write_bytes(_model())
   params = experiments.get(EXPERIMENT)
   params.override(testing.tiny(EXPERIMENT))
   params.override({"task": {"model": {"encoder": {"any": fields}}}})
