@@ -83,6 +83,9 @@ def test_a_translation_memory(tmp_path):
   message = testing.refused(_read, tmp_path / "b.tmx", b"<tmx><body><tu>")
   assert message.startswith("input must be a readable file. Received: ")
   assert "b.tmx' (ParseError: " in message
+  for name in ("klingon", "utf-32"):
+    head = f'<?xml version="1.0" encoding="{name}"?><tmx/>'
+    assert "c.tmx'" in testing.refused(_read, tmp_path / "c.tmx", head.encode())
 
 
 PO = """
@@ -124,8 +127,10 @@ def test_catalogues(tmp_path):
   other = {"target_language": "fr"}
   assert _read(folder / "app.mo", **other) == ([None], {"other_languages": 1})
   assert catalogues.read(str(folder / "app.po"), "po").language == "de"
-  message = testing.refused(_read, tmp_path / "de.mo", b"nothing")
-  assert message.startswith("input must be a readable file. Received: ")
+  whole = (folder / "app.mo").read_bytes()
+  for content in (b"nothing", b"", whole[:20], whole[:-9]):
+    message = testing.refused(_read, tmp_path / "de.mo", content)
+    assert message.startswith("input must be a readable file. Received: ")
 
 
 def test_catalogues_need_polib(tmp_path, monkeypatch):

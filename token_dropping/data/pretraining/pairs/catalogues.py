@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads gettext catalogues, `.po` and `.mo`, by `polib`: messages and texts."""
 
+import gettext
+import io
 import re
+import struct
 from typing import NamedTuple
 
 from token_dropping.common import errors
@@ -26,13 +29,14 @@ def read(path: str, kind: str) -> Catalogue:
   Of a message with plural forms that is the singular and the first plural.
   """
   polib = _import_polib()
-  with text_lines.open_bytes(path, ValueError, LookupError) as stream:
+  damage = ValueError, LookupError, struct.error
+  with text_lines.open_bytes(path, *damage) as stream:
     content = stream.read()
-    entries = (
-      polib.mofile(content)
-      if kind == "mo"
-      else polib.pofile(content.decode(_encoding(content)))
-    )
+    if kind == "mo":
+      gettext.GNUTranslations(io.BytesIO(content))  # polib reads cut ones
+      entries = polib.mofile(content)
+    else:
+      entries = polib.pofile(content.decode(_encoding(content)))
   pairs = [
     pair for entry in entries.translated_entries() for pair in _of(entry)
   ]

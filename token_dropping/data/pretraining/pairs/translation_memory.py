@@ -13,7 +13,9 @@ _CODES = {"bpt", "ept", "it", "ph", "ut"}
 
 def read_units(path: str) -> Iterator[dict[str, str]]:
   """Yields the texts of each unit by language; memory is that of a unit."""
-  with text_lines.open_bytes(path, ElementTree.ParseError) as stream:
+  # The last two: an encoding that the parser does not know.
+  damage = ElementTree.ParseError, LookupError, ValueError
+  with text_lines.open_bytes(path, *damage) as stream:
     events = ElementTree.iterparse(stream, ("start", "end"))
     body = None
     for event, element in events:
