@@ -12,7 +12,6 @@ from absl import flags
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import plain_text
 from token_dropping.serving import translation_signatures
 from token_dropping.training import trained_run
 
@@ -37,7 +36,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   run = trained_run.TrainedRun.read(
     values.model_dir, values.checkpoint, kinds=(trained_run.TRANSLATION,)
   )
-  lines = _read(values.input)
+  lines = files.read_lines(values.input, "--input")
   translator = translation_signatures.make_translator(
     run, beam_size=values.beam_size, alpha=values.alpha
   )
@@ -50,16 +49,6 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
     )
   for line in translator.translate_all(lines):
     print(line)
-
-
-def _read(path: str) -> list[str]:
-  try:
-    content = files.read(path)
-  except OSError as error:
-    raise errors.UserError(
-      f"--input must be a readable file. Received: {path!r}"
-    ) from error
-  return plain_text.split_lines(plain_text.decode(content, "--input", path))
 
 
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:

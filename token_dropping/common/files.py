@@ -16,6 +16,7 @@ from typing import BinaryIO
 from token_dropping.common import errors
 from token_dropping.common import filesystems
 from token_dropping.common import plain_json
+from token_dropping.common import plain_text
 
 _BLOCK = 1 << 20
 
@@ -89,6 +90,22 @@ def read(path: str) -> bytes:
   """Returns the content of a file; raises `OSError`."""
   with open_binary(path) as file:
     return file.read()
+
+
+def read_input(path: str, name: str) -> bytes:
+  """Returns what a user's file, which messages call `name`, holds."""
+  try:
+    return read(path)
+  except OSError as error:
+    raise errors.UserError(
+      f"{name} must be a readable file. Received: {path!r}"
+    ) from error
+
+
+def read_lines(path: str, name: str) -> list[str]:
+  """Returns the lines of a user's text file; see `plain_text`."""
+  content = read_input(path, name)
+  return plain_text.split_lines(plain_text.decode(content, name, path))
 
 
 @contextlib.contextmanager

@@ -56,13 +56,7 @@ class Vocabulary:
   @classmethod
   def from_file(cls, path: str) -> "Vocabulary":
     """Reads a `vocab.txt`, UTF-8, one token a line; raises `UserError`."""
-    try:
-      content = files.read(path)
-    except OSError as error:
-      raise errors.UserError(
-        f"vocab_file must be a readable file. Received: {path!r}"
-      ) from error
-    return cls.from_bytes(content, path)
+    return cls.from_bytes(files.read_input(path, "vocab_file"), path)
 
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":

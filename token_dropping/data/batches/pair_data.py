@@ -16,6 +16,8 @@ from token_dropping.data.batches import batch_reader
 from token_dropping.data.batches import epochs
 
 SIDES = ("inputs", "targets")
+# The sentences of the validation records, a line each, beside these.
+TEXTS = ("validation.source.txt", "validation.target.txt")
 
 
 def segmentation(side: str) -> str:

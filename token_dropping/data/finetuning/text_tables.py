@@ -41,26 +41,17 @@ class Table:
 
 def read_text(path: str, name: str) -> str:
   """Returns the text of a UTF-8 file, as `plain_text.decode` reads it."""
-  return plain_text.decode(_read(path, name), name, path)
+  return plain_text.decode(files.read_input(path, name), name, path)
 
 
 def describe(path: str, name: str) -> dict:
   """Returns name, size in bytes and CRC-32 of an input file, for the card."""
-  content = _read(path, name)
+  content = files.read_input(path, name)
   return {
     "name": plain_text.replace_surrogates(path.rsplit("/", 1)[-1]),
     "bytes": len(content),
     "crc32": f"{zlib.crc32(content):08x}",
   }
-
-
-def _read(path: str, name: str) -> bytes:
-  try:
-    return files.read(path)
-  except OSError as error:
-    raise errors.UserError(
-      f"{name} must be a readable file. Received: {path!r}"
-    ) from error
 
 
 def column_names(path: str, name: str) -> list[str]:

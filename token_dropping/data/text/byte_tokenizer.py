@@ -67,13 +67,7 @@ class ByteTokenizer(tf.Module):
   @classmethod
   def from_file(cls, path: str) -> "ByteTokenizer":
     """Reads a `tokenizer.model`, local or remote; raises `UserError`."""
-    try:
-      content = files.read(path)
-    except OSError as error:
-      raise errors.UserError(
-        f"{FILE} must be a readable file. Received: {path!r}"
-      ) from error
-    return cls(content, path)
+    return cls(files.read_input(path, FILE), path)
 
   def __len__(self) -> int:
     return len(self.pieces)

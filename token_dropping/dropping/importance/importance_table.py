@@ -48,11 +48,7 @@ class ImportanceTable:
   def read(cls, path: str) -> "ImportanceTable":
     """Reads a table, on any filesystem; raises `UserError` if it is none."""
     check_ending(path, "importance.table_file")
-    try:
-      content = files.read(path)
-    except OSError as error:
-      rule = "importance.table_file must be a readable file"
-      raise errors.UserError(f"{rule}. Received: {path!r}") from error
+    content = files.read_input(path, "importance.table_file")
     try:
       return cls._from_content(_parse(content, path))
     except _NOT_A_TABLE as error:

@@ -5,17 +5,14 @@
 """
 
 import dataclasses
-import os
 
 from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.common import files
-from token_dropping.common import plain_text
 from token_dropping.data.batches import dataset_card
+from token_dropping.data.batches import pair_data
 from token_dropping.data.text import subword_tokenizer
-
-FILES = ("validation.source.txt", "validation.target.txt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +32,9 @@ class References:
     paths = _paths(data)
     if None in paths:
       return None
-    sides = [
-      plain_text.split_lines(
-        plain_text.decode(files.read(path), os.path.basename(path), path)
-      )
-      for path in paths[:2]
-    ]
-    sources, targets = sides
-    rule = f"{paths[1]} must have a line for each of {FILES[0]} beside it, "
-    rule += f"{len(sources):,}"
+    sources, targets = map(files.read_lines, paths, pair_data.TEXTS)
+    rule = f"{paths[1]} must have a line for each of {pair_data.TEXTS[0]} "
+    rule += f"beside it, {len(sources):,}"
     errors.require(len(sources) == len(targets), rule, f"{len(targets):,}")
     tokenizer = subword_tokenizer.SubwordTokenizer.from_file(paths[2])
     part = slice(None if count < 0 else count)
@@ -56,5 +47,5 @@ def are_beside(data: cfg.DataConfig) -> bool:
 
 
 def _paths(data: cfg.DataConfig) -> list[str | None]:
-  names = (*FILES, subword_tokenizer.FILE)
+  names = (*pair_data.TEXTS, subword_tokenizer.FILE)
   return [dataset_card.find_beside(data, name) for name in names]

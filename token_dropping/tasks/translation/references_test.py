@@ -8,7 +8,7 @@ from tests import translation_testing
 from token_dropping.data.batches import pair_data
 from token_dropping.tasks.translation import references
 
-FIRST, SECOND = references.FILES
+FIRST, SECOND = pair_data.TEXTS
 
 
 def _data(folder) -> pair_data.PairDataConfig:

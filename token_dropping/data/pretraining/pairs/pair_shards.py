@@ -21,7 +21,6 @@ from token_dropping.data.pretraining.pairs import pair_packing
 from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
 from token_dropping.data.text import subword_tokenizer
 
-TEXTS = ("validation.source.txt", "validation.target.txt")
 _BLOCK = 1024  # sequences written at a time
 
 
@@ -72,7 +71,7 @@ def encode(
 
 def collect_texts(results: Sequence[dict], folder: str) -> dict[str, str]:
   """Joins the texts of the pieces; returns the paths of `TEXTS` by name."""
-  paths = {name: files.join(folder, name) for name in TEXTS}
+  paths = {name: files.join(folder, name) for name in pair_data.TEXTS}
   for name, path in paths.items():
     with files.whole(path) as file:
       for index in range(len(results)):
@@ -125,7 +124,7 @@ def _blocks(sequences: dict, number: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _write_texts(path: str, pairs: Sequence[Encoded]) -> None:
-  for side, name in enumerate(TEXTS):
+  for side, name in enumerate(pair_data.TEXTS):
     text = "".join(f"{pair.texts[side]}\n" for pair in pairs)
     files.write(f"{path}-{name}", text.encode())
 
