@@ -13,7 +13,6 @@ from official.nlp.modeling import models
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import filesystems
-from token_dropping.common import plain_text
 from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import byte_tokenizer
@@ -35,6 +34,17 @@ TRANSLATION = saved_params.TRANSLATION
 CLASSIFICATION, SPAN = saved_params.CLASSIFICATION, saved_params.SPAN
 OF_WORDS = (MASKED_LM, CLASSIFICATION, SPAN)  # whose tokenizer is WordPiece
 KINDS = (*OF_WORDS, CAUSAL_LM, TRANSLATION)
+# Field of a run, file and class of what turns its text into ids.
+_BYTES = byte_tokenizer.FILE, byte_tokenizer.ByteTokenizer
+_SUBWORDS = subword_tokenizer.FILE, subword_tokenizer.SubwordTokenizer
+_TOKENIZERS = {
+  kind: ("vocabulary", vocabulary.FILE, vocabulary.Vocabulary)
+  for kind in OF_WORDS
+}
+_TOKENIZERS |= {
+  CAUSAL_LM: ("byte_tokenizer", *_BYTES),
+  TRANSLATION: ("subword_tokenizer", *_SUBWORDS),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,17 +108,15 @@ class TrainedRun:
     errors.require(kind in kinds, rule, f"{model_dir!r}, a {kind} run")
     saved_params.check_head(task["model"], f"params.yaml in {model_dir}: ")
     prefix = _find_checkpoint(model_dir, checkpoint, params, source)
-    readers = {CAUSAL_LM: _read_bytes, TRANSLATION: _read_subwords}
-    reader = readers.get(kind, _read_words)
     return cls(
       model_dir,
       kind,
       task,
       config,
-      *reader(model_dir, config.vocab_size, source),
-      prefix,
-      checkpoints.read_step(prefix, source),
-      source,
+      **_read_tokenizer(kind, model_dir, config.vocab_size, source),
+      checkpoint=prefix,
+      step=checkpoints.read_step(prefix, source),
+      source=source,
     )
 
   def build(self) -> tf_keras.Model:
@@ -216,12 +224,9 @@ class TrainedRun:
   @property
   def token_names(self) -> tuple[str, ...]:
     """What each id stands for, for people."""
-    if self.kind == TRANSLATION:
-      processor = self.subword_tokenizer.processor
-      return tuple(map(processor.id_to_piece, range(len(processor))))
-    if self.kind != CAUSAL_LM:
+    if self.kind in OF_WORDS:
       return self.vocabulary.tokens
-    return self.byte_tokenizer.names
+    return (self.byte_tokenizer or self.subword_tokenizer).names
 
   @property
   def text_fields(self) -> tuple[str, ...]:
@@ -244,10 +249,7 @@ class TrainedRun:
     """Returns the name of each class; none without `labels.txt`."""
     if not self.labels:
       return []
-    content = files.read(self.labels)
-    names = plain_text.split_lines(
-      plain_text.decode(content, vocabulary.LABELS_FILE, self.labels)
-    )
+    names = files.read_lines(self.labels, vocabulary.LABELS_FILE)
     errors.require(
       len(names) == len(set(names)) == classes,
       f"{self.labels} must have a line for each class, {classes}",
@@ -270,33 +272,23 @@ class TrainedRun:
     checkpoints.restore(items, self.checkpoint, self.source)
 
 
-def _read_words(model_dir: str, vocab_size: int, source: str) -> tuple:
-  """Returns vocabulary and tokenizer config of WordPiece, and no others."""
-  _file(model_dir, tokenizer_config.FILE, source)
-  path = _file(model_dir, vocabulary.FILE, source)
-  words = vocabulary.Vocabulary.from_file(path)
-  _check_size(path, len(words), vocab_size)
-  config = tokenizer_config.TokenizerConfig.from_folder(model_dir)
-  return words, config, None, None
-
-
-def _read_bytes(model_dir: str, vocab_size: int, source: str) -> tuple:
-  path = _file(model_dir, byte_tokenizer.FILE, source)
-  tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
-  _check_size(path, len(tokenizer), vocab_size)
-  return None, None, tokenizer, None
-
-
-def _read_subwords(model_dir: str, vocab_size: int, source: str) -> tuple:
-  path = _file(model_dir, subword_tokenizer.FILE, source)
-  tokenizer = subword_tokenizer.SubwordTokenizer.from_file(path)
-  _check_size(path, len(tokenizer), vocab_size)
-  return None, None, None, tokenizer
-
-
-def _check_size(path: str, tokens: int, vocab_size: int) -> None:
+def _read_tokenizer(
+  kind: str, model_dir: str, vocab_size: int, source: str
+) -> dict:
+  """Returns what turns text into ids, by its fields in a `TrainedRun`."""
+  fields = "vocabulary", "tokenizer_config", "byte_tokenizer"
+  found = dict.fromkeys((*fields, "subword_tokenizer"))
+  if kind in OF_WORDS:
+    _file(model_dir, tokenizer_config.FILE, source)
+    config = tokenizer_config.TokenizerConfig.from_folder(model_dir)
+    found["tokenizer_config"] = config
+  field, name, tokenizer_class = _TOKENIZERS[kind]
+  path = _file(model_dir, name, source)
+  found[field] = tokenizer = tokenizer_class.from_file(path)
   rule = f"{path} must have at most the vocab_size tokens of params.yaml"
-  errors.require(tokens <= vocab_size, f"{rule}, {vocab_size}", tokens)
+  size = len(tokenizer)
+  errors.require(size <= vocab_size, f"{rule}, {vocab_size}", size)
+  return found
 
 
 def _file(model_dir: str, name: str, source: str) -> str:

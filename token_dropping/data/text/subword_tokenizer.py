@@ -32,16 +32,15 @@ class SubwordTokenizer(tf.Module):
   @classmethod
   def from_file(cls, path: str) -> "SubwordTokenizer":
     """Reads a model, local or remote; raises `UserError`."""
-    try:
-      content = files.read(path)
-    except OSError as error:
-      raise errors.UserError(
-        f"{FILE} must be a readable file. Received: {path!r}"
-      ) from error
-    return cls(content, path)
+    return cls(files.read_input(path, FILE), path)
 
   def __len__(self) -> int:
     return len(self.processor)
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """What each id stands for, for people."""
+    return tuple(map(self.processor.id_to_piece, range(len(self))))
 
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
     """Returns int32 ids [n, tokens] of [n] sentences, each with its end."""

@@ -8,7 +8,6 @@ as many tokens; its rate falls along a cosine to a tenth, ours linearly to 0.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from official.core import config_definitions as cfg
@@ -75,8 +74,12 @@ def gpt_token_drop() -> cfg.ExperimentConfig:
   )
 
 
-class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
+class CausalLMHooks(pretraining.TokenizerHooks):
   """Answers for a causal language model."""
+
+  tokenizer = byte_tokenizer.ByteTokenizer
+  tokenizer_file = byte_tokenizer.FILE
+  loss, words = losses.LOSS, _WORDS
 
   def record_rules(
     self, data: cfg.DataConfig, path: str
@@ -94,21 +97,9 @@ class CausalLMHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
       metrics.remove(losses.BITS)
     checks.check_best(self.params, metrics)
 
-  def run_files(self) -> dict[str, str]:
-    data = self.task.train_data
-    path = dataset_card.find_beside(data, byte_tokenizer.FILE)
-    return {byte_tokenizer.FILE: path} if path else {}
-
-  def token_names(self) -> Sequence[str]:
-    path = self.run_files().get(byte_tokenizer.FILE)
-    return byte_tokenizer.ByteTokenizer.from_file(path).names if path else ()
-
   def shown_outputs(self) -> hooks.ShownOutputs:
     more = {"perplexity": losses.PERPLEXITY}
     return hooks.ShownOutputs(_SHOWN, _SHOWN | more)
-
-  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
-    return pretraining.worded(outputs, losses.LOSS, _WORDS, prefix)
 
   def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
     ids = self._made_up_features(batch_size)["input_word_ids"]

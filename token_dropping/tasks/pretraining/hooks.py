@@ -2,7 +2,7 @@
 """What a run asks of any pretraining, and of one that drops tokens."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tf_keras
 from official.core import config_definitions as cfg
@@ -98,17 +98,32 @@ class DroppingHooks(hooks.TaskHooks):
     return multiply_adds.mean_macs(shape, schedule, steps)
 
 
-def worded(
-  outputs: Mapping, loss: str, words: Mapping[str, str], prefix: str = ""
-) -> str:
-  """Returns a loss and, after their words, what else there is of it.
+class TokenizerHooks(DroppingHooks, PretrainingHooks):
+  """Answers for a network whose records lie beside a tokenizer in one file.
 
-  >>> worded({"a": 6.5, "b": 0.25}, "a", {"b": "accuracy", "c": "perplexity"})
-  '6.500  accuracy 0.250'
+  A subclass names class and file of this `tokenizer`, its `loss`, and what else
+  there is of it with the `words` before.
   """
-  found = {name: outputs.get(f"{prefix}{name}") for name in (loss, *words)}
-  return "  ".join(
-    f"{words[name]} {value:.3f}" if name in words else f"{value:.3f}"
-    for name, value in found.items()
-    if value is not None
-  )
+
+  tokenizer: type
+  tokenizer_file: str
+  loss: str
+  words: Mapping[str, str]
+
+  def run_files(self) -> dict[str, str]:
+    name = self.tokenizer_file
+    path = dataset_card.find_beside(self.task.train_data, name)
+    return {name: path} if path else {}
+
+  def token_names(self) -> Sequence[str]:
+    paths = self.run_files().values()
+    return next((self.tokenizer.from_file(path).names for path in paths), ())
+
+  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
+    words = {self.loss: ""} | {n: f"{word} " for n, word in self.words.items()}
+    values = {name: outputs.get(f"{prefix}{name}") for name in words}
+    return "  ".join(
+      f"{words[name]}{value:.3f}"
+      for name, value in values.items()
+      if value is not None
+    )

@@ -14,7 +14,6 @@ from official.core import exp_factory
 from official.modeling import optimization
 from official.nlp.configs import encoders
 
-from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pair_rules
 from token_dropping.data.text import subword_tokenizer
@@ -97,8 +96,12 @@ def _optimizer() -> optimization.OptimizationConfig:
   )
 
 
-class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
+class TranslationHooks(pretraining.TokenizerHooks):
   """Answers for a network that translates."""
+
+  tokenizer = subword_tokenizer.SubwordTokenizer
+  tokenizer_file = subword_tokenizer.FILE
+  loss, words = losses.LOSS, _WORDS
 
   def record_rules(
     self, data: cfg.DataConfig, path: str
@@ -124,11 +127,6 @@ class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
     data = self.task.validation_data
     return bool(self.task.translated_sentences) and references.are_beside(data)
 
-  def run_files(self) -> dict[str, str]:
-    name = subword_tokenizer.FILE
-    path = dataset_card.find_beside(self.task.train_data, name)
-    return {name: path} if path else {}
-
   def shown_outputs(self) -> hooks.ShownOutputs:
     shares = {"kept": task.KEPT_SHARE, "padding": task.PADDING}
     more = {"perplexity": losses.PERPLEXITY}
@@ -148,9 +146,6 @@ class TranslationHooks(pretraining.DroppingHooks, pretraining.PretrainingHooks):
         text = f"{evaluation[name]:.2f}  ({signature})"
         lines.append((_SCORES[name], text))
     return lines
-
-  def _losses(self, outputs: Mapping, prefix: str = "") -> str:
-    return pretraining.worded(outputs, losses.LOSS, _WORDS, prefix)
 
   def made_up_batch(self, batch_size: int) -> dict[str, np.ndarray]:
     """One pair a sequence, as long as both may be."""

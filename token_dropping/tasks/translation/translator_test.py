@@ -58,7 +58,7 @@ def test_scores_are_those_of_whole_passes(beam_size):
 
 def _translator(longest: int = 16) -> translator_lib.Translator:
   return translator_lib.Translator(
-    _network(), translation_testing.tokenizer(), longest
+    _network(beam_size=1), translation_testing.tokenizer(), longest
   )
 
 
