@@ -13,20 +13,13 @@ from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import attention_masks
 from token_dropping.models import causal_drops
-from token_dropping.models import dropping_encoder
 from token_dropping.models.transformer import encoder
 
 
-class _Decoder(models.TransformerDecoder):
-  """Model Garden's decoder; a vocabulary is told to all that drop."""
-
-  def __init__(self, vocab_size: int, **kwargs):
-    del vocab_size  # the network has the embeddings
-    super().__init__(**kwargs)
-
-
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class TargetDecoder(dropping_encoder.DroppingEncoder, _Decoder):
+class TargetDecoder(
+  encoder.PackedSide, encoder.WithoutWords, models.TransformerDecoder
+):
   """Model Garden's `TransformerDecoder` with token dropping.
 
   Called with a dictionary, that of `encoder.tokens_of` and in `memory` that of
@@ -47,18 +40,6 @@ class TargetDecoder(dropping_encoder.DroppingEncoder, _Decoder):
     if isinstance(inputs, dict):
       return super().call(inputs, training=training, plan=plan)
     return models.TransformerDecoder.call(self, inputs, memory, **kwargs)
-
-  def _is_pretraining(self, inputs: dict) -> bool:
-    return True
-
-  def _read(self, inputs: dict, length: int | None) -> None:
-    return None
-
-  def _fix_length(self) -> None:
-    return  # it has no symbolic inputs
-
-  def _embed(self, inputs: dict) -> tokens_lib.Tokens:
-    return encoder.tokens_of(inputs)
 
   def _make_stack(self, inputs: dict) -> "_DecoderLayers":
     count = inputs["states"].shape[1]
@@ -84,6 +65,8 @@ class _DecoderLayers:
     self._layers = decoder.decoder_layers
     self._normalize = decoder.output_normalization
     self._memory = memory
+    sentences = tf.cast(attention_masks.seen(memory, memory), tf.float32)
+    self._lengths = tf.reduce_sum(sentences, axis=-1)  # [B, S]
     self._count = count
 
   def run_layer(self, index, queries, keys=None) -> tf.Tensor:
@@ -91,7 +74,8 @@ class _DecoderLayers:
     block = self._layers[index]
     states, scores, seen = _run_block(block, queries, keys, self._memory)
     if queries.count == self._count:
-      self.received.append(_received(scores, seen, queries, self._memory))
+      received = _received(scores, seen, queries, self._lengths)
+      self.received.append(received)
     if index < self.num_layers - 1:
       return states
     return tf.cast(self._normalize(states), states.dtype)
@@ -129,12 +113,11 @@ def _run_block(
   return states, scores, seen
 
 
-def _received(scores, seen, queries, memory) -> tf.Tensor:
+def _received(scores, seen, queries, lengths) -> tf.Tensor:
   """Returns what tokens of the source got of the attention, float32 [B, S]."""
   real = tf.cast(queries.mask, tf.float32)[..., tf.newaxis]
   seen = tf.cast(seen, tf.float32) * real  # [B, Q, S]
   shares = tf.reduce_mean(tf.cast(scores, tf.float32), axis=1) * seen
-  lengths = tf.reduce_sum(attention_masks.seen(memory, memory), axis=-1)
-  total = tf.reduce_sum(shares, axis=1) * tf.cast(lengths, tf.float32)
+  total = tf.reduce_sum(shares, axis=1) * lengths
   received = tf.math.divide_no_nan(total, tf.reduce_sum(seen, axis=1))
   return tf.stop_gradient(received)

@@ -12,29 +12,36 @@ from token_dropping.models import attention_masks
 from token_dropping.models import dropping_encoder
 
 
-class _Encoder(models.TransformerEncoder):
-  """Model Garden's encoder as a `stack.LayerStack`."""
+class PackedSide(dropping_encoder.DroppingEncoder):
+  """A side of a translation: called with what `tokens_of` takes, it drops."""
+
+  def _is_pretraining(self, inputs: dict) -> bool:
+    return True
+
+  def _read(self, inputs: dict, length: int | None) -> None:
+    return None  # the decoder sees all sources, and all targets have a loss
+
+  def _fix_length(self) -> None:
+    return  # it has no symbolic inputs
+
+  def _embed(self, inputs: dict) -> tokens_lib.Tokens:
+    return tokens_of(inputs)
+
+
+class WithoutWords(tf_keras.layers.Layer):
+  """Keeps the size of a vocabulary from stacks that have no embeddings."""
 
   def __init__(self, vocab_size: int, **kwargs):
-    del vocab_size  # the network has the embeddings
+    del vocab_size
     super().__init__(**kwargs)
-
-  def run_layer(self, index, queries, keys=None) -> tf.Tensor:
-    """See `LayerStack`; the states of the last layer are normalized."""
-    inputs = [queries.states] if keys is None else [queries.states, keys.states]
-    inputs.append(attention_masks.seen(queries, keys or queries))
-    states = self.encoder_layers[index](inputs)
-    if index < self.num_layers - 1:
-      return states
-    return tf.cast(self.output_normalization(states), states.dtype)
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")
-class SourceEncoder(dropping_encoder.DroppingEncoder, _Encoder):
+class SourceEncoder(PackedSide, WithoutWords, models.TransformerEncoder):
   """Model Garden's `TransformerEncoder` with token dropping.
 
-  Called with a dictionary of `packed_tokens`, it drops tokens in training, and
-  returns what other encoders that drop do. Called with states [B, S, D] and
+  Called with a dictionary, that of `tokens_of`, it drops tokens in training,
+  and returns what other encoders that drop do. Called with states [B, S, D] and
   `attention_mask`, it is Model Garden's, and drops nothing.
   """
 
@@ -45,17 +52,14 @@ class SourceEncoder(dropping_encoder.DroppingEncoder, _Encoder):
       return super().call(inputs, training=training, plan=plan)
     return models.TransformerEncoder.call(self, inputs, attention_mask)
 
-  def _is_pretraining(self, inputs: dict) -> bool:
-    return True
-
-  def _read(self, inputs: dict, length: int | None) -> None:
-    return None  # the decoder sees all of them
-
-  def _fix_length(self) -> None:
-    return  # it has no symbolic inputs
-
-  def _embed(self, inputs: dict) -> tokens_lib.Tokens:
-    return tokens_of(inputs)
+  def run_layer(self, index, queries, keys=None) -> tf.Tensor:
+    """See `LayerStack`; the states of the last layer are normalized."""
+    inputs = [queries.states] if keys is None else [queries.states, keys.states]
+    inputs.append(attention_masks.seen(queries, keys or queries))
+    states = self.encoder_layers[index](inputs)
+    if index < self.num_layers - 1:
+      return states
+    return tf.cast(self.output_normalization(states), states.dtype)
 
   def _make_stack(self, inputs: dict) -> stack.LayerStack:
     return self
