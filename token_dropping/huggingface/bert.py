@@ -18,7 +18,7 @@ _TABLE = "embeddings.word_embeddings.weight"
 _PAD_ID = 1  # of `roberta-prelayernorm` whose config.json does not say it
 
 
-class Bert(network.Network):
+class Bert(network.EncoderNetwork):
   """BERT; a subclass is normalized elsewhere, and calls its parts so.
 
   Attributes:

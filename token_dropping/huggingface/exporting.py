@@ -11,7 +11,6 @@ from token_dropping.huggingface import config_fields
 from token_dropping.huggingface import model_card
 from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import networks
-from token_dropping.huggingface import pegasus
 from token_dropping.huggingface import subword_tokenizer_files
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
@@ -73,7 +72,7 @@ def _write_tokenizer(
   folder: str, run: trained_run.TrainedRun, network: network_lib.Network
 ) -> None:
   """Writes its files and, where text is generated, with which ids it ends."""
-  length = _longest(run)
+  length = _longest(run, network)
   fields = {"model_max_length": length} | network.tokenizer_fields
   words, own = run.vocabulary, {}
   if run.kind == trained_run.CAUSAL_LM:
@@ -82,7 +81,7 @@ def _write_tokenizer(
     own = {"suppress_tokens": unused}
   elif run.kind == trained_run.TRANSLATION:
     subword_tokenizer_files.write(folder, run.subword_tokenizer, fields)
-    own = _decoding(run, length)
+    own = _decoding(run, network)
   else:
     tokenizer_files.write(folder, words, run.tokenizer_config, fields)
   if own:
@@ -91,18 +90,22 @@ def _write_tokenizer(
     files.write_json(path, content, ensure_ascii=False)
 
 
-def _longest(run: trained_run.TrainedRun) -> int:
+def _longest(run: trained_run.TrainedRun, network: network_lib.Network) -> int:
   """Returns how many tokens a text may have: of a translation, as trained."""
+  most = network.positions(run.encoder)
   if run.kind != trained_run.TRANSLATION:
-    return run.encoder.max_position_embeddings
-  return min(run.task["train_data"]["seq_length"], pegasus.POSITIONS)
+    return most
+  return min(run.task["train_data"]["seq_length"], most)
 
 
-def _decoding(run: trained_run.TrainedRun, length: int) -> dict:
+def _decoding(
+  run: trained_run.TrainedRun, network: network_lib.Network
+) -> dict:
   """Returns how translations are found, after Model Garden's beam search.
 
   By the defaults of `transformers` they would be others, and shorter.
   """
+  most = network.positions(run.encoder)
   unused = [*range(len(run.subword_tokenizer), run.encoder.vocab_size)]
   more = {"suppress_tokens": unused} if unused else {}
   return more | {
@@ -110,7 +113,7 @@ def _decoding(run: trained_run.TrainedRun, length: int) -> dict:
     "length_penalty": 0.6,
     "early_stopping": False,
     "do_sample": False,
-    "max_length": min(length + _EXTRA, pegasus.POSITIONS),
+    "max_length": min(_longest(run, network) + _EXTRA, most),
   }
 
 

@@ -20,7 +20,6 @@ from token_dropping.dropping.importance import token_scorer
 from token_dropping.huggingface import byte_tokenizer_files
 from token_dropping.huggingface import network as network_lib
 from token_dropping.huggingface import networks
-from token_dropping.huggingface import pegasus
 from token_dropping.huggingface import subword_tokenizer_files
 from token_dropping.huggingface import tensor_file
 from token_dropping.huggingface import tokenizer_files
@@ -193,6 +192,5 @@ def _params(
     task.model.mlm_activation = activation
   task.model.encoder.any = config
   for data in (task.train_data, task.validation_data):
-    longest = getattr(config, "max_position_embeddings", pegasus.POSITIONS)
-    data.seq_length = min(data.seq_length, longest)
+    data.seq_length = min(data.seq_length, network.positions(config))
   return params

@@ -25,7 +25,7 @@ _EVERY = "global_attn_every_n_layers"
 _THETAS = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
 
 
-class ModernBert(network.Network):
+class ModernBert(network.EncoderNetwork):
   """ModernBERT without biases, whose heads have the exact GELU."""
 
   model_type, classes, title = "modernbert", "ModernBert", "ModernBERT"

@@ -79,33 +79,13 @@ class Network(abc.ABC):
   def of_encoder(self, encoder: tf_keras.layers.Layer) -> Weights:
     """Maps a built encoder, token dropping or not, without its pooler."""
 
-  def of_pooler(self, encoder: tf_keras.layers.Layer) -> Weights:
-    """Maps the encoder's pooler, if it has one."""
-    del encoder
-    return {}
-
-  def of_masked_lm(self, head: tf_keras.layers.Layer) -> Weights:
-    """Maps the head whose matrix is the encoder's embeddings."""
-    raise NotImplementedError
-
-  def of_classifier(self, model: models.BertClassifier) -> Weights:
-    """Maps the head of a classifier, with its pooler."""
-    raise NotImplementedError
-
-  def of_span_labeler(self, model: models.BertSpanLabeler) -> Weights:
-    """Maps the head of a span labeler, with its pooler."""
-    raise NotImplementedError
-
+  @abc.abstractmethod
   def of_model(self, model: tf_keras.Model) -> Weights:
-    """Maps a built masked LM, classifier or span labeler."""
-    encoder = model.checkpoint_items["encoder"]
-    if isinstance(model, models.BertPretrainerV2):
-      head = self.of_pooler(encoder) | self.of_masked_lm(model.masked_lm)
-    elif isinstance(model, models.BertClassifier):
-      head = self.of_classifier(model)
-    else:
-      head = self.of_span_labeler(model)
-    return self.of_encoder(encoder) | head
+    """Maps a built model, with its head."""
+
+  def positions(self, config: network_config.NetworkConfig) -> int:
+    """Returns how many tokens a text may have."""
+    return config.max_position_embeddings
 
   @property
   def second_names(self) -> dict[str, str]:
@@ -208,3 +188,35 @@ class Network(abc.ABC):
       f"{source} with {weights_lib.listed(ours)}",
     )
     return others
+
+
+class EncoderNetwork(Network):
+  """A network that reads text with masks: heads can be put on it."""
+
+  def of_pooler(self, encoder: tf_keras.layers.Layer) -> Weights:
+    """Maps the encoder's pooler, if it has one."""
+    del encoder
+    return {}
+
+  @abc.abstractmethod
+  def of_masked_lm(self, head: tf_keras.layers.Layer) -> Weights:
+    """Maps the head whose matrix is the encoder's embeddings."""
+
+  @abc.abstractmethod
+  def of_classifier(self, model: models.BertClassifier) -> Weights:
+    """Maps the head of a classifier, with its pooler."""
+
+  @abc.abstractmethod
+  def of_span_labeler(self, model: models.BertSpanLabeler) -> Weights:
+    """Maps the head of a span labeler, with its pooler."""
+
+  def of_model(self, model: tf_keras.Model) -> Weights:
+    """Maps a built masked LM, classifier or span labeler."""
+    encoder = model.checkpoint_items["encoder"]
+    if isinstance(model, models.BertPretrainerV2):
+      head = self.of_pooler(encoder) | self.of_masked_lm(model.masked_lm)
+    elif isinstance(model, models.BertClassifier):
+      head = self.of_classifier(model)
+    else:
+      head = self.of_span_labeler(model)
+    return self.of_encoder(encoder) | head

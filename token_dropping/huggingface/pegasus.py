@@ -86,6 +86,10 @@ class Pegasus(network.Network):
   def of_model(self, model: models.Seq2SeqTransformer) -> network.Weights:
     return self.of_encoder(model)
 
+  def positions(self, config: transformer_config.TransformerConfig) -> int:
+    del config
+    return POSITIONS
+
   @property
   def second_names(self) -> dict[str, str]:
     names = [f"{self.encoder}{side}.embed_tokens.weight" for side in _LAYERS]
