@@ -36,8 +36,7 @@ DIAGNOSTIC, ITS_MODEL = "ax", "mnli"
 TASKS = tuple(name for name in glue_tasks.TASKS if name != DIAGNOSTIC)
 
 
-def _setting(default, text: str):
-  return dataclasses.field(default=default, metadata={"help": text})
+_setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,7 +123,13 @@ def test_the_card(made):
   )
 
 
-@pytest.mark.parametrize("kind", prepare_pairs_testing.WRITERS)
+@pytest.mark.parametrize(
+  "kind",
+  [  # `bitext_test` reads each of them
+    kind if kind == "jsonl" else pytest.param(kind, marks=pytest.mark.slow)
+    for kind in prepare_pairs_testing.WRITERS
+  ],
+)
 def test_every_format_gives_the_same_pairs(tmp_path, kind):
   path = tmp_path / f"de.{kind}"
   prepare_pairs_testing.WRITERS[kind](path, PAIRS)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flag for each field of a dataclass of settings, and back."""
+"""Settings of a command: their fields, checks, and a flag for each field."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from absl import flags
+
+from token_dropping.common import errors
 
 flags.disclaim_key_flags()  # they are shown as those of the command
 Settings = TypeVar("Settings")
@@ -19,6 +21,28 @@ _DEFINE = {
   str: flags.DEFINE_string,
   Sequence[str]: flags.DEFINE_multi_string,
 }
+
+
+def setting(default, text: str):
+  """Returns a field of settings, whose help is the text."""
+  return dataclasses.field(default=default, metadata={"help": text})
+
+
+class Checked:
+  """Settings that refuse values with the names of their fields."""
+
+  def _check(self, name: str, condition: bool, rule: str) -> None:
+    value = repr(getattr(self, name))
+    errors.require(condition, f"{name} must {rule}", value)
+
+  def _check_numbers(
+    self, least: Mapping[str, int], bits: Mapping[str, int]
+  ) -> None:
+    """Refuses numbers below the `least`, or of more than 31 bits or `bits`."""
+    for name, smallest in least.items():
+      value, size = getattr(self, name), bits.get(name, 31)
+      self._check(name, value >= smallest, f"be at least {smallest}")
+      self._check(name, value < 2**size, f"be below 2^{size}")
 
 
 def define(

@@ -5,6 +5,7 @@ import dataclasses
 
 from token_dropping.common import errors
 from token_dropping.common import plain_text
+from token_dropping.data import settings_flags
 from token_dropping.data.finetuning import glue_tasks
 
 SQUAD = {"squad_v1.1": "squad/v1.1", "squad_v2.0": "squad/v2.0"}
@@ -23,12 +24,11 @@ _COLUMNS = ("text_column", "second_text_column", "label_column", "labels")
 _NEEDED_FOR_TABLES = (*FILES[:2], "text_column", "label_column")
 
 
-def _setting(default, text: str):
-  return dataclasses.field(default=default, metadata={"help": text})
+_setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneSettings:
+class FinetuneSettings(settings_flags.Checked):
   """What to prepare; each field is a flag of the same name."""
 
   task: str | None = _setting(
@@ -86,20 +86,17 @@ class FinetuneSettings:
       value = plain_text.replace_surrogates(getattr(self, name))
       object.__setattr__(self, name, value)
     self._resolve_task()
-    self._require(self.output_dir, "output_dir", "not be empty")
+    self._check("output_dir", self.output_dir, "not be empty")
     self._check_source()
     self._check_tokenizer()
     if self.seq_length is None:
       object.__setattr__(self, "seq_length", 384 if self.is_squad else 128)
-    for name, least in _LEAST.items():
-      value, bits = getattr(self, name), _BITS.get(name, 31)
-      self._require(value >= least, name, f"be at least {least}")
-      self._require(value < 2**bits, name, f"be below 2^{bits}")
+    self._check_numbers(_LEAST, _BITS)
     # Beside the question there are [CLS], [SEP] and [SEP].
     room = self.seq_length - self.query_length - 3
-    self._require(
-      self.doc_stride <= room or not self.is_squad,
+    self._check(
       "doc_stride",
+      self.doc_stride <= room or not self.is_squad,
       "be at most seq_length - query_length - 3, else windows leave out text "
       f"({room})",
     )
@@ -115,12 +112,12 @@ class FinetuneSettings:
   def _resolve_task(self) -> None:
     if self.tfds_name:
       rule = f"be one of {', '.join(TFDS_NAMES)}"
-      self._require(self.tfds_name in TFDS_NAMES, "tfds_name", rule)
+      self._check("tfds_name", self.tfds_name in TFDS_NAMES, rule)
       named = TFDS_NAMES[self.tfds_name]
       rule = f"be {named} with tfds_name {self.tfds_name}"
-      self._require(self.task in (None, named), "task", rule)
+      self._check("task", self.task in (None, named), rule)
       object.__setattr__(self, "task", named)
-    self._require(self.task in TASKS, "task", f"be one of {', '.join(TASKS)}")
+    self._check("task", self.task in TASKS, f"be one of {', '.join(TASKS)}")
 
   def _check_source(self) -> None:
     """Checks that one source is given, and only flags that it reads."""
@@ -131,20 +128,20 @@ class FinetuneSettings:
     elif self.is_squad:
       self._require_one_of(must, "tfds_name", "train_file")
       self._require_unset("input_dir", "test_file", *_COLUMNS)
-      self._require(
-        bool(self.train_file) == bool(self.validation_file),
+      self._check(
         "validation_file",
+        bool(self.train_file) == bool(self.validation_file),
         f"be given {'' if self.train_file else 'only '}with train_file",
       )
     else:
       self._require_unset("input_dir")
       for name in _NEEDED_FOR_TABLES:
-        self._require(getattr(self, name), name, "not be empty")
+        self._check(name, getattr(self, name), "not be empty")
       columns = [self.text_column, self.second_text_column, self.label_column]
       once = columns.count(self.label_column) == 1
-      self._require(once, "label_column", "be no column of text")
+      self._check("label_column", once, "be no column of text")
       same = self.text_column == self.second_text_column
-      self._require(not same, "second_text_column", "not be text_column")
+      self._check("second_text_column", not same, "not be text_column")
     if self.task == REGRESSION:
       self._require_unset("labels")
 
@@ -153,10 +150,7 @@ class FinetuneSettings:
     for name in ("do_lower_case", "strip_accents"):
       unset = getattr(self, name) is None or not self.pretrained
       rule = "not be set with pretrained, whose tokenizer_config.json says it"
-      self._require(unset, name, rule)
-
-  def _require(self, condition, name: str, rule: str) -> None:
-    errors.require(condition, f"{name} must {rule}", repr(getattr(self, name)))
+      self._check(name, unset, rule)
 
   def _require_one_of(self, what: str, first: str, second: str) -> None:
     given = [name for name in (first, second) if getattr(self, name)]
@@ -170,4 +164,4 @@ class FinetuneSettings:
     for name in names:
       default = self.__dataclass_fields__[name].default
       same = getattr(self, name) == default
-      self._require(same, name, f"not be set for {self.task}")
+      self._check(name, same, f"not be set for {self.task}")

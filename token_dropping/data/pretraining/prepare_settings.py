@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from token_dropping.common import errors
+from token_dropping.data import settings_flags
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 
@@ -30,12 +30,11 @@ _LEAST_BYTES = 256 + 2  # tokens of causal_lm: the bytes, padding, end of text
 _BITS = {"piece_bytes": 63, "seed": 63, "seq_length": 24}
 
 
-def _setting(default, text: str):
-  return dataclasses.field(default=default, metadata={"help": text})
+_setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PrepareSettings:
+class PrepareSettings(settings_flags.Checked):
   """What to make; each field is a flag of the same name."""
 
   input: str = _setting(
@@ -111,10 +110,7 @@ class PrepareSettings:
     both = self.document_per_line and self.document_per_file
     rule = "not be set together with document_per_file"
     self._check("document_per_line", not both, rule)
-    for name, least in _LEAST.items():
-      value, bits = getattr(self, name), _BITS.get(name, 31)
-      self._check(name, value >= least, f"be at least {least}")
-      self._check(name, value < 2**bits, f"be below 2^{bits}")
+    self._check_numbers(_LEAST, _BITS)
     for name in ("masking_rate", "validation_share"):
       self._check(name, 0 < getattr(self, name) < 1, "be in (0, 1)")
     if self.is_causal:
@@ -158,7 +154,3 @@ class PrepareSettings:
     return tokenizer_config.TokenizerConfig(
       self.do_lower_case, self.strip_accents
     )
-
-  def _check(self, name: str, condition: bool, rule: str) -> None:
-    value = repr(getattr(self, name))
-    errors.require(condition, f"{name} must {rule}", value)

@@ -5,6 +5,7 @@ import dataclasses
 import re
 
 from token_dropping.common import errors
+from token_dropping.data import settings_flags
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")
 _LEAST = {
@@ -22,12 +23,11 @@ _BITS = {"piece_bytes": 63, "seed": 63, "seq_length": 24, "target_length": 24}
 _NOT_RECORDED = ("output_dir", "input", "source_input", "target_input")
 
 
-def _setting(default, text: str):
-  return dataclasses.field(default=default, metadata={"help": text})
+_setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PairSettings:
+class PairSettings(settings_flags.Checked):
   """What to make; each field is a flag of the same name."""
 
   input: str = _setting(
@@ -92,10 +92,7 @@ class PairSettings:
     differs = self.target_language != self.source_language
     self._check("target_language", differs, rule)
     self._check_inputs()
-    for name, least in _LEAST.items():
-      value, bits = getattr(self, name), _BITS.get(name, 31)
-      self._check(name, value >= least, f"be at least {least}")
-      self._check(name, value < 2**bits, f"be below 2^{bits}")
+    self._check_numbers(_LEAST, _BITS)
     within = 0 < self.validation_share < 1
     self._check("validation_share", within, "be in (0, 1)")
     fits = 1 <= self.max_length_ratio < float("inf")
@@ -125,7 +122,3 @@ class PairSettings:
       "be set",
       ", ".join(given) or "none",
     )
-
-  def _check(self, name: str, condition: bool, rule: str) -> None:
-    value = repr(getattr(self, name))
-    errors.require(condition, f"{name} must {rule}", value)
