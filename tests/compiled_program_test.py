@@ -218,7 +218,7 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
   ("positions", "encoder"),
   [
     pytest.param({}, {"token_keep_ratio": 1.0}, marks=pytest.mark.slow),
-    ({"type": "random", "ratio": 0.25}, {}),
+    pytest.param({"type": "random", "ratio": 0.25}, {}, marks=pytest.mark.slow),
     ({"type": "kept"}, {"token_keep_ratio": 0.25}),
     pytest.param({}, {"drop": {"type": "layerwise"}}, marks=pytest.mark.slow),
     pytest.param({}, FREQUENT, marks=pytest.mark.slow),

@@ -96,11 +96,11 @@ def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
   assert unknown == -1e9 and known > 5  # nats, hardly anything is learnt
 
 
-def test_a_compiled_step_says_what_it_costs(folder):
+@testing.eagerly()
+def test_a_dry_run_says_what_a_step_costs(folder):
   """All is at the made-up records; the head is at half of the positions."""
   yaml = str(folder / "tiny.yaml")
-  override = "runtime.enable_xla=true"
-  params = config_testing.parse(yaml, experiment=NAME, override=override)
+  params = config_testing.parse(yaml, experiment=NAME)
   lines = dry_run.run_dry(params).splitlines()
   assert lines[2].split()[:1] == ["GPT"]
   assert lines[3].startswith("  token dropping")

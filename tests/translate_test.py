@@ -16,18 +16,17 @@ TEXTS = translation_testing.TEXTS
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-  """A folder with a run, and a file of text."""
+  """A folder with a run."""
   path = tmp_path_factory.mktemp("made")
   translation_testing.make_run(path / "run")
-  (path / "text").write_text("".join(f"{text}\n" for text in TEXTS))
   return path
 
 
-def _wanted(folder, **decoding) -> list[str]:
+def _wanted(folder, texts: list[str], **decoding) -> list[str]:
   kinds = [trained_run.TRANSLATION]
   run = trained_run.TrainedRun.read(str(folder / "run"), kinds=kinds)
   translator = translation_signatures.make_translator(run, **decoding)
-  return translator.translate_all(TEXTS)
+  return translator.translate_all(texts)
 
 
 def _run(folder, **values) -> None:
@@ -35,25 +34,16 @@ def _run(folder, **values) -> None:
   testing.run_command(translate, **values)
 
 
-def test_each_line_is_translated(folder, capsys):
-  _run(folder)
-  wanted = _wanted(folder)
-  assert capsys.readouterr().out == "".join(f"{line}\n" for line in wanted)
-  assert wanted[2] == ""
+def test_each_line_is_translated_and_long_ones_are_told(folder, capsys):
+  texts = [*TEXTS, " ".join(TEXTS)]
+  (folder / "text").write_text("".join(f"{text}\n" for text in texts))
   _run(folder, beam_size=1)
-  wanted = _wanted(folder, beam_size=1)
-  assert capsys.readouterr().out == "".join(f"{line}\n" for line in wanted)
-
-
-def test_long_lines_are_told(folder, tmp_path, capsys):
-  path = tmp_path / "long"
-  path.write_text(f"{TEXTS[0]}\n{' '.join(TEXTS)}\n")
-  _run(folder, input=path)
-  captured = capsys.readouterr()
+  captured, wanted = capsys.readouterr(), _wanted(folder, texts, beam_size=1)
+  assert captured.out == "".join(f"{line}\n" for line in wanted)
+  assert wanted[2] == ""
   assert captured.err == (
-    "warning: 1 of 2 lines have more than 16 tokens and are cut off there\n"
+    "warning: 1 of 5 lines have more than 16 tokens and are cut off there\n"
   )
-  assert len(captured.out.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -77,6 +67,6 @@ def test_a_saved_model_translates_text(folder, tmp_path):
   served = tf.saved_model.load(str(out / "text/1"))
   serve = served.signatures["serve_translate"]
   found = serve(text=tf.constant(TEXTS))["text"].numpy()
-  assert [text.decode() for text in found] == _wanted(folder)
+  assert [text.decode() for text in found] == _wanted(folder, TEXTS)
   with pytest.raises(tf.errors.InvalidArgumentError, match="must be UTF-8"):
     serve(text=tf.constant([b"a\xff"]))

@@ -14,12 +14,12 @@ from tests import pair_testing
 from tests import replica_testing
 from tests import run_testing
 from tests import testing
+from token_dropping.data.batches import pair_data
 from token_dropping.data.text import subword_tokenizer
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import config as config_lib
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.tasks import experiments
-from token_dropping.tasks.translation import references
 from token_dropping.tasks.translation import task as task_lib
 
 EXPERIMENT = "wmt_transformer/token_drop"
@@ -45,17 +45,8 @@ SHORT = {
 TEXTS = ["ein alter hund", "eine katze", "", "der hund und die katze"]
 TRANSLATIONS = ["an old dog", "a cat", "nothing", "the dog and the cat"]
 V, S, T = 40, 14, 12
-SIZES = {
-  "vocab_size": V,
-  "hidden_size": 8,
-  "num_layers": 4,
-  "num_decoder_layers": 3,
-  "num_attention_heads": 2,
-  "intermediate_size": 16,
-  "dropout_rate": 0.0,
-  "attention_dropout_rate": 0.0,
-  "intermediate_dropout_rate": 0.0,
-}
+SIZES = testing.TINY_PAIRS["task"]["model"]["encoder"]["any"]
+SIZES = SIZES | {"vocab_size": V, "num_layers": 4}
 SENTENCES = [
   ([5, 6, 7, 8], [9, 10]),
   ([11, 12], [13, 14, 15, 16]),
@@ -146,7 +137,7 @@ def write_texts(folder: pathlib.Path) -> None:
   """Writes what an evaluation translates beside records."""
   path = folder / subword_tokenizer.FILE
   path.write_bytes(_model())
-  for name, texts in zip(references.FILES, (TEXTS, TRANSLATIONS), strict=True):
+  for name, texts in zip(pair_data.TEXTS, (TEXTS, TRANSLATIONS), strict=True):
     (folder / name).write_text("".join(f"{text}\n" for text in texts))
 
 

@@ -119,6 +119,7 @@ def _train(replicas: int) -> list:
   return [*losses, *run.scores().values(), *tables, *run.model.get_weights()]
 
 
+@pytest.mark.slow  # slices add up in `task_test`, replicas with GPT-2
 @testing.eagerly()
 def test_two_replicas_train_as_one():
   replica_testing.assert_same(_train(2), _train(1), rtol=1e-5)
