@@ -36,10 +36,7 @@ def collect(
 ) -> dict[str, dict]:
   """Sums `results` of `make_shards`, and what it left in the work folder."""
   sums = sum_splits(results, settings)
-  arrays = shards.read_counts(folder, 0)
-  for index in range(1, len(results)):
-    for name, array in shards.read_counts(folder, index).items():
-      arrays[name] += array
+  arrays = shards.sum_counts(folder, len(results))
   statistics = {
     split: _describe(vocab, part, arrays[f"{split}_ids"], settings.seq_length)
     for split, part in sums.items()

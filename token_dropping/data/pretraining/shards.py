@@ -117,6 +117,15 @@ def read_counts(folder: str, index: int) -> dict[str, np.ndarray]:
     return dict(arrays)
 
 
+def sum_counts(folder: str, pieces: int) -> dict[str, np.ndarray]:
+  """Returns the sums over all pieces of what `read_counts` returns of each."""
+  sums = read_counts(folder, 0)
+  for index in range(1, pieces):
+    for name, array in read_counts(folder, index).items():
+      sums[name] += array
+  return sums
+
+
 def encode(
   tokenizer: tokenizer_lib.Tokenizer | byte_tokenizer.ByteTokenizer,
   documents: Iterable[list[str]],

@@ -40,10 +40,7 @@ def collect(
   """Sums `results` of `make_shards`, and what it left in the work folder."""
   del tokenizer
   sums = dataset_statistics.sum_splits(results, settings)
-  counts = shards.read_counts(folder, 0)
-  for index in range(1, len(results)):
-    for name, array in shards.read_counts(folder, index).items():
-      counts[name] += array
+  counts = shards.sum_counts(folder, len(results))
   for array in counts.values():
     array[subword_tokenizer.PAD_ID] = 0
   statistics = {
