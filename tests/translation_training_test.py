@@ -89,8 +89,11 @@ def test_an_evaluation_and_a_run_say_what_was_seen(folder, capsys):
   assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:" in bleu
   (chrf,) = (line for line in lines if line.startswith("  chrF"))
   assert "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:" in chrf
+  tokenizer = translation_testing.tokenizer()
+  ranked = " ".join(line for line in lines if " important " in line).split()
+  assert {*ranked} & {*tokenizer.names}  # pieces, not ids
   model = folder / "whole" / subword_tokenizer.FILE
-  assert model.read_bytes() == translation_testing.tokenizer().model
+  assert model.read_bytes() == tokenizer.model
   curves = fault_testing.curves(folder / "whole" / "train")
   assert {"kept_share", "target_kept_share", "padding_share"} <= curves.keys()
 
