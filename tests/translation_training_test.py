@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Translation through the launcher: trained, resumed, evaluated, refused."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ from tests import replica_testing
 from tests import testing
 from tests import translation_testing
 from token_dropping.data.text import subword_tokenizer
+from token_dropping.models.transformer import network as network_lib
 from token_dropping.training import dry_run
 from token_dropping.training import step_random
 
@@ -23,6 +26,15 @@ SHORT = translation_testing.SHORT | {
     "best_checkpoint_eval_metric": "chrf",
   }
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_translations():
+  """Ends beam search soon: eagerly each of its steps takes long."""
+  make = functools.partial(network_lib.make, extra_decode_length=2)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(network_lib, "make", make)
+    yield
 
 
 @pytest.fixture(scope="module")
