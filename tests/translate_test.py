@@ -18,7 +18,7 @@ TEXTS = translation_testing.TEXTS
 def folder(tmp_path_factory):
   """A folder with a run."""
   path = tmp_path_factory.mktemp("made")
-  translation_testing.make_run(path / "run")
+  translation_testing.make_run(path / "run", num_decoder_layers=1)
   return path
 
 

@@ -28,15 +28,19 @@ def _log_probabilities(network, row: int, ids: list[int]) -> np.ndarray:
   return tf.nn.log_softmax(logits[0]).numpy()
 
 
+def _until_end(output: np.ndarray) -> list[int]:
+  """Returns a translation without padding."""
+  ids = output.tolist()
+  return ids[: ids.index(END) + 1] if END in ids else ids
+
+
 def test_one_beam_is_greedy():
   network = _network(beam_size=1)
-  found = network({"inputs": SOURCES})["outputs"].numpy()
-  for row in range(len(SOURCES)):
-    ids = []
-    while len(ids) < found.shape[1] and END not in ids:
-      best = _log_probabilities(network, row, [*ids, 0])[-1]
-      ids.append(int(best.argmax()))
-    assert found[row].tolist() == ids + [0] * (found.shape[1] - len(ids))
+  for row, output in enumerate(network({"inputs": SOURCES})["outputs"].numpy()):
+    ids = _until_end(output)
+    best = _log_probabilities(network, row, ids).argmax(-1)
+    assert best.tolist() == ids
+    assert not output[len(ids) :].any()
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
@@ -48,8 +52,7 @@ def test_scores_are_those_of_whole_passes(beam_size):
   network = _network(beam_size=beam_size, alpha=0.6)
   found = network({"inputs": SOURCES})
   for row, output in enumerate(found["outputs"].numpy()):
-    ids = [*output]
-    ids = ids[: ids.index(END) + 1] if END in ids else ids
+    ids = _until_end(output)
     every = _log_probabilities(network, row, ids)
     total = every[np.arange(len(ids)), ids].sum()
     wanted = total / (((5 + len(ids)) / 6) ** 0.6 if END in ids else 1)
