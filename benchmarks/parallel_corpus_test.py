@@ -51,5 +51,10 @@ def test_a_table_of_another_digest_is_refused(wheel, tmp_path, monkeypatch):
     )
   monkeypatch.setattr(packages, "download", None)  # it is there already
   assert parallel_corpus.fetch("django", str(tmp_path)) == path
-  message = testing.refused(parallel_corpus.fetch, "none", str(tmp_path))
-  assert message.startswith("--corpus must be one of homeassistant, frontend")
+
+
+def test_names_of_no_package_are_refused():
+  parallel_corpus.check_names(["django", "spyder"])
+  message = testing.refused(parallel_corpus.check_names, ["django", "none"])
+  assert message.startswith("--corpus must be some of homeassistant, frontend")
+  assert message.endswith("Received: django,none")

@@ -13,6 +13,7 @@ from tests import pair_testing
 from tests import replica_testing
 from tests import testing
 from tests import translation_testing
+from token_dropping.data.batches import pair_data
 from token_dropping.data.text import subword_tokenizer
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.training import dry_run
@@ -66,6 +67,15 @@ def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
   fault_testing.assert_same(found, wanted)
   for name in ("importance", "target_importance"):
     assert f"{name}/table/.ATTRIBUTES/VARIABLE_VALUE" in wanted
+
+
+def test_wrong_texts_are_refused_before_there_is_a_run(tmp_path):
+  fault_testing.write_records(tmp_path, pair_testing.random_features)
+  translation_testing.write_texts(tmp_path)
+  (tmp_path / pair_data.TEXTS[0]).write_text("")
+  fault_testing.write_tiny(tmp_path, SHORT, experiment=NAME)
+  assert "\n" not in testing.refused(_launch, tmp_path, "run")
+  assert not (tmp_path / "run").exists()
 
 
 def test_each_side_has_lots_and_dropout_of_its_own():

@@ -71,7 +71,8 @@ def _recorded_settings(settings: PrepareSettings, sizes: dict) -> dict:
   if settings.tfds_name:
     examples = tfds_text.number_of_examples(settings.tfds_name)
     recorded["input_files"] = [[settings.tfds_name, examples]]
-  preparation.record_vocab_file(recorded, settings.vocab_file)
+  load = objectives.of(settings).load
+  preparation.record_vocab_file(recorded, settings.vocab_file, load)
   return recorded
 
 

@@ -61,7 +61,7 @@ def prepare(
   """
   inputs = Inputs.find(settings)
   recorded = settings.recorded() | inputs.recorded()
-  preparation.record_vocab_file(recorded, settings.vocab_file)
+  preparation.record_vocab_file(recorded, settings.vocab_file, _OBJECTIVE.load)
   make = functools.partial(_make, settings, inputs, recorded)
   return preparation.run(
     settings.output_dir, recorded, make, num_workers, beam_args

@@ -195,17 +195,25 @@ def test_inspection_shows_pairs(made, capsys):
         for i in range(8)
         for en, de in [BAD["too_long_pairs"]]
       ],
-      "input must fill at least one train sequence",
+      " too long pairs",
     ),
   ],
 )
 def test_unusable_pairs(tmp_path, pairs, message):
   named = prepare_pairs_testing.text(tmp_path, pairs)
   settings = prepare_pairs_testing.settings(tmp_path / "out", **named)
-  assert testing.refused(prepare_pairs_testing.run, settings).startswith(
-    message
-  )
+  assert message in testing.refused(prepare_pairs_testing.run, settings)
   assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_vocabulary_is_refused_before_reading(tmp_path, capfd):
+  named = prepare_pairs_testing.text(tmp_path, PAIRS)
+  settings = prepare_pairs_testing.settings(
+    tmp_path / "out", vocab_file=named["source_input"], **named
+  )
+  message = testing.refused(prepare_pairs_testing.run, settings)
+  assert message.startswith("spiece.model must be a SentencePiece model.")
+  assert "read:" not in capfd.readouterr().err
 
 
 def test_a_language_without_data(tmp_path):

@@ -57,6 +57,10 @@ class TaskHooks:
     """
     del data, path
 
+  def check_beside(self, data: cfg.DataConfig) -> None:
+    """Raises `UserError` for other files beside records, if these are wrong."""
+    del data
+
   def find_doubts(self) -> list[str]:
     """Returns one line for each setting that is allowed but looks wrong."""
     return []

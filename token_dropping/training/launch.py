@@ -159,7 +159,7 @@ def _evaluated_items(task, model) -> tuple[dict, str]:
 
 
 def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
-  """Checks the records that a mode reads, where they have rules."""
+  """Checks the records that a mode reads, and what lies beside them."""
   hooks = experiments.hooks_of(params)
   for path, data in _used_data(params, mode).items():
     if isinstance(data, _PREPARED):
@@ -169,6 +169,7 @@ def check_records(params: cfg.ExperimentConfig, mode: str) -> None:
     if rules is not None:
       bad_records.check_first_records(rules)
     dataset_card.check_documents(data, path)
+    hooks.check_beside(data)
 
 
 def _used_data(

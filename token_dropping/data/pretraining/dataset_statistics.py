@@ -26,6 +26,7 @@ from token_dropping.data.pretraining import shards
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 PRIOR = 10.0
+_LEFT_OUT = ("too_long_pairs", "uneven_pairs")  # of translation
 
 
 def collect(
@@ -56,12 +57,17 @@ def sum_splits(
   """Sums the counts of all pieces, by split; refuses text that is too short."""
   sums = {split: _sum(results, split) for split in dataset_folder.SPLITS}
   for split, part in sums.items():
+    left_out = "".join(
+      f", {count:,} {name.replace('_', ' ')}"
+      for name, count in part.items()
+      if name in _LEFT_OUT and count
+    )
     errors.require(
       part["sequences"] > 0,
       f"input must fill at least one {split} sequence of seq_length "
       f"{settings.seq_length}",
       f"{part['document_tokens']} tokens in {part['documents']} {split} "
-      "documents",
+      f"documents{left_out}",
     )
   return sums
 

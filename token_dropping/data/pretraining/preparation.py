@@ -126,7 +126,6 @@ class Passes:
     path = files.join(self.runner.folder, self.objective.file)
     given, load = self.settings.vocab_file, self.objective.load
     if given and not files.exists(path):
-      load(given)  # a wrong one by its own name
       files.copy(given, path)
     if not files.exists(path):
       files.write(path, self._learn(pieces, threshold))
@@ -159,12 +158,18 @@ def _name_files(
   return entries, sources
 
 
-def record_vocab_file(recorded: dict, vocab_file: str) -> None:
-  """Adds the size of a given vocabulary to recorded settings."""
+def record_vocab_file(
+  recorded: dict, vocab_file: str, load: Callable[[str], object]
+) -> None:
+  """Adds the size of a given vocabulary to recorded settings.
+
+  `load` refuses what is of no use, before any text is read.
+  """
   if vocab_file:
     size = recorded["vocab_file_size"] = files.size(vocab_file)
     rule = "vocab_file must be a readable file"
     errors.require(size is not None, rule, repr(vocab_file))
+    load(vocab_file)
 
 
 def named_sizes(sizes: Mapping[str, int]) -> list[list]:

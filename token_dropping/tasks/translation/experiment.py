@@ -108,6 +108,11 @@ class TranslationHooks(pretraining.TokenizerHooks):
   ) -> pair_rules.PairRules:
     return pair_rules.PairRules(data, self._network.vocab_size, path)
 
+  def check_beside(self, data: cfg.DataConfig) -> None:
+    """Refuses texts that an evaluation could not translate or score."""
+    if not data.is_training:
+      references.References.read(data, self.task.translated_sentences)
+
   @property
   def _network(self) -> transformer_config.TransformerConfig:
     return self.task.model.encoder.get()

@@ -25,14 +25,17 @@ class References:
 
   @classmethod
   def read(cls, data: cfg.DataConfig, count: int) -> "References | None":
-    """Reads the first sentences beside records, -1: all; `None` without files.
+    """Reads the first sentences beside records, -1: all, 0: none.
 
-    Raises a `UserError` for texts of different numbers of lines.
+    Returns `None` without files. Raises a `UserError` for texts without lines,
+    and of different numbers of them.
     """
     paths = _paths(data)
-    if None in paths:
+    if not count or None in paths:
       return None
     sources, targets = map(files.read_lines, paths, pair_data.TEXTS)
+    rule = f"{paths[0]} must have at least one line"
+    errors.require(bool(sources), rule, "none")
     rule = f"{paths[1]} must have a line for each of {pair_data.TEXTS[0]} "
     rule += f"beside it, {len(sources):,}"
     errors.require(len(sources) == len(targets), rule, f"{len(targets):,}")

@@ -39,3 +39,11 @@ def test_texts_of_different_length_are_refused(tmp_path):
     f"{tmp_path / SECOND} must have a line for each of {FIRST} beside it, 4. "
     "Received: 2"
   )
+
+
+def test_texts_without_lines_are_refused(tmp_path):
+  translation_testing.write_texts(tmp_path)
+  (tmp_path / FIRST).write_text("")
+  refused = testing.refused(references.References.read, _data(tmp_path), -1)
+  message = f"{tmp_path / FIRST} must have at least one line. Received: none"
+  assert refused == message

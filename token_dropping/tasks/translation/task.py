@@ -45,8 +45,8 @@ class TranslationTask(pretraining.PretrainingTask):
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, checks their values; reads sentences to translate."""
-    count = self.task_config.translated_sentences
-    if not params.is_training and count:
+    if not params.is_training:
+      count = self.task_config.translated_sentences
       self._references = references.References.read(params, count)
     vocab_size = self.task_config.model.encoder.get().vocab_size
     path = f"task.{'train' if params.is_training else 'validation'}_data"
