@@ -169,6 +169,11 @@ ANY = config_testing.ENCODER
       f"{ANY}.decoder_drop: token_keep_k must be ",
     ),
     (
+      f"{ANY}.decoder_drop.importance.type",
+      "unmasked",
+      f"{ANY}.decoder_drop: importance.type must be one of ",
+    ),
+    (
       f"{ANY}.importance.type",
       "next_token_loss",
       f"{ANY}: importance.type must be one of cross_attention, frequency, ",

@@ -58,6 +58,11 @@ class TransformerConfig(
     """What is dropped where in the decoder."""
     return self.decoder_drop.make_plan(self.num_decoder_layers)
 
+  @property
+  def _sides(self) -> list[tuple[str, dropping_config.DroppingConfig]]:
+    """The fields of dropping of both sides, and where they are."""
+    return [("", self), ("decoder_drop.", self.decoder_drop)]
+
   def build(self, **decoding) -> network_lib.Transformer:
     """Builds the network that drops in every call of training.
 
@@ -77,19 +82,23 @@ class TransformerConfig(
 
   def check(self) -> None:
     super().check()
-    rule = "vocab_file must be unset: SentencePiece has no special words"
-    for drops in (self, self.decoder_drop):
+    for path, drops in self._sides:
+      rule = f"{path}vocab_file must be unset: SentencePiece has no special "
+      rule += "words"
       errors.require(not drops.vocab_file, rule, repr(drops.vocab_file))
     rule = "drop.type must be skip, context or layerwise: means of neighbours "
     rule += "would mix pairs"
     errors.require(self.drop.type != "pool", rule, self.drop.type)
+
+  def check_decoder_drop(self, target_length: int) -> None:
+    """Refuses what the decoder cannot drop: a `UserError` at the field."""
     causal_drops.check(self.decoder_drop.drop.type)
-    self.decoder_plan  # noqa: B018  refuses
+    self.decoder_plan.keep_counts(target_length)
     self.decoder_drop.make_scorer(self.vocab_size, self.num_decoder_layers)
 
   def check_pretraining(self, seq_length: int) -> None:
     del seq_length
-    for path, drops in (("", self), ("decoder_drop.", self.decoder_drop)):
+    for path, drops in self._sides:
       rule = f"{path}drop_at_inference must be false: translations are made of "
       rule += "whole sentences"
       errors.require(not drops.drop_at_inference, rule, "true")

@@ -163,4 +163,5 @@ def test_pooled_targets_are_refused():
   config = translation_testing.make_config(
     decoder_drop={"drop": {"type": "pool"}}
   )
-  assert testing.refused(config.check).startswith("drop.type must be skip, ")
+  message = testing.refused(config.check_decoder_drop, 12)
+  assert message.startswith("drop.type must be skip, ")

@@ -122,7 +122,7 @@ class TranslationHooks(pretraining.TokenizerHooks):
       checks.check_skipping(data, path)
     super().check()
     with encoder_checks.named("task.model.encoder.any.decoder_drop: "):
-      self._network.decoder_plan.keep_counts(self.task.train_data.target_length)
+      self._network.check_decoder_drop(self.task.train_data.target_length)
     more = _SCORES if self._translates else {}
     checks.check_best(self.params, [losses.LOSS, *_WORDS, *more])
 
