@@ -13,6 +13,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 _ROOT = pathlib.Path(__file__).parents[2]
+# What `this_machine` returns, for `plain_json.check`.
+FORM = {
+  "processor": str,
+  "cores": int,
+  "memory_gib": float,
+  "gpus": [str],
+  "python": str,
+  "versions": {str: str},
+}
 
 
 def this_machine(packages: Sequence[str]) -> dict:

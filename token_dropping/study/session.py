@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import plain_json
+from token_dropping.common import provenance
 from token_dropping.study import comparison
 from token_dropping.study import downstream
 from token_dropping.study import measurements
@@ -29,7 +30,7 @@ _TRAINED = {
   "curve": [dict.fromkeys(_POINT, float)],
   "step_seconds": float,
   "step_cpu_seconds": float,
-  "machine": {"gpus": [str]},
+  "machine": provenance.FORM,
 }
 _SCORED = {"score": float, "deviation?": float, "scores": [{"seed": int}]}
 _LOCK_SECONDS = 600.0  # a step and an evaluation, then a save

@@ -26,7 +26,7 @@ FILE = "step_times"
 _SLACK = 1e-6  # of what is the same but for rounding
 _POINT = ("multiply_adds", "seconds")
 FORM = {
-  "machine": {"gpus": [str]},
+  "machine": provenance.FORM,
   "rounds": int,
   "commit": str,
   "date": str,
@@ -136,14 +136,12 @@ def _parts(run: runs.Run | None) -> list[tuple[int, str]]:
 
 
 def _step_time(points: list[dict], cost: float, variant: str) -> float:
-  costs, seconds = zip(
-    *sorted(tuple(point[name] for name in _POINT) for point in points),
-    strict=True,
-  )
+  timed = sorted(tuple(point[name] for name in _POINT) for point in points)
+  costs = [macs for macs, _ in timed] or [float("nan")]
   errors.require(
     costs[0] <= cost * (1 + _SLACK) and cost <= costs[-1] * (1 + _SLACK),
     f"{FILE}.json must have the steps of variant {variant} as they are now; "
     "--time_steps measures them",
     f"one of {cost:.4g} multiply-adds",
   )
-  return float(np.interp(cost, costs, seconds))
+  return float(np.interp(cost, costs, [seconds for _, seconds in timed]))

@@ -83,6 +83,9 @@ def test_steps_of_another_cost_are_refused():
     "step_times.json must have the steps of variant half as they are now; "
     "--time_steps measures them. Received: one of 1.1e+11 multiply-adds"
   )
+  table["variants"]["half"].clear()
+  message = testing.refused(time_it, 2.0)
+  assert message.endswith("Received: one of 1e+11 multiply-adds")
 
 
 def test_variants_are_timed_once_with_those_they_went_on_from():
