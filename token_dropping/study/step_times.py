@@ -42,6 +42,8 @@ def measure(trainings: Iterable[runs.Run], rounds: int) -> dict:
   or, where a GPU computes, in seconds.
   """
   loops = [loop for run in trainings for loop in _loops(run)]
+  rule = "--time_steps must find results in --results_dir, whose steps it times"
+  errors.require(bool(loops), rule, "none")
   for loop in loops:
     loop.run()  # compiles
   taken = [[loop.run() for loop in loops] for _ in range(rounds)]

@@ -88,6 +88,11 @@ def test_steps_of_another_cost_are_refused():
   assert message.endswith("Received: one of 1e+11 multiply-adds")
 
 
+def test_without_results_there_is_nothing_to_time():
+  message = testing.refused(step_times.measure, [], 1)
+  assert message.startswith("--time_steps must find results in --results_dir")
+
+
 def test_variants_are_timed_once_with_those_they_went_on_from():
   dense = _run("dense", until=10)
   found = step_times.by_variant(
