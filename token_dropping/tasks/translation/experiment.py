@@ -14,6 +14,7 @@ from official.core import exp_factory
 from official.modeling import optimization
 from official.nlp.configs import encoders
 
+from token_dropping.common import errors
 from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pair_rules
 from token_dropping.data.text import subword_tokenizer
@@ -110,8 +111,16 @@ class TranslationHooks(pretraining.TokenizerHooks):
 
   def check_beside(self, data: cfg.DataConfig) -> None:
     """Refuses texts that an evaluation could not translate or score."""
-    if not data.is_training:
-      references.References.read(data, self.task.translated_sentences)
+    if data.is_training:
+      return
+    found = references.References.read(data, self.task.translated_sentences)
+    size = self._network.vocab_size
+    errors.require(
+      found is None or len(found.tokenizer) <= size,
+      f"{subword_tokenizer.FILE} beside task.validation_data must have at most "
+      f"task.model.encoder.any.vocab_size pieces, {size:,}",
+      found and f"{len(found.tokenizer):,}",
+    )
 
   @property
   def _network(self) -> transformer_config.TransformerConfig:

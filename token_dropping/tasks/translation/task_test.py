@@ -12,6 +12,7 @@ from tests import testing
 from tests import translation_testing
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import packed_pairs
+from token_dropping.tasks import experiments
 from token_dropping.tasks.translation import losses
 
 ALL, HALF = {"token_keep_ratio": 1.0}, {"token_keep_ratio": 0.5}
@@ -159,3 +160,22 @@ def test_evaluation_is_of_whole_sequences_beside_dropped_ones():
     for name, value in wanted.items():
       assert found[prefix + name] == pytest.approx(float(value), abs=1e-5)
   assert found["dropped_token_loss"] != pytest.approx(found["token_loss"])
+
+
+def test_pieces_that_the_network_has_not_are_refused(tmp_path):
+  translation_testing.write_texts(tmp_path)
+  params = experiments.get(translation_testing.EXPERIMENT)
+  params.override(testing.tiny(translation_testing.EXPERIMENT))
+  data = params.task.validation_data
+  data.input_path = str(tmp_path / "validation")
+  hooks = experiments.hooks_of(params)
+  hooks.check_beside(data)
+  pieces = len(translation_testing.tokenizer())
+  params.task.model.encoder.any.vocab_size = pieces
+  hooks.check_beside(data)
+  params.task.model.encoder.any.vocab_size = pieces - 1
+  assert testing.refused(hooks.check_beside, data) == (
+    "spiece.model beside task.validation_data must have at most "
+    f"task.model.encoder.any.vocab_size pieces, {pieces - 1}. "
+    f"Received: {pieces}"
+  )
