@@ -15,6 +15,9 @@ SHOWN_WEIGHTS = 3
 INITIAL = "task.init_checkpoint"
 # Items in which networks save what decides which of their tokens stay.
 IMPORTANCE = frozenset({"importance", "target_importance"})
+# A checkpoint of Model Garden's trainer has a network without items of its own,
+# such as a `Seq2SeqTransformer`, under the second name alone.
+_OTHER_NAMES = {"encoder": "model"}
 
 
 def restore(items: dict, prefix: str, source: str) -> None:
@@ -56,18 +59,18 @@ def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
   """Returns what of `items` to initialize, and the prefix of the checkpoint.
 
   `path` is `task.init_checkpoint`. Items of `optional` names are left out where
-  it lacks them, and keep their values. Raises the `UserError`s of `find` and
-  `restore`.
+  it lacks them, and keep their values; an `encoder` may stand there as `model`.
+  Raises the `UserError`s of `find` and `restore`.
   """
   prefix = checkpoint_files.find(path, INITIAL)
   held = _HeldWeights(prefix, INITIAL)
-  found = {
-    name: item
-    for name, item in items.items()
-    if name not in optional or held.has_any(name, item)
-  }
-  absent = sorted(items.keys() - found.keys())
-  logging.info("Initializing from %s; absent there: %s", prefix, absent)
+  found = {}
+  for name, item in items.items():
+    there = name, _OTHER_NAMES.get(name, name)
+    place = next((n for n in there if held.has_any(n, item)), None)
+    if place or name not in optional:
+      found[place or name] = item
+  logging.info("Initializing from %s: %s", prefix, sorted(found))
   check(found, prefix, INITIAL)
   return found, prefix
 

@@ -10,6 +10,7 @@ from official.nlp.tasks import translation as model_garden
 from tests import pair_testing
 from tests import testing
 from tests import translation_testing
+from token_dropping.data.batches.pair_data import SIDES
 from token_dropping.dropping.importance import step_seed
 from token_dropping.models.transformer import packed_pairs
 from token_dropping.tasks import experiments
@@ -160,6 +161,29 @@ def test_evaluation_is_of_whole_sequences_beside_dropped_ones():
     for name, value in wanted.items():
       assert found[prefix + name] == pytest.approx(float(value), abs=1e-5)
   assert found["dropped_token_loss"] != pytest.approx(found["token_loss"])
+
+
+def test_training_begins_with_what_model_gardens_trainer_wrote(tmp_path):
+  """It has the network as `model` alone, beside the optimizer's slots."""
+  task = translation_testing.make_task()
+  theirs = task.task_config.model.encoder.get().build_plain()
+  translation_testing.make_random(theirs)
+  optimizer = tf_keras.optimizers.legacy.Adam()
+  weights = theirs.trainable_variables
+  optimizer.apply_gradients(zip(weights, weights, strict=True))
+  tf.train.Checkpoint(
+    global_step=optimizer.iterations, model=theirs, optimizer=optimizer
+  ).save(tmp_path / "ckpt")
+  task.task_config.init_checkpoint = str(tmp_path)
+  model = task.build_model()
+  task.initialize(model)
+  batch = {side: translation_testing.make_batch()[side] for side in SIDES}
+  np.testing.assert_array_equal(model(batch), theirs(batch))
+  other = translation_testing.make_task(network={"num_decoder_layers": 4})
+  other.task_config.init_checkpoint = str(tmp_path)
+  message = testing.refused(other.initialize, other.build_model())
+  assert message.startswith("task.init_checkpoint must hold every weight of ")
+  assert "' without model/decoder_layer/decoder_layers/" in message
 
 
 def test_pieces_that_the_network_has_not_are_refused(tmp_path):
