@@ -225,11 +225,12 @@ def test_argument_that_is_no_flag():
   assert message.startswith("arguments must be flags")
 
 
-def test_output_folder_that_is_a_file(exported, tmp_path):
-  run, out = exported("encoder").run, tmp_path / "out"
-  out.write_text("")
-  message = testing.refused(_run, model_dir=run, output_dir=out, head="encoder")
-  assert message.startswith("--output_dir must be a writable")
+def test_output_folder_that_is_a_file_is_refused_before_the_run_is_read():
+  message = testing.refused(_run, model_dir="none", output_dir=__file__)
+  assert message.startswith("--output_dir must be a folder, there or to be ma")
+  write = export.saved_model.write  # a disk may be full, or read-only
+  message = testing.refused(write, f"{__file__}/ids", {}, {}, {}, [])
+  assert message.startswith("--output_dir must be a writable folder. Received")
 
 
 def test_of_an_interrupted_export_nothing_is_left(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import os
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import filesystems
 from token_dropping.serving import heads
 from token_dropping.serving import saved_model
@@ -90,6 +91,7 @@ def _make(run: trained_run.TrainedRun, values: flags.FlagValues) -> _Made:
 def _check_flags(argv: list[str], values: flags.FlagValues) -> None:
   errors.check_flags(argv, values, "model_dir", "output_dir")
   filesystems.require_tensorflow(values.output_dir, "--output_dir")
+  files.check_folder(values.output_dir)
   for name, choices in (("head", ("", *heads.HEADS)), ("output", OUTPUTS)):
     rule = f"--{name} must be one of {', '.join(filter(None, choices))}"
     received = values[name].value

@@ -217,12 +217,22 @@ def make_folder(path: str) -> None:
   filesystems.of(path).makedirs(path, exist_ok=True)
 
 
+def check_folder(path: str) -> None:
+  """Refuses, before there is what to write, a file and what is below one."""
+  above = path
+  while above and not exists(above):
+    above = posixpath.dirname(above)
+  is_possible = not above or is_folder(above)
+  rule = "--output_dir must be a folder, there or to be made"
+  errors.require(is_possible, rule, f"{path!r}, and {above!r} is a file")
+
+
 def check_new(path: str) -> None:
-  """Refuses a folder that is not empty, or another file of that name."""
+  """Refuses a folder that is not empty, and what `check_folder` does."""
   errors.require(bool(path), "--output_dir must be set", "nothing")
-  is_new = not exists(path) or (is_folder(path) and not list_names(path))
+  check_folder(path)
   rule = "--output_dir must not exist, or be an empty folder"
-  errors.require(is_new, rule, repr(path))
+  errors.require(not list_names(path), rule, repr(path))
 
 
 @contextlib.contextmanager

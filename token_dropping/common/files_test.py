@@ -202,9 +202,13 @@ def test_check_new(tmp_path):
   files.check_new(str(tmp_path / "empty"))
   files.check_new(str(tmp_path / "none"))
   rule = "--output_dir must not exist, or be an empty folder"
-  for path in (tmp_path, tmp_path / "file"):
-    found = testing.refused(files.check_new, str(path))
-    assert found == f"{rule}. Received: '{path}'"
+  message = testing.refused(files.check_new, str(tmp_path))
+  assert message == f"{rule}. Received: '{tmp_path}'"
+  for path in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+    assert testing.refused(files.check_new, str(path)) == (
+      "--output_dir must be a folder, there or to be made. Received: "
+      f"'{path}', and '{tmp_path}/file' is a file"
+    )
   unset = "--output_dir must be set. Received: nothing"
   assert testing.refused(files.check_new, "") == unset
 
