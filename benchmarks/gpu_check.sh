@@ -5,7 +5,7 @@
 #   bash gpu_check.sh OUT
 #
 # In the folder of this script lie run_exported_step.py, torch_bert.py and the
-# folder exports (docs/speed.md says how it is made); JAX and PyTorch for the
+# folder exports (docs/benchmarks.md says how it is made); JAX and PyTorch for the
 # GPU are installed. OUT gets what they print and the programs as compiled.
 set -u
 out=$(realpath -m "$1")

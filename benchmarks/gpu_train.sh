@@ -5,7 +5,7 @@
 #   bash gpu_train.sh OUT [SECONDS]
 #
 # In the folder of this script lie run_exported_training.py, run_exported_step.py and
-# the folder exports (docs/speed.md says how it is made); JAX for the GPU is installed.
+# the folder exports (docs/benchmarks.md says how it is made); JAX for the GPU is installed.
 # OUT gets what is printed, and for each network its curve and weights.
 set -u
 out=$(realpath -m "$1")
