@@ -47,19 +47,21 @@ def read_texts(
       yield example[field]
 
 
+def check_translations(name: str, languages: tuple[str, str]) -> None:
+  """Refuses a set without texts in the languages, before it is downloaded."""
+  with opened(name) as (builder, _):
+    features = list(builder.info.features)
+    rule = f"tfds_name must be a set with texts in {' and '.join(languages)}"
+    fits = set(languages) <= set(features)
+    errors.require(fits, rule, f"{name!r} with {', '.join(features)}")
+
+
 def read_translations(
   name: str, languages: tuple[str, str], stripe: int, stripes: int
 ) -> Iterator[tuple[bytes, bytes]]:
   """Yields the texts of one stripe in two languages, in a fixed order."""
   with opened(name) as (builder, split):
     builder.download_and_prepare()
-    features = list(builder.info.features)
-    errors.require(
-      set(languages) <= set(features),
-      f"source_language and target_language must be those of {name} "
-      f"({', '.join(features)})",
-      ", ".join(languages),
-    )
     for example in _read(builder, split, stripe, stripes):
       yield tuple(example[language] for language in languages)
 

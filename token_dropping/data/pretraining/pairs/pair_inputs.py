@@ -48,6 +48,7 @@ class Inputs:
   def find(cls, settings: PairSettings) -> "Inputs":
     """Finds the files that the settings name; raises `UserError`."""
     if settings.tfds_name:
+      tfds_text.check_translations(settings.tfds_name, settings.languages)
       return cls({}, {}, settings.tfds_name)
     if settings.input:
       sizes = input_plan.resolve_inputs(settings.input)

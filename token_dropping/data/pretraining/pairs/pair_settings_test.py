@@ -79,6 +79,19 @@ def test_files_and_who_reads_them(tmp_path):
   assert (two.other, two.weight) == (f"{tmp_path}/a.tsv", 40)
 
 
+@pytest.mark.parametrize(
+  ("name", "features"),
+  [("wmt14_translate/de-en:train", "de, en"), ("mnist", "image, label")],
+)
+def test_sets_without_the_languages_are_refused_undownloaded(name, features):
+  changes = {"tfds_name": name, "target_language": "fr"}
+  settings = prepare_pairs_testing.settings("out", **changes)
+  assert testing.refused(pair_inputs.Inputs.find, settings) == (
+    f"tfds_name must be a set with texts in en and fr. Received: {name!r} with "
+    f"{features}"
+  )
+
+
 def test_files_of_no_use(tmp_path):
   (tmp_path / "a.txt").write_text("x")
   (tmp_path / "b.txt").write_text("x")
