@@ -2,6 +2,7 @@
 """Translation through the launcher: trained, resumed, evaluated, refused."""
 
 import functools
+import shutil
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from tests import config_testing
 from tests import fault_testing
 from tests import pair_testing
 from tests import replica_testing
+from tests import run_testing
 from tests import testing
 from tests import translation_testing
 from token_dropping.data.batches import pair_data
 from token_dropping.data.text import subword_tokenizer
+from token_dropping.explain import __main__ as explain
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.training import dry_run
 from token_dropping.training import step_random
@@ -118,6 +121,35 @@ def test_an_evaluation_and_a_run_say_what_was_seen(folder, capsys):
   assert model.read_bytes() == tokenizer.model
   curves = fault_testing.curves(folder / "whole" / "train")
   assert {"kept_share", "target_kept_share", "padding_share"} <= curves.keys()
+
+
+@testing.eagerly()
+def test_a_page_shows_which_tokens_of_sources_are_dropped(
+  folder, tmp_path, capsys
+):
+  """Of records, what `kept_share` and `padding_share` count; and of lines."""
+  run = shutil.copytree(folder / "whole", tmp_path / "run")
+  flags = {"model_dir": run, "output": tmp_path / "page.html"}
+  message = testing.refused(testing.run_command, explain, **flags)
+  assert "validation_data must have records of the run's vocabulary" in message
+  records = [
+    pair_testing.packed([([5, 6, 7], [8]), ([9] * count, [10])])
+    for count in (5, 9)
+  ]
+  path = testing.write_records(tmp_path / "records", records)
+  run_testing.edit(run, "task", "validation_data", "input_path", value=path)
+  testing.run_command(explain, **flags)
+  out = " ".join(capsys.readouterr().out.split())
+  # 8 of 10 and 8 of 14 tokens stay, of 32 positions.
+  assert "kept here 66.7% of the tokens; 25.0% of the positions are pad" in out
+  assert "Importance over training, even shares" in out
+  testing.run_command(explain, **flags, text="der hund\n\neine katze")
+  out = capsys.readouterr().out
+  (line,) = (line for line in out.splitlines() if line.count("</s>") == 2)
+  assert "~" in line
+  assert line.replace("~", "") == "der hund </s> eine katze </s>"
+  html = flags["output"].read_text()
+  assert "even shares" in html and " loss</" not in html and "nats" not in html
 
 
 @testing.eagerly()

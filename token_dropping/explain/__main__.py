@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shows which words of a text a pretraining run drops.
+"""Shows which words of a text a run drops: of a translation, of its source.
 
     python -m token_dropping.explain --model_dir=runs/base \\
       --text='The committee met on Tuesday.' --output=page.html
@@ -23,7 +23,7 @@ from token_dropping.explain import terminal
 from token_dropping.training import trained_run
 
 MAX_SEQUENCES = 1000
-KINDS = (trained_run.MASKED_LM, trained_run.CAUSAL_LM)
+KINDS = (trained_run.MASKED_LM, trained_run.CAUSAL_LM, trained_run.TRANSLATION)
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:

@@ -105,7 +105,9 @@ def _finish_bars(axes, labels: list[str], axis: str) -> None:
 
 
 @matplotlib.rc_context(_STYLE)
-def history(quantiles: pd.DataFrame, tokens: pd.DataFrame) -> markupsafe.Markup:
+def history(
+  quantiles: pd.DataFrame, tokens: pd.DataFrame, unit: str
+) -> markupsafe.Markup:
   """Returns the learnt scores over training.
 
   `quantiles` are those of `table_history`, not empty; `tokens` have a column a
@@ -127,11 +129,11 @@ def history(quantiles: pd.DataFrame, tokens: pd.DataFrame) -> markupsafe.Markup:
       label=f"“{token}”",
     )
   axes.set_xlabel("training step")
-  axes.set_ylabel("importance, nats")
+  axes.set_ylabel(f"importance, {unit}")
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
   axes.grid(axis="y")
   picture.legend(loc="outside right center")
-  return _to_svg(picture, "Importance, nats, over training steps")
+  return _to_svg(picture, f"Importance, {unit}, over training steps")
 
 
 def _to_svg(picture: figure.Figure, label: str) -> markupsafe.Markup:

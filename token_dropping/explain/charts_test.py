@@ -67,7 +67,7 @@ def test_history_has_bands_and_named_lines():
   tokens = pd.DataFrame(
     {5: [np.nan, 2.0, 1.0], 10: [2.0, 4.0, 6.0]}, ["漢", "$a$", "_"]
   )
-  svg = charts.history(quantiles, tokens)
+  svg = charts.history(quantiles, tokens, "nats")
   assert svg.count("fill-opacity") == 2
   texts = _texts(svg)
   assert {"training step", "importance, nats"} <= set(texts)
@@ -76,7 +76,7 @@ def test_history_has_bands_and_named_lines():
 
 def test_one_step_and_one_value_can_be_drawn():
   quantiles = pd.DataFrame(np.full([1, 5], 3.0), [7])
-  assert "nan" not in charts.history(quantiles, pd.DataFrame())
+  assert "nan" not in charts.history(quantiles, pd.DataFrame(), "nats")
 
 
 def test_every_colour_is_the_pages_and_the_same_figure_the_same_svg():

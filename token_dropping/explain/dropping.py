@@ -2,7 +2,7 @@
 """What a run's model drops of given sequences, and the losses of its tokens."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule
 from token_dropping.explain import sequences as sequences_lib
+from token_dropping.models.transformer import network
 from token_dropping.training import step_random
 from token_dropping.training import trained_run
 
@@ -50,6 +51,8 @@ def build_model(run: trained_run.TrainedRun) -> tf_keras.Model:
   """Builds the trained model, without dropout, at the checkpoint's step."""
   if run.kind == trained_run.CAUSAL_LM:
     model = run.build_language_model(drops=True)
+  elif run.kind == trained_run.TRANSLATION:
+    model = run.build_translation(drops=True)
   else:
     model = run.build_dropping()
     run.restore({"importance": model.encoder_network.importance_scorer})
@@ -79,15 +82,25 @@ def _phases(run: trained_run.TrainedRun) -> tuple[keep_schedule.Phase, ...]:
   return keep_schedule.phases(config, run.encoder.drop_plan)
 
 
+def source_encoder(model: network.Transformer) -> Callable:
+  """Returns what `look` can call of a network that translates."""
+
+  def encode(inputs: dict, **options) -> dict:
+    names = {"inputs": "input_word_ids", "inputs_segmentation": "document_ids"}
+    return model.encode({n: inputs[own] for n, own in names.items()}, **options)
+
+  return encode
+
+
 def look(
-  encoder: tf_keras.layers.Layer,
+  encoder: Callable,
   plan: drop_plan.DropPlan,
   sequences: Sequence[sequences_lib.TextSequence],
 ) -> list[Dropping]:
   """Makes pretraining calls without masks and reads what they kept.
 
-  Without padding the run's share of each sequence is kept; for a plan with a
-  count instead of shares, those that are shorter keep all.
+  Of a sequence, and the padding that its record had, the run's share is kept;
+  for a plan with a count instead of shares, those that are shorter keep all.
   """
   droppings = {}
   for rows, inputs in _batches(sequences):
@@ -97,17 +110,22 @@ def look(
     scores = outputs.get("token_scores", np.full(shape, np.nan))
     computed = outputs.get("computed_share", np.ones(shape))
     for row, *values in zip(rows, scores, computed, strict=True):
-      droppings[row] = Dropping(*map(np.asarray, values))
+      end = len(sequences[row])
+      droppings[row] = Dropping(*(np.asarray(v)[:end] for v in values))
   return [droppings[row] for row in range(len(sequences))]
 
 
 def _batches(
   sequences: Sequence[sequences_lib.TextSequence],
 ) -> Iterator[tuple[list[int], dict[str, tf.Tensor]]]:
-  """Yields numbers of equally long sequences and their inputs, [B, n] each."""
+  """Yields numbers of sequences of one length and their inputs, [B, S] each.
+
+  As their records were, they are padded.
+  """
   by_length = {}
   for row, sequence in enumerate(sequences):
-    by_length.setdefault(len(sequence), []).append(row)
+    length = len(sequence) + sequence.padding
+    by_length.setdefault(length, []).append(row)
   names = {"input_word_ids": "ids", "input_type_ids": "type_ids"}
   if all(sequence.document_ids is not None for sequence in sequences):
     names["document_ids"] = "document_ids"
@@ -115,11 +133,16 @@ def _batches(
     size = max(1, min(BATCH, TOKENS // length))
     for start in range(0, len(equal), size):
       rows = equal[start : start + size]
+      chosen = [sequences[row] for row in rows]
       inputs = {
-        key: tf.constant([getattr(sequences[row], name) for row in rows])
+        key: tf.constant(
+          [np.pad(getattr(one, name), (0, one.padding)) for one in chosen]
+        )
         for key, name in names.items()
       }
-      inputs["input_mask"] = tf.ones_like(inputs["input_word_ids"])
+      inputs["input_mask"] = tf.sequence_mask(
+        [len(one) for one in chosen], length, tf.int32
+      )
       yield rows, inputs
 
 
@@ -170,7 +193,8 @@ def next_losses(
       from_logits=True,
     )
     for row, values in zip(rows, found.numpy(), strict=True):
-      losses[row][:-1] = np.where(sequences[row].special[:-1], np.nan, values)
+      special = sequences[row].special[:-1]
+      losses[row][:-1] = np.where(special, np.nan, values[: len(special)])
   return losses
 
 

@@ -69,6 +69,17 @@ def test_the_most_important_are_kept(encoder, fields, rows, computed):
     np.testing.assert_allclose(look.scores, scores)
 
 
+def test_padding_of_a_record_is_dropped_first(encoder):
+  """Half of eight positions stay; of four, two would."""
+  padded = [
+    dataclasses.replace(explain_testing.sequence(*row), padding=8 - len(row))
+    for row in ([5, 9, 6, 8], [5, 9, 6, 8, 7, 10])
+  ]
+  looks = dropping.look(encoder, drops_testing.make_plan(6), padded)
+  wanted = [[1, 1, 1, 1], [0, 1, 0, 1, 1, 1]]
+  assert [look.computed.tolist() for look in looks] == wanted
+
+
 @pytest.mark.parametrize(
   ("step", "ratio"), [(0, 0.5), (39, 0.5), (40, 0.75), (95, 0.75)]
 )
@@ -183,7 +194,7 @@ def test_next_losses_are_of_what_follows_by_definition():
   model = language_model.LanguageModel(gpt_testing.make_network())
   ids = np.array([5, 1, 7, 9], np.int32)
   names = [f"n{i}" for i in range(gpt_testing.V)]
-  row = sequences.from_byte_ids(ids, names)
+  row = sequences.from_spaced_pieces(ids, names)
   (losses,) = dropping.next_losses(model, [row])
   logits = model({"input_word_ids": ids[None]})["logits"]
   shares = tf.nn.softmax(logits).numpy()[0]

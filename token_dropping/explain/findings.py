@@ -8,12 +8,18 @@ import pandas as pd
 
 from token_dropping.common import vocabulary
 from token_dropping.dropping import drop_plan
+from token_dropping.dropping.importance import importance_types
 from token_dropping.explain import dropping as dropping_lib
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.explain import source_text
 from token_dropping.explain import table_history
 from token_dropping.explain import token_groups
 from token_dropping.training import trained_run
+
+_LOSSES = {
+  trained_run.MASKED_LM: "masked-LM loss",
+  trained_run.CAUSAL_LM: "next-token loss",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Findings:
   Attributes:
     plan: what is dropped in the checkpoint's step.
     losses: [n] float each, in nats, NaN at special tokens: of the tokens, each
-      masked; of a causal language model, of what follows them.
+      masked; of a causal language model, of what follows them; NaN of a source.
     scores: by id and step; see `table_history`.
   """
 
@@ -42,8 +48,13 @@ class Findings:
 
   @property
   def loss_name(self) -> str:
-    is_causal = self.run.kind == trained_run.CAUSAL_LM
-    return "next-token loss" if is_causal else "masked-LM loss"
+    """What the losses are of; empty where there are none."""
+    return _LOSSES.get(self.run.kind, "")
+
+  @property
+  def unit(self) -> str:
+    """That of the importance; empty where it has none."""
+    return importance_types.get(self.run.encoder.importance_type).unit
 
   def tokens(self) -> pd.DataFrame:
     """Returns a row for every token that is not special."""
@@ -53,14 +64,17 @@ class Findings:
   def headline(self) -> dict[str, str]:
     sequences = self.source.sequences
     count, number = sequences_lib.count_tokens(sequences), len(sequences)
-    kept = np.concatenate(self.computed).mean()
+    kept = f"{np.concatenate(self.computed).mean():.1%} of the tokens"
+    if padding := sum(sequence.padding for sequence in sequences):
+      share = padding / (padding + sum(map(len, sequences)))
+      kept += f"; {share:.1%} of the positions are padding"
     return {
       "run": f"{self.run.model_dir}, step {self.run.step:,}",
       "dropping": f"{self.plan.drop_type}: {describe_plan(self.plan)}",
       "importance": self.run.encoder.importance_type,
       "text": f"{'the first ' * self.source.cut}{count:,} tokens in {number:,} "
       f"sequence{'s' * (number > 1)} of {self.source.name}",
-      "kept here": f"{kept:.1%} of the tokens",
+      "kept here": kept,
     }
 
 
@@ -71,12 +85,15 @@ def collect(
   model = dropping_lib.build_model(run)
   plan = dropping_lib.current_plan(run)
   encoder = model.encoder_network
+  scorer = encoder.importance_scorer
   if run.kind == trained_run.CAUSAL_LM:
     losses = dropping_lib.next_losses(model, source.sequences)
+  elif run.kind == trained_run.TRANSLATION:
+    encoder = dropping_lib.source_encoder(model)
+    losses = [np.full(len(one), np.nan) for one in source.sequences]
   else:
     mask_id = run.vocabulary.special_ids[vocabulary.MASK]
     losses = dropping_lib.masked_losses(model, source.sequences, mask_id)
-  scorer = encoder.importance_scorer
   scores = table_history.scores_by_step(run.model_dir, scorer)
   return Findings(
     run,

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from token_dropping.common import files
-from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.explain import charts
 from token_dropping.explain import findings as findings_lib
@@ -48,7 +47,6 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
   scores, losses = findings.droppings[index].scores, findings.losses[index]
   heat, loss_ranks = _ranks(scores), _ranks(losses)
   names = findings.run.token_names
-  unit = importance_types.get(findings.run.encoder.importance_type).unit
 
   def token(place: int) -> dict:
     share = float(findings.computed[index][place])
@@ -58,7 +56,7 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
     name = names[sequence.ids[place]]
     tip = [f"{name} · {fate}"]
     if not np.isnan(scores[place]):
-      tip.append(f"importance {_score(scores[place], unit)}")
+      tip.append(f"importance {_score(scores[place], findings.unit)}")
     if not np.isnan(losses[place]):
       tip.append(f"{findings.loss_name} {losses[place]:.2f} nats")
     return {

@@ -13,6 +13,8 @@ from token_dropping.data.text import located_tokens
 from token_dropping.data.text import tokenizer as tokenizer_lib
 
 _CONTINUATION = "##"
+_SPACE = "▁"  # SentencePiece's
+_LAST_SPECIAL = byte_tokenizer.END_OF_TEXT_ID  # subwords' end is the same
 # Records hold no spaces: these marks are shown without one on that side.
 _NONE_BEFORE = frozenset(".,;:!?)]}%’")
 _NONE_AFTER = frozenset("([{")
@@ -24,7 +26,7 @@ Word = list[tuple[str, str]]
 
 @dataclasses.dataclass(frozen=True)
 class TextSequence:
-  """One sequence of a text, without padding.
+  """One sequence of a text.
 
   Attributes:
     ids: [n] int32, special tokens among them.
@@ -33,6 +35,7 @@ class TextSequence:
     special: [n] bool, `[CLS]` and the like, `[UNK]` among them.
     document_ids: [n] int32, where a run keeps documents apart; `None`: all
       tokens see one another.
+    padding: how many positions of its record had no token.
   """
 
   ids: np.ndarray
@@ -41,6 +44,7 @@ class TextSequence:
   spaced: tuple[bool, ...]
   special: np.ndarray
   document_ids: np.ndarray | None = None
+  padding: int = 0
 
   def __len__(self) -> int:
     return len(self.ids)
@@ -110,6 +114,7 @@ def from_ids(
   type_ids: np.ndarray,
   vocab: vocabulary.Vocabulary,
   document_ids: np.ndarray | None = None,
+  padding: int = 0,
 ) -> TextSequence:
   """Makes a sequence of ids [n] whose text only the vocabulary tells.
 
@@ -136,25 +141,34 @@ def from_ids(
     tuple(spaced),
     special,
     document_ids,
+    padding,
   )
 
 
-def from_byte_ids(
-  ids: np.ndarray, names: Sequence[str], document_ids: np.ndarray | None = None
+def from_spaced_pieces(
+  ids: np.ndarray,
+  names: Sequence[str],
+  document_ids: np.ndarray | None = None,
+  padding: int = 0,
 ) -> TextSequence:
   """Makes a sequence of ids [n] of pieces that begin with their spaces.
 
-  >>> from_byte_ids(np.array([2, 3, 1]), ["<pad>", "<end>", "a", " b"]).pieces
-  ('a', 'b', '<end>')
+  >>> names = ["<pad>", "<end>", "a", " b", "▁c"]
+  >>> from_spaced_pieces(np.array([2, 3, 4, 1]), names).pieces
+  ('a', 'b', 'c', '<end>')
   """
-  pieces = [names[i] for i in ids]
+  pieces = [names[i].replace(_SPACE, " ") for i in ids]
+  special = np.asarray(ids) <= _LAST_SPECIAL
+  beside = special | np.append(False, special[:-1])
+  begins = [piece.startswith(" ") for piece in pieces] | beside
   return TextSequence(
     np.asarray(ids, np.int32),
     np.zeros_like(ids, np.int32),
     tuple(piece.removeprefix(" ") for piece in pieces),
-    tuple(piece.startswith(" ") for piece in pieces),
-    np.asarray(ids) <= byte_tokenizer.END_OF_TEXT_ID,
+    tuple(begins.tolist()),
+    special,
     document_ids,
+    padding,
   )
 
 

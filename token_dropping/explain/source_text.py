@@ -3,7 +3,6 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +14,7 @@ from token_dropping.common import files
 from token_dropping.common import plain_text
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import causal_data
+from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.text import tokenizer as tokenizer_lib
@@ -28,6 +28,16 @@ _BYTES_PER_TOKEN = 16
 _COPIES = 4
 # What a sequence has: one, or two of a pair.
 _SEGMENTS = 2
+_DATA = {
+  trained_run.MASKED_LM: pretrain_data.PretrainDataConfig,
+  trained_run.CAUSAL_LM: causal_data.CausalDataConfig,
+  trained_run.TRANSLATION: pair_data.PairDataConfig,
+}
+# Where records of pieces have ids, and numbers of what is kept apart.
+_FEATURES = {
+  trained_run.CAUSAL_LM: ("input_word_ids", "document_ids"),
+  trained_run.TRANSLATION: ("inputs", pair_data.segmentation("inputs")),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +55,12 @@ def from_string(
   """Cuts a text into sequences of the run's length; refuses one of no token."""
   text, length = plain_text.replace_surrogates(text), _seq_length(run)
   if run.kind == trained_run.CAUSAL_LM:
-    ids = run.byte_tokenizer.tokenize(tf.constant([text])).flat_values.numpy()
-    sequences = [
-      sequences_lib.from_byte_ids(ids[start : start + length], run.token_names)
-      for start in range(0, len(ids), length)
-    ]
+    found = run.byte_tokenizer.tokenize(tf.constant([text]))
+    sequences = _cut(run, found.flat_values, None, length)
+  elif run.kind == trained_run.TRANSLATION:
+    lines = [*filter(str.strip, text.splitlines())]
+    found = run.subword_tokenizer.tokenize(tf.constant(lines, tf.string))
+    sequences = _cut(run, found.flat_values, found.value_rowids() + 1, length)
   else:
     tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
     sequences = sequences_lib.from_text(text, tokenizer, length)
@@ -58,6 +69,21 @@ def from_string(
   errors.require(there, rule, errors.shorten(text))
   cut = len(sequences) > max_sequences
   return SourceText(name, sequences[:max_sequences], cut)
+
+
+def _cut(
+  run: trained_run.TrainedRun, ids, numbers, length: int
+) -> list[sequences_lib.TextSequence]:
+  """Cuts ids [n] into sequences; `numbers`, or `None`, of what is apart."""
+  parts = [slice(i, i + length) for i in range(0, len(ids), length)]
+  return [
+    sequences_lib.from_spaced_pieces(
+      ids[part].numpy(),
+      run.token_names,
+      None if numbers is None else numbers[part].numpy(),
+    )
+    for part in parts
+  ]
 
 
 def from_file(
@@ -83,17 +109,17 @@ def from_validation(
   run: trained_run.TrainedRun, max_sequences: int
 ) -> SourceText:
   """Takes the run's first validation records, where they were in training."""
-  is_causal = run.kind == trained_run.CAUSAL_LM
-  kinds = pretrain_data.PretrainDataConfig, causal_data.CausalDataConfig
-  data = kinds[is_causal]()
+  data = _DATA[run.kind]()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
   in_run = os.path.join(run.model_dir, vocabulary.FILE)
   try:
-    if is_causal:
-      sequences = _read_causal_records(data, run.token_names, max_sequences)
+    if run.kind in _FEATURES:
+      sequences = _read_pieces(data, run, max_sequences)
     else:
       data.vocab_file = data.vocab_file or in_run
       sequences = read_records(data, run.vocabulary, max_sequences)
+    rule = "task.validation_data must have records of the run's vocabulary"
+    errors.require(bool(sequences), rule, errors.shorten(data.input_path))
   except errors.UserError as error:
     raise errors.UserError(
       "--text or --input must be set where the run's validation records are "
@@ -134,23 +160,28 @@ def read_records(
     types, documents = record["input_type_ids"][real], None
     if "document_ids" in record:
       documents = record["document_ids"][real]
-    original = sequences_lib.from_ids(ids[real], types, vocab, documents)
+    padding = length - len(real)
+    original = sequences_lib.from_ids(
+      ids[real], types, vocab, documents, padding
+    )
     originals.setdefault(original.ids.tobytes(), original)
   return list(originals.values())[:count]
 
 
-def _read_causal_records(
-  data: causal_data.CausalDataConfig, names: Sequence[str], count: int
+def _read_pieces(
+  data: cfg.DataConfig, run: trained_run.TrainedRun, count: int
 ) -> list[sequences_lib.TextSequence]:
-  """Returns the first sequences of known ids, without padding."""
-  batch = _first_batch(data, count)
-  documents = batch.get("document_ids", [None] * count)
-  sequences = []
-  for ids, own in zip(batch["input_word_ids"], documents, strict=False):
+  """Returns the first sequences of known ids."""
+  batch, (feature, numbers) = _first_batch(data, count), _FEATURES[run.kind]
+  documents = batch.get(numbers, [None] * count)
+  sequences, names = [], run.token_names
+  for ids, own in zip(batch[feature], documents, strict=False):
     real = np.flatnonzero(ids)
     if len(real) and ids.max() < len(names):
-      own = None if own is None else own[real]
-      sequences.append(sequences_lib.from_byte_ids(ids[real], names, own))
+      own, padding = None if own is None else own[real], len(ids) - len(real)
+      sequences.append(
+        sequences_lib.from_spaced_pieces(ids[real], names, own, padding)
+      )
   return sequences
 
 

@@ -47,7 +47,7 @@ def test_masks_are_undone_copies_and_padding_left_out(read):
     records.append(record)
   (sequence,) = read(records)
   assert sequence.ids.tolist() == original[:12].tolist()
-  assert sequence.pieces[0] == "word0"
+  assert sequence.pieces[0] == "word0" and sequence.padding == 4
 
 
 def test_no_more_than_asked_for(read):

@@ -40,8 +40,9 @@ def paragraphs(
   yield shares(title, token_groups.by_frequency(tokens))
   title = "Kept share by part of the sentence"
   yield shares(title, token_groups.by_part(tokens))
-  yield losses(findings.loss_name, token_groups.by_fate(tokens))
-  yield history(findings.quantiles)
+  if findings.loss_name:
+    yield losses(findings.loss_name, token_groups.by_fate(tokens))
+  yield history(findings.quantiles, findings.unit)
 
 
 def _row(name: str, value: str) -> str:
@@ -105,11 +106,11 @@ def losses(name: str, means: pd.DataFrame) -> str:
   return "\n".join(lines)
 
 
-def history(quantiles: pd.DataFrame) -> str:
+def history(quantiles: pd.DataFrame, unit: str) -> str:
   """Returns the spread of the learnt scores at a few steps."""
   if quantiles.empty:
     return "Importance over training: no scores by id, or no summaries yet"
-  lines = ["Importance over training, nats: 5%, median and 95% of the ids"]
+  lines = [f"Importance over training, {unit}: 5%, median and 95% of the ids"]
   for step, *scores in table_history.some_rows(quantiles, 6).itertuples():
     low, _, middle, _, high = scores
     lines.append(f"  step {step:>9,}  {low:6.2f}  {middle:6.2f}  {high:6.2f}")

@@ -49,7 +49,7 @@ def test_few_tokens_are_said_to_be_few():
 
 
 def test_no_history_is_said():
-  assert terminal.history(pd.DataFrame()) == (
+  assert terminal.history(pd.DataFrame(), "") == (
     "Importance over training: no scores by id, or no summaries yet"
   )
 
@@ -57,6 +57,6 @@ def test_no_history_is_said():
 def test_history_shows_a_few_steps():
   steps = np.arange(0, 1000, 10)
   quantiles = pd.DataFrame({n: steps * n / 1000 for n in range(5)}, steps)
-  lines = terminal.history(quantiles).split("\n")
+  lines = terminal.history(quantiles, "nats").split("\n")
   assert len(lines) == 7
   assert lines[-1] == "  step       990    0.00    1.98    3.96"

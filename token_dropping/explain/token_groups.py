@@ -39,12 +39,19 @@ def tabulate(
 
 
 def _thirds(sequence: sequences_lib.TextSequence) -> np.ndarray:
-  """A sentence ends with `.`, `!` or `?`, and where its sequence does."""
-  pieces = np.array(sequence.pieces, object)[~sequence.special]
+  """A sentence ends with `.`, `!` or `?`, and where document or sequence do."""
+  own = ~sequence.special
+  pieces = np.array(sequence.pieces, object)[own]
+  numbers = (
+    np.zeros(len(own))
+    if sequence.document_ids is None
+    else sequence.document_ids
+  )
+  ends = np.append(np.diff(numbers[own]) != 0, True)
   thirds, length = [], 0
-  for index, piece in enumerate(pieces):
+  for piece, is_end in zip(pieces, ends, strict=False):
     length += 1
-    if piece in _SENTENCE_ENDS or index + 1 == len(pieces):
+    if piece in _SENTENCE_ENDS or is_end:
       thirds += [3 * place // length for place in range(length)]
       length = 0
   return np.array(thirds, int)

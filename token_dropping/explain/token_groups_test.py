@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of kept shares and mean losses by hand."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
@@ -30,6 +32,12 @@ def test_parts_are_thirds_of_sentences():
     ("middle", 2, 0.0),  # c | b
     ("end", 1, 1.0),  # .
   ]
+
+
+def test_documents_end_sentences():
+  row = explain_testing.sequence(2, 5, 6, 3, 5, 6, 3)
+  row = dataclasses.replace(row, document_ids=np.array([1] * 4 + [2] * 3))
+  assert token_groups.tabulate([row], [np.ones(7)]).part.tolist() == [0, 1] * 2
 
 
 def test_mean_losses_by_what_happened():

@@ -191,14 +191,22 @@ class TrainedRun:
     self.restore(model.checkpoint_items)
     return model
 
-  def build_translation(self, **decoding) -> models.Seq2SeqTransformer:
+  def build_translation(
+    self, drops: bool = False, **decoding
+  ) -> models.Seq2SeqTransformer:
     """Builds Model Garden's network; `decoding` are its fields of beam search.
 
-    They are `beam_size`, `alpha` and `extra_decode_length`.
+    They are `beam_size`, `alpha` and `extra_decode_length`. With `drops` it can
+    drop, without dropout, and has the importance that was learnt.
     """
     self.check_kind(TRANSLATION)
-    model = self.encoder.build_plain(**decoding)
-    self.restore({"encoder": model})
+    if not drops:
+      model = self.encoder.build_plain(**decoding)
+      self.restore({"encoder": model})
+      return model
+    names = (n for n in self.encoder.as_dict() if n.endswith("dropout_rate"))
+    model = self.encoder.replace(**dict.fromkeys(names, 0.0)).build()
+    self.restore(model.checkpoint_items)
     return model
 
   def build_classifier(self) -> models.BertClassifier:

@@ -116,12 +116,12 @@ class Transformer(models.Seq2SeqTransformer):
     """
     if "inputs_segmentation" not in inputs:
       return super().call(inputs)
-    pairs = inputs["inputs_segmentation"]
-    ids = inputs["inputs"]
-    states = self.encoder_dropout(self._embed(ids, pairs))
-    source = {"states": states, "ids": ids, "documents": pairs}
-    outputs = self.encoder_layer(source, training=training, plan=plan)
-    memory = source | {"states": outputs["sequence_output"]}
+    outputs = self.encode(inputs, training, plan)
+    memory = {
+      "states": outputs["sequence_output"],
+      "ids": inputs["inputs"],
+      "documents": inputs["inputs_segmentation"],
+    }
     pairs = inputs["targets_segmentation"]
     read = packed_pairs.shifted(inputs["targets"], pairs)
     states = self.decoder_dropout(self._embed(read, pairs))
@@ -135,6 +135,13 @@ class Transformer(models.Seq2SeqTransformer):
     # In mixed precision, too, as Model Garden has it.
     logits = tf.cast(logits, tf.float32)
     return outputs | {"logits": logits, "decoder": decoded}
+
+  def encode(self, inputs: dict, training=None, plan=None) -> dict:
+    """Returns the encoder's outputs, of sources alone; see `call`."""
+    ids, pairs = inputs["inputs"], inputs["inputs_segmentation"]
+    states = self.encoder_dropout(self._embed(ids, pairs))
+    source = {"states": states, "ids": ids, "documents": pairs}
+    return self.encoder_layer(source, training=training, plan=plan)
 
   def _embed(self, ids: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
     """Returns what the first layer reads, [B, S, D]; padding has no word."""
