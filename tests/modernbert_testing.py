@@ -6,9 +6,9 @@ import functools
 import tensorflow as tf
 
 from tests import drops_testing
+from token_dropping.models import softmax_attention
 from token_dropping.models.modernbert import encoder as encoder_lib
 from token_dropping.models.modernbert import network
-from token_dropping.models.modernbert import softmax_attention
 
 D, S, V = drops_testing.D, drops_testing.S, drops_testing.V
 batch = drops_testing.batch

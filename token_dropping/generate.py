@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import sampling
 from token_dropping.serving import text_generator
 from token_dropping.training import trained_run
 

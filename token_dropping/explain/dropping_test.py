@@ -14,7 +14,7 @@ from token_dropping.dropping import keep_schedule
 from token_dropping.explain import dropping
 from token_dropping.explain import sequences
 from token_dropping.models.bert import encoder as encoder_lib
-from token_dropping.models.gpt import language_model
+from token_dropping.models.causal import language_model
 from token_dropping.training import trained_run
 
 VOCAB_SIZE = 20

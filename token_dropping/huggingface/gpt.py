@@ -5,9 +5,9 @@ from token_dropping.data.text import byte_tokenizer
 from token_dropping.huggingface import config_fields
 from token_dropping.huggingface import network
 from token_dropping.huggingface import weights
+from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import block as gpt_block
 from token_dropping.models.gpt import config as gpt_config
-from token_dropping.models.gpt import language_model
 from token_dropping.models.gpt import network as gpt_network
 
 _TABLE, _POSITIONS = "wte.weight", "wpe.weight"

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from token_dropping.common import errors
 from token_dropping.data.text import byte_tokenizer
-from token_dropping.models.gpt import generation
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import generation
+from token_dropping.models.causal import sampling
 from token_dropping.training import trained_run
 
 

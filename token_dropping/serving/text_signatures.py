@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from token_dropping.data.text import byte_tokenizer
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import sampling
 from token_dropping.serving import graph_checks
 from token_dropping.serving import text_generator
 from token_dropping.training import trained_run

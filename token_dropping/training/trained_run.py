@@ -23,7 +23,7 @@ from token_dropping.models import checkpoints
 from token_dropping.models import network_config
 from token_dropping.models import pretrainer
 from token_dropping.models import span_labeler
-from token_dropping.models.gpt import language_model
+from token_dropping.models.causal import language_model
 from token_dropping.training import saved_params
 
 LATEST, BEST = "latest", "best"

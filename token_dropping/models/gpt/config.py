@@ -8,10 +8,10 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
-from token_dropping.models import causal_drops
 from token_dropping.models import network_config
+from token_dropping.models.causal import causal_drops
+from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import decoder as decoder_lib
-from token_dropping.models.gpt import language_model
 from token_dropping.models.gpt import network as network_lib
 from token_dropping.models.gpt import shape as shape_lib
 

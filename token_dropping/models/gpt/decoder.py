@@ -5,8 +5,8 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.dropping import config as dropping_config
-from token_dropping.models import causal_drops
 from token_dropping.models import dropping_encoder
+from token_dropping.models.causal import causal_drops
 from token_dropping.models.gpt import network
 
 

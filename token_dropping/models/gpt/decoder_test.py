@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tests import gpt_testing
 from tests import testing
+from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import decoder as decoder_lib
-from token_dropping.models.gpt import language_model
 
 S = gpt_testing.S
 batch, make_decoder = gpt_testing.batch, gpt_testing.make_decoder

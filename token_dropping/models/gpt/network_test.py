@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from tests import gpt_testing
-from token_dropping.models.gpt import language_model
+from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import network as network_lib
 
 D = gpt_testing.D

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tests import modernbert_testing
 from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.models import softmax_attention
 from token_dropping.models.modernbert import global_attention
 from token_dropping.models.modernbert import local_attention
-from token_dropping.models.modernbert import softmax_attention
 
 B, K, N, H = 2, 23, 2, 4
 RANDOM = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from token_dropping.models.modernbert import softmax_attention
+from token_dropping.models import softmax_attention
 
 CHUNK = 256  # the largest C; no more queries are one, whose scores are kept
 

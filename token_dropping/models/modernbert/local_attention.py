@@ -12,7 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from token_dropping.dropping import tokens as tokens_lib
-from token_dropping.models.modernbert import softmax_attention
+from token_dropping.models import softmax_attention
 
 _NOWHERE = -(2**30)  # far from all positions
 

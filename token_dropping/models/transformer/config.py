@@ -8,8 +8,8 @@ from official.nlp.modeling import models
 
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
-from token_dropping.models import causal_drops
 from token_dropping.models import network_config
+from token_dropping.models.causal import causal_drops
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.models.transformer import shape as shape_lib
 

@@ -12,7 +12,7 @@ from official.nlp.modeling import models
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import attention_masks
-from token_dropping.models import causal_drops
+from token_dropping.models.causal import causal_drops
 from token_dropping.models.transformer import encoder
 
 

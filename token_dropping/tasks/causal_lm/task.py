@@ -16,7 +16,7 @@ from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.dropping import keep_schedule
-from token_dropping.models.gpt import language_model
+from token_dropping.models.causal import language_model
 from token_dropping.tasks.causal_lm import config as causal_config
 from token_dropping.tasks.causal_lm import losses as causal_losses
 from token_dropping.tasks.pretraining import metrics as pretraining_metrics

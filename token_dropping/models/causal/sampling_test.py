@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import sampling
 
 SHARES = [[0.1, 0.5, 0.15, 0.25], [0.7, 0.06, 0.2, 0.04]]
 SQUARES = [0.01 / 0.345, 0.25 / 0.345, 0.0225 / 0.345, 0.0625 / 0.345]

@@ -3,9 +3,9 @@
 
 import tensorflow as tf
 
-from token_dropping.models.gpt import key_value_cache
-from token_dropping.models.gpt import language_model
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import key_value_cache
+from token_dropping.models.causal import language_model
+from token_dropping.models.causal import sampling
 
 
 class Generator(tf.Module):

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests import gpt_testing
-from token_dropping.models.gpt import generation
-from token_dropping.models.gpt import key_value_cache
-from token_dropping.models.gpt import language_model
-from token_dropping.models.gpt import sampling
+from token_dropping.models.causal import generation
+from token_dropping.models.causal import key_value_cache
+from token_dropping.models.causal import language_model
+from token_dropping.models.causal import sampling
 
 V, S = gpt_testing.V, gpt_testing.S
 LENGTHS = np.array([3, 7, 1, 5], np.int32)
