@@ -92,7 +92,7 @@ def _make_task(name: str, overrides: dict):
   return task_factory.get_task(params.task)
 
 
-def _gpt_task(positions: dict, **encoder):
+def _causal_task(positions: dict, network="gpt", **encoder):
   fields = dataclasses.asdict(SHAPE)
   length, _ = fields.pop("seq_length"), fields.pop("predictions")
   fields |= {"num_attention_heads": 2, "drop_layer": 1} | encoder
@@ -101,7 +101,7 @@ def _gpt_task(positions: dict, **encoder):
     "train_data": {"seq_length": length, "global_batch_size": BATCH},
     "loss_positions": positions,
   }
-  return _make_task("gpt/token_drop", overrides)
+  return _make_task(f"{network}/token_drop", overrides)
 
 
 def _translation_task(**encoder):
@@ -226,7 +226,24 @@ def test_cost_model_counts_what_xla_does_of_modernbert(encoder):
   ids=["dense", "positions", "kept", "layerwise", "threshold"],
 )
 def test_cost_model_counts_what_xla_does_of_gpt(positions, encoder):
-  task = _gpt_task(positions, **encoder)
+  task = _causal_task(positions, **encoder)
+  assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
+
+
+@pytest.mark.parametrize(
+  ("positions", "encoder"),
+  [
+    pytest.param({}, {"token_keep_ratio": 1.0}, marks=pytest.mark.slow),
+    pytest.param({"type": "random", "ratio": 0.25}, {}, marks=pytest.mark.slow),
+    pytest.param({}, {"drop": {"type": "layerwise"}}, marks=pytest.mark.slow),
+    ({}, FREQUENT),
+  ],
+  ids=["dense", "positions", "layerwise", "threshold"],
+)
+def test_cost_model_counts_what_xla_does_of_a_decoder(positions, encoder):
+  """Its window is of 16 tokens."""
+  fields = {"network": "modernbert_decoder", "local_attention": 32} | encoder
+  task = _causal_task(positions, **fields)
   assert _program(task).macs == pytest.approx(_step_macs(task), rel=0.02)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny GPT-2, its inputs, and a tiny task of it."""
+"""A tiny GPT-2, or another causal network, its inputs, and a tiny task."""
 
 import functools
 
@@ -10,11 +10,16 @@ import tf_keras
 from tests import replica_testing
 from tests import testing
 from token_dropping.dropping.importance import step_seed
-from token_dropping.models.gpt import decoder as decoder_lib
-from token_dropping.models.gpt import network
+from token_dropping.models import network_config
+from token_dropping.models import pre_norm_network
+from token_dropping.models.causal import dropping_decoder
+from token_dropping.models.causal import language_model
+from token_dropping.models.gpt import config as gpt
+from token_dropping.models.modernbert import decoder_config as modernbert
 from token_dropping.tasks.causal_lm import task as causal_lm
 
 EXPERIMENT = "gpt/token_drop"
+GPT, MODERNBERT = NETWORKS = ("gpt", "modernbert_decoder")
 POSITIONS = {"loss_positions": {"type": "random", "ratio": 0.5}}
 # Of the network, and what follows from the first field but its second.
 IMPORTANCE = {
@@ -33,6 +38,15 @@ SIZES = {
 }
 
 
+def _config(name: str, **kwargs) -> network_config.NetworkConfig:
+  """Layers 1 and 2 of ModernBERT see a token and the two before it."""
+  if name == GPT:
+    return gpt.GptConfig(**(SIZES | kwargs))
+  return modernbert.ModernBertDecoderConfig(
+    local_attention=6, **(SIZES | kwargs)
+  )
+
+
 def batch(changed: int | None = None, more: int = 1) -> dict[str, tf.Tensor]:
   """Returns two sequences of ids of 2 and up; one token may be another."""
   ids = np.random.default_rng(5).integers(2, V - 9, [B, S])
@@ -42,10 +56,11 @@ def batch(changed: int | None = None, more: int = 1) -> dict[str, tf.Tensor]:
 
 
 @functools.cache
-def make_network() -> network.Gpt:
-  """Returns the network without dropping, with weights, shared by tests."""
+def make_model(name: str = GPT) -> language_model.LanguageModel:
+  """Returns the model that drops nothing, with weights, shared by tests."""
   tf_keras.utils.set_random_seed(1)
-  made = network.Gpt(**SIZES)
+  config = _config(name)
+  made = config.build_language_model(config.build_plain())
   made(batch())
   rng = np.random.default_rng(2)  # biases and norms, too
   made.set_weights(
@@ -54,25 +69,34 @@ def make_network() -> network.Gpt:
   return made
 
 
-def make_decoder(**kwargs) -> decoder_lib.GptDecoder:
+def make_network(name: str = GPT) -> pre_norm_network.PreNormNetwork:
+  """Returns the network of that model."""
+  return make_model(name).encoder_network
+
+
+def make_decoder(name: str = GPT, **kwargs) -> dropping_decoder.DroppingDecoder:
   """Returns a decoder with the same weights, whatever drops in it.
 
   Its choices are those of step 3 of a run.
   """
-  decoder = decoder_lib.GptDecoder(**(SIZES | kwargs))
+  decoder = _config(name, **kwargs).build()
   decoder(batch())
-  decoder.set_weights(make_network().get_weights())
+  decoder.set_weights(make_network(name).get_weights())
   seeds = step_seed.StepSeed(tf.Variable(3), seed=1)
   decoder.importance_scorer.seeds = seeds
   return decoder
 
 
-def make_scored(kind: str, **kwargs) -> decoder_lib.GptDecoder:
+def make_scored(
+  kind: str, name: str = GPT, **kwargs
+) -> dropping_decoder.DroppingDecoder:
   """Returns a decoder that drops by scores of a type from layer 1 on.
 
   Ids have scores of their own; half of the tokens are over the thresholds.
   """
-  decoder = make_decoder(drop_layer=1, importance={"type": kind}, **kwargs)
+  decoder = make_decoder(
+    name, drop_layer=1, importance={"type": kind}, **kwargs
+  )
   scorer = decoder.importance_scorer
   for table in scorer.weights[: kind != "hidden_norm"]:
     table.assign(np.random.default_rng(3).permutation(V).astype("float32"))
@@ -90,7 +114,10 @@ def make_batch(size: int = 4) -> dict[str, tf.Tensor]:
   return {"input_word_ids": tf.constant(ids)}
 
 
-def make_task(changes: dict | None = None) -> causal_lm.CausalLMTask:
+def make_task(
+  changes: dict | None = None, name: str = GPT
+) -> causal_lm.CausalLMTask:
   """Returns the tiny task, with changes to its fields."""
-  params = replica_testing.make_params({"task": changes or {}}, EXPERIMENT)
+  changes = {"task": changes or {}}
+  params = replica_testing.make_params(changes, f"{name}/token_drop")
   return causal_lm.CausalLMTask(params.task)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 through the launcher: trained, resumed, evaluated, refused."""
+"""Causal networks through the launcher: trained, resumed, evaluated, refused."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,11 @@ from token_dropping.explain import __main__ as explain
 from token_dropping.training import dry_run
 
 NAME = gpt_testing.EXPERIMENT
+KERNELS = {
+  gpt_testing.GPT: "_attention_layer/_query_dense/kernel",
+  gpt_testing.MODERNBERT: "attention/qkv_kernel",
+}
+DECODER = pytest.param(gpt_testing.MODERNBERT, marks=pytest.mark.slow)
 FIELDS = {
   "vocab_size": 300,
   "dropout_rate": 0.1,
@@ -37,10 +42,11 @@ SHORT = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=[gpt_testing.GPT, DECODER])
+def folder(request, tmp_path_factory):
   """A folder with records, `tiny.yaml`, and a run of two steps, `whole`."""
-  path = tmp_path_factory.mktemp("gpt")
+  path = tmp_path_factory.mktemp("made") / request.param
+  path.mkdir()
   fault_testing.write_records(path, testing.causal_features)
   (path / byte_tokenizer.FILE).write_bytes(causal_testing.model())
   files = [path / f"train-{index}" for index in range(3)]
@@ -51,14 +57,19 @@ def folder(tmp_path_factory):
     settings={"packing": "full"},
     validation={"records": 0, "bytes_per_token": 3.5},
   )
-  fault_testing.write_tiny(path, SHORT, experiment=NAME)
+  fault_testing.write_tiny(path, SHORT, experiment=_experiment(path))
   with testing.eagerly():
     _launch(path, "whole")
   return path
 
 
 def _launch(folder, run: str, mode="train_and_eval") -> None:
-  fault_testing.launch(folder, folder / run, mode=mode, experiment=NAME)
+  experiment = _experiment(folder)
+  fault_testing.launch(folder, folder / run, mode=mode, experiment=experiment)
+
+
+def _experiment(folder) -> str:
+  return f"{folder.name}/token_drop"
 
 
 def test_a_run_that_goes_on_ends_with_the_same_bits(folder):
@@ -89,7 +100,7 @@ def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
   tokenizer = folder / "whole" / byte_tokenizer.FILE
   assert tokenizer.read_bytes() == causal_testing.model()
   names = fault_testing.variables(folder / "whole" / "ckpt-2")
-  layer = "encoder/_transformer_layers/1/_attention_layer/_query_dense/kernel"
+  layer = f"encoder/_transformer_layers/1/{KERNELS[folder.name]}"
   assert f"{layer}/.ATTRIBUTES/VARIABLE_VALUE" in names
   name = "importance/selector/thresholds/.ATTRIBUTES/VARIABLE_VALUE"
   unknown, known, _ = names[name]  # drops in layer 1 of 3
@@ -100,9 +111,9 @@ def test_a_run_holds_the_tokenizer_and_model_garden_names(folder):
 def test_a_dry_run_says_what_a_step_costs(folder):
   """All is at the made-up records; the head is at half of the positions."""
   yaml = str(folder / "tiny.yaml")
-  params = config_testing.parse(yaml, experiment=NAME)
+  params = config_testing.parse(yaml, experiment=_experiment(folder))
   lines = dry_run.run_dry(params).splitlines()
-  assert lines[2].split()[:1] == ["GPT"]
+  assert lines[2].split()[0] in ("GPT", "ModernBERT")
   assert lines[3].startswith("  token dropping")
 
 

@@ -61,16 +61,22 @@ def make_encoder(**kwargs) -> encoder_lib.ModernBertEncoder:
   return encoder
 
 
-def dense_attention(query, key, value, queries, keys, distance=None):
+def dense_attention(
+  query, key, value, queries, keys, distance=None, is_causal=False
+):
   """Attends with a mask [B, 1, Q, K] of all that must hold.
 
   Arguments are as in `local_attention.attend`.
   """
   own, theirs = queries.positions[..., tf.newaxis], keys.positions
-  far = tf.abs(own - theirs[:, tf.newaxis])
-  seen = far <= (far.dtype.max if distance is None else distance)
+  ahead = own - theirs[:, tf.newaxis]
+  distance = ahead.dtype.max if distance is None else distance
+  if is_causal:
+    seen = (ahead >= 0) & (ahead < distance)
+  else:
+    seen = tf.abs(ahead) <= distance
   if keys.mask is not None:
-    seen &= keys.mask[:, tf.newaxis] > 0
+    seen &= tf.cast(keys.mask, tf.bool)[:, tf.newaxis]
   if keys.documents is not None:
     own, theirs = queries.documents[..., tf.newaxis], keys.documents
     seen &= own == theirs[:, tf.newaxis]

@@ -10,7 +10,6 @@ import yaml
 from official.nlp.configs import encoders
 from official.nlp.modeling import models
 
-from tests import gpt_testing
 from tests import testing
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer_config
@@ -66,13 +65,14 @@ def make_run(
 
 
 def make_causal_run(
-  folder: pathlib.Path, tokenizer: bytes, **sizes
+  folder: pathlib.Path, tokenizer: bytes, network: str = "gpt", **sizes
 ) -> tf_keras.Model:
-  """Makes the run folder of a GPT-2 that has more ids than the tokenizer."""
+  """Makes a causal run's folder; it has more ids than the tokenizer."""
   folder.mkdir(parents=True)
   (folder / byte_tokenizer.FILE).write_bytes(tokenizer)
-  params = experiments.get(gpt_testing.EXPERIMENT)
-  params.override(testing.tiny(gpt_testing.EXPERIMENT))
+  experiment = f"{network}/token_drop"
+  params = experiments.get(experiment)
+  params.override(testing.tiny(experiment))
   sizes = {"vocab_size": 310, "initializer_range": 0.5} | sizes
   params.override({"task": {"model": {"encoder": {"any": sizes}}}})
   model = causal_lm.CausalLMTask(params.task).build_model()

@@ -106,7 +106,7 @@ def tiny(experiment: str) -> dict:
   """Returns `TINY`, of other tasks than masked LM without fields of masks."""
   if experiment.startswith("wmt_transformer/"):
     return TINY | TINY_PAIRS
-  if not experiment.startswith("gpt/"):
+  if not experiment.startswith(("gpt/", "modernbert_decoder/")):
     return TINY
   data = {k: v for k, v in DATA.items() if k != "max_predictions_per_seq"}
   encoder = {
@@ -114,6 +114,8 @@ def tiny(experiment: str) -> dict:
     for name, value in TINY["task"]["model"]["encoder"]["any"].items()
     if name not in ("token_allow_list", "token_deny_list")
   }
+  if experiment.startswith("modernbert"):  # layers 0 and 2 are global
+    encoder |= {"global_every": 2, "local_attention": 4}
   model = {"encoder": {"type": "any", "any": encoder}}
   task = {"model": model, "train_data": data, "validation_data": data}
   return TINY | {"task": task}

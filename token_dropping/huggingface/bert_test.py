@@ -21,7 +21,8 @@ CONFIG = encoder_config.TokenDropEncoderConfig(
   attention_dropout_rate=0.3,
   initializer_range=0.04,
 )
-TYPES = "bert or roberta-prelayernorm or modernbert or gpt2 or pegasus"
+TYPES = "bert or roberta-prelayernorm or modernbert or modernbert-decoder or "
+TYPES += "gpt2 or pegasus"
 NAMES = ("gelu_new", "gelu", "relu", "silu", "gelu_pytorch_tanh", "swish")
 
 

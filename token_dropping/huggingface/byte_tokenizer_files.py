@@ -58,7 +58,7 @@ def read(folder: str) -> byte_tokenizer.ByteTokenizer:
   errors.require(
     os.path.exists(model),
     f"--input must hold {byte_tokenizer.FILE} of token_dropping.data.prepare, "
-    "as an export does: GPT-2's own tokenizer splits text in another way",
+    "as an export does: other tokenizers split text in another way",
     f"{folder!r} without it",
   )
   tokenizer = byte_tokenizer.ByteTokenizer.from_file(model)

@@ -41,7 +41,7 @@ class Gpt2(network.Network):
     "attention_dropout_rate": "attn_pdrop",
     "initializer_range": "initializer_range",
   }
-  activation_field = "activation_function"
+  activations = {"hidden_activation": "activation_function"}
   fixed = {
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
@@ -74,7 +74,7 @@ class Gpt2(network.Network):
     }
 
   def to_json(self, config, head, words) -> dict:
-    return super().to_json(config, head, words) | {
+    return super().to_json(config, "LMHeadModel", words) | {
       _INNER: config.intermediate_size,
       _EPSILON: config.layer_norm_epsilon,
       _OF_EMBEDDINGS: config.dropout_rate,

@@ -1,32 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 and its tokenizer, from a run to `transformers` and back."""
+"""`config.json` of GPT-2 and our config, to and fro."""
 
-import json
-import os
-import shutil
-
-import numpy as np
 import pytest
-import tensorflow as tf
-import torch
 import transformers
 
-from tests import causal_testing
-from tests import run_testing
 from tests import testing
-from token_dropping.data.text import byte_tokenizer
-from token_dropping.huggingface import __main__ as command
 from token_dropping.huggingface import gpt
-from token_dropping.huggingface import importing
 from token_dropping.models.gpt import config as config_lib
-from token_dropping.tasks.causal_lm import task as causal_lm
-from token_dropping.training import config
-from token_dropping.training import trained_run
 
-LENGTH = 96
-NEW = 64  # tokens to generate
-UNUSED = [0, *range(300, 310)]  # the tokenizer has 300 tokens
-TEXTS = [" ".join(["the cat"] * count) + "é" for count in range(16)]
 CONFIG = config_lib.GptConfig(  # unlike the defaults
   vocab_size=50,
   hidden_size=8,
@@ -40,154 +21,6 @@ CONFIG = config_lib.GptConfig(  # unlike the defaults
   attention_dropout_rate=0.3,
   initializer_range=0.04,
 )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-  """A model, and its folders `run` and, of Hugging Face, `out`."""
-  folder = tmp_path_factory.mktemp("gpt")
-  model = run_testing.make_causal_run(
-    folder / "run", causal_testing.model(), max_position_embeddings=LENGTH
-  )
-  run_testing.make_random(model)
-  run_testing.save_checkpoint(folder / "run", model)
-  _convert("export", model_dir=folder / "run", output_dir=folder / "out")
-  return model, folder
-
-
-def _convert(name: str, **flags) -> None:
-  arguments = [f"--{key}={value}" for key, value in flags.items()]
-  testing.run_command(command, name, *arguments)
-
-
-def _logits(model, ids) -> np.ndarray:
-  """Returns those of Keras."""
-  return model({"input_word_ids": tf.constant(ids, tf.int32)})["logits"].numpy()
-
-
-def _assert_agree(model, theirs) -> None:
-  """Compares logits of texts of different lengths, at their tokens."""
-  rows = causal_testing.tokenizer().tokenize(tf.constant(TEXTS))
-  there = np.arange(LENGTH) < rows.row_lengths()[:, tf.newaxis]
-  ids = rows.to_tensor(shape=[None, LENGTH]).numpy()
-  with torch.no_grad():
-    wanted = theirs(
-      torch.tensor(ids, dtype=torch.int64),
-      attention_mask=torch.tensor(there.numpy(), dtype=torch.int64),
-    ).logits.numpy()
-  there = there.numpy()
-  assert np.abs(wanted[there]).max() > 1
-  np.testing.assert_allclose(
-    _logits(model, ids)[there], wanted[there], atol=1e-4
-  )
-
-
-def test_logits_agree_and_no_tensor_is_left_over(made):
-  model, folder = made
-  theirs, info = transformers.AutoModelForCausalLM.from_pretrained(
-    folder / "out", output_loading_info=True
-  )
-  assert type(theirs) is transformers.GPT2LMHeadModel
-  assert not info["missing_keys"] and not info["unexpected_keys"]
-  _assert_agree(model, theirs.eval())
-
-
-def test_greedy_generation_is_that_of_whole_forward_passes(made):
-  """Theirs with a cache and padding before the prompts, ours without.
-
-  As no logit depends on what comes after, one pass over what they wrote has
-  the logits of every step.
-  """
-  model, folder = made
-  tokenizer = transformers.AutoTokenizer.from_pretrained(
-    folder / "out", padding_side="left"
-  )
-  own = causal_testing.tokenizer().tokenize(tf.constant(TEXTS)).to_list()
-  assert tokenizer(TEXTS)["input_ids"] == own
-  theirs = transformers.GPT2LMHeadModel.from_pretrained(folder / "out")
-  assert theirs.generation_config.eos_token_id == 1
-  assert theirs.generation_config.suppress_tokens == UNUSED
-  found = theirs.eval().generate(
-    **tokenizer(TEXTS, padding=True, return_tensors="pt"),
-    max_new_tokens=NEW,
-    min_new_tokens=NEW,
-    do_sample=False,
-  )[:, -NEW:]
-  rows = [
-    [*start, *end] for start, end in zip(own, found.tolist(), strict=True)
-  ]
-  ids = tf.ragged.constant(rows).to_tensor(shape=[None, LENGTH])
-  logits = _logits(model, ids)
-  logits[..., byte_tokenizer.END_OF_TEXT_ID] = -np.inf  # as they were told
-  logits[..., UNUSED] = -np.inf
-  lengths = {len(start) for start in own}
-  assert len(lengths) == len(TEXTS)
-  for row, start, end in zip(logits, own, found.numpy(), strict=True):
-    steps = slice(len(start) - 1, len(start) + NEW - 1)
-    np.testing.assert_array_equal(np.argmax(row[steps], axis=-1), end)
-
-
-def test_there_and_back_is_the_same_bytes(made, tmp_path, capsys):
-  out = made[1] / "out"
-  back, again = tmp_path / "back", tmp_path / "again"
-  _convert("import", input=out, output_dir=back)
-  _convert("export", model_dir=back, output_dir=again)
-  assert capsys.readouterr().out.splitlines() == [
-    f"Imported {out} to {back}: 3 layers, hidden size 8, 300 tokens.",
-    f"Exported step 0 of {back} to {again}: GPT2LMHeadModel, 5,064 parameters.",
-  ]
-  assert sorted(os.listdir(again)) == [
-    "README.md",
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-  ]
-  for file in os.listdir(again):
-    if file != "README.md":  # another run, at step 0
-      assert (again / file).read_bytes() == (out / file).read_bytes(), file
-  card = (again / "README.md").read_text()
-  assert "AutoModelForCausalLM.from_pretrained(FOLDER)" in card
-
-
-def _save(out, folder) -> transformers.GPT2LMHeadModel:
-  """Saves another model of `transformers` with the tokenizer of a folder."""
-  shutil.copytree(out, folder)
-  changes = {"activation_function": "gelu", "n_inner": None, "n_layer": 2}
-  theirs = transformers.GPT2Config.from_pretrained(out, **changes)
-  model = transformers.GPT2LMHeadModel(theirs)
-  generator = torch.Generator().manual_seed(1)
-  with torch.no_grad():
-    for weight in model.parameters():
-      weight.normal_(0.0, 0.3, generator=generator)
-  model.save_pretrained(folder)
-  return model.eval()
-
-
-def test_training_goes_on_from_a_model_of_transformers(made, tmp_path):
-  """With the exact GELU, in a feed-forward of four times the width."""
-  theirs = _save(made[1] / "out", tmp_path / "in")
-  importing.import_folder(str(tmp_path / "in"), str(tmp_path / "back"))
-  run = trained_run.TrainedRun.read(
-    str(tmp_path / "back"), kinds=[trained_run.CAUSAL_LM]
-  )
-  assert run.encoder.intermediate_size == 32
-  _assert_agree(run.build(), theirs)
-  data = {"input_path": testing.write_records(tmp_path / "records", [])}
-  data |= {"global_batch_size": 4}
-  overrides = {"task": {"train_data": data, "validation_data": data}}
-  flags = config.LaunchFlags(
-    experiment="gpt/token_drop",
-    config_file=[str(tmp_path / "back/params.yaml")],
-    params_override=json.dumps(overrides),
-  )
-  task = causal_lm.CausalLMTask(config.prepare(flags).task)
-  assert task.task_config.model.encoder.any.drop_plan.drops
-  begun = task.build_model()
-  task.initialize(begun)
-  _assert_agree(begun, theirs)
 
 
 def _there(**changes) -> dict:
@@ -224,37 +57,3 @@ def test_what_our_network_cannot_be(name, value, rule):
   refused = testing.refused(_back, _there(**{name: value}), "a/config.json")
   message = f"{name} in a/config.json must be {rule}. Received: {value}"
   assert refused == message
-
-
-def _drop_model(folder):
-  (folder / byte_tokenizer.FILE).unlink()
-
-
-def _other_model(folder):
-  content = causal_testing.model(290)
-  (folder / byte_tokenizer.FILE).write_bytes(content)
-
-
-@pytest.mark.parametrize(
-  ("edit", "message"),
-  [
-    (
-      _drop_model,
-      "--input must hold tokenizer.model of token_dropping.data.prepare, as an "
-      "export does: GPT-2's own tokenizer splits text in another way. "
-      "Received: '{0}' without it",
-    ),
-    (
-      _other_model,
-      "{0}/tokenizer.json must be the tokenizer of the tokenizer.model beside "
-      "it. Received: another",
-    ),
-  ],
-)
-def test_other_tokenizers_are_refused(made, tmp_path, edit, message):
-  shutil.copytree(made[1] / "out", tmp_path / "in")
-  edit(tmp_path / "in")
-  folders = str(tmp_path / "in"), str(tmp_path / "back")
-  refused = testing.refused(importing.import_folder, *folders)
-  assert refused == message.format(folders[0])
-  assert os.listdir(tmp_path) == ["in"]

@@ -135,7 +135,10 @@ def _build(
   encoder = config.build_plain()
   items = {"encoder": encoder} | network_config.beside(encoder)
   wanted, notes, optional = network.of_encoder(encoder), [], {}
-  # The output of the others is the table of embeddings.
+  if config.reads == token_scorer.CAUSAL:
+    model = config.build_language_model(encoder)
+    model({"input_word_ids": tf.zeros([1, 1], tf.int32)})  # makes the weights
+    items, wanted = model.checkpoint_items, network.of_model(model)
   if config.reads == token_scorer.ENCODER:
     head = items["masked_lm"] = _make_head(config, network, encoder)
     optional[network.head] = (network.of_masked_lm(head), _NO_HEAD)

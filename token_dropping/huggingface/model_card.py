@@ -14,13 +14,10 @@ HEADS = {
   trained_run.MASKED_LM: "ForMaskedLM",
   trained_run.CLASSIFICATION: "ForSequenceClassification",
   trained_run.SPAN: "ForQuestionAnswering",
-  trained_run.CAUSAL_LM: "LMHeadModel",
+  trained_run.CAUSAL_LM: "ForCausalLM",
   trained_run.TRANSLATION: "ForConditionalGeneration",
 }
-_LOADERS = HEADS | {
-  trained_run.CAUSAL_LM: "ForCausalLM",
-  trained_run.TRANSLATION: "ForSeq2SeqLM",
-}
+_LOADERS = HEADS | {trained_run.TRANSLATION: "ForSeq2SeqLM"}
 _ANSWERS = "a model that finds answers in a text"
 # The pipeline of the hub, and what it is.
 _TASKS = {

@@ -5,6 +5,7 @@ Version 5 writes rotations and kinds of layers in other fields than version 4;
 a folder of ours has both.
 """
 
+import tensorflow as tf
 from official.nlp.modeling import models
 
 from token_dropping.common import vocabulary
@@ -45,7 +46,7 @@ class ModernBert(network.EncoderNetwork):
     "attention_dropout_rate": "attention_dropout",
     "initializer_range": "initializer_range",
   }
-  activation_field = "hidden_activation"
+  activations = {"hidden_activation": "hidden_activation"}
   fixed = {
     "attention_bias": False,
     "mlp_bias": False,
@@ -76,8 +77,8 @@ class ModernBert(network.EncoderNetwork):
     for index, layer in enumerate(encoder.transformer_layers):
       prefix = f"{self.encoder}{self.layer}{index}."
       inside = layer.feed_forward.input_kernel
+      found |= self.of_inputs(f"{prefix}attn.", layer.attention.qkv_kernel)
       kernels = {
-        "attn.Wqkv": (layer.attention.qkv_kernel, 3 * width),
         "attn.Wo": (layer.attention.output_kernel, width),
         "mlp.Wi": (inside, inside.shape[1]),
         "mlp.Wo": (layer.feed_forward.output_kernel, width),
@@ -91,8 +92,14 @@ class ModernBert(network.EncoderNetwork):
       found |= weights.of_norm(name, norm)
     return found
 
+  def of_inputs(self, prefix: str, kernel: tf.Variable) -> network.Weights:
+    """Maps the kernel of queries, keys and values."""
+    width = kernel.shape[0]
+    return {f"{prefix}Wqkv.weight": weights.of_kernel(kernel, 3 * width)}
+
   def of_masked_lm(self, head: masked_lm.ModernBertMaskedLM) -> network.Weights:
-    return _of_head(head) | {"decoder.bias": weights.same(head.bias)}
+    bias = weights.same(head.bias)
+    return of_head("head.", head) | {"decoder.bias": bias}
 
   def of_classifier(self, model: models.BertClassifier) -> network.Weights:
     return _of_prediction_head(model.classifier)
@@ -149,15 +156,17 @@ def of_config(
   return ModernBert()
 
 
-def _of_head(head) -> network.Weights:
+def of_head(prefix: str, head) -> network.Weights:
   """Maps what all heads begin with."""
   dense, norm = head.dense.kernel, head.layer_norm
   kernel = weights.of_kernel(dense, dense.shape[1])
-  return {"head.dense.weight": kernel} | weights.of_norm("head.norm", norm)
+  named = {f"{prefix}dense.weight": kernel}
+  return named | weights.of_norm(f"{prefix}norm", norm)
 
 
 def _of_prediction_head(head: heads.PredictionHead) -> network.Weights:
-  return _of_head(head) | weights.of_dense("classifier", head.classifier)
+  classifier = weights.of_dense("classifier", head.classifier)
+  return of_head("head.", head) | classifier
 
 
 def _layer_types(layers: int, every: int) -> list[str]:

@@ -47,8 +47,7 @@ class Network(abc.ABC):
     head_activation: the only one that the masked-LM head can have; `None` means
       that of the layers.
     sizes, fractions: fields of numbers, ours and those of `transformers`.
-    activation_field: the name of the layers' activation there; none where it
-      is one of `fixed`.
+    activations: fields of activations, likewise, that are none of `fixed`.
     fixed: fields of which any other value makes another network; any value of
       `unset` does.
     tokenizer_fields: what `tokenizer_config.json` says besides.
@@ -64,7 +63,7 @@ class Network(abc.ABC):
   head_activation: str | None = None
   sizes: dict[str, str] = _SIZES
   fractions: dict[str, str] = {}
-  activation_field = "hidden_act"
+  activations: dict[str, str] = {"hidden_activation": "hidden_act"}
   fixed: dict = {}
   unset: tuple[str, ...] = ()
   tokenizer_fields: dict = {}
@@ -123,12 +122,13 @@ class Network(abc.ABC):
     }
 
   def _activation_to_json(self, config: network_config.NetworkConfig) -> dict:
-    if not self.activation_field:
-      return {}
-    activation, known = config.hidden_activation, config_fields.TO_ACTIVATION
-    rule = f"hidden_activation must be one of {', '.join(known)} to be exported"
-    errors.require(activation in known, rule, repr(activation))
-    return {self.activation_field: known[activation]}
+    known, found = config_fields.TO_ACTIVATION, {}
+    for here, there in self.activations.items():
+      activation = getattr(config, here)
+      rule = f"{here} must be one of {', '.join(known)} to be exported"
+      errors.require(activation in known, rule, repr(activation))
+      found[there] = known[activation]
+    return found
 
   def from_json(
     self, content: dict, source: str
@@ -142,9 +142,8 @@ class Network(abc.ABC):
     fields.check_fixed(self.fixed, self.unset)
     values = {here: fields.size(there) for here, there in self.sizes.items()}
     values |= fields.fractions(self.fractions)
-    if self.activation_field:
-      activation = fields.activation(self.activation_field)
-      values["hidden_activation"] = activation
+    for here, there in self.activations.items():
+      values[here] = fields.activation(there)
     values |= self.own_fields(fields)
     if values["num_layers"] < 2:
       values["token_keep_ratio"] = 1.0

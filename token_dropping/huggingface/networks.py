@@ -6,6 +6,7 @@ from token_dropping.common import vocabulary
 from token_dropping.huggingface import bert
 from token_dropping.huggingface import gpt
 from token_dropping.huggingface import modernbert
+from token_dropping.huggingface import modernbert_decoder
 from token_dropping.huggingface import network
 from token_dropping.huggingface import pegasus
 from token_dropping.models import network_config
@@ -14,6 +15,7 @@ _CLASSES = (
   bert.Bert,
   bert.PreNormBert,
   modernbert.ModernBert,
+  modernbert_decoder.ModernBertDecoder,
   gpt.Gpt2,
   pegasus.Pegasus,
 )
@@ -22,6 +24,7 @@ _BY_TYPE = {kind.model_type: kind for kind in _CLASSES}
 _OF_CONFIG = {
   "bert": bert.of_config,
   "modernbert": modernbert.of_config,
+  "modernbert_decoder": modernbert_decoder.of_config,
   "gpt": gpt.of_config,
   "wmt_transformer": pegasus.of_config,
 }

@@ -53,7 +53,7 @@ class Pegasus(network.Network):
     "attention_dropout_rate": "attention_dropout",
     "intermediate_dropout_rate": "activation_dropout",
   }
-  activation_field = ""
+  activations = {}
   fixed = {
     "activation_function": "relu",
     "is_encoder_decoder": True,

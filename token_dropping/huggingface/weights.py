@@ -22,17 +22,21 @@ _SHOWN = 3
 class Weight:
   """A variable and the shape of the tensor that it is elsewhere.
 
-  The tensor of a kernel is the transpose of the variable, taken as a matrix.
-  That of a table may have rows before `first_row` that nothing reads.
+  The tensor of a kernel is the transpose of the variable, taken as a matrix; of
+  a variable of several kernels it is one, at `index` on the second axis. That
+  of a table may have rows before `first_row` that nothing reads.
   """
 
   variable: tf.Variable
   shape: tuple[int, ...]
   is_kernel: bool = False
   first_row: int = 0
+  index: int | None = None
 
   def to_tensor(self) -> np.ndarray:
     value = self.variable.numpy()
+    if self.index is not None:
+      value = value[:, self.index]
     if self.is_kernel:
       return np.ascontiguousarray(value.reshape(self.shape[::-1]).T)
     if self.first_row:
@@ -41,7 +45,11 @@ class Weight:
 
   def assign(self, tensor: np.ndarray) -> None:
     value = tensor.T if self.is_kernel else tensor[self.first_row :]
-    self.variable.assign(value.reshape(self.variable.shape))
+    if self.index is None:
+      self.variable.assign(value.reshape(self.variable.shape))
+    else:
+      place = self.variable[:, self.index]
+      place.assign(value.reshape(place.shape))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +96,16 @@ def of_kernel(variable: tf.Variable, outputs: int) -> Weight:
   """Maps the matrix to a number of outputs, over one axis or several."""
   inputs = math.prod(variable.shape) // outputs
   return Weight(variable, (outputs, inputs), is_kernel=True)
+
+
+def of_kernels(variable: tf.Variable) -> list[Weight]:
+  """Maps the kernels that a variable has side by side on its second axis."""
+  inputs, count, *outputs = variable.shape
+  shape = math.prod(outputs), inputs
+  return [
+    Weight(variable, shape, is_kernel=True, index=index)
+    for index in range(count)
+  ]
 
 
 def of_dense(name: str, layer: tf_keras.layers.Layer) -> Weights:

@@ -28,9 +28,9 @@ class NetworkConfig(dropping_config.DroppingConfig, abc.ABC):
   `num_layers`, `num_attention_heads`, `intermediate_size`,
   `max_position_embeddings`, `initializer_range`. `network` is its short name,
   with which the names of its experiments begin; `own_field` a field that no
-  other network has; `has_pooler` says whether `pooled_output` has weights,
-  `fuses_attention` whether its attention can be fused, and `fuses_documents`
-  whether documents are kept apart where it is.
+  other network has but those made of it; `has_pooler` says whether
+  `pooled_output` has weights, `fuses_attention` whether its attention can be
+  fused, and `fuses_documents` whether documents are kept apart where it is.
   One that `reads` no text with masks is not fine-tuned here, and has no
   masked-LM head.
   """

@@ -148,7 +148,7 @@ def _rules_of_encoder(encoder: encoders.EncoderConfig) -> Iterator[_Rule]:
   is_known = isinstance(config, known)
   yield _Rule("task.model.encoder.type", "any or bert", is_known, encoder.type)
   if not getattr(config, "fuses_attention", True):
-    yield _Rule("the network", "one of self-attention", False, config.network)
+    yield _Rule("the network", "another", False, config.network)
   rate = config.attention_dropout_rate
   yield _Rule(f"{path}.attention_dropout_rate", "0", rate == 0, rate)
   scores = getattr(config, "return_attention_scores", False)

@@ -165,7 +165,8 @@ def test_unknown_experiment_is_refused(name):
   assert config_testing.refused(experiment=name) == (
     "--experiment must be one of bert/token_drop, "
     "token_drop_bert/pretraining, modernbert/token_drop, bert/pretraining, "
-    "gpt/token_drop, wmt_transformer/token_drop, "
+    "gpt/token_drop, modernbert_decoder/token_drop, "
+    "wmt_transformer/token_drop, "
     "bert/token_drop_glue, modernbert/token_drop_glue, bert/token_drop_squad, "
     f"modernbert/token_drop_squad. Received: {name!r}"
   )

@@ -207,7 +207,8 @@ RULES: Mapping[str, Rule] = _table(
   (_choice(*causal_lm.LOSS_POSITIONS, needed=True), "loss_positions.type"),
   (
     _choice(*_ACTIVATIONS),
-    *("hidden_activation", "mlm_activation", "cls_heads.activation"),
+    *("hidden_activation", "head_activation", "mlm_activation"),
+    "cls_heads.activation",
   ),
   (Rule("a name of letters, digits and _.-/", _is_scope), "name"),
   (Rule(_SUBFOLDER, _is_subfolder), "validation_summary_subdir"),

@@ -40,7 +40,7 @@ class Generator(tf.Module):
     cache = key_value_cache.empty(network, batch, length + max_new_tokens)
     places = tf.broadcast_to(tf.range(length), [batch, length])
     states, cache = key_value_cache.run(network, ids, places, cache)
-    states = tf.gather(states, lengths - 1, batch_dims=1)
+    states = tf.gather(states, lengths[:, tf.newaxis] - 1, batch_dims=1)
     first = self._draw(states, how, tf.constant(0))
     tokens = tf.TensorArray(tf.int32, 1, dynamic_size=True).write(0, first)
 
@@ -52,7 +52,7 @@ class Generator(tf.Module):
       states, cache = key_value_cache.run(
         network, last[:, tf.newaxis], places, cache
       )
-      drawn = self._draw(states[:, 0], how, step)
+      drawn = self._draw(states, how, step)
       drawn = tf.where(last == self._end_id, self._end_id, drawn)
       return step + 1, drawn, tokens.write(step, drawn), cache
 
@@ -61,6 +61,6 @@ class Generator(tf.Module):
     return tf.transpose(tokens.stack())
 
   def _draw(self, states: tf.Tensor, how, step: tf.Tensor) -> tf.Tensor:
-    logits = tf.cast(self._model.logits(states), tf.float32)
+    logits = tf.cast(self._model.logits(states)[:, 0], tf.float32)
     logits = tf.where(self._allowed, logits, -float("inf"))
     return sampling.draw(logits, how, step)

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tests import gpt_testing
 from token_dropping.models.causal import generation
 from token_dropping.models.causal import key_value_cache
-from token_dropping.models.causal import language_model
 from token_dropping.models.causal import sampling
 
 V, S = gpt_testing.V, gpt_testing.S
@@ -22,22 +21,23 @@ PROMPTS = IDS[:, :7]  # and what stands behind shorter ones
 ALL = np.ones(V, bool)
 
 
-@pytest.fixture(scope="module")
-def model():
-  return language_model.LanguageModel(gpt_testing.make_network())
+@pytest.fixture(params=gpt_testing.NETWORKS)
+def model(request):
+  return gpt_testing.make_model(request.param)
 
 
 @tf.function
-def _traced(prompts, allowed, end_id, how):
-  model = language_model.LanguageModel(gpt_testing.make_network())
+def _traced(model, prompts, allowed, end_id, how):
   generator = generation.Generator(model, allowed, end_id)
   return generator.generate(prompts, LENGTHS, NEW, how)
 
 
-def _generate(how, allowed=ALL, end_id=1, prompts=PROMPTS) -> list:
+def _generate(model, how, allowed=ALL, end_id=1, prompts=PROMPTS) -> list:
   how = sampling.Sampling(*map(tf.constant, how))
   prompts, allowed = tf.constant(prompts), tf.constant(allowed)
-  return _traced(prompts, allowed, tf.constant(end_id), how).numpy().tolist()
+  return (
+    _traced(model, prompts, allowed, tf.constant(end_id), how).numpy().tolist()
+  )
 
 
 def _greedy(model, row: int, allowed: np.ndarray) -> list[int]:
@@ -57,8 +57,8 @@ def test_cached_logits_are_those_of_whole_sequences(model):
   places = np.tile(np.arange(7, dtype=np.int32), [4, 1])
   states, cache = key_value_cache.run(network, PROMPTS, places, cache)
   for row, length in enumerate(LENGTHS):
-    found = model.logits(states[row, :length])
-    np.testing.assert_allclose(found, wanted[row, :length], atol=1e-5)
+    found = model.logits(states[row : row + 1, :length])
+    np.testing.assert_allclose(found[0], wanted[row, :length], atol=1e-5)
   for step in range(NEW):
     places = (LENGTHS + step)[:, None]
     ids = np.take_along_axis(IDS, places, axis=1)
@@ -72,14 +72,14 @@ def test_greedy_text_is_the_best_of_the_whole_pass_at_every_step(model):
   """Of the ids that are allowed."""
   allowed = np.arange(V) % 3 > 0
   wanted = [_greedy(model, row, allowed) for row in range(4)]
-  assert _generate(GREEDY, allowed, end_id=0) == wanted
+  assert _generate(model, GREEDY, allowed, end_id=0) == wanted
 
 
-def test_padding_of_prompts_counts_for_nothing():
+def test_padding_of_prompts_counts_for_nothing(model):
   other = np.where(np.arange(7) < LENGTHS[:, None], PROMPTS, 9)
   assert (other != PROMPTS).any()
-  found = _generate(GREEDY, prompts=other)
-  assert found == _generate(GREEDY)
+  found = _generate(model, GREEDY, prompts=other)
+  assert found == _generate(model, GREEDY)
 
 
 def test_a_sequence_stops_at_its_end_and_all_when_all_have(model):
@@ -93,13 +93,13 @@ def test_a_sequence_stops_at_its_end_and_all_when_all_have(model):
     for row in rows
   ]
   assert wanted != rows
-  assert _generate(GREEDY, end_id=end) == wanted
+  assert _generate(model, GREEDY, end_id=end) == wanted
   only = np.arange(V) == 6
-  assert _generate(sampling.Sampling(), only, end_id=6) == [[6]] * 4
+  assert _generate(model, sampling.Sampling(), only, end_id=6) == [[6]] * 4
 
 
-def test_one_seed_draws_one_text():
+def test_one_seed_draws_one_text(model):
   one, same, other = (
-    _generate(sampling.Sampling(seed=seed)) for seed in (1, 1, 2)
+    _generate(model, sampling.Sampling(seed=seed)) for seed in (1, 1, 2)
   )
   assert one == same != other

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 on a few tokens of sequences whose earlier tokens it has read.
+"""A causal network on a few tokens of sequences whose earlier ones it has read.
 
 Model Garden's `CachedAttention` appends to what it holds, at one place for all
 sequences: those here are of different lengths. Shapes: N heads, H their size, T
@@ -8,63 +8,67 @@ the length that a cache has room for, Q new tokens.
 
 import tensorflow as tf
 
-from token_dropping.models.gpt import block as block_lib
-from token_dropping.models.gpt import network as network_lib
+from token_dropping.models import pre_norm_network
+from token_dropping.models import softmax_attention
 
-# Of each layer keys and values, [B, N, T, H].
-Cache = list[tuple[tf.Tensor, tf.Tensor]]
+# Of a layer keys and values, [B, N, T, H].
+Held = tuple[tf.Tensor, tf.Tensor]
 
 
-def empty(network: network_lib.Gpt, batch: tf.Tensor, length) -> Cache:
+def empty(
+  network: pre_norm_network.PreNormNetwork, batch: tf.Tensor, length
+) -> list[Held]:
   """Returns a cache with room for `length` tokens of `batch` sequences."""
-  dense = network.transformer_layers[0]._attention_layer._key_dense
-  _, heads, size = dense.kernel.shape
-  zeros = tf.zeros([batch, heads, length, size], dense.compute_dtype)
+  sizes = network._sizes
+  heads = sizes.num_attention_heads
+  shape = [batch, heads, length, sizes.hidden_size // heads]
+  zeros = tf.zeros(shape, network.compute_dtype)
   return [(zeros, zeros)] * network.num_layers
 
 
 def run(
-  network: network_lib.Gpt, ids: tf.Tensor, positions: tf.Tensor, cache: Cache
-) -> tuple[tf.Tensor, Cache]:
+  network: pre_norm_network.PreNormNetwork,
+  ids: tf.Tensor,
+  positions: tf.Tensor,
+  cache: list[Held],
+) -> tuple[tf.Tensor, list[Held]]:
   """Returns the states [B, Q, D] of new tokens, and the cache with them.
 
   `ids` and `positions` are int [B, Q]. A token sees what the cache holds up to
   its own position. What stands there after it, as padding of a shorter prompt,
   is hidden until a token of that position takes its place.
   """
-  table = network._position_embedding_layer.weights[0]
-  words = network.get_embedding_layer()(ids)
-  states = words + tf.cast(tf.gather(table, positions), words.dtype)
-  made = []
+  states, made = network.embed_at(ids, positions), []
   for layer, held in zip(network.transformer_layers, cache, strict=True):
-    states, held = _run_block(layer, states, positions, held)
+    states, held = layer.read_on(states, positions, held)
     made.append(held)
   return tf.cast(network._final_norm_layer(states), states.dtype), made
 
 
-def _run_block(block: block_lib.Block, states, positions, held) -> tuple:
-  normed = block._attention_layer_norm(states)
-  added, held = _attend(block._attention_layer, normed, positions, held)
-  states += added
-  inner = block._intermediate_dense(block._output_layer_norm(states))
-  inner = block._intermediate_activation_layer(inner)
-  return states + block._output_dense(inner), held
+def attend(
+  query: tf.Tensor,
+  key: tf.Tensor,
+  value: tf.Tensor,
+  positions: tf.Tensor,
+  held: Held,
+  distance: int | None = None,
+) -> tuple[tf.Tensor, Held]:
+  """Returns what new tokens attend to, [B, Q, N, H], and what is then held.
 
-
-def _attend(attention, states, positions, held) -> tuple:
-  """Returns what attention adds to states [B, Q, D], and its new cache."""
-  denses = attention._query_dense, attention._key_dense, attention._value_dense
-  # [B, N, Q, H]
-  queries, *new = (tf.transpose(d(states), [0, 2, 1, 3]) for d in denses)
-  keys, values = (
+  `query`, `key` and `value` are [B, Q, N, H]. With a `distance`, a token sees
+  so many of the last positions, up to its own.
+  """
+  query, *new = (tf.transpose(s, [0, 2, 1, 3]) for s in (query, key, value))
+  held = tuple(
     _write(old, rows, positions) for old, rows in zip(held, new, strict=True)
   )
-  scores = tf.matmul(queries, keys, transpose_b=True)  # [B, N, Q, T]
-  scores *= tf.cast(tf.shape(queries)[-1], scores.dtype) ** -0.5
-  is_later = tf.range(tf.shape(keys)[2]) > positions[:, tf.newaxis, :, None]
-  weights = tf.nn.softmax(tf.where(is_later, scores.dtype.min, scores))
-  mixed = tf.transpose(tf.matmul(weights, values), [0, 2, 1, 3])
-  return attention._output_dense(mixed), (keys, values)
+  keys, values = held
+  ahead = positions[:, tf.newaxis, :, tf.newaxis] - tf.range(tf.shape(keys)[2])
+  seen = ahead >= 0  # [B, 1, Q, T]
+  if distance is not None:
+    seen &= ahead < distance
+  attended = softmax_attention.attend(query, keys, values, seen)
+  return tf.transpose(attended, [0, 2, 1, 3]), held
 
 
 def _write(held: tf.Tensor, rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:

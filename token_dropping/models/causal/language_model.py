@@ -4,20 +4,28 @@
 import tensorflow as tf
 import tf_keras
 
-from token_dropping.models.gpt import decoder as decoder_lib
-from token_dropping.models.gpt import network as network_lib
+from token_dropping.models import pre_norm_network
+from token_dropping.models.causal import dropping_decoder
 
 
 class LanguageModel(tf_keras.Model):
-  """A network and its tied output: the table of embeddings, no weights more.
+  """A causal network and its tied output, the table of embeddings.
 
-  Checkpoints hold the network as `encoder`, as those of other networks do, and
-  what is beside it: of one that drops, the importance.
+  A `head` makes logits with that table and weights of its own; without one the
+  table is all. Checkpoints hold the network as `encoder`, as those of other
+  networks do, and what is beside it: `lm_head` and, of one that drops, the
+  importance.
   """
 
-  def __init__(self, network: network_lib.Gpt, **kwargs):
+  def __init__(
+    self,
+    network: pre_norm_network.PreNormNetwork,
+    head: tf_keras.layers.Layer | None = None,
+    **kwargs,
+  ):
     super().__init__(**kwargs)
     self.encoder_network = network
+    self.head = head
 
   def call(self, inputs: dict, training: bool | None = None, **more) -> dict:
     """Returns the network's outputs and `logits`, [B, S, V].
@@ -35,7 +43,9 @@ class LanguageModel(tf_keras.Model):
     return outputs | {"logits": self.logits(states)}
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
-    """Returns what states [..., D] of the network say, [..., V]."""
+    """Returns what states [B, T, D] of the network say, [B, T, V]."""
+    if self.head is not None:
+      return self.head(states)
     table = self.encoder_network.get_embedding_table()
     return tf.matmul(states, tf.cast(table, states.dtype), transpose_b=True)
 
@@ -43,6 +53,8 @@ class LanguageModel(tf_keras.Model):
   def checkpoint_items(self) -> dict:
     """What to checkpoint beside the model, by name."""
     items = {"encoder": self.encoder_network}
-    if isinstance(self.encoder_network, decoder_lib.GptDecoder):
+    if self.head is not None:
+      items["lm_head"] = self.head
+    if isinstance(self.encoder_network, dropping_decoder.DroppingDecoder):
       items["importance"] = self.encoder_network.importance_scorer
     return items

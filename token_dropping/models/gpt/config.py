@@ -6,7 +6,6 @@ import dataclasses
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import network_config
 from token_dropping.models.causal import causal_drops
@@ -55,9 +54,7 @@ class GptConfig(
 
   def check(self) -> None:
     super().check()
-    causal_drops.check(self.drop.type)
-    rule = "vocab_file must be unset: the tokenizer has no special words"
-    errors.require(not self.vocab_file, rule, repr(self.vocab_file))
+    causal_drops.check_config(self)
 
   def count_weights(self) -> int:
     width = self.hidden_size

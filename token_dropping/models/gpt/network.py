@@ -101,6 +101,12 @@ class Gpt(pre_norm_network.PreNormNetwork):
       states, ids=ids, documents=inputs.get("document_ids")
     )
 
+  def embed_at(self, ids: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Returns the states [B, Q, D] of ids [B, Q] at positions [B, Q]."""
+    table = self._position_embedding_layer.weights[0]
+    words = self._embedding_layer(ids)
+    return words + tf.cast(tf.gather(table, positions), words.dtype)
+
   def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
     seen = attention_masks.seen(queries, keys, is_causal=True)
     return layer([*states, seen])

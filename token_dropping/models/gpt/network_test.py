@@ -7,7 +7,6 @@ import torch
 import transformers
 
 from tests import gpt_testing
-from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import network as network_lib
 
 D = gpt_testing.D
@@ -62,7 +61,7 @@ def _block(weights: list[np.ndarray]) -> dict[str, np.ndarray]:
 def test_logits_are_those_of_transformers():
   network = gpt_testing.make_network()
   batch = gpt_testing.batch()
-  logits = language_model.LanguageModel(network)(batch)["logits"].numpy()
+  logits = gpt_testing.make_model()(batch)["logits"].numpy()
   ids = torch.tensor(batch["input_word_ids"].numpy(), dtype=torch.int64)
   with torch.no_grad():
     theirs = _theirs(network)(ids).logits.numpy()

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.models.causal import key_value_cache
 from token_dropping.models.modernbert import global_attention
 from token_dropping.models.modernbert import local_attention
 from token_dropping.models.modernbert import rotary
@@ -20,18 +21,23 @@ class Attention(tf_keras.layers.Layer, abc.ABC):
   """Projects, rotates and attends; a subclass knows which keys are seen.
 
   `theta` is that of the rotation, `stddevs` are those of the initial weights
-  inside and of the output; `dropout_rate` is of the attention weights.
+  inside and of the output; where it `is_causal`, no token sees one after it;
+  `dropout_rate` is of the attention weights.
 
   Attributes:
+    distance: how far tokens see, in positions; `None`: everywhere.
     qkv_kernel: [D, 3, N, H], of queries, keys and values.
     output_kernel: [N, H, D].
   """
+
+  distance: int | None = None
 
   def __init__(
     self,
     num_heads: int,
     theta: float,
     stddevs: tuple[float, float],
+    is_causal: bool = False,
     dropout_rate: float = 0.0,
     **kwargs,
   ):
@@ -39,6 +45,7 @@ class Attention(tf_keras.layers.Layer, abc.ABC):
     self._num_heads = num_heads
     self._theta = theta
     self._stddevs = stddevs
+    self._is_causal = is_causal
     self._dropout = dropout_rate  # `fused_attention` reads it
     self._dropout_layer = tf_keras.layers.Dropout(dropout_rate)
 
@@ -79,6 +86,21 @@ class Attention(tf_keras.layers.Layer, abc.ABC):
     attended = self._attend(query, key, value, queries, keys, training)
     return tf.einsum("btnh,nhd->btd", attended, self.output_kernel)
 
+  def read_on(
+    self, states: tf.Tensor, positions: tf.Tensor, held: key_value_cache.Held
+  ) -> tuple[tf.Tensor, key_value_cache.Held]:
+    """Returns what new tokens attend to [B, Q, D], and what is then held.
+
+    See `key_value_cache`.
+    """
+    query, key, value = self._project(states, slice(3))
+    query = rotary.rotate(query, positions, self._theta)
+    key = rotary.rotate(key, positions, self._theta)
+    attended, held = key_value_cache.attend(
+      query, key, value, positions, held, self.distance
+    )
+    return tf.einsum("btnh,nhd->btd", attended, self.output_kernel), held
+
   def _project(self, states: tf.Tensor, which: slice) -> list[tf.Tensor]:
     kernel = self.qkv_kernel[:, which]
     return tf.unstack(tf.einsum("btd,dcnh->btcnh", states, kernel), axis=2)
@@ -92,14 +114,19 @@ class Attention(tf_keras.layers.Layer, abc.ABC):
 
 
 class GlobalAttention(Attention):
-  """Every token sees all of its document."""
+  """Every token sees all of its document, or all that came before."""
 
   def _attend(self, query, key, value, queries, keys, training) -> tf.Tensor:
+    relations = []
     if keys.documents is not None:
-      documents = queries.documents, keys.documents
+      relations.append((queries.documents, keys.documents, tf.equal))
+    if self._is_causal:
+      places = queries.positions, keys.positions
+      relations.append((*places, tf.greater_equal))
+    if relations:
       dropout = self._dropout_of(training)
       return global_attention.attend(
-        query, key, value, keys.mask, documents, dropout
+        query, key, value, keys.mask, relations, dropout
       )
     mask = keys.mask
     if mask is not None:
@@ -112,19 +139,17 @@ class GlobalAttention(Attention):
     """Attends with a mask [B, 1, K]; `fused_attention` stands for it."""
     mask = None if attention_mask is None else attention_mask[:, 0]
     dropout = self._dropout_of(training)
-    attended = global_attention.attend(query, key, value, mask, None, dropout)
+    attended = global_attention.attend(query, key, value, mask, (), dropout)
     return attended, None
 
 
 class LocalAttention(Attention):
-  """A token sees those whose positions are at most `distance` from its own."""
+  """A token sees those nearby; see `local_attention.attend` for `distance`."""
 
   def __init__(self, *args, distance: int, **kwargs):
     super().__init__(*args, **kwargs)
-    self._distance = distance
+    self.distance = distance
 
   def _attend(self, query, key, value, queries, keys, training) -> tf.Tensor:
-    dropout = self._dropout_of(training)
-    return local_attention.attend(
-      query, key, value, queries, keys, self._distance, dropout
-    )
+    how = self.distance, self._is_causal, self._dropout_of(training)
+    return local_attention.attend(query, key, value, queries, keys, *how)

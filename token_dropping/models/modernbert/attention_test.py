@@ -36,11 +36,13 @@ def _keys(kind: str) -> tokens_lib.Tokens:
   )
 
 
-def _global(query, key, value, queries, keys):
-  documents = None
+def _global(query, key, value, queries, keys, is_causal=False):
+  relations = []
   if keys.documents is not None:
-    documents = queries.documents, keys.documents
-  return global_attention.attend(query, key, value, keys.mask, documents)
+    relations.append((queries.documents, keys.documents, tf.equal))
+  if is_causal:
+    relations.append((queries.positions, keys.positions, tf.greater_equal))
+  return global_attention.attend(query, key, value, keys.mask, relations)
 
 
 def _results(attend, keys, some=False, dtype=tf.float32, mode="eager") -> list:
@@ -77,10 +79,11 @@ def _assert_same(found, wanted, tolerance=1e-5) -> None:
 @pytest.mark.parametrize("some", [False, True], ids=["whole", "some"])
 @pytest.mark.parametrize("distance", [1, 7, 3 * K])
 @pytest.mark.parametrize("kind", KINDS)
-def test_local_is_dense_with_a_mask(kind, distance, some):
+@pytest.mark.parametrize("causal", [False, True], ids=["both", "causal"])
+def test_local_is_dense_with_a_mask(causal, kind, distance, some):
   """Of windows shorter and longer than the sequence."""
   local, dense = (
-    functools.partial(attend, distance=distance)
+    functools.partial(attend, distance=distance, is_causal=causal)
     for attend in (local_attention.attend, _dense)
   )
   keys = _keys(kind)
@@ -90,10 +93,16 @@ def test_local_is_dense_with_a_mask(kind, distance, some):
 @pytest.mark.parametrize("some", [False, True], ids=["whole", "some"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chunk", [4, K])
-def test_global_in_chunks_is_global_at_once(chunk, kind, some, monkeypatch):
+@pytest.mark.parametrize("causal", [False, True], ids=["both", "causal"])
+def test_global_in_chunks_is_global_at_once(
+  causal, chunk, kind, some, monkeypatch
+):
   monkeypatch.setattr(global_attention, "CHUNK", chunk)
+  found, dense = (
+    functools.partial(attend, is_causal=causal) for attend in (_global, _dense)
+  )
   keys = _keys(kind)
-  _assert_same(_results(_global, keys, some), _results(_dense, keys, some))
+  _assert_same(_results(found, keys, some), _results(dense, keys, some))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +171,7 @@ def test_lengths_may_be_known_when_it_runs(monkeypatch):
 def test_dropout_of_weights():
   states = [tf.constant(s, tf.float32) for s in (QUERY, KEY, VALUE)]
   keys, halve = _keys("all"), lambda weights: 0.5 * weights
-  local = local_attention.attend(*states, keys, keys, 4, halve)
+  local = local_attention.attend(*states, keys, keys, 4, dropout=halve)
   whole = global_attention.attend(*states, dropout=halve)
   _assert_same([local], [0.5 * _dense(*states, keys, keys, 4)])
   _assert_same([whole], [0.5 * _dense(*states, keys, keys)])

@@ -34,6 +34,8 @@ class ModernBertConfig(
   has_pooler = False
   fuses_documents = False
   type_vocab_size = 2**31 - 1  # segments are not read: any number will do
+  plain_class = network_lib.ModernBert
+  shape_class = shape_lib.ModernBertShape
 
   @property
   def sizes(self) -> dict:
@@ -48,7 +50,7 @@ class ModernBertConfig(
     )
 
   def build_plain(self) -> network_lib.ModernBert:
-    plain = network_lib.ModernBert(**self.sizes)
+    plain = self.plain_class(**self.sizes)
     _make_weights(plain)
     return plain
 
@@ -61,13 +63,8 @@ class ModernBertConfig(
     **kwargs,
   ) -> models.BertPretrainerV2:
     """Puts ModernBERT's masked-LM head on an encoder."""
-    _make_weights(encoder)
-    head = masked_lm.ModernBertMaskedLM(
-      encoder.get_embedding_table(),
-      activation=tf_utils.get_activation(activation),
-      initializer=initializer,
-      norm_eps=self.norm_eps,
-      name="cls/predictions",
+    head = self._make_lm_head(
+      masked_lm.ModernBertMaskedLM, encoder, activation, initializer
     )
     return model_class(
       encoder_network=encoder, customized_masked_lm=head, **kwargs
@@ -98,6 +95,23 @@ class ModernBertConfig(
   ) -> span_labeler.SpanLabeler:
     head = self._make_head(heads.SpanHead, 2, initializer)
     return model_class(encoder, head)
+
+  def _make_lm_head(
+    self,
+    head: type[masked_lm.ModernBertMaskedLM],
+    network: network_lib.ModernBert,
+    activation: str,
+    initializer,
+  ) -> masked_lm.ModernBertMaskedLM:
+    """Makes a head of a network, which has its weights then."""
+    _make_weights(network)
+    return head(
+      network.get_embedding_table(),
+      activation=tf_utils.get_activation(activation),
+      initializer=initializer,
+      norm_eps=self.norm_eps,
+      name="cls/predictions",
+    )
 
   def _make_head(
     self, head: type[heads.PredictionHead], num_outputs: int, initializer
@@ -132,7 +146,7 @@ class ModernBertConfig(
     return self.vocab_size * width + self.num_layers * layer
 
   def shape(self, data: cfg.DataConfig) -> shape_lib.ModernBertShape:
-    return shape_lib.ModernBertShape(
+    return self.shape_class(
       **self.sizes,
       seq_length=data.seq_length,
       predictions=getattr(data, "max_predictions_per_seq", 0),

@@ -60,7 +60,7 @@ def test_every_field_reaches_its_layer():
   first, second, third, _ = encoder.transformer_layers
   assert first.attention_norm is None and second.attention_norm.epsilon == 0.5
   assert [first.attention._theta, third.attention._theta] == [300, 300]
-  assert (second.attention._theta, second.attention._distance) == (50, 2)
+  assert (second.attention._theta, second.attention.distance) == (50, 2)
   assert first.attention.qkv_kernel.shape == [12, 3, 3, 4]
   assert second.feed_forward.input_kernel.shape == [12, 20]
   assert second._attention_dropout.rate == second._output_dropout.rate == 0.3

@@ -53,10 +53,10 @@ def test_local_layers_are_those_with_a_dense_mask(
   found = loss_and_gradients(encoder, batch() | documents)
   calls = []
 
-  def dense(query, key, value, queries, keys, distance, dropout):
+  def dense(query, key, value, queries, keys, distance, is_causal, dropout):
     calls.append((queries.count, keys.count, distance, dropout))
     return modernbert_testing.dense_attention(
-      query, key, value, queries, keys, distance
+      query, key, value, queries, keys, distance, is_causal
     )
 
   monkeypatch.setattr(local_attention, "attend", dense)

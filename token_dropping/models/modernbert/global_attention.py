@@ -7,13 +7,17 @@ The gradient computes the scores again, chunk by chunk. Shapes as in
 """
 
 import functools
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from token_dropping.models import softmax_attention
 
 CHUNK = 256  # the largest C; no more queries are one, whose scores are kept
+# Numbers of queries, int [B, Q], numbers of keys, int [B, K], and what says of
+# two of these whether the query sees the key.
+Relation = tuple[tf.Tensor, tf.Tensor, Callable]
 
 
 def attend(
@@ -21,23 +25,22 @@ def attend(
   key: tf.Tensor,
   value: tf.Tensor,
   mask: tf.Tensor | None = None,
-  documents: tuple[tf.Tensor, tf.Tensor] | None = None,
+  relations: Sequence[Relation] = (),
   dropout: Callable | None = None,
 ) -> tf.Tensor:
   """Returns the values that queries attend to, [B, Q, N, H].
 
   `query` is [B, Q, N, H], `key` and `value` are [B, K, N, H]; `mask` [B, K] is
-  0 at padding; `documents` are those of the queries, int [B, Q], and of the
-  keys, [B, K]. With dropout of the weights all scores are kept at once.
+  0 at padding; a query sees a key where all `relations` hold. With dropout of
+  the weights all scores are kept at once.
   """
   query, key, value = map(_heads_first, (query, key, value))
-  own, theirs = documents or (None, None)
   count = query.shape[2]
-  seen = functools.partial(_seen, mask, theirs)
   if dropout is not None or (count is not None and count <= CHUNK):
-    attended = softmax_attention.attend(query, key, value, seen(own), dropout)
+    seen = _seen(mask, relations)
+    attended = softmax_attention.attend(query, key, value, seen, dropout)
   else:
-    attended = _in_chunks(query, key, value, seen, own)
+    attended = _in_chunks(query, key, value, mask, relations)
   return _heads_first(attended)
 
 
@@ -47,28 +50,30 @@ def chunk_size(queries):
   return -(-queries // count)
 
 
-def _seen(mask, theirs, own) -> tf.Tensor | None:
+def _seen(mask, relations: Sequence[Relation]) -> tf.Tensor | None:
   """Returns who sees whom, bool [B, 1, Q or 1, K]; `None`: each all."""
-  seen = None
+  parts = []
   if mask is not None:
-    seen = tf.cast(mask, tf.bool)[:, tf.newaxis, tf.newaxis, :]
-  if own is not None:
-    same = (
-      own[:, tf.newaxis, :, tf.newaxis] == theirs[:, tf.newaxis, tf.newaxis]
-    )
-    seen = same if seen is None else seen & same
-  return seen
+    parts.append(tf.cast(mask, tf.bool)[:, tf.newaxis, tf.newaxis, :])
+  for own, theirs, holds in relations:
+    own = own[:, tf.newaxis, :, tf.newaxis]
+    parts.append(holds(own, theirs[:, tf.newaxis, tf.newaxis]))
+  return functools.reduce(operator.and_, parts) if parts else None
 
 
-def _in_chunks(query, key, value, seen: Callable, own) -> tf.Tensor:
-  """Returns what is attended to, [B, N, Q, H]; `own` are documents [B, Q]."""
+def _in_chunks(query, key, value, mask, relations) -> tf.Tensor:
+  """Returns what is attended to, [B, N, Q, H]."""
   length = softmax_attention.shape_of(query)[2]
   chunks = _chunks(query, axis=2)
-  documents = None if own is None else _chunks(own, axis=1)
+  numbers = [_chunks(own, axis=1) for own, *_ in relations]
 
   def attend_chunk(index, query, key, value) -> tf.Tensor:
-    own = None if documents is None else documents[index]
-    return softmax_attention.attend(query, key, value, seen(own))
+    of_chunk = [
+      (own[index], *others)
+      for own, (_, *others) in zip(numbers, relations, strict=True)
+    ]
+    seen = _seen(mask, of_chunk)
+    return softmax_attention.attend(query, key, value, seen)
 
   attended = _over_chunks(attend_chunk, chunks, key, value)
   batch, heads, _, size = softmax_attention.shape_of(query)

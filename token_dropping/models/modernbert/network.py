@@ -28,7 +28,8 @@ class ModernBertSizes(base_config.Config):
     global_every: attention is global in layers 0, `global_every`, ..., else
       local.
     local_attention: the window of local attention: a token sees those at most
-      half of it away, before and after.
+      half of it away, before and after. Where it is causal, half of it: itself
+      and those before it.
     global_rope_theta: of the rotation in global layers.
     local_rope_theta: of that in local ones.
     norm_eps: what norms add to the variance.
@@ -77,10 +78,11 @@ FIELDS = tuple(field.name for field in dataclasses.fields(ModernBertSizes))
 class ModernBert(pre_norm_network.PreNormNetwork):
   """The network; `kwargs` are the fields of `ModernBertSizes`.
 
-  It has the inputs and outputs of Model Garden's `BertEncoderV2`, but that
+  Where it `is_causal`, a token sees itself and those before it. It has the
+  inputs and outputs of Model Garden's `BertEncoderV2`, but that
   `input_type_ids` are not read, `input_mask` and `document_ids` may be left
-  out, and `pooled_output` is the state of `[CLS]`. Weights do not depend on the
-  length.
+  out, and `pooled_output` is the state of the first token, `[CLS]`. Weights do
+  not depend on the length.
 
   >>> network = ModernBert(
   ...   vocab_size=200, hidden_size=8, num_layers=4, num_attention_heads=2,
@@ -89,6 +91,8 @@ class ModernBert(pre_norm_network.PreNormNetwork):
   >>> outputs["sequence_output"].shape
   TensorShape([2, 6, 8])
   """
+
+  is_causal = False
 
   def __init__(self, **kwargs):
     sizes = {name: kwargs.pop(name) for name in FIELDS if name in kwargs}
@@ -107,7 +111,8 @@ class ModernBert(pre_norm_network.PreNormNetwork):
     )
     self._embedding_dropout = tf_keras.layers.Dropout(sizes.dropout_rate)
     self._transformer_layers = [
-      _make_layer(sizes, index) for index in range(sizes.num_layers)
+      _make_layer(sizes, index, self.is_causal)
+      for index in range(sizes.num_layers)
     ]
     self._final_norm_layer = transformer_layer.norm(
       sizes.norm_eps, "final_layer_norm"
@@ -119,13 +124,17 @@ class ModernBert(pre_norm_network.PreNormNetwork):
 
   def _embed(self, inputs: dict) -> tokens_lib.Tokens:
     ids = inputs["input_word_ids"]
-    states = self._embedding_norm_layer(self._embedding_layer(ids))
     return tokens_lib.Tokens.of_sequence(
-      self._embedding_dropout(states),
+      self._embedding_dropout(self.embed_at(ids)),
       ids=ids,
       documents=inputs.get("document_ids"),
       mask=inputs.get("input_mask"),
     )
+
+  def embed_at(self, ids: tf.Tensor, positions=None) -> tf.Tensor:
+    """Returns the states [B, Q, D] of ids [B, Q], wherever they stand."""
+    del positions  # layers turn by them
+    return self._embedding_norm_layer(self._embedding_layer(ids))
 
   def _run(self, layer, states: list, queries, keys) -> tf.Tensor:
     return layer(states, queries, keys)
@@ -135,10 +144,11 @@ class ModernBert(pre_norm_network.PreNormNetwork):
     return outputs | {"pooled_output": outputs["sequence_output"][:, 0]}
 
 
-def _make_layer(sizes: ModernBertSizes, index: int):
+def _make_layer(sizes: ModernBertSizes, index: int, is_causal: bool):
   common = {
     "num_heads": sizes.num_attention_heads,
     "stddevs": sizes.stddevs,
+    "is_causal": is_causal,
     "dropout_rate": sizes.attention_dropout_rate,
     "name": "attention",
   }

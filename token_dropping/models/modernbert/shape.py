@@ -17,9 +17,9 @@ class ModernBertShape(network.ModernBertSizes):
   F costs `q * (2 D^2 + 3 D F)` for query, output and feed-forward projections
   and `2 k D^2` for keys and values. Attention itself is `2 q k D` in a global
   layer, where the last of several chunks of queries is filled up. In a local
-  one it is `2 k (3 w) D` for a distance of w: all places of the keys are
-  computed in blocks of w, filled up, whichever of them have queries. The head
-  on P positions costs `P D^2 + P D V`.
+  one it is `2 k (3 w) D` for a distance of w, `2 k (2 w) D` in a causal
+  network: all places of the keys are computed in blocks of w, filled up,
+  whichever of them have queries. The head on P positions costs `P D^2 + P D V`.
 
   >>> base = ModernBertShape(seq_length=8192, predictions=1228)
   >>> round(multiply_adds.dense_macs(base) / 1e9)
@@ -27,6 +27,7 @@ class ModernBertShape(network.ModernBertSizes):
   """
 
   name = "ModernBERT"
+  is_causal = False
 
   seq_length: int = 0
   predictions: int = 0
@@ -47,11 +48,29 @@ class ModernBertShape(network.ModernBertSizes):
     if distance is None:
       return _filled(queries, global_attention.chunk_size(queries)) * keys
     size = local_attention.block_size(distance, keys)
-    return _filled(keys, size) * 3 * size
+    blocks = local_attention.blocks_seen(self.is_causal)
+    return _filled(keys, size) * blocks * size
 
   def head_macs(self) -> int:
     width = self.hidden_size
     return self.predictions * (width**2 + width * self.vocab_size)
+
+
+@dataclasses.dataclass
+class DecoderShape(ModernBertShape):
+  """The same of the causal network, whose last layer has P queries.
+
+  >>> base = DecoderShape(seq_length=1024, predictions=1024)
+  >>> round(multiply_adds.dense_macs(base) / 1e9)
+  169
+  """
+
+  name = "ModernBERT decoder"
+  is_causal = True
+
+  @property
+  def last_queries(self) -> int:
+    return self.predictions
 
 
 def _filled(count: int, size: int) -> int:

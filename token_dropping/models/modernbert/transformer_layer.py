@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from token_dropping.dropping import tokens as tokens_lib
+from token_dropping.models.causal import key_value_cache
 from token_dropping.models.modernbert import attention_layers
 
 
@@ -101,3 +102,17 @@ class TransformerLayer(tf_keras.layers.Layer):
     states = inputs[0] + self._attention_dropout(attended)
     change = self.feed_forward(self.feed_forward_norm(states))
     return states + self._output_dropout(change)
+
+  def read_on(
+    self, states: tf.Tensor, positions: tf.Tensor, held: key_value_cache.Held
+  ) -> tuple[tf.Tensor, key_value_cache.Held]:
+    """Returns the states of new tokens [B, Q, D], and what is then held.
+
+    See `key_value_cache`.
+    """
+    normed = states
+    if self.attention_norm is not None:
+      normed = self.attention_norm(states)
+    attended, held = self.attention.read_on(normed, positions, held)
+    states += attended
+    return states + self.feed_forward(self.feed_forward_norm(states)), held

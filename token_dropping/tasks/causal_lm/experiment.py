@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers pretraining of causal language models, ready but for the data.
 
-`gpt/token_drop` is GPT-2's smallest network at length 1,024: a random half of
-the tokens is kept from layer 1 on. The optimizer is that of GPT-3's smallest
-(Brown et al., arXiv 2005.14165, table 2.1 and appendix B), whose batches have
-as many tokens; its rate falls along a cosine to a tenth, ours linearly to 0.
+A random half of the tokens is kept from layer 1 on, at length 1,024.
+`gpt/token_drop` is GPT-2's smallest network. The optimizer is that of GPT-3's
+smallest (Brown et al., arXiv 2005.14165, table 2.1 and appendix B), whose
+batches have as many tokens; its rate falls along a cosine to a tenth, ours
+linearly to 0. `modernbert_decoder/token_drop` is ModernBERT-base as a decoder,
+with the same optimizer.
 """
 
 import dataclasses
@@ -18,8 +20,10 @@ from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import causal_rules
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import byte_tokenizer
+from token_dropping.models import multiply_adds
+from token_dropping.models import network_config
 from token_dropping.models.gpt import config as gpt_config
-from token_dropping.models.gpt import shape as gpt_shape
+from token_dropping.models.modernbert import decoder_config as modernbert_config
 from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.causal_lm import checks as causal_checks
@@ -42,7 +46,19 @@ _WORDS = {
 @exp_factory.register_config_factory("gpt/token_drop")
 def gpt_token_drop() -> cfg.ExperimentConfig:
   """GPT-2 small, pretrained with token dropping as we recommend it."""
-  network = gpt_config.GptConfig(
+  return _experiment(gpt_config.GptConfig)
+
+
+@exp_factory.register_config_factory("modernbert_decoder/token_drop")
+def modernbert_decoder_token_drop() -> cfg.ExperimentConfig:
+  """ModernBERT-base as a decoder, with the same token dropping."""
+  return _experiment(modernbert_config.ModernBertDecoderConfig)
+
+
+def _experiment(
+  config_class: type[network_config.NetworkConfig],
+) -> cfg.ExperimentConfig:
+  network = config_class(
     token_keep_ratio=0.5, drop_layer=1, importance={"type": "random"}
   )
   optimizer = optimizers.adamw_config(6e-4, WARMUP_STEPS)
@@ -108,9 +124,14 @@ class CausalLMHooks(pretraining.TokenizerHooks):
       batch["document_ids"] = np.zeros_like(ids)
     return batch
 
-  def training_shape(self, shape: gpt_shape.GptShape) -> gpt_shape.GptShape:
+  def training_shape(self, shape: multiply_adds.Shape) -> multiply_adds.Shape:
     count = self.task.loss_count(shape.seq_length)
     return dataclasses.replace(shape, predictions=count)
 
 
-hooks.register(causal_config.CausalLMConfig, CausalLMHooks, "gpt/token_drop")
+hooks.register(
+  causal_config.CausalLMConfig,
+  CausalLMHooks,
+  "gpt/token_drop",
+  "modernbert_decoder/token_drop",
+)

@@ -11,6 +11,7 @@ import tf_keras
 
 from tests import config_testing
 from tests import gpt_testing
+from tests import run_testing
 from tests import testing
 from token_dropping.data.batches import dataset_card
 from token_dropping.dropping.importance import step_seed
@@ -73,13 +74,14 @@ def test_dropped_tokens_have_a_loss_too():
   assert accuracy == pytest.approx(round(accuracy), abs=1e-3)  # a count
 
 
+@pytest.mark.parametrize("name", gpt_testing.NETWORKS)
 @pytest.mark.parametrize("ratio", [0.25, 1.0])
 @testing.eagerly()
-def test_a_loss_at_some_positions_is_theirs_alone(ratio):
+def test_a_loss_at_some_positions_is_theirs_alone(ratio, name):
   """With its gradients; at all positions, it is the loss everywhere."""
   positions = {"loss_positions": {"type": "random", "ratio": ratio}}
-  task, batch = gpt_testing.make_task(ALL | positions), gpt_testing.make_batch()
-  model = task.build_model()
+  task = gpt_testing.make_task(ALL | positions, name)
+  model, batch = task.build_model(), gpt_testing.make_batch()
   weights = model.get_weights()
   logs, gradients, _ = _step(task, model, batch)
   chosen = task._prepare(batch, model)
@@ -195,3 +197,14 @@ def test_what_is_predicted_is_no_key_of_importance():
     gpt_testing.EXPERIMENT,
   )
   assert "importance.type must be one of next_token_loss, " in found
+
+
+@pytest.mark.parametrize("name", gpt_testing.NETWORKS)
+def test_a_checkpoint_of_another_network_is_one_line(tmp_path, name):
+  (other,) = set(gpt_testing.NETWORKS) - {name}
+  run_testing.make_causal_run(tmp_path / "run", b"", other, vocab_size=50)
+  run = str(tmp_path / "run")
+  task = gpt_testing.make_task({"init_checkpoint": run}, name)
+  refused = testing.refused(task.initialize, task.build_model())
+  rule = "task.init_checkpoint must hold every weight of the configured model"
+  assert refused.startswith(f"{rule}. Received: '{run}/ckpt-7' without ")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`config.json` of a ModernBERT decoder and our config, to and fro."""
+
+import pytest
+import transformers
+
+from tests import testing
+from token_dropping.huggingface import modernbert_decoder
+from token_dropping.models.modernbert import decoder_config
+
+# Unlike the defaults.
+CONFIG = decoder_config.ModernBertDecoderConfig(
+  vocab_size=50,
+  hidden_size=8,
+  num_layers=5,
+  num_attention_heads=2,
+  intermediate_size=12,
+  max_position_embeddings=64,
+  hidden_activation="relu",
+  head_activation="gelu",
+  global_every=2,
+  local_attention=4,
+  global_rope_theta=500.0,
+  local_rope_theta=100.0,
+  norm_eps=1e-6,
+  dropout_rate=0.2,
+  attention_dropout_rate=0.3,
+  initializer_range=0.04,
+)
+# Of version 4, which version 5 reads and does not write.
+OLD = {"global_attn_every_n_layers", "global_rope_theta", "local_rope_theta"}
+
+
+def _there(**changes) -> dict:
+  network = modernbert_decoder.ModernBertDecoder()
+  return network.to_json(CONFIG, "ForCausalLM", None) | changes
+
+
+def _back(content, source="config.json"):
+  return modernbert_decoder.ModernBertDecoder().from_json(content, source)
+
+
+def test_config_there_and_back():
+  content = _there()
+  assert _back(content) == CONFIG
+  theirs = transformers.ModernBertDecoderConfig.from_dict(content).to_dict()
+  for name in content.keys() - OLD:
+    assert theirs[name] == content[name], name
+  assert _back(theirs) == CONFIG
+  names = ("pad", "bos", "cls", "eos", "sep")
+  assert [content[f"{name}_token_id"] for name in names] == [0, 1, 1, 1, 1]
+  assert content["classifier_activation"] == "gelu_new"
+
+
+def test_the_defaults_are_theirs():
+  theirs = transformers.ModernBertDecoderConfig().to_dict()
+  ours = decoder_config.ModernBertDecoderConfig()
+  network = modernbert_decoder.ModernBertDecoder()
+  content = network.to_json(ours, "ForCausalLM", None)
+  same = content.keys() - OLD - {"architectures", "dtype"}
+  for name in same - network.token_ids(None).keys():
+    assert theirs[name] == content[name], name
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "rule"),
+  [
+    ("attention_bias", True, "False"),
+    ("decoder_bias", False, "True"),
+    ("tie_word_embeddings", False, "True"),
+    ("layer_types", ["full_attention"] * 5, "full_attention in every layer "),
+  ],
+)
+def test_what_our_network_cannot_be(name, value, rule):
+  refused = testing.refused(_back, _there(**{name: value}), "a/config.json")
+  assert refused.startswith(f"{name} in a/config.json must be {rule}")
