@@ -249,6 +249,7 @@ def _names(word: str, paths: set[str]) -> bool:
 def test_every_documented_option_is_run():
   tried = _field_paths(testing.TINY) | ELSEWHERE
   tried |= _field_paths(modernbert_testing.TINY)
+  tried |= _field_paths(testing.tiny(f"{gpt_testing.MODERNBERT}/token_drop"))
   tried |= _field_paths(testing.TINY_PAIRS)
   tried |= _field_paths(translation_testing.SHORT)
   tried |= _field_paths({"task": gpt_testing.POSITIONS})

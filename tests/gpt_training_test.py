@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causal networks through the launcher: trained, resumed, evaluated, refused."""
+"""Causal networks by the launcher: trained, resumed, evaluated, refused."""
 
 import numpy as np
 import pytest

@@ -115,7 +115,8 @@ def tiny(experiment: str) -> dict:
     if name not in ("token_allow_list", "token_deny_list")
   }
   if experiment.startswith("modernbert"):  # layers 0 and 2 are global
-    encoder |= {"global_every": 2, "local_attention": 4}
+    more = {"local_attention": 4, "head_activation": "gelu"}
+    encoder |= {"global_every": 2} | more
   model = {"encoder": {"type": "any", "any": encoder}}
   task = {"model": model, "train_data": data, "validation_data": data}
   return TINY | {"task": task}

@@ -23,11 +23,17 @@ PLAIN = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
+DECODER = pytest.param("modernbert_decoder", marks=pytest.mark.slow)
+both = pytest.mark.parametrize("made", ["gpt", DECODER], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["gpt"])
+def made(request, tmp_path_factory):
   """The folder of a run, its model, and the SavedModel, read again."""
   path = tmp_path_factory.mktemp("made")
-  model = run_testing.make_causal_run(path / "run", causal_testing.model())
+  model = run_testing.make_causal_run(
+    path / "run", causal_testing.model(), request.param
+  )
   out = path / "out"
   testing.run_command(export, model_dir=path / "run", output_dir=out)
   assert [folder.name for folder in out.iterdir()] == ["text"]
@@ -46,6 +52,7 @@ def _generate(made, prompts=PROMPTS, **changes) -> list[bytes]:
   return serve(text=tf.constant(prompts), **scalars)["text"].numpy().tolist()
 
 
+@both
 def test_text_is_that_of_the_command(made, capsys):
   flags = [f"--prompt={prompt}" for prompt in PROMPTS]
   testing.run_command(generate, *flags, model_dir=made[0], **PLAIN)
@@ -54,6 +61,7 @@ def test_text_is_that_of_the_command(made, capsys):
   assert capsys.readouterr().out == "".join(wanted)
 
 
+@both
 def test_a_score_is_the_sum_over_the_tokens(made):
   """Each given those before it, and an end of text before the first."""
   _, model, served = made

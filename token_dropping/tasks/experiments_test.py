@@ -198,9 +198,15 @@ def test_files_of_both_stages_are_consistent(names):
     config_testing.check_experiment(params)
 
 
-def test_file_of_gpt_repeats_the_registered_defaults():
-  name = "gpt/token_drop"
-  params = _parse(FOLDER / "pretrain/gpt2_small.yaml", experiment=name)
+@pytest.mark.parametrize(
+  ("name", "file"),
+  [
+    ("gpt/token_drop", "gpt2_small"),
+    ("modernbert_decoder/token_drop", "modernbert_decoder_base"),
+  ],
+)
+def test_files_of_causal_networks_repeat_the_registered_defaults(name, file):
+  params = _parse(FOLDER / f"pretrain/{file}.yaml", experiment=name)
   config_testing.check_experiment(params)
   assert _differing(params, _parse(experiment=name)) == {
     f"{ENCODER}.restore_layer",
