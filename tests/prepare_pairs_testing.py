@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small bitext for tests, in every format, and settings for it."""
+"""A small bitext for tests, and settings for it."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -28,49 +27,6 @@ def text(folder: pathlib.Path, pairs: Pairs) -> dict[str, str]:
     path.write_text("".join(f"{pair[side]}\n" for pair in pairs))
     named[flag] = str(path)
   return named
-
-
-def _tsv(path: pathlib.Path, pairs: Pairs) -> None:
-  path.write_text("".join("\t".join(pair) + "\n" for pair in pairs))
-
-
-def _jsonl(path: pathlib.Path, pairs: Pairs) -> None:
-  lines = (
-    json.dumps({"document": i // 4, "translation": {"en": en, "de": de}})
-    for i, (en, de) in enumerate(pairs)
-  )
-  path.write_text("\n".join(lines))
-
-
-def _tmx(path: pathlib.Path, pairs: Pairs) -> None:
-  units = "".join(
-    f'<tu><tuv xml:lang="en-GB"><seg>{en}</seg></tuv>'
-    f'<tuv xml:lang="de"><seg>{de}</seg></tuv></tu>\n'
-    for en, de in pairs
-  )
-  path.write_text(
-    f'<?xml version="1.0"?>\n<tmx version="1.4"><body>{units}</body></tmx>'
-  )
-
-
-def _catalogue(path: pathlib.Path, pairs: Pairs) -> None:
-  """Writes a `.po` or `.mo`."""
-  import polib
-
-  made = polib.POFile()
-  made.metadata = {
-    "Language": "de",
-    "Content-Type": "text/plain; charset=utf-8",
-  }
-  made.extend(polib.POEntry(msgid=en, msgstr=de) for en, de in pairs)
-  save = made.save if path.suffix == ".po" else made.save_as_mofile
-  save(str(path))
-
-
-WRITERS = {
-  **{"tsv": _tsv, "jsonl": _jsonl, "tmx": _tmx},
-  **{"po": _catalogue, "mo": _catalogue},
-}
 
 
 def settings(output_dir: pathlib.Path, **changes) -> pair_settings.PairSettings:

@@ -24,19 +24,13 @@ are read and written.
 import functools
 from collections.abc import Sequence
 
-from absl import flags
-
 from token_dropping.common import errors
-from token_dropping.data import settings_flags
-from token_dropping.data.pretraining import beam_tasks
-from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import objectives
 from token_dropping.data.pretraining import preparation
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
-from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 
@@ -57,23 +51,12 @@ def prepare(
   """
   of_files = not settings.tfds_name
   sizes = input_plan.resolve_inputs(settings.input) if of_files else {}
-  recorded = _recorded_settings(settings, sizes)
-  make = functools.partial(_make, settings, sizes, recorded)
+  named = preparation.named_inputs(sizes, settings.tfds_name)
+  recorded = settings.recorded() | {"input_files": named}
+  make, objective = functools.partial(_make, sizes), objectives.of(settings)
   return preparation.run(
-    settings.output_dir, recorded, make, num_workers, beam_args
+    settings, objective, recorded, make, num_workers, beam_args
   )
-
-
-def _recorded_settings(settings: PrepareSettings, sizes: dict) -> dict:
-  """Returns what decides about the dataset's content, ready for JSON."""
-  recorded = settings.recorded()
-  recorded["input_files"] = preparation.named_sizes(sizes)
-  if settings.tfds_name:
-    examples = tfds_text.number_of_examples(settings.tfds_name)
-    recorded["input_files"] = [[settings.tfds_name, examples]]
-  load = objectives.of(settings).load
-  preparation.record_vocab_file(recorded, settings.vocab_file, load)
-  return recorded
 
 
 _WHERE_DOCUMENTS_END = (
@@ -82,14 +65,9 @@ _WHERE_DOCUMENTS_END = (
 )
 
 
-def _make(
-  settings: PrepareSettings,
-  sizes: dict[str, int],
-  recorded: dict,
-  runner: beam_tasks.TaskRunner,
-) -> dict:
+def _make(sizes: dict[str, int], passes: preparation.Passes) -> dict:
   """Makes the files, publishes them and returns `dataset.json`."""
-  passes = preparation.Passes(settings, runner, objectives.of(settings))
+  settings = passes.settings
   tasks = input_plan.plan(sizes, settings)
   pieces, text = passes.read(text_pieces.clean, tasks)
   documents.check_counts(text, settings)
@@ -100,7 +78,7 @@ def _make(
     pieces = text_pieces.without_copies(pieces)
     text["duplicate_documents"] = sum(len(piece.skip) for piece in pieces)
     text["documents"] -= text["duplicate_documents"]
-  return passes.finish(pieces, threshold, recorded, dict(text))
+  return passes.finish(pieces, threshold, text)
 
 
 _SHOWN = {  # of a split, beside its documents and sequences
@@ -111,24 +89,19 @@ _SHOWN = {  # of a split, beside its documents and sequences
 }
 
 
+def _describe(part: dict) -> str:
+  shown = [f.format(part[key]) for key, f in _SHOWN.items() if key in part]
+  return (
+    f"{part['documents']:,} documents, {part['sequences']:,} sequences "
+    f"({part['records']:,} records), {part['tokens']:,} tokens, "
+    f"{', '.join(shown)}"
+  )
+
+
 def summary(dataset: dict, output_dir: str) -> str:
   """Returns a few lines for people on what `prepare` returned."""
-  lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} tokens)"]
-  for name in dataset_folder.SPLITS:
-    part = dataset[name]
-    shown = [f.format(part[key]) for key, f in _SHOWN.items() if key in part]
-    lines.append(
-      f"{name}: {part['documents']:,} documents, {part['sequences']:,} "
-      f"sequences ({part['records']:,} records), {part['tokens']:,} tokens, "
-      f"{', '.join(shown)}"
-    )
-  text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
-  lines.append(f"text: {', '.join(text).replace('_', ' ')}")
-  guessed, entropy = dataset["validation"], dataset["train"]["unigram_entropy"]
-  lines.append(
-    f"a guess without context: {guessed['unigram_loss']:.3f} "
-    f"nats on validation (training entropy {entropy:.3f})"
-  )
+  lines = preparation.summarize(dataset, output_dir, "tokens", _describe)
+  guessed = dataset["validation"]
   if "bigram_loss" in guessed:
     lines.append(
       f"a guess from the token before: {guessed['bigram_loss']:.3f} nats, "
@@ -138,17 +111,10 @@ def summary(dataset: dict, output_dir: str) -> str:
   return "\n".join(lines)
 
 
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `PrepareSettings`, and `num_workers`."""
-  preparation.define_flags(PrepareSettings, prepare_settings.CHOICES, values)
-
-
-def main(argv: list[str]) -> None:
-  """Runs the command; `argv` has the program and options of Beam."""
-  beam_tasks.check_beam_args(argv[1:])
-  settings = settings_flags.read(PrepareSettings, flags.FLAGS)
-  dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
-  print(summary(dataset, settings.output_dir))
+define_flags = functools.partial(
+  preparation.define_flags, PrepareSettings, prepare_settings.CHOICES
+)
+main = functools.partial(preparation.main, PrepareSettings, prepare, summary)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,7 @@ before (`pairs.copies`).
 import functools
 from collections.abc import Sequence
 
-from absl import flags
-
 from token_dropping.common import errors
-from token_dropping.data import settings_flags
-from token_dropping.data.pretraining import beam_tasks
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import objectives
 from token_dropping.data.pretraining import preparation
@@ -43,7 +39,7 @@ _OBJECTIVE = objectives.Objective(
   subword_tokenizer.SubwordTokenizer.from_file,
   sentence_pieces.count_words,
   sentence_pieces.learn,
-  pair_shards.make_shards,
+  pair_shards.tools,
   pair_statistics.collect,
   {"objective": dataset_folder.TRANSLATION},
   pair_shards.collect_texts,
@@ -61,20 +57,14 @@ def prepare(
   """
   inputs = Inputs.find(settings)
   recorded = settings.recorded() | inputs.recorded()
-  preparation.record_vocab_file(recorded, settings.vocab_file, _OBJECTIVE.load)
-  make = functools.partial(_make, settings, inputs, recorded)
+  make = functools.partial(_make, inputs)
   return preparation.run(
-    settings.output_dir, recorded, make, num_workers, beam_args
+    settings, _OBJECTIVE, recorded, make, num_workers, beam_args
   )
 
 
-def _make(
-  settings: PairSettings,
-  inputs: Inputs,
-  recorded: dict,
-  runner: beam_tasks.TaskRunner,
-) -> dict:
-  passes = preparation.Passes(settings, runner, _OBJECTIVE)
+def _make(inputs: Inputs, passes: preparation.Passes) -> dict:
+  settings = passes.settings
   pieces, text = passes.read(
     pair_documents.clean, inputs.plan(settings.piece_bytes)
   )
@@ -87,46 +77,31 @@ def _make(
   hash_sources = functools.partial(copies.hash_sources, settings.seed)
   passes.run_on_pieces("hash", hash_sources, pieces)
   pieces, text["duplicate_sources"] = copies.mark(pieces)
-  return passes.finish(pieces, threshold, recorded, dict(text))
+  return passes.finish(pieces, threshold, text)
+
+
+def _describe(part: dict) -> str:
+  sides = "; ".join(
+    f"{part[f'{side}_tokens_per_sequence']:.1f} {side} tokens "
+    f"({part[f'{side}_padding_share']:.1%} padding)"
+    for side in ("source", "target")
+  )
+  return (
+    f"{part['pairs']:,} pairs of {part['documents']:,} documents in "
+    f"{part['sequences']:,} sequences; in each {sides}; "
+    f"{part['unknown_share']:.3%} unknown; left out "
+    f"{part['too_long_pairs']:,} too long, {part['uneven_pairs']:,} uneven"
+  )
 
 
 def summary(dataset: dict, output_dir: str) -> str:
   """Returns a few lines for people on what `prepare` returned."""
-  lines = [f"dataset: {output_dir} ({dataset['vocab_size']:,} pieces)"]
-  for name in dataset_folder.SPLITS:
-    part = dataset[name]
-    sides = "; ".join(
-      f"{part[f'{side}_tokens_per_sequence']:.1f} {side} tokens "
-      f"({part[f'{side}_padding_share']:.1%} padding)"
-      for side in ("source", "target")
-    )
-    lines.append(
-      f"{name}: {part['pairs']:,} pairs of {part['documents']:,} documents in "
-      f"{part['sequences']:,} sequences; in each {sides}; "
-      f"{part['unknown_share']:.3%} unknown; left out "
-      f"{part['too_long_pairs']:,} too long, {part['uneven_pairs']:,} uneven"
-    )
-  text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
-  lines.append(f"text: {', '.join(text).replace('_', ' ')}")
-  lines.append(
-    "a guess without context: "
-    f"{dataset['validation']['unigram_loss']:.3f} nats a target token on "
-    f"validation (training entropy {dataset['train']['unigram_entropy']:.3f})"
-  )
-  return "\n".join(lines)
+  words = "pieces", _describe, " a target token"
+  return "\n".join(preparation.summarize(dataset, output_dir, *words))
 
 
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines a flag for each field of `PairSettings`, and `num_workers`."""
-  preparation.define_flags(PairSettings, {}, values)
-
-
-def main(argv: list[str]) -> None:
-  """Runs the command; `argv` has the program and options of Beam."""
-  beam_tasks.check_beam_args(argv[1:])
-  settings = settings_flags.read(PairSettings, flags.FLAGS)
-  dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
-  print(summary(dataset, settings.output_dir))
+define_flags = functools.partial(preparation.define_flags, PairSettings, {})
+main = functools.partial(preparation.main, PairSettings, prepare, summary)
 
 
 if __name__ == "__main__":

@@ -123,22 +123,6 @@ def test_the_card(made):
   )
 
 
-@pytest.mark.parametrize(
-  "kind",
-  [  # `bitext_test` reads each of them
-    kind if kind == "jsonl" else pytest.param(kind, marks=pytest.mark.slow)
-    for kind in prepare_pairs_testing.WRITERS
-  ],
-)
-def test_every_format_gives_the_same_pairs(tmp_path, kind):
-  path = tmp_path / f"de.{kind}"
-  prepare_pairs_testing.WRITERS[kind](path, PAIRS)
-  settings = prepare_pairs_testing.settings(tmp_path / "out", input=str(path))
-  prepare_pairs_testing.run(settings)
-  found = [p for s in dataset_folder.SPLITS for p in _read(tmp_path / "out", s)]
-  assert collections.Counter(found) == collections.Counter(PAIRS)
-
-
 @pytest.mark.slow  # processes import TensorFlow for each of four passes
 def test_two_workers_and_other_names_give_the_same_bytes(made, tmp_path):
   folder, _ = made
@@ -214,17 +198,6 @@ def test_a_wrong_vocabulary_is_refused_before_reading(tmp_path, capfd):
   message = testing.refused(prepare_pairs_testing.run, settings)
   assert message.startswith("spiece.model must be a SentencePiece model.")
   assert "read:" not in capfd.readouterr().err
-
-
-def test_a_language_without_data(tmp_path):
-  prepare_pairs_testing.WRITERS["tmx"](tmp_path / "a.tmx", PAIRS)
-  settings = prepare_pairs_testing.settings(
-    tmp_path / "out", input=f"{tmp_path}/a.tmx", target_language="fr"
-  )
-  assert testing.refused(prepare_pairs_testing.run, settings) == (
-    "input must hold pairs of en and fr, both sides with text and different. "
-    f"Received: {len(PAIRS)} other languages"
-  )
 
 
 def test_memory_is_that_of_a_piece(tmp_path):

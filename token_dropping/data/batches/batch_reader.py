@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import input_reader
+from official.nlp.data import data_loader
 
 from token_dropping.data.batches import epochs
 
@@ -40,6 +41,37 @@ def read_batches(
   )
   records = epochs.read_epochs(data, context, first_step, contents)
   return reader.read(input_context, records)
+
+
+class RecordLoader(data_loader.DataLoader):
+  """Reads batches of records of integers, as int32, which are 0 at padding.
+
+  `features_of` a config returns their features by name. What a training step
+  reads is a function of the config and the step, as of `PretrainDataLoader`.
+  """
+
+  features_of: Callable[[cfg.DataConfig], dict[str, tf.io.FixedLenFeature]]
+
+  def __init__(self, params: cfg.DataConfig):
+    self._params = params
+    self._features = self.features_of(params)
+
+  def load(
+    self,
+    input_context: tf.distribute.InputContext | None = None,
+    first_step: int = 0,
+    skipper=None,
+  ) -> tf.data.Dataset:
+    """Returns batches; see `read_batches`."""
+    empty = empty_record(self._features)
+    options = input_context, first_step, skipper
+    return read_batches(self._params, self._parse, empty, *options)
+
+  def _parse(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
+    """Returns a batch of its number and its records."""
+    del index
+    example = tf.io.parse_example(records.record, self._features)
+    return {name: narrowed(example[name]) for name in self._features}
 
 
 def narrowed(values: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,6 @@ import dataclasses
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.nlp.data import data_loader
 from official.nlp.data import data_loader_factory
 
 from token_dropping.data.batches import batch_reader
@@ -39,43 +38,19 @@ def record_features(data: CausalDataConfig) -> dict[str, tf.io.FixedLenFeature]:
 
 
 @data_loader_factory.register_data_loader_cls(CausalDataConfig)
-class CausalDataLoader(data_loader.DataLoader):
+class CausalDataLoader(batch_reader.RecordLoader):
   """Reads batches of `input_word_ids`, int32 [B, S].
 
-  What a training step reads is a function of the config and the step, as of
-  `PretrainDataLoader`. The ids are 0 from where the text ends. Documents kept
-  apart are numbered in `document_ids`, int32 [B, S]: the end of text belongs to
-  the one that it ends.
+  The ids are 0 from where the text ends. Documents kept apart are numbered in
+  `document_ids`, int32 [B, S]: the end of text belongs to the one that it ends.
   """
 
-  def __init__(self, params: CausalDataConfig):
-    self._params = params
-
-  def load(
-    self,
-    input_context: tf.distribute.InputContext | None = None,
-    first_step: int = 0,
-    skipper=None,
-  ) -> tf.data.Dataset:
-    """Returns batches; see `batch_reader.read_batches`."""
-    features = record_features(self._params)
-    return batch_reader.read_batches(
-      self._params,
-      self._parse,
-      batch_reader.empty_record(features, byte_tokenizer.PAD_ID),
-      input_context,
-      first_step,
-      skipper,
-    )
+  features_of = staticmethod(record_features)
 
   def _parse(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
-    del index
-    features = record_features(self._params)
-    example = tf.io.parse_example(records.record, features)
-    ids = batch_reader.narrowed(example["input_word_ids"])
-    batch = {"input_word_ids": ids}
+    batch = super()._parse(index, records)
     if self._params.attend_within_documents:
       batch["document_ids"] = pretrain_data.document_ids(
-        ids, byte_tokenizer.END_OF_TEXT_ID
+        batch["input_word_ids"], byte_tokenizer.END_OF_TEXT_ID
       )
     return batch

@@ -9,11 +9,9 @@ import dataclasses
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
-from official.nlp.data import data_loader
 from official.nlp.data import data_loader_factory
 
 from token_dropping.data.batches import batch_reader
-from token_dropping.data.batches import epochs
 
 SIDES = ("inputs", "targets")
 # The sentences of the validation records, a line each, beside these.
@@ -54,37 +52,12 @@ def record_features(data: PairDataConfig) -> dict[str, tf.io.FixedLenFeature]:
 
 
 @data_loader_factory.register_data_loader_cls(PairDataConfig)
-class PairDataLoader(data_loader.DataLoader):
+class PairDataLoader(batch_reader.RecordLoader):
   """Reads batches of packed pairs, int32 [B, S] and [B, T].
 
   `inputs` and `targets` are ids; each sentence ends with the end of sentence,
   and padding is 0. `inputs_segmentation` and `targets_segmentation` number the
   pairs of a sequence from 1 on, alike on both sides, and are 0 at the padding.
-  What a training step reads is a function of the config and the step, as of
-  `PretrainDataLoader`.
   """
 
-  def __init__(self, params: PairDataConfig):
-    self._params = params
-
-  def load(
-    self,
-    input_context: tf.distribute.InputContext | None = None,
-    first_step: int = 0,
-    skipper=None,
-  ) -> tf.data.Dataset:
-    """Returns batches; see `batch_reader.read_batches`."""
-    return batch_reader.read_batches(
-      self._params,
-      self._parse,
-      batch_reader.empty_record(record_features(self._params)),
-      input_context,
-      first_step,
-      skipper,
-    )
-
-  def _parse(self, index: tf.Tensor, records: epochs.ReadRecord) -> dict:
-    del index
-    features = record_features(self._params)
-    example = tf.io.parse_example(records.record, features)
-    return {name: batch_reader.narrowed(example[name]) for name in features}
+  features_of = staticmethod(record_features)

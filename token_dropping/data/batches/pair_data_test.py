@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the records of packed pairs: read, checked, skipped."""
 
-import itertools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,11 +42,6 @@ def _rules(config) -> pair_rules.PairRules:
   return pair_rules.PairRules(config, V, PATH)
 
 
-def _load(config, batches=None, context=None, **kwargs) -> list[dict]:
-  dataset = pair_data.PairDataLoader(config).load(context, **kwargs)
-  return list(itertools.islice(dataset.as_numpy_iterator(), batches))
-
-
 def test_batches_are_the_records(folder):
   """Validation reads all, and no rule complains."""
   config = _config(folder, is_training=False)
@@ -62,21 +55,6 @@ def test_batches_are_the_records(folder):
     assert found.dtype == np.int32
     rows = [record[name].tolist() for record in wanted]
     assert sorted(found.tolist()) == sorted(rows)
-
-
-def test_training_reads_each_epoch_in_another_order_and_goes_on(folder):
-  config = _config(folder, seed=5)
-  context = tf.distribute.InputContext(2, 1, 2)
-  whole = _load(config, 15, context)
-  for one, two in zip(
-    _load(config, 4, context, first_step=11), whole[11:], strict=True
-  ):
-    for name in NAMES:
-      np.testing.assert_array_equal(one[name], two[name])
-  epochs = np.stack([b["inputs"] for b in _load(config, 6)])
-  one, two = epochs.reshape(2, RECORDS, -1)
-  assert not np.array_equal(one, two)
-  assert sorted(one.tolist()) == sorted(two.tolist())
 
 
 def _changed(name: str, place: int, value: int) -> dict:

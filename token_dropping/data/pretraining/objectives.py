@@ -31,17 +31,17 @@ class Objective(NamedTuple):
 
   `file` is the vocabulary's name in a folder. `load` reads one, by its path,
   and refuses what is of no use. `learn`, of the counts that `count_words` makes
-  and a size, returns its content. `make_shards` is the third pass, `collect`
-  sums up what that counted. `card` are fields of `dataset.json`. `beside`, of
-  the results of the third pass and the work folder, makes further files there
-  and returns their paths by name.
+  and a size, returns its content. `tools` is for `shards.make_shards`, the
+  third pass; `collect` sums up what that counted. `card` are fields of
+  `dataset.json`. `beside`, of the results of the third pass and the work
+  folder, makes further files there and returns their paths by name.
   """
 
   file: str
   load: Callable[[str], Vocabulary]
   count_words: word_counts.CountWords
   learn: Callable[[Mapping[str, int], int], str | bytes]
-  make_shards: Callable[..., dict]
+  tools: Callable[..., tuple]
   collect: Callable[..., dict[str, dict]]
   card: dict
   beside: Callable[[Sequence[dict], str], dict[str, str]] = lambda *_: {}
@@ -55,7 +55,7 @@ def of(settings: PrepareSettings) -> Objective:
       byte_tokenizer.ByteTokenizer.from_file,
       byte_pairs.count_words,
       byte_pairs.learn,
-      causal_shards.make_shards,
+      causal_shards.tools,
       statistics.collect,
       {"objective": settings.objective},
     )
@@ -65,7 +65,7 @@ def of(settings: PrepareSettings) -> Objective:
     functools.partial(_load_words, config=config),
     functools.partial(wordpiece.count_words, config=config),
     _learn_words,
-    shards.make_shards,
+    shards.tools,
     dataset_statistics.collect,
     {"masking": settings.masking},
   )

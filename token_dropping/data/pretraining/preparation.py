@@ -16,32 +16,38 @@ from token_dropping.data.pretraining import beam_tasks
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.pretraining import objectives
 from token_dropping.data.pretraining import output_folder
+from token_dropping.data.pretraining import shards
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining import word_counts
+from token_dropping.data.pretraining.corpus import tfds_text
 
 flags.disclaim_key_flags()  # they are shown as those of the command
 
 
 def run(
-  output_dir: str,
+  settings,
+  objective: objectives.Objective,
   recorded: dict,
-  make: Callable[[beam_tasks.TaskRunner], dict],
+  make: Callable[["Passes"], dict],
   num_workers: int,
   beam_args: Sequence[str],
 ) -> dict:
   """Makes a dataset of recorded settings, unless it is there already.
 
-  `make` publishes it, of a runner in a work folder, which is kept if it fails
+  `make` publishes it, by passes in a work folder, which is kept if it fails
   otherwise than by a `UserError`. Returns the content of `dataset.json`.
   """
+  _record_vocab_file(recorded, settings.vocab_file, objective.load)
+  output_dir = settings.output_dir
   ready = output_folder.find_ready(output_dir, recorded)
   if ready is not None:
     print(f"ready, made earlier: {output_dir}", flush=True)
     return ready
   is_new = output_folder.check_replaceable(output_dir)
   work = output_folder.open_work(output_dir, recorded)
+  runner = beam_tasks.TaskRunner(work, num_workers, tuple(beam_args))
   try:
-    return make(beam_tasks.TaskRunner(work, num_workers, tuple(beam_args)))
+    return make(Passes(settings, objective, recorded, runner))
   except errors.UserError:  # it would fail again
     output_folder.remove_work(output_dir, is_new)
     raise
@@ -51,12 +57,14 @@ def run(
 class Passes:
   """The passes over input and pieces, in a work folder that is the runner's.
 
-  `settings` are those of the command; `objective` says what is made.
+  `settings` are those of the command, `recorded` what is recorded of them;
+  `objective` says what is made.
   """
 
   settings: object
-  runner: beam_tasks.TaskRunner
   objective: objectives.Objective
+  recorded: dict
+  runner: beam_tasks.TaskRunner
 
   def read(
     self, clean: Callable[..., dict], tasks: list[tuple]
@@ -86,9 +94,7 @@ class Passes:
     size = sum(piece.bytes for piece in pieces)
     return self.runner.run(label, function, pieces, size)
 
-  def finish(
-    self, pieces, threshold: float, recorded: dict, text: dict[str, int]
-  ) -> dict:
+  def finish(self, pieces, threshold: float, text: dict[str, int]) -> dict:
     """Makes vocabulary and shards, publishes them, returns `dataset.json`."""
     settings, folder, objective = (
       self.settings,
@@ -97,7 +103,8 @@ class Passes:
     )
     vocab_file, vocab = self._vocabulary(pieces, threshold)
     make_shards = functools.partial(
-      objective.make_shards, folder, settings, vocab_file, threshold
+      *(shards.make_shards, objective.tools, folder, settings),
+      *(vocab_file, threshold),
     )
     results = self.run_on_pieces("pack", make_shards, pieces)
     statistics = objective.collect(vocab, settings, results, folder)
@@ -106,10 +113,10 @@ class Passes:
     described = {name: files.describe(path) for name, path in beside.items()}
     dataset = {
       "format_version": dataset_folder.FORMAT_VERSION,
-      "settings": recorded,
+      "settings": self.recorded,
       **objective.card,
       "vocab_size": len(vocab),
-      "text": text,
+      "text": dict(text),
       **statistics,
       "files": described | entries,
     }
@@ -158,7 +165,7 @@ def _name_files(
   return entries, sources
 
 
-def record_vocab_file(
+def _record_vocab_file(
   recorded: dict, vocab_file: str, load: Callable[[str], object]
 ) -> None:
   """Adds the size of a given vocabulary to recorded settings.
@@ -172,13 +179,40 @@ def record_vocab_file(
     load(vocab_file)
 
 
-def named_sizes(sizes: Mapping[str, int]) -> list[list]:
-  """Returns name and size of each input file, wherever it is."""
+def named_inputs(sizes: Mapping[str, int], tfds_name: str = "") -> list[list]:
+  """Returns name and size of each input file, wherever it is, or of a set."""
+  if tfds_name:
+    return [[tfds_name, tfds_text.number_of_examples(tfds_name)]]
   return [[path.rsplit("/", 1)[-1], size] for path, size in sizes.items()]
 
 
+def summarize(
+  dataset: dict,
+  output_dir: str,
+  tokens: str,
+  describe: Callable[[dict], str],
+  target: str = "",
+) -> list[str]:
+  """Returns lines for people on what `run` returned.
+
+  `tokens` is what the vocabulary has, `describe` says what a split has, and
+  `target` what a guess is of.
+  """
+  text = [f"{n:,} {name}" for name, n in dataset["text"].items() if n]
+  return [
+    f"dataset: {output_dir} ({dataset['vocab_size']:,} {tokens})",
+    *(f"{s}: {describe(dataset[s])}" for s in dataset_folder.SPLITS),
+    f"text: {', '.join(text).replace('_', ' ')}",
+    "a guess without context: "
+    f"{dataset['validation']['unigram_loss']:.3f} nats{target} on validation "
+    f"(training entropy {dataset['train']['unigram_entropy']:.3f})",
+  ]
+
+
 def define_flags(
-  settings: type, choices: Mapping[str, Sequence[str]], values: flags.FlagValues
+  settings: type,
+  choices: Mapping[str, Sequence[str]],
+  values: flags.FlagValues = flags.FLAGS,
 ) -> None:
   """Defines a flag for each field of the settings, and `num_workers`."""
   settings_flags.define(settings, choices, values)
@@ -196,3 +230,16 @@ def parse_known_flags(argv: list[str]) -> list[str]:
   """Sets our flags; returns the name of the program and all other arguments."""
   flags.FLAGS.set_gnu_getopt()  # else our flags must come first
   return flags.FLAGS(argv, known_only=True)
+
+
+def main(
+  settings_class: type,
+  prepare: Callable[..., dict],
+  summary: Callable[[dict, str], str],
+  argv: list[str],
+) -> None:
+  """Runs a command; `argv` has the program and options of Beam."""
+  beam_tasks.check_beam_args(argv[1:])
+  settings = settings_flags.read(settings_class, flags.FLAGS)
+  dataset = prepare(settings, flags.FLAGS["num_workers"].value, argv[1:])
+  print(summary(dataset, settings.output_dir))

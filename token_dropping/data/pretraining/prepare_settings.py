@@ -17,14 +17,8 @@ _OF_MASKED_LM = (
   *("do_lower_case", "strip_accents", "masking", "masking_rate"),
   *("max_predictions_per_seq", "duplicates"),
 )
-_LEAST = {
-  "seq_length": 8,
-  "max_predictions_per_seq": 1,
-  "vocab_size": 100,
-  "duplicates": 1,
-  "piece_bytes": 1000,
-  "seed": 0,
-}
+_LEAST = {"max_predictions_per_seq": 1, "vocab_size": 100, "duplicates": 1}
+_LEAST_OF_ALL = {"seq_length": 8, "piece_bytes": 1000, "seed": 0}
 _LEAST_BYTES = 256 + 2  # tokens of causal_lm: the bytes, padding, end of text
 # Numbers have 31 bits, but for these; longer records fit into no memory.
 _BITS = {"piece_bytes": 63, "seed": 63, "seq_length": 24}
@@ -34,7 +28,28 @@ _setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PrepareSettings(settings_flags.Checked):
+class DatasetSettings(settings_flags.Checked):
+  """What a dataset of any kind is made of and how; see `PrepareSettings`."""
+
+  output_dir: str = _setting("", "Folder for the dataset. Required.")
+  seq_length: int = _setting(512, "Tokens of a sequence.")
+  validation_share: float = _setting(
+    0.05, "Share of the documents that validate."
+  )
+  piece_bytes: int = _setting(
+    10 << 20, "Text of a shard; the memory of a worker grows with it."
+  )
+  seed: int = _setting(12345, "Seed of all that is random.")
+
+  def __post_init__(self):
+    self._check("output_dir", bool(self.output_dir), "not be empty")
+    self._check_numbers(_LEAST_OF_ALL, _BITS)
+    within = 0 < self.validation_share < 1
+    self._check("validation_share", within, "be in (0, 1)")
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareSettings(DatasetSettings):
   """What to make; each field is a flag of the same name."""
 
   input: str = _setting(
@@ -52,7 +67,6 @@ class PrepareSettings(settings_flags.Checked):
   text_field: str = _setting(
     "text", "Where the text is in JSON lines and TensorFlow Datasets."
   )
-  output_dir: str = _setting("", "Folder for the dataset. Required.")
   objective: str = _setting(
     MASKED_LM,
     "masked_lm: to predict masked tokens; causal_lm: to predict each next one, "
@@ -83,7 +97,6 @@ class PrepareSettings(settings_flags.Checked):
     "document a sequence; best-fit: several whole documents a sequence; pairs: "
     "BERT's sentence pairs with next-sentence labels.",
   )
-  seq_length: int = _setting(512, "Tokens of a sequence.")
   masking: str = _setting(
     "static",
     "static: masks are in the records; dynamic: the input pipeline draws them.",
@@ -93,16 +106,10 @@ class PrepareSettings(settings_flags.Checked):
   duplicates: int = _setting(
     1, "Copies of each training sequence, masked differently."
   )
-  validation_share: float = _setting(
-    0.05, "Share of the documents that validate."
-  )
-  piece_bytes: int = _setting(
-    10 << 20, "Text of a shard; the memory of a worker grows with it."
-  )
-  seed: int = _setting(12345, "Seed of split, packing, shuffling and masks.")
 
   def __post_init__(self):
-    for name in ("input", "output_dir", "text_field"):
+    super().__post_init__()
+    for name in ("input", "text_field"):
       self._check(name, bool(getattr(self, name)), "not be empty")
     for name, values in CHOICES.items():
       rule = f"be one of {', '.join(values)}"
@@ -110,9 +117,8 @@ class PrepareSettings(settings_flags.Checked):
     both = self.document_per_line and self.document_per_file
     rule = "not be set together with document_per_file"
     self._check("document_per_line", not both, rule)
-    self._check_numbers(_LEAST, _BITS)
-    for name in ("masking_rate", "validation_share"):
-      self._check(name, 0 < getattr(self, name) < 1, "be in (0, 1)")
+    self._check_numbers(_LEAST, {})
+    self._check("masking_rate", 0 < self.masking_rate < 1, "be in (0, 1)")
     if self.is_causal:
       self._check_causal()
       return

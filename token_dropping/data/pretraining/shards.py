@@ -22,19 +22,12 @@ from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.data.text import tokenizer_config
 
-_BLOCK = 1024  # sequences masked at a time
+_BLOCK = 1024  # sequences masked, or written, at a time
 _SENTENCES = 4096  # tokenized in one call
 
 
-def make_shards(
-  folder: str,
-  settings: PrepareSettings,
-  vocab_file: str,
-  threshold: float,
-  index: int,
-  piece: text_pieces.Piece,
-) -> dict:
-  """Encodes, packs, masks, writes a piece; see `write_shards`.
+def tools(settings: PrepareSettings, vocab_file: str) -> tuple:
+  """Returns what encodes documents, and what packs and masks their shard.
 
   Of each id is counted how often it stands in a sequence (`ids`, [V]), and how
   often it is predicted (`targets`, [V]).
@@ -43,35 +36,35 @@ def make_shards(
     files.read(vocab_file), vocab_file, settings.tokenizer_config
   )
   make_shard = functools.partial(_make_shard, settings, tokenizer.vocab)
-  whole, numbers = piece.read()
-  docs = list(encode(tokenizer, whole))
-  inside = numbers < threshold
-  return write_shards(folder, settings, index, piece, docs, inside, make_shard)
+  return functools.partial(encode, tokenizer), make_shard
 
 
-def write_shards(
+def make_shards(
+  tools_of: Callable,
   folder: str,
   settings: PrepareSettings,
+  vocab_file: str,
+  threshold: float,
   index: int,
   piece: text_pieces.Piece,
-  docs: packing.Documents,
-  validates: np.ndarray,
-  make_shard: Callable,
 ) -> dict:
-  """Writes the shards of a piece, given its documents, encoded.
+  """Writes the shards of a piece; documents below the threshold validate.
 
-  `validates`, [documents] bool, says of each to which split it belongs.
-  `make_shard`, of path, split, documents and generator, returns the counts of a
-  split and, by name, more of them as arrays.
+  `tools_of`, of settings and vocabulary, returns two functions: one encodes
+  documents, lists of lines; the other, of path, split, documents and generator,
+  writes a shard, and returns counts and, by name, more of them as arrays.
 
   Returns `bytes` and `documents`, for progress, and for each split its counts
   and, unless it has no record, `file` with `name`, `records`, `bytes` and
   `crc32`. The arrays are in a file, for `read_counts`.
   """
+  encoded, make_shard = tools_of(settings, vocab_file)
+  whole, numbers = piece.read()
+  docs = list(encoded(whole))
   result = {"bytes": piece.bytes, "documents": len(docs)}
   counts = {}
   for stream, split in enumerate(dataset_folder.SPLITS):
-    inside = validates == (split == "validation")
+    inside = (numbers < threshold) == (split == "validation")
     own = [docs[i] for i in np.flatnonzero(inside) if len(docs[i])]
     rng = np.random.default_rng([settings.seed, stream, index])
     path = files.join(folder, f"{split}-{index:05d}")
@@ -199,6 +192,16 @@ def _blocks(
     else:
       features["word_starts"] = starts[word_ids]
     yield features | {"input_word_ids": word_ids.astype(np.int64)}
+
+
+def write_rows(path: str, rows: dict[str, np.ndarray]) -> dict | None:
+  """Writes records, features of equally many rows of integers."""
+  starts = range(0, len(next(iter(rows.values()))), _BLOCK)
+  blocks = (
+    {n: every[i : i + _BLOCK].astype(np.int64) for n, every in rows.items()}
+    for i in starts
+  )
+  return write_records(path, blocks)
 
 
 def write_records(path: str, blocks) -> dict | None:

@@ -7,40 +7,35 @@ Glossary: N sequences, S sequence length, V vocabulary.
 """
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
 from token_dropping.common import files
 from token_dropping.data.pretraining import packing
 from token_dropping.data.pretraining import shards
-from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 from token_dropping.data.text import byte_tokenizer
 
-_BLOCK = 1024  # sequences written at a time
+# The same for all pieces of a worker.
+_tokenizer = functools.lru_cache(maxsize=1)(byte_tokenizer.ByteTokenizer)
 
 
-def make_shards(
-  folder: str,
-  settings: PrepareSettings,
-  vocab_file: str,
-  threshold: float,
-  index: int,
-  piece: text_pieces.Piece,
-) -> dict:
-  """Encodes, packs and writes a piece; see `shards.write_shards`.
+def tools(settings: PrepareSettings, vocab_file: str) -> tuple:
+  """As of `shards.make_shards`.
 
   Counted are ids (`ids`, [V]) and, sparsely, what follows what in a sequence:
   `pairs`, left id * V + right id, ascending, and `pair_counts`.
   """
   tokenizer = _tokenizer(files.read(vocab_file), vocab_file)
-  make_shard = functools.partial(_make_shard, settings, len(tokenizer))
-  whole, numbers = piece.read()
-  docs = list(shards.encode(tokenizer, map(with_line_ends, whole)))
-  inside = numbers < threshold
-  return shards.write_shards(
-    folder, settings, index, piece, docs, inside, make_shard
-  )
+  encode = functools.partial(_encode, tokenizer)
+  return encode, functools.partial(_make_shard, settings, len(tokenizer))
+
+
+def _encode(
+  tokenizer: byte_tokenizer.ByteTokenizer, whole: list[list[str]]
+) -> Iterator[packing.Document]:
+  return shards.encode(tokenizer, map(with_line_ends, whole))
 
 
 def with_line_ends(lines: list[str]) -> list[str]:
@@ -73,29 +68,15 @@ def _make_shard(
   order = np.arange(len(sequences))
   if split == "train":
     rng.shuffle(order)
-  blocks = (
-    {
-      "input_word_ids": sequences[order[start : start + _BLOCK]].astype(
-        np.int64
-      )
-    }
-    for start in range(0, len(order), _BLOCK)
-  )
   ids = np.bincount(sequences.reshape(-1), minlength=vocab_size)
   counts = {
     "documents": len(docs),
     "document_tokens": sum(len(document.ids) for document in docs),
     "sequences": len(sequences),
     "padding": int(ids[byte_tokenizer.PAD_ID]),
-    "file": shards.write_records(path, blocks),
+    "file": shards.write_rows(path, {"input_word_ids": sequences[order]}),
   }
   left, right = sequences[:, :-1].astype(np.int64), sequences[:, 1:]
   pairs = (left * vocab_size + right)[right != byte_tokenizer.PAD_ID]
   pairs, numbers = np.unique(pairs, return_counts=True)
   return counts, {"ids": ids, "pairs": pairs, "pair_counts": numbers}
-
-
-@functools.lru_cache(maxsize=1)
-def _tokenizer(content: bytes, path: str) -> byte_tokenizer.ByteTokenizer:
-  """Returns the tokenizer, the same for all pieces of a worker."""
-  return byte_tokenizer.ByteTokenizer(content, path)

@@ -68,13 +68,10 @@ class Inputs:
 
   def recorded(self) -> dict:
     """Returns names and sizes, ready for JSON."""
-    if self.tfds_name:
-      examples = tfds_text.number_of_examples(self.tfds_name)
-      return {"input_files": [[self.tfds_name, examples]]}
-    found = {"input_files": preparation.named_sizes(self.sizes)}
+    named = preparation.named_inputs(self.sizes, self.tfds_name)
+    found = {"input_files": named}
     if self.translations:
-      named = preparation.named_sizes(self.translations)
-      found["translation_files"] = named
+      found["translation_files"] = preparation.named_inputs(self.translations)
     return found
 
   def plan(self, piece_bytes: int) -> list[tuple[Part, ...]]:

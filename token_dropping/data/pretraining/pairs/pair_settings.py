@@ -6,20 +6,13 @@ import re
 
 from token_dropping.common import errors
 from token_dropping.data import settings_flags
+from token_dropping.data.pretraining import prepare_settings
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")
 _LEAST = {
-  "seq_length": 8,
-  "target_length": 8,
-  "vocab_size": 32,
-  "document_pairs": 1,
-  "source_column": 1,
-  "target_column": 1,
-  "piece_bytes": 1000,
-  "seed": 0,
+  **{"target_length": 8, "vocab_size": 32, "document_pairs": 1},
+  **{"source_column": 1, "target_column": 1},
 }
-# Numbers have 31 bits, but for these; longer records fit into no memory.
-_BITS = {"piece_bytes": 63, "seed": 63, "seq_length": 24, "target_length": 24}
 _NOT_RECORDED = ("output_dir", "input", "source_input", "target_input")
 
 
@@ -27,7 +20,7 @@ _setting = settings_flags.setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PairSettings(settings_flags.Checked):
+class PairSettings(prepare_settings.DatasetSettings):
   """What to make; each field is a flag of the same name."""
 
   input: str = _setting(
@@ -50,7 +43,6 @@ class PairSettings(settings_flags.Checked):
   )
   source_language: str = _setting("", "Such as en. Required.")
   target_language: str = _setting("", "Such as de. Required.")
-  output_dir: str = _setting("", "Folder for the dataset. Required.")
   source_column: int = _setting(1, "Where the source is in a .tsv, from 1 on.")
   target_column: int = _setting(2, "Where its translation is.")
   message_language: str = _setting(
@@ -75,16 +67,9 @@ class PairSettings(settings_flags.Checked):
     "Positions of the sources in a sequence; longer sentences are left out.",
   )
   target_length: int = _setting(256, "Positions of the translations, likewise.")
-  validation_share: float = _setting(
-    0.05, "Share of the documents that validate."
-  )
-  piece_bytes: int = _setting(
-    10 << 20, "Text of a shard; the memory of a worker grows with it."
-  )
-  seed: int = _setting(12345, "Seed of split and shuffling.")
 
   def __post_init__(self):
-    self._check("output_dir", bool(self.output_dir), "not be empty")
+    super().__post_init__()
     for name in ("source_language", "target_language", "message_language"):
       fits = _LANGUAGE.fullmatch(getattr(self, name)) is not None
       self._check(name, fits, "be a code such as en, de or pt-BR")
@@ -92,9 +77,7 @@ class PairSettings(settings_flags.Checked):
     differs = self.target_language != self.source_language
     self._check("target_language", differs, rule)
     self._check_inputs()
-    self._check_numbers(_LEAST, _BITS)
-    within = 0 < self.validation_share < 1
-    self._check("validation_share", within, "be in (0, 1)")
+    self._check_numbers(_LEAST, {"target_length": 24})
     fits = 1 <= self.max_length_ratio < float("inf")
     self._check("max_length_ratio", fits, "be at least 1 and finite")
 

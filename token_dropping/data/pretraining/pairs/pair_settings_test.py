@@ -14,7 +14,6 @@ _ONE += "must be set. Received: "
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"output_dir": ""}, "output_dir must not be empty. Received: ''"),
     (
       {"source_language": "English"},
       "source_language must be a code such as en, de or pt-BR. "
@@ -29,12 +28,7 @@ _ONE += "must be set. Received: "
     ({"tfds_name": "wmt"}, f"{_ONE}input, tfds_name"),
     ({"source_input": "x"}, f"{_ONE}input"),
     ({"input": "", "target_input": "x"}, f"{_ONE}none"),
-    ({"seq_length": 7}, "seq_length must be at least 8. Received: 7"),
-    ({"seed": 1 << 63}, f"seed must be below 2^63. Received: {1 << 63}"),
-    (
-      {"validation_share": 0.0},
-      "validation_share must be in (0, 1). Received: 0.0",
-    ),
+    ({"target_length": 7}, "target_length must be at least 8. Received: 7"),
     (
       {"max_length_ratio": 0.9},
       "max_length_ratio must be at least 1 and finite. Received: 0.9",

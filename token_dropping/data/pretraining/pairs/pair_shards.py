@@ -8,7 +8,7 @@ Glossary: S and T positions of sources and targets in a sequence, V vocabulary.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +16,12 @@ import numpy as np
 from token_dropping.common import files
 from token_dropping.data.batches import pair_data
 from token_dropping.data.pretraining import shards
-from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.pairs import pair_packing
 from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
 from token_dropping.data.text import subword_tokenizer
 
-_BLOCK = 1024  # sequences written at a time
+# The same for all pieces of a worker.
+_tokenizer = functools.lru_cache(maxsize=1)(subword_tokenizer.SubwordTokenizer)
 
 
 class Encoded(NamedTuple):
@@ -35,38 +35,27 @@ class Encoded(NamedTuple):
     return len(self.ids[0]), len(self.ids[1])
 
 
-def make_shards(
-  folder: str,
-  settings: PairSettings,
-  vocab_file: str,
-  threshold: float,
-  index: int,
-  piece: text_pieces.Piece,
-) -> dict:
-  """Encodes, packs and writes a piece; see `shards.write_shards`.
+def tools(settings: PairSettings, vocab_file: str) -> tuple:
+  """As of `shards.make_shards`.
 
   Of each side is counted how often each id stands in a sequence, `source_ids`
   and `target_ids`, [V].
   """
   tokenizer = _tokenizer(files.read(vocab_file), vocab_file)
   make_shard = functools.partial(_make_shard, settings, len(tokenizer))
-  whole, numbers = piece.read()
-  docs = [encode(tokenizer, lines) for lines in whole]
-  inside = numbers < threshold
-  return shards.write_shards(
-    folder, settings, index, piece, docs, inside, make_shard
-  )
+  return functools.partial(_encode, tokenizer), make_shard
 
 
-def encode(
-  tokenizer: subword_tokenizer.SubwordTokenizer, lines: Sequence[str]
-) -> list[Encoded]:
-  """Encodes lines of source, tab, target."""
-  pairs = [tuple(line.split("\t")) for line in lines]
-  texts = [text for pair in pairs for text in pair]
-  ids = tokenizer.processor.encode(texts, add_eos=True, num_threads=1)
-  sides = zip(ids[::2], ids[1::2], strict=True)
-  return [Encoded(*pair) for pair in zip(pairs, sides, strict=True)]
+def _encode(
+  tokenizer: subword_tokenizer.SubwordTokenizer, whole: Iterable[list[str]]
+) -> Iterator[list[Encoded]]:
+  """Encodes documents of lines of source, tab, target."""
+  for lines in whole:
+    pairs = [tuple(line.split("\t")) for line in lines]
+    texts = [text for pair in pairs for text in pair]
+    ids = tokenizer.processor.encode(texts, add_eos=True, num_threads=1)
+    sides = zip(ids[::2], ids[1::2], strict=True)
+    yield [Encoded(*pair) for pair in zip(pairs, sides, strict=True)]
 
 
 def collect_texts(results: Sequence[dict], folder: str) -> dict[str, str]:
@@ -111,16 +100,8 @@ def _make_shard(
     "too_long_pairs": len(every) - len(short),
     "uneven_pairs": len(short) - len(even),
     "sequences": len(bins),
-    "file": shards.write_records(path, _blocks(sequences, len(bins))),
+    "file": shards.write_rows(path, sequences),
   }, counts
-
-
-def _blocks(sequences: dict, number: int) -> Iterator[dict[str, np.ndarray]]:
-  for start in range(0, number, _BLOCK):
-    yield {
-      name: rows[start : start + _BLOCK].astype(np.int64)
-      for name, rows in sequences.items()
-    }
 
 
 def _write_texts(path: str, pairs: Sequence[Encoded]) -> None:
@@ -131,9 +112,3 @@ def _write_texts(path: str, pairs: Sequence[Encoded]) -> None:
 
 def _text_path(folder: str, index: int, name: str) -> str:
   return files.join(folder, f"validation-{index:05d}-{name}")
-
-
-@functools.lru_cache(maxsize=1)
-def _tokenizer(content: bytes, path: str) -> subword_tokenizer.SubwordTokenizer:
-  """Returns the tokenizer, the same for all pieces of a worker."""
-  return subword_tokenizer.SubwordTokenizer(content, path)
