@@ -21,7 +21,7 @@ from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 # A range grows by the rest of its last document; with this share of a piece it
 # still makes one piece.
 _RANGE_SHARE = 0.75
-COMPRESSION = 4  # text is about so much larger
+_COMPRESSION = 4  # text is about so much larger
 # Reading a dump again for each stripe costs a tenth of cleaning its articles.
 _MAX_STRIPES = 8
 _DUMP = re.compile(r"\.xml(-[^./]*)?$")
@@ -30,13 +30,14 @@ _JSON = re.compile(r"\.jsonl?$")
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-  """A part of a file."""
+  """A part of the input."""
 
   path: str  # for "tfds" the name of the data set and split
-  kind: str  # "text", "json", "dump" or "tfds"
+  kind: str  # "text", "json", "dump" or "tfds"; of pairs see `pair_inputs`
   start: int  # byte position where the part begins, or number of the stripe
   end: int | None  # where it ends (None: with the file), or number of stripes
   weight: int  # bytes to read, for progress
+  other: str = ""  # of aligned text: the file with the translations
 
 
 def resolve_inputs(patterns: str, flag: str = "input") -> dict[str, int]:
@@ -82,13 +83,11 @@ def _ranges(
   sizes: dict[str, int], settings: PrepareSettings, target: int
 ) -> Iterator[Range]:
   if settings.tfds_name:
-    stripes = tfds_text.number_of_stripes(settings.tfds_name, target)
-    for i in range(stripes):
-      yield Range(settings.tfds_name, "tfds", i, stripes, target)
+    yield from ranges_of_set(settings.tfds_name, target)
     return
   for path, size in sizes.items():
     kind, compressed = _kind(path)
-    weight = size * (COMPRESSION if compressed else 1)
+    weight = weight_of(path, size)
     if kind == "dump":
       stripes = min(max(-(-weight // target), 1), _MAX_STRIPES)
       for i in range(stripes):
@@ -99,6 +98,18 @@ def _ranges(
       for start in range(0, max(size, 1), target):
         end = start + target if start + target < size else None
         yield Range(path, kind, start, end, min(target, size - start))
+
+
+def ranges_of_set(name: str, target: int) -> list[Range]:
+  """Divides a set of TensorFlow Datasets into parts of `target` bytes."""
+  stripes = tfds_text.number_of_stripes(name, target)
+  return [Range(name, "tfds", i, stripes, target) for i in range(stripes)]
+
+
+def weight_of(path: str, size: int) -> int:
+  """Returns about how many bytes of text a file has."""
+  compressed = path.endswith(tuple(text_lines.DECOMPRESS))
+  return size * (_COMPRESSION if compressed else 1)
 
 
 def _kind(path: str) -> tuple[str, bool]:

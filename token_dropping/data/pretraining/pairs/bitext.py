@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 
 from token_dropping.common import errors
 from token_dropping.common import plain_json
+from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.pairs import catalogues
 from token_dropping.data.pretraining.pairs import languages
-from token_dropping.data.pretraining.pairs import pair_inputs
 from token_dropping.data.pretraining.pairs import translation_memory
 from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
 
@@ -27,7 +27,7 @@ OTHER_LANGUAGES = "other_languages"  # entries or files
 
 
 def read_pairs(
-  part: pair_inputs.Part, settings: PairSettings, care: text_lines.TextCare
+  part: input_plan.Range, settings: PairSettings, care: text_lines.TextCare
 ) -> Pairs:
   """Yields the pairs of a part; `care` counts what has no pair."""
   wanted = settings.languages
@@ -58,7 +58,7 @@ def _lines(stream, care: text_lines.TextCare) -> Iterator[str]:
       yield care.decode(line.raw).removeprefix("\ufeff").rstrip("\r\n")
 
 
-def _of_text(part: pair_inputs.Part, care: text_lines.TextCare) -> Pairs:
+def _of_text(part: input_plan.Range, care: text_lines.TextCare) -> Pairs:
   with (
     text_lines.open_stream(part.path) as sources,
     text_lines.open_stream(part.other) as targets,
@@ -120,7 +120,7 @@ def _of_texts(texts: dict[str, str], wanted: tuple[str, str], care) -> Pairs:
 
 
 def _of_catalogue(
-  part: pair_inputs.Part, settings: PairSettings, care
+  part: input_plan.Range, settings: PairSettings, care
 ) -> Pairs:
   catalogue = catalogues.read(part.path, part.kind)
   codes = settings.message_language, catalogue.language
@@ -131,6 +131,7 @@ def _of_catalogue(
   care.counts[OTHER_LANGUAGES] += 1
 
 
-def _of_tfds(part: pair_inputs.Part, wanted: tuple[str, str]) -> Pairs:
-  for texts in tfds_text.read_translations(part.path, wanted, *part.stripe):
+def _of_tfds(part: input_plan.Range, wanted: tuple[str, str]) -> Pairs:
+  stripe = part.start, part.end
+  for texts in tfds_text.read_translations(part.path, wanted, *stripe):
     yield tuple(text.decode("utf-8", "replace") for text in texts)

@@ -31,10 +31,9 @@ def _read(path, content: bytes | None = None, **changes) -> list:
 def test_aligned_lines(tmp_path):
   (tmp_path / "a.en").write_bytes("\ufeffone\r\n\r\ntwo\n three\n\n".encode())
   (tmp_path / "a.de.gz").write_bytes(gzip.compress(b"eins\n\nzwei\n\nvier\n"))
-  part = pair_inputs.Part(f"{tmp_path}/a.en", "text", 1, f"{tmp_path}/a.de.gz")
-  settings = prepare_pairs_testing.settings("out", input="-")
-  care = text_lines.TextCare()
-  assert [*bitext.read_pairs(part, settings, care)] == [
+  paths = f"{tmp_path}/a.en", f"{tmp_path}/a.de.gz"
+  pairs, _ = _read("", source_input=paths[0], target_input=paths[1])
+  assert pairs == [
     *(("one", "eins"), None, ("two", "zwei"), (" three", ""), ("", "vier")),
     None,
   ]
@@ -153,10 +152,8 @@ def test_a_set_of_tensorflow_datasets():
 def test_files_of_different_length(tmp_path, en, de):
   (tmp_path / "en").write_text("x\n" * en)
   (tmp_path / "de").write_text("y\n" * de)
-  part = pair_inputs.Part(f"{tmp_path}/en", "text", 1, f"{tmp_path}/de")
-  settings = prepare_pairs_testing.settings("out", input="-")
-  read = bitext.read_pairs(part, settings, text_lines.TextCare())
-  assert testing.refused(list, read) == (
+  named = {"source_input": f"{tmp_path}/en", "target_input": f"{tmp_path}/de"}
+  assert testing.refused(_read, "", **named) == (
     "source_input and target_input must have as many lines in each file. "
     f"Received: {en} in {tmp_path}/en and {de} in {tmp_path}/de"
   )

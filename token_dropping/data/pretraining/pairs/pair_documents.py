@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from token_dropping.common import errors
 from token_dropping.data.pretraining import text_pieces
+from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.pairs import bitext
-from token_dropping.data.pretraining.pairs import pair_inputs
 from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
 
 PAIRS = "pairs"
@@ -27,7 +27,7 @@ def clean(
   folder: str,
   settings: PairSettings,
   index: int,
-  parts: Sequence[pair_inputs.Part],
+  parts: Sequence[input_plan.Range],
 ) -> dict:
   """Writes the pieces of parts of the input; returns them and its counters."""
   care = text_lines.TextCare()
@@ -40,7 +40,7 @@ def clean(
 
 
 def read_documents(
-  part: pair_inputs.Part, settings: PairSettings, care: text_lines.TextCare
+  part: input_plan.Range, settings: PairSettings, care: text_lines.TextCare
 ) -> Iterator[list[str]]:
   """Streams documents: lines of source and target, parted by a tab.
 

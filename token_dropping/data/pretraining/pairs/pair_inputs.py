@@ -8,28 +8,18 @@ set of TensorFlow Datasets in stripes.
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from token_dropping.common import errors
 from token_dropping.data.pretraining import preparation
 from token_dropping.data.pretraining.corpus import input_plan
 from token_dropping.data.pretraining.corpus import text_lines
 from token_dropping.data.pretraining.corpus import tfds_text
+from token_dropping.data.pretraining.corpus.input_plan import Range
 from token_dropping.data.pretraining.pairs.pair_settings import PairSettings
 
 KINDS = {".tsv": "tsv", ".jsonl": "json", ".json": "json", ".tmx": "tmx"}
 KINDS |= {".po": "po", ".mo": "mo"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-  """A file, two aligned ones, or a stripe of a set."""
-
-  path: str  # for "tfds" the name of the data set and split
-  kind: str  # "text", "tfds" or one of `KINDS`
-  weight: int  # bytes to read, for progress
-  other: str = ""  # of "text": the file with the translations
-  stripe: tuple[int, int] = (0, 1)  # number, of how many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,31 +64,25 @@ class Inputs:
       found["translation_files"] = preparation.named_inputs(self.translations)
     return found
 
-  def plan(self, piece_bytes: int) -> list[tuple[Part, ...]]:
+  def plan(self, piece_bytes: int) -> list[tuple[Range, ...]]:
     """Returns what each task reads, in order; small files share a task."""
     target = input_plan.piece_target(piece_bytes)
-    return input_plan.grouped(self._parts(target), target)
+    return input_plan.grouped(self._ranges(target), target)
 
-  def _parts(self, target: int) -> Iterator[Part]:
+  def _ranges(self, target: int) -> Iterable[Range]:
     if self.tfds_name:
-      stripes = tfds_text.number_of_stripes(self.tfds_name, target)
-      for i in range(stripes):
-        yield Part(self.tfds_name, "tfds", target, "", (i, stripes))
-    elif self.translations:
-      for source, target_path in zip(
-        self.sizes, self.translations, strict=True
-      ):
-        weight = _weight(source, self.sizes[source])
-        weight += _weight(target_path, self.translations[target_path])
-        yield Part(source, "text", weight, target_path)
-    else:
-      for path, size in self.sizes.items():
-        yield Part(path, _kind(path), _weight(path, size))
-
-
-def _weight(path: str, size: int) -> int:
-  compressed = path.endswith(tuple(text_lines.DECOMPRESS))
-  return size * (input_plan.COMPRESSION if compressed else 1)
+      return input_plan.ranges_of_set(self.tfds_name, target)
+    weigh = input_plan.weight_of
+    if not self.translations:
+      return [
+        Range(path, _kind(path), 0, None, weigh(path, size))
+        for path, size in self.sizes.items()
+      ]
+    both = zip(self.sizes.items(), self.translations.items(), strict=True)
+    return [
+      Range(one, "text", 0, None, weigh(one, n) + weigh(other, m), other)
+      for (one, n), (other, m) in both
+    ]
 
 
 def _kind(path: str) -> str:
