@@ -65,7 +65,6 @@ class DecoderShape(ModernBertShape):
   169
   """
 
-  name = "ModernBERT decoder"
   is_causal = True
 
   @property
