@@ -144,3 +144,10 @@ def test_a_choice_must_be_known():
   assert message == (
     "runtime.attention must be one of auto, plain, fused. Received: 'flash'"
   )
+
+
+@pytest.mark.parametrize("network", ["modernbert_decoder", "wmt_transformer"])
+def test_some_networks_never_have_it(network):
+  name = f"{network}/token_drop"
+  refusal = config_testing.refused_changes(FITTING | FUSED, name)
+  assert refusal == f"the network must be another {WITH} {network}"
