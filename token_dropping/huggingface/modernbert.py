@@ -135,10 +135,12 @@ class ModernBert(network.EncoderNetwork):
   def own_fields(self, fields: config_fields.Fields) -> dict:
     default = self.config_class()
     epsilon = fields.content.get("norm_eps", default.norm_eps)
+    window = fields.size("local_attention", default.local_attention)
+    half = fields.content.get("sliding_window", window // 2)
+    rule = f"half of local_attention ({window})"
+    fields.require(half == window // 2, "sliding_window", rule, half)
     return {
-      "local_attention": fields.size(
-        "local_attention", default.local_attention
-      ),
+      "local_attention": window,
       "norm_eps": fields.positive("norm_eps", epsilon),
       "global_every": _read_global_every(fields, default.global_every),
       **{

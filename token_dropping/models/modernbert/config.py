@@ -125,7 +125,7 @@ class ModernBertConfig(
     why = "positions turn the numbers of a head in pairs"
     is_even = self.hidden_size % (2 * heads) == 0
     errors.require(is_even, f"{rule} ({heads}): {why}", self.hidden_size)
-    rule = "even: half of it lies before a token, half after"
+    rule = "even: half of it is how far a token sees"
     errors.require(window % 2 == 0, f"local_attention must be {rule}", window)
     encoder_lib.check_drop_type(self.drop.type)
 

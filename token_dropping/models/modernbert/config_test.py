@@ -116,8 +116,8 @@ def test_the_defaults_are_those_of_the_published_base():
     ),
     (
       {"local_attention": 7},
-      "local_attention must be even: half of it lies before a token, half "
-      "after. Received: 7",
+      "local_attention must be even: half of it is how far a token sees. "
+      "Received: 7",
     ),
   ],
 )
