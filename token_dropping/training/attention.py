@@ -17,6 +17,7 @@ from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
 from token_dropping.models import fused_attention
 from token_dropping.models import network_config
+from token_dropping.models import networks
 from token_dropping.training import workers
 
 CHOICES = ("auto", "plain", "fused")
@@ -148,7 +149,9 @@ def _rules_of_encoder(encoder: encoders.EncoderConfig) -> Iterator[_Rule]:
   is_known = isinstance(config, known)
   yield _Rule("task.model.encoder.type", "any or bert", is_known, encoder.type)
   if not getattr(config, "fuses_attention", True):
-    yield _Rule("the network", "another", False, config.network)
+    able = [one.network for one in networks.CONFIGS if one.fuses_attention]
+    text = f"one of {', '.join(able)}"
+    yield _Rule("the network", text, False, config.network)
   rate = config.attention_dropout_rate
   yield _Rule(f"{path}.attention_dropout_rate", "0", rate == 0, rate)
   scores = getattr(config, "return_attention_scores", False)
