@@ -63,6 +63,18 @@ class Bert(network.EncoderNetwork):
   classifier, classifier_pooler = "classifier", "bert.pooler.dense"
   first_position = 0
 
+  @classmethod
+  def of_config(cls, config, words) -> "Bert":
+    errors.require(
+      config.has_final_norm or not config.norm_first,
+      "task.model.encoder final_norm must be true with norm_first to be "
+      f"exported: {PreNormBert.model_type}, the network of Hugging Face that "
+      "normalizes before each block, ends with a norm",
+      "false",
+    )
+    has_norm = config.has_final_norm
+    return PreNormBert(words.id(vocabulary.PAD)) if has_norm else Bert()
+
   def of_encoder(self, encoder) -> network.Weights:
     prefix = f"{self.encoder}embeddings."
     embeddings = {
@@ -191,18 +203,3 @@ class PreNormBert(Bert):
     rule = f"at least {first + 1}, since positions begin after pad_token_id"
     fields.require(rows > first, name, rule, rows)
     return {name: rows - first, "norm_first": True, "final_norm": True}
-
-
-def of_config(
-  config: encoder_config.TokenDropEncoderConfig, words: vocabulary.Vocabulary
-) -> Bert:
-  """Returns the network that an encoder is, or raises `UserError`."""
-  errors.require(
-    config.has_final_norm or not config.norm_first,
-    "task.model.encoder final_norm must be true with norm_first to be "
-    f"exported: {PreNormBert.model_type}, the network of Hugging Face that "
-    "normalizes before each block, ends with a norm",
-    "false",
-  )
-  has_norm = config.has_final_norm
-  return PreNormBert(words.id(vocabulary.PAD)) if has_norm else Bert()

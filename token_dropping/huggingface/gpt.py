@@ -96,12 +96,6 @@ class Gpt2(network.Network):
     }
 
 
-def of_config(config: gpt_config.GptConfig, words: None) -> Gpt2:
-  """Returns the only one that there is."""
-  del config, words
-  return Gpt2()
-
-
 def _of_block(prefix: str, block: gpt_block.Block) -> network.Weights:
   attention = block._attention_layer
   inputs = attention._query_dense, attention._key_dense, attention._value_dense

@@ -150,14 +150,6 @@ class ModernBert(network.EncoderNetwork):
     }
 
 
-def of_config(
-  config: modernbert_config.ModernBertConfig, words: vocabulary.Vocabulary
-) -> ModernBert:
-  """Returns the only one that there is."""
-  del config, words
-  return ModernBert()
-
-
 def of_head(prefix: str, head) -> network.Weights:
   """Maps what all heads begin with."""
   dense, norm = head.dense.kernel, head.layer_norm

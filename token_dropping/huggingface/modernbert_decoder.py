@@ -54,11 +54,3 @@ class ModernBertDecoder(modernbert.ModernBert):
     content = super().to_json(config, head, words)
     del content["classifier_pooling"]
     return content
-
-
-def of_config(
-  config: decoder_config.ModernBertDecoderConfig, words: None
-) -> ModernBertDecoder:
-  """Returns the only one that there is."""
-  del config, words
-  return ModernBertDecoder()

@@ -69,6 +69,16 @@ class Network(abc.ABC):
   tokenizer_fields: dict = {}
 
   @classmethod
+  def of_config(
+    cls,
+    config: network_config.NetworkConfig,
+    words: vocabulary.Vocabulary | None,
+  ) -> "Network":
+    """Returns the one that a config is, or raises `UserError`."""
+    del config, words
+    return cls()
+
+  @classmethod
   def of_json(cls, content: dict, source: str) -> "Network":
     """Returns the one that a `config.json` of this type describes."""
     del content, source

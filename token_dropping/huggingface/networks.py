@@ -20,21 +20,15 @@ _CLASSES = (
   pegasus.Pegasus,
 )
 _BY_TYPE = {kind.model_type: kind for kind in _CLASSES}
-# By the name of our network.
-_OF_CONFIG = {
-  "bert": bert.of_config,
-  "modernbert": modernbert.of_config,
-  "modernbert_decoder": modernbert_decoder.of_config,
-  "gpt": gpt.of_config,
-  "wmt_transformer": pegasus.of_config,
-}
 
 
 def of_config(
   config: network_config.NetworkConfig, words: vocabulary.Vocabulary | None
 ) -> network.Network:
   """Returns the network that a config is, or raises `UserError`."""
-  return _OF_CONFIG[config.network](config, words)
+  name = config.network
+  kind = next(k for k in _CLASSES if k.config_class.network == name)
+  return kind.of_config(config, words)
 
 
 def of_json(content: dict, source: str) -> network.Network:

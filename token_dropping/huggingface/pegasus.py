@@ -62,6 +62,14 @@ class Pegasus(network.Network):
     "tie_word_embeddings": True,
   }
 
+  @classmethod
+  def of_config(cls, config, words) -> "Pegasus":
+    """Refuses norms that add more."""
+    epsilon = config.norm_epsilon
+    rule = f"norm_epsilon must be at most {_EPSILON} to be exported"
+    errors.require(epsilon <= _EPSILON, rule, epsilon)
+    return super().of_config(config, words)
+
   def of_encoder(self, encoder: models.Seq2SeqTransformer) -> network.Weights:
     table = encoder.embedding_lookup.embeddings
     rows = encoder.position_embedding(None, length=POSITIONS).numpy()
@@ -122,17 +130,6 @@ class Pegasus(network.Network):
       rule = f"that of the encoder, {wanted}"
       fields.require(found == wanted, f"decoder_{name}", rule, found)
     return {"norm_epsilon": _EPSILON}
-
-
-def of_config(
-  config: transformer_config.TransformerConfig, words: None
-) -> Pegasus:
-  """Returns the only one that there is; refuses norms that add more."""
-  del words
-  epsilon = config.norm_epsilon
-  rule = f"norm_epsilon must be at most {_EPSILON} to be exported"
-  errors.require(epsilon <= _EPSILON, rule, epsilon)
-  return Pegasus()
 
 
 def _of_attention(name: str, layer: layers.CachedAttention) -> network.Weights:

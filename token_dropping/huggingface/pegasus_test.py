@@ -175,7 +175,7 @@ def test_config_there_and_back():
 
 def test_norms_that_add_more_are_refused():
   refused = testing.refused(
-    pegasus.of_config, CONFIG.replace(norm_epsilon=1e-3), None
+    pegasus.Pegasus.of_config, CONFIG.replace(norm_epsilon=1e-3), None
   )
   rule = "norm_epsilon must be at most 1e-05 to be exported"
   assert refused == f"{rule}. Received: 0.001"
