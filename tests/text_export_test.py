@@ -49,7 +49,11 @@ def _generate(made, prompts=PROMPTS, **changes) -> list[bytes]:
     name: tf.constant(value, serve.structured_input_signature[1][name].dtype)
     for name, value in (PLAIN | changes).items()
   }
-  return serve(text=tf.constant(prompts), **scalars)["text"].numpy().tolist()
+  return (
+    serve(text=tf.constant(prompts, tf.string), **scalars)["text"]
+    .numpy()
+    .tolist()
+  )
 
 
 @both
@@ -81,6 +85,7 @@ def test_a_score_is_the_sum_over_the_tokens(made):
 @pytest.mark.parametrize(
   ("changes", "rule"),
   [
+    ({"prompts": []}, "text must have at least one element."),
     ({"prompts": ["the", ""]}, "text must not be empty."),
     ({"prompts": [b"a\xff"]}, "text must be UTF-8."),
     ({"prompts": ["!" * 8]}, "text must have no more tokens, "),

@@ -93,6 +93,7 @@ class TextSignatures:
     checks = [
       graph_checks.require(tf.reduce_all(holds), f"text must {rule}.", received)
       for holds, rule, received in (
+        (tf.size(text) > 0, "have at least one element", tf.size(text)),
         (tf.strings.length(text) > 0, "not be empty", text),
         (valid == text, "be UTF-8", valid),  # clients cannot show others
         (
