@@ -266,7 +266,7 @@ def test_wrong_input_is_one_line(folder, edit, message):
   ("name", "value", "rule"),
   [
     ("max_position_embeddings", 10**9, "in [1, 10000000]"),
-    ("local_attention", 7, "even: "),
+    ("local_attention", 7, "even: half of it is how far a token sees"),
   ],
 )
 def test_values_are_those_that_a_run_may_have(tmp_path, name, value, rule):
