@@ -335,6 +335,8 @@ def test_wrong_flags():
   assert _refused(output_dir="x") == "--plan must be set. Received: nothing"
   refused = _refused(plan="x", output_dir="gs://b/x")
   assert refused == "--output_dir must be a local folder. Received: 'gs://b/x'"
+  refused = _refused(plan="x", output_dir="x", results_dir=f"{__file__}/x")
+  assert refused.startswith("--results_dir must be a folder, there or to be m")
   assert _refused(plan="x") == "--output_dir must be set. Received: nothing"
   assert _refused(plan="none.yaml", output_dir="x") == (
     "--plan must be a readable YAML file. Received: 'none.yaml'"

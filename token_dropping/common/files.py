@@ -217,13 +217,13 @@ def make_folder(path: str) -> None:
   filesystems.of(path).makedirs(path, exist_ok=True)
 
 
-def check_folder(path: str) -> None:
+def check_folder(path: str, flag: str = "--output_dir") -> None:
   """Refuses, before there is what to write, a file and what is below one."""
   above = path
   while above and not exists(above):
     above = posixpath.dirname(above)
   is_possible = not above or is_folder(above)
-  rule = "--output_dir must be a folder, there or to be made"
+  rule = f"{flag} must be a folder, there or to be made"
   errors.require(is_possible, rule, f"{path!r}, and {above!r} is a file")
 
 

@@ -15,6 +15,7 @@ import os
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import files
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -48,6 +49,7 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
   for name in ("output_dir", "results_dir"):
     path, rule = values[name].value, f"--{name} must be a local folder"
     errors.require("://" not in path, rule, repr(path))
+    files.check_folder(path, f"--{name}")
   rule = "--time_steps must be 0 or more, and 0 with --report_only"
   rounds, only = values.time_steps, values.report_only
   errors.require(rounds >= 0 and not (rounds and only), rule, rounds)
