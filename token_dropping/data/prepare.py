@@ -31,6 +31,7 @@ from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining import text_pieces
 from token_dropping.data.pretraining.corpus import documents
 from token_dropping.data.pretraining.corpus import input_plan
+from token_dropping.data.pretraining.corpus import tfds_text
 from token_dropping.data.pretraining.prepare_settings import PrepareSettings
 
 
@@ -49,8 +50,11 @@ def prepare(
   causal_lm `causal.statistics`), and for each of `files` its `bytes`, its
   `crc32` in 8 hexadecimal digits and, of records, `records`.
   """
-  of_files = not settings.tfds_name
-  sizes = input_plan.resolve_inputs(settings.input) if of_files else {}
+  sizes = {}
+  if settings.tfds_name:
+    tfds_text.check_text(settings.tfds_name, settings.text_field)
+  else:
+    sizes = input_plan.resolve_inputs(settings.input)
   named = preparation.named_inputs(sizes, settings.tfds_name)
   recorded = settings.recorded() | {"input_files": named}
   make, objective = functools.partial(_make, sizes), objectives.of(settings)

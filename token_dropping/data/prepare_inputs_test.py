@@ -143,7 +143,12 @@ def test_a_set_that_does_not_know_its_size():
     ("words/one", "number", "text_field must be a text feature of words/one"),
   ],
 )
-def test_wrong_tfds_names(settings, tfds_set, name, field, message):
+def test_wrong_tfds_names(
+  settings, tfds_set, name, field, message, monkeypatch
+):
+  """They are refused before anything is downloaded."""
+  builder = tfds.core.DatasetBuilder
+  monkeypatch.setattr(builder, "download_and_prepare", None)
   found = testing.refused(
     prepare_testing.run, settings, tfds_name=name, text_field=field
   )

@@ -38,13 +38,20 @@ def read_texts(
 
   with opened(name) as (builder, split):
     builder.download_and_prepare()
+    decoders = tfds.decode.PartialDecoding({field: True})
+    for example in _read(builder, split, stripe, stripes, decoders=decoders):
+      yield example[field]
+
+
+def check_text(name: str, field: str) -> None:
+  """Refuses a set without such a text, before it is downloaded."""
+  import tensorflow_datasets as tfds
+
+  with opened(name) as (builder, _):
     features = builder.info.features
     is_text = isinstance(dict(features).get(field), tfds.features.Text)
     rule = f"text_field must be a text feature of {name}"
     errors.require(is_text, f"{rule} ({', '.join(features)})", repr(field))
-    decoders = tfds.decode.PartialDecoding({field: True})
-    for example in _read(builder, split, stripe, stripes, decoders=decoders):
-      yield example[field]
 
 
 def check_translations(name: str, languages: tuple[str, str]) -> None:
