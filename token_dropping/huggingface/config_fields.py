@@ -51,6 +51,12 @@ class Fields:
       value = self.content.get(name)
       self.require(not value, name, "unset", value)
 
+  def check_same(self, name: str, of: str) -> None:
+    """Refuses another value than that of a field which says it for both."""
+    wanted = self.content.get(of)
+    value = self.content.get(name, wanted)
+    self.require(value == wanted, name, f"that of {of}, {wanted}", value)
+
   def activation(self, name: str) -> str:
     """Returns what is called so in our configs."""
     names = [*_FROM_ACTIVATION]  # a list, since the value may have no hash

@@ -86,10 +86,7 @@ class Gpt2(network.Network):
     )
     is_default = fields.content.get(_INNER) is None
     inner = 4 * fields.size("n_embd") if is_default else fields.size(_INNER)
-    rate = fields.content.get(_DROPOUT)
-    other = fields.content.get(_OF_EMBEDDINGS, rate)
-    rule = f"that of {_DROPOUT}, {rate}"
-    fields.require(other == rate, _OF_EMBEDDINGS, rule, other)
+    fields.check_same(_OF_EMBEDDINGS, _DROPOUT)
     return {
       "intermediate_size": inner,
       "layer_norm_epsilon": fields.positive(_EPSILON, epsilon),

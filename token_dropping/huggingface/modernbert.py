@@ -22,6 +22,7 @@ from token_dropping.models.modernbert import network as modernbert_network
 _TABLE = "embeddings.tok_embeddings.weight"
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _EVERY = "global_attn_every_n_layers"
+_DROPOUT, _OF_EMBEDDINGS = "mlp_dropout", "embedding_dropout"
 # Our fields and those of version 4, by the kind of layer.
 _THETAS = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
 
@@ -42,7 +43,7 @@ class ModernBert(network.EncoderNetwork):
   head, output_matrix = "decoder.", "decoder.weight"
   head_activation = activations.EXACT_GELU
   fractions = {
-    "dropout_rate": "mlp_dropout",
+    "dropout_rate": _DROPOUT,
     "attention_dropout_rate": "attention_dropout",
     "initializer_range": "initializer_range",
   }
@@ -119,7 +120,7 @@ class ModernBert(network.EncoderNetwork):
   def to_json(self, config, head, words) -> dict:
     thetas = {kind: getattr(config, name) for kind, name in _THETAS.items()}
     return super().to_json(config, head, words) | {
-      "embedding_dropout": config.dropout_rate,
+      _OF_EMBEDDINGS: config.dropout_rate,
       "norm_eps": config.norm_eps,
       "classifier_pooling": "cls",
       "local_attention": config.local_attention,
@@ -139,6 +140,7 @@ class ModernBert(network.EncoderNetwork):
     half = fields.content.get("sliding_window", window // 2)
     rule = f"half of local_attention ({window})"
     fields.require(half == window // 2, "sliding_window", rule, half)
+    fields.check_same(_OF_EMBEDDINGS, _DROPOUT)
     return {
       "local_attention": window,
       "norm_eps": fields.positive("norm_eps", epsilon),

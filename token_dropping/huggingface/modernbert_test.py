@@ -81,6 +81,7 @@ def test_only_the_first_layer_is_global():
     ("classifier_activation", "relu", "gelu"),
     ("rope_scaling", {"type": "linear"}, "unset"),
     ("local_attention", 6.0, "a whole number, at least 1"),
+    ("embedding_dropout", 0.3, "that of mlp_dropout, 0.2"),
     ("sliding_window", 3, "half of local_attention (4)"),
     ("norm_eps", 0.0, "greater than 0"),
     ("norm_eps", 10**400, "greater than 0"),
