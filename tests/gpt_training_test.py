@@ -166,6 +166,7 @@ def test_two_replicas_train_as_one():
   [
     ("drop.type", "pool", "drop.type must be skip, context or layerwise in "),
     ("vocab_file", "vocab.txt", "vocab_file must be unset: "),
+    ("always_keep_cls", False, "always_keep_cls must be true: "),
   ],
 )
 def test_wrong_fields_are_one_line_with_their_path(field, value, rule):

@@ -6,13 +6,16 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 import torch
 import transformers
+from official.core import task_factory
 
 from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 from token_dropping.huggingface import tokenizer_files
+from token_dropping.training import config as launch_config
 
 _RANDOM = np.random.default_rng(0)
 _SHAPE = (3, testing.SEQ_LENGTH)
@@ -108,3 +111,24 @@ def assert_agree(outputs, model) -> None:
     has_positions = other.shape[:2] == _SHAPE and not is_bert
     where = _MASK if has_positions else slice(None)
     assert_close(own.numpy()[where], other.numpy()[where])
+
+
+def begin(run: pathlib.Path, experiment: str, **data) -> tf_keras.Model:
+  """Returns the network that training an imported run begins with; it drops.
+
+  `data` are fields of its records.
+  """
+  data |= {"input_path": testing.write_records(run / "records", [])}
+  data["global_batch_size"] = 4
+  overrides = {"task": {"train_data": data, "validation_data": data}}
+  flags = launch_config.LaunchFlags(
+    experiment=experiment,
+    config_file=[str(run / "params.yaml")],
+    params_override=json.dumps(overrides),
+  )
+  params = launch_config.prepare(flags)
+  task = task_factory.get_task(params.task)
+  assert params.task.model.encoder.any.drop_plan.drops
+  begun = task.build_model()
+  task.initialize(begun)
+  return begun

@@ -192,6 +192,14 @@ class SourceDroppingConfig(DroppingConfig):
   def importance_type(self) -> str:
     return self.importance.type or "random"
 
+  def check_words(self, path: str = "") -> None:
+    """Refuses what is said of special words; `path` is what is before it."""
+    why = "the tokenizer has no special words"
+    rule = f"{path}vocab_file must be unset: {why}"
+    errors.require(not self.vocab_file, rule, repr(self.vocab_file))
+    rule = f"{path}always_keep_cls must be true: {why}"
+    errors.require(self.always_keep_cls, rule, "false")
+
   def _special_ids(self, vocab_size: int) -> dict[str, int]:
     return {vocabulary.PAD: PAD_ID}
 

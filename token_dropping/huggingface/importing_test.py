@@ -14,8 +14,6 @@ from safetensors import numpy as safetensors
 from tests import huggingface_testing as hf
 from tests import testing
 from token_dropping.huggingface import importing
-from token_dropping.tasks.masked_lm import task as masked_lm
-from token_dropping.training import config
 from token_dropping.training import trained_run
 
 PRE_NORM = "RobertaPreLayerNorm"
@@ -46,9 +44,8 @@ def test_masked_lm_logits_agree_and_pretraining_begins_with_them(
   run, lines = _import(tmp_path / "in", tmp_path / "out")
   has_pooler = run.encoder.has_pooler
   assert lines[1:] == ["It has no pooler: a new one was made."] * has_pooler
-  task = _pretraining(tmp_path, f"{run.encoder.network}/token_drop")
-  begun = task.build_model()
-  task.initialize(begun)
+  name = f"{run.encoder.network}/token_drop"
+  begun = hf.begin(tmp_path / "out", name, max_predictions_per_seq=3)
   for model in (run.build_masked_lm(), begun):
     hf.assert_agree(hf.masked_lm_logits(model), there)
 
@@ -57,21 +54,6 @@ def test_a_window_may_be_longer_than_the_sequence(tmp_path):
   there = hf.save(tmp_path / "in", "ModernBertForMaskedLM", local_attention=64)
   run, _ = _import(tmp_path / "in", tmp_path / "out")
   hf.assert_agree(hf.masked_lm_logits(run.build_masked_lm()), there)
-
-
-def _pretraining(folder, experiment) -> masked_lm.TokenDropMaskedLMTask:
-  """Returns the task of a launch with the imported `params.yaml`."""
-  data = {"input_path": testing.write_records(folder / "records", [])}
-  data |= {"global_batch_size": 4, "max_predictions_per_seq": 3}
-  overrides = {"task": {"train_data": data, "validation_data": data}}
-  flags = config.LaunchFlags(
-    experiment=experiment,
-    config_file=[str(folder / "out/params.yaml")],
-    params_override=json.dumps(overrides),
-  )
-  task = config.prepare(flags).task
-  assert task.model.encoder.any.drop_plan.drops
-  return masked_lm.TokenDropMaskedLMTask(task)
 
 
 def test_first_published_form(tmp_path):

@@ -11,6 +11,7 @@ import tensorflow as tf
 import torch
 import transformers
 
+from tests import huggingface_testing as hf
 from tests import testing
 from tests import translation_testing
 from token_dropping.data.text import subword_tokenizer
@@ -18,8 +19,6 @@ from token_dropping.huggingface import __main__ as command
 from token_dropping.huggingface import importing
 from token_dropping.huggingface import pegasus
 from token_dropping.models.transformer import config as config_lib
-from token_dropping.tasks.translation import task as translation
-from token_dropping.training import config
 from token_dropping.training import trained_run
 
 _WORDS = ("ein", "alter", "hund", "eine", "katze", "und", "der", "x", "é")
@@ -139,18 +138,7 @@ def test_training_goes_on_from_what_was_exported(made, tmp_path):
   _convert("import", input=folder / "out", output_dir=back)
   run = trained_run.TrainedRun.read(str(back), kinds=[trained_run.TRANSLATION])
   assert run.subword_tokenizer.model == translation_testing.tokenizer().model
-  data = {"input_path": testing.write_records(tmp_path / "records", [])}
-  data |= {"global_batch_size": 4}
-  overrides = {"task": {"train_data": data, "validation_data": data}}
-  flags = config.LaunchFlags(
-    experiment=translation_testing.EXPERIMENT,
-    config_file=[str(back / "params.yaml")],
-    params_override=json.dumps(overrides),
-  )
-  task = translation.TranslationTask(config.prepare(flags).task)
-  assert task.task_config.model.encoder.any.drop_plan.drops
-  begun = task.build_model()
-  task.initialize(begun)
+  begun = hf.begin(back, translation_testing.EXPERIMENT)
   for one, other in zip(begun.weights, model.weights, strict=True):
     np.testing.assert_array_equal(one, other)
 

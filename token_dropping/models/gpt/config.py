@@ -54,7 +54,8 @@ class GptConfig(
 
   def check(self) -> None:
     super().check()
-    causal_drops.check_config(self)
+    causal_drops.check(self.drop.type)
+    self.check_words()
 
   def count_weights(self) -> int:
     width = self.hidden_size

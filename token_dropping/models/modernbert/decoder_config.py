@@ -55,7 +55,8 @@ class ModernBertDecoderConfig(
 
   def check(self) -> None:
     super().check()
-    causal_drops.check_config(self)
+    causal_drops.check(self.drop.type)
+    self.check_words()
 
   def shape(self, data: cfg.DataConfig) -> shape_lib.DecoderShape:
     shape = super().shape(data)

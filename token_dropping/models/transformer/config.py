@@ -59,7 +59,7 @@ class TransformerConfig(
     return self.decoder_drop.make_plan(self.num_decoder_layers)
 
   @property
-  def _sides(self) -> list[tuple[str, dropping_config.DroppingConfig]]:
+  def _sides(self) -> list[tuple[str, dropping_config.SourceDroppingConfig]]:
     """The fields of dropping of both sides, and where they are."""
     return [("", self), ("decoder_drop.", self.decoder_drop)]
 
@@ -83,9 +83,7 @@ class TransformerConfig(
   def check(self) -> None:
     super().check()
     for path, drops in self._sides:
-      rule = f"{path}vocab_file must be unset: SentencePiece has no special "
-      rule += "words"
-      errors.require(not drops.vocab_file, rule, repr(drops.vocab_file))
+      drops.check_words(path)
     rule = "drop.type must be skip, context or layerwise: means of neighbours "
     rule += "would mix pairs"
     errors.require(self.drop.type != "pool", rule, self.drop.type)
