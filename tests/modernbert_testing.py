@@ -23,6 +23,24 @@ SIZES = {
   "local_attention": 2,
   "initializer_range": 0.5,
 }
+# Of a config, to go through a `config.json`.
+UNLIKE_DEFAULTS = {
+  "vocab_size": 50,
+  "hidden_size": 8,
+  "num_layers": 5,
+  "num_attention_heads": 2,
+  "intermediate_size": 12,
+  "max_position_embeddings": 64,
+  "hidden_activation": "relu",
+  "global_every": 2,
+  "local_attention": 4,
+  "global_rope_theta": 500.0,
+  "local_rope_theta": 100.0,
+  "norm_eps": 1e-6,
+  "dropout_rate": 0.2,
+  "attention_dropout_rate": 0.3,
+  "initializer_range": 0.04,
+}
 EXPERIMENT = "modernbert/token_drop"
 # What `testing.TINY` lacks: layers 0 and 2 are global.
 TINY = {

@@ -4,28 +4,13 @@
 import pytest
 import transformers
 
+from tests import modernbert_testing
 from tests import testing
 from token_dropping.huggingface import modernbert_decoder
 from token_dropping.models.modernbert import decoder_config
 
-# Unlike the defaults.
 CONFIG = decoder_config.ModernBertDecoderConfig(
-  vocab_size=50,
-  hidden_size=8,
-  num_layers=5,
-  num_attention_heads=2,
-  intermediate_size=12,
-  max_position_embeddings=64,
-  hidden_activation="relu",
-  head_activation="gelu",
-  global_every=2,
-  local_attention=4,
-  global_rope_theta=500.0,
-  local_rope_theta=100.0,
-  norm_eps=1e-6,
-  dropout_rate=0.2,
-  attention_dropout_rate=0.3,
-  initializer_range=0.04,
+  head_activation="gelu", **modernbert_testing.UNLIKE_DEFAULTS
 )
 # Of version 4, which version 5 reads and does not write.
 OLD = {"global_attn_every_n_layers", "global_rope_theta", "local_rope_theta"}

@@ -4,29 +4,13 @@
 import pytest
 
 from tests import huggingface_testing as hf
+from tests import modernbert_testing
 from tests import testing
 from token_dropping.common import vocabulary
 from token_dropping.huggingface import modernbert
 from token_dropping.models.modernbert import config as config_lib
 
-# Unlike the defaults.
-CONFIG = config_lib.ModernBertConfig(
-  vocab_size=50,
-  hidden_size=8,
-  num_layers=5,
-  num_attention_heads=2,
-  intermediate_size=12,
-  max_position_embeddings=64,
-  hidden_activation="relu",
-  global_every=2,
-  local_attention=4,
-  global_rope_theta=500.0,
-  local_rope_theta=100.0,
-  norm_eps=1e-6,
-  dropout_rate=0.2,
-  attention_dropout_rate=0.3,
-  initializer_range=0.04,
-)
+CONFIG = config_lib.ModernBertConfig(**modernbert_testing.UNLIKE_DEFAULTS)
 WORDS = vocabulary.Vocabulary(testing.TOKENS)
 NEW = ("layer_types", "rope_parameters")
 OLD = (
