@@ -135,12 +135,13 @@ def test_a_page_shows_what_is_dropped_and_the_loss_of_what_follows(
   assert "next-token loss" in html and "masked" not in html
 
 
-def _train(replicas: int) -> list:
+def _train(name: str, replicas: int) -> list:
   changes = {
     "task": {"model": {"encoder": {"any": gpt_testing.IMPORTANCE}}},
     "trainer": {"optimizer_config": replica_testing.STEADY},
   }
-  run = replica_testing.Run(testing.mirrored(replicas), changes, name=NAME)
+  strategy = testing.mirrored(replicas)
+  run = replica_testing.Run(strategy, changes, name=f"{name}/token_drop")
   scorer = run.model.encoder_network.importance_scorer
   # Far enough apart that no lot decides.
   scorer.table.assign(np.linspace(0.0, 49.0, testing.VOCAB_SIZE))
@@ -150,10 +151,13 @@ def _train(replicas: int) -> list:
   return [*losses, *run.scores().values(), *run.model.get_weights()], scorer
 
 
+@pytest.mark.parametrize("name", [gpt_testing.GPT, DECODER])
 @testing.eagerly()
-def test_two_replicas_train_as_one():
+def test_two_replicas_train_as_one(name):
   """Thresholds too, but for what the lot moves them."""
-  (one, single), (two, several) = map(_train, (1, 2))
+  (one, single), (two, several) = (
+    _train(name, replicas) for replicas in (1, 2)
+  )
   replica_testing.assert_same(two, one, rtol=1e-5)
   replica_testing.assert_same([several.table], [single.table])
   thresholds = single.selector.thresholds.numpy()
