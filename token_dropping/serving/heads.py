@@ -113,9 +113,9 @@ class MaskedLM(Head):
     positions = tf.ragged.boolean_mask(
       tf.ragged.range(word_ids.row_lengths()), word_ids == ids[vocabulary.MASK]
     )
-    mask = tf.ones_like(word_ids).to_tensor()
+    mask = padded(tf.ones_like(word_ids))
     return {
-      "input_word_ids": word_ids.to_tensor(ids[vocabulary.PAD]),
+      "input_word_ids": padded(word_ids, ids[vocabulary.PAD]),
       "input_mask": mask,
       "input_type_ids": tf.zeros_like(mask),
       POSITIONS: tf.cast(positions.to_tensor(), tf.int32),
@@ -169,6 +169,22 @@ def make_head(
   rule = f"--head must be {ENCODER} or {run.kind}, which {run.model_dir} holds"
   errors.require(name in (ENCODER, run.kind), rule, repr(name))
   return HEADS[name](run, output)
+
+
+def padded(values: tf.RaggedTensor, filler: int = 0) -> tf.Tensor:
+  """Returns [B, S], rows filled up to the longest; S is 1 where B is 0.
+
+  No network reads a sequence without a place.
+
+  >>> padded(tf.ragged.constant([[5, 6], [7]])).numpy().tolist()
+  [[5, 6], [7, 0]]
+  >>> padded(tf.RaggedTensor.from_row_lengths([], [])).shape.as_list()
+  [0, 1]
+  """
+  longest = values.bounding_shape(axis=1)
+  columns = tf.where(values.nrows() > 0, longest, tf.ones_like(longest))
+  shape = tf.stack([values.nrows(), columns])
+  return values.to_tensor(filler, shape=shape)
 
 
 def cut_padding(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

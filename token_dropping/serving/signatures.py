@@ -179,7 +179,7 @@ def _default(
 
 def _dense(feature: tf.RaggedTensor) -> tf.Tensor:
   """Pads with 0; what int32 cannot hold stays too large."""
-  dense = feature.to_tensor()
+  dense = heads.padded(feature)
   return tf.cast(tf.clip_by_value(dense, tf.int32.min, tf.int32.max), tf.int32)
 
 

@@ -196,6 +196,12 @@ def test_no_text_gives_nothing(runs, kind):
   graph = signatures._concrete(runs[kind].serve_text, spec)
   outputs = graph(text=_strings())
   assert {value.shape[0] for value in outputs.values()} == {0}
+  assert outputs["input_word_ids"].shape == (0, 1)
+
+
+def test_no_examples_give_nothing(encoder):
+  outputs = encoder.serve_examples(examples=_strings())
+  assert outputs["sequence_output"].shape == (0, 1, 8)
 
 
 def test_control_characters_and_broken_bytes_vanish(encoder):
