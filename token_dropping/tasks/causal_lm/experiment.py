@@ -14,9 +14,7 @@ import dataclasses
 import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
-from official.nlp.configs import encoders
 
-from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import causal_rules
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import byte_tokenizer
@@ -31,6 +29,7 @@ from token_dropping.tasks.causal_lm import config as causal_config
 from token_dropping.tasks.causal_lm import losses
 from token_dropping.tasks.causal_lm import task  # noqa: F401  registers
 from token_dropping.tasks.pretraining import checks
+from token_dropping.tasks.pretraining import experiment
 from token_dropping.tasks.pretraining import hooks as pretraining
 
 TRAIN_STEPS = 100_000
@@ -65,28 +64,12 @@ def _experiment(
   optimizer.optimizer.adamw.override(
     {"beta_2": 0.95, "epsilon": 1e-8, "weight_decay_rate": 0.1}
   )
-  train, validation = (
-    causal_data.CausalDataConfig(
-      is_training=is_training, drop_remainder=is_training, global_batch_size=512
-    )
-    for is_training in (True, False)
-  )
-  return cfg.ExperimentConfig(
-    runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=causal_config.CausalLMConfig(
-      model=causal_config.CausalModelConfig(
-        encoder=encoders.EncoderConfig(type="any", any=network)
-      ),
-      train_data=train,
-      validation_data=validation,
-    ),
-    trainer=cfg.TrainerConfig(
-      train_steps=TRAIN_STEPS, optimizer_config=optimizer
-    ),
-    restrictions=[
-      "task.train_data.is_training != None",
-      "task.validation_data.is_training != None",
-    ],
+  return experiment.make_experiment(
+    causal_config.CausalLMConfig(),
+    network,
+    optimizer,
+    TRAIN_STEPS,
+    global_batch_size=512,
   )
 
 

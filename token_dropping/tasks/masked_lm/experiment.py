@@ -16,9 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
-from official.modeling import optimization
 from official.nlp.configs import bert
-from official.nlp.configs import encoders
 from official.nlp.configs import pretraining_experiments  # noqa: F401  registers
 from official.nlp.tasks import masked_lm
 
@@ -38,6 +36,7 @@ from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import checks
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import task  # noqa: F401  registers
+from token_dropping.tasks.pretraining import experiment
 from token_dropping.tasks.pretraining import hooks as pretraining
 
 TRAIN_STEPS = 1_000_000
@@ -49,7 +48,8 @@ _SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
 @exp_factory.register_config_factory("bert/token_drop")
 def bert_token_drop() -> cfg.ExperimentConfig:
   """BERT-base pretraining with token dropping, no next-sentence loss."""
-  return _experiment(
+  return experiment.make_experiment(
+    _task(),
     bert_config.TokenDropEncoderConfig(),
     optimizers.adamw_config(1e-4, WARMUP_STEPS),
     TRAIN_STEPS,
@@ -70,11 +70,11 @@ def modernbert_token_drop() -> cfg.ExperimentConfig:
   optimizer.optimizer.adamw.override(
     {"beta_2": 0.98, "epsilon": 1e-6, "weight_decay_rate": 0.02}
   )
-  return _experiment(
+  return experiment.make_experiment(
+    _task(mlm_activation=activations.EXACT_GELU),
     encoder,
     optimizer,
     train_steps=100_000,
-    mlm_activation=activations.EXACT_GELU,
     seq_length=1024,
     max_predictions_per_seq=307,
     masking="dynamic",
@@ -82,41 +82,18 @@ def modernbert_token_drop() -> cfg.ExperimentConfig:
   )
 
 
-def _experiment(
-  encoder: network_config.NetworkConfig,
-  optimizer: optimization.OptimizationConfig,
-  train_steps: int,
-  mlm_activation: str = "gelu",
-  **data,
-) -> cfg.ExperimentConfig:
-  """Returns pretraining of a network; `data` are fields of its records."""
+def _task(**model) -> masked_lm_config.TokenDropMaskedLMConfig:
+  """Returns the task without sentence heads; `model` are fields of its model."""
   train, validation = (
     pretrain_data.PretrainDataConfig(
-      is_training=is_training,
-      drop_remainder=is_training,
-      use_next_sentence_label=False,
-      use_v2_feature_names=True,
-      **data,
+      use_next_sentence_label=False, use_v2_feature_names=True
     )
-    for is_training in (True, False)
+    for _ in range(2)
   )
-  return cfg.ExperimentConfig(
-    runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=masked_lm_config.TokenDropMaskedLMConfig(
-      model=bert.PretrainerConfig(
-        encoder=encoders.EncoderConfig(type="any", any=encoder),
-        mlm_activation=mlm_activation,
-      ),
-      train_data=train,
-      validation_data=validation,
-    ),
-    trainer=cfg.TrainerConfig(
-      train_steps=train_steps, optimizer_config=optimizer
-    ),
-    restrictions=[
-      "task.train_data.is_training != None",
-      "task.validation_data.is_training != None",
-    ],
+  return masked_lm_config.TokenDropMaskedLMConfig(
+    model=bert.PretrainerConfig(**model),
+    train_data=train,
+    validation_data=validation,
   )
 
 

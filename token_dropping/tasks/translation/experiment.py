@@ -12,7 +12,6 @@ import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import optimization
-from official.nlp.configs import encoders
 
 from token_dropping.common import errors
 from token_dropping.data.batches import pair_data
@@ -24,6 +23,7 @@ from token_dropping.models.transformer import shape as shape_lib
 from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks.pretraining import checks
+from token_dropping.tasks.pretraining import experiment
 from token_dropping.tasks.pretraining import hooks as pretraining
 from token_dropping.tasks.translation import config as translation_config
 from token_dropping.tasks.translation import losses
@@ -57,30 +57,12 @@ def wmt_transformer_token_drop() -> cfg.ExperimentConfig:
     token_keep_ratio=0.5,
     drop_layer=1,
   )
-  train, validation = (
-    pair_data.PairDataConfig(
-      is_training=is_training,
-      drop_remainder=is_training,
-      global_batch_size=_BATCH,
-    )
-    for is_training in (True, False)
-  )
-  return cfg.ExperimentConfig(
-    runtime=cfg.RuntimeConfig(enable_xla=True),
-    task=translation_config.TranslationConfig(
-      model=translation_config.TranslationModelConfig(
-        encoder=encoders.EncoderConfig(type="any", any=network)
-      ),
-      train_data=train,
-      validation_data=validation,
-    ),
-    trainer=cfg.TrainerConfig(
-      train_steps=TRAIN_STEPS, optimizer_config=_optimizer()
-    ),
-    restrictions=[
-      "task.train_data.is_training != None",
-      "task.validation_data.is_training != None",
-    ],
+  return experiment.make_experiment(
+    translation_config.TranslationConfig(),
+    network,
+    _optimizer(),
+    TRAIN_STEPS,
+    global_batch_size=_BATCH,
   )
 
 
