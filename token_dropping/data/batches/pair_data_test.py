@@ -39,7 +39,7 @@ def _config(folder, **fields) -> pair_data.PairDataConfig:
 
 
 def _rules(config) -> pair_rules.PairRules:
-  return pair_rules.PairRules(config, V, PATH)
+  return pair_rules.PairRules(config, testing.NETWORK, PATH)
 
 
 def test_batches_are_the_records(folder):

@@ -12,12 +12,11 @@ _MORE_PAIRS = "pairs_of_one_side_alone"
 class PairRules(record_rules.BatchRules):
   """All rules of a config of pairs, whose dotted path is for messages.
 
-  `vocab_size` is that of the network.
+  `encoder` is the config of the network: its vocabulary bounds the ids.
   """
 
-  def __init__(
-    self, data: pair_data.PairDataConfig, vocab_size: int, path: str
-  ):
+  def __init__(self, data: pair_data.PairDataConfig, encoder, path: str):
+    vocab_size = encoder.vocab_size
     features = pair_data.record_features(data)
     names = {name: name for name in features}
     rules = [rule for side in pair_data.SIDES for rule in _rules(side)]

@@ -15,7 +15,6 @@ import numpy as np
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from token_dropping.data.batches import causal_rules
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.models import multiply_adds
@@ -79,11 +78,6 @@ class CausalLMHooks(pretraining.TokenizerHooks):
   tokenizer = byte_tokenizer.ByteTokenizer
   tokenizer_file = byte_tokenizer.FILE
   loss, words = losses.LOSS, _WORDS
-
-  def record_rules(
-    self, data: cfg.DataConfig, path: str
-  ) -> causal_rules.CausalRules:
-    return causal_rules.CausalRules(data, self.task.model.encoder.get(), path)
 
   def check(self) -> None:
     for path, data in self._data.items():

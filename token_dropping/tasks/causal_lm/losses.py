@@ -15,6 +15,11 @@ from token_dropping.tasks.pretraining import metrics as pretraining_metrics
 
 LOSS, ACCURACY = "lm_example_loss", "next_token_accuracy"
 PERPLEXITY, BITS = "perplexity", "bits_per_byte"
+METRICS = {
+  LOSS: tf_keras.metrics.Mean,
+  ACCURACY: tf_keras.metrics.SparseCategoricalAccuracy,
+  PERPLEXITY: pretraining_metrics.Perplexity,
+}
 
 
 def with_targets(batch: dict) -> dict[str, tf.Tensor]:
@@ -101,30 +106,12 @@ class BitsPerByte(tf_keras.metrics.Mean):
     return super().result() / (math.log(2) * self._bytes_per_token)
 
 
-def make_metrics(prefix: str = "", bytes_per_token: float | None = None):
-  """Returns the metrics of the next token; names begin with the prefix."""
-  metrics = [
-    tf_keras.metrics.Mean(name=f"{prefix}{LOSS}"),
-    tf_keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}{ACCURACY}"),
-    pretraining_metrics.Perplexity(name=f"{prefix}{PERPLEXITY}"),
-  ]
-  if bytes_per_token:
-    metrics.append(BitsPerByte(bytes_per_token, name=f"{prefix}{BITS}"))
-  return metrics
-
-
 def update_metrics(
   metrics: list, batch: dict, outputs: dict, losses: tf.Tensor, prefix=""
 ) -> None:
   """Feeds a batch to those of the next token."""
-  weights = batch["next_weights"]
-  means = (LOSS, PERPLEXITY, BITS)
-  mean, count = mean_loss(batch, losses), tf.reduce_sum(weights)
-  names = [f"{prefix}{name}" for name in means]
-  pretraining_metrics.update_means(
-    metrics, dict.fromkeys(names, mean), dict.fromkeys(names, count)
-  )
-  by_name = {metric.name: metric for metric in metrics}
-  by_name[f"{prefix}{ACCURACY}"].update_state(
-    batch["next_ids"], outputs["logits"], sample_weight=weights
+  means = dict.fromkeys((LOSS, PERPLEXITY, BITS), mean_loss(batch, losses))
+  targets = batch["next_ids"], outputs["logits"], batch["next_weights"]
+  pretraining_metrics.update_predictions(
+    metrics, means, ACCURACY, *targets, prefix
   )

@@ -5,15 +5,14 @@ Every token that another follows has a loss, also one that was dropped: it has
 returned by then.
 """
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
 
-from token_dropping.data.batches import causal_data
-from token_dropping.data.batches import causal_rules
 from token_dropping.data.batches import dataset_card
-from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_rules
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.dropping import keep_schedule
 from token_dropping.models.causal import language_model
@@ -21,8 +20,6 @@ from token_dropping.tasks.causal_lm import config as causal_config
 from token_dropping.tasks.causal_lm import losses as causal_losses
 from token_dropping.tasks.pretraining import metrics as pretraining_metrics
 from token_dropping.tasks.pretraining import task as pretraining
-
-_DROPPED = pretraining_metrics.DROPPED
 
 
 @task_factory.register_task_cls(causal_config.CausalLMConfig)
@@ -38,49 +35,24 @@ class CausalLMTask(pretraining.PretrainingTask):
     model({"input_word_ids": tf.zeros([1, 1], tf.int32)}, plan=plan)
     return model
 
-  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-    """Reads batches, and checks their values."""
-    encoder = self.task_config.model.encoder.get()
-    path = f"task.{'train' if params.is_training else 'validation'}_data"
-    rules = causal_rules.CausalRules(params, encoder, path)
-    loader = causal_data.CausalDataLoader(params)
-    return self._load(loader, rules, input_context)
-
-  def build_metrics(self, training: bool | None = None) -> list:
-    """Of training, or of whole sequences and, where asked for, dropped ones."""
-    task = self.task_config
+  def _metrics(self, training: bool | None) -> dict[str, Callable]:
     if training:
-      data, metrics = task.train_data, causal_losses.make_metrics()
-      metrics.append(tf_keras.metrics.Mean(name=pretraining_metrics.KEPT_SHARE))
-    else:
-      data = task.validation_data
-      ratio = dataset_card.bytes_per_token(data)
-      prefixes = ("", _DROPPED) if task.dropped_validation else ("",)
-      metrics = []
-      for prefix in prefixes:
-        metrics += causal_losses.make_metrics(prefix, ratio)
-    if pretrain_data.skips_bad_records(data):
-      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
-    return metrics
+      share = {pretraining_metrics.KEPT_SHARE: tf_keras.metrics.Mean}
+      return causal_losses.METRICS | share
+    ratio = dataset_card.bytes_per_token(self.task_config.validation_data)
+    make_bits = functools.partial(causal_losses.BitsPerByte, ratio)
+    bits = {causal_losses.BITS: make_bits} if ratio else {}
+    return causal_losses.METRICS | bits
 
-  def validation_step(self, inputs, model, metrics) -> dict:
-    """Evaluates whole sequences and, where asked for, dropped ones."""
-    plans = {"": None}
-    if self.task_config.dropped_validation:
-      plans[_DROPPED] = model.encoder_network.drop_plan
-    batch = causal_losses.with_targets(inputs)
-    for prefix, plan in plans.items():
-      outputs = model(batch, training=False, plan=plan)
-      token_losses = causal_losses.token_losses(batch, outputs)
-      causal_losses.update_metrics(
-        metrics, batch, outputs, token_losses, prefix
-      )
-    pretraining_metrics.count_skipped(metrics, batch)
-    return {}  # the metrics have the loss
+  def _evaluate(self, metrics, batch: dict, outputs: dict, prefix: str) -> None:
+    token_losses = causal_losses.token_losses(batch, outputs)
+    causal_losses.update_metrics(metrics, batch, outputs, token_losses, prefix)
+
+  def _with_targets(self, inputs: dict) -> dict:
+    return causal_losses.with_targets(inputs)
 
   def _prepare(self, inputs: dict, model) -> dict:
-    batch = causal_losses.with_targets(inputs)
-    task = self.task_config
+    batch, task = self._with_targets(inputs), self.task_config
     if task.loss_positions.type != causal_config.RANDOM:
       return batch
     shape, network = inputs["input_word_ids"].shape, model.encoder_network
@@ -123,7 +95,6 @@ class CausalLMTask(pretraining.PretrainingTask):
     causal_losses.update_metrics(metrics, batch, outputs, token_losses)
     real = batch["input_word_ids"] != byte_tokenizer.PAD_ID
     pretraining_metrics.update_kept_share(metrics, real, outputs)
-    pretraining_metrics.count_skipped(metrics, batch)
 
   def _teach(self, scorers, batch, token_losses) -> None:
     if self._reads_kept:

@@ -23,7 +23,6 @@ from official.nlp.tasks import masked_lm
 from token_dropping.common import vocabulary
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_rules
 from token_dropping.data.pretraining import dataset_folder
 from token_dropping.data.text import tokenizer_config
 from token_dropping.models import activations
@@ -35,13 +34,14 @@ from token_dropping.tasks import hooks
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.masked_lm import checks
 from token_dropping.tasks.masked_lm import config as masked_lm_config
+from token_dropping.tasks.masked_lm import losses
 from token_dropping.tasks.masked_lm import task  # noqa: F401  registers
 from token_dropping.tasks.pretraining import experiment
 from token_dropping.tasks.pretraining import hooks as pretraining
 
 TRAIN_STEPS = 1_000_000
 WARMUP_STEPS = 10_000
-_SHOWN = {"loss": "lm_example_loss", "accuracy": "masked_lm_accuracy"}
+_SHOWN = {"loss": losses.LOSS, "accuracy": losses.ACCURACY}
 
 
 @exp_factory.register_config_factory("token_drop_bert/pretraining")
@@ -83,7 +83,7 @@ def modernbert_token_drop() -> cfg.ExperimentConfig:
 
 
 def _task(**model) -> masked_lm_config.TokenDropMaskedLMConfig:
-  """Returns the task without sentence heads; `model` are fields of its model."""
+  """Returns the task, without sentences; `model` are fields of its model."""
   train, validation = (
     pretrain_data.PretrainDataConfig(
       use_next_sentence_label=False, use_v2_feature_names=True
@@ -102,12 +102,6 @@ class MaskedLMHooks(pretraining.PretrainingHooks):
 
   # Outputs of an evaluation beside those of every masked LM.
   more_outputs = ("validation_loss",)
-
-  def record_rules(
-    self, data: cfg.DataConfig, path: str
-  ) -> record_rules.RecordRules:
-    encoder = self.task.model.encoder.get()
-    return record_rules.RecordRules(data, encoder, path)
 
   def fill_in(self) -> None:
     """Finds vocabularies beside the records; a rate changes to the end."""

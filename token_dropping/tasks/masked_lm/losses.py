@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The losses of pretraining, and the metrics of them beside Model Garden's.
+"""The losses of pretraining, and their metrics.
 
 The loss of whole sequences, which is what is shipped, may stay behind because
 the network learns less, or learns for dropped passes alone. The loss with
@@ -9,8 +9,19 @@ dropping, beside it, tells which.
 import tensorflow as tf
 import tf_keras
 
-DROPPED_LOSS = "dropped_lm_example_loss"
-DROPPED_ACCURACY = "dropped_masked_lm_accuracy"
+from token_dropping.tasks.pretraining import metrics as pretraining_metrics
+
+LOSS, ACCURACY = "lm_example_loss", "masked_lm_accuracy"
+SENTENCE_LOSS = "next_sentence_loss"
+SENTENCE_ACCURACY = "next_sentence_accuracy"
+METRICS = {
+  ACCURACY: tf_keras.metrics.SparseCategoricalAccuracy,
+  LOSS: tf_keras.metrics.Mean,
+}
+SENTENCE_METRICS = {
+  SENTENCE_ACCURACY: tf_keras.metrics.SparseCategoricalAccuracy,
+  SENTENCE_LOSS: tf_keras.metrics.Mean,
+}
 
 
 def masked_lm_losses(labels: dict, outputs: dict) -> tf.Tensor:
@@ -24,9 +35,9 @@ def masked_lm_losses(labels: dict, outputs: dict) -> tf.Tensor:
 
 def loss_counts(labels: dict) -> dict[str, tf.Tensor]:
   """Returns over how many labels each loss is a mean, by metric name."""
-  counts = {"lm_example_loss": tf.reduce_sum(labels["masked_lm_weights"])}
+  counts = {LOSS: tf.reduce_sum(labels["masked_lm_weights"])}
   if "next_sentence_labels" in labels:
-    counts["next_sentence_loss"] = tf.reduce_sum(sentence_weights(labels))
+    counts[SENTENCE_LOSS] = tf.reduce_sum(sentence_weights(labels))
   return counts
 
 
@@ -45,18 +56,14 @@ def mean_losses(
 
   With `counts` of a larger batch they are this one's shares of its mean.
   """
-  sums = {
-    "lm_example_loss": tf.reduce_sum(token_losses * labels["masked_lm_weights"])
-  }
+  sums = {LOSS: tf.reduce_sum(token_losses * labels["masked_lm_weights"])}
   if "next_sentence_labels" in labels:
     losses = tf_keras.losses.sparse_categorical_crossentropy(
       labels["next_sentence_labels"],
       tf.cast(outputs["next_sentence"], tf.float32),
       from_logits=True,
     )
-    sums["next_sentence_loss"] = tf.reduce_sum(
-      losses * sentence_weights(labels)
-    )
+    sums[SENTENCE_LOSS] = tf.reduce_sum(losses * sentence_weights(labels))
   counts = counts or loss_counts(labels)
   return {
     name: tf.math.divide_no_nan(total, counts[name])
@@ -79,24 +86,23 @@ class OccasionalMean(tf_keras.metrics.Mean):
     return self.total / self.count
 
 
-def make_dropped() -> list[tf_keras.metrics.Metric]:
-  """Returns the metrics of passes that drop."""
-  return [
-    tf_keras.metrics.Mean(name=DROPPED_LOSS),
-    tf_keras.metrics.SparseCategoricalAccuracy(name=DROPPED_ACCURACY),
-  ]
-
-
-def update_dropped(labels: dict, model: tf_keras.Model, metrics: list) -> None:
-  """Runs a batch with the encoder's plan, without dropout, and records it."""
-  plan = model.encoder_network.drop_plan
-  outputs = model(labels, training=False, plan=plan)
-  token_losses = masked_lm_losses(labels, outputs)
-  weights = labels["masked_lm_weights"]  # [B, P]
-  by_name = {metric.name: metric for metric in metrics}
-  by_name[DROPPED_LOSS].update_state(token_losses, sample_weight=weights)
-  by_name[DROPPED_ACCURACY].update_state(
-    labels["masked_lm_ids"],
-    tf.cast(outputs["mlm_logits"], tf.float32),
-    sample_weight=weights,
+def update_metrics(
+  metrics: list,
+  labels: dict,
+  outputs: dict,
+  token_losses: tf.Tensor,
+  prefix: str = "",
+) -> None:
+  """Feeds a batch to the metrics of its predictions and of its sentences."""
+  means = mean_losses(labels, outputs, token_losses)
+  of_tokens = {LOSS: means.pop(LOSS)}
+  targets = labels["masked_lm_ids"], outputs["mlm_logits"]
+  pretraining_metrics.update_predictions(
+    metrics, of_tokens, ACCURACY, *targets, labels["masked_lm_weights"], prefix
   )
+  if means:
+    targets = labels["next_sentence_labels"], outputs["next_sentence"]
+    pretraining_metrics.update_predictions(
+      *(metrics, means, SENTENCE_ACCURACY, *targets),
+      *(sentence_weights(labels), prefix),
+    )

@@ -5,6 +5,8 @@ Model Garden's `MaskedLMTask`, whose losses also teach the importance scorer
 which tokens are hard (Hou et al., ACL 2022, section 3.2).
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
@@ -12,7 +14,6 @@ from official.nlp.modeling import layers
 from official.nlp.tasks import masked_lm
 
 from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_rules
 from token_dropping.dropping import keep_schedule
 from token_dropping.models import pretrainer
 from token_dropping.tasks.masked_lm import config as masked_lm_config
@@ -47,64 +48,28 @@ class TokenDropMaskedLMTask(
 
   def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
     """Reads batches, masks them where asked to, and checks their values."""
-    encoder = self.task_config.model.encoder.get()
-    path = f"task.{'train' if params.is_training else 'validation'}_data"
-    rules = record_rules.RecordRules(params, encoder, path)
     made_up = params.input_path == "dummy"
-    if not isinstance(params, pretrain_data.PretrainDataConfig) or made_up:
-      dataset = super().build_inputs(params, input_context)
-      return dataset.map(rules.check_batch)
-    loader = pretrain_data.PretrainDataLoader(params)
-    return self._load(loader, rules, input_context)
+    if isinstance(params, pretrain_data.PretrainDataConfig) and not made_up:
+      return super().build_inputs(params, input_context)
+    dataset = masked_lm.MaskedLMTask.build_inputs(self, params, input_context)
+    return dataset.map(self._rules(params).check_batch)
 
-  def build_metrics(self, training: bool | None = None) -> list:
+  def _metrics(self, training: bool | None) -> dict[str, Callable]:
     """Model Garden's metrics; also those of the options that are used."""
-    metrics = super().build_metrics(training=training)
-    data = self.task_config.validation_data
-    if training:
-      data = self.task_config.train_data
-      metrics.append(tf_keras.metrics.Mean(name=pretraining_metrics.KEPT_SHARE))
-      if self.task_config.semantic_consistency.interval:
-        metrics += [
-          mlm_losses.OccasionalMean(name=name)
-          for name in semantic_consistency.METRICS
-        ]
-    elif self.task_config.dropped_validation:
-      metrics += mlm_losses.make_dropped()
-    if pretrain_data.skips_bad_records(data):
-      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
-    return metrics
+    task, metrics = self.task_config, mlm_losses.METRICS
+    if task.train_data.use_next_sentence_label:
+      metrics = metrics | mlm_losses.SENTENCE_METRICS
+    if not training:
+      return metrics
+    metrics = metrics | {pretraining_metrics.KEPT_SHARE: tf_keras.metrics.Mean}
+    names = semantic_consistency.METRICS * bool(
+      task.semantic_consistency.interval
+    )
+    return metrics | dict.fromkeys(names, mlm_losses.OccasionalMean)
 
-  def process_metrics(self, metrics, labels, model_outputs) -> None:
-    """Feeds a batch to the accuracies, and counts its skipped records."""
-    by_name = {metric.name: metric for metric in metrics}
-    sentences = by_name.pop("next_sentence_accuracy", None)
-    super().process_metrics(list(by_name.values()), labels, model_outputs)
-    if sentences is not None:
-      sentences.update_state(
-        labels["next_sentence_labels"],
-        model_outputs["next_sentence"],
-        sample_weight=mlm_losses.sentence_weights(labels),
-      )
-    pretraining_metrics.count_skipped(metrics, labels)
-
-  def build_losses(self, labels, model_outputs, metrics, aux_losses=None):
-    """Returns the mean loss of this replica's batch and records its parts."""
-    token_losses = mlm_losses.masked_lm_losses(labels, model_outputs)
-    parts = mlm_losses.mean_losses(labels, model_outputs, token_losses)
-    weights = mlm_losses.loss_counts(labels)
-    pretraining_metrics.update_means(metrics, parts, weights)
-    return tf.add_n([*parts.values(), *(aux_losses or [])])
-
-  def validation_step(self, inputs, model, metrics) -> dict:
-    """Evaluates whole sequences and, where asked for, dropped ones.
-
-    The metrics have the loss: the trainer would average it over batches.
-    """
-    if self.task_config.dropped_validation:
-      mlm_losses.update_dropped(inputs, model, metrics)
-    super().validation_step(inputs, model, metrics)
-    return {}
+  def _evaluate(self, metrics, batch: dict, outputs: dict, prefix: str) -> None:
+    token_losses = self._token_losses(batch, outputs)
+    mlm_losses.update_metrics(metrics, batch, outputs, token_losses, prefix)
 
   def _token_losses(self, batch, outputs) -> tf.Tensor:
     return mlm_losses.masked_lm_losses(batch, outputs)
@@ -128,14 +93,13 @@ class TokenDropMaskedLMTask(
 
   def _record(self, metrics, batch, passes, token_losses) -> None:
     outputs, *full = passes
-    means = mlm_losses.mean_losses(batch, outputs, token_losses)
-    weights = self._counts(batch)
+    mlm_losses.update_metrics(metrics, batch, outputs, token_losses)
     if full:
-      means |= semantic_consistency.terms(batch, outputs, *full, detach=True)
-      weights["full_lm_example_loss"] = weights["lm_example_loss"]
-    pretraining_metrics.update_means(metrics, means, weights)
+      added = semantic_consistency.terms(batch, outputs, *full, detach=True)
+      weights = self._counts(batch)
+      weights[f"full_{mlm_losses.LOSS}"] = weights[mlm_losses.LOSS]
+      pretraining_metrics.update_means(metrics, added, weights)
     pretraining_metrics.update_kept_share(metrics, batch["input_mask"], outputs)
-    self.process_metrics(metrics, batch, outputs)
 
   def _teach(self, scorers, batch, token_losses) -> None:
     (scorer,) = scorers

@@ -9,6 +9,7 @@ from official.core import config_definitions as cfg
 
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import record_rules
+from token_dropping.data.batches import rules
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
@@ -27,6 +28,11 @@ class PretrainingHooks(hooks.TaskHooks, abc.ABC):
   def _data(self) -> dict[str, cfg.DataConfig]:
     names = ("train_data", "validation_data")
     return {f"task.{name}": getattr(self.task, name) for name in names}
+
+  def record_rules(
+    self, data: cfg.DataConfig, path: str
+  ) -> record_rules.BatchRules:
+    return rules.of(data, self.task.model.encoder.get(), path)
 
   @abc.abstractmethod
   def _losses(self, outputs: Mapping, prefix: str = "") -> str:

@@ -36,6 +36,28 @@ def update_means(
       metric.update_state(values[name], sample_weight=weights[name])
 
 
+def update_predictions(
+  metrics: list,
+  means: dict[str, tf.Tensor],
+  accuracy: str,
+  ids: tf.Tensor,
+  logits: tf.Tensor,
+  weights: tf.Tensor,
+  prefix: str = "",
+) -> None:
+  """Feeds means of a batch of predictions, by name, and whether they are right.
+
+  The latter goes to the metric `accuracy`. The prefix is before all the names.
+  The `ids` to predict and their `weights` are [B, P], `logits` [B, P, V].
+  """
+  means = {f"{prefix}{name}": mean for name, mean in means.items()}
+  counts = dict.fromkeys(means, tf.reduce_sum(weights))
+  update_means(metrics, means, counts)
+  for metric in metrics:
+    if metric.name == f"{prefix}{accuracy}":
+      metric.update_state(ids, logits, sample_weight=weights)
+
+
 def update_kept_share(
   metrics: list, real: tf.Tensor, outputs: dict, name: str = KEPT_SHARE
 ) -> None:

@@ -3,17 +3,23 @@
 
 import abc
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
 from official.core import base_task
+from official.core import config_definitions as cfg
+from official.nlp.data import data_loader_factory
 
 from token_dropping.data.batches import bad_records
 from token_dropping.data.batches import pretrain_data
+from token_dropping.data.batches import record_rules
+from token_dropping.data.batches import rules
 from token_dropping.dropping import step_schedule
 from token_dropping.models import checkpoints
 from token_dropping.tasks import optimizers
 from token_dropping.tasks.pretraining import config as pretraining_config
+from token_dropping.tasks.pretraining import metrics as metrics_lib
 
 
 class PretrainingTask(base_task.Task, abc.ABC):
@@ -69,15 +75,51 @@ class PretrainingTask(base_task.Task, abc.ABC):
       optional = set() if drops else checkpoints.IMPORTANCE
     return checkpoints.find_items(items, optional, config.init_checkpoint)
 
-  def _load(self, loader, rules, input_context) -> tf.data.Dataset:
-    """Returns the checked batches of a loader, whose records have rules."""
+  def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
+    """Reads batches, and checks their values."""
+    own_rules = self._rules(params)
+    loader = data_loader_factory.get_data_loader(params)
     # A run that goes on reads on from where its checkpoint was written.
     step = checkpoints.latest_step(self.logging_dir)
-    if pretrain_data.skips_bad_records(rules.data):
-      skipper = bad_records.RecordSkipper(rules)
-      self.skippers[rules.path] = skipper
+    if pretrain_data.skips_bad_records(params):
+      skipper = bad_records.RecordSkipper(own_rules)
+      self.skippers[own_rules.path] = skipper
       return loader.load(input_context, step, skipper)
-    return loader.load(input_context, step).map(rules.check_batch)
+    return loader.load(input_context, step).map(own_rules.check_batch)
+
+  def _rules(self, data: cfg.DataConfig) -> record_rules.BatchRules:
+    path = f"task.{'train' if data.is_training else 'validation'}_data"
+    return rules.of(data, self.task_config.model.encoder.get(), path)
+
+  def build_metrics(self, training: bool | None = None) -> list:
+    """Of training, or of whole sequences and, where asked for, dropped ones."""
+    task, prefixes = self.task_config, [""]
+    if not training and task.dropped_validation:
+      prefixes.append(metrics_lib.DROPPED)
+    metrics = [
+      make(name=f"{prefix}{name}")
+      for prefix in prefixes
+      for name, make in self._metrics(training).items()
+    ]
+    data = task.train_data if training else task.validation_data
+    if pretrain_data.skips_bad_records(data):
+      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
+    return metrics
+
+  def validation_step(self, inputs, model, metrics) -> dict:
+    """Evaluates whole sequences and, where asked for, dropped ones.
+
+    The metrics have the loss: the trainer would average it over batches.
+    """
+    plans = {"": {}}
+    if self.task_config.dropped_validation:
+      plans[metrics_lib.DROPPED] = self._plans(model)
+    batch = self._with_targets(inputs)
+    for prefix, plan in plans.items():
+      outputs = model(batch, training=False, **plan)
+      self._evaluate(metrics, batch, outputs, prefix)
+    metrics_lib.count_skipped(metrics, batch)
+    return {}
 
   def train_step(self, inputs, model, optimizer, metrics) -> dict:
     """Runs forward and backward passes, then moves weights and importance.
@@ -106,6 +148,7 @@ class PretrainingTask(base_task.Task, abc.ABC):
         objective = optimizers.scaled(optimizer, objective)
       gradients = tape.gradient(objective, model.trainable_variables)
       self._record(metrics, batch, passes, token_losses)
+      metrics_lib.count_skipped(metrics, batch)
       gradients = optimizers.dense(gradients)
       told = zip(scorers, self._told(passes[0]), strict=True)
       sums = [scorer.selector.sums_of(outputs) for scorer, outputs in told]
@@ -132,9 +175,20 @@ class PretrainingTask(base_task.Task, abc.ABC):
       "gradient_norm": optimizers.norm(optimizer, gradients),
     }
 
-  def _prepare(self, inputs: dict, model: tf_keras.Model) -> dict:
-    """Returns a batch with what is predicted where, before it is sliced."""
+  def _with_targets(self, inputs: dict) -> dict:
+    """Returns a batch with what is predicted."""
     return inputs
+
+  def _prepare(self, inputs: dict, model: tf_keras.Model) -> dict:
+    """Returns a batch to train on, before it is sliced, with what is predicted.
+
+    And where it is, if it is not everywhere.
+    """
+    return self._with_targets(inputs)
+
+  def _plans(self, model: tf_keras.Model) -> dict:
+    """Returns, as arguments of the model, what it drops where it can."""
+    return {"plan": model.encoder_network.drop_plan}
 
   def _scorers(self, model: tf_keras.Model) -> list:
     """Returns what chooses among tokens: a scorer for each that drops."""
@@ -143,6 +197,14 @@ class PretrainingTask(base_task.Task, abc.ABC):
   def _told(self, outputs: dict) -> list[dict]:
     """Returns the outputs that tell what each of the scorers has chosen."""
     return [outputs]
+
+  @abc.abstractmethod
+  def _metrics(self, training: bool | None) -> dict[str, Callable]:
+    """Returns what makes the metrics, by their names."""
+
+  @abc.abstractmethod
+  def _evaluate(self, metrics, batch: dict, outputs: dict, prefix: str) -> None:
+    """Feeds a batch to the metrics whose names begin with a prefix."""
 
   @abc.abstractmethod
   def _token_losses(self, batch: dict, outputs: dict):

@@ -15,7 +15,6 @@ from official.modeling import optimization
 
 from token_dropping.common import errors
 from token_dropping.data.batches import pair_data
-from token_dropping.data.batches import pair_rules
 from token_dropping.data.text import subword_tokenizer
 from token_dropping.models.transformer import config as transformer_config
 from token_dropping.models.transformer import packed_pairs
@@ -85,11 +84,6 @@ class TranslationHooks(pretraining.TokenizerHooks):
   tokenizer = subword_tokenizer.SubwordTokenizer
   tokenizer_file = subword_tokenizer.FILE
   loss, words = losses.LOSS, _WORDS
-
-  def record_rules(
-    self, data: cfg.DataConfig, path: str
-  ) -> pair_rules.PairRules:
-    return pair_rules.PairRules(data, self._network.vocab_size, path)
 
   def check_beside(self, data: cfg.DataConfig) -> None:
     """Refuses texts that an evaluation could not translate or score."""

@@ -14,6 +14,12 @@ from token_dropping.tasks.pretraining import metrics as pretraining_metrics
 # The first is what training minimises, the others are of the targets alone.
 SMOOTHED, LOSS = "smoothed_loss", "token_loss"
 ACCURACY, PERPLEXITY = "token_accuracy", "perplexity"
+METRICS = {
+  SMOOTHED: tf_keras.metrics.Mean,
+  LOSS: tf_keras.metrics.Mean,
+  ACCURACY: tf_keras.metrics.SparseCategoricalAccuracy,
+  PERPLEXITY: pretraining_metrics.Perplexity,
+}
 
 
 def token_losses(batch: dict, outputs: dict, smoothing: float) -> dict:
@@ -68,27 +74,13 @@ def mean_losses(
   }
 
 
-def make_metrics(prefix: str = "") -> list:
-  """Returns the metrics of the targets; names begin with the prefix."""
-  return [
-    tf_keras.metrics.Mean(name=f"{prefix}{SMOOTHED}"),
-    tf_keras.metrics.Mean(name=f"{prefix}{LOSS}"),
-    tf_keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}{ACCURACY}"),
-    pretraining_metrics.Perplexity(name=f"{prefix}{PERPLEXITY}"),
-  ]
-
-
 def update_metrics(
   metrics: list, batch: dict, outputs: dict, losses: dict, prefix: str = ""
 ) -> None:
   """Feeds a batch to those of the targets."""
-  real = weights(batch)
   means = mean_losses(batch, losses)
   means[PERPLEXITY] = means[LOSS]
-  means = {f"{prefix}{name}": mean for name, mean in means.items()}
-  counts = dict.fromkeys(means, tf.reduce_sum(real))
-  pretraining_metrics.update_means(metrics, means, counts)
-  by_name = {metric.name: metric for metric in metrics}
-  by_name[f"{prefix}{ACCURACY}"].update_state(
-    batch["targets"], outputs["logits"], sample_weight=real
+  targets = batch["targets"], outputs["logits"], weights(batch)
+  pretraining_metrics.update_predictions(
+    metrics, means, ACCURACY, *targets, prefix
   )

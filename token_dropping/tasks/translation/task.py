@@ -6,15 +6,13 @@ what the decoder looks at; what of the translation stays, from its losses.
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
 
 from token_dropping.data.batches import pair_data
-from token_dropping.data.batches import pair_rules
-from token_dropping.data.batches import pretrain_data
-from token_dropping.data.batches import record_rules
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.models.transformer import packed_pairs
 from token_dropping.tasks.pretraining import metrics as pretraining_metrics
@@ -25,7 +23,6 @@ from token_dropping.tasks.translation import references
 from token_dropping.tasks.translation import scores
 from token_dropping.tasks.translation import translator
 
-_DROPPED = pretraining_metrics.DROPPED
 _RECEIVED = "received_attention"
 KEPT_SHARE = pretraining_metrics.KEPT_SHARE
 TARGET_KEPT_SHARE, PADDING = "target_kept_share", "padding_share"
@@ -48,39 +45,21 @@ class TranslationTask(pretraining.PretrainingTask):
     if not params.is_training:
       count = self.task_config.translated_sentences
       self._references = references.References.read(params, count)
-    vocab_size = self.task_config.model.encoder.get().vocab_size
-    path = f"task.{'train' if params.is_training else 'validation'}_data"
-    rules = pair_rules.PairRules(params, vocab_size, path)
-    return self._load(pair_data.PairDataLoader(params), rules, input_context)
+    return super().build_inputs(params, input_context)
 
-  def build_metrics(self, training: bool | None = None) -> list:
-    """Of training, or of whole sequences and, where asked for, dropped ones."""
-    task = self.task_config
-    data = task.train_data if training else task.validation_data
-    metrics = losses_lib.make_metrics()
-    if training:
-      names = (KEPT_SHARE, TARGET_KEPT_SHARE, PADDING)
-      metrics += [tf_keras.metrics.Mean(name=name) for name in names]
-    elif task.dropped_validation:
-      metrics += losses_lib.make_metrics(_DROPPED)
-    if pretrain_data.skips_bad_records(data):
-      metrics.append(tf_keras.metrics.Sum(name=record_rules.SKIPPED))
-    return metrics
+  def _metrics(self, training: bool | None) -> dict[str, Callable]:
+    shares = (KEPT_SHARE, TARGET_KEPT_SHARE, PADDING) if training else ()
+    return losses_lib.METRICS | dict.fromkeys(shares, tf_keras.metrics.Mean)
 
-  def validation_step(self, inputs, model, metrics) -> dict:
-    """Evaluates whole sequences and, where asked for, dropped ones."""
-    plans = {"": {}}
-    if self.task_config.dropped_validation:
-      plans[_DROPPED] = {
-        "plan": model.encoder_layer.drop_plan,
-        "target_plan": model.decoder_layer.drop_plan,
-      }
-    for prefix, dropped in plans.items():
-      outputs = model(inputs, training=False, **dropped)
-      token_losses = self._token_losses(inputs, outputs)
-      losses_lib.update_metrics(metrics, inputs, outputs, token_losses, prefix)
-    pretraining_metrics.count_skipped(metrics, inputs)
-    return {}  # the metrics have the loss
+  def _plans(self, model: network_lib.Transformer) -> dict:
+    return {
+      "plan": model.encoder_layer.drop_plan,
+      "target_plan": model.decoder_layer.drop_plan,
+    }
+
+  def _evaluate(self, metrics, batch: dict, outputs: dict, prefix: str) -> None:
+    token_losses = self._token_losses(batch, outputs)
+    losses_lib.update_metrics(metrics, batch, outputs, token_losses, prefix)
 
   def aggregate_logs(self, state=None, step_outputs=None) -> dict:
     """Asks for `reduce_aggregated_logs` where there is what to translate."""
@@ -128,7 +107,6 @@ class TranslationTask(pretraining.PretrainingTask):
     for there, (told, name) in zip(real, sides, strict=True):
       pretraining_metrics.update_kept_share(metrics, there, told, name)
     _update_padding(metrics, real)
-    pretraining_metrics.count_skipped(metrics, batch)
 
   def _teach(self, scorers, batch, token_losses) -> None:
     """The encoder's learns what was looked at, the decoder's what was hard."""
