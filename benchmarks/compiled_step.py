@@ -30,6 +30,7 @@ from absl import flags
 from benchmarks import hlo_kernels
 from benchmarks import kernel_costs
 from token_dropping.common import errors
+from token_dropping.common import extras
 
 PROGRAM, COMPILED = "program.hlo.gz", "compiled.hlo.txt.gz"
 _ROW = "{:34s}{:>9s}{:>9s}{:>9s}{:>9s}"
@@ -111,14 +112,9 @@ def _h100():
   options = os.environ.get("XLA_FLAGS", "")
   os.environ["XLA_FLAGS"] = f"--xla_gpu_enable_triton_gemm=false {options}"
   os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-  try:
-    import jax_plugins.xla_cuda13 as plugin
-    from jax._src.lib import xla_client
-  except ImportError as error:
-    raise errors.UserError(
-      "compiling for an H100 needs JAX and XLA's compiler: pip install "
-      f"'token-dropping[gpu_model]'. Received: {error}"
-    ) from error
+  need = "compiling for an H100 needs JAX and XLA's compiler"
+  plugin = extras.require("jax_plugins.xla_cuda13", need, "gpu_model")
+  from jax._src.lib import xla_client
 
   library = pathlib.Path(plugin.__file__).with_name("xla_cuda_plugin.so")
   api = xla_client.load_pjrt_plugin_dynamically("cuda", str(library))

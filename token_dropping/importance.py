@@ -21,6 +21,7 @@ import tensorflow as tf
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.common import files
 from token_dropping.common import filesystems
 from token_dropping.dropping.importance import importance_table
@@ -89,13 +90,10 @@ def _read_run(
       "--checkpoint must be unset for a folder of Hugging Face",
       repr(checkpoint),
     )
-    try:
-      from token_dropping.huggingface import importing
-    except ImportError as error:
-      raise errors.UserError(
-        "a folder of Hugging Face needs safetensors and tokenizers: pip "
-        f"install 'token-dropping[huggingface]'. Received: {error}"
-      ) from error
+    need = "a folder of Hugging Face needs safetensors and tokenizers"
+    importing = extras.require(
+      "token_dropping.huggingface.importing", need, "huggingface"
+    )
     theirs, model = model, os.path.join(scratch, "run")
     importing.import_folder(theirs, model)
   return trained_run.TrainedRun.read(model, checkpoint, "--model")

@@ -10,12 +10,12 @@ The first folder loads with `AutoModel...from_pretrained`; the second is what
 `token_dropping.train` continues from.
 """
 
-import importlib
 import types
 
 from absl import flags
 
 from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.training import trained_run
 
 _FLAGS = {
@@ -50,13 +50,9 @@ def main(argv: list[str], values: flags.FlagValues = flags.FLAGS) -> None:
 
 def _load(module: str) -> types.ModuleType:
   """Imports TensorFlow and the rest, once the arguments are right."""
-  try:
-    return importlib.import_module(f"token_dropping.huggingface.{module}")
-  except ImportError as error:
-    raise errors.UserError(
-      "conversion needs safetensors and transformers: pip install "
-      f"'token-dropping[huggingface]'. Received: {error}"
-    ) from error
+  need = "conversion needs safetensors and transformers"
+  name = f"token_dropping.huggingface.{module}"
+  return extras.require(name, need, "huggingface")
 
 
 if __name__ == "__main__":

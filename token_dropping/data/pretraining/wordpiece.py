@@ -11,11 +11,17 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
 
 MIN_FREQUENCY = 2
 MAX_ALPHABET = 1000
+_TOKENIZERS = (
+  "tokenizers",
+  "learning a vocabulary, without --vocab_file, needs tokenizers",
+  "data",
+)
 _CHUNK = 4096  # repetitions of a word in one string
 
 
@@ -27,7 +33,7 @@ def count_words(
   Those of more than `vocabulary.MAX_WORD` characters, [UNK] anyway, are left
   out.
   """
-  tokenizers = _import_tokenizers()
+  tokenizers = extras.require(*_TOKENIZERS)
   normalizer = tokenizers.normalizers.BertNormalizer(
     lowercase=config.do_lower_case, strip_accents=config.strips_accents
   )
@@ -77,7 +83,7 @@ def learn_vocabulary(
   They are special tokens, alphabet, then pieces as they were merged: fewer than
   `vocab_size` if the words give no more, a `UserError` if there is no room.
   """
-  tokenizers = _import_tokenizers()
+  tokenizers = extras.require(*_TOKENIZERS)
   alphabet = choose_alphabet(counts)
   errors.require(
     bool(alphabet),
@@ -124,15 +130,3 @@ def _repeated(
     if all(piece in alphabet for piece in itertools.chain(word[:1], rest)):
       for start in range(0, counts[word], _CHUNK):
         yield f"{word} " * min(_CHUNK, counts[word] - start)
-
-
-def _import_tokenizers():
-  try:
-    import tokenizers
-  except ImportError as error:
-    raise errors.UserError(
-      "learning a vocabulary needs tokenizers: pip install "
-      "'token-dropping[data]', or give --vocab_file. Received: "
-      f"{error}"
-    ) from error
-  return tokenizers

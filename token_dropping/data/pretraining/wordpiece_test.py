@@ -88,9 +88,3 @@ def test_vocabulary_without_room_for_the_alphabet():
     "vocab_size must be at least 9 for this input (5 special tokens and its "
     "alphabet). Received: 8"
   )
-
-
-def test_missing_tokenizers_is_a_user_error(monkeypatch):
-  monkeypatch.setitem(sys.modules, "tokenizers", None)
-  message = testing.refused(wordpiece.count_words, [], UNCASED)
-  assert "pip install 'token-dropping[data]'" in message

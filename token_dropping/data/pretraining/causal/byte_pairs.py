@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import sentencepiece
 
-from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.data.text import byte_tokenizer
 
 MIN_FREQUENCY = 2  # of words: rarer ones would become pieces of their own
@@ -29,9 +29,9 @@ def count_words(lines: Iterable[str]) -> collections.Counter[str]:
   >>> sorted(count_words(["don't do", "do"]).items())
   [(' do', 1), ("'t", 1), ('do', 1), ('don', 1)]
   """
-  splitter = _import_tokenizers().pre_tokenizers.ByteLevel(
-    add_prefix_space=False
-  )
+  need = "learning a tokenizer, without --vocab_file, needs tokenizers"
+  tokenizers = extras.require("tokenizers", need, "data")
+  splitter = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
   chunks: collections.Counter[str] = collections.Counter()
   for line in lines:  # split at spaces only, which is fast
     chunks.update(_CHUNK.findall(line))
@@ -88,15 +88,3 @@ def learn(counts: Mapping[str, int], vocab_size: int) -> bytes:
     minloglevel=2,
   )
   return model.getvalue()
-
-
-def _import_tokenizers():
-  try:
-    import tokenizers
-  except ImportError as error:
-    raise errors.UserError(
-      "learning a tokenizer needs tokenizers: pip install "
-      "'token-dropping[data]', or give --vocab_file. Received: "
-      f"{error}"
-    ) from error
-  return tokenizers

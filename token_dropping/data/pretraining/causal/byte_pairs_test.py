@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from tests import causal_testing
-from tests import testing
 from token_dropping.data.pretraining.causal import byte_pairs
 from token_dropping.data.text import byte_tokenizer
 
@@ -70,9 +69,3 @@ def test_two_trainings_in_two_processes_agree():
     check=True,
   )
   assert done.stdout.strip() == byte_pairs.learn(counts, 280).hex()
-
-
-def test_missing_tokenizers_is_a_user_error(monkeypatch):
-  monkeypatch.setitem(sys.modules, "tokenizers", None)
-  message = testing.refused(byte_pairs.count_words, [])
-  assert "pip install 'token-dropping[data]'" in message

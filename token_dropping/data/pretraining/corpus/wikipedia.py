@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.common import files
 from token_dropping.data.pretraining import prepare_settings
 from token_dropping.data.pretraining.corpus import text_lines
@@ -65,7 +66,6 @@ _EMBEDDED_FILE = (
 )
 _DUMP_TAG = b"<mediawiki"
 _HEAD_BYTES = 4096
-_INSTALL = "pip install 'token-dropping[quickstart]'"
 # What a dump that breaks off, or none, raises: a page without title or text,
 # another namespace.
 _DAMAGE = (ElementTree.ParseError, AttributeError, ValueError)
@@ -78,7 +78,7 @@ def embedded_dump() -> str:
   package = importlib.resources.files("gensim")
   path = str(package / "test" / "test_data" / _EMBEDDED_FILE)
   name = repr(prepare_settings.EMBEDDED)
-  rule = f"input {name} needs gensim with its test data ({_INSTALL})"
+  rule = f"input {name} needs gensim with its test data"
   errors.require(files.exists(path), rule, f"no file {_EMBEDDED_FILE}")
   return path
 
@@ -170,10 +170,5 @@ def _is_prose(line: str) -> bool:
 
 
 def _import_gensim():
-  try:
-    from gensim.corpora import wikicorpus
-  except ImportError as error:
-    raise errors.UserError(
-      f"Wikipedia dumps need gensim: {_INSTALL}. Received: {error}"
-    ) from error
-  return wikicorpus
+  module, need = "gensim.corpora.wikicorpus", "Wikipedia dumps need gensim"
+  return extras.require(module, need, "quickstart")

@@ -3,7 +3,6 @@
 
 import bz2
 import itertools
-import sys
 
 import pytest
 
@@ -82,12 +81,6 @@ def test_damaged_dump(tmp_path, content):
   path.write_bytes(content)
   rule = f"input must be a readable file. Received: {str(path)!r} ("
   assert _refused(path).startswith(rule)
-
-
-def test_missing_gensim_is_a_user_error(monkeypatch):
-  monkeypatch.setitem(sys.modules, "gensim.corpora", None)
-  message = testing.refused(wikipedia.embedded_dump)
-  assert "pip install 'token-dropping[quickstart]'" in message
 
 
 # Prose and sentences.

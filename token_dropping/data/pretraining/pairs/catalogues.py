@@ -7,7 +7,7 @@ import re
 import struct
 from typing import NamedTuple
 
-from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.data.pretraining.corpus import text_lines
 
 # The language of `locale/de/LC_MESSAGES/app.po`, or of `de.po`.
@@ -28,7 +28,8 @@ def read(path: str, kind: str) -> Catalogue:
 
   Of a message with plural forms that is the singular and the first plural.
   """
-  polib = _import_polib()
+  need = "reading .po and .mo files needs polib"
+  polib = extras.require("polib", need, "data")
   damage = ValueError, LookupError, struct.error
   with text_lines.open_bytes(path, *damage) as stream:
     content = stream.read()
@@ -61,14 +62,3 @@ def _language(entries, path: str) -> str:
   named = entries.metadata.get("Language", "").strip()
   found = _IN_PATH.search(path)
   return named or (found and (found.group(1) or found.group(2))) or ""
-
-
-def _import_polib():
-  try:
-    import polib
-  except ImportError as error:
-    raise errors.UserError(
-      "reading .po and .mo files needs polib: pip install "
-      f"'token-dropping[data]'. Received: {error}"
-    ) from error
-  return polib
