@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals that become exceptions, also where these would be lost."""
+"""Handlers of signals, and those that become exceptions."""
 
+import contextlib
 import os
+import signal
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 _AGAIN_SECONDS = 0.1
 
@@ -25,6 +28,24 @@ def raising(raise_it: Callable[[int], None]) -> Callable:
     again.start()
 
   return handle
+
+
+@contextlib.contextmanager
+def handling(handlers: Mapping[int, Any]) -> Iterator[None]:
+  """Has other handlers of signals, by number, while its block runs.
+
+  In other threads than the main one, which may have none, it does nothing.
+  """
+  is_main = threading.current_thread() is threading.main_thread()
+  before = {
+    number: signal.signal(number, handler)
+    for number, handler in (handlers if is_main else {}).items()
+  }
+  try:
+    yield
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)
 
 
 def _is_in_destructor(frame: types.FrameType | None) -> bool:

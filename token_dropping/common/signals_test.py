@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of signals that become exceptions."""
+"""Tests of handlers of signals."""
 
 import signal
+import threading
 import time
 
 import pytest
@@ -30,6 +31,21 @@ def _handler():
   before = signal.signal(NUMBER, signals.raising(stop))
   yield
   signal.signal(NUMBER, before)
+
+
+def test_handlers_are_those_of_the_main_thread_while_a_block_runs():
+  found, before = [], signal.getsignal(NUMBER)
+
+  def look() -> None:
+    with signals.handling({NUMBER: signal.SIG_IGN}):
+      found.append(signal.getsignal(NUMBER))
+
+  look()
+  thread = threading.Thread(target=look)
+  thread.start()
+  thread.join()
+  assert found == [signal.SIG_IGN, before]
+  assert signal.getsignal(NUMBER) is before
 
 
 def test_a_signal_is_an_exception():

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of how many workers this process is, as `TF_CONFIG` says."""
 
-import contextlib
 import dataclasses
 import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 
 from token_dropping.common import errors
 from token_dropping.common import plain_json
@@ -96,22 +92,6 @@ def announce() -> None:
   place = read(text)
   which = f"{place.number} of {place.workers}"
   print(f"note: worker {which}, which wait for one another", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-  """Lets Ctrl-C end the process at once, where TensorFlow waits for others.
-
-  Python's own handler would run only when TensorFlow has come back.
-  """
-  if threading.current_thread() is not threading.main_thread():
-    yield  # which may not have handlers
-    return
-  before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-  try:
-    yield
-  finally:
-    signal.signal(signal.SIGINT, before)
 
 
 def doubt(strategy: str) -> None:

@@ -2,7 +2,6 @@
 """Tests of what `TF_CONFIG` may be, and what is said of it."""
 
 import json
-import signal
 
 import pytest
 
@@ -76,13 +75,6 @@ def test_what_is_no_cluster_is_refused(text, problem):
   message = testing.refused(cluster.read, text)
   assert message.startswith("TF_CONFIG must be JSON as {")
   assert problem in message
-
-
-def test_ctrl_c_ends_at_once_what_waits_for_others():
-  before = signal.getsignal(signal.SIGINT)
-  with cluster.interruptible():
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-  assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_what_is_said(monkeypatch, capsys):

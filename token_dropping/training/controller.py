@@ -12,6 +12,7 @@ import orbit
 import tensorflow as tf
 
 from token_dropping.common import errors
+from token_dropping.common import signals
 from token_dropping.models import checkpoint_files
 from token_dropping.training import workers
 
@@ -51,20 +52,18 @@ class StopRequest:
       return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    # Without a handler of Python's a signal would not come to the socket.
-    old_handlers = {n: signal.signal(n, self._on_signal) for n in _SIGNALS}
-    old_writer = signal.set_wakeup_fd(writer.fileno())
     thread = threading.Thread(target=self._listen, args=(reader,), daemon=True)
-    thread.start()
-    try:
-      yield
-    finally:
-      signal.set_wakeup_fd(old_writer)
-      for number, handler in old_handlers.items():
-        signal.signal(number, handler)
-      writer.close()
-      thread.join()
-      reader.close()
+    # Without a handler of Python's a signal would not come to the socket.
+    with signals.handling(dict.fromkeys(_SIGNALS, self._on_signal)):
+      before = signal.set_wakeup_fd(writer.fileno())
+      thread.start()
+      try:
+        yield
+      finally:
+        signal.set_wakeup_fd(before)
+        writer.close()
+        thread.join()
+        reader.close()
 
   def _on_signal(self, number: int, frame) -> None:
     del frame

@@ -231,8 +231,7 @@ def _ended(processes: dict[int, subprocess.Popen]) -> Iterator[None]:
       process.wait()
 
 
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
+def _stopped_by_signals() -> contextlib.AbstractContextManager:
   def stop(number: int) -> NoReturn:
     name = signal.Signals(number).name
     raise errors.StoppedError(
@@ -240,9 +239,4 @@ def _stopped_by_signals() -> Iterator[None]:
     )
 
   numbers = (signal.SIGTERM, signal.SIGINT)
-  before = {n: signal.signal(n, signals.raising(stop)) for n in numbers}
-  try:
-    yield
-  finally:
-    for number, handler in before.items():
-      signal.signal(number, handler)
+  return signals.handling(dict.fromkeys(numbers, signals.raising(stop)))

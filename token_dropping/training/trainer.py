@@ -3,6 +3,7 @@
 
 import functools
 import os
+import signal
 
 import tensorflow as tf
 import tf_keras
@@ -14,6 +15,7 @@ from official.core import train_utils
 from official.modeling import performance
 
 from token_dropping.common import errors
+from token_dropping.common import signals
 from token_dropping.models import checkpoints
 from token_dropping.models import fused_attention
 from token_dropping.training import attention
@@ -245,7 +247,9 @@ def make_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
   else:
     cluster.doubt(name)
   try:
-    with cluster.interruptible():
+    # Python's own handler would run only when TensorFlow, which may wait for
+    # other workers, has come back.
+    with signals.handling({signal.SIGINT: signal.SIG_DFL}):
       return distribute_utils.get_distribution_strategy(
         distribution_strategy=name,
         all_reduce_alg=runtime.all_reduce_alg,

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import tqdm
 
 from token_dropping.common import errors
+from token_dropping.common import extras
 from token_dropping.common import files
 from token_dropping.common import signals
 from token_dropping.data.pretraining import beam_worker
@@ -193,15 +194,10 @@ def _import_beam():
   disabled = logging.root.manager.disable
   logging.disable(logging.WARNING)
   try:
-    import apache_beam
-  except ImportError as error:
-    raise errors.UserError(
-      "preparing data needs Apache Beam: pip install 'token-dropping[data]'. "
-      f"Received: {error}"
-    ) from error
+    need = "preparing data needs Apache Beam"
+    return extras.require("apache_beam", need, "data")
   finally:
     logging.disable(disabled)
-  return apache_beam
 
 
 def _options(arguments: Sequence[str]):
@@ -227,9 +223,6 @@ def _direct_runner(in_processes: bool):
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
   """Raises `KeyboardInterrupt` at Ctrl-C, of which Beam would log an error."""
-  if threading.current_thread() is not threading.main_thread():
-    yield  # which may not have handlers
-    return
   interrupted, disabled = threading.Event(), logging.root.manager.disable
 
   def interrupt(_) -> NoReturn:
@@ -239,15 +232,14 @@ def _interruptible() -> Iterator[None]:
     threading.excepthook = lambda _: None
     raise KeyboardInterrupt
 
-  before = signal.signal(signal.SIGINT, signals.raising(interrupt))
   try:
-    yield
+    with signals.handling({signal.SIGINT: signals.raising(interrupt)}):
+      yield
   except Exception as error:
     if interrupted.is_set():
       raise KeyboardInterrupt from error
     raise
   finally:
-    signal.signal(signal.SIGINT, before)
     logging.disable(disabled)
 
 
