@@ -119,13 +119,8 @@ def read_contenders(values: flags.FlagValues) -> list[str]:
 
 def make_output_dir(values: flags.FlagValues) -> None:
   """Makes the folder of `--output_dir`; raises `UserError`."""
-  try:
+  with files.writable(values.output_dir):
     files.make_folder(values.output_dir)
-  except OSError as error:
-    raise errors.UserError(
-      "--output_dir must be a writable folder. Received: "
-      f"{values.output_dir!r} ({error.strerror})"
-    ) from error
 
 
 def read_numbers(

@@ -217,6 +217,23 @@ def make_folder(path: str) -> None:
   filesystems.of(path).makedirs(path, exist_ok=True)
 
 
+@contextlib.contextmanager
+def writable(
+  path: str, flag: str = "--output_dir", *damage: type[Exception]
+) -> Iterator[None]:
+  """Refuses, by its flag, a folder that the block fails to make or to write to.
+
+  `damage` is what it may raise then beside `OSError`.
+  """
+  try:
+    yield
+  except (OSError, UnicodeError, *damage) as error:
+    reason = getattr(error, "strerror", None) or errors.first_line(error)
+    raise errors.UserError(
+      f"{flag} must be a writable folder. Received: {path!r} ({reason})"
+    ) from error
+
+
 def check_folder(path: str, flag: str = "--output_dir") -> None:
   """Refuses, before there is what to write, a file and what is below one."""
   above = path
@@ -246,14 +263,9 @@ def new_folder(
   """
   final = path.rstrip("/")
   work = f"{final}.{uuid.uuid4().hex[:8]}.tmp"
-  try:
+  with writable(path):
     work.encode()  # TensorFlow's paths are UTF-8
     make_folder(work)
-  except (OSError, UnicodeError) as error:
-    reason = getattr(error, "strerror", None) or errors.first_line(error)
-    raise errors.UserError(
-      f"--output_dir must be a writable folder. Received: {path!r} ({reason})"
-    ) from error
   try:
     yield work
     check(path)

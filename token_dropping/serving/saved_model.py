@@ -9,12 +9,11 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from token_dropping.common import errors
 from token_dropping.common import files
 
 EXTRA = "assets.extra"
@@ -43,7 +42,7 @@ def write(
   """
   path = files.join(folder, _UNFINISHED)
   extra_folder = files.join(path, EXTRA)
-  with _reported(folder):
+  with _writable(folder):
     files.remove_folder(path)  # of an export that was killed
     files.make_folder(folder)
     tf.saved_model.save(_root(functions, tracked), path, functions)
@@ -56,7 +55,7 @@ def write(
 def publish(folder: str, version: int) -> str:
   """Moves what `write` wrote to where servers look; returns the path."""
   path = files.join(folder, str(version))
-  with _reported(folder):
+  with _writable(folder):
     files.rename(files.join(folder, _UNFINISHED), path)
   return path
 
@@ -67,14 +66,8 @@ def discard(folder: str) -> None:
     files.remove_folder(files.join(folder, _UNFINISHED))
 
 
-@contextlib.contextmanager
-def _reported(folder: str) -> Iterator[None]:
-  try:
-    yield
-  except (tf.errors.OpError, OSError) as error:
-    raise errors.UserError(
-      f"--output_dir must be a writable folder. Received: {folder!r}"
-    ) from error
+def _writable(folder: str) -> contextlib.AbstractContextManager:
+  return files.writable(folder, "--output_dir", tf.errors.OpError)
 
 
 def _root(functions: dict[str, Callable], tracked: dict) -> tf.Module:

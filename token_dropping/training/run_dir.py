@@ -118,14 +118,8 @@ def make_run_dir(params: cfg.ExperimentConfig, model_dir: str) -> None:
       files.write(files.join(model_dir, vocabulary.LABELS_FILE), labels)
 
 
-@contextlib.contextmanager
-def _writable(model_dir: str) -> Iterator[None]:
-  try:
-    yield
-  except (tf.errors.OpError, OSError) as error:
-    raise errors.UserError(
-      f"--model_dir must be a writable folder. Received: {model_dir!r}"
-    ) from error
+def _writable(model_dir: str) -> contextlib.AbstractContextManager:
+  return files.writable(model_dir, "--model_dir", tf.errors.OpError)
 
 
 def _saved_leaves(model_dir: str) -> dict | None:

@@ -159,7 +159,8 @@ def test_unwritable_folder_is_refused(tmp_path):
   folder = str(tmp_path / "file" / "run")
   run_dir.check_run_dir(_params(), folder)
   assert testing.refused(run_dir.make_run_dir, _params(), folder) == (
-    f"--model_dir must be a writable folder. Received: {folder!r}"
+    f"--model_dir must be a writable folder. Received: {folder!r} "
+    "(Not a directory)"
   )
 
 

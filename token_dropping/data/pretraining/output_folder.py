@@ -49,18 +49,12 @@ def check_replaceable(directory: str) -> bool:
   rule = f"output_dir must hold no link of the name {_WORK}"
   errors.require(not os.path.islink(work), rule, repr(work))
   probe = files.join(directory, _PROBE)
-  try:
+  with files.writable(directory, "output_dir"):
     is_new = not files.exists(directory)
     files.make_folder(directory)
     files.write(probe, b"")
     files.remove(probe)
     present = files.list_names(directory)
-  except OSError as error:
-    reason = error.strerror or errors.first_line(error)
-    raise errors.UserError(
-      f"output_dir must be a writable folder. Received: {directory!r} "
-      f"({reason})"
-    ) from error
   ours = _listed(directory)
   for name in present:
     errors.require(
