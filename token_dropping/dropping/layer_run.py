@@ -104,7 +104,8 @@ class LayerRun(abc.ABC):
     )
     if self.token_scores is None:
       self.token_scores = scores
-    places, sums = self._scorer.choose(scores, keep, mask, layer)
+    in_slots = bool(self._stages)
+    places, sums = self._scorer.choose(scores, keep, mask, layer, in_slots)
     if sums is not None:
       before = self.selection_sums
       self.selection_sums = sums if before is None else before + sums

@@ -60,12 +60,14 @@ class TopK:
 
   has_empty_slots = False
 
-  def choose(self, scores, keep: int, mask, layer: int, seeds) -> tuple:
+  def choose(
+    self, scores, keep: int, mask, layer: int, seeds, in_slots: bool = False
+  ) -> tuple:
     """Returns the places of those that stay, int32 [B, K], ascending.
 
     And what a step adds up over them, to learn from; here nothing.
     """
-    del layer, seeds
+    del layer, seeds, in_slots
     return tokens_lib.select(scores, keep, mask), None
 
   def sums_of(self, outputs: dict) -> dict[str, tf.Tensor]:
@@ -113,10 +115,13 @@ class Threshold(tf_keras.layers.Layer):
     )
     self.built = True
 
-  def choose(self, scores, keep: int, mask, layer: int, seeds) -> tuple:
+  def choose(
+    self, scores, keep: int, mask, layer: int, seeds, in_slots: bool = False
+  ) -> tuple:
     """Returns places, int32 [B, K], ascending; N stands for an empty slot.
 
-    And sums by layer, float32 [L, 5], for `move`.
+    And sums by layer, float32 [L, 5], for `move`. `in_slots` says that the N
+    are those of an earlier choice, of which as large a share is empty.
     """
     length = scores.shape[1]
     scores += _LOT * seeds.uniform(tf.shape(scores), _FIRST_PLACE - layer)
@@ -128,7 +133,7 @@ class Threshold(tf_keras.layers.Layer):
     number = tf.cumsum(tf.cast(over, tf.int32), axis=1)  # [B, N], from 1
     places = tf.where(over & (number <= keep), tf.range(length), length)
     places = tf.sort(places, axis=-1)[:, :keep]
-    share = keep / self._slack / length
+    share = keep / length / (1.0 if in_slots else self._slack)
     sums = _sums(scores, threshold, over, can_stay, share)
     only = tf.one_hot(layer, self._num_layers)[:, tf.newaxis]
     return places, only * sums

@@ -110,9 +110,11 @@ class TokenScorer(tf_keras.layers.Layer, abc.ABC):
     """Whether some of the places that are chosen may be none."""
     return self.selector.has_empty_slots
 
-  def choose(self, scores: tf.Tensor, keep: int, mask, layer: int) -> tuple:
+  def choose(
+    self, scores, keep: int, mask, layer: int, in_slots: bool = False
+  ) -> tuple:
     """Returns who of scored tokens stays; see the classes of `selection`."""
-    return self.selector.choose(scores, keep, mask, layer, self.seeds)
+    return self.selector.choose(scores, keep, mask, layer, self.seeds, in_slots)
 
   def update(self, ids, losses, weights) -> None:
     """Learns from a step's predictions, once a step; most types do not.

@@ -102,3 +102,15 @@ def test_only_read_positions_of_the_last_layer_is_exact(name):
   np.testing.assert_allclose(read["logits"], wanted, atol=1e-5)
   last, before = read["encoder_outputs"][-1], read["encoder_outputs"][-2]
   np.testing.assert_array_equal(last[0, 1], before[0, 1])
+
+
+def test_a_later_stage_keeps_its_share_of_the_whole_sequence():
+  """All are over thresholds that are not known; 1 slot of 6 is to be empty."""
+  stages = [{"layer": 1, "keep_ratio": 0.5}, {"layer": 2, "keep_ratio": 0.25}]
+  decoder = make_decoder(
+    importance={"type": "frequency"}, selection={"slack": 1.2}, stages=stages
+  )
+  outputs = decoder(batch(), training=True)
+  excess = outputs["selection_sums"][:, 1] / len(batch()["input_word_ids"])
+  # 8 slots hold 6.7 of 12 tokens; 4 slots hold half of what 8 do.
+  np.testing.assert_allclose(excess, [0, 12 - 8 / 1.2, 8 - 4, 0], rtol=1e-5)
