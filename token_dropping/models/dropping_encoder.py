@@ -49,9 +49,9 @@ class DroppingEncoder(tf_keras.layers.Layer):
     names = kwargs.keys() & set(dropping_config.FIELDS)
     config = self._config_class()
     config.override({name: kwargs.pop(name) for name in names})
-    config = config.without_files(vocab_size)
     plan = config.make_plan(num_layers)
     scorer = config.make_scorer(vocab_size, num_layers)
+    config = config.without_files(vocab_size)
     super().__init__(vocab_size=vocab_size, num_layers=num_layers, **kwargs)
     self._dropping, self._plan = config, plan
     self._drop_in_training = drop_in_training

@@ -46,7 +46,8 @@ class ImportanceScorer(token_scorer.TokenScorer):
     return super().arguments(config, vocab_size) | own
 
   def build(self, input_shape=None):
-    initial = np.where(self._pins == 0.0, self.init_value, self._pins)
+    # Of pinned ids too: a run may go on with other lists.
+    initial = np.full([self.vocab_size], self.init_value)
     self.table = self._add_table("table", initial)
     super().build(input_shape)
 

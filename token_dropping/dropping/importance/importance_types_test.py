@@ -133,6 +133,17 @@ def test_another_allow_list_counts_from_the_next_step_on(make_scorer):
   np.testing.assert_array_equal(scores[[2, 4]], [1e4, -1e4])
 
 
+def test_an_id_that_is_no_longer_pinned_counts_as_never_predicted(make_scorer):
+  old = make_scorer("mlm_loss")
+  config = old.get_config() | {"allow_list": (), "deny_list": ()}
+  new = type(old).from_config(config)
+  new.build()
+  new.set_weights(old.get_weights())
+  scores = _score(new).numpy()[0]
+  np.testing.assert_array_equal(scores[[0, 1, 5]], 10.0)
+  assert np.isnan(new.scores_by_id()).all()
+
+
 # Hand-computed scores.
 
 

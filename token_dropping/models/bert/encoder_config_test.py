@@ -127,3 +127,13 @@ def test_functions_reach_the_encoder():
   built = config.build().get_config()
   assert str(built["inner_activation"]).endswith("relu")
   assert built["initializer"]["config"]["stddev"] == 0.5
+
+
+def test_a_table_of_another_vocabulary_is_refused(tmp_path):
+  kind, words = "pretrained_mlm", testing.write_vocabulary(tmp_path / "words")
+  path = testing.write_importance_table(tmp_path / "table.npz", kind, size=20)
+  config = _config(
+    vocab_file=words, importance={"type": kind, "table_file": path}
+  )
+  refused = testing.refused(config.build)
+  assert refused.startswith("importance.table_file must be made with the vocab")
