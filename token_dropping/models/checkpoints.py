@@ -46,11 +46,11 @@ def restore(items: dict, prefix: str, source: str) -> None:
 def check(items: dict, prefix: str, source: str, optional=frozenset()) -> None:
   """Raises the `UserError` that `restore` would, and changes nothing.
 
-  Items of `optional` names may be absent.
+  Items of `optional` names may be absent, importance of another type, too.
   """
   held = _HeldWeights(prefix, source)
   for name, item in items.items():
-    needed = name not in optional or held.has_any(name, item)
+    needed = name not in optional or held.has(name, item)
     if needed and _own_weights(item):
       held.check_item(name, item, source)
 
@@ -59,15 +59,16 @@ def find_items(items: dict, optional: set[str], path: str) -> tuple[dict, str]:
   """Returns what of `items` to initialize, and the prefix of the checkpoint.
 
   `path` is `task.init_checkpoint`. Items of `optional` names are left out where
-  it lacks them, and keep their values; an `encoder` may stand there as `model`.
-  Raises the `UserError`s of `find` and `restore`.
+  it lacks them, and keep their values, as does importance where it has that of
+  another type; an `encoder` may stand there as `model`. Raises the `UserError`s
+  of `find` and `restore`.
   """
   prefix = checkpoint_files.find(path, INITIAL)
   held = _HeldWeights(prefix, INITIAL)
   found = {}
   for name, item in items.items():
     there = name, _OTHER_NAMES.get(name, name)
-    place = next((n for n in there if held.has_any(n, item)), None)
+    place = next((n for n in there if held.has(n, item)), None)
     if place or name not in optional:
       found[place or name] = item
   logging.info("Initializing from %s: %s", prefix, sorted(found))
@@ -111,10 +112,15 @@ class _HeldWeights:
     self._nodes = graph.nodes
     self._shapes = reader.get_variable_to_shape_map()
 
-  def has_any(self, name: str, item) -> bool:
+  def has(self, name: str, item) -> bool:
+    """Whether some weight of an item is there; all, of importance alone.
+
+    Types of importance have weights in common.
+    """
     root = tuple(name.split("/"))
-    there = self._weights(root)
-    return any(self._find(root + path) in there for path in _own_weights(item))
+    there = self._weights(root).keys()
+    own = {self._find(root + path) for path in _own_weights(item)}
+    return own == there if name in IMPORTANCE else bool(own & there)
 
   def check_item(self, name: str, item, source: str) -> None:
     """Compares one item with what the checkpoint holds under its name."""

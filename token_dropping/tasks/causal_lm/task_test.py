@@ -187,7 +187,7 @@ def test_importance_is_of_the_token_that_is_read_not_of_what_follows():
   assert table[one] == pytest.approx(wanted, abs=1e-5)
   never = np.setdiff1d(np.arange(2, testing.VOCAB_SIZE), ids)
   np.testing.assert_array_equal(table[never], 10.0)
-  assert table[0] == -1e4  # padding leaves first
+  assert table[0] == 10.0  # padding learns nothing
 
 
 def test_what_is_predicted_is_no_key_of_importance():
