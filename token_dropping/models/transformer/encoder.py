@@ -32,8 +32,11 @@ class WithoutWords(tf_keras.layers.Layer):
   """Keeps the size of a vocabulary from stacks that have no embeddings."""
 
   def __init__(self, vocab_size: int, **kwargs):
-    del vocab_size
     super().__init__(**kwargs)
+    self._vocab_size = vocab_size
+
+  def get_config(self):
+    return super().get_config() | {"vocab_size": self._vocab_size}
 
 
 @tf_keras.utils.register_keras_serializable(package="token_dropping")

@@ -165,3 +165,11 @@ def test_pooled_targets_are_refused():
   )
   message = testing.refused(config.check_decoder_drop, 12)
   assert message.startswith("drop.type must be skip, ")
+
+
+def test_each_side_is_made_anew_from_its_config():
+  network = make_network(**HALF, decoder_drop={"token_keep_ratio": 0.25})
+  for side in (network.encoder_layer, network.decoder_layer):
+    copy = type(side).from_config(side.get_config())
+    assert copy.get_config() == side.get_config()
+    assert copy.drop_plan == side.drop_plan
