@@ -9,7 +9,12 @@ from official.modeling.hyperparams import base_config
 from token_dropping.common import errors
 from token_dropping.dropping import drop_plan
 
-TYPES = ("constant", "linear", "steps")
+# The types, and the fields that each of them alone reads.
+TYPES = {
+  "constant": (),
+  "linear": ("final_keep_ratio", "num_ratios"),
+  "steps": ("steps",),
+}
 MOST_RATIOS = 1000  # each has a graph of its own
 
 
@@ -46,6 +51,17 @@ class KeepScheduleConfig(base_config.Config):
   def changes(self) -> bool:
     """Whether the ratios depend on how much of the training is done."""
     return self.type != "constant" or self.full_last_steps > 0
+
+  @property
+  def unread(self) -> list[str]:
+    """The fields that are set, and that its type does not read."""
+    default = KeepScheduleConfig()
+    return [
+      name
+      for kind, names in TYPES.items()
+      for name in names
+      if kind != self.type and getattr(self, name) != getattr(default, name)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

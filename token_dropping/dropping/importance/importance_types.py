@@ -72,6 +72,13 @@ def get(kind: str) -> type[token_scorer.TokenScorer]:
   return TYPES[kind]
 
 
+def unread(config) -> list[str]:
+  """Returns the fields that are set, and that the type does not read."""
+  names = FIELDS.keys() - get(config.importance_type).fields.keys()
+  values = {name: getattr(config.importance, name) for name in sorted(names)}
+  return [name for name, value in values.items() if value != FIELDS[name]]
+
+
 def check_fields(config) -> None:
   """Refuses wrong fields of any type, or a type unfit for the network."""
   drop_type, kind = config.drop.type, config.importance_type

@@ -7,6 +7,7 @@ import tf_keras
 from official.nlp.configs import encoders
 from official.nlp.modeling import networks
 
+from token_dropping.common import errors
 from token_dropping.models import activations
 from token_dropping.models import network_config
 from token_dropping.models.bert import encoder
@@ -55,6 +56,11 @@ class TokenDropEncoderConfig(
   def check(self) -> None:
     super().check()
     final_norm.resolve(self.final_norm, self.norm_first)
+
+  def check_pretraining(self, seq_length: int) -> None:
+    del seq_length
+    rule = "output_range must be unset: the loss reads positions beyond it"
+    errors.require(self.output_range is None, rule, self.output_range)
 
   def complete(self) -> None:
     """A run from before there was a final norm has none."""

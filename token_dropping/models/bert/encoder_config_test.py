@@ -137,3 +137,10 @@ def test_a_table_of_another_vocabulary_is_refused(tmp_path):
   )
   refused = testing.refused(config.build)
   assert refused.startswith("importance.table_file must be made with the vocab")
+
+
+def test_an_output_that_the_loss_reads_beyond_is_not_to_be_pretrained():
+  assert testing.refused(_config(output_range=2).check_pretraining, 16) == (
+    "output_range must be unset: the loss reads positions beyond it. "
+    "Received: 2"
+  )

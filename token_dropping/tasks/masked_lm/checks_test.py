@@ -266,3 +266,34 @@ def test_rate_without_room_for_its_predictions_is_doubted(text, doubted):
     "of 0.3, or fewer tokens are masked. Received: 3"
   )
   assert (doubt in config_testing.find_doubts(params)) == doubted
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "kind"),
+  [
+    ("task.keep_schedule.final_keep_ratio", 0.75, ("constant", "linear")),
+    ("task.keep_schedule.num_ratios", 3, ("constant", "linear")),
+    (
+      "task.keep_schedule.steps",
+      [{"step": 1, "keep_ratios": [1.0]}],
+      ("linear", "steps"),
+    ),
+    (
+      f"{config_testing.ENCODER}.importance.temperature",
+      0.5,
+      ("mlm_loss_random", "mlm_loss_noise"),
+    ),
+  ],
+)
+def test_what_the_type_does_not_read_is_doubted(field, value, kind):
+  path, _, _ = field.rpartition(".")
+  other, own = (
+    config_testing.find_doubts(
+      config_testing.changed({field: value, f"{path}.type": name})
+    )
+    for name in kind
+  )
+  assert own == []
+  (doubt,) = other
+  rule = f"{field} should be unset with {path}.type={kind[0]}, which does not "
+  assert doubt.startswith(f"{rule}read it. Received: ")

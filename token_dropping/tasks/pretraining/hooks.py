@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import tf_keras
 from official.core import config_definitions as cfg
 
+from token_dropping.common import errors
 from token_dropping.data.batches import dataset_card
 from token_dropping.data.batches import record_rules
 from token_dropping.data.batches import rules
+from token_dropping.dropping.importance import importance_types
 from token_dropping.dropping.importance import token_scorer
 from token_dropping.models import multiply_adds
 from token_dropping.tasks import hooks
@@ -91,6 +93,26 @@ class DroppingHooks(hooks.TaskHooks):
     super().check()
     checks.check_options(self.task)
     checks.check_learning_rate(self.params)
+
+  def find_doubts(self) -> list[str]:
+    """Doubts fields that the chosen types do not read."""
+    schedule, encoder = self.task.keep_schedule, self.task.model.encoder.any
+    doubts = super().find_doubts()
+    for path, kind, config, names in (
+      ("task.keep_schedule", schedule.type, schedule, schedule.unread),
+      (
+        "task.model.encoder.any.importance",
+        encoder.importance_type,
+        encoder.importance,
+        importance_types.unread(encoder),
+      ),
+    ):
+      doubts += [
+        f"{path}.{name} should be unset with {path}.type={kind}, which does "
+        f"not read it. Received: {errors.shorten(getattr(config, name))}"
+        for name in names
+      ]
+    return doubts
 
   def importance_scorer(
     self, model: tf_keras.Model
