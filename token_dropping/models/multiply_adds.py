@@ -38,7 +38,8 @@ class BertShape:
   A layer with q query and k key positions, width D and feed-forward width F
   costs `q * (2 D^2 + 2 D F)` for query, output and feed-forward projections,
   `2 k D^2` for keys and values, and `2 q k D` for attention itself; the head on
-  P positions `P D^2 + P D V`.
+  P positions `P D^2 + P D V`. With embeddings of another width E it costs
+  `P D E + P E V`, and counts with their projection, `S E D`.
 
   >>> base = BertShape(12, 768, 3072, 30522, seq_length=512, predictions=76)
   >>> round(dense_macs(base) / 1e9, 1)
@@ -53,6 +54,7 @@ class BertShape:
   vocab_size: int  # V
   seq_length: int  # S
   predictions: int  # P
+  embedding_size: int | None = dataclasses.field(default=None, kw_only=True)
 
   @classmethod
   def from_config(cls, encoder, data) -> "BertShape":
@@ -64,6 +66,7 @@ class BertShape:
       vocab_size=encoder.vocab_size,
       seq_length=data.seq_length,
       predictions=getattr(data, "max_predictions_per_seq", 0),
+      embedding_size=getattr(encoder, "embedding_size", None),
     )
 
   @property
@@ -78,8 +81,10 @@ class BertShape:
     return queries * per_query + 2 * keys * width**2 + attention
 
   def head_macs(self) -> int:
-    width = self.hidden_size
-    return self.predictions * (width**2 + width * self.vocab_size)
+    width, inner = self.hidden_size, self.embedding_size or self.hidden_size
+    head = self.predictions * inner * (width + self.vocab_size)
+    is_projected = inner != width
+    return head + is_projected * self.seq_length * inner * width
 
 
 def last_queries(shape: Shape) -> int:

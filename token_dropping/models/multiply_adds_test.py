@@ -55,6 +55,14 @@ def test_two_layers_by_hand():
   assert multiply_adds.finetuning_macs(shape, plan) == expected
 
 
+def test_embeddings_of_another_width_by_hand():
+  shape = dataclasses.replace(SMALL, hidden_size=2)
+  assert shape.head_macs() == 3 * (2 * 2 + 2 * 7)
+  narrow = dataclasses.replace(shape, embedding_size=1)
+  # matrix and output; the projection of 10 embeddings
+  assert narrow.head_macs() == 3 * (2 * 1 + 1 * 7) + 10 * 2
+
+
 @pytest.mark.parametrize(
   ("drop_type", "middle"),
   [
