@@ -31,13 +31,13 @@ class ImportanceScorer(token_scorer.TokenScorer):
     self, vocab_size: int, init_value: float = 10.0, beta=0.995, **kwargs
   ):
     super().__init__(vocab_size, **kwargs)
-    _check_beta(beta)
+    _check(init_value, beta)
     self.init_value = init_value
     self.beta = beta
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    _check_beta(config.token_loss_beta)
+    _check(config.token_loss_init_value, config.token_loss_beta)
 
   @classmethod
   def arguments(cls, config, vocab_size: int) -> dict:
@@ -103,5 +103,7 @@ class CrossAttentionScorer(ImportanceScorer):
   unit = "even shares"
 
 
-def _check_beta(beta: float) -> None:
+def _check(init_value: float, beta: float) -> None:
+  rule = "token_loss_init_value must be in [-1000, 1000], far from pinned ids"
+  errors.require(abs(init_value) <= 1000, rule, init_value)
   errors.require(0 <= beta < 1, "token_loss_beta must be in [0, 1)", beta)

@@ -80,6 +80,11 @@ IN_VOCABULARY = r"must hold ids in \[0, 6\), the vocabulary. Received:"
   ("arguments", "message"),
   [
     ({"beta": 1.0}, r"token_loss_beta must be in \[0, 1\). Received: 1.0"),
+    (
+      {"init_value": -1001.0},
+      r"token_loss_init_value must be in \[-1000, 1000\], far from pinned ids. "
+      "Received: -1001.0",
+    ),
     ({"beta": -0.1}, r"token_loss_beta must be in \[0, 1\). Received: -0.1"),
     ({"allow_list": [1, 6]}, rf"token_allow_list {IN_VOCABULARY} \[6\]"),
     ({"deny_list": [-1]}, rf"token_deny_list {IN_VOCABULARY} \[-1\]"),

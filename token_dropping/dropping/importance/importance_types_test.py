@@ -267,7 +267,8 @@ def test_without_a_step_every_call_draws_anew(make_scorer):
   ("kind", "field", "value", "rule"),
   [
     ("mlm_loss_random", "random_ratio", 1.5, "in [0, 1]"),
-    ("mlm_loss_noise", "temperature", 0.0, "above 0"),
+    ("mlm_loss_noise", "temperature", 0.0, "in (0, 100]"),
+    ("mlm_loss_noise", "temperature", 1e4, "in (0, 100]"),
   ],
 )
 def test_wrong_values_are_refused(make_scorer, kind, field, value, rule):

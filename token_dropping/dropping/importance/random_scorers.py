@@ -109,8 +109,8 @@ class LossNoiseScorer(importance_scorer.ImportanceScorer):
 
   @classmethod
   def check_fields(cls, config, kind: str) -> None:
-    value, rule = config.importance.temperature, "must be above 0"
-    errors.require(value > 0, f"importance.temperature {rule}", value)
+    value, rule = config.importance.temperature, "must be in (0, 100]"
+    errors.require(0 < value <= 100, f"importance.temperature {rule}", value)
 
   def _score(self, ids, states, mask, keep, layer) -> tf.Tensor:
     losses = super()._score(ids, states, mask, keep, layer)
