@@ -6,7 +6,6 @@ without GPT-2's division into words, which SentencePiece does not make either.
 The model of SentencePiece lies beside, and is what is read again.
 """
 
-import json
 import os
 
 import tokenizers
@@ -14,7 +13,6 @@ from tokenizers import decoders
 from tokenizers import models
 from tokenizers import pre_tokenizers
 
-from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import tokenizer_config
@@ -51,25 +49,10 @@ def write_model(folder: str, tokenizer: byte_tokenizer.ByteTokenizer) -> None:
 
 def read(folder: str) -> byte_tokenizer.ByteTokenizer:
   """Reads what `write` wrote; raises `UserError` for other tokenizers."""
-  model, whole = (
-    os.path.join(folder, name)
-    for name in (byte_tokenizer.FILE, tokenizer_files.WHOLE)
+  read_file = byte_tokenizer.ByteTokenizer.from_file
+  return tokenizer_files.read_model(
+    folder, byte_tokenizer.FILE, read_file, build
   )
-  errors.require(
-    os.path.exists(model),
-    f"--input must hold {byte_tokenizer.FILE} of token_dropping.data.prepare, "
-    "as an export does: other tokenizers split text in another way",
-    f"{folder!r} without it",
-  )
-  tokenizer = byte_tokenizer.ByteTokenizer.from_file(model)
-  content = files.read_json(whole, "--input must be readable")
-  own = json.loads(build(tokenizer).to_str())
-  errors.require(
-    all(content.get(part) == own[part] for part in tokenizer_files.PARTS),
-    f"{whole} must be the tokenizer of the {byte_tokenizer.FILE} beside it",
-    "another",
-  )
-  return tokenizer
 
 
 def build(tokenizer: byte_tokenizer.ByteTokenizer) -> tokenizers.Tokenizer:

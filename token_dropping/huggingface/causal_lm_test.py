@@ -212,8 +212,8 @@ def _other_model(folder):
   [
     (
       _drop_model,
-      "--input must hold tokenizer.model of token_dropping.data.prepare, as an "
-      "export does: other tokenizers split text in another way. "
+      "--input must hold tokenizer.model, as an export does: other tokenizers "
+      "split text in another way. "
       "Received: '{0}' without it",
     ),
     (

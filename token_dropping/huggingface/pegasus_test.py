@@ -2,7 +2,6 @@
 """A translation and its tokenizer, from a run to `transformers` and back."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -14,7 +13,6 @@ import transformers
 from tests import huggingface_testing as hf
 from tests import testing
 from tests import translation_testing
-from token_dropping.data.text import subword_tokenizer
 from token_dropping.huggingface import __main__ as command
 from token_dropping.huggingface import importing
 from token_dropping.huggingface import pegasus
@@ -197,15 +195,3 @@ def test_weights_that_ours_has_not_are_refused(made, tmp_path):
   refused = testing.refused(importing.import_folder, *folders)
   rule = f"{name} must be what a Transformer computes with, which learns none"
   assert refused == f"{rule}. Received: others in '{folders[0]}'"
-
-
-def test_other_tokenizers_are_refused(made, tmp_path):
-  shutil.copytree(made[1] / "out", tmp_path / "in")
-  (tmp_path / "in" / subword_tokenizer.FILE).unlink()
-  folders = str(tmp_path / "in"), str(tmp_path / "back")
-  refused = testing.refused(importing.import_folder, *folders)
-  assert refused == (
-    "--input must hold spiece.model, as an export does. Received: "
-    f"{folders[0]!r} without it"
-  )
-  assert os.listdir(tmp_path) == ["in"]

@@ -5,7 +5,6 @@
 SentencePiece lies beside, and is what is read again.
 """
 
-import json
 import os
 
 import tokenizers
@@ -16,7 +15,6 @@ from tokenizers import pre_tokenizers
 from tokenizers import processors
 from transformers.utils import sentencepiece_model_pb2_new
 
-from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.data.text import subword_tokenizer
 from token_dropping.data.text import tokenizer_config
@@ -54,24 +52,10 @@ def write_model(
 
 def read(folder: str) -> subword_tokenizer.SubwordTokenizer:
   """Reads what `write` wrote; raises `UserError` for other tokenizers."""
-  model, whole = (
-    os.path.join(folder, name)
-    for name in (subword_tokenizer.FILE, tokenizer_files.WHOLE)
+  read_file = subword_tokenizer.SubwordTokenizer.from_file
+  return tokenizer_files.read_model(
+    folder, subword_tokenizer.FILE, read_file, build
   )
-  errors.require(
-    os.path.exists(model),
-    f"--input must hold {subword_tokenizer.FILE}, as an export does",
-    f"{folder!r} without it",
-  )
-  tokenizer = subword_tokenizer.SubwordTokenizer.from_file(model)
-  content = files.read_json(whole, "--input must be readable")
-  own = json.loads(build(tokenizer).to_str())
-  errors.require(
-    all(content.get(part) == own[part] for part in tokenizer_files.PARTS),
-    f"{whole} must be the tokenizer of the {subword_tokenizer.FILE} beside it",
-    "another",
-  )
-  return tokenizer
 
 
 def build(

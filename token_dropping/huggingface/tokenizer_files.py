@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tokenizer's files of a Hugging Face folder, written.
+"""The tokenizer's files of a Hugging Face folder.
 
 `vocab.txt` and `tokenizer_config.json` make the tokenizer of older versions of
 `transformers`, `tokenizer.json` that of newer ones.
 """
 
 import dataclasses
+import json
 import os
+from collections.abc import Callable
 
+import tensorflow as tf
 import tokenizers
 from tokenizers import decoders
 from tokenizers import models
@@ -15,6 +18,7 @@ from tokenizers import normalizers
 from tokenizers import pre_tokenizers
 from tokenizers import processors
 
+from token_dropping.common import errors
 from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import tokenizer_config
@@ -58,6 +62,27 @@ def write_vocabulary(folder: str, words: vocabulary.Vocabulary) -> None:
   """Writes `vocab.txt`."""
   lines = [f"{token}\n" for token in words.tokens]
   files.write(os.path.join(folder, vocabulary.FILE), "".join(lines))
+
+
+def read_model(
+  folder: str, name: str, read_file: Callable, build: Callable
+) -> tf.Module:
+  """Reads a tokenizer of a folder from its file of a name.
+
+  Raises `UserError` where that is not there, or `tokenizer.json` is not what is
+  built of it.
+  """
+  path, whole = os.path.join(folder, name), os.path.join(folder, WHOLE)
+  rule = f"--input must hold {name}, as an export does: other tokenizers split "
+  rule += "text in another way"
+  errors.require(os.path.exists(path), rule, f"{folder!r} without it")
+  tokenizer = read_file(path)
+  content = files.read_json(whole, "--input must be readable")
+  own = json.loads(build(tokenizer).to_str())
+  same = all(content.get(part) == own[part] for part in PARTS)
+  rule = f"{whole} must be the tokenizer of the {name} beside it"
+  errors.require(same, rule, "another")
+  return tokenizer
 
 
 def build(

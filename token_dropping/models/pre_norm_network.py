@@ -66,9 +66,6 @@ class PreNormNetwork(tf_keras.layers.Layer, abc.ABC):
   def transformer_layers(self) -> list[tf_keras.layers.Layer]:
     return self._transformer_layers
 
-  def get_embedding_layer(self) -> tf_keras.layers.Layer:
-    return self._embedding_layer
-
   def get_embedding_table(self) -> tf.Variable:
     return self._embedding_layer.embeddings
 
