@@ -24,7 +24,8 @@ ENDINGS = (".npz", ".json")
 FORMAT_VERSION = 1
 _SHOWN = 10
 # What NumPy and JSON raise for files that are something else.
-_NOT_A_TABLE = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+_NOT_A_TABLE = (ValueError, KeyError, TypeError, EOFError, RuntimeError)
+_NOT_A_TABLE += (zipfile.BadZipFile, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import testing
+from token_dropping.common import errors
 from token_dropping.common import vocabulary
 from token_dropping.dropping.importance import importance_table
 
@@ -85,3 +86,19 @@ def test_junk_is_refused(tmp_path, name):
     path.write_bytes(content)
     rule = "importance.table_file must be a table of "
     assert _refused(path).startswith(rule)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+  """Whichever byte is another, unless nothing reads it; every fourth here."""
+  path = tmp_path / "table.npz"
+  _table().write(str(path))
+  content, messages = path.read_bytes(), set()
+  for place in range(0, len(content), 4):
+    damaged = bytearray(content)
+    damaged[place] ^= 0x41
+    path.write_bytes(damaged)
+    try:
+      importance_table.ImportanceTable.read(str(path))
+    except errors.UserError as error:
+      messages.add(type(error.__cause__).__name__)
+  assert {"BadZipFile", "error", "NotImplementedError"} <= messages
