@@ -168,7 +168,6 @@ def test_two_replicas_train_as_one(name):
 @pytest.mark.parametrize(
   ("field", "value", "rule"),
   [
-    ("drop.type", "pool", "drop.type must be skip, context or layerwise in "),
     ("vocab_file", "vocab.txt", "vocab_file must be unset: "),
     ("always_keep_cls", False, "always_keep_cls must be true: "),
   ],

@@ -227,6 +227,12 @@ class CausalDroppingConfig(SourceDroppingConfig):
     kind = selections.TOP_K if is_alike else selections.THRESHOLD
     return self.selection.replace(type=self.selection.type or kind)
 
+  def make_plan(self, num_layers: int) -> plans.DropPlan:
+    """Refuses means of neighbours, which would show what comes after."""
+    rule = "drop.type must be skip, context or layerwise in a causal network"
+    errors.require(self.drop.type != "pool", rule, self.drop.type)
+    return super().make_plan(num_layers)
+
 
 CLASSES = {
   config.reads: config

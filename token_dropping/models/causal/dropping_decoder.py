@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import dropping_encoder
-from token_dropping.models.causal import causal_drops
 
 
 class DroppingDecoder(dropping_encoder.DroppingEncoder):
@@ -20,10 +19,6 @@ class DroppingDecoder(dropping_encoder.DroppingEncoder):
   """
 
   _config_class = dropping_config.CausalDroppingConfig
-
-  def __init__(self, **kwargs):
-    super().__init__(**kwargs)
-    causal_drops.check(self.drop_plan.drop_type)
 
   def _is_pretraining(self, inputs: dict) -> bool:
     return True

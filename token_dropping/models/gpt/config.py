@@ -8,7 +8,6 @@ from official.core import config_definitions as cfg
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import network_config
-from token_dropping.models.causal import causal_drops
 from token_dropping.models.causal import language_model
 from token_dropping.models.gpt import decoder as decoder_lib
 from token_dropping.models.gpt import network as network_lib
@@ -54,7 +53,6 @@ class GptConfig(
 
   def check(self) -> None:
     super().check()
-    causal_drops.check(self.drop.type)
     self.check_words()
 
   def count_weights(self) -> int:

@@ -8,7 +8,6 @@ from official.core import config_definitions as cfg
 
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import activations
-from token_dropping.models.causal import causal_drops
 from token_dropping.models.causal import language_model
 from token_dropping.models.modernbert import config
 from token_dropping.models.modernbert import decoder as decoder_lib
@@ -55,7 +54,6 @@ class ModernBertDecoderConfig(
 
   def check(self) -> None:
     super().check()
-    causal_drops.check(self.drop.type)
     self.check_words()
 
   def shape(self, data: cfg.DataConfig) -> shape_lib.DecoderShape:

@@ -9,7 +9,6 @@ from official.nlp.modeling import models
 from token_dropping.common import errors
 from token_dropping.dropping import config as dropping_config
 from token_dropping.models import network_config
-from token_dropping.models.causal import causal_drops
 from token_dropping.models.transformer import network as network_lib
 from token_dropping.models.transformer import shape as shape_lib
 
@@ -90,7 +89,6 @@ class TransformerConfig(
 
   def check_decoder_drop(self, target_length: int) -> None:
     """Refuses what the decoder cannot drop: a `UserError` at the field."""
-    causal_drops.check(self.decoder_drop.drop.type)
     self.decoder_plan.keep_counts(target_length)
     self.decoder_drop.make_scorer(self.vocab_size, self.num_decoder_layers)
 

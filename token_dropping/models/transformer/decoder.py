@@ -12,7 +12,6 @@ from official.nlp.modeling import models
 from token_dropping.dropping import config as dropping_config
 from token_dropping.dropping import tokens as tokens_lib
 from token_dropping.models import attention_masks
-from token_dropping.models.causal import causal_drops
 from token_dropping.models.transformer import encoder
 
 
@@ -31,10 +30,6 @@ class TargetDecoder(
   """
 
   _config_class = dropping_config.CausalDroppingConfig
-
-  def __init__(self, **kwargs):
-    super().__init__(**kwargs)
-    causal_drops.check(self.drop_plan.drop_type)
 
   def call(self, inputs, memory=None, training=None, plan=None, **kwargs):
     if isinstance(inputs, dict):
