@@ -239,10 +239,10 @@ def test_of_an_interrupted_export_nothing_is_left(tmp_path, monkeypatch):
     raise KeyboardInterrupt
 
   made = types.SimpleNamespace(
-    folders=lambda: {"ids": {}, "text": {}}, requests=dict, tracked={}, files=()
+    folders=lambda: {"ids": {}, "text": {}}, requests=dict, tracked={}
   )
   monkeypatch.setattr(export.saved_model, "write", write)
-  run = types.SimpleNamespace(model_dir="run")
+  run = types.SimpleNamespace(tokenizer_files=[])
   with pytest.raises(KeyboardInterrupt):
     export.export(run, made, str(tmp_path))
   assert [path.name for path in tmp_path.rglob("*")] == ["ids"]

@@ -30,7 +30,7 @@ def _greedy(folder, prompt: str) -> str:
   """Returns a prompt and the best of the whole pass at every step."""
   kinds = (trained_run.CAUSAL_LM,)
   run = trained_run.TrainedRun.read(str(folder), kinds=kinds)
-  model, tokenizer = run.build_language_model(), run.byte_tokenizer
+  model, tokenizer = run.build_language_model(), run.tokenizer
   ids = tokenizer.tokenize([prompt]).to_list()[0]
   for _ in range(9):
     logits = model({"input_word_ids": tf.constant([ids])})["logits"][0, -1]

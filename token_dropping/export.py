@@ -66,11 +66,12 @@ def export(
 ) -> list[str]:
   """Writes the next version; returns its paths, in `ids` and in `text`."""
   functions = made.folders()
-  extra = [os.path.join(run.model_dir, name) for name in made.files]
   folders = [os.path.join(output_dir, name) for name in functions]
   try:
     for folder, own in zip(folders, functions.values(), strict=True):
-      saved_model.write(folder, own, made.requests(), made.tracked, extra)
+      saved_model.write(
+        *(folder, own, made.requests(), made.tracked, run.tokenizer_files)
+      )
     version = saved_model.next_version(folders)
     return [saved_model.publish(folder, version) for folder in folders]
   finally:

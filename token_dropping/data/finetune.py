@@ -86,7 +86,7 @@ def _read_tokenizer(settings) -> tuple[str, tokenizer_lib.Tokenizer]:
   folder, vocab_file = settings.pretrained, settings.vocab_file
   if folder:
     vocab_file = files.join(folder, vocabulary.FILE)
-  for name in (vocabulary.FILE, tokenizer_config.FILE) if folder else ():
+  for name in tokenizer_lib.Tokenizer.FILES if folder else ():
     errors.require(
       files.exists(files.join(folder, name)),
       "pretrained must be the folder of a pretraining run with "
@@ -94,12 +94,11 @@ def _read_tokenizer(settings) -> tuple[str, tokenizer_lib.Tokenizer]:
       "another",
       f"{folder!r} without {name}",
     )
-  vocab = vocabulary.Vocabulary.from_file(vocab_file)
   if folder:
-    config = tokenizer_config.TokenizerConfig.from_folder(folder)
-  else:
-    folds = settings.do_lower_case is not False
-    config = tokenizer_config.TokenizerConfig(folds, settings.strip_accents)
+    return vocab_file, tokenizer_lib.Tokenizer.from_folder(folder)
+  vocab = vocabulary.Vocabulary.from_file(vocab_file)
+  folds = settings.do_lower_case is not False
+  config = tokenizer_config.TokenizerConfig(folds, settings.strip_accents)
   return vocab_file, tokenizer_lib.Tokenizer(vocab, config)
 
 

@@ -110,13 +110,10 @@ def _shower(
   folder: str, card: dict, coloured: bool
 ) -> record_text.RecordText | causal_text.RecordText | pair_text.RecordText:
   if card.get("objective") == dataset_folder.TRANSLATION:
-    path = files.join(folder, subword_tokenizer.FILE)
-    return pair_text.RecordText(
-      subword_tokenizer.SubwordTokenizer.from_file(path)
-    )
+    subwords = subword_tokenizer.SubwordTokenizer.from_folder(folder)
+    return pair_text.RecordText(subwords)
   if card.get("objective") == dataset_folder.CAUSAL_LM:
-    path = files.join(folder, byte_tokenizer.FILE)
-    tokenizer = byte_tokenizer.ByteTokenizer.from_file(path)
+    tokenizer = byte_tokenizer.ByteTokenizer.from_folder(folder)
     return causal_text.RecordText(tokenizer, coloured)
   vocab = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
   marks = card.get("masking") != "dynamic"

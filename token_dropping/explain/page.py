@@ -46,7 +46,7 @@ def _words(findings: findings_lib.Findings, index: int) -> list[list[dict]]:
   sequence = findings.source.sequences[index]
   scores, losses = findings.droppings[index].scores, findings.losses[index]
   heat, loss_ranks = _ranks(scores), _ranks(losses)
-  names = findings.run.token_names
+  names = findings.run.tokenizer.names
 
   def token(place: int) -> dict:
     share = float(findings.computed[index][place])
@@ -96,4 +96,4 @@ def _history_tokens(findings: findings_lib.Findings) -> pd.DataFrame:
   ranked = scores.loc[ids].dropna(subset=[last]).sort_values(last)
   places = range(len(ranked))
   ends = sorted({*places[:_SHOWN_TOKENS], *places[-_SHOWN_TOKENS:]})
-  return ranked.iloc[ends].rename(findings.run.token_names.__getitem__)
+  return ranked.iloc[ends].rename(findings.run.tokenizer.names.__getitem__)

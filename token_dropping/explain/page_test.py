@@ -37,7 +37,7 @@ def findings():
       model_dir="runs/<a>",
       step=1200,
       kind="masked_lm",
-      token_names=VOCAB.tokens,
+      tokenizer=types.SimpleNamespace(names=VOCAB.tokens),
       encoder=encoder_config.TokenDropEncoderConfig(),
     ),
     plan=drops_testing.make_plan(6),

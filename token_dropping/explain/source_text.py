@@ -17,7 +17,6 @@ from token_dropping.data.batches import causal_data
 from token_dropping.data.batches import pair_data
 from token_dropping.data.batches import pretrain_data
 from token_dropping.data.batches import record_rules
-from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.explain import sequences as sequences_lib
 from token_dropping.training import trained_run
 
@@ -55,15 +54,14 @@ def from_string(
   """Cuts a text into sequences of the run's length; refuses one of no token."""
   text, length = plain_text.replace_surrogates(text), _seq_length(run)
   if run.kind == trained_run.CAUSAL_LM:
-    found = run.byte_tokenizer.tokenize(tf.constant([text]))
+    found = run.tokenizer.tokenize(tf.constant([text]))
     sequences = _cut(run, found.flat_values, None, length)
   elif run.kind == trained_run.TRANSLATION:
     lines = [*filter(str.strip, text.splitlines())]
-    found = run.subword_tokenizer.tokenize(tf.constant(lines, tf.string))
+    found = run.tokenizer.tokenize(tf.constant(lines, tf.string))
     sequences = _cut(run, found.flat_values, found.value_rowids() + 1, length)
   else:
-    tokenizer = tokenizer_lib.Tokenizer(run.vocabulary, run.tokenizer_config)
-    sequences = sequences_lib.from_text(text, tokenizer, length)
+    sequences = sequences_lib.from_text(text, run.tokenizer, length)
   rule = f"{name} must hold at least one token of the vocabulary"
   there = sequences_lib.count_tokens(sequences) > 0
   errors.require(there, rule, errors.shorten(text))
@@ -79,7 +77,7 @@ def _cut(
   return [
     sequences_lib.from_spaced_pieces(
       ids[part].numpy(),
-      run.token_names,
+      run.tokenizer.names,
       None if numbers is None else numbers[part].numpy(),
     )
     for part in parts
@@ -174,7 +172,7 @@ def _read_pieces(
   """Returns the first sequences of known ids."""
   batch, (feature, numbers) = _first_batch(data, count), _FEATURES[run.kind]
   documents = batch.get(numbers, [None] * count)
-  sequences, names = [], run.token_names
+  sequences, names = [], run.tokenizer.names
   for ids, own in zip(batch[feature], documents, strict=False):
     real = np.flatnonzero(ids)
     if len(real) and ids.max() < len(names):

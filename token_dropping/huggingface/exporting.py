@@ -76,14 +76,14 @@ def _write_tokenizer(
   fields = {"model_max_length": length} | network.tokenizer_fields
   words, own = run.vocabulary, {}
   if run.kind == trained_run.CAUSAL_LM:
-    byte_tokenizer_files.write(folder, run.byte_tokenizer, fields)
-    unused = run.byte_tokenizer.unused_ids(run.encoder.vocab_size)
+    byte_tokenizer_files.write(folder, run.tokenizer, fields)
+    unused = run.tokenizer.unused_ids(run.encoder.vocab_size)
     own = {"suppress_tokens": unused}
   elif run.kind == trained_run.TRANSLATION:
-    subword_tokenizer_files.write(folder, run.subword_tokenizer, fields)
+    subword_tokenizer_files.write(folder, run.tokenizer, fields)
     own = _decoding(run, network)
   else:
-    tokenizer_files.write(folder, words, run.tokenizer_config, fields)
+    tokenizer_files.write(folder, words, run.tokenizer.config, fields)
   if own:
     path = os.path.join(folder, "generation_config.json")
     content = network.token_ids(words) | own
@@ -106,7 +106,7 @@ def _decoding(
   By the defaults of `transformers` they would be others, and shorter.
   """
   most = network.positions(run.encoder)
-  unused = [*range(len(run.subword_tokenizer), run.encoder.vocab_size)]
+  unused = [*range(len(run.tokenizer), run.encoder.vocab_size)]
   more = {"suppress_tokens": unused} if unused else {}
   return more | {
     "num_beams": 4,

@@ -135,7 +135,7 @@ def test_training_goes_on_from_what_was_exported(made, tmp_path):
   back = tmp_path / "back"
   _convert("import", input=folder / "out", output_dir=back)
   run = trained_run.TrainedRun.read(str(back), kinds=[trained_run.TRANSLATION])
-  assert run.subword_tokenizer.model == translation_testing.tokenizer().model
+  assert run.tokenizer.model == translation_testing.tokenizer().model
   begun = hf.begin(back, translation_testing.EXPERIMENT)
   for one, other in zip(begun.weights, model.weights, strict=True):
     np.testing.assert_array_equal(one, other)

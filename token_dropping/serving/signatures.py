@@ -18,9 +18,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.common import vocabulary
-from token_dropping.data.text import tokenizer as tokenizer_lib
-from token_dropping.data.text import tokenizer_config
 from token_dropping.serving import graph_checks
 from token_dropping.serving import heads
 from token_dropping.training import trained_run
@@ -33,12 +30,7 @@ _EXAMPLES_SPEC = {EXAMPLES: tf.TensorSpec([None], tf.string, EXAMPLES)}
 
 
 class Signatures:
-  """Makes the concrete functions of a head; a run has its vocabulary.
-
-  `files` of the run are kept beside the SavedModel.
-  """
-
-  files = (vocabulary.FILE, tokenizer_config.FILE)
+  """Makes the concrete functions of a head; a run has its tokenizer."""
 
   def __init__(self, head: heads.Head, run: trained_run.TrainedRun):
     self._head = head
@@ -52,9 +44,7 @@ class Signatures:
     self._outputs = tf.function(head.outputs, [self._ids_spec])
     self._outputs_of_text = tf.function(self._serve_text, [self._text_spec])
     self._config = run.encoder
-    self._tokenizer = tokenizer_lib.Tokenizer(
-      run.vocabulary, run.tokenizer_config
-    )
+    self._tokenizer = run.tokenizer
 
   def of_ids(self) -> dict[str, Callable]:
     """Returns the signatures that plain TensorFlow can run."""

@@ -118,10 +118,7 @@ PAIRS = {"question": ["word1", ""], "context": ["word2 word3", "word4"]}
 )
 def test_text_gives_what_its_ids_give(runs, kind, texts):
   texts = {name: _strings(*values) for name, values in texts.items()}
-  tokenizer = signatures.tokenizer_lib.Tokenizer(
-    runs[kind].run.vocabulary, runs[kind].run.tokenizer_config
-  )
-  inputs = tokenizer.encode(list(texts.values()))
+  inputs = runs[kind].run.tokenizer.encode(list(texts.values()))
   there = runs[kind].serve(**inputs)
   if kind != "classification":
     there["input_word_ids"] = inputs["input_word_ids"]

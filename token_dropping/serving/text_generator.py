@@ -30,7 +30,7 @@ def check_prompts(
     errors.require(bool(prompt), "--prompt must not be empty", repr(prompt))
     received = errors.shorten(prompt)
     errors.require(_is_utf8(prompt), "--prompt must be UTF-8", received)
-    (count,) = run.byte_tokenizer.tokenize([prompt.encode()]).row_lengths()
+    (count,) = run.tokenizer.tokenize([prompt.encode()]).row_lengths()
     errors.require(count <= longest, rule, f"{count} of {received}")
 
 
@@ -40,7 +40,7 @@ class TextGenerator(tf.Module):
   def __init__(self, run: trained_run.TrainedRun):
     super().__init__()
     self.max_length = run.encoder.max_position_embeddings
-    self.tokenizer = run.byte_tokenizer
+    self.tokenizer = run.tokenizer
     self.model = run.build_language_model()
     is_token = np.ones([run.encoder.vocab_size], bool)
     is_token[self.tokenizer.unused_ids(run.encoder.vocab_size)] = False

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.data.text import byte_tokenizer
 from token_dropping.models.causal import sampling
 from token_dropping.serving import graph_checks
 from token_dropping.serving import text_generator
@@ -28,12 +27,7 @@ _WARM_UP = (1, 1.0, 0, 1.0, 0)
 
 
 class TextSignatures:
-  """Makes the concrete functions of a run.
-
-  `files` of the run are kept beside the SavedModel.
-  """
-
-  files = (byte_tokenizer.FILE,)
+  """Makes the concrete functions of a run."""
 
   def __init__(self, run: trained_run.TrainedRun):
     self._generator = text_generator.TextGenerator(run)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from token_dropping.data.text import subword_tokenizer
 from token_dropping.serving import graph_checks
 from token_dropping.tasks.translation import translator
 from token_dropping.training import trained_run
@@ -20,18 +19,13 @@ def make_translator(
   """Returns what translates as a run learnt it; see `build_translation`."""
   return translator.Translator(
     run.build_translation(**decoding),
-    run.subword_tokenizer,
+    run.tokenizer,
     longest=run.task["train_data"]["seq_length"],
   )
 
 
 class TranslationSignatures:
-  """Makes the concrete function of a run.
-
-  `files` of the run are kept beside the SavedModel.
-  """
-
-  files = (subword_tokenizer.FILE,)
+  """Makes the concrete function of a run."""
 
   def __init__(self, run: trained_run.TrainedRun):
     self._translator = make_translator(run)

@@ -17,7 +17,7 @@ from token_dropping.common import plain_yaml
 from token_dropping.common import vocabulary
 from token_dropping.data.text import byte_tokenizer
 from token_dropping.data.text import subword_tokenizer
-from token_dropping.data.text import tokenizer_config
+from token_dropping.data.text import tokenizer as tokenizer_lib
 from token_dropping.models import checkpoint_files
 from token_dropping.models import checkpoints
 from token_dropping.models import network_config
@@ -34,16 +34,15 @@ TRANSLATION = saved_params.TRANSLATION
 CLASSIFICATION, SPAN = saved_params.CLASSIFICATION, saved_params.SPAN
 OF_WORDS = (MASKED_LM, CLASSIFICATION, SPAN)  # whose tokenizer is WordPiece
 KINDS = (*OF_WORDS, CAUSAL_LM, TRANSLATION)
-# Field of a run, file and class of what turns its text into ids.
-_BYTES = byte_tokenizer.FILE, byte_tokenizer.ByteTokenizer
-_SUBWORDS = subword_tokenizer.FILE, subword_tokenizer.SubwordTokenizer
+Tokenizer = (
+  tokenizer_lib.Tokenizer
+  | byte_tokenizer.ByteTokenizer
+  | subword_tokenizer.SubwordTokenizer
+)
 _TOKENIZERS = {
-  kind: ("vocabulary", vocabulary.FILE, vocabulary.Vocabulary)
-  for kind in OF_WORDS
-}
-_TOKENIZERS |= {
-  CAUSAL_LM: ("byte_tokenizer", *_BYTES),
-  TRANSLATION: ("subword_tokenizer", *_SUBWORDS),
+  **dict.fromkeys(OF_WORDS, tokenizer_lib.Tokenizer),
+  CAUSAL_LM: byte_tokenizer.ByteTokenizer,
+  TRANSLATION: subword_tokenizer.SubwordTokenizer,
 }
 
 
@@ -60,10 +59,7 @@ class TrainedRun:
       or `translation`.
     task: the `task` part of `params.yaml`, nested dictionaries.
     encoder: the network's config; it drops nothing for `type: bert`.
-    vocabulary: `None` of a causal language model and a translation, as
-      `tokenizer_config` is.
-    byte_tokenizer: `None` but of a causal language model.
-    subword_tokenizer: `None` but of a translation.
+    tokenizer: what turns text into ids, of a class of its kind.
     checkpoint: prefix of the checkpoint to use.
     source: the flag that named the folder, for errors.
   """
@@ -72,10 +68,7 @@ class TrainedRun:
   kind: str
   task: dict
   encoder: network_config.NetworkConfig
-  vocabulary: vocabulary.Vocabulary | None
-  tokenizer_config: tokenizer_config.TokenizerConfig | None
-  byte_tokenizer: byte_tokenizer.ByteTokenizer | None
-  subword_tokenizer: subword_tokenizer.SubwordTokenizer | None
+  tokenizer: Tokenizer
   checkpoint: str
   step: int
   source: str = "--model_dir"
@@ -113,7 +106,7 @@ class TrainedRun:
       kind,
       task,
       config,
-      **_read_tokenizer(kind, model_dir, config.vocab_size, source),
+      _read_tokenizer(kind, model_dir, config.vocab_size, source),
       checkpoint=prefix,
       step=checkpoints.read_step(prefix, source),
       source=source,
@@ -230,11 +223,15 @@ class TrainedRun:
     return model
 
   @property
-  def token_names(self) -> tuple[str, ...]:
-    """What each id stands for, for people."""
-    if self.kind in OF_WORDS:
-      return self.vocabulary.tokens
-    return (self.byte_tokenizer or self.subword_tokenizer).names
+  def vocabulary(self) -> vocabulary.Vocabulary | None:
+    """That of a tokenizer of words; `None` of another."""
+    return getattr(self.tokenizer, "vocab", None)
+
+  @property
+  def tokenizer_files(self) -> list[str]:
+    """Paths of what the tokenizer was read from."""
+    names = self.tokenizer.FILES
+    return [os.path.join(self.model_dir, name) for name in names]
 
   @property
   def text_fields(self) -> tuple[str, ...]:
@@ -282,21 +279,14 @@ class TrainedRun:
 
 def _read_tokenizer(
   kind: str, model_dir: str, vocab_size: int, source: str
-) -> dict:
-  """Returns what turns text into ids, by its fields in a `TrainedRun`."""
-  fields = "vocabulary", "tokenizer_config", "byte_tokenizer"
-  found = dict.fromkeys((*fields, "subword_tokenizer"))
-  if kind in OF_WORDS:
-    _file(model_dir, tokenizer_config.FILE, source)
-    config = tokenizer_config.TokenizerConfig.from_folder(model_dir)
-    found["tokenizer_config"] = config
-  field, name, tokenizer_class = _TOKENIZERS[kind]
-  path = _file(model_dir, name, source)
-  found[field] = tokenizer = tokenizer_class.from_file(path)
+) -> Tokenizer:
+  tokenizer_class = _TOKENIZERS[kind]
+  path, *_ = [_file(model_dir, name, source) for name in tokenizer_class.FILES]
+  tokenizer = tokenizer_class.from_folder(model_dir)
   rule = f"{path} must have at most the vocab_size tokens of params.yaml"
   size = len(tokenizer)
   errors.require(size <= vocab_size, f"{rule}, {vocab_size}", size)
-  return found
+  return tokenizer
 
 
 def _file(model_dir: str, name: str, source: str) -> str:

@@ -54,6 +54,8 @@ class ByteTokenizer(tf.Module):
   refuses a model that does not give every text back.
   """
 
+  FILES = (FILE,)
+
   def __init__(self, model: bytes, path: str):
     super().__init__(name="byte_tokenizer")
     self.model = model
@@ -68,6 +70,11 @@ class ByteTokenizer(tf.Module):
   def from_file(cls, path: str) -> "ByteTokenizer":
     """Reads a `tokenizer.model`, local or remote; raises `UserError`."""
     return cls(files.read_input(path, FILE), path)
+
+  @classmethod
+  def from_folder(cls, folder: str) -> "ByteTokenizer":
+    """Reads the model in a folder; as `from_file`."""
+    return cls.from_file(files.join(folder, FILE))
 
   def __len__(self) -> int:
     return len(self.pieces)

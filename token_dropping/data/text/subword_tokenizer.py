@@ -23,6 +23,8 @@ class SubwordTokenizer(tf.Module):
   `UserError` refuses a model whose special pieces are others.
   """
 
+  FILES = (FILE,)
+
   def __init__(self, model: bytes, path: str):
     super().__init__(name="subword_tokenizer")
     self.model = model
@@ -33,6 +35,11 @@ class SubwordTokenizer(tf.Module):
   def from_file(cls, path: str) -> "SubwordTokenizer":
     """Reads a model, local or remote; raises `UserError`."""
     return cls(files.read_input(path, FILE), path)
+
+  @classmethod
+  def from_folder(cls, folder: str) -> "SubwordTokenizer":
+    """Reads the model in a folder; as `from_file`."""
+    return cls.from_file(files.join(folder, FILE))
 
   def __len__(self) -> int:
     return len(self.processor)

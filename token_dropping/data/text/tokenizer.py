@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from token_dropping.common import errors
+from token_dropping.common import files
 from token_dropping.common import vocabulary
 from token_dropping.data.text import text_normalizer
 from token_dropping.data.text import tokenizer_config
@@ -38,6 +39,8 @@ class Tokenizer(tf.Module):
   array([[2, 7, 3, 0, 0]], dtype=int32)
   """
 
+  FILES = (vocabulary.FILE, tokenizer_config.FILE)  # their names in a folder
+
   def __init__(
     self, vocab: vocabulary.Vocabulary, config: tokenizer_config.TokenizerConfig
   ):
@@ -58,6 +61,21 @@ class Tokenizer(tf.Module):
         "(those learned occur twice in the training documents). Received: "
         f"{len(vocab)} tokens"
       ) from error
+
+  @classmethod
+  def from_folder(cls, folder: str) -> "Tokenizer":
+    """Reads the files of a folder, local or remote; raises `UserError`."""
+    path = files.join(folder, vocabulary.FILE)
+    words = vocabulary.Vocabulary.from_file(path)
+    return cls(words, tokenizer_config.TokenizerConfig.from_folder(folder))
+
+  def __len__(self) -> int:
+    return len(self.vocab)
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """What each id stands for, for people."""
+    return self.vocab.tokens
 
   def tokenize(self, strings: tf.Tensor) -> tf.RaggedTensor:
     """Returns int32 ids [n, tokens] of [n] strings; ignores bytes not UTF-8."""
