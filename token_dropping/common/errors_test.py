@@ -110,3 +110,26 @@ def test_require():
     errors.require(False, "x must be 1", 2)
   with pytest.raises(ValueError, match=r"^x. Received: \[0, .*\.\.\.$"):
     errors.require(False, "x", list(range(10**5)))
+
+
+@pytest.mark.parametrize(
+  ("raised", "with_reason", "message"),
+  [
+    (KeyError("b"), False, "x must be 1. Received: 7"),
+    (ValueError("too\nlong"), True, "x must be 1. Received: 7 (too)"),
+    (errors.UserError("y must be 1"), True, "y must be 1"),
+  ],
+)
+def test_refusing(raised, with_reason, message):
+  refusing = errors.refusing(
+    "x must be 1", 7, KeyError, ValueError, with_reason=with_reason
+  )
+  with pytest.raises(errors.UserError) as refused, refusing:
+    raise raised
+  assert str(refused.value) == message
+
+
+def test_named():
+  named = errors.named("run a: ")
+  with pytest.raises(errors.UserError, match="^run a: x must be 1$"), named:
+    raise ValueError("x must be 1")

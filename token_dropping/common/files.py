@@ -94,12 +94,8 @@ def read(path: str) -> bytes:
 
 def read_input(path: str, name: str) -> bytes:
   """Returns what a user's file, which messages call `name`, holds."""
-  try:
+  with errors.refusing(f"{name} must be a readable file", repr(path), OSError):
     return read(path)
-  except OSError as error:
-    raise errors.UserError(
-      f"{name} must be a readable file. Received: {path!r}"
-    ) from error
 
 
 def read_lines(path: str, name: str) -> list[str]:
@@ -138,13 +134,9 @@ def check_output(path: str) -> None:
 
 def write_output(path: str, content: bytes | str) -> None:
   """Writes what a command was asked for; raises `UserError` if it cannot."""
-  try:
+  rule = "--output must be writable"
+  with errors.refusing(rule, repr(path), OSError, with_reason=True):
     write(path, content)
-  except OSError as error:
-    raise errors.UserError(
-      f"--output must be writable. Received: {path!r} "
-      f"({errors.first_line(error)})"
-    ) from error
 
 
 def write_json(path: str, content, ensure_ascii: bool = True) -> None:
@@ -163,19 +155,16 @@ def find_json(path: str) -> dict | None:
 def read_json(path: str, unreadable: str) -> dict:
   """Returns the object in a JSON file; a missing one breaks `unreadable`."""
   name = posixpath.basename(path)
-  try:
+  with (
+    errors.refusing(unreadable, repr(path), OSError),
+    errors.refusing(f"{name} must be JSON", path, ValueError, with_reason=True),
+  ):
     content = plain_json.loads(read(path))
-  except OSError as error:
-    raise errors.UserError(f"{unreadable}. Received: {path!r}") from error
-  except ValueError as error:
-    raise errors.UserError(
-      f"{name} must be JSON. Received: {path} ({error})"
-    ) from error
-  if not isinstance(content, dict):
-    raise errors.UserError(
-      f"{name} must hold a JSON object. Received: {path} with "
-      f"{type(content).__name__}"
-    )
+  errors.require(
+    isinstance(content, dict),
+    f"{name} must hold a JSON object",
+    f"{path} with {type(content).__name__}",
+  )
   return content
 
 

@@ -36,14 +36,11 @@ def of(path: str):
     return _Local()
   if scheme in _TENSORFLOW:
     return _TensorFlow()
-  try:
+  rule = "paths must be local, gs:// or of a filesystem whose package is "
+  rule += "installed"
+  with errors.refusing(rule, repr(path), Exception, with_reason=True):
     # Other processes write, too: what was listed before is out of date.
     return _Remote(fsspec.filesystem(scheme, use_listings_cache=False))
-  except Exception as error:
-    raise errors.UserError(
-      "paths must be local, gs:// or of a filesystem whose package is "
-      f"installed. Received: {path!r} ({errors.first_line(error)})"
-    ) from error
 
 
 def require_tensorflow(path: str, name: str) -> None:

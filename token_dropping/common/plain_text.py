@@ -5,7 +5,6 @@
 form feeds, U+0085, U+2028 and others, which may stand in a name.
 """
 
-import codecs
 import re
 from collections.abc import Iterable
 
@@ -31,17 +30,9 @@ def replace_surrogates(text: str) -> str:
 def decode(content: bytes, name: str, path: str, whole: bool = True) -> str:
   """Returns UTF-8 text without its byte order mark and lone surrogates.
 
-  Other bytes are a `UserError`, which calls the file `name`. What is not the
-  whole file may end inside a character, which is left out.
+  Otherwise it is as `text_bytes.decode`.
   """
-  text_bytes.require_text(content[: text_bytes.HEAD], name, path)
-  try:
-    text, _ = codecs.utf_8_decode(content, "surrogatepass", whole)
-  except UnicodeDecodeError as error:
-    raise errors.UserError(
-      f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
-      f"{error.start})"
-    ) from error
+  text = text_bytes.decode(content, name, path, "surrogatepass", whole)
   return replace_surrogates(text.removeprefix(_MARK))
 
 

@@ -94,12 +94,9 @@ _Loader.add_implicit_resolver(
 
 def read_yaml(path: str, flag: str = "--config_file") -> dict:
   """Reads a YAML or JSON mapping; empty for an empty file that `flag` names."""
-  try:
+  rule = f"{flag} must be a readable YAML file"
+  with errors.refusing(rule, repr(path), OSError, UnicodeDecodeError):
     text = files.read(path).decode()
-  except (OSError, UnicodeDecodeError) as error:
-    raise errors.UserError(
-      f"{flag} must be a readable YAML file. Received: {path!r}"
-    ) from error
   return load_yaml(text, source=path)
 
 
@@ -116,9 +113,6 @@ def load_yaml(text: str, source: str) -> dict:
     raise errors.UserError(f"{source} must be plain YAML. {reason}") from error
   if loaded is None:
     return {}
-  if not isinstance(loaded, dict):
-    raise errors.UserError(
-      f"{source} must be a mapping of parameters. "
-      f"Received: {errors.shorten(loaded)}"
-    )
+  rule = f"{source} must be a mapping of parameters"
+  errors.require(isinstance(loaded, dict), rule, errors.shorten(loaded))
   return loaded

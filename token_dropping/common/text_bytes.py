@@ -74,6 +74,24 @@ def require_text(head: bytes, name: str, path: str, also: str = "") -> None:
     )
 
 
+def decode(
+  content: bytes, name: str, path: str, handling: str = "strict", whole=True
+) -> str:
+  """Returns UTF-8 text; other bytes are a `UserError`, which calls it `name`.
+
+  `handling` is of errors, as Python's codecs have it. What is not the whole
+  file may end inside a character, which is left out.
+  """
+  require_text(content[:HEAD], name, path)
+  try:
+    return codecs.utf_8_decode(content, handling, whole)[0]
+  except UnicodeDecodeError as error:
+    raise errors.UserError(
+      f"{name} must be UTF-8 text. Received: {path!r} ({error.reason} at byte "
+      f"{error.start})"
+    ) from error
+
+
 def describe(head: bytes) -> str | None:
   """Says what the first bytes of a file seem to be; None: text.
 

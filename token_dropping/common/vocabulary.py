@@ -61,15 +61,7 @@ class Vocabulary:
   @classmethod
   def from_bytes(cls, content: bytes, path: str) -> "Vocabulary":
     """Reads the content of a `vocab.txt`; `path` is for messages."""
-    head = content[: text_bytes.HEAD]
-    text_bytes.require_text(head, "vocab_file", path)
-    try:
-      text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-      raise errors.UserError(
-        f"vocab_file must be UTF-8 text. Received: {path!r} ({error.reason} "
-        f"at byte {error.start})"
-      ) from error
+    text = text_bytes.decode(content, "vocab_file", path)
     tokens = [line.rstrip("\r") for line in text.split("\n")]
     return cls.from_tokens(tokens if tokens[-1] else tokens[:-1], path)
 

@@ -89,14 +89,12 @@ def from_file(
 ) -> SourceText:
   """Reads the beginning of a UTF-8 file, as much as is used."""
   limit = _BYTES_PER_TOKEN * max_sequences * _seq_length(run)
-  try:
-    with files.open_binary(path) as file:
-      content = file.read(limit + 1)
-  except OSError as error:
-    raise errors.UserError(
-      f"--input must be a readable file. Received: {path!r} "
-      f"({errors.first_line(error)})"
-    ) from error
+  rule = "--input must be a readable file"
+  with (
+    errors.refusing(rule, repr(path), OSError, with_reason=True),
+    files.open_binary(path) as file,
+  ):
+    content = file.read(limit + 1)
   whole = len(content) <= limit
   text = plain_text.decode(content[:limit], "--input", path, whole)
   source = from_string(run, text, f"--input={path}", max_sequences)
@@ -110,7 +108,10 @@ def from_validation(
   data = _DATA[run.kind]()
   data.override(run.task.get("validation_data") or {}, is_strict=False)
   in_run = os.path.join(run.model_dir, vocabulary.FILE)
-  try:
+  with errors.named(
+    "--text or --input must be set where the run's validation records are not "
+    "within reach: "
+  ):
     if run.kind in _FEATURES:
       sequences = _read_pieces(data, run, max_sequences)
     else:
@@ -118,11 +119,6 @@ def from_validation(
       sequences = read_records(data, run.vocabulary, max_sequences)
     rule = "task.validation_data must have records of the run's vocabulary"
     errors.require(bool(sequences), rule, errors.shorten(data.input_path))
-  except errors.UserError as error:
-    raise errors.UserError(
-      "--text or --input must be set where the run's validation records are "
-      f"not within reach: {error}"
-    ) from error
   name = f"validation records, {errors.shorten(data.input_path)}"
   return SourceText(name, sequences, True)
 
@@ -196,11 +192,9 @@ def _first_batch(data: cfg.DataConfig, size: int) -> dict:
   rule = "task.validation_data.input_path must name records"
   named = data.input_path and data.input_path != "dummy"
   errors.require(named, rule, repr(data.input_path))
-  try:
+  rule = "task.validation_data.input_path must be readable records"
+  received = errors.shorten(data.input_path)
+  damage = (tf.errors.OpError, ValueError, StopIteration)
+  with errors.refusing(rule, received, *damage, with_reason=True):
     batches = data_loader_factory.get_data_loader(config).load()
     return next(batches.take(1).as_numpy_iterator())
-  except (tf.errors.OpError, ValueError, StopIteration) as error:
-    raise errors.UserError(
-      "task.validation_data.input_path must be readable records. Received: "
-      f"{errors.shorten(data.input_path)} ({errors.first_line(error)})"
-    ) from error

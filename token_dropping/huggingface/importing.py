@@ -26,7 +26,6 @@ from token_dropping.huggingface import tokenizer_files
 from token_dropping.huggingface import tokenizer_import
 from token_dropping.huggingface import weights
 from token_dropping.models import network_config
-from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import experiments
 from token_dropping.training import field_rules
 
@@ -90,7 +89,7 @@ def _read_model(
   for name, size in network.sizes_of(tensors, repr(source)).items():
     rule = f"{name} in {path} must be that of the tensors, {size}"
     errors.require(content[name] == size, rule, content[name])
-  with encoder_checks.named(f"{path}: "):
+  with errors.named(f"{path}: "):
     field_rules.check(config)
     config.check()
   return network, config, tensors

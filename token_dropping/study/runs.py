@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runs of a plan: their configs, commands and beginnings."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -166,7 +165,7 @@ def _own_folder(variant: plans.Variant) -> str:
 
 def check_trainable(run: Run) -> None:
   """Checks what only training needs: losses to compare, devices, records."""
-  with _named(run.variant):
+  with errors.named(f"variants.{run.variant}: "):
     encoder = run.params.task.model.encoder.get()
     rule = "drop_at_inference must be false: a study compares whole sequences, "
     rule += "and with task.dropped_validation dropped ones beside them"
@@ -212,7 +211,7 @@ class _Expansion:
     source = self._plan.variants[fork.variant]
     trunk = self.run(source, seed, fork.step)
     if not self._measured:
-      with _named(variant.name):
+      with errors.named(f"variants.{variant.name}: "):
         forks.check_fit(fork, trunk.params, self._params[variant.name, seed])
     return trunk
 
@@ -221,7 +220,7 @@ class _Expansion:
     key = (variant.name, seed)
     if key not in self._params:
       read = config.parse if self._measured else config.prepare
-      with _named(variant.name):
+      with errors.named(f"variants.{variant.name}: "):
         self._params[key] = read(flags)
     return self._params[key]
 
@@ -239,15 +238,6 @@ class _Expansion:
     if trunk is not None and trunk.variant != variant.name:
       identity["fork"] = trunk.identity
     return identity | ({"step": until} if until else {})
-
-
-@contextlib.contextmanager
-def _named(variant: str) -> Iterator[None]:
-  """Says in a `UserError` which variant it is of."""
-  try:
-    yield
-  except errors.UserError as error:
-    raise errors.UserError(f"variants.{variant}: {error}") from error
 
 
 def _fingerprint_once(params: cfg.ExperimentConfig, known: dict) -> str:

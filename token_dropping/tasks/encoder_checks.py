@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the encoder in a task's config."""
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 from official.core import config_definitions as cfg
 
@@ -32,17 +30,8 @@ def check_encoder(task: cfg.TaskConfig) -> None:
   rule = "task.model.encoder.type must be any"
   errors.require(kind == "any", rule, repr(kind))
   check_sizes(task)
-  with named("task.model.encoder.any."):
+  with errors.named("task.model.encoder.any."):
     config.check()
-  with named("task.model.encoder.any: "):
+  with errors.named("task.model.encoder.any: "):
     config.drop_plan.keep_counts(task.train_data.seq_length)
     config.make_scorer(config.vocab_size, config.num_layers)
-
-
-@contextlib.contextmanager
-def named(path: str) -> Iterator[None]:
-  """Puts a path before the rule that a `ValueError` begins with."""
-  try:
-    yield
-  except ValueError as error:
-    raise errors.UserError(f"{path}{error}") from error

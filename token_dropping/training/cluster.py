@@ -34,14 +34,11 @@ def read(text: str) -> Place:
   ...      '"task": {"type": "worker", "index": 0}}')
   Place(number=2, workers=2)
   """
-  try:
+  received = errors.shorten(text)
+  with errors.refusing(_RULE, received, ValueError, with_reason=True):
     content = plain_json.loads(text)
-  except ValueError as error:
-    raise errors.UserError(
-      f"{_RULE}. Received: {errors.shorten(text)} ({error})"
-    ) from error
   problem = _find_problem(content)
-  errors.require(not problem, _RULE, f"{errors.shorten(text)} ({problem})")
+  errors.require(not problem, _RULE, f"{received} ({problem})")
   cluster, task = content["cluster"], content["task"]
   before = cluster.get("chief", []) if task["type"] == "worker" else []
   return Place(

@@ -93,13 +93,10 @@ def parse(flags: LaunchFlags) -> cfg.ExperimentConfig:
 @functools.cache
 def _registered(experiment: str) -> cfg.ExperimentConfig:
   """Returns an experiment's defaults; Model Garden builds them slowly."""
-  try:
+  rule = f"--experiment must be one of {', '.join(experiments.NAMES)}"
+  # TypeError: half a name, "bert".
+  with errors.refusing(rule, repr(experiment), LookupError, TypeError):
     return experiments.get(experiment)
-  except (LookupError, TypeError) as error:  # TypeError: half a name, "bert"
-    raise errors.UserError(
-      f"--experiment must be one of {', '.join(experiments.NAMES)}. "
-      f"Received: {experiment!r}"
-    ) from error
 
 
 def _use_pretrained(params: cfg.ExperimentConfig, flags: LaunchFlags) -> None:

@@ -9,7 +9,6 @@ from token_dropping.common import plain_json
 from token_dropping.models import network_config
 from token_dropping.models import networks
 from token_dropping.models.bert import encoder_config as bert
-from token_dropping.tasks import encoder_checks
 from token_dropping.training import field_rules
 
 MASKED_LM, CLASSIFICATION, SPAN = "masked_lm", "classification", "span"
@@ -58,7 +57,7 @@ def read_encoder(task: dict, model_dir: str) -> network_config.NetworkConfig:
       **config.as_dict(), token_keep_ratio=1.0
     )
   config.complete()
-  with encoder_checks.named(path):
+  with errors.named(path):
     config.check()
   return config
 

@@ -65,14 +65,10 @@ class Grid:
   @classmethod
   def from_flags(cls, values) -> "Grid":
     rates, seeds = values.sweep_learning_rates, values.sweep_seeds
-    try:
-      numbers = tuple(map(float, rates)), tuple(map(int, seeds))
-    except ValueError as error:
-      raise errors.UserError(
-        "--sweep_learning_rates and --sweep_seeds must be numbers, whole ones "
-        f"for seeds. Received: {rates} and {seeds}"
-      ) from error
-    return cls(*numbers)
+    rule = "--sweep_learning_rates and --sweep_seeds must be numbers, whole "
+    rule += "ones for seeds"
+    with errors.refusing(rule, f"{rates} and {seeds}", ValueError):
+      return cls(tuple(map(float, rates)), tuple(map(int, seeds)))
 
 
 def run(

@@ -73,13 +73,9 @@ def _matching_files(data: cfg.DataConfig, path: str) -> list[str]:
   given = data.input_path
   for pattern in [given] if isinstance(given, str) else given:
     filesystems.require_tensorflow(pattern.strip(), f"{path}.input_path")
-  try:
+  rule = f"{path}.input_path must match at least one file"
+  with errors.refusing(rule, repr(given), ValueError, tf.errors.OpError):
     return input_reader.match_files(given)
-  except (ValueError, tf.errors.OpError) as error:
-    raise errors.UserError(
-      f"{path}.input_path must match at least one file. "
-      f"Received: {data.input_path!r}"
-    ) from error
 
 
 def _first_records(file: str, data: cfg.DataConfig, path: str) -> list[bytes]:

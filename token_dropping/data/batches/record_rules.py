@@ -133,14 +133,9 @@ def check_values(
 
 def stored_features(serialized: bytes, path: str, where: str):
   """Returns the features of a record by name; refuses what is no example."""
-  try:
-    example = tf.train.Example.FromString(serialized)
-  except message.DecodeError as error:
-    raise errors.UserError(
-      f"{path}: records must be tf.train.Example. Received: {where}, "
-      "which is not"
-    ) from error
-  return example.features.feature
+  rule = f"{path}: records must be tf.train.Example"
+  with errors.refusing(rule, f"{where}, which is not", message.DecodeError):
+    return tf.train.Example.FromString(serialized).features.feature
 
 
 def stored_values(feature: tf.train.Feature, dtype: tf.DType) -> np.ndarray:

@@ -26,12 +26,9 @@ _FORM = {"data": [{"paragraphs": [_PARAGRAPH]}]}
 def read_json(path: str, name: str, impossible: bool) -> list[dict]:
   """Reads SQuAD's JSON; `impossible` questions are allowed in 2.0 only."""
   text = text_tables.read_text(path, name)
-  try:
+  rule = f"{name} must be JSON"
+  with errors.refusing(rule, repr(path), ValueError, with_reason=True):
     content = plain_json.loads(text)
-  except ValueError as error:
-    raise errors.UserError(
-      f"{name} must be JSON. Received: {path!r} ({error})"
-    ) from error
   plain_json.check(content, _FORM, f"{name} {path!r}")
   paragraphs = [
     {

@@ -49,13 +49,8 @@ def verify(folder: str, quick: bool = False) -> dict:
   Names and sizes are compared; unless `quick`, also checksums and the number of
   records, in constant memory. The first thing that differs is a `UserError`.
   """
-  try:
+  with errors.refusing(_READABLE, repr(folder), OSError, with_reason=True):
     card, present = load_card(folder), files.list_names(folder)
-  except OSError as error:
-    reason = errors.first_line(error)
-    raise errors.UserError(
-      f"{_READABLE}. Received: {folder!r} ({reason})"
-    ) from error
   check_names(folder, present, card["files"])
   check_sizes(folder, card["files"])
   if not quick:
@@ -186,13 +181,11 @@ def _check_size(folder: str, name: str, entry: dict) -> None:
 def _check_content(folder: str, name: str, entry: dict) -> None:
   path = files.join(folder, name)
   records = None
-  try:
+  with errors.refusing(_READABLE, repr(path), OSError):
     if _is_records(name):
       checksum, records, is_whole = _read_records(path)
     else:
       checksum = files.describe(path)["crc32"]
-  except OSError as error:
-    raise errors.UserError(f"{_READABLE}. Received: {path!r}") from error
   rule = f"must have the CRC-32 {entry['crc32']}, as dataset.json says"
   errors.require(checksum == entry["crc32"], f"{path} {rule}", checksum)
   if records is not None:

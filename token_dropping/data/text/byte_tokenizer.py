@@ -23,6 +23,7 @@ FILE = "tokenizer.model"  # its name in a folder
 PAD, END_OF_TEXT = "<pad>", "<|endoftext|>"
 PAD_ID, END_OF_TEXT_ID = 0, 1
 SPACE = "\u2581"  # how a piece of SentencePiece writes the space
+_RULE = f"{FILE} must be one that token_dropping.data.prepare made"
 _BREAK = "\n"  # none of the characters that stand for bytes
 # All bytes, and what is easily lost: spaces at both ends and in a row.
 _PROBE = b"  a  " + bytes(range(256)) + b"b "
@@ -64,7 +65,8 @@ class ByteTokenizer(tf.Module):
       self._tokenizer = tf_text.SentencepieceTokenizer(model, out_type=tf.int32)
     found = self.tokenize(tf.constant([_PROBE]))
     is_exact = self.detokenize(found).numpy()[0] == _PROBE
-    _require(is_exact and PAD_ID not in found.flat_values, path)
+    no_padding = PAD_ID not in found.flat_values
+    errors.require(is_exact and no_padding, _RULE, repr(path))
 
   @classmethod
   def from_file(cls, path: str) -> "ByteTokenizer":
@@ -132,24 +134,13 @@ def _pieces(model: bytes, path: str) -> list[bytes]:
   """Returns the bytes of each id; refuses what is no such model."""
   values = {c: bytes([i]) for i, c in enumerate(byte_characters())}
   values[SPACE] = values.pop(" ")
-  try:
+  # No model, or another alphabet.
+  with errors.refusing(_RULE, repr(path), RuntimeError, KeyError):
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     names = processor.id_to_piece(list(range(len(processor))))
-    _require(names[:2] == [PAD, END_OF_TEXT], path)
+    is_ours = names[:2] == [PAD, END_OF_TEXT]
+    errors.require(is_ours, _RULE, repr(path))
     pieces = [b"".join(map(values.__getitem__, name)) for name in names[2:]]
-  except (RuntimeError, KeyError) as error:  # no model, another alphabet
-    raise _refusal(path) from error
-  _require(not any(b" " in piece[1:] for piece in pieces), path)
+  is_split = not any(b" " in piece[1:] for piece in pieces)
+  errors.require(is_split, _RULE, repr(path))
   return [b"", b"", *pieces]
-
-
-def _require(condition: bool, path: str) -> None:
-  if not condition:
-    raise _refusal(path)
-
-
-def _refusal(path: str) -> errors.UserError:
-  return errors.UserError(
-    f"{FILE} must be one that token_dropping.data.prepare made. "
-    f"Received: {path!r}"
-  )

@@ -65,10 +65,8 @@ class SubwordTokenizer(tf.Module):
 
 def _processor(model: bytes, path: str):
   rule = f"{FILE} must be a SentencePiece model"
-  try:
+  with errors.refusing(rule, repr(path), RuntimeError):
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-  except RuntimeError as error:
-    raise errors.UserError(f"{rule}. Received: {path!r}") from error
   names = "pad", "eos", "unk", "bos"
   found = {name: getattr(processor, f"{name}_id")() for name in names}
   wanted = dict(zip(names, (PAD_ID, END_ID, UNK_ID, -1), strict=True))

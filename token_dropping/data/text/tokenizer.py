@@ -47,7 +47,9 @@ class Tokenizer(tf.Module):
     super().__init__(name="tokenizer")
     self.vocab = vocab
     self.config = config
-    try:
+    rule = "the vocabulary must hold pieces of words besides the special "
+    rule += "tokens (those learned occur twice in the training documents)"
+    with errors.refusing(rule, f"{len(vocab)} tokens", RuntimeError):
       self._wordpiece = tf_text.FastWordpieceTokenizer(
         _words(vocab),
         # At most 4 bytes a character.
@@ -55,12 +57,6 @@ class Tokenizer(tf.Module):
         token_out_type=tf.int32,
         unknown_token=vocabulary.UNK,
       )
-    except RuntimeError as error:
-      raise errors.UserError(
-        "the vocabulary must hold pieces of words besides the special tokens "
-        "(those learned occur twice in the training documents). Received: "
-        f"{len(vocab)} tokens"
-      ) from error
 
   @classmethod
   def from_folder(cls, folder: str) -> "Tokenizer":

@@ -7,7 +7,6 @@ from official.core import config_definitions as cfg
 
 from token_dropping.common import errors
 from token_dropping.data.batches import pretrain_data
-from token_dropping.tasks import encoder_checks
 from token_dropping.tasks.masked_lm import config as masked_lm_config
 from token_dropping.tasks.masked_lm import semantic_consistency
 from token_dropping.tasks.pretraining import checks as pretraining
@@ -51,7 +50,7 @@ def check_best(
 
 def check_options(task: masked_lm_config.TokenDropMaskedLMConfig) -> None:
   """Checks what our task has beside other pretraining."""
-  with encoder_checks.named("task.semantic_consistency."):
+  with errors.named("task.semantic_consistency."):
     schedule = pretraining_config.schedule_of(task)
     semantic_consistency.check_use(task.semantic_consistency, schedule)
   for index, head in enumerate(task.model.cls_heads):

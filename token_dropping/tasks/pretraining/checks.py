@@ -16,11 +16,11 @@ from token_dropping.tasks.pretraining import config as pretraining_config
 def check_options(task: pretraining_config.PretrainingConfig) -> None:
   """Checks the network and what all tasks of pretraining have."""
   encoder_checks.check_encoder(task)
-  with encoder_checks.named("task.model.encoder.any."):
+  with errors.named("task.model.encoder.any."):
     task.model.encoder.any.check_pretraining(task.train_data.seq_length)
   optimizers.check_privacy(task)
   plan = task.model.encoder.any.drop_plan
-  with encoder_checks.named("task.keep_schedule."):
+  with errors.named("task.keep_schedule."):
     keep_schedule.phases(task.keep_schedule, plan)
   _check_evaluation(task)
   _check_slices(task)
@@ -76,7 +76,7 @@ def _check_evaluation(task: pretraining_config.PretrainingConfig) -> None:
     "true",
   )
   if task.dropped_validation or encoder.drop_at_inference:
-    with encoder_checks.named(f"{path}."):
+    with errors.named(f"{path}."):
       encoder.drop_plan.keep_counts(task.validation_data.seq_length)
 
 

@@ -19,7 +19,6 @@ from token_dropping.data.text import subword_tokenizer
 from token_dropping.models.transformer import config as transformer_config
 from token_dropping.models.transformer import packed_pairs
 from token_dropping.models.transformer import shape as shape_lib
-from token_dropping.tasks import encoder_checks
 from token_dropping.tasks import hooks
 from token_dropping.tasks.pretraining import checks
 from token_dropping.tasks.pretraining import experiment
@@ -106,7 +105,7 @@ class TranslationHooks(pretraining.TokenizerHooks):
     for path, data in self._data.items():
       checks.check_skipping(data, path)
     super().check()
-    with encoder_checks.named("task.model.encoder.any.decoder_drop: "):
+    with errors.named("task.model.encoder.any.decoder_drop: "):
       self._network.check_decoder_drop(self.task.train_data.target_length)
     more = _SCORES if self._translates else {}
     checks.check_best(self.params, [losses.LOSS, *_WORDS, *more])

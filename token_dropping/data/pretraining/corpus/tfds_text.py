@@ -87,13 +87,9 @@ def _split_info(name: str):
       builder.download_and_prepare()
     if not builder.info.splits:
       return None
-    try:
+    rule = f"tfds_name must name a split ({', '.join(builder.info.splits)})"
+    with errors.refusing(rule, repr(name), KeyError, ValueError):
       return builder.info.splits[split]
-    except (KeyError, ValueError) as error:
-      splits = ", ".join(builder.info.splits)
-      raise errors.UserError(
-        f"tfds_name must name a split ({splits}). Received: {name!r}"
-      ) from error
 
 
 @contextlib.contextmanager
@@ -103,13 +99,11 @@ def opened(name: str) -> Iterator[tuple]:
   import tensorflow_datasets as tfds
 
   set_name, _, split = name.partition(":")
-  try:
+  rule = "tfds_name must be name[/config][:split] of a data set that "
+  rule += "TensorFlow Datasets knows"
+  unknown = tfds.core.DatasetNotFoundError, ValueError
+  with errors.refusing(rule, repr(name), *unknown):
     builder = tfds.builder(set_name)
-  except (tfds.core.DatasetNotFoundError, ValueError) as error:
-    raise errors.UserError(
-      "tfds_name must be name[/config][:split] of a data set that TensorFlow "
-      f"Datasets knows. Received: {name!r}"
-    ) from error
   try:
     yield builder, split or "train"
   # Without a network, requests raises an OSError.

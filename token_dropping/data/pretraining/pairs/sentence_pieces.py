@@ -36,7 +36,8 @@ def learn(counts: Mapping[str, int], vocab_size: int) -> bytes:
   It has fewer than `vocab_size` pieces if the words give no more.
   """
   model = io.BytesIO()
-  try:
+  rule = "vocab_size must be one that SentencePiece can learn from the text"
+  with errors.refusing(rule, vocab_size, RuntimeError, with_reason=True):
     sentencepiece.SentencePieceTrainer.train(
       sentence_iterator=(f"{word}\t{counts[word]}" for word in sorted(counts)),
       input_format="tsv",
@@ -51,10 +52,4 @@ def learn(counts: Mapping[str, int], vocab_size: int) -> bytes:
       num_threads=1,
       minloglevel=2,
     )
-  except RuntimeError as error:
-    reason = errors.first_line(error)
-    raise errors.UserError(
-      "vocab_size must be one that SentencePiece can learn from the text. "
-      f"Received: {vocab_size} ({reason})"
-    ) from error
   return model.getvalue()
