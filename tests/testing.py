@@ -7,12 +7,15 @@ import json
 import pathlib
 import shutil
 import socket
+import subprocess
+import sys
 import types
 
 import gin
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from absl import flags
 from absl.testing import flagsaver
 from official.nlp.configs import encoders
@@ -276,6 +279,33 @@ def eagerly():
     yield
   finally:
     tf.config.run_functions_eagerly(False)
+
+
+def train_step(task, model, batch) -> tuple[dict, list, dict]:
+  """Makes a training step; returns logs, gradients and metrics.
+
+  It lowers the weights by their gradients.
+  """
+  before = [variable.numpy() for variable in model.trainable_variables]
+  metrics = task.build_metrics(training=True)
+  optimizer = tf_keras.optimizers.legacy.SGD(1.0)
+  logs = task.train_step(batch, model, optimizer, metrics)
+  after = [variable.numpy() for variable in model.trainable_variables]
+  moved = [one - other for one, other in zip(before, after, strict=True)]
+  return logs, moved, {m.name: float(m.result()) for m in metrics}
+
+
+def run_script(script: str) -> str:
+  """Runs Python in a process with no settings of ours; what it prints."""
+  done = subprocess.run(
+    [sys.executable],
+    input=script,
+    env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  return done.stdout
 
 
 def run_command(command, *argv, **values) -> None:

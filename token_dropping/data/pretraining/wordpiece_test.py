@@ -2,8 +2,6 @@
 """Tests of learnt vocabularies."""
 
 import itertools
-import subprocess
-import sys
 
 import pytest
 
@@ -70,16 +68,8 @@ def test_two_trainings_in_two_processes_agree(counts):
     f"vocab = wordpiece.learn_vocabulary({dict(counts)!a}, 1000)\n"
     "print(ascii(vocab.tokens))\n"
   )
-  result = subprocess.run(
-    [sys.executable],
-    input=script,
-    env={"PYTHONPATH": ":".join(filter(None, sys.path))},
-    capture_output=True,
-    text=True,
-    check=True,
-  )
   vocab = wordpiece.learn_vocabulary(counts, 1000)
-  assert result.stdout.strip() == ascii(vocab.tokens)
+  assert testing.run_script(script).strip() == ascii(vocab.tokens)
 
 
 def test_vocabulary_without_room_for_the_alphabet():

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the tokenizer: above all, ids equal those of other BERTs."""
 
-import os
 import random
-import subprocess
-import sys
 import unicodedata
 
 import pytest
@@ -187,14 +184,8 @@ def test_ids_do_not_depend_on_the_language_of_the_machine():
     "  print(ascii(text.numpy()[0].decode()), flush=True)\n"
     "  os._exit(0)\n"
   )
-  result = subprocess.run(
-    [sys.executable, "-c", script],
-    env=os.environ | {"PYTHONPATH": ":".join(filter(None, sys.path))},
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  assert result.stdout.splitlines() == [ascii("i i\u0307 \u00ec")] * 2
+  lines = testing.run_script(script).splitlines()
+  assert lines == [ascii("i i\u0307 \u00ec")] * 2
 
 
 def test_vocabulary_of_special_tokens_is_refused():

@@ -32,17 +32,6 @@ def _model(task):
   return model
 
 
-def _step(task, model, batch) -> tuple[dict, list, dict]:
-  """Makes a training step; returns logs, gradients and metrics."""
-  before = [variable.numpy() for variable in model.trainable_variables]
-  metrics = task.build_metrics(training=True)
-  optimizer = tf_keras.optimizers.legacy.SGD(1.0)
-  logs = task.train_step(batch, model, optimizer, metrics)
-  after = [variable.numpy() for variable in model.trainable_variables]
-  moved = [one - other for one, other in zip(before, after, strict=True)]
-  return logs, moved, {m.name: float(m.result()) for m in metrics}
-
-
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 @testing.eagerly()
 def test_the_loss_is_model_gardens(smoothing):
@@ -73,7 +62,7 @@ def test_a_step_minimises_the_smoothed_loss_of_all_targets():
     logits, batch["targets"], 0.1, testing.VOCAB_SIZE
   )
   wanted = float(tf.reduce_sum(wanted[0]) / tf.reduce_sum(wanted[1]))
-  logs, _, metrics = _step(task, model, batch)
+  logs, _, metrics = testing.train_step(task, model, batch)
   assert float(logs["loss"]) == pytest.approx(wanted, abs=1e-5)
   assert metrics["smoothed_loss"] == pytest.approx(wanted, abs=1e-5)
   wanted = np.log(metrics["perplexity"])
@@ -101,7 +90,7 @@ def test_both_sides_drop_each_by_its_own_lot():
   kept = outputs["kept_positions"].numpy()
   other = outputs["decoder"]["kept_positions"].numpy()
   assert kept.shape == other.shape == (4, 6) and (kept != other).any()
-  _, _, metrics = _step(task, model, batch)
+  _, _, metrics = testing.train_step(task, model, batch)
   assert metrics["kept_share"] == metrics["target_kept_share"] == 0.5
 
 
@@ -115,7 +104,8 @@ def test_slices_of_a_batch_train_as_the_whole():
     changes = {"gradient_accumulation_steps": slices}
     task = translation_testing.make_task(changes, network)
     model = _model(task)
-    moved.append(_step(task, model, translation_testing.make_batch())[1])
+    batch = translation_testing.make_batch()
+    moved.append(testing.train_step(task, model, batch)[1])
     tables.append([scorer.table.numpy() for scorer in task._scorers(model)])
   for one, other in (*zip(*moved, strict=True), *zip(*tables, strict=True)):
     np.testing.assert_allclose(one, other, atol=1e-5)
@@ -132,7 +122,7 @@ def test_importance_is_what_is_looked_at_and_what_was_hard_to_go_on_from():
   outputs = model(batch)
   received = outputs["decoder"]["received_attention"].numpy()
   found = losses.token_losses(batch, outputs, 0.1)[losses.LOSS].numpy()
-  _step(task, model, batch)
+  testing.train_step(task, model, batch)
   source, target = (scorer.table.numpy() for scorer in task._scorers(model))
   ids = batch["inputs"].numpy()
   for one in np.unique(ids[ids > 0]):

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of learnt byte pairs."""
 
-import subprocess
-import sys
-
 import pytest
 import tensorflow as tf
 
 from tests import causal_testing
+from tests import testing
 from token_dropping.data.pretraining.causal import byte_pairs
 from token_dropping.data.text import byte_tokenizer
 
@@ -55,17 +53,9 @@ def test_lines_one_by_one_have_the_ids_of_the_text():
 def test_two_trainings_in_two_processes_agree():
   counts = byte_pairs.count_words(["the cat sees the dog", "日本 the cat"] * 5)
   script = (
-    "import hashlib\n"
     "from token_dropping.data.pretraining.causal import byte_pairs\n"
     f"model = byte_pairs.learn({dict(reversed(counts.items()))!a}, 280)\n"
     "print(model.hex())\n"
   )
-  done = subprocess.run(
-    [sys.executable],
-    input=script,
-    env={"PYTHONPATH": ":".join(filter(None, sys.path))},
-    capture_output=True,
-    text=True,
-    check=True,
-  )
-  assert done.stdout.strip() == byte_pairs.learn(counts, 280).hex()
+  found = testing.run_script(script).strip()
+  assert found == byte_pairs.learn(counts, 280).hex()
