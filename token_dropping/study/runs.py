@@ -182,7 +182,6 @@ class _Expansion:
     self._plan = plan
     self._folders = folders
     self._measured = measured
-    self._fingerprints = {}
     self._params = {}
 
   def run(self, variant: plans.Variant, seed: int, until: int = 0) -> Run:
@@ -234,18 +233,10 @@ class _Expansion:
       measured = self._measured.get(_own_folder(variant), {"config": {}})
       identity = identities.of_records(identity, measured)
     else:
-      identity["data"] = _fingerprint_once(params, self._fingerprints)
+      identity["data"] = identities.fingerprint(params)
     if trunk is not None and trunk.variant != variant.name:
       identity["fork"] = trunk.identity
     return identity | ({"step": until} if until else {})
-
-
-def _fingerprint_once(params: cfg.ExperimentConfig, known: dict) -> str:
-  task = params.task
-  paths = str([task.train_data.input_path, task.validation_data.input_path])
-  if paths not in known:
-    known[paths] = identities.fingerprint(params)
-  return known[paths]
 
 
 def _flags(plan, variant, seed: int, folders) -> config.LaunchFlags:

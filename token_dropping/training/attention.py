@@ -118,19 +118,16 @@ def _rules_of_config(params: cfg.ExperimentConfig) -> Iterator[_Rule]:
   gpus = runtime.num_gpus
   has_gpus = gpus > 0 or name not in _COUNTED
   yield _Rule("runtime.num_gpus", "at least 1", has_gpus, gpus)
-  xla = runtime.enable_xla
-  yield _Rule("runtime.enable_xla", "true", xla, str(xla).lower())
+  yield _flag("runtime.enable_xla", True, runtime.enable_xla)
   dtype = runtime.mixed_precision_dtype or "float32"
   names = [each.name for each in fused_attention.DTYPES]
   yield _Rule(
     "runtime.mixed_precision_dtype", " or ".join(names), dtype in names, dtype
   )
-  if getattr(task, "deterministic", False):
-    yield _Rule("task.deterministic", "false", False, "true")
+  deterministic = getattr(task, "deterministic", False)
+  yield _flag("task.deterministic", False, deterministic)
   drops = task.train_data.drop_remainder  # or batches have no static shape
-  yield _Rule(
-    "task.train_data.drop_remainder", "true", drops, str(drops).lower()
-  )
+  yield _flag("task.train_data.drop_remainder", True, drops)
   network = task.model.encoder.get()
   if not getattr(network, "fuses_documents", True):
     apart = pretrain_data.attends_within_documents(task.train_data)
@@ -141,6 +138,11 @@ def _rules_of_config(params: cfg.ExperimentConfig) -> Iterator[_Rule]:
       str(apart).lower(),
     )
   yield from _rules_of_encoder(task.model.encoder)
+
+
+def _flag(name: str, wanted: bool, value: bool) -> _Rule:
+  shown = str(value).lower()
+  return _Rule(name, str(wanted).lower(), value == wanted, shown)
 
 
 def _rules_of_encoder(encoder: encoders.EncoderConfig) -> Iterator[_Rule]:
@@ -155,8 +157,7 @@ def _rules_of_encoder(encoder: encoders.EncoderConfig) -> Iterator[_Rule]:
   rate = config.attention_dropout_rate
   yield _Rule(f"{path}.attention_dropout_rate", "0", rate == 0, rate)
   scores = getattr(config, "return_attention_scores", False)
-  name = f"{path}.return_attention_scores"
-  yield _Rule(name, "false", not scores, str(scores).lower())
+  yield _flag(f"{path}.return_attention_scores", False, scores)
   size = config.hidden_size // config.num_attention_heads
   yield _Rule(
     f"{path}.hidden_size / num_attention_heads",

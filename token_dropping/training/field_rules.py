@@ -81,10 +81,6 @@ def _is_subfolder(value: str) -> bool:
   return files.is_below(value) and not re.match(_RUN_FILES, value)
 
 
-def _is_empty_or_subfolder(value: str) -> bool:
-  return not value or _is_subfolder(value)
-
-
 def _table(*groups: tuple) -> dict[str, Rule]:
   return {path: rule for rule, *paths in groups for path in paths}
 
@@ -146,14 +142,8 @@ RULES: Mapping[str, Rule] = _table(
     Rule("greater than 0", lambda value: value > 0),
     *("loss_upper_bound", "clipnorm", "clipvalue", "global_clipnorm"),
     *("clipping_threshold", "clip_threshold", "ratio_clip_norm", "eeta"),
-    *(
-      "epochs",
-      "global_rope_theta",
-      "local_rope_theta",
-      "norm_eps",
-      "norm_epsilon",
-      "layer_norm_epsilon",
-    ),
+    *("epochs", "global_rope_theta", "local_rope_theta", "norm_eps"),
+    *("norm_epsilon", "layer_norm_epsilon"),
     "lamb.epsilon",  # Keras would look for a default, and fail
   ),
   (
@@ -213,7 +203,9 @@ RULES: Mapping[str, Rule] = _table(
   (Rule("a name of letters, digits and _.-/", _is_scope), "name"),
   (Rule(_SUBFOLDER, _is_subfolder), "validation_summary_subdir"),
   (
-    Rule(f"empty or {_SUBFOLDER}", _is_empty_or_subfolder),
+    Rule(
+      f"empty or {_SUBFOLDER}", lambda name: not name or _is_subfolder(name)
+    ),
     "best_checkpoint_export_subdir",
   ),
 )
