@@ -5,7 +5,6 @@ import dataclasses
 
 from official.core import config_definitions as cfg
 from official.modeling.hyperparams import base_config
-from official.nlp.configs import encoders
 
 from token_dropping.data.batches import causal_data
 from token_dropping.dropping import drop_plan
@@ -29,20 +28,11 @@ class LossPositionsConfig(base_config.Config):
 
 
 @dataclasses.dataclass
-class CausalModelConfig(base_config.Config):
-  """The network; its output is tied, so that a head has no fields."""
-
-  encoder: encoders.EncoderConfig = dataclasses.field(
-    default_factory=encoders.EncoderConfig
-  )
-
-
-@dataclasses.dataclass
 class CausalLMConfig(pretraining.PretrainingConfig, cfg.TaskConfig):
   """A network that predicts the next token, and its data."""
 
-  model: CausalModelConfig = dataclasses.field(
-    default_factory=CausalModelConfig
+  model: pretraining.TiedModelConfig = dataclasses.field(
+    default_factory=pretraining.TiedModelConfig
   )
   train_data: causal_data.CausalDataConfig = dataclasses.field(
     default_factory=causal_data.CausalDataConfig

@@ -4,10 +4,20 @@
 import dataclasses
 
 from official.modeling.hyperparams import base_config
+from official.nlp.configs import encoders
 
 from token_dropping.dropping import drop_plan
 from token_dropping.dropping import keep_schedule as schedules
 from token_dropping.dropping import step_schedule
+
+
+@dataclasses.dataclass
+class TiedModelConfig(base_config.Config):
+  """A network with an output tied to its embeddings, a head without fields."""
+
+  encoder: encoders.EncoderConfig = dataclasses.field(
+    default_factory=encoders.EncoderConfig
+  )
 
 
 @dataclasses.dataclass

@@ -4,20 +4,9 @@
 import dataclasses
 
 from official.core import config_definitions as cfg
-from official.modeling.hyperparams import base_config
-from official.nlp.configs import encoders
 
 from token_dropping.data.batches import pair_data
 from token_dropping.tasks.pretraining import config as pretraining
-
-
-@dataclasses.dataclass
-class TranslationModelConfig(base_config.Config):
-  """The network: encoder, decoder, and an output tied to the embeddings."""
-
-  encoder: encoders.EncoderConfig = dataclasses.field(
-    default_factory=encoders.EncoderConfig
-  )
 
 
 @dataclasses.dataclass
@@ -31,8 +20,8 @@ class TranslationConfig(pretraining.PretrainingConfig, cfg.TaskConfig):
       records each evaluation translates, the first ones; -1: all, 0: none.
   """
 
-  model: TranslationModelConfig = dataclasses.field(
-    default_factory=TranslationModelConfig
+  model: pretraining.TiedModelConfig = dataclasses.field(
+    default_factory=pretraining.TiedModelConfig
   )
   train_data: pair_data.PairDataConfig = dataclasses.field(
     default_factory=pair_data.PairDataConfig
