@@ -9,9 +9,10 @@ random training records as text, masks marked. Exits with code 2 and
 one line if the folder is not what `dataset.json` says.
 """
 
+import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from absl import flags
@@ -99,25 +100,25 @@ def report(
   yield statistics(card)
   if not number or not card["train"]["records"]:
     return
-  shower = _shower(folder, card, coloured)
-  if legend := shower.legend():
+  show, legend = _reader(folder, card, coloured)
+  if legend:
     yield f"\n{legend}"
   for where, record in examples(folder, card, number, seed):
-    yield f"\n{where}\n  {shower.show(record, where)}"
+    yield f"\n{where}\n  {show(record, where)}"
 
 
-def _shower(
-  folder: str, card: dict, coloured: bool
-) -> record_text.RecordText | causal_text.RecordText | pair_text.RecordText:
+def _reader(folder: str, card: dict, coloured: bool) -> tuple[Callable, str]:
+  """Returns what makes text of a record, and how to read marks in it."""
   if card.get("objective") == dataset_folder.TRANSLATION:
     subwords = subword_tokenizer.SubwordTokenizer.from_folder(folder)
-    return pair_text.RecordText(subwords)
+    return functools.partial(pair_text.show, subwords), ""
   if card.get("objective") == dataset_folder.CAUSAL_LM:
     tokenizer = byte_tokenizer.ByteTokenizer.from_folder(folder)
-    return causal_text.RecordText(tokenizer, coloured)
+    return causal_text.RecordText(tokenizer, coloured).show, ""
   vocab = vocabulary.Vocabulary.from_file(files.join(folder, vocabulary.FILE))
-  marks = card.get("masking") != "dynamic"
-  return record_text.RecordText(vocab, coloured, marks)
+  text = record_text.RecordText(vocab, coloured)
+  is_static = card.get("masking") != "dynamic"
+  return text.show, text.legend() if is_static else ""
 
 
 def _headline(folder: str, card: dict, quick: bool) -> str:

@@ -20,12 +20,9 @@ class RecordText:
 
   vocab: vocabulary.Vocabulary
   coloured: bool = False
-  marks: bool = True  # the records are static
 
-  def legend(self) -> str | None:
+  def legend(self) -> str:
     """Returns how to read the marks of static records."""
-    if not self.marks:
-      return None
     return (
       f"To predict is a: {self._mark('a', vocabulary.MASK)} hidden, "
       f"{self._mark('a', 'b')} replaced by b, {self._mark('a', 'a')} left."

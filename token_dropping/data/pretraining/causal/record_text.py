@@ -20,9 +20,6 @@ class RecordText:
   tokenizer: byte_tokenizer.ByteTokenizer
   coloured: bool = False
 
-  def legend(self) -> str | None:
-    """There is none: nothing is marked."""
-
   def show(self, record: Mapping[str, np.ndarray], where: str) -> str:
     """Returns a record, [size] arrays by name, as a line of text, not padded.
 
