@@ -24,14 +24,13 @@ from token_dropping.tasks.pretraining import config as pretraining_config
 from token_dropping.tasks.translation import task as translation
 
 BATCH = 2
-SHAPE = multiply_adds.BertShape(
-  num_layers=4,
-  hidden_size=64,
-  intermediate_size=256,
-  vocab_size=2000,
-  seq_length=128,
-  predictions=19,
-)
+NETWORK = {
+  "num_layers": 4,
+  "hidden_size": 64,
+  "intermediate_size": 256,
+  "vocab_size": 2000,
+}
+SHAPE = multiply_adds.BertShape(**NETWORK, seq_length=128, predictions=19)
 STAGES = [{"layer": 0, "keep_ratio": 0.75}, {"layer": 1, "keep_ratio": 0.25}]
 
 # By a threshold, in slots of which some stay empty.
@@ -93,39 +92,35 @@ def _make_task(name: str, overrides: dict):
 
 
 def _causal_task(positions: dict, network="gpt", **encoder):
-  fields = dataclasses.asdict(SHAPE)
-  length, _ = fields.pop("seq_length"), fields.pop("predictions")
-  fields |= {"num_attention_heads": 2, "drop_layer": 1} | encoder
+  fields = NETWORK | {"num_attention_heads": 2, "drop_layer": 1} | encoder
   overrides = {
     "model": {"encoder": {"any": fields}},
-    "train_data": {"seq_length": length, "global_batch_size": BATCH},
+    "train_data": {"seq_length": SHAPE.seq_length, "global_batch_size": BATCH},
     "loss_positions": positions,
   }
   return _make_task(f"{network}/token_drop", overrides)
 
 
 def _translation_task(**encoder):
-  fields = dataclasses.asdict(SHAPE)
-  length, _ = fields.pop("seq_length"), fields.pop("predictions")
-  fields |= {"num_attention_heads": 2, "drop_layer": 1, "num_decoder_layers": 3}
-  lengths = {"seq_length": length, "target_length": 96}
+  fields = {"num_attention_heads": 2, "drop_layer": 1, "num_decoder_layers": 3}
+  lengths = {"seq_length": SHAPE.seq_length, "target_length": 96}
   overrides = {
-    "model": {"encoder": {"any": fields | encoder}},
+    "model": {"encoder": {"any": NETWORK | fields | encoder}},
     "train_data": lengths | {"global_batch_size": BATCH},
   }
   return _make_task("wmt_transformer/token_drop", overrides)
 
 
 def _task(schedule: dict | None = None, interval=0, network="bert", **encoder):
-  fields = dataclasses.asdict(SHAPE)
-  length, predictions = fields.pop("seq_length"), fields.pop("predictions")
+  length = SHAPE.seq_length
   sizes = {"max_position_embeddings": length, "num_attention_heads": 2}
-  fields |= sizes | {"drop_layer": 1, "restore_layer": 3} | encoder
+  layers = {"drop_layer": 1, "restore_layer": 3}
+  fields = NETWORK | sizes | layers | encoder
   overrides = {
     "model": {"encoder": {"type": "any", "any": fields}},
     "train_data": {
       "seq_length": length,
-      "max_predictions_per_seq": predictions,
+      "max_predictions_per_seq": SHAPE.predictions,
       "global_batch_size": BATCH,
     },
     "keep_schedule": schedule or {},
@@ -266,10 +261,10 @@ def test_cost_model_counts_what_xla_does_of_a_translation(decoder_drop):
   ],
 )
 def test_cost_model_of_types_and_temporaries_that_shrink(drop_type):
-  """What is left is the head, whose logits are most of so small a step."""
+  """What is left is the head, most of a small step, and all keys of context."""
   dense, dropping = _checked(1.0), _checked(0.5, drop_type)
   assert dense.temporary_bytes > 1e6
-  assert dropping.temporary_bytes < 0.8 * dense.temporary_bytes
+  assert dropping.temporary_bytes < 0.85 * dense.temporary_bytes
   assert dropping.branches == 0  # one shape
 
 
